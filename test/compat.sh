@@ -1,0 +1,160 @@
+#!/bin/sh
+#
+# compat.sh
+#	  Compiles every C file against the headers of later PostgreSQL versions.
+#
+# NOTES
+#	  usage: compat.sh fetch [VERSION ..]     get the header packages
+#	         compat.sh compile [VERSION ..]   compile src/ against them (default: 17 18)
+#	         compat.sh flags VERSION          print the compiler's flags
+#	  The headers come out of the packages of later Debian suites (17: trixie,
+#	  18: forky, else sid), fetched and checked by apt with a configuration of
+#	  its own and only unpacked into a folder: nothing is installed, and root is
+#	  not needed.  They stay in $PGWF_COMPAT_DIR (default: build/compat).
+#
+#	  To compile one file by hand:
+#	      gcc $(test/compat.sh flags 18) -fsyntax-only src/state/state.c
+#
+#	  Output of compile: one line per version; exit code 0 = clean, 1 = errors or
+#	  warnings, 77 = some version's headers are not here (skipped).
+
+set -u
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+dir=${PGWF_COMPAT_DIR:-$root/build/compat}
+
+suites_of()
+{
+	case $1 in
+		16) echo bookworm-pgdg ;;
+		17) echo "trixie" ;;
+		*) echo "forky sid" ;;
+	esac
+}
+
+headers()
+{
+	echo "$dir/pg$1/usr/include/postgresql/$1/server"
+}
+
+# Our warnings stay on; those of PostgreSQL's headers are silenced by -isystem.
+flags()
+{
+	echo "-std=gnu99 -D_GNU_SOURCE -Wall -Wextra -Wmissing-prototypes" \
+		"-Wdeclaration-after-statement -Wvla -Wendif-labels -fPIC -O2" \
+		"-I$root/src -isystem $(headers "$1")" \
+		"-isystem $dir/pg$1/usr/include" \
+		"$(pkg-config --cflags libcjson 2>/dev/null)"
+}
+
+# apt with its own lists, cache and configuration: fetch VERSION SUITE
+apt_private()
+{
+	apt_dir=$dir/apt-$2
+	mkdir -p "$apt_dir/lists/partial" "$apt_dir/cache/archives/partial" \
+		"$apt_dir/etc/preferences.d" || return 1
+	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	echo "deb [signed-by=$keyring] ${PGWF_MIRROR:-http://deb.debian.org/debian} $2 main" \
+		>"$apt_dir/sources.list"
+	: >"$apt_dir/status"
+	cat >"$apt_dir/apt.conf" <<EOT
+Dir::State "$apt_dir";
+Dir::State::lists "$apt_dir/lists";
+Dir::State::status "$apt_dir/status";
+Dir::Cache "$apt_dir/cache";
+Dir::Etc::sourcelist "$apt_dir/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferencesparts "$apt_dir/etc/preferences.d";
+APT::Sandbox::User "";
+APT::Get::List-Cleanup "false";
+Acquire::Languages "none";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+EOT
+	APT_CONFIG=$apt_dir/apt.conf
+	export APT_CONFIG
+	apt-get -q update >"$dir/apt-$2.log" 2>&1 &&
+		(cd "$apt_dir/cache" && rm -f ./*.deb &&
+			apt-get -q download "postgresql-server-dev-$1" >>"$dir/apt-$2.log" 2>&1)
+	status=$?
+	unset APT_CONFIG
+	return $status
+}
+
+fetch()
+{
+	[ -f "$(headers "$1")/postgres.h" ] && return 0
+	mkdir -p "$dir"
+	for suite in $(suites_of "$1"); do
+		if apt_private "$1" "$suite"; then
+			rm -rf "$dir/pg$1.new"
+			for package in "$dir/apt-$suite/cache/"*.deb; do
+				dpkg-deb -x "$package" "$dir/pg$1.new" || return 1
+			done
+			rm -rf "$dir/pg$1" "$dir/apt-$suite"
+			mv "$dir/pg$1.new" "$dir/pg$1"
+			[ -f "$(headers "$1")/postgres.h" ] && return 0
+		fi
+	done
+	echo "compat.sh: no headers of PostgreSQL $1 (see $dir/apt-*.log)" >&2
+	return 1
+}
+
+compile()
+{
+	if [ ! -f "$(headers "$1")/postgres.h" ]; then
+		echo "skipped: compile against PostgreSQL $1 (its headers are not here and could not be fetched)"
+		return 77
+	fi
+	log=$dir/compile-$1.log
+	: >"$log"
+	# two at a time; each compiler writes its own log, so that lines do not mix
+	find "$root/src" -name '*.c' | sort >"$dir/files-$1"
+	rm -rf "$dir/log-$1" && mkdir -p "$dir/log-$1"
+	xargs -P "$(nproc)" -I FILE sh -c '
+		log=$1/$(echo "$2" | tr / _)
+		shift; file=$1; shift
+		gcc "$@" -Werror -c -o /dev/null "$file" >"$log" 2>&1 || echo "$file" >>"$log.failed"
+		' sh "$dir/log-$1" FILE $(flags "$1") <"$dir/files-$1"
+	cat "$dir/log-$1"/* >"$log"
+	failed=$(find "$dir/log-$1" -name '*.failed' | wc -l)
+	total=$(wc -l <"$dir/files-$1")
+	if [ "$failed" -gt 0 ]; then
+		echo "not ok: compile against PostgreSQL $1: $failed of $total files"
+		cat "$log"
+		return 1
+	fi
+	echo "ok: compile against PostgreSQL $1 ($total files)"
+}
+
+command=${1:-}
+[ $# -gt 0 ] && shift
+[ $# -gt 0 ] || set -- 17 18
+result=0
+case $command in
+	fetch)
+		for version; do
+			fetch "$version" || result=1
+		done
+		;;
+	compile)
+		for version; do
+			compile "$version"
+			status=$?
+			case $status in
+				0) ;;
+				77) [ $result -eq 0 ] && result=77 ;;
+				*) result=1 ;;
+			esac
+		done
+		;;
+	flags)
+		flags "$1"
+		;;
+	*)
+		sed -n '4,8s/^#	  //p' "$0"
+		exit 2
+		;;
+esac
+exit $result
