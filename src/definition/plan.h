@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.h
+ *	  The compiled form of a definition: an array of nodes.
+ *
+ * NOTES
+ *	  Built from the normalised document in microseconds, immutable afterwards
+ *	  except for the evaluator's literal caches, kept per process.  Node indexes
+ *	  are meaningful only while one server runs: they travel through shared
+ *	  memory, never into a table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_PLAN_H
+#define PGWF_PLAN_H
+
+#include "definition/json.h"
+#include "definition/problem.h"
+#include "definition/template.h"
+
+/* Containers inside containers; ScopeId in slots.h has room for as many. */
+#define PLAN_MAX_NESTING 16
+/* Longest id of a step, branch or variable, as in the source systems. */
+#define PLAN_MAX_ID_LENGTH 255
+/* Longest scope path a plan may give rise to: it is part of a btree key. */
+#define PLAN_MAX_SCOPE_LENGTH 1500
+/* A while or until loop without max_iterations ends after so many. */
+#define DEFAULT_MAX_ITERATIONS 10000
+
+typedef enum StepType
+{
+	STEP_AGENT,
+	STEP_SQL,
+	STEP_PARALLEL,
+	STEP_FORK_JOIN,
+	STEP_CONDITIONAL,
+	STEP_LOOP,
+	STEP_SET,
+	STEP_SUCCEED,
+	STEP_FAIL
+} StepType;
+
+#define step_type_is_container(t) ((t) >= STEP_PARALLEL && (t) <= STEP_LOOP)
+
+typedef enum SqlResult
+{
+	SQL_RESULT_ROWS,			/* {"rows": [..], "row_count": n} */
+	SQL_RESULT_ROW,				/* the first row as an object, null when there is none */
+	SQL_RESULT_VALUE,			/* first column of the first row, null when there is none */
+	SQL_RESULT_NONE				/* {"row_count": n} */
+} SqlResult;
+
+typedef enum JoinPolicy
+{
+	JOIN_ALL,
+	JOIN_ANY,					/* at least one */
+	JOIN_MAJORITY,				/* more than half */
+	JOIN_N_OF_M,				/* n_required */
+	JOIN_RATIO					/* ok >= total * ratio; parallel blocks */
+} JoinPolicy;
+
+typedef enum LoopKind
+{
+	LOOP_COLLECTION,
+	LOOP_WHILE,					/* condition tested before an iteration */
+	LOOP_UNTIL					/* condition tested after it */
+} LoopKind;
+
+/* loop: stop, continue, collect; parallel: continue, stop */
+typedef enum ErrorPolicy
+{
+	ON_ERROR_STOP,				/* start nothing further, then fail */
+	ON_ERROR_CONTINUE,			/* loop: complete with counts.  parallel: siblings always finish */
+	ON_ERROR_COLLECT			/* loop: run all, then fail with the full output */
+} ErrorPolicy;
+
+typedef enum LoopResult
+{
+	LOOP_RESULT_ITERATIONS,
+	LOOP_RESULT_OUTPUTS,
+	LOOP_RESULT_COUNTS
+} LoopResult;
+
+/* What a failure of the step means to its scope. */
+typedef enum OnFailure
+{
+	ON_FAILURE_FAIL,
+	ON_FAILURE_IGNORE,			/* the scope goes on, the output is null */
+	ON_FAILURE_DEFAULT			/* the scope goes on with failure_default as output */
+} OnFailure;
+
+/* A condition: an expression, or SQL that returns one boolean. */
+typedef struct Condition
+{
+	char	   *text;			/* as written */
+	Expression *expression;		/* or */
+	char	   *sql;
+} Condition;
+
+/* A GUC for the step's SQL. */
+typedef struct PlanSetting
+{
+	char	   *name;
+	char	   *value;
+} PlanSetting;
+
+/* The children of a container that run one after the other. */
+typedef struct PlanLine
+{
+	char	   *name;			/* branch name, child id, "then", "else", "case 1" .., NULL for a loop body */
+	int			first;			/* node */
+	int			last;			/* node */
+	int			nsteps;
+	int			timeout_seconds;	/* fork_join branches; 0 = none */
+	Condition  *when;			/* switch cases */
+	int			jump;			/* switch case that jumps: node in the conditional's own scope; else -1 */
+} PlanLine;
+
+typedef struct PlanNode
+{
+	int			index;
+	char	   *id;
+	StepType	type;
+	char	   *description;
+
+	/* place */
+	int			container;		/* node of the container, -1 in the root scope */
+	int			line;			/* which of the container's lines */
+	int			next;			/* the following node in its scope, -1: end of the scope */
+	int			depth;			/* number of containers around it */
+	bool		on_cycle;		/* can be visited more than once in one scope */
+	bool		is_referenced;	/* some reference reads its output, status or error */
+
+	/* common fields */
+	Expression *when;
+	char	   *when_text;
+	int			timeout_seconds;	/* step or block; 0 = none */
+	OnFailure	on_failure;
+	Template   *failure_default;
+	Template   *output;			/* reshapes the result; NULL = as it is */
+	PlanSetting *settings;
+	int			nsettings;
+	int			max_visits;		/* 0 = not given */
+	int			priority;		/* 0 = the execution's */
+
+	/* agent, sql; parallel and others may carry one for documentation */
+	Template   *input_mapping;	/* NULL = none */
+	char	   *agent_name;
+	char	   *sql;
+	Template  **params;			/* $1 .. */
+	int			nparams;
+	SqlResult	result;
+	bool		transaction_none;
+
+	/* containers */
+	PlanLine   *lines;			/* parallel: a line per child; fork_join: per branch; conditional: per case; loop: one */
+	int			nlines;
+	int			max_parallelism;	/* 0 = unlimited */
+	ErrorPolicy on_error;
+	JoinPolicy	join_policy;
+	int			n_required;		/* JOIN_N_OF_M */
+	char	   *ratio;			/* JOIN_RATIO: decimal text, inclusive */
+	bool		on_join_cancel; /* decide early, cancel the rest */
+
+	/* conditional */
+	Condition  *condition;		/* NULL for a switch */
+	int			default_line;	/* "else" or "default": taken when nothing else is; -1 = none */
+
+	/* loop */
+	LoopKind	loop_kind;
+	Template   *collection;
+	char	   *collection_text;	/* as written, for messages and explain */
+	Condition  *loop_condition;
+	bool		loop_parallel;
+	int			max_iterations; /* 0 = unlimited */
+	LoopResult	loop_result;
+	int			batch_size;		/* 0 = not given */
+
+	/* set, succeed, fail */
+	char	  **assign_names;
+	Template  **assign_values;
+	int			nassign;
+	Template   *error;			/* fail: error type, a template of a string */
+	Template   *message;		/* fail */
+} PlanNode;
+
+typedef struct Plan
+{
+	char	   *name;
+	char	   *label;			/* the document's own "version" */
+	PlanNode   *nodes;
+	int			nnodes;
+	int			start;			/* node */
+	int			timeout_seconds;	/* of the execution; 0 = none */
+	Template   *output;			/* of the execution; NULL = output of the last step */
+	PlanSetting *settings;		/* for every step's SQL */
+	int			nsettings;
+	bool		relaxed;		/* durability: relaxed */
+	bool		notify;
+	int			priority;
+	bool		assigns_variables;	/* some set step does */
+	int		   *by_id;			/* nodes sorted by id, for plan_find() */
+} Plan;
+
+/*
+ * Check a document and put it into the stored form: the aliases replaced,
+ * inline children pulled out, arrays turned into maps.  Returns the normalised
+ * document as JSON text (NULL when there are errors); problems gets everything
+ * found, warnings included.  max_nesting: setting of the same name.
+ */
+extern char *definition_normalise(const char *document, int max_nesting,
+								  ProblemList *problems);
+
+/*
+ * Build the plan of a normalised document.  problems is for what should not
+ * happen: a stored document passed validation when it came in.
+ * definition_normalise() calls it as its last check.
+ */
+extern Plan *plan_build(const char *normalised, ProblemList *problems);
+
+extern const char *step_type_name(StepType type);
+extern const char *join_policy_name(JoinPolicy policy);
+extern PlanNode *plan_find(const Plan *plan, const char *step_id);
+
+/* The plan as an indented tree, for workflow.explain(). */
+extern char *plan_explain(const Plan *plan);
+
+#endif							/* PGWF_PLAN_H */

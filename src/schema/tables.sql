@@ -1,0 +1,109 @@
+/* Tables.  execution_id leads every key of execution state. */
+
+CREATE TABLE workflow.definitions (
+    id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name            text NOT NULL,
+    version         integer NOT NULL,
+    label           text,
+    workflow_id     text,
+    status          text NOT NULL DEFAULT 'active'
+                    CHECK (status IN ('draft', 'active', 'deprecated', 'archived')),
+    owner           regrole NOT NULL,
+    description     text,
+    document        jsonb NOT NULL,   -- as given to define()
+    definition      jsonb NOT NULL,   -- normalised
+    created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    UNIQUE (name, version)
+);
+CREATE INDEX definitions_workflow_id_idx ON workflow.definitions (workflow_id) WHERE workflow_id IS NOT NULL;
+
+CREATE TABLE workflow.agents (
+    name            text PRIMARY KEY,
+    kind            text NOT NULL CHECK (kind IN ('function', 'sql', 'queue')),
+    function        regprocedure,
+    sql             text,
+    queue           text,
+    result          text NOT NULL DEFAULT 'row' CHECK (result IN ('rows', 'row', 'value', 'none')),
+    timeout_seconds integer CHECK (timeout_seconds > 0),
+    status          text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'inactive')),
+    owner           regrole NOT NULL,
+    description     text,
+    created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    updated_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    CHECK (pg_catalog.num_nonnulls(function, sql, queue) = 1)
+);
+
+CREATE TABLE workflow.executions (
+    id              bigint GENERATED ALWAYS AS IDENTITY (CACHE 32) PRIMARY KEY,
+    definition_id   integer NOT NULL,
+    workflow        text NOT NULL,
+    version         integer NOT NULL,
+    status          text NOT NULL DEFAULT 'pending'
+                    CHECK (status IN ('pending', 'running', 'paused', 'cancelling', 'completed',
+                                      'failed', 'cancelled', 'timed_out', 'blocked')),
+    role            regrole NOT NULL,
+    priority        integer NOT NULL DEFAULT 0,
+    parallel        boolean NOT NULL DEFAULT true,
+    inline          boolean NOT NULL DEFAULT false,  -- run by execute()
+    tenant          text,
+    idempotency_key text,
+    start_at        timestamptz,
+    created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    started_at      timestamptz,
+    completed_at    timestamptz,
+    deadline        timestamptz,
+    recoveries      integer NOT NULL DEFAULT 0,
+    recovered_at    timestamptz,      -- newest completed_at of its rows at the last recovery
+    probation       boolean NOT NULL DEFAULT false,
+    error_type      text,
+    cancelled_by    regrole,
+    cancelled_at    timestamptz,
+    cancel_reason   text,
+    input           jsonb NOT NULL,
+    output          jsonb,
+    error           jsonb
+) WITH (fillfactor = 80);
+CREATE INDEX executions_pending_idx ON workflow.executions (priority DESC, id)
+    WHERE status = 'pending' AND start_at IS NULL;
+CREATE INDEX executions_start_at_idx ON workflow.executions (start_at)
+    WHERE status = 'pending' AND start_at IS NOT NULL;
+CREATE INDEX executions_running_idx ON workflow.executions (id)
+    WHERE status IN ('running', 'cancelling');
+CREATE UNIQUE INDEX executions_idempotency_key_idx ON workflow.executions (workflow, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+
+CREATE TABLE workflow.step_executions (
+    execution_id    bigint NOT NULL,
+    started_at      timestamptz NOT NULL,
+    completed_at    timestamptz,
+    visit           integer NOT NULL DEFAULT 1,
+    attempt         integer NOT NULL DEFAULT 1,
+    executor_pid    integer,
+    loop_iteration_index integer,
+    loop_collection_size integer,
+    condition_result boolean,
+    scope           text COLLATE "C" NOT NULL,
+    step_id         text COLLATE "C" NOT NULL,
+    step_type       text NOT NULL,
+    status          text NOT NULL
+                    CHECK (status IN ('pending', 'running', 'waiting', 'completed', 'failed',
+                                      'timed_out', 'cancelled', 'skipped')),
+    scope_outcome   text,
+    on_failure      text,
+    agent_name      text,
+    parent_step_id  text,
+    branch_name     text,
+    join_policy     text,
+    loop_execution_mode text,
+    condition_expression text,
+    branch_taken    text,
+    error_type      text,
+    input           jsonb,
+    output          jsonb,
+    error           jsonb,
+    PRIMARY KEY (execution_id, scope, step_id, visit, attempt)
+);
+CREATE INDEX step_executions_running_idx ON workflow.step_executions (execution_id)
+    WHERE status = 'running';
+CREATE INDEX step_executions_set_idx ON workflow.step_executions (execution_id, completed_at)
+    WHERE step_type = 'set';

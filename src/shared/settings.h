@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *	  The workflow.* settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_SETTINGS_H
+#define PGWF_SETTINGS_H
+
+#include "postgres.h"
+
+extern int	setting_cancel_grace;	/* workflow.cancel_grace, ms, 10 s, SIGHUP */
+extern bool setting_enabled;	/* workflow.enabled, on, SUSET: off keeps this database's executions queued */
+extern int	setting_executor_idle_timeout;	/* workflow.executor_idle_timeout, ms, 60 s, 0 = never, SIGHUP */
+extern int	setting_executor_max_memory;	/* workflow.executor_max_memory, kB, 256 MB, 0 = never, SIGHUP */
+extern int	setting_executor_max_runs;	/* workflow.executor_max_runs, 10000, 0 = never, SIGHUP */
+extern int	setting_max_databases;	/* workflow.max_databases, 64, POSTMASTER */
+extern int	setting_max_definition_size;	/* workflow.max_definition_size, kB, 4 MB, USERSET..SUSET */
+extern int	setting_max_executors;	/* workflow.max_executors, 8, POSTMASTER: slots in the cluster */
+extern int	setting_max_executors_per_database; /* workflow.max_executors_per_database, 0 = max_executors, SIGHUP */
+extern int	setting_max_nesting;	/* workflow.max_nesting, 10, 1..PLAN_MAX_NESTING, SUSET */
+extern int	setting_max_recoveries; /* workflow.max_recoveries, 3, SIGHUP */
+extern int	setting_max_result_size;	/* workflow.max_result_size, kB, 16 MB, SUSET */
+extern bool setting_parallel;	/* workflow.parallel, on, USERSET: recorded by start() */
+extern int	setting_run_quantum;	/* workflow.run_quantum, ms, 1 s: a run gives way after it when others wait, SIGHUP */
+
+extern void define_settings(void);
+
+#endif							/* PGWF_SETTINGS_H */

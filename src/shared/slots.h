@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.h
+ *	  Shared memory: the registry of databases and the executors' slots.
+ *
+ * NOTES
+ *	  Two locks.  registry->lock (LWLock) protects the database entries, the
+ *	  allocation of slots (FREE <-> anything) and nothing else.  Each slot's
+ *	  spinlock protects that slot's state, run, stop and report.  Order: registry
+ *	  lock first.  No pointers into private memory, no payloads: processes are
+ *	  known by pid and PGPROC number, executions by id.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_SLOTS_H
+#define PGWF_SLOTS_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
+#include "storage/spin.h"
+
+#include "definition/plan.h"
+
+/* One level of a scope's name: a container, which visit, which child. */
+typedef struct ScopeLevel
+{
+	int			node;
+	int			visit;
+	int			child;			/* line or iteration, 0-based */
+} ScopeLevel;
+
+/* Name of a scope; depth 0 is the root scope. */
+typedef struct ScopeId
+{
+	int			depth;
+	ScopeLevel	level[PLAN_MAX_NESTING];
+} ScopeId;
+
+typedef enum RunKind
+{
+	RUN_START,					/* fresh executions: execution_ids[0 .. nexecutions) */
+	RUN_THREAD,					/* go on with the thread of a scope, from its rows */
+	RUN_CHILDREN,				/* children [from, to) of the container (node, visit) in scope */
+	RUN_JOIN					/* all children ended: close the container (node, visit) in scope, go on */
+} RunKind;
+
+#define RUN_MAX_EXECUTIONS 64
+
+typedef struct Run
+{
+	RunKind		kind;
+	bool		fresh;			/* RUN_CHILDREN: no child has rows yet */
+	int			nexecutions;
+	int64		execution_ids[RUN_MAX_EXECUTIONS];	/* others than RUN_START: [0] */
+	ScopeId		scope;
+	int			node;
+	int			visit;
+	int			from;
+	int			to;
+	bool		stop_on_failure;	/* RUN_CHILDREN: do not start another after a failed one */
+} Run;
+
+typedef enum RunOutcome
+{
+	OUTCOME_DONE,				/* RUN_START: all executions ended; RUN_CHILDREN: range done; else: the scope or the execution ended */
+	OUTCOME_FORK,				/* stopped at a container that forks: fork says which */
+	OUTCOME_YIELDED,			/* asked to make room; go on from the rows later */
+	OUTCOME_STOPPED,			/* asked to stop (cancel, timeout, sibling); the interrupted attempt is recorded */
+	OUTCOME_ERROR,				/* bookkeeping failed: error has the message */
+	OUTCOME_LOST				/* another process has done it: the fence said so */
+} RunOutcome;
+
+/* A container whose children are to be handed out. */
+typedef struct ForkReport
+{
+	ScopeId		scope;			/* scope of the thread that stands at the container */
+	int			node;
+	int			visit;
+	int			total;			/* children */
+	int			max_parallelism;	/* 0 = unlimited */
+	int			required;		/* successes needed; decided early only with on_join_cancel */
+	bool		on_join_cancel;
+	bool		stop_on_failure;
+	bool		recovered;		/* some children may have ended already: read their rows */
+	TimestampTz deadline;		/* of the block, DT_NOEND = none */
+	int			priority;
+} ForkReport;
+
+typedef struct Report
+{
+	RunOutcome	outcome;
+	int			handled;		/* RUN_START: executions dealt with (incl. the one that forked or yielded); RUN_CHILDREN: children */
+	int			completed;		/* RUN_CHILDREN: outcomes of the ended ones */
+	int			failed;
+	int			skipped;
+	bool		execution_ended;	/* the execution is over (its end, succeed, fail, timeout) */
+	bool		scope_ended;	/* RUN_THREAD, RUN_JOIN of a child thread: the scope ended with scope_failed / scope_skipped */
+	bool		scope_failed;
+	bool		scope_skipped;
+	ForkReport	fork;
+	char		error[256];
+} Report;
+
+typedef enum StopReason
+{
+	STOP_NONE,
+	STOP_CANCEL,				/* workflow.cancel() */
+	STOP_TIMEOUT,				/* the execution's deadline */
+	STOP_SIBLING,				/* the join is decided */
+	STOP_ENDED,					/* the execution ended in another thread */
+	STOP_YIELD					/* not a stop: give way at the next step boundary; no signal */
+} StopReason;
+
+/* What an executor does this moment, for workflow.activity. */
+typedef struct Progress
+{
+	int64		execution_id;	/* 0 = nothing */
+	int			definition_id;
+	char		workflow[NAMEDATALEN];
+	char		step_id[NAMEDATALEN];	/* clipped */
+	char		scope[128];		/* clipped */
+	int			visit;
+	int			attempt;
+	int			iteration;		/* -1 = none */
+	TimestampTz step_started_at;
+	TimestampTz execution_started_at;
+} Progress;
+
+typedef enum SlotState
+{
+	SLOT_FREE,
+	SLOT_STARTING,				/* registered, not attached */
+	SLOT_IDLE,
+	SLOT_ASSIGNED,
+	SLOT_RUNNING,
+	SLOT_REPORTED
+} SlotState;
+
+typedef struct Slot
+{
+	slock_t		mutex;
+	SlotState	state;
+	uint32		generation;		/* ++ at each allocation */
+	Oid			database;
+	Oid			role;
+	pid_t		pid;			/* 0 until attached */
+	int			pgprocno;
+	uint32		scheduler_generation;	/* of the scheduler that started it */
+	bool		exit_requested; /* leave when idle */
+	StopReason	stop;			/* for the present run */
+	Run			run;
+	Report		report;
+	Progress	progress;
+	TimestampTz attached_at;
+	TimestampTz busy_since;
+	int64		runs_done;
+	int64		steps_done;
+	int64		memory_bytes;	/* at the end of the last run */
+} Slot;
+
+typedef enum DatabaseState
+{
+	DATABASE_UNUSED,			/* entry free */
+	DATABASE_UNKNOWN,			/* never looked, or look again */
+	DATABASE_STARTING,			/* scheduler registered */
+	DATABASE_ACTIVE,			/* scheduler attached */
+	DATABASE_ABSENT				/* looked: extension not installed */
+} DatabaseState;
+
+/* Why a scheduler should wake up. */
+#define WAKE_PENDING	0x01	/* executions were queued */
+#define WAKE_CONTROL	0x02	/* cancel and the like: look at executions being stopped */
+#define WAKE_REPORT		0x04	/* some slot changed */
+#define WAKE_EXTENSION	0x08	/* the extension was dropped, created or updated */
+
+typedef struct DatabaseEntry
+{
+	Oid			database;
+	DatabaseState state;
+	pid_t		scheduler_pid;
+	int			scheduler_pgprocno;
+	uint32		generation;		/* ++ at each scheduler start */
+	int			holds;			/* > 0: no scheduler may run (DROP DATABASE, DROP EXTENSION ...) */
+	TimestampTz started_at;		/* of the scheduler: when it was registered */
+	TimestampTz next_start;		/* not before, after a failure */
+	int			failures;		/* schedulers that failed one after the other */
+	pg_atomic_uint32 wake;		/* WAKE_* */
+	/* instruments, reset with the server */
+	pg_atomic_uint64 steps_done;
+	pg_atomic_uint64 executions_done;
+} DatabaseEntry;
+
+#define NUM_WAIT_CHANNELS 64
+
+typedef struct Registry
+{
+	LWLock	   *lock;
+	pid_t		launcher_pid;
+	int			launcher_pgprocno;
+	int			ndatabases;		/* size of the array */
+	int			nslots;
+	ConditionVariable databases_changed;	/* a scheduler or executor came or went */
+	ConditionVariable finished[NUM_WAIT_CHANNELS];	/* executions ended; channel = id % n */
+	DatabaseEntry *databases;
+	Slot	   *slots;
+} Registry;
+
+/* NULL when the library is not in shared_preload_libraries. */
+extern Registry *registry;
+
+/* The entry of this process's database: in a scheduler and in an executor from attaching on; elsewhere a cache. */
+extern DatabaseEntry *my_database_entry;
+
+extern void slots_request_shmem(void);	/* shmem_request_hook's part */
+extern void slots_init_shmem(void); /* shmem_startup_hook's part */
+
+/* --- sessions --- */
+/* Wake the scheduler of this database (or the launcher, when there is none) when
+ * the current transaction commits.  Does nothing without a registry. */
+extern void wake_at_commit(uint32 reasons);
+extern void wake_scheduler(Oid database, uint32 reasons);
+extern void wake_entry(DatabaseEntry *entry, uint32 reasons);	/* lock-free */
+extern void wake_launcher(void);
+/* At the commit of the current transaction, wake the launcher to read pg_database again. */
+extern void wake_launcher_at_commit(void);
+extern void broadcast_finished(int64 execution_id); /* wait() looks again */
+
+/* --- databases (launcher, utility hook) --- */
+/* The entry of a database, lock held by the caller, exclusively when create.  NULL: none, or no room. */
+extern DatabaseEntry *database_entry(Oid database, bool create);
+/* Stop the scheduler and executors of a database and keep them away until the
+ * end of the current transaction.  Waits, interruptibly, until they are gone. */
+extern void database_hold(Oid database);
+extern bool database_is_held(const DatabaseEntry *entry);
+/* SIGTERM to the scheduler and executors of a database; lock held by the caller. */
+extern void database_terminate_workers(DatabaseEntry *entry);
+/* Slots of this database that are not free: executors, living or about to start. */
+extern int	database_count_executors(Oid database);
+
+/* --- databases: the scheduler's side --- */
+/*
+ * STARTING -> ACTIVE.  Call it between worker_initialize() and worker_connect():
+ * who is attached can be stopped, so nobody unknown is ever connected, and on the
+ * way out the entry is left after the transaction was aborted.  Does not return
+ * when the entry is stale or held.  The exit takes this database's executors
+ * along (SIGTERM) and wakes the launcher, which starts the next scheduler.
+ */
+extern DatabaseEntry *scheduler_attach(Oid database, uint32 generation);
+/* The extension is not installed here: no new scheduler after this one's exit. */
+extern void scheduler_detach_absent(void);
+/* The WAKE_* bits set since the last call.  Take them before looking at tables. */
+extern uint32 scheduler_take_wake(DatabaseEntry *entry);
+
+/* --- slots: the scheduler's side.  None of them touches a slot that has gone
+ * to another scheduler. --- */
+extern int	slot_allocate(Oid database, Oid role, uint32 scheduler_generation);	/* -1: none free */
+extern uint32 slot_generation(int slot);	/* to remember after slot_allocate() */
+extern SlotState slot_state(int slot, uint32 generation);	/* SLOT_FREE: that executor is gone */
+extern void slot_release(int slot); /* its process never came: STARTING -> FREE; else nothing */
+extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED, wakes; false: it has gone */
+extern void slot_request_stop(int slot, StopReason reason); /* with SIGINT, except STOP_YIELD; can be repeated */
+extern void slot_request_exit(int slot);	/* leave when idle */
+extern bool slot_take_report(int slot, Report *report); /* REPORTED -> IDLE */
+
+/* --- slots: the executor's side --- */
+/*
+ * STARTING -> IDLE.  Call it between worker_initialize() and worker_connect(),
+ * for the reasons given at scheduler_attach(): a free slot means that its
+ * transaction is over.  Does not return when the slot is stale or the database held.
+ */
+extern void slot_attach(int slot, uint32 generation);
+extern bool slot_take_run(Run *run);	/* ASSIGNED -> RUNNING; forgets a late cancel of the run before */
+extern void slot_report(const Report *report);	/* RUNNING -> REPORTED, wakes the scheduler */
+extern StopReason slot_stop_reason(void);
+extern bool slot_exit_requested(void);
+extern void slot_set_progress(const Progress *progress);	/* NULL: nothing */
+extern Slot *my_slot;
+
+/* --- anybody --- */
+extern void slot_snapshot(int slot, Slot *copy);	/* consistent; for views */
+/* Latch of a process by number, NULL-safe; lock-free (the latch array is fixed). */
+extern void set_latch_of(int pgprocno);
+
+#endif							/* PGWF_SLOTS_H */

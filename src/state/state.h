@@ -1,0 +1,134 @@
+/*-------------------------------------------------------------------------
+ *
+ * state.h
+ *	  The tables, seen from C: records and the functions that read and write
+ *	  them.  Nothing else in the module touches the tables.
+ *
+ * NOTES
+ *	  Every function needs a transaction with an active snapshot or makes its own
+ *	  (SPI), and runs its statements as the extension's owner.  All SQL text is
+ *	  fully qualified, operators included.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_STATE_H
+#define PGWF_STATE_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+#include "executor/spi.h"
+#include "utils/jsonb.h"
+
+#include "definition/plan.h"
+
+/* --- state.c: prepared statements as the owner --- */
+
+/* A statement of this room: text, parameter types, and the plan kept after first use. */
+typedef struct StateStatement
+{
+	const char *sql;
+	int			nargs;
+	const Oid  *argtypes;
+	SPIPlanPtr	plan;
+} StateStatement;
+
+/*
+ * Run it as the owner inside SPI (connects and finishes by itself when
+ * rows are not wanted: use state_execute).  nulls: ' ' or 'n' per argument, NULL = none.
+ * Raises an error unless the SPI result is one of a completed statement.
+ */
+extern uint64 state_execute(StateStatement *statement, Datum *values, const char *nulls);
+/*
+ * Same, leaving SPI connected so that SPI_tuptable can be read; then state_done().
+ * The current memory context stays the caller's.
+ */
+extern uint64 state_query(StateStatement *statement, Datum *values, const char *nulls, bool read_only, long limit);
+extern void state_done(void);
+extern void state_forget_plans(void);	/* the extension was dropped or re-created */
+
+/* --- definitions.c --- */
+
+typedef struct Definition
+{
+	int			id;
+	char	   *name;
+	int			version;
+	char	   *status;
+	Oid			owner;
+	int			priority;		/* of its executions, unless start() says otherwise */
+} Definition;
+
+/* A version to be stored. */
+typedef struct NewDefinition
+{
+	const char *name;
+	const char *label;			/* the document's own "version", may be NULL */
+	const char *workflow_id;	/* may be NULL */
+	const char *description;	/* may be NULL */
+	const char *status;
+	Oid			owner;
+	Jsonb	   *document;		/* as given */
+	Jsonb	   *normalised;
+} NewDefinition;
+
+/*
+ * Find a definition by name or, when there is no such name, by workflow_id.
+ * Version 0 = the newest active one, else the newest deprecated one, else the newest;
+ * the caller judges the status.  Returns false when there is none.  The strings
+ * stay valid until the next change of any definition is noticed: copy what is
+ * kept beyond the transaction.
+ */
+extern bool definition_find(const char *workflow, int version, Definition *definition);
+/*
+ * Lock the newest version of a name against others who define it.  Returns false
+ * when there is none; *same = its document is the normalised one given.
+ */
+extern bool definition_lock_newest(const char *name, Jsonb *normalised,
+								   Definition *newest, bool *same);
+/* Insert a version.  Returns its id, 0 when another session took the number. */
+extern int	definition_insert(const NewDefinition *definition, int version);
+extern void definition_set_status(int definition_id, const char *status);
+/*
+ * Name of another definition that uses this name as its workflow_id, or this
+ * workflow_id as its name or workflow_id; NULL when there is none.
+ */
+extern char *definition_find_clash(const char *name, const char *workflow_id);
+/* Plan of a definition, cached in this process for good (definitions are immutable). */
+extern Plan *definition_plan(int definition_id);
+
+/* --- agents.c --- */
+
+typedef enum AgentKind
+{
+	AGENT_FUNCTION,
+	AGENT_SQL,
+	AGENT_QUEUE
+} AgentKind;
+
+typedef struct Agent
+{
+	char		name[256];
+	AgentKind	kind;
+	Oid			function;		/* InvalidOid: it does not exist any more */
+	char	   *function_name;	/* qualified, with argument types */
+	char	   *sql;
+	SqlResult	result;
+	int			timeout_seconds;	/* 0 = none */
+	bool		active;
+	Oid			owner;
+} Agent;
+
+/*
+ * NULL when there is none.  Cached; invalidated by register_agent() in any session
+ * and by changes of functions.  Valid until the end of the transaction.
+ */
+extern const Agent *agent_find(const char *name);
+/* Insert an agent, or replace the one of its name. */
+extern void agent_store(const Agent *agent, const char *description);
+extern void agent_set_status(const char *name, bool active);
+extern void agent_delete(const char *name);
+
+extern const char *sql_result_name(SqlResult result);
+extern bool sql_result_from_name(const char *name, SqlResult *result);
+
+#endif							/* PGWF_STATE_H */
