@@ -43,6 +43,7 @@ typedef struct EvaluateContext
 	/* set by the evaluator on failure */
 	char	   *message;		/* palloc'd, NULL = no error */
 	int			position;		/* 1-based character offset in the source, 0 = none */
+	char	   *path;			/* where in the template: "order.items[2]"; NULL = no deeper place */
 } EvaluateContext;
 
 /* Value of an expression; NULL with context->message on failure. */
@@ -56,7 +57,8 @@ extern bool evaluate_condition(EvaluateContext *context, Expression *expression,
 							   char **error);
 
 /*
- * Value of a template; NULL with context->message on failure.  A missing reference
+ * Value of a template, which may be the plan's own copy: not to be changed or
+ * freed.  NULL with context->message on failure.  A missing reference
  * is a failure that names its path unless the expression has "??".
  */
 extern Jsonb *evaluate_template(EvaluateContext *context, Template *template);
