@@ -10,6 +10,9 @@
 
 #include "postgres.h"
 
+#define EXTENSION_NAME "pg_workflow"
+#define SCHEMA_NAME "workflow"
+
 typedef struct SavedIdentity
 {
 	Oid			user;

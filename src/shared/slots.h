@@ -22,7 +22,11 @@
 #include "storage/lwlock.h"
 #include "storage/spin.h"
 
-#include "definition/plan.h"
+/*
+ * Levels of a scope's name: PLAN_MAX_NESTING.  Not taken from definition/plan.h,
+ * whose Plan is also the name of a struct of the server.
+ */
+#define SCOPE_MAX_DEPTH 16
 
 /* One level of a scope's name: a container, which visit, which child. */
 typedef struct ScopeLevel
@@ -36,7 +40,7 @@ typedef struct ScopeLevel
 typedef struct ScopeId
 {
 	int			depth;
-	ScopeLevel	level[PLAN_MAX_NESTING];
+	ScopeLevel	level[SCOPE_MAX_DEPTH];
 } ScopeId;
 
 typedef enum RunKind
@@ -264,6 +268,7 @@ extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED, wakes; f
 extern void slot_request_stop(int slot, StopReason reason); /* with SIGINT, except STOP_YIELD; can be repeated */
 extern void slot_request_exit(int slot);	/* leave when idle */
 extern bool slot_take_report(int slot, Report *report); /* REPORTED -> IDLE */
+extern void slots_forget_starting(Oid database);	/* the scheduler's exit; lock held */
 
 /* --- slots: the executor's side --- */
 /*

@@ -1,0 +1,328 @@
+/*-------------------------------------------------------------------------
+ *
+ * utility_hook.c
+ *	  Keeps our processes out of the way of commands that need a database, or
+ *	  the extension, for themselves.
+ *
+ * NOTES
+ *	  A scheduler is connected to its database for good, so DROP DATABASE, CREATE
+ *	  DATABASE ... TEMPLATE, ALTER DATABASE ... RENAME and SET TABLESPACE would fail,
+ *	  and commands on the extension would wait for our locks.  Before such a
+ *	  command the database is held (see shared/databases.c); the end of its
+ *	  transaction releases it.
+ *
+ *	  Whoever may not run the command must not stop anybody's workers with it, so
+ *	  the server's own checks are made first.  They are made once more by the
+ *	  server, which raises the errors; here a command that is going to fail is only
+ *	  let through.
+ *
+ *	  Runs in every session of every database, for every utility command: what is
+ *	  not about us leaves after one switch.  Commands in a DO block or a function
+ *	  come here too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/syscache.h"
+
+#include "api/utility_hook.h"
+#include "shared/compat.h"
+#include "shared/identity.h"
+#include "shared/slots.h"
+
+static ProcessUtility_hook_type previous_process_utility = NULL;
+
+static void workflow_process_utility(PlannedStmt *planned, const char *query_string,
+									 bool read_only_tree, ProcessUtilityContext context,
+									 ParamListInfo params, QueryEnvironment *environment,
+									 DestReceiver *destination, QueryCompletion *completion);
+static void before_utility(Node *statement, bool is_top_level);
+static void after_utility(Node *statement);
+
+/* Called once, while shared_preload_libraries are loaded. */
+void
+install_utility_hook(void)
+{
+	previous_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = workflow_process_utility;
+}
+
+/* ProcessUtility_hook. */
+static void
+workflow_process_utility(PlannedStmt *planned, const char *query_string,
+						 bool read_only_tree, ProcessUtilityContext context,
+						 ParamListInfo params, QueryEnvironment *environment,
+						 DestReceiver *destination, QueryCompletion *completion)
+{
+	Node	   *statement = planned->utilityStmt;
+
+	before_utility(statement, context == PROCESS_UTILITY_TOPLEVEL);
+
+	if (previous_process_utility)
+		previous_process_utility(planned, query_string, read_only_tree, context,
+								 params, environment, destination, completion);
+	else
+		standard_ProcessUtility(planned, query_string, read_only_tree, context,
+								params, environment, destination, completion);
+
+	after_utility(statement);
+}
+
+/* --- databases --- */
+
+/* Whether the current user can create databases, as the server decides it. */
+static bool
+may_create_databases(void)
+{
+	HeapTuple	tuple;
+	bool		result;
+
+	if (superuser())
+		return true;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Whether a database is marked as a template.  False when it has gone. */
+static bool
+is_template(Oid database)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* The database of that name if the current user owns it, else InvalidOid. */
+static Oid
+owned_database(const char *name)
+{
+	Oid			database = get_database_oid(name, true);
+
+	if (!OidIsValid(database) || !compat_owns_database(database, GetUserId()))
+		return InvalidOid;
+	return database;
+}
+
+/* DROP DATABASE: not of a template, not of the one we are in. */
+static void
+before_drop_database(const DropdbStmt *statement)
+{
+	Oid			database = owned_database(statement->dbname);
+
+	if (OidIsValid(database) && database != MyDatabaseId && !is_template(database))
+		database_hold(database);
+}
+
+/* CREATE DATABASE: the template must have nobody in it. */
+static void
+before_create_database(const CreatedbStmt *statement)
+{
+	const char *template_name = "template1";
+	Oid			template;
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "template") == 0 && option->arg != NULL)
+			template_name = defGetString(option);
+	}
+
+	template = get_database_oid(template_name, true);
+	if (OidIsValid(template) && may_create_databases() &&
+		(is_template(template) || compat_owns_database(template, GetUserId())) &&
+		!OidIsValid(get_database_oid(statement->dbname, true)))
+		database_hold(template);
+}
+
+/* ALTER DATABASE ... RENAME TO. */
+static void
+before_rename_database(const RenameStmt *statement)
+{
+	Oid			database = owned_database(statement->subname);
+
+	if (OidIsValid(database) && database != MyDatabaseId && may_create_databases() &&
+		!OidIsValid(get_database_oid(statement->newname, true)))
+		database_hold(database);
+}
+
+/* ALTER DATABASE ... SET TABLESPACE, which is one of the options by its grammar. */
+static void
+before_alter_database(const AlterDatabaseStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+		Oid			database;
+
+		if (strcmp(option->defname, "tablespace") != 0)
+			continue;
+		database = owned_database(statement->dbname);
+		if (OidIsValid(database) && database != MyDatabaseId)
+			database_hold(database);
+	}
+}
+
+/* --- the extension --- */
+
+/* Hold the current database if it has the extension and the user owns that. */
+static void
+hold_for_extension(void)
+{
+	Oid			extension = workflow_extension_oid();
+
+	if (OidIsValid(extension) && compat_owns_extension(extension, GetUserId()))
+		database_hold(MyDatabaseId);
+}
+
+/* Whether one of the names of a DROP is this one. */
+static bool
+names_contain(const List *objects, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, objects)
+	{
+		Node	   *object = (Node *) lfirst(cell);
+
+		if (IsA(object, String) && strcmp(strVal(object), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* DROP EXTENSION, and DROP SCHEMA ... CASCADE, which takes the extension along. */
+static void
+before_drop(const DropStmt *statement)
+{
+	if (statement->removeType == OBJECT_EXTENSION &&
+		names_contain(statement->objects, EXTENSION_NAME))
+		hold_for_extension();
+	else if (statement->removeType == OBJECT_SCHEMA &&
+			 statement->behavior == DROP_CASCADE &&
+			 names_contain(statement->objects, SCHEMA_NAME))
+	{
+		Oid			schema = workflow_schema_oid();
+
+		if (OidIsValid(schema) && compat_owns_schema(schema, GetUserId()) &&
+			OidIsValid(workflow_extension_oid()))
+			database_hold(MyDatabaseId);
+	}
+}
+
+/* DROP OWNED BY: when one of the roles owns the extension. */
+static void
+before_drop_owned(const DropOwnedStmt *statement)
+{
+	Oid			extension = workflow_extension_oid();
+	ListCell   *cell;
+
+	if (!OidIsValid(extension))
+		return;
+
+	foreach(cell, statement->roles)
+	{
+		Oid			role = get_rolespec_oid(lfirst_node(RoleSpec, cell), true);
+
+		if (OidIsValid(role) && has_privs_of_role(GetUserId(), role) &&
+			compat_owns_extension(extension, role))
+		{
+			database_hold(MyDatabaseId);
+			return;
+		}
+	}
+}
+
+/* --- before and after --- */
+
+/*
+ * Hold the database the statement needs for itself, if it is one of those and
+ * could proceed.  Commands that are not allowed in a transaction block are left
+ * to fail there.
+ */
+static void
+before_utility(Node *statement, bool is_top_level)
+{
+	switch (nodeTag(statement))
+	{
+		case T_DropdbStmt:
+			if (!IsInTransactionBlock(is_top_level))
+				before_drop_database((DropdbStmt *) statement);
+			break;
+		case T_CreatedbStmt:
+			if (!IsInTransactionBlock(is_top_level))
+				before_create_database((CreatedbStmt *) statement);
+			break;
+		case T_AlterDatabaseStmt:
+			if (!IsInTransactionBlock(is_top_level))
+				before_alter_database((AlterDatabaseStmt *) statement);
+			break;
+		case T_RenameStmt:
+			if (((RenameStmt *) statement)->renameType == OBJECT_DATABASE)
+				before_rename_database((RenameStmt *) statement);
+			break;
+		case T_DropStmt:
+			before_drop((DropStmt *) statement);
+			break;
+		case T_DropOwnedStmt:
+			before_drop_owned((DropOwnedStmt *) statement);
+			break;
+		case T_AlterExtensionStmt:
+			if (strcmp(((AlterExtensionStmt *) statement)->extname, EXTENSION_NAME) == 0)
+				hold_for_extension();
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * The statement succeeded: have the launcher or the scheduler look again once its
+ * transaction has committed.  COMMIT PREPARED has committed already, and nobody
+ * knows any more what the transaction did: look at everything.
+ */
+static void
+after_utility(Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_CreatedbStmt:
+		case T_AlterDatabaseStmt:
+			wake_launcher_at_commit();
+			break;
+		case T_CreateExtensionStmt:
+			if (strcmp(((CreateExtensionStmt *) statement)->extname, EXTENSION_NAME) == 0)
+				wake_at_commit(WAKE_EXTENSION);
+			break;
+		case T_TransactionStmt:
+			if (((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
+				wake_scheduler(MyDatabaseId,
+							   WAKE_PENDING | WAKE_CONTROL | WAKE_EXTENSION);
+			break;
+		default:
+			break;
+	}
+}

@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *	  The workflow.* settings: what they are, sorted by name, and their
+ *	  definition.
+ *
+ * NOTES
+ *	  Those that size shared memory can only be set at server start.  When the
+ *	  library is not in shared_preload_libraries (a session that uses
+ *	  workflow.execute() and nothing else) they exist without effect, so that a
+ *	  configuration file that has them gives no warning.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "definition/plan.h"
+#include "shared/fault.h"
+#include "shared/settings.h"
+
+/*
+ * How long a step that was asked to stop (workflow.cancel(), a timeout) may take
+ * to do so, before the process that runs it is terminated.
+ */
+int			setting_cancel_grace = 10000;
+
+/*
+ * Off: executions are accepted and stay queued; those that run go on.  Usually
+ * set for one database, around a restore or a migration.
+ */
+bool		setting_enabled = true;
+
+/* An executor that has had nothing to do for this long exits.  0: it never does. */
+int			setting_executor_idle_timeout = 60000;
+
+/*
+ * An executor whose memory has grown beyond this is replaced when it is done
+ * with its run.  0: it never is.
+ */
+int			setting_executor_max_memory = 256 * 1024;
+
+/* An executor is replaced after so many runs.  0: it never is. */
+int			setting_executor_max_runs = 10000;
+
+/*
+ * For how many databases the launcher can keep a scheduler.  Databases without
+ * the extension count only while they are looked at.
+ */
+int			setting_max_databases = 64;
+
+/* The largest definition that workflow.define() accepts. */
+int			setting_max_definition_size = 4 * 1024;
+
+/*
+ * How many executors there can be in the cluster at one time.  Each needs one of
+ * max_worker_processes, and so do the launcher and the scheduler of each database.
+ */
+int			setting_max_executors = 8;
+
+/* How many of them one database can have.  0: as many as there are. */
+int			setting_max_executors_per_database = 0;
+
+/* How deep containers can be nested in a definition. */
+int			setting_max_nesting = 10;
+
+/*
+ * An execution that was interrupted by the death of a process so many times
+ * without a step completed in between fails with error type CrashLoop.
+ */
+int			setting_max_recoveries = 3;
+
+/* The largest result of a step. */
+int			setting_max_result_size = 16 * 1024;
+
+/*
+ * Off: the executions started in this session run their containers one child
+ * after the other, with the same results.
+ */
+bool		setting_parallel = true;
+
+/*
+ * A run that has lasted longer than this gives way to others that wait for an
+ * executor, at the next end of a step.
+ */
+int			setting_run_quantum = 1000;
+
+#ifdef WORKFLOW_FAULT_POINTS
+/* For tests: "name=action", see fault.h. */
+char	   *setting_fault_point = NULL;
+#endif
+
+static void define_executor_settings(GucContext at_start);
+static void define_definition_settings(void);
+
+/* Define all settings and reserve the prefix.  Called once, when the library is loaded. */
+void
+define_settings(void)
+{
+	GucContext	at_start = process_shared_preload_libraries_in_progress ?
+		PGC_POSTMASTER : PGC_SIGHUP;
+
+	DefineCustomIntVariable("workflow.cancel_grace",
+							"Time a step that was asked to stop is given before its process is terminated.",
+							NULL,
+							&setting_cancel_grace, 10000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("workflow.enabled",
+							 "Starts queued executions.",
+							 "When off, executions stay queued and those that run go on.",
+							 &setting_enabled, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+
+	define_executor_settings(at_start);
+
+#ifdef WORKFLOW_FAULT_POINTS
+	DefineCustomStringVariable("workflow.fault_point",
+							   "Point in the code at which a process fails, for tests.",
+							   NULL,
+							   &setting_fault_point, "",
+							   PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+							   NULL, NULL, NULL);
+#endif
+
+	DefineCustomIntVariable("workflow.max_databases",
+							"Number of databases that can use workflows.",
+							NULL,
+							&setting_max_databases, 64, 1, 10000,
+							at_start, 0, NULL, NULL, NULL);
+
+	define_definition_settings();
+
+	MarkGUCPrefixReserved("workflow");
+}
+
+/* What makes executors come and go. */
+static void
+define_executor_settings(GucContext at_start)
+{
+	DefineCustomIntVariable("workflow.executor_idle_timeout",
+							"Time after which an executor without work exits.",
+							"0 keeps executors for ever.",
+							&setting_executor_idle_timeout, 60000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.executor_max_memory",
+							"Memory use at which an executor is replaced.",
+							"0 never replaces an executor for its memory use.",
+							&setting_executor_max_memory, 256 * 1024, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.executor_max_runs",
+							"Number of runs after which an executor is replaced.",
+							"0 never replaces an executor for its age.",
+							&setting_executor_max_runs, 10000, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.max_executors",
+							"Number of executors in the cluster.",
+							"Each needs one of \"max_worker_processes\".",
+							&setting_max_executors, 8, 1, 1024,
+							at_start, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.max_executors_per_database",
+							"Number of executors in one database.",
+							"0 sets no limit beyond \"workflow.max_executors\".",
+							&setting_max_executors_per_database, 0, 0, 1024,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.run_quantum",
+							"Time after which a run gives way to others that wait.",
+							NULL,
+							&setting_run_quantum, 1000, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+/* Limits and behaviour of definitions and executions. */
+static void
+define_definition_settings(void)
+{
+	DefineCustomIntVariable("workflow.max_definition_size",
+							"Largest definition that is accepted.",
+							NULL,
+							&setting_max_definition_size, 4 * 1024, 1, MAX_KILOBYTES / 2,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.max_nesting",
+							"Depth to which containers can be nested in a definition.",
+							NULL,
+							&setting_max_nesting, 10, 1, PLAN_MAX_NESTING,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.max_recoveries",
+							"Number of recoveries without progress after which an execution fails.",
+							NULL,
+							&setting_max_recoveries, 3, 1, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.max_result_size",
+							"Largest result of a step.",
+							NULL,
+							&setting_max_result_size, 16 * 1024, 1, MAX_KILOBYTES / 2,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("workflow.parallel",
+							 "Runs the children of containers in parallel.",
+							 "When off, executions started in this session run them one after the other.",
+							 &setting_parallel, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+}

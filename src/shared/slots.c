@@ -1,0 +1,535 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.c
+ *	  Shared memory, and the executors' slots in it.
+ *
+ * NOTES
+ *	  Locks are described in slots.h.  The life of a slot:
+ *
+ *		FREE -> STARTING		scheduler: slot_allocate(), then registers a worker
+ *		STARTING -> IDLE		executor: slot_attach(), before it connects
+ *		STARTING -> FREE		scheduler: slot_release(), or its exit
+ *		IDLE -> ASSIGNED		scheduler: slot_assign()
+ *		ASSIGNED -> RUNNING		executor: slot_take_run()
+ *		RUNNING -> REPORTED		executor: slot_report()
+ *		REPORTED -> IDLE		scheduler: slot_take_report()
+ *		any -> FREE				executor: on exit, after its transaction was aborted
+ *
+ *	  The generation grows at each allocation and each release.  Who holds an old
+ *	  one (a worker that starts late, a scheduler that looks for a dead executor)
+ *	  finds out by comparing.  Slots are shared by all databases: the scheduler's
+ *	  functions first check that the slot is still that scheduler's.
+ *
+ *	  Nothing here can fail between taking a lock and releasing it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "definition/plan.h"
+#include "shared/compat.h"
+#include "shared/settings.h"
+#include "shared/slots.h"
+
+#define REGISTRY_NAME "pg_workflow"
+
+StaticAssertDecl(SCOPE_MAX_DEPTH == PLAN_MAX_NESTING,
+				 "a scope's name needs a level for each container around it");
+
+Registry   *registry = NULL;
+Slot	   *my_slot = NULL;
+
+static Size registry_size(void);
+static void slot_detach(int code, Datum argument);
+
+/* --- shared memory --- */
+
+/*
+ * Ask for the memory and the lock of the registry.  Needs the final values of
+ * the settings: called by shmem_request_hook.
+ */
+void
+slots_request_shmem(void)
+{
+	RequestAddinShmemSpace(registry_size());
+	RequestNamedLWLockTranche(REGISTRY_NAME, 1);
+}
+
+/*
+ * Make or find the registry.  Called by shmem_startup_hook: in the postmaster,
+ * and where processes are not forked in each of them.
+ */
+void
+slots_init_shmem(void)
+{
+	Registry   *shared;
+	bool		found;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct(REGISTRY_NAME, registry_size(), &found);
+	if (!found)
+	{
+		memset(shared, 0, registry_size());
+		shared->lock = &(GetNamedLWLockTranche(REGISTRY_NAME))->lock;
+		shared->launcher_pgprocno = -1;
+		shared->ndatabases = setting_max_databases;
+		shared->nslots = setting_max_executors;
+		ConditionVariableInit(&shared->databases_changed);
+		for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
+			ConditionVariableInit(&shared->finished[i]);
+
+		shared->databases = (DatabaseEntry *)
+			((char *) shared + MAXALIGN(sizeof(Registry)));
+		for (int i = 0; i < shared->ndatabases; i++)
+		{
+			DatabaseEntry *entry = &shared->databases[i];
+
+			entry->state = DATABASE_UNUSED;
+			entry->scheduler_pgprocno = -1;
+			pg_atomic_init_u32(&entry->wake, 0);
+			pg_atomic_init_u64(&entry->steps_done, 0);
+			pg_atomic_init_u64(&entry->executions_done, 0);
+		}
+
+		shared->slots = (Slot *)
+			((char *) shared->databases +
+			 MAXALIGN(mul_size(shared->ndatabases, sizeof(DatabaseEntry))));
+		for (int i = 0; i < shared->nslots; i++)
+		{
+			Slot	   *slot = &shared->slots[i];
+
+			SpinLockInit(&slot->mutex);
+			slot->state = SLOT_FREE;
+			slot->pgprocno = -1;
+		}
+	}
+	LWLockRelease(AddinShmemInitLock);
+
+	registry = shared;
+}
+
+/* Size of the registry with its two arrays behind it. */
+static Size
+registry_size(void)
+{
+	Size		size = MAXALIGN(sizeof(Registry));
+
+	size = add_size(size, MAXALIGN(mul_size(setting_max_databases,
+											sizeof(DatabaseEntry))));
+	size = add_size(size, MAXALIGN(mul_size(setting_max_executors,
+											sizeof(Slot))));
+	return size;
+}
+
+/* --- the scheduler's side --- */
+
+/* Whether this process is the scheduler that allocated the slot; spinlock held. */
+static inline bool
+slot_is_ours(const Slot *slot)
+{
+	return my_database_entry != NULL &&
+		slot->state != SLOT_FREE &&
+		slot->database == my_database_entry->database &&
+		slot->scheduler_generation == my_database_entry->generation;
+}
+
+/*
+ * Make a slot free.  Both locks are held.  The generation grows, so that nobody
+ * takes the next user of the slot for the present one.
+ */
+static void
+slot_clear(Slot *slot)
+{
+	slot->state = SLOT_FREE;
+	slot->generation++;
+	slot->database = InvalidOid;
+	slot->role = InvalidOid;
+	slot->pid = 0;
+	slot->pgprocno = -1;
+	slot->scheduler_generation = 0;
+	slot->exit_requested = false;
+	slot->stop = STOP_NONE;
+	memset(&slot->progress, 0, sizeof(Progress));
+}
+
+/*
+ * Take a free slot for an executor of a role; the caller registers a worker
+ * for it next.  Returns the slot's number, -1 when all are taken.
+ */
+int
+slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
+{
+	int			result = -1;
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < registry->nslots && result < 0; i++)
+	{
+		Slot	   *slot = &registry->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state == SLOT_FREE)
+		{
+			slot_clear(slot);
+			slot->state = SLOT_STARTING;
+			slot->database = database;
+			slot->role = role;
+			slot->scheduler_generation = scheduler_generation;
+			slot->attached_at = 0;
+			slot->busy_since = 0;
+			slot->runs_done = 0;
+			slot->steps_done = 0;
+			slot->memory_bytes = 0;
+			result = i;
+		}
+		SpinLockRelease(&slot->mutex);
+	}
+	LWLockRelease(registry->lock);
+
+	return result;
+}
+
+/* The generation of a slot, to be remembered by who allocated it. */
+uint32
+slot_generation(int slot_number)
+{
+	Slot	   *slot = &registry->slots[slot_number];
+	uint32		generation;
+
+	SpinLockAcquire(&slot->mutex);
+	generation = slot->generation;
+	SpinLockRelease(&slot->mutex);
+
+	return generation;
+}
+
+/*
+ * The state of the executor that was given this generation of the slot;
+ * SLOT_FREE when it is gone, whoever may have the slot now.
+ */
+SlotState
+slot_state(int slot_number, uint32 generation)
+{
+	Slot	   *slot = &registry->slots[slot_number];
+	SlotState	state;
+
+	SpinLockAcquire(&slot->mutex);
+	state = slot->generation == generation ? slot->state : SLOT_FREE;
+	SpinLockRelease(&slot->mutex);
+
+	return state;
+}
+
+/*
+ * Give back a slot whose worker never came.  If it came after all, this does
+ * nothing: the executor frees its slot itself.  If it comes later, it finds
+ * another generation.
+ */
+void
+slot_release(int slot_number)
+{
+	Slot	   *slot = &registry->slots[slot_number];
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	SpinLockAcquire(&slot->mutex);
+	if (slot_is_ours(slot) && slot->state == SLOT_STARTING)
+		slot_clear(slot);
+	SpinLockRelease(&slot->mutex);
+	LWLockRelease(registry->lock);
+}
+
+/*
+ * Forget the executors of a database that were registered and have not come:
+ * their scheduler ends.  The caller holds registry->lock exclusively.
+ */
+void
+slots_forget_starting(Oid database)
+{
+	for (int i = 0; i < registry->nslots; i++)
+	{
+		Slot	   *slot = &registry->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state == SLOT_STARTING && slot->database == database)
+			slot_clear(slot);
+		SpinLockRelease(&slot->mutex);
+	}
+}
+
+/*
+ * Hand a run to an idle executor and wake it.  Returns false when the executor
+ * is not there any more, or not idle.
+ */
+bool
+slot_assign(int slot_number, const Run *run)
+{
+	Slot	   *slot = &registry->slots[slot_number];
+	TimestampTz now = GetCurrentTimestamp();
+	bool		assigned = false;
+	int			pgprocno = -1;
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot_is_ours(slot) && slot->state == SLOT_IDLE && !slot->exit_requested)
+	{
+		slot->run = *run;
+		slot->stop = STOP_NONE;
+		slot->busy_since = now;
+		slot->state = SLOT_ASSIGNED;
+		pgprocno = slot->pgprocno;
+		assigned = true;
+	}
+	SpinLockRelease(&slot->mutex);
+
+	set_latch_of(pgprocno);
+	return assigned;
+}
+
+/*
+ * Ask the executor to stop its present run.  The first real reason stays; a
+ * repeated request sends the signal again, since the user's SQL can have
+ * swallowed it.  An executor that is not busy is left alone.
+ */
+void
+slot_request_stop(int slot_number, StopReason reason)
+{
+	Slot	   *slot = &registry->slots[slot_number];
+	pid_t		pid = 0;
+	int			pgprocno = -1;
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot_is_ours(slot) &&
+		(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING))
+	{
+		if (slot->stop == STOP_NONE || slot->stop == STOP_YIELD)
+			slot->stop = reason;
+		if (reason != STOP_YIELD)
+			pid = slot->pid;
+		pgprocno = slot->pgprocno;
+	}
+	SpinLockRelease(&slot->mutex);
+
+	/*
+	 * The executor can have reported meanwhile, even exited.  A signal that hits
+	 * it idle is forgotten by slot_take_run(); nobody but this process, which is
+	 * here, hands it a new run.
+	 */
+	if (pid != 0)
+		kill(pid, SIGINT);
+	set_latch_of(pgprocno);
+}
+
+/* Ask the executor to exit as soon as it is idle. */
+void
+slot_request_exit(int slot_number)
+{
+	Slot	   *slot = &registry->slots[slot_number];
+	int			pgprocno = -1;
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot_is_ours(slot))
+	{
+		slot->exit_requested = true;
+		pgprocno = slot->pgprocno;
+	}
+	SpinLockRelease(&slot->mutex);
+
+	set_latch_of(pgprocno);
+}
+
+/*
+ * Take the report of an executor whose run is over; it is idle then.  Returns
+ * false when there is none.
+ */
+bool
+slot_take_report(int slot_number, Report *report)
+{
+	Slot	   *slot = &registry->slots[slot_number];
+	bool		taken = false;
+	int			pgprocno = -1;
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot_is_ours(slot) && slot->state == SLOT_REPORTED)
+	{
+		*report = slot->report;
+		slot->stop = STOP_NONE;
+		slot->busy_since = 0;
+		slot->state = SLOT_IDLE;
+		if (slot->exit_requested)
+			pgprocno = slot->pgprocno;
+		taken = true;
+	}
+	SpinLockRelease(&slot->mutex);
+
+	set_latch_of(pgprocno);
+	return taken;
+}
+
+/* --- the executor's side --- */
+
+/*
+ * Take the slot this process was started for; see slots.h.  What makes a slot
+ * stale is normal operation (a scheduler that ended, a database that is being
+ * dropped), so the process leaves without noise.
+ */
+void
+slot_attach(int slot_number, uint32 generation)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	DatabaseEntry *entry;
+	Slot	   *slot;
+	bool		valid;
+
+	Assert(!OidIsValid(MyDatabaseId));
+	if (registry == NULL || slot_number < 0 || slot_number >= registry->nslots)
+		elog(ERROR, "executor was started with slot %d", slot_number);
+	slot = &registry->slots[slot_number];
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	entry = database_entry(slot->database, false);
+	SpinLockAcquire(&slot->mutex);
+	valid = slot->state == SLOT_STARTING && slot->generation == generation;
+	if (valid &&
+		(entry == NULL || entry->state != DATABASE_ACTIVE ||
+		 entry->generation != slot->scheduler_generation || entry->holds > 0))
+	{
+		slot_clear(slot);
+		valid = false;
+	}
+	if (valid)
+	{
+		slot->pid = MyProcPid;
+		slot->pgprocno = compat_my_pgprocno();
+		slot->attached_at = now;
+		slot->state = SLOT_IDLE;
+	}
+	SpinLockRelease(&slot->mutex);
+	LWLockRelease(registry->lock);
+
+	if (!valid)
+	{
+		ereport(DEBUG1,
+				(errmsg_internal("executor slot %d is not waiting for this process",
+								 slot_number)));
+		proc_exit(0);
+	}
+
+	my_slot = slot;
+	my_database_entry = entry;
+	before_shmem_exit(slot_detach, Int32GetDatum(slot_number));
+	wake_entry(entry, WAKE_REPORT);
+}
+
+/*
+ * The executor's exit: free the slot and tell the scheduler, or, when there is
+ * none any more, the launcher and whoever waits for the database to be empty.
+ */
+static void
+slot_detach(int code pg_attribute_unused(), Datum argument)
+{
+	Slot	   *slot = &registry->slots[DatumGetInt32(argument)];
+	bool		has_scheduler;
+
+	my_slot = NULL;
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	SpinLockAcquire(&slot->mutex);
+	slot_clear(slot);
+	SpinLockRelease(&slot->mutex);
+	has_scheduler = my_database_entry->state == DATABASE_ACTIVE;
+	LWLockRelease(registry->lock);
+
+	if (has_scheduler)
+		wake_entry(my_database_entry, WAKE_REPORT);
+	else
+		wake_launcher();
+	ConditionVariableBroadcast(&registry->databases_changed);
+}
+
+/*
+ * Take the run the scheduler has put into the slot.  Returns false when there is
+ * none.  A cancel that was sent to the run before is forgotten; a stop of the new
+ * run shows in slot_stop_reason(), whether its signal was forgotten or not.
+ */
+bool
+slot_take_run(Run *run)
+{
+	bool		taken = false;
+
+	SpinLockAcquire(&my_slot->mutex);
+	if (my_slot->state == SLOT_ASSIGNED)
+	{
+		*run = my_slot->run;
+		my_slot->state = SLOT_RUNNING;
+		taken = true;
+	}
+	SpinLockRelease(&my_slot->mutex);
+
+	QueryCancelPending = false;
+	return taken;
+}
+
+/* Tell the scheduler how the run ended. */
+void
+slot_report(const Report *report)
+{
+	int64		memory = MemoryContextMemAllocated(TopMemoryContext, true);
+
+	SpinLockAcquire(&my_slot->mutex);
+	Assert(my_slot->state == SLOT_RUNNING);
+	my_slot->report = *report;
+	my_slot->state = SLOT_REPORTED;
+	my_slot->runs_done++;
+	my_slot->memory_bytes = memory;
+	memset(&my_slot->progress, 0, sizeof(Progress));
+	SpinLockRelease(&my_slot->mutex);
+
+	wake_entry(my_database_entry, WAKE_REPORT);
+}
+
+/* Whether, and why, the scheduler wants the present run to end.  Cheap. */
+StopReason
+slot_stop_reason(void)
+{
+	return my_slot == NULL ? STOP_NONE : *(volatile StopReason *) &my_slot->stop;
+}
+
+/* Whether the scheduler wants this executor to leave when idle.  Cheap. */
+bool
+slot_exit_requested(void)
+{
+	return *(volatile bool *) &my_slot->exit_requested;
+}
+
+/* Show what this executor does now; NULL: nothing. */
+void
+slot_set_progress(const Progress *progress)
+{
+	SpinLockAcquire(&my_slot->mutex);
+	if (progress != NULL)
+		my_slot->progress = *progress;
+	else
+		memset(&my_slot->progress, 0, sizeof(Progress));
+	SpinLockRelease(&my_slot->mutex);
+}
+
+/* --- anybody --- */
+
+/* A consistent copy of a slot, for views. */
+void
+slot_snapshot(int slot_number, Slot *copy)
+{
+	Slot	   *slot = &registry->slots[slot_number];
+
+	SpinLockAcquire(&slot->mutex);
+	memcpy(copy, slot, sizeof(Slot));
+	SpinLockRelease(&slot->mutex);
+}

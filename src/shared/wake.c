@@ -1,0 +1,183 @@
+/*-------------------------------------------------------------------------
+ *
+ * wake.c
+ *	  Who wakes whom: sessions the scheduler, everybody the launcher.
+ *
+ * NOTES
+ *	  A wake-up is a bit in the database entry followed by the latch of the
+ *	  scheduler.  The scheduler takes the bits before it reads the tables, so a bit
+ *	  set after a commit is never lost.  Nothing here can fail: it runs behind the
+ *	  commit.
+ *
+ *	  Wake-ups asked for in a subtransaction that is rolled back are sent all the
+ *	  same: the scheduler looks and finds nothing.  A prepared transaction wakes
+ *	  nobody when it is prepared; COMMIT PREPARED wakes the scheduler for
+ *	  everything (see api/utility_hook.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+
+#include "shared/slots.h"
+
+/* This process's database; set by attaching, in sessions by the first wake-up. */
+DatabaseEntry *my_database_entry = NULL;
+
+static uint32 reasons_at_commit = 0;
+static bool launcher_at_commit = false;
+static bool callback_registered = false;
+
+static void register_callback(void);
+static void wake_xact_callback(XactEvent event, void *argument);
+
+/*
+ * Wake this database's scheduler when the current transaction commits.  Needs a
+ * transaction; without a registry it does nothing.
+ */
+void
+wake_at_commit(uint32 reasons)
+{
+	if (registry == NULL)
+		return;
+	register_callback();
+	reasons_at_commit |= reasons;
+}
+
+/* Wake the launcher when the current transaction commits; it reads pg_database again. */
+void
+wake_launcher_at_commit(void)
+{
+	if (registry == NULL)
+		return;
+	register_callback();
+	launcher_at_commit = true;
+}
+
+/* The callback cannot be taken away again, so it is registered once per process. */
+static void
+register_callback(void)
+{
+	if (callback_registered)
+		return;
+	RegisterXactCallback(wake_xact_callback, NULL);
+	callback_registered = true;
+}
+
+/* At the end of a transaction: send what was asked for, or forget it. */
+static void
+wake_xact_callback(XactEvent event, void *argument pg_attribute_unused())
+{
+	uint32		reasons = reasons_at_commit;
+	bool		launcher = launcher_at_commit;
+
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+			reasons_at_commit = 0;
+			launcher_at_commit = false;
+			if (reasons != 0)
+				wake_scheduler(MyDatabaseId, reasons);
+			if (launcher)
+				wake_launcher();
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PARALLEL_ABORT:
+		case XACT_EVENT_PREPARE:
+			reasons_at_commit = 0;
+			launcher_at_commit = false;
+			break;
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			break;
+	}
+}
+
+/*
+ * Wake the scheduler of a database.  When it has none, ask the launcher for one:
+ * somebody evidently uses the extension there, whatever was seen earlier.
+ */
+void
+wake_scheduler(Oid database, uint32 reasons)
+{
+	DatabaseEntry *entry;
+	bool		active;
+
+	if (registry == NULL)
+		return;
+
+	/*
+	 * The usual case takes no lock.  An entry of a database with a session in it
+	 * is not given to another database; at worst somebody looks in vain.
+	 */
+	entry = my_database_entry;
+	if (entry != NULL && entry->database == database &&
+		(reasons & WAKE_EXTENSION) == 0)
+	{
+		wake_entry(entry, reasons);
+		if (*(volatile DatabaseState *) &entry->state == DATABASE_ACTIVE)
+			return;
+	}
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	entry = database_entry(database, true);
+	if (entry != NULL)
+	{
+		if (entry->state == DATABASE_ABSENT)
+			entry->state = DATABASE_UNKNOWN;
+		if (reasons & WAKE_EXTENSION)
+		{
+			entry->failures = 0;	/* whatever it was, it may be repaired */
+			entry->next_start = 0;
+		}
+		if (database == MyDatabaseId)
+			my_database_entry = entry;
+		wake_entry(entry, reasons);
+	}
+	active = entry != NULL && entry->state == DATABASE_ACTIVE;
+	LWLockRelease(registry->lock);
+
+	if (!active)
+		wake_launcher();
+}
+
+/* Set bits of an entry and the latch of its scheduler, if there is one. */
+void
+wake_entry(DatabaseEntry *entry, uint32 reasons)
+{
+	pg_atomic_fetch_or_u32(&entry->wake, reasons);
+	set_latch_of(*(volatile int *) &entry->scheduler_pgprocno);
+}
+
+/* Wake the launcher, if it is there; when it starts it looks at everything. */
+void
+wake_launcher(void)
+{
+	if (registry != NULL)
+		set_latch_of(*(volatile int *) &registry->launcher_pgprocno);
+}
+
+/* Let the sessions that wait for an execution look again. */
+void
+broadcast_finished(int64 execution_id)
+{
+	if (registry != NULL)
+		ConditionVariableBroadcast(&registry->finished[(uint64) execution_id % NUM_WAIT_CHANNELS]);
+}
+
+/*
+ * Set the latch of a process known by its number; -1: nobody.  Latches are
+ * never freed: at worst another process wakes up for nothing.
+ */
+void
+set_latch_of(int pgprocno)
+{
+	if (pgprocno >= 0)
+		SetLatch(&ProcGlobal->allProcs[pgprocno].procLatch);
+}
