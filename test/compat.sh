@@ -23,18 +23,23 @@ set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 dir=${PGWF_COMPAT_DIR:-$root/build/compat}
 
+# Which of Debian's suites have a version.
 suites_of()
 {
 	case $1 in
-		16) echo bookworm-pgdg ;;
-		17) echo "trixie" ;;
+		17) echo trixie ;;
 		*) echo "forky sid" ;;
 	esac
 }
 
+# The installed version's headers need no fetching.
 headers()
 {
-	echo "$dir/pg$1/usr/include/postgresql/$1/server"
+	installed=$("${PG_CONFIG:-pg_config}" --includedir-server 2>/dev/null)
+	case $installed in
+		*/"$1"/server) echo "$installed" ;;
+		*) echo "$dir/pg$1/usr/include/postgresql/$1/server" ;;
+	esac
 }
 
 # Our warnings stay on; those of PostgreSQL's headers are silenced by -isystem.

@@ -1,0 +1,165 @@
+# Makefile of pg_workflow
+#
+#   make                 build (make DEV=1: warnings are errors)
+#   make install         install into the PostgreSQL that PG_CONFIG points to
+#   make check           prepare the machine, build, run every test in private clusters
+#   make demo            prepare, build, run the demonstration; make demo-stop ends it
+#   make bench           measure steps/s beside a bare loop of one-row transactions
+#   make unit lint fuzz  single parts of check
+#
+# check, demo and the others in SCRIPTED work on a machine without PostgreSQL:
+# they call scripts in test/, which install what is missing and come back here.
+
+EXTENSION = pg_workflow
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_workflow.control)
+
+MODULE_big = pg_workflow
+PGFILEDESC = "pg_workflow - workflows inside the database"
+
+# One line per file, in the order of the flow.
+OBJS = \
+	src/pg_workflow.o \
+	src/api/agent.o \
+	src/api/arguments.o \
+	src/api/cancel.o \
+	src/api/check.o \
+	src/api/define.o \
+	src/api/start.o \
+	src/api/utility_hook.o \
+	src/api/wait.o \
+	src/interpreter/bind.o \
+	src/interpreter/convert.o \
+	src/interpreter/evaluate.o \
+	src/interpreter/evaluate_operators.o \
+	src/interpreter/evaluate_template.o \
+	src/interpreter/jsonb_values.o \
+	src/interpreter/results.o \
+	src/state/agents.o \
+	src/state/definitions.o \
+	src/state/executions.o \
+	src/state/state.o \
+	src/state/steps.o \
+	src/definition/expression.o \
+	src/definition/expression_lexer.o \
+	src/definition/expression_reference.o \
+	src/definition/fields.o \
+	src/definition/json.o \
+	src/definition/json_print.o \
+	src/definition/json_scan.o \
+	src/definition/names.o \
+	src/definition/normalise.o \
+	src/definition/normalise_step.o \
+	src/definition/problem.o \
+	src/definition/template.o \
+	src/shared/databases.o \
+	src/shared/fault.o \
+	src/shared/identity.o \
+	src/shared/settings.o \
+	src/shared/slots.o \
+	src/shared/wake.o \
+	src/shared/worker.o
+# end of OBJS
+
+# The install script, one file per subject, in the order of their dependencies.
+SCHEMA = \
+	src/schema/tables.sql
+# end of SCHEMA
+
+DATA_built = pg_workflow--$(EXTVERSION).sql
+
+# sql/NAME.sql with expected/NAME.out
+REGRESS =
+
+# test/specs/NAME.spec with test/expected/NAME.out
+ISOLATION =
+
+SCRIPTED = check demo demo-stop bench unit fuzz lint compat
+
+ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
+
+export REGRESS ISOLATION PG_CONFIG
+
+check:
+	@test/check.sh
+
+lint:
+	@test/lint.sh
+
+unit:
+	@test/prepare.sh
+	@test/unit/run.sh
+
+fuzz:
+	@test/prepare.sh
+	@test/fuzz/run.sh
+
+compat:
+	@test/prepare.sh
+	@test/compat.sh fetch; test/compat.sh compile
+
+demo:
+	@test/demo/run.sh
+
+demo-stop:
+	@test/cluster.sh stop demo
+
+bench:
+	@test/bench/run.sh
+
+.PHONY: $(SCRIPTED)
+
+else
+
+PG_CONFIG ?= $(firstword $(wildcard /usr/bin/pg_config /usr/lib/postgresql/*/bin/pg_config) pg_config)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifeq ($(wildcard $(PGXS)),)
+
+all install clean:
+	@echo "$(PG_CONFIG) does not lead to PostgreSQL's server headers." >&2
+	@echo "Install postgresql-server-dev-NN, or let \"make check\" do it, or set PG_CONFIG." >&2
+	@exit 1
+
+.PHONY: all install clean
+.DEFAULT_GOAL := all
+
+else
+
+ifneq ($(shell pkg-config --exists libcjson 2>/dev/null && echo found),found)
+ifneq ($(MAKECMDGOALS),clean)
+$(error libcjson was not found by pkg-config: install libcjson-dev and pkg-config)
+endif
+endif
+
+PG_CPPFLAGS = -Isrc $(shell pkg-config --cflags libcjson 2>/dev/null)
+SHLIB_LINK = $(shell pkg-config --libs libcjson 2>/dev/null)
+
+# From 16 on modules hide their symbols unless told otherwise; make it so on 15.
+PG_MAJOR := $(shell $(PG_CONFIG) --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+ifeq ($(PG_MAJOR),15)
+PG_CFLAGS += -fvisibility=hidden '-DPGDLLEXPORT=__attribute__((visibility("default")))'
+endif
+
+# PostgreSQL's own headers are system headers here: their warnings are not ours.
+ifdef DEV
+PG_CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CFLAGS += -Wall -Wextra -Werror
+endif
+
+# Bitcode helps to inline small SQL functions into queries; here are none.
+override with_llvm = no
+
+EXTRA_CLEAN = build
+
+include $(PGXS)
+
+# PGXS does not follow includes.
+$(OBJS): $(wildcard src/*/*.h)
+
+$(DATA_built): $(SCHEMA) pg_workflow.control Makefile
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION pg_workflow" to load this file. \quit'; \
+	  cat $(SCHEMA); } > $@.tmp
+	mv $@.tmp $@
+
+endif
+endif

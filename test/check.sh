@@ -1,0 +1,253 @@
+#!/bin/sh
+#
+# check.sh
+#	  Everything that tests: prepare, build, run, sum up.
+#
+# NOTES
+#	  Run by "make check", which passes REGRESS and ISOLATION.  One line per test
+#	  as it ends; what failed is shown at the end; the last line but nothing is
+#	  "N passed, N failed".  Exit code 1 when anything failed.
+#
+#	  PGWF_SUITES chooses suites (default: all): lint unit compile regress
+#	  isolation tap docs.  PGWF_TESTS chooses TAP files by a shell pattern.
+#	  PGWF_JOBS is the number of TAP files at once (default: processors).
+#
+#	  Unit tests, compile checks and lint run as the caller; everything with a
+#	  server runs as the servers' user in a copy of the test inputs, because the
+#	  tree may be unreadable for that user.
+
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/test/common.sh"
+
+jobs=${PGWF_JOBS:-$(nproc)}
+suites=${PGWF_SUITES:-lint unit compile regress isolation tap}
+started=$(date +%s)
+
+wanted()
+{
+	case " $suites " in
+		*" $1 "*) return 0 ;;
+	esac
+	return 1
+}
+
+# passed N | failed N: counted in a file, since suites run in subshells
+passed()
+{
+	echo "passed $1" >>"$results"
+}
+
+failed()
+{
+	echo "failed $1" >>"$results"
+}
+
+# show FILE [LINES]: part of a log of a failed test, for the end
+show()
+{
+	[ -s "$1" ] || return 0
+	{
+		echo
+		echo "--- $1"
+		tail -n "${2:-80}" "$1"
+	} >>"$failures"
+}
+
+"$root/test/prepare.sh" || exit 1
+PG_CONFIG=$(find_pg_config)
+export PG_CONFIG
+[ -n "$PG_CONFIG" ] || die "no pg_config with server headers"
+make_scratch
+check=$scratch/check
+cluster_stop check
+rm -rf "${check:?}" "$scratch/check-out"
+mkdir -p "$check" "$scratch/check-out"
+out=$scratch/check-out
+results=$out/results
+failures=$out/failures
+: >"$results"
+: >"$failures"
+
+echo "# $("$PG_CONFIG" --version), $(nproc) processors, logs in $out"
+build
+echo "# built"
+
+# --- lint ---
+if wanted lint; then
+	"$root/test/lint.sh" >"$out/lint.log"
+	cat "$out/lint.log"
+	passed "$(grep -c '^ok' "$out/lint.log")"
+	failed "$(grep -c '^not ok' "$out/lint.log")"
+fi
+
+# tap_verdict NAME LOG STATUS SECONDS: a line, and the counts, of a TAP program
+# that prove has run
+tap_verdict()
+{
+	ok=$(grep -c '^ok ' "$2")
+	not_ok=$(grep '^not ok ' "$2" | grep -vc '# TODO')
+	skips=$(grep -c '^ok .*# skip' "$2")
+	if [ "$3" -eq 0 ]; then
+		note=
+		[ "$skips" -eq 0 ] || note=", $skips skipped"
+		grep -q '^1\.\.0' "$2" && note=", skipped: $(sed -n 's/^1\.\.0 *# *//p' "$2")"
+		echo "ok $1 ($ok tests$note, $4 s)"
+	else
+		[ "$not_ok" -gt 0 ] || not_ok=1
+		echo "not ok $1 ($ok passed, $not_ok failed, $4 s)"
+		show "$2"
+		failed "$not_ok"
+	fi
+	passed "$ok"
+}
+
+# --- unit ---
+if wanted unit && [ -x "$root/test/unit/run.sh" ]; then
+	begin=$(date +%s)
+	prove -v --merge -e sh "$root/test/unit/run.sh" >"$out/unit.log" 2>&1 </dev/null
+	tap_verdict "unit" "$out/unit.log" $? $(($(date +%s) - begin))
+fi
+
+# --- compile: in the background, it needs no server ---
+compile_checks()
+{
+	major=$(pg_major)
+	others=$(echo 17 18 | tr ' ' '\n' | grep -vx "$major")
+	for version in $major $others; do
+		[ "$version" = "$major" ] || "$root/test/compat.sh" fetch "$version" 2>/dev/null
+		nice "$root/test/compat.sh" compile "$version" >"$out/compile-$version.log" 2>&1
+		case $? in
+			0) passed 1 ;;
+			77) ;;
+			*)
+				failed 1
+				show "$out/compile-$version.log"
+				;;
+		esac
+		head -n 1 "$out/compile-$version.log"
+	done
+}
+
+if wanted compile; then
+	compile_checks &
+	compile_pid=$!
+fi
+
+# --- inputs for everything that runs as the servers' user ---
+mkdir -p "$out/input"
+cp -R "$root/sql" "$root/expected" "$root/test" "$root/docs" "$out/input/"
+cp -R "$root/README.md" "$out/input/" 2>/dev/null
+mkdir -p "$out/regress" "$out/isolation" "$out/tap"
+[ "$(id -u)" -ne 0 ] || chown -R postgres "$out/input" "$out/regress" "$out/isolation" "$out/tap"
+pgxs_src=$(dirname "$(dirname "$("$PG_CONFIG" --pgxs)")")
+
+# regress_lines SUITE: pg_regress' lines of results in our form, as they come
+# ("test x ... ok 12 ms" until 15, "ok 1 - x 12 ms" from 16 on)
+regress_lines()
+{
+	awk -v suite="$1" '
+		/^test .* \.\.\. / { ok = / \.\.\. ok /; name = $2; time = $(NF - 1) }
+		/^(not )?ok +[0-9]+ +[-+] / { ok = !/^not/; name = ok ? $4 : $5; time = $(NF - 1) }
+		name != "" { printf "%s %s/%s (%d ms)\n", ok ? "ok" : "not ok", suite, name, time; fflush(); name = "" }
+	'
+}
+
+# regress SUITE PROGRAM INPUT TESTS: run a list with pg_regress or its isolation twin
+regress()
+{
+	suite=$1
+	program=$2
+	input=$3
+	tests=$4
+	# shellcheck disable=SC2086
+	(cd "$out/$suite" && as_server "$pgxs_src/$program" --bindir="$(cluster_bin check)" \
+		--host="$scratch/check/socket" --port="$(cluster_port check)" --user=postgres \
+		--inputdir="$input" --outputdir="$out/$suite" \
+		--dbname="pgwf_$suite" $tests 2>&1 </dev/null) |
+		tee "$out/$suite.log" | regress_lines "$suite" >"$out/$suite.lines.fifo"
+}
+
+run_regress()
+{
+	rm -f "$out/$1.lines.fifo"
+	mkfifo "$out/$1.lines.fifo"
+	tee "$out/$1.lines" <"$out/$1.lines.fifo" &
+	tee_pid=$!
+	regress "$@"
+	wait $tee_pid
+	good=$(grep -c '^ok' "$out/$1.lines")
+	bad=$(grep -c '^not ok' "$out/$1.lines")
+	asked=$(echo "$4" | wc -w)
+	if [ $((good + bad)) -lt "$asked" ]; then
+		echo "not ok $1: only $((good + bad)) of $asked tests ran"
+		show "$out/$1.log"
+		bad=$((asked - good))
+	fi
+	passed "$good"
+	failed "$bad"
+	if [ "$bad" -gt 0 ]; then
+		show "$out/$1/regression.diffs" 400
+		show "$scratch/check/log/server.log" 40
+	fi
+}
+
+if wanted regress || wanted isolation || wanted tap; then
+	cluster_start check "${PGWF_PORT:-55431}" "workflow.max_executors = 8"
+fi
+
+if wanted regress && [ -n "${REGRESS:-}" ]; then
+	run_regress regress src/test/regress/pg_regress "$out/input" "$REGRESS"
+fi
+if wanted isolation && [ -n "${ISOLATION:-}" ]; then
+	run_regress isolation src/test/isolation/pg_isolation_regress "$out/input/test" "$ISOLATION"
+fi
+cluster_stop check
+
+# Compiling beside timing-sensitive crash tests helps neither.
+[ -z "${compile_pid:-}" ] || wait "$compile_pid"
+
+# --- TAP ---
+
+# one_tap FILE: run by xargs below, in a process of its own
+if wanted tap && ls "$out/input/test/t/"*.pl >/dev/null 2>&1; then
+	cat >"$out/one_tap.sh" <<'EOT'
+name=$(basename "$1" .pl)
+mkdir -p "$OUT/tap/$name"
+begin=$(date +%s)
+cd "$INPUT/test" || exit 1
+TESTDIR="$OUT/tap/$name" TESTDATADIR="$OUT/tap/$name/data" TESTLOGDIR="$OUT/tap/$name/log" \
+	prove -v --merge "t/$name.pl" >"$OUT/tap/$name.log" 2>&1 </dev/null
+echo "$? $(($(date +%s) - begin))" >"$OUT/tap/$name.status"
+echo "$name"
+EOT
+	export_for_tap="PATH=$(cluster_bin check):$PATH OUT=$out INPUT=$out/input
+		LC_ALL=C.UTF-8 LANG=C.UTF-8 PG_TEST_PORT_DIR=$out/tap/portlock
+		PG_REGRESS=$pgxs_src/src/test/regress/pg_regress
+		PERL5LIB=$pgxs_src/src/test/perl:$out/input/test/t"
+	# shellcheck disable=SC2086
+	(cd "$out/input/test/t" && ls ${PGWF_TESTS:-*.pl}) |
+		as_server env $export_for_tap xargs -P "$jobs" -n 1 sh "$out/one_tap.sh" |
+		while read -r name; do
+			read -r status seconds <"$out/tap/$name.status"
+			tap_verdict "t/$name" "$out/tap/$name.log" "$status" "$seconds"
+			if [ "$status" -ne 0 ]; then
+				find "$out/tap/$name" -path '*log*' -name '*.log' ! -name 'regress_log*' |
+					while read -r log; do
+						show "$log" 40
+					done
+			fi
+		done
+fi
+
+# --- the end ---
+if [ -s "$failures" ]; then
+	cat "$failures"
+fi
+good=$(awk '$1 == "passed" { n += $2 } END { print n + 0 }' "$results")
+bad=$(awk '$1 == "failed" { n += $2 } END { print n + 0 }' "$results")
+[ "$good" -gt 0 ] || bad=$((bad + 1))
+echo
+echo "# $(($(date +%s) - started)) seconds"
+echo "$good passed, $bad failed"
+[ "$bad" -eq 0 ]

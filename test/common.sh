@@ -1,0 +1,170 @@
+# common.sh
+#	  What the scripts in test/ share: where things are, who runs servers, how
+#	  a private installation and a private cluster are made.
+#
+# NOTES
+#	  Sourced by sh scripts, which set $root (the repository) before.
+#
+#	  Nothing here touches the system's PostgreSQL installation or one of its
+#	  clusters.  PostgreSQL finds its files relative to its own executable, so a
+#	  copy of the installation in a scratch folder plus "make install DESTDIR="
+#	  is an installation with the extension in it, on every version and without
+#	  root.  Each cluster has its own copy, socket directory and port.
+
+scratch=${PGWF_SCRATCH:-/tmp/pg_workflow-$(id -u)}
+
+umask 022
+LC_ALL=C.UTF-8
+export LC_ALL
+unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS PGDATA
+
+die()
+{
+	echo "$*" >&2
+	exit 1
+}
+
+# The pg_config to build with; empty when there is none with server headers.
+find_pg_config()
+{
+	for candidate in ${PG_CONFIG:-$(ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -rV) pg_config}; do
+		pgxs=$("$candidate" --pgxs 2>/dev/null) && [ -f "$pgxs" ] &&
+			[ -x "$("$candidate" --bindir)/postgres" ] && echo "$candidate" && return
+	done
+}
+
+pg_major()
+{
+	"$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'
+}
+
+# Servers refuse root: run a command as the one that owns the clusters.
+as_server()
+{
+	if [ "$(id -u)" -eq 0 ]; then
+		runuser -u postgres -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# A folder of ours under $scratch: ours to write, the servers' to read.
+make_scratch()
+{
+	mkdir -p "$scratch" 2>/dev/null
+	[ -O "$scratch" ] && [ ! -L "$scratch" ] ||
+		die "$scratch belongs to somebody else: set PGWF_SCRATCH to another folder"
+	chmod 755 "$scratch"
+}
+
+# A folder that belongs to the servers' user.
+make_server_folder()
+{
+	mkdir -p "$1" && chmod "${2:-755}" "$1" || die "cannot create $1"
+	if [ "$(id -u)" -eq 0 ]; then
+		chown postgres "$1"
+	fi
+}
+
+# make_installation FOLDER: copy PostgreSQL there and install the extension into
+# the copy.  Needs a built tree and $PG_CONFIG.
+make_installation()
+{
+	rm -rf "$1"
+	for folder in $("$PG_CONFIG" --bindir --sharedir); do
+		mkdir -p "$1$(dirname "$folder")"
+		cp -R "$folder" "$1$folder" || die "cannot copy $folder"
+	done
+	libraries=$("$PG_CONFIG" --pkglibdir)
+	mkdir -p "$1$libraries"
+	find "$libraries" -maxdepth 1 -type f -exec cp {} "$1$libraries/" \;
+	if [ "$("$PG_CONFIG" --libdir)" != "$libraries" ]; then
+		mkdir -p "$1$("$PG_CONFIG" --libdir)"
+	fi
+	make -s -C "$root" PG_CONFIG="$PG_CONFIG" DESTDIR="$1" install >/dev/null ||
+		die "make install failed"
+}
+
+# Build the tree, quietly unless something is wrong.
+build()
+{
+	mkdir -p "$root/build"
+	make -s -j "$(nproc)" -C "$root" PG_CONFIG="$PG_CONFIG" >"$root/build/make.log" 2>&1 || {
+		cat "$root/build/make.log"
+		die "make failed"
+	}
+}
+
+# --- clusters: everything of cluster NAME is under $scratch/NAME ---
+
+cluster_bin()
+{
+	echo "$scratch/$1/install$("$PG_CONFIG" --bindir)"
+}
+
+cluster_port()
+{
+	cat "$scratch/$1/port"
+}
+
+# cluster_stop NAME: does nothing when it does not run
+cluster_stop()
+{
+	[ -f "$scratch/$1/data/postmaster.pid" ] || return 0
+	as_server "$(cluster_bin "$1")/pg_ctl" -D "$scratch/$1/data" -m fast -w -s stop ||
+		as_server "$(cluster_bin "$1")/pg_ctl" -D "$scratch/$1/data" -m immediate -w -s stop
+}
+
+# cluster_start NAME PORT [SETTING ..]: a new cluster in place of the old one
+cluster_start()
+{
+	name=$1
+	port=$2
+	shift 2
+	make_scratch
+	cluster_stop "$name"
+	rm -rf "${scratch:?}/$name"
+	mkdir -p "$scratch/$name"
+	make_installation "$scratch/$name/install"
+	make_server_folder "$scratch/$name/data" 700
+	make_server_folder "$scratch/$name/socket" 700
+	make_server_folder "$scratch/$name/log"
+	echo "$port" >"$scratch/$name/port"
+	as_server "$(cluster_bin "$name")/initdb" -D "$scratch/$name/data" -U postgres -A trust \
+		-E UTF8 --locale=C.UTF-8 >"$scratch/$name/initdb.log" 2>&1 || {
+		cat "$scratch/$name/initdb.log"
+		die "initdb failed"
+	}
+	{
+		echo "listen_addresses = ''"
+		echo "port = $port"
+		echo "unix_socket_directories = '$scratch/$name/socket'"
+		echo "shared_preload_libraries = 'pg_workflow'"
+		echo "max_worker_processes = 40"
+		echo "log_line_prefix = '%m [%p] %b %q%d %u '"
+		for setting; do
+			echo "$setting"
+		done
+	} | as_server tee -a "$scratch/$name/data/postgresql.conf" >/dev/null
+	cluster_run "$name"
+}
+
+# cluster_run NAME: start the server of an existing cluster
+cluster_run()
+{
+	as_server "$(cluster_bin "$1")/pg_ctl" -D "$scratch/$1/data" -w -s \
+		-l "$scratch/$1/log/server.log" start || {
+		tail -n 30 "$scratch/$1/log/server.log"
+		die "the server did not start"
+	}
+}
+
+# cluster_psql NAME DATABASE [ARGUMENT ..]: as its superuser
+cluster_psql()
+{
+	name=$1
+	database=$2
+	shift 2
+	"$(cluster_bin "$name")/psql" -X -q -v ON_ERROR_STOP=1 -h "$scratch/$name/socket" \
+		-p "$(cluster_port "$name")" -U postgres -d "$database" "$@"
+}

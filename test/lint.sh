@@ -1,0 +1,121 @@
+#!/bin/sh
+#
+# lint.sh
+#	  Holds the rules of docs/architecture.md section 10 and of the Makefile.
+#
+# NOTES
+#	  One line per rule, "ok" or "not ok", with the offending lines below it.
+#	  Exit code 1 when a rule is broken.  Looks at the sources, and at the
+#	  module's symbols when it has been built.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+broken=0
+
+# rule NAME OFFENDERS
+rule()
+{
+	if [ -z "$2" ]; then
+		echo "ok lint: $1"
+	else
+		echo "not ok lint: $1"
+		echo "$2" | sed 's/^/    /'
+		broken=1
+	fi
+}
+
+# The rooms that the files of a room may include from.
+may_include()
+{
+	case $1 in
+		definition) echo "definition" ;;
+		shared) echo "shared definition" ;;
+		state) echo "state definition shared" ;;
+		interpreter) echo "interpreter state definition shared" ;;
+		api | scheduler | executor) echo "$1 interpreter state definition shared" ;;
+	esac
+}
+
+upward_includes()
+{
+	for room in definition shared state interpreter api scheduler executor; do
+		allowed=$(may_include $room | tr ' ' '|')
+		grep -nE '^#include "(definition|shared|state|interpreter|api|scheduler|executor)/' \
+			"src/$room"/*.[ch] 2>/dev/null |
+			while IFS= read -r line; do
+				# PostgreSQL has an executor/ too: ours are files that we have
+				header=$(echo "$line" | sed 's/.*#include "\([^"]*\)".*/\1/')
+				[ -f "src/$header" ] || continue
+				echo "$header" | grep -qE "^($allowed)/" || echo "$line"
+			done
+	done
+}
+
+# What the Makefile lists under a name, one per line.
+listed()
+{
+	awk -v name="$1" '
+		$1 == name && $2 == "=" { inside = 1; $1 = $2 = "" }
+		inside { line = $0; more = sub(/\\$/, "", line); print line; inside = more }
+	' Makefile | tr -s ' \t' '\n' | sed '/^$/d' | sort
+}
+
+# differences NAME: lines on standard input against what the Makefile lists
+differences()
+{
+	temporary=$(mktemp -d)
+	sort >"$temporary/there"
+	listed "$1" >"$temporary/listed"
+	comm -23 "$temporary/there" "$temporary/listed" | sed "s/$/ is not listed in $1/"
+	comm -13 "$temporary/there" "$temporary/listed" | sed "s/$/ is listed in $1 and does not exist/"
+	rm -rf "$temporary"
+}
+
+names()
+{
+	for file; do
+		[ -e "$file" ] && basename "$file" | sed 's/\.[a-z]*$//'
+	done
+}
+
+too_long()
+{
+	wc -l src/*.c src/*/*.[ch] src/schema/*.sql | awk '$2 != "total" && $1 > 800 { print $2 ": " $1 " lines" }'
+}
+
+# A module shows the server its magic block, _PG_init, workers' entry points
+# and SQL-callable functions, and other modules nothing.
+exported()
+{
+	symbols=$(nm -D --defined-only pg_workflow.so | awk '{ print $3 }')
+	for symbol in $symbols; do
+		case $symbol in
+			Pg_magic_func | _PG_init | pg_finfo_* | workflow_*_main) ;;
+			*) echo "$symbols" | grep -qx "pg_finfo_$symbol" || echo "$symbol" ;;
+		esac
+	done
+}
+
+version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_workflow.control)
+
+rule "includes point one way" "$(upward_includes)"
+rule "PG_VERSION_NUM only in compat.h" \
+	"$(grep -rn 'PG_VERSION_NUM' src --include='*.[ch]' | grep -v '^src/shared/compat\.h:')"
+rule "cJSON only in json.c" \
+	"$(grep -rniE '#include.*cjson|cJSON_[A-Z]' src --include='*.[ch]' | grep -v '^src/definition/json\.c:')"
+rule "no file over 800 lines" "$(too_long)"
+rule "nothing left to do" \
+	"$(grep -rnE '\b(TODO|FIXME|XXX)\b' src sql test docs Makefile 2>/dev/null | grep -v '^test/lint\.sh:')"
+rule "every C file is in OBJS" \
+	"$(ls src/*.c src/*/*.c | sed 's/c$/o/' | differences OBJS)"
+rule "every schema file is in SCHEMA" "$(ls src/schema/*.sql | differences SCHEMA)"
+rule "every regression test is in REGRESS" "$(names sql/*.sql | differences REGRESS)"
+rule "every isolation test is in ISOLATION" "$(names test/specs/*.spec | differences ISOLATION)"
+rule "META.json has the version of the control file" "$(
+	for line in "\"version\": \"$version\"" "pg_workflow--$version.sql"; do
+		grep -q "$line" META.json || echo "$line is missing"
+	done)"
+if [ -f pg_workflow.so ]; then
+	rule "no symbols but entry points are exported" "$(exported)"
+fi
+exit $broken
