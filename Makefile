@@ -24,8 +24,11 @@ OBJS = \
 	src/api/cancel.o \
 	src/api/check.o \
 	src/api/define.o \
+	src/api/evaluate.o \
+	src/api/extension.o \
 	src/api/start.o \
 	src/api/utility_hook.o \
+	src/api/views.o \
 	src/api/wait.o \
 	src/interpreter/bind.o \
 	src/interpreter/convert.o \

@@ -112,6 +112,7 @@ compile()
 		echo "skipped: compile against PostgreSQL $1 (its headers are not here and could not be fetched)"
 		return 77
 	fi
+	mkdir -p "$dir"
 	log=$dir/compile-$1.log
 	: >"$log"
 	# two at a time; each compiler writes its own log, so that lines do not mix
