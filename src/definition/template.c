@@ -190,11 +190,11 @@ add_raw_text(Template *template, int *allocated, StringInfo raw)
 }
 
 /*
- * A string: pieces of raw text and expressions.  Goes on behind an expression
- * only while they parse: where a broken one ends is anybody's guess.
+ * A string: pieces of raw text and expressions.  The first expression that does
+ * not parse ends it: where a broken one stops is anybody's guess.
  */
-static Template *
-parse_string(TemplateParser *parser, const char *string, const Place *place)
+Template *
+template_parse_string(const char *string, ExpressionError *error)
 {
 	Template   *template = make_template(TEMPLATE_TEXT);
 	StringInfoData raw;
@@ -222,17 +222,13 @@ parse_string(TemplateParser *parser, const char *string, const Place *place)
 		else if (dollar[1] == '{')
 		{
 			Template   *item = make_template(TEMPLATE_EXPRESSION);
-			ExpressionError error;
 
 			position += count_characters(counted, dollar + 2);
 			counted = dollar + 2;
 			item->expression = expression_parse_embedded_at(counted, position,
-															&p, &error);
+															&p, error);
 			if (item->expression == NULL)
-			{
-				add_problem(parser, place, string, &error);
 				return NULL;
-			}
 			add_raw_text(template, &allocated, &raw);
 			add_item(template, &allocated, item);
 		}
@@ -308,6 +304,7 @@ static Template *
 parse_value(TemplateParser *parser, const Json *value, const Place *place)
 {
 	Template   *template;
+	ExpressionError error;
 
 	switch (json_kind(value))
 	{
@@ -315,7 +312,10 @@ parse_value(TemplateParser *parser, const Json *value, const Place *place)
 		case JSON_ARRAY:
 			return parse_container(parser, value, place);
 		case JSON_STRING:
-			return parse_string(parser, json_string(value), place);
+			template = template_parse_string(json_string(value), &error);
+			if (template == NULL)
+				add_problem(parser, place, json_string(value), &error);
+			return template;
 		case JSON_NULL:
 		case JSON_BOOLEAN:
 		case JSON_NUMBER:

@@ -42,6 +42,9 @@ struct Template
 extern Template *template_parse(const Json *value, const char *path,
 								const char *step_id, ProblemList *problems);
 
+/* A string alone: NULL and *error, positioned in the string, when it does not parse. */
+extern Template *template_parse_string(const char *string, ExpressionError *error);
+
 /* True for a template without references: "a literal". */
 #define template_is_literal(t) ((t)->kind == TEMPLATE_LITERAL)
 
