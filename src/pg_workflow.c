@@ -42,7 +42,7 @@
  *	  preloaded.
  *
  *	  What anybody may use is in src/shared: databases.c and slots.c (shared
- *	  memory), wake.c, worker.c (registration, signals, connecting, sleeping),
+ *	  memory), holds.c, wake.c, worker.c (registration, signals, connecting, sleeping),
  *	  identity.c (becoming the extension's owner), settings.c, fault.h and
  *	  compat.h (server versions).  src/api/utility_hook.c keeps our processes out of
  *	  the way of DROP DATABASE and the like.  src/schema is the SQL of the extension.
@@ -65,8 +65,6 @@
 #include "shared/worker.h"
 
 COMPAT_MODULE_MAGIC;
-
-extern PGDLLEXPORT void _PG_init(void);
 
 static shmem_request_hook_type previous_shmem_request_hook = NULL;
 static shmem_startup_hook_type previous_shmem_startup_hook = NULL;

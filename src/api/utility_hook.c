@@ -8,7 +8,7 @@
  *	  A scheduler is connected to its database for good, so DROP DATABASE, CREATE
  *	  DATABASE ... TEMPLATE, ALTER DATABASE ... RENAME and SET TABLESPACE would fail,
  *	  and commands on the extension would wait for our locks.  Before such a
- *	  command the database is held (see shared/databases.c); the end of its
+ *	  command the database is held (see shared/holds.c); the end of its
  *	  transaction releases it.
  *
  *	  Whoever may not run the command must not stop anybody's workers with it, so

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * databases.c
- *	  The registry's database entries: schedulers come and go, holds keep them
- *	  away.
+ *	  The registry's database entries, and the schedulers in them.
  *
  * NOTES
  *	  Everything here is under registry->lock.  The life of an entry:
@@ -16,12 +15,6 @@
  *		UNKNOWN, ABSENT -> UNUSED	launcher: the database is gone or not ours;
  *								ABSENT also when the room is needed
  *
- *	  A hold is taken for commands that cannot work while somebody is connected
- *	  to the database or uses the extension.  It is held until the end of the
- *	  transaction, not of the statement: only then do other processes see what the
- *	  command did.  The transaction callback releases it on commit, on abort and
- *	  when the process is terminated (its exit aborts the transaction first).
- *
  *	  A process attaches before it connects and leaves its entry or slot after
  *	  its transaction is over, because exit callbacks run in reverse order.  So
  *	  an entry without a scheduler and executors means a database without them.
@@ -32,34 +25,22 @@
 
 #include <signal.h>
 
-#include "access/xact.h"
-#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "shared/compat.h"
 #include "shared/slots.h"
-#include "shared/worker.h"
-
-/* A hold gives up waiting after this; the server's own checks decide then. */
-#define HOLD_TIMEOUT_MS 30000
 
 /* Delay before the next start of a scheduler that failed: doubles up to the last. */
 #define FIRST_RESTART_DELAY_MS 1000
 #define LAST_RESTART_DELAY_MS 60000
 
-/* Databases held by this process's transaction. */
-static List *held_databases = NIL;
-static bool callback_registered = false;
-
 /* The scheduler's own exit: whether it found no extension. */
 static bool extension_is_absent = false;
 
-static bool database_is_busy(Oid database);
-static void release_holds(void);
-static void hold_xact_callback(XactEvent event, void *argument);
+static int	count_executors(Oid database);
+static void schedule_restart(DatabaseEntry *entry, int code);
 static void scheduler_detach(int code, Datum argument);
 
 /* --- entries --- */
@@ -127,14 +108,25 @@ database_is_held(const DatabaseEntry *entry)
 int
 database_count_executors(Oid database)
 {
-	int			count = 0;
+	int			count;
 
 	LWLockAcquire(registry->lock, LW_SHARED);
+	count = count_executors(database);
+	LWLockRelease(registry->lock);
+
+	return count;
+}
+
+/* The same; lock held by the caller. */
+static int
+count_executors(Oid database)
+{
+	int			count = 0;
+
 	for (int i = 0; i < registry->nslots; i++)
 		if (registry->slots[i].state != SLOT_FREE &&
 			registry->slots[i].database == database)
 			count++;
-	LWLockRelease(registry->lock);
 
 	return count;
 }
@@ -163,134 +155,126 @@ database_terminate_workers(DatabaseEntry *entry)
 	}
 }
 
-/* --- holds --- */
+/* --- the launcher's side --- */
 
 /*
- * Stop the scheduler and the executors of a database and keep them away until
- * the end of the current transaction, however it ends.  Waits until they are
- * gone, interruptibly and not for ever.  Needs a transaction.
+ * Prepare the entry for a scheduler that is registered next, giving the generation
+ * it has to attach with.  Returns false when it must not be started now.
  */
-void
-database_hold(Oid database)
+bool
+database_begin_start(Oid database, uint32 *generation)
 {
-	MemoryContext old_context;
 	DatabaseEntry *entry;
-	TimestampTz deadline;
-	bool		timed_out = false;
-
-	if (registry == NULL || list_member_oid(held_databases, database))
-		return;
-
-	/* An executor that waits for its own end would be ended, and started again. */
-	if (my_slot != NULL && database == MyDatabaseId)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("cannot stop the workflow processes of database \"%s\" from within one of them",
-						get_database_name(database)),
-				 errhint("Run the command in a session of your own.")));
-
-	if (!callback_registered)
-	{
-		RegisterXactCallback(hold_xact_callback, NULL);
-		callback_registered = true;
-	}
-	old_context = MemoryContextSwitchTo(TopMemoryContext);
-	held_databases = lappend_oid(held_databases, database);
-	MemoryContextSwitchTo(old_context);
+	bool		result;
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-	entry = database_entry(database, true);
-	if (entry != NULL)
+	entry = database_entry(database, false);
+	result = entry != NULL && entry->state == DATABASE_UNKNOWN && entry->holds == 0;
+	if (result)
 	{
-		entry->holds++;
-		database_terminate_workers(entry);
+		entry->state = DATABASE_STARTING;
+		entry->started_at = GetCurrentTimestamp();
+		*generation = ++entry->generation;
 	}
 	LWLockRelease(registry->lock);
 
-	/* Without room for an entry it has no workers. */
-	if (entry == NULL)
-	{
-		held_databases = list_delete_oid(held_databases, database);
-		return;
-	}
-
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HOLD_TIMEOUT_MS);
-	ConditionVariablePrepareToSleep(&registry->databases_changed);
-	while (database_is_busy(database))
-	{
-		long		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-																deadline);
-
-		if (remaining <= 0)
-		{
-			timed_out = true;
-			break;
-		}
-		ConditionVariableTimedSleep(&registry->databases_changed, remaining,
-									wait_event_hold());
-	}
-	ConditionVariableCancelSleep();
-
-	if (timed_out)
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("workflow processes of database \"%s\" did not stop within %d seconds",
-						get_database_name(database), HOLD_TIMEOUT_MS / 1000)));
+	return result;
 }
 
-/* Whether a database still has a scheduler or executors. */
-static bool
-database_is_busy(Oid database)
+/*
+ * The scheduler of that generation could not be registered, or (is_failure) ended
+ * before it attached.  Nothing happens if it did attach.
+ */
+void
+database_start_failed(Oid database, uint32 generation, bool is_failure)
 {
 	DatabaseEntry *entry;
-	bool		busy;
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	entry = database_entry(database, false);
+	if (entry != NULL && entry->state == DATABASE_STARTING &&
+		entry->generation == generation)
+	{
+		entry->state = DATABASE_UNKNOWN;
+		if (is_failure)
+			schedule_restart(entry, 1);
+	}
+	LWLockRelease(registry->lock);
+}
+
+/* Whether the scheduler of that generation has still to attach. */
+bool
+database_is_starting(Oid database, uint32 generation)
+{
+	DatabaseEntry *entry;
+	bool		result;
 
 	LWLockAcquire(registry->lock, LW_SHARED);
 	entry = database_entry(database, false);
-	busy = entry != NULL && entry->scheduler_pid != 0;
+	result = entry != NULL && entry->state == DATABASE_STARTING &&
+		entry->generation == generation;
 	LWLockRelease(registry->lock);
 
-	return busy || database_count_executors(database) > 0;
-}
-
-/* Let the launcher serve the databases again that this transaction held. */
-static void
-release_holds(void)
-{
-	ListCell   *cell;
-
-	if (held_databases == NIL)
-		return;
-
-	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-	foreach(cell, held_databases)
-	{
-		DatabaseEntry *entry = database_entry(lfirst_oid(cell), false);
-
-		if (entry != NULL && entry->holds > 0)
-		{
-			entry->holds--;
-			entry->failures = 0;
-			entry->next_start = 0;
-		}
-	}
-	LWLockRelease(registry->lock);
-
-	list_free(held_databases);
-	held_databases = NIL;
-	wake_launcher();
+	return result;
 }
 
 /*
- * The end of the transaction.  A prepared one keeps its locks, and a scheduler
- * that starts meanwhile waits for them: that is right, and interruptible.
+ * Do without a scheduler that was registered by a launcher that is gone: if it
+ * comes, it finds another generation.  Lock held by the caller, exclusively.
+ */
+void
+database_cancel_start(DatabaseEntry *entry)
+{
+	if (entry->state == DATABASE_STARTING)
+	{
+		entry->state = DATABASE_UNKNOWN;
+		entry->generation++;
+	}
+}
+
+/*
+ * The database was dropped, or is not one for a scheduler any more: ask its
+ * workers to go; when there are none, free the entry.  Their exit wakes the
+ * launcher, which calls this again.  Lock held by the caller, exclusively.
+ */
+void
+database_retire(DatabaseEntry *entry)
+{
+	database_cancel_start(entry);
+	if (entry->scheduler_pid != 0 || count_executors(entry->database) > 0)
+		database_terminate_workers(entry);
+	else if (entry->holds == 0)
+	{
+		entry->state = DATABASE_UNUSED;
+		entry->database = InvalidOid;
+	}
+}
+
+/*
+ * When a scheduler that ended may be followed by the next; lock held.  One that
+ * lived for long starts the count of failures anew.
  */
 static void
-hold_xact_callback(XactEvent event, void *argument pg_attribute_unused())
+schedule_restart(DatabaseEntry *entry, int code)
 {
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-		release_holds();
+	TimestampTz now = GetCurrentTimestamp();
+	long		delay = FIRST_RESTART_DELAY_MS;
+
+	if (entry->holds > 0)
+		return;					/* it was asked to go */
+	if (TimestampDifferenceExceeds(entry->started_at, now, LAST_RESTART_DELAY_MS))
+		entry->failures = 0;
+	if (code == 0 &&
+		TimestampDifferenceExceeds(entry->started_at, now, FIRST_RESTART_DELAY_MS))
+	{
+		entry->next_start = 0;
+		return;
+	}
+	for (int i = 0; i < entry->failures && delay < LAST_RESTART_DELAY_MS; i++)
+		delay *= 2;
+	entry->failures++;
+	entry->next_start =
+		TimestampTzPlusMilliseconds(now, Min(delay, LAST_RESTART_DELAY_MS));
 }
 
 /* --- the scheduler's side --- */
@@ -356,33 +340,6 @@ uint32
 scheduler_take_wake(DatabaseEntry *entry)
 {
 	return pg_atomic_exchange_u32(&entry->wake, 0);
-}
-
-/*
- * When a scheduler that ended may be followed by the next; lock held.  One that
- * lived for long starts the count of failures anew.
- */
-static void
-schedule_restart(DatabaseEntry *entry, int code)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	long		delay = FIRST_RESTART_DELAY_MS;
-
-	if (entry->holds > 0)
-		return;					/* it was asked to go */
-	if (TimestampDifferenceExceeds(entry->started_at, now, LAST_RESTART_DELAY_MS))
-		entry->failures = 0;
-	if (code == 0 &&
-		TimestampDifferenceExceeds(entry->started_at, now, FIRST_RESTART_DELAY_MS))
-	{
-		entry->next_start = 0;
-		return;
-	}
-	for (int i = 0; i < entry->failures && delay < LAST_RESTART_DELAY_MS; i++)
-		delay *= 2;
-	entry->failures++;
-	entry->next_start =
-		TimestampTzPlusMilliseconds(now, Min(delay, LAST_RESTART_DELAY_MS));
 }
 
 /*

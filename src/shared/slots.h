@@ -244,6 +244,13 @@ extern void database_terminate_workers(DatabaseEntry *entry);
 /* Slots of this database that are not free: executors, living or about to start. */
 extern int	database_count_executors(Oid database);
 
+/* --- databases: the launcher's side --- */
+extern bool database_begin_start(Oid database, uint32 *generation); /* UNKNOWN -> STARTING */
+extern void database_start_failed(Oid database, uint32 generation, bool is_failure);	/* STARTING -> UNKNOWN */
+extern bool database_is_starting(Oid database, uint32 generation);
+extern void database_cancel_start(DatabaseEntry *entry);	/* STARTING -> UNKNOWN; lock held */
+extern void database_retire(DatabaseEntry *entry);	/* no scheduler here any more; lock held */
+
 /* --- databases: the scheduler's side --- */
 /*
  * STARTING -> ACTIVE.  Call it between worker_initialize() and worker_connect():

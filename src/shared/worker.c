@@ -49,10 +49,10 @@ worker_describe(BackgroundWorker *worker, const char *type, const char *function
 	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker->bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker->bgw_library_name, "pg_workflow", sizeof(worker->bgw_library_name));
-	strlcpy(worker->bgw_function_name, function, sizeof(worker->bgw_function_name));
-	strlcpy(worker->bgw_type, type, sizeof(worker->bgw_type));
-	strlcpy(worker->bgw_name, type, sizeof(worker->bgw_name));
+	snprintf(worker->bgw_library_name, sizeof(worker->bgw_library_name), "%s", "pg_workflow");
+	snprintf(worker->bgw_function_name, sizeof(worker->bgw_function_name), "%s", function);
+	snprintf(worker->bgw_type, sizeof(worker->bgw_type), "%s", type);
+	snprintf(worker->bgw_name, sizeof(worker->bgw_name), "%s", type);
 }
 
 /* Register the launcher.  Works while shared_preload_libraries are loaded only. */
