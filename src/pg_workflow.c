@@ -66,6 +66,8 @@
 
 COMPAT_MODULE_MAGIC;
 
+extern PGDLLEXPORT void _PG_init(void);
+
 static shmem_request_hook_type previous_shmem_request_hook = NULL;
 static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
 
