@@ -184,7 +184,8 @@ typedef struct PlanNode
 	Template   *message;		/* fail */
 } PlanNode;
 
-typedef struct Plan
+/* Not just Plan: that is a struct of the server's. */
+typedef struct WorkflowPlan
 {
 	char	   *name;
 	char	   *label;			/* the document's own "version" */
@@ -200,7 +201,7 @@ typedef struct Plan
 	int			priority;
 	bool		assigns_variables;	/* some set step does */
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */
-} Plan;
+} WorkflowPlan;
 
 /*
  * Check a document and put it into the stored form: the aliases replaced,
@@ -216,13 +217,13 @@ extern char *definition_normalise(const char *document, int max_nesting,
  * happen: a stored document passed validation when it came in.
  * definition_normalise() calls it as its last check.
  */
-extern Plan *plan_build(const char *normalised, ProblemList *problems);
+extern WorkflowPlan *plan_build(const char *normalised, ProblemList *problems);
 
 extern const char *step_type_name(StepType type);
 extern const char *join_policy_name(JoinPolicy policy);
-extern PlanNode *plan_find(const Plan *plan, const char *step_id);
+extern PlanNode *plan_find(const WorkflowPlan *plan, const char *step_id);
 
 /* The plan as an indented tree, for workflow.explain(). */
-extern char *plan_explain(const Plan *plan);
+extern char *plan_explain(const WorkflowPlan *plan);
 
 #endif							/* PGWF_PLAN_H */

@@ -94,7 +94,7 @@ extern void definition_set_status(int definition_id, const char *status);
  */
 extern char *definition_find_clash(const char *name, const char *workflow_id);
 /* Plan of a definition, cached in this process for good (definitions are immutable). */
-extern Plan *definition_plan(int definition_id);
+extern WorkflowPlan *definition_plan(int definition_id);
 
 /* --- agents.c --- */
 
@@ -123,8 +123,8 @@ typedef struct Agent
  * and by changes of functions.  Valid until the end of the transaction.
  */
 extern const Agent *agent_find(const char *name);
-/* Insert an agent, or replace the one of its name. */
-extern void agent_store(const Agent *agent, const char *description);
+/* Insert an agent, or replace the one of its name and owner; false: another owner's. */
+extern bool agent_store(const Agent *agent, const char *description);
 extern void agent_set_status(const char *name, bool active);
 extern void agent_delete(const char *name);
 

@@ -1,0 +1,210 @@
+/*-------------------------------------------------------------------------
+ *
+ * agent.c
+ *	  workflow.register_agent(), drop_agent(), set_agent_status().
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.  An agent is code that runs
+ *	  with the rights of whoever starts a workflow that uses it, so registering
+ *	  checks what can be checked of the code, not who may run it: the function's
+ *	  own EXECUTE privilege decides that when a step calls it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+
+#include "api/api.h"
+#include "interpreter/run_sql.h"
+
+extern PGDLLEXPORT Datum workflow_register_agent(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_drop_agent(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_set_agent_status(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_register_agent);
+PG_FUNCTION_INFO_V1(workflow_drop_agent);
+PG_FUNCTION_INFO_V1(workflow_set_agent_status);
+
+/*
+ * True for "active", false for "inactive", an error for anything else.
+ */
+static bool
+agent_status_argument(const char *status)
+{
+	if (strcmp(status, "active") == 0)
+		return true;
+	if (strcmp(status, "inactive") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid status of an agent: \"%s\"", status),
+				 errhint("Valid values are \"active\" and \"inactive\".")));
+	return false;
+}
+
+/*
+ * Find an agent the caller may change, or raise an error.
+ */
+static const Agent *
+require_own_agent(const char *name)
+{
+	const Agent *agent = agent_find(name);
+
+	if (agent == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("agent \"%s\" does not exist", name)));
+	if (!has_privs_of_role(GetUserId(), agent->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of agent \"%s\"", name)));
+	return agent;
+}
+
+/*
+ * The function must be a plain one, (jsonb) -> jsonb, and the caller's to call.
+ * Returns its qualified name.
+ */
+static char *
+check_function(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+	bool		fits;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function with OID %u does not exist", function)));
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	fits = form->prokind == PROKIND_FUNCTION &&
+		form->pronargs == 1 && form->proargtypes.values[0] == JSONBOID &&
+		form->prorettype == JSONBOID && !form->proretset;
+	ReleaseSysCache(tuple);
+
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("function %s cannot be an agent",
+						format_procedure(function)),
+				 errdetail("An agent is a function that takes one jsonb and returns jsonb.")));
+	return format_procedure_qualified(function);
+}
+
+static void
+check_agent_name(const char *name)
+{
+	if (name[0] == '\0' || strlen(name) > PLAN_MAX_ID_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("name of an agent must have 1 to %d bytes, not %zu",
+						PLAN_MAX_ID_LENGTH, strlen(name))));
+}
+
+/*
+ * workflow.register_agent(name text, function regprocedure, sql text, result text,
+ * timeout_seconds integer, status text, description text) returns void
+ */
+Datum
+workflow_register_agent(PG_FUNCTION_ARGS)
+{
+	char	   *name = required_text(fcinfo, 0, "name");
+	char	   *result = required_text(fcinfo, 3, "result");
+	char	   *status = required_text(fcinfo, 5, "status");
+	const Agent *existing;
+	Agent		agent;
+
+	memset(&agent, 0, sizeof(agent));
+	check_agent_name(name);
+	strlcpy(agent.name, name, sizeof(agent.name));
+	agent.active = agent_status_argument(status);
+	agent.owner = GetUserId();
+	if (!sql_result_from_name(result, &agent.result))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid result of an agent: \"%s\"", result),
+				 errhint("Valid values are \"rows\", \"row\", \"value\" and \"none\".")));
+
+	if (PG_ARGISNULL(1) == PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an agent is either a function or SQL"),
+				 errhint("Give exactly one of the arguments \"function\" and \"sql\".")));
+	if (!PG_ARGISNULL(1))
+	{
+		agent.kind = AGENT_FUNCTION;
+		agent.function = PG_GETARG_OID(1);
+		agent.function_name = check_function(agent.function);
+	}
+	else
+	{
+		int			position = 0;
+		char	   *problem;
+
+		agent.kind = AGENT_SQL;
+		agent.sql = text_to_cstring(PG_GETARG_TEXT_PP(2));
+		problem = check_sql_syntax(agent.sql, &position);
+		if (problem != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_SYNTAX_ERROR),
+					 errmsg("SQL of agent \"%s\" is not acceptable", name),
+					 position > 0 ?
+					 errdetail("%s (position %d in the SQL)", problem, position) :
+					 errdetail("%s", problem)));
+	}
+
+	if (!PG_ARGISNULL(4))
+	{
+		agent.timeout_seconds = PG_GETARG_INT32(4);
+		if (agent.timeout_seconds < 1)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("timeout_seconds must be greater than zero, not %d",
+							agent.timeout_seconds)));
+	}
+
+	/* a member of the owner may change an agent, but does not take it over */
+	existing = agent_find(name);
+	if (existing != NULL)
+		agent.owner = require_own_agent(name)->owner;
+	if (!agent_store(&agent, optional_text_argument(fcinfo, 6)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of agent \"%s\"", name)));
+	PG_RETURN_VOID();
+}
+
+/*
+ * workflow.drop_agent(name text) returns void
+ */
+Datum
+workflow_drop_agent(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	(void) require_own_agent(name);
+	agent_delete(name);
+	PG_RETURN_VOID();
+}
+
+/*
+ * workflow.set_agent_status(name text, status text) returns void
+ */
+Datum
+workflow_set_agent_status(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bool		active = agent_status_argument(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+
+	(void) require_own_agent(name);
+	agent_set_status(name, active);
+	PG_RETURN_VOID();
+}

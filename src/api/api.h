@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * api.h
+ *	  What the SQL-callable functions share with each other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_API_H
+#define PGWF_API_H
+
+#include "postgres.h"
+#include "fmgr.h"
+#include "utils/jsonb.h"
+
+#include "definition/plan.h"
+#include "state/state.h"
+
+/* --- arguments.c --- */
+
+/* Argument as a C string, or an error that names it when it is null. */
+extern char *required_text(FunctionCallInfo fcinfo, int argument, const char *name);
+/* Argument as a C string, NULL for null. */
+extern char *optional_text_argument(FunctionCallInfo fcinfo, int argument);
+extern Jsonb *required_jsonb(FunctionCallInfo fcinfo, int argument, const char *name);
+extern int64 required_execution_id(FunctionCallInfo fcinfo);
+/* A version argument: 0 for null, an error when it is not positive. */
+extern int	version_argument(FunctionCallInfo fcinfo, int argument);
+
+/* Member of a jsonb object that is a string, as text; NULL when there is none. */
+extern char *jsonb_string_member(Jsonb *object, const char *key);
+
+/* Find a definition or raise an error that names it. */
+extern void require_definition(const char *workflow, int version, Definition *definition);
+/* Same for one that can be started; warns of a deprecated one. */
+extern void require_startable(const char *workflow, int version, Definition *definition);
+
+/* --- check.c --- */
+
+/*
+ * What the definition room cannot see: the syntax of SQL, the agents.  Adds what
+ * is wrong to problems.
+ */
+extern void check_plan(const WorkflowPlan *plan, ProblemList *problems);
+/* All checks of a document; returns the normalised text, NULL when there are errors. */
+extern char *check_definition(Jsonb *document, ProblemList *problems);
+
+/* --- start.c --- */
+
+/* Queue an execution in the caller's transaction with the definition's defaults. */
+extern int64 start_execution(const Definition *definition, Jsonb *input);
+
+#endif							/* PGWF_API_H */

@@ -1,0 +1,278 @@
+/*-------------------------------------------------------------------------
+ *
+ * define.c
+ *	  workflow.define(), validate(), set_status(), explain().
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.  Two sessions that define
+ *	  the same name wait for each other on the row lock of its newest version, or,
+ *	  when both saw the same newest version, on the unique key of the next.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+#include "api/api.h"
+#include "interpreter/evaluate.h"
+
+extern PGDLLEXPORT Datum workflow_define(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_validate(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_set_status(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_explain(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_refuse_change(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_define);
+PG_FUNCTION_INFO_V1(workflow_validate);
+PG_FUNCTION_INFO_V1(workflow_set_status);
+PG_FUNCTION_INFO_V1(workflow_explain);
+PG_FUNCTION_INFO_V1(workflow_refuse_change);
+
+/*
+ * Raise one error with everything that is wrong.
+ */
+static void
+raise_problems(Jsonb *document, const ProblemList *problems)
+{
+	StringInfoData detail;
+	char	   *name = jsonb_string_member(document, "name");
+	int			listed = 0;
+
+	initStringInfo(&detail);
+	for (int i = 0; i < problems->count; i++)
+	{
+		const Problem *problem = &problems->items[i];
+
+		if (problem->severity != PROBLEM_ERROR)
+			continue;
+		if (detail.len > 0)
+			appendStringInfoChar(&detail, '\n');
+		if (problem->path[0] != '\0')
+			appendStringInfo(&detail, "%s: ", problem->path);
+		appendStringInfoString(&detail, problem->message);
+		if (problem->hint != NULL)
+			appendStringInfo(&detail, " (%s)", problem->hint);
+		listed++;
+	}
+	if (problems->errors > listed)
+		appendStringInfo(&detail, "\n... and %d more", problems->errors - listed);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 name != NULL ?
+			 errmsg_plural("workflow definition \"%s\" has %d error",
+						   "workflow definition \"%s\" has %d errors",
+						   problems->errors, name, problems->errors) :
+			 errmsg_plural("workflow definition has %d error",
+						   "workflow definition has %d errors",
+						   problems->errors, problems->errors),
+			 errdetail_internal("%s", detail.data),
+			 errhint("workflow.validate() returns the same as rows.")));
+}
+
+static void
+raise_warnings(const ProblemList *problems)
+{
+	for (int i = 0; i < problems->count; i++)
+	{
+		const Problem *problem = &problems->items[i];
+
+		if (problem->severity == PROBLEM_WARNING)
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 errmsg("%s: %s", problem->path, problem->message),
+					 problem->hint != NULL ? errhint("%s", problem->hint) : 0));
+	}
+}
+
+static void
+check_status(const char *status)
+{
+	static const char *const known[] = {"draft", "active", "deprecated", "archived"};
+
+	for (int i = 0; i < lengthof(known); i++)
+		if (strcmp(status, known[i]) == 0)
+			return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid status of a workflow definition: \"%s\"", status),
+			 errhint("Valid values are \"draft\", \"active\", \"deprecated\" and \"archived\".")));
+}
+
+/*
+ * Only the owner, members of the owner and superusers change a definition.
+ */
+static void
+check_owner(const Definition *definition)
+{
+	if (!has_privs_of_role(GetUserId(), definition->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of workflow \"%s\"", definition->name)));
+}
+
+/*
+ * Store a checked document: the version that exists when it is the newest one's,
+ * else the next one.  Returns the version.
+ */
+static int
+store_definition(NewDefinition *new)
+{
+	for (;;)
+	{
+		Definition	newest;
+		bool		same;
+		int			version = 1;
+
+		if (definition_lock_newest(new->name, new->normalised, &newest, &same))
+		{
+			check_owner(&newest);
+			if (same)
+			{
+				if (strcmp(newest.status, new->status) != 0)
+				{
+					definition_set_status(newest.id, new->status);
+					ereport(NOTICE,
+							(errmsg("status of version %d of workflow \"%s\" changed from \"%s\" to \"%s\"",
+									newest.version, newest.name,
+									newest.status, new->status)));
+				}
+				return newest.version;
+			}
+			version = newest.version + 1;
+			new->owner = newest.owner;
+		}
+
+		/* no id: another session took the number, and is through with it */
+		if (definition_insert(new, version) != 0)
+			return version;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/*
+ * workflow.define(definition jsonb, status text) returns integer
+ */
+Datum
+workflow_define(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *document = required_jsonb(fcinfo, 0, "definition");
+	char	   *status = required_text(fcinfo, 1, "status");
+	ProblemList *problems = problem_list_create();
+	NewDefinition new;
+	char	   *normalised;
+	char	   *clash;
+
+	check_status(status);
+	normalised = check_definition(document, problems);
+	if (normalised == NULL)
+		raise_problems(document, problems);
+	raise_warnings(problems);
+
+	memset(&new, 0, sizeof(new));
+	new.document = document;
+	new.normalised = jsonb_from_text(normalised);
+	new.name = jsonb_string_member(new.normalised, "name");
+	new.label = jsonb_string_member(new.normalised, "version");
+	new.workflow_id = jsonb_string_member(new.normalised, "workflow_id");
+	new.description = jsonb_string_member(new.normalised, "description");
+	new.status = status;
+	new.owner = GetUserId();
+
+	/* a name must lead to one definition, whoever asks */
+	clash = definition_find_clash(new.name, new.workflow_id);
+	if (clash != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("name or workflow_id of workflow \"%s\" is already used by workflow \"%s\"",
+						new.name, clash)));
+
+	PG_RETURN_INT32(store_definition(&new));
+}
+
+/*
+ * workflow.validate(definition jsonb) returns setof (severity, path, step_id,
+ * message, hint)
+ */
+Datum
+workflow_validate(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *document = PG_GETARG_JSONB_P(0);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ProblemList *problems = problem_list_create();
+
+	InitMaterializedSRF(fcinfo, 0);
+	(void) check_definition(document, problems);
+
+	for (int i = 0; i < problems->count; i++)
+	{
+		const Problem *problem = &problems->items[i];
+		const char *texts[5];
+		Datum		values[5];
+		bool		nulls[5];
+
+		texts[0] = problem->severity == PROBLEM_ERROR ? "error" : "warning";
+		texts[1] = problem->path;
+		texts[2] = problem->step_id;
+		texts[3] = problem->message;
+		texts[4] = problem->hint;
+		for (int column = 0; column < lengthof(texts); column++)
+		{
+			nulls[column] = texts[column] == NULL;
+			values[column] = nulls[column] ? (Datum) 0 :
+				CStringGetTextDatum(texts[column]);
+		}
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * workflow.set_status(workflow text, version integer, status text) returns void
+ */
+Datum
+workflow_set_status(PG_FUNCTION_ARGS)
+{
+	char	   *workflow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int			version = version_argument(fcinfo, 1);
+	char	   *status = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	Definition	definition;
+
+	check_status(status);
+	require_definition(workflow, version, &definition);
+	check_owner(&definition);
+	definition_set_status(definition.id, status);
+	PG_RETURN_VOID();
+}
+
+/*
+ * workflow.explain(workflow text, version integer) returns text
+ */
+Datum
+workflow_explain(PG_FUNCTION_ARGS)
+{
+	char	   *workflow = required_text(fcinfo, 0, "workflow");
+	int			version = version_argument(fcinfo, 1);
+	Definition	definition;
+
+	require_definition(workflow, version, &definition);
+	PG_RETURN_TEXT_P(cstring_to_text(plan_explain(definition_plan(definition.id))));
+}
+
+/*
+ * Trigger of workflow.definitions: versions are immutable, since executions and
+ * the plans kept by processes rest on them.
+ */
+Datum
+workflow_refuse_change(PG_FUNCTION_ARGS)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("a version of a workflow definition cannot be changed"),
+			 errhint("Use workflow.define() to store a new version.")));
+	PG_RETURN_NULL();
+}

@@ -1,0 +1,240 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension.c
+ *	  The extension itself: version, installation, who may use it.
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_namespace.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+#include "api/api.h"
+#include "shared/compat.h"
+#include "shared/identity.h"
+#include "shared/slots.h"
+
+/* Version of the library; the script's is in pg_extension. */
+#define PG_WORKFLOW_VERSION "1.0.0"
+
+extern PGDLLEXPORT Datum workflow_version(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_extension_ready(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_grant_usage(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_revoke_usage(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_version);
+PG_FUNCTION_INFO_V1(workflow_extension_ready);
+PG_FUNCTION_INFO_V1(workflow_grant_usage);
+PG_FUNCTION_INFO_V1(workflow_revoke_usage);
+
+/*
+ * Functions and procedures grant_usage() does not grant: they are for the owner
+ * of the extension.
+ */
+static const char *const owner_only[] = {
+	"extension_ready",
+	"grant_usage",
+	"refuse_change",
+	"revoke_usage"
+};
+
+/*
+ * workflow.version() returns text
+ */
+Datum
+workflow_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(PG_WORKFLOW_VERSION));
+}
+
+/*
+ * Some role other than the schema's owner that may create objects in it;
+ * ACL_ID_PUBLIC for everybody.  False when there is none.
+ */
+static bool
+other_creator(HeapTuple schema_tuple, Oid owner, Oid *creator)
+{
+	bool		isnull;
+	Datum		datum = SysCacheGetAttr(NAMESPACEOID, schema_tuple,
+										Anum_pg_namespace_nspacl, &isnull);
+	Acl		   *acl;
+
+	if (isnull)
+		return false;
+	acl = DatumGetAclP(datum);
+	for (int i = 0; i < ACL_NUM(acl); i++)
+	{
+		AclItem    *item = &ACL_DAT(acl)[i];
+
+		if (item->ai_grantee != owner && (ACLITEM_GET_PRIVS(*item) & ACL_CREATE))
+		{
+			*creator = item->ai_grantee;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * workflow.extension_ready() returns void
+ *
+ * Last call of the install script: refuse to live in a schema that somebody else
+ * may put objects into, which would run with the rights of the extension's owner;
+ * then tell the launcher at commit.
+ */
+Datum
+workflow_extension_ready(PG_FUNCTION_ARGS)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID,
+										ObjectIdGetDatum(workflow_schema_oid()));
+	Oid			owner;
+	Oid			creator = InvalidOid;
+	char	   *problem = NULL;
+
+	if (!creating_extension)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s can only be called by CREATE EXTENSION or ALTER EXTENSION",
+						"workflow.extension_ready()")));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "schema \"workflow\" does not exist");
+
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	if (!superuser_arg(owner))
+		problem = psprintf("It belongs to role \"%s\", who is not a superuser.",
+						   GetUserNameFromId(owner, false));
+	else if (other_creator(tuple, owner, &creator))
+		problem = creator == ACL_ID_PUBLIC ?
+			pstrdup("Everybody may create objects in it.") :
+			psprintf("Role \"%s\" may create objects in it.",
+					 GetUserNameFromId(creator, false));
+	ReleaseSysCache(tuple);
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("schema \"%s\" is not safe for extension \"%s\"",
+						"workflow", "pg_workflow"),
+				 errdetail_internal("%s", problem),
+				 errhint("Drop or rename the schema; CREATE EXTENSION creates it.")));
+
+	wake_at_commit(WAKE_EXTENSION);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Run GRANT or REVOKE; the role is quoted into the format's %s.
+ */
+static void
+run_grant(const char *format, const char *object, const char *role)
+{
+	char	   *statement = psprintf(format, object, role);
+	int			result = SPI_execute(statement, false, 0);
+
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "could not run \"%s\": %s", statement,
+			 SPI_result_code_string(result));
+	pfree(statement);
+}
+
+/*
+ * The extension's objects of one kind that users use, as SQL identifiers, found
+ * by a query that returns a name to check against owner_only and the identifier.
+ */
+static List *
+user_objects(const char *query)
+{
+	List	   *objects = NIL;
+
+	if (SPI_execute(query, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the objects of the extension");
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		char	   *name = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
+		char	   *identifier = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2);
+		bool		skip = false;
+
+		for (int i = 0; i < lengthof(owner_only); i++)
+			if (strcmp(name, owner_only[i]) == 0)
+				skip = true;
+		if (!skip)
+			objects = lappend(objects, identifier);
+	}
+	return objects;
+}
+
+#define EXTENSION_MEMBERS(catalog) \
+	"JOIN pg_catalog.pg_depend AS d ON d.classid OPERATOR(pg_catalog.=) " \
+	"'pg_catalog." catalog "'::pg_catalog.regclass AND d.objid OPERATOR(pg_catalog.=) o.oid " \
+	"AND d.deptype OPERATOR(pg_catalog.=) 'e' " \
+	"JOIN pg_catalog.pg_extension AS x ON x.oid OPERATOR(pg_catalog.=) d.refobjid " \
+	"AND x.extname OPERATOR(pg_catalog.=) 'pg_workflow' "
+
+/*
+ * Grant or revoke what a user of workflows needs.
+ */
+static void
+change_usage(Oid role, bool grant)
+{
+	const char *role_name = quote_identifier(GetUserNameFromId(role, false));
+	const char *schema_format = grant ? "GRANT USAGE ON SCHEMA %s TO %s" :
+		"REVOKE USAGE ON SCHEMA %s FROM %s";
+	const char *relation_format = grant ? "GRANT SELECT ON TABLE %s TO %s" :
+		"REVOKE SELECT ON TABLE %s FROM %s";
+	const char *routine_format = grant ? "GRANT EXECUTE ON ROUTINE %s TO %s" :
+		"REVOKE EXECUTE ON ROUTINE %s FROM %s";
+	SavedIdentity saved;
+	ListCell   *cell;
+
+	if (!compat_owns_extension(workflow_extension_oid(), GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of extension \"%s\"", "pg_workflow")));
+
+	/* grants are the owner's, whoever of its members makes them */
+	SPI_connect();
+	become_owner(&saved);
+	run_grant(schema_format, "workflow", role_name);
+	foreach(cell, user_objects("SELECT o.relname, o.oid::pg_catalog.regclass::pg_catalog.text "
+							   "FROM pg_catalog.pg_class AS o "
+							   EXTENSION_MEMBERS("pg_class")
+							   "WHERE o.relkind OPERATOR(pg_catalog.=) 'r' "
+							   "OR o.relkind OPERATOR(pg_catalog.=) 'v'"))
+		run_grant(relation_format, (char *) lfirst(cell), role_name);
+	foreach(cell, user_objects("SELECT o.proname, o.oid::pg_catalog.regprocedure::pg_catalog.text "
+							   "FROM pg_catalog.pg_proc AS o "
+							   EXTENSION_MEMBERS("pg_proc")))
+		run_grant(routine_format, (char *) lfirst(cell), role_name);
+	restore_identity(&saved);
+	SPI_finish();
+}
+
+/*
+ * workflow.grant_usage(role regrole) returns void
+ */
+Datum
+workflow_grant_usage(PG_FUNCTION_ARGS)
+{
+	change_usage(PG_GETARG_OID(0), true);
+	PG_RETURN_VOID();
+}
+
+/*
+ * workflow.revoke_usage(role regrole) returns void
+ */
+Datum
+workflow_revoke_usage(PG_FUNCTION_ARGS)
+{
+	change_usage(PG_GETARG_OID(0), false);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,149 @@
+/*-------------------------------------------------------------------------
+ *
+ * start.c
+ *	  workflow.start(), execute().
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.  start() is one INSERT with
+ *	  a kept plan; the scheduler is woken when the transaction commits.
+ *	  execute() runs the interpreter here and needs no worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "api/api.h"
+#include "interpreter/inline.h"
+#include "shared/identity.h"
+#include "shared/settings.h"
+#include "shared/slots.h"
+#include "state/executions.h"
+
+extern PGDLLEXPORT Datum workflow_start(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_execute(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_start);
+PG_FUNCTION_INFO_V1(workflow_execute);
+
+/*
+ * Say once per transaction that nobody will run what is queued.
+ */
+static void
+warn_not_preloaded(void)
+{
+	static TimestampTz warned_at = 0;
+
+	if (warned_at == GetCurrentTransactionStartTimestamp())
+		return;
+	warned_at = GetCurrentTransactionStartTimestamp();
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("the execution is queued, but no worker will run it"),
+			 errdetail("The server was started without pg_workflow in shared_preload_libraries."),
+			 errhint("Add it to shared_preload_libraries and restart the server, or use workflow.execute().")));
+}
+
+/*
+ * An executor will connect as the role: better to refuse now than to queue what
+ * can never run.
+ */
+static void
+require_role_can_run(Oid role)
+{
+	char	   *problem = role_cannot_run(role);
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("executions of role \"%s\" cannot be run by a worker",
+						GetUserNameFromId(role, false)),
+				 errdetail_internal("%s.", problem),
+				 errhint("Start the workflow as a role that can connect to this database, or use workflow.execute().")));
+}
+
+/*
+ * Queue an execution and arrange for the scheduler to be woken at commit.
+ */
+static int64
+queue_execution(NewExecution *new)
+{
+	bool		created;
+	int64		id;
+
+	new->role = GetUserId();
+	new->parallel = setting_parallel;
+	require_role_can_run(new->role);
+
+	id = execution_insert(new, &created);
+	if (registry == NULL)
+		warn_not_preloaded();
+	else if (created)
+		wake_at_commit(WAKE_PENDING);
+	return id;
+}
+
+int64
+start_execution(const Definition *definition, Jsonb *input)
+{
+	NewExecution new;
+
+	memset(&new, 0, sizeof(new));
+	new.definition = definition;
+	new.priority = definition->priority;
+	new.input = input;
+	return queue_execution(&new);
+}
+
+/*
+ * workflow.start(workflow text, input jsonb, version integer, priority integer,
+ * start_at timestamptz, idempotency_key text, tenant text) returns bigint
+ */
+Datum
+workflow_start(PG_FUNCTION_ARGS)
+{
+	char	   *workflow = required_text(fcinfo, 0, "workflow");
+	Definition	definition;
+	NewExecution new;
+
+	memset(&new, 0, sizeof(new));
+	new.input = required_jsonb(fcinfo, 1, "input");
+	require_startable(workflow, version_argument(fcinfo, 2), &definition);
+	new.definition = &definition;
+	new.priority = PG_ARGISNULL(3) ? definition.priority : PG_GETARG_INT32(3);
+	new.has_start_at = !PG_ARGISNULL(4);
+	if (new.has_start_at)
+		new.start_at = PG_GETARG_TIMESTAMPTZ(4);
+	new.idempotency_key = optional_text_argument(fcinfo, 5);
+	new.tenant = optional_text_argument(fcinfo, 6);
+
+	PG_RETURN_INT64(queue_execution(&new));
+}
+
+/*
+ * workflow.execute(workflow text, input jsonb, version integer) returns jsonb
+ */
+Datum
+workflow_execute(PG_FUNCTION_ARGS)
+{
+	char	   *workflow = required_text(fcinfo, 0, "workflow");
+	Jsonb	   *input = required_jsonb(fcinfo, 1, "input");
+	Definition	definition;
+	Jsonb	   *output;
+	int64		execution_id;
+
+	require_startable(workflow, version_argument(fcinfo, 2), &definition);
+
+	/* a step may change definitions, and with them what definition_find() gave */
+	definition.name = pstrdup(definition.name);
+	definition.status = pstrdup(definition.status);
+
+	output = execute_inline(&definition, input, &execution_id);
+	if (output == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(output);
+}

@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ *
+ * views.c
+ *	  workflow.executor_slots(): what the executors do this moment.
+ *
+ * NOTES
+ *	  Runs in sessions; needs no transaction state beyond a snapshot for role
+ *	  names.  Each slot is copied under its spinlock, so a row is consistent in
+ *	  itself, but rows are not consistent with each other, as in
+ *	  pg_stat_activity.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "shared/slots.h"
+
+extern PGDLLEXPORT Datum workflow_executor_slots(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_executor_slots);
+
+/* Columns of executor_slots(), in order. */
+typedef enum SlotColumn
+{
+	COLUMN_PID,
+	COLUMN_DATABASE,
+	COLUMN_ROLE,
+	COLUMN_STATE,
+	COLUMN_ATTACHED_AT,
+	COLUMN_RUNS_DONE,
+	COLUMN_STEPS_DONE,
+	COLUMN_MEMORY_BYTES,
+	COLUMN_EXECUTION_ID,		/* this and what follows: own executions, or pg_monitor */
+	COLUMN_DEFINITION_ID,
+	COLUMN_WORKFLOW,
+	COLUMN_STEP_ID,
+	COLUMN_SCOPE,
+	COLUMN_ITERATION,
+	COLUMN_VISIT,
+	COLUMN_ATTEMPT,
+	COLUMN_STEP_STARTED_AT,
+	COLUMN_EXECUTION_STARTED_AT,
+	NUM_SLOT_COLUMNS
+} SlotColumn;
+
+static const char *
+slot_state_name(SlotState state)
+{
+	switch (state)
+	{
+		case SLOT_FREE:
+			return "free";
+		case SLOT_STARTING:
+			return "starting";
+		case SLOT_IDLE:
+			return "idle";
+		case SLOT_ASSIGNED:
+			return "assigned";
+		case SLOT_RUNNING:
+			return "running";
+		case SLOT_REPORTED:
+			return "reported";
+	}
+	return "unknown";
+}
+
+/*
+ * The part of a slot that is shown, small enough to be copied under a spinlock.
+ */
+typedef struct SlotCopy
+{
+	SlotState	state;
+	Oid			database;
+	Oid			role;
+	pid_t		pid;
+	TimestampTz attached_at;
+	int64		runs_done;
+	int64		steps_done;
+	int64		memory_bytes;
+	Progress	progress;
+} SlotCopy;
+
+static void
+copy_slot(Slot *slot, SlotCopy *copy)
+{
+	SpinLockAcquire(&slot->mutex);
+	copy->state = slot->state;
+	copy->database = slot->database;
+	copy->role = slot->role;
+	copy->pid = slot->pid;
+	copy->attached_at = slot->attached_at;
+	copy->runs_done = slot->runs_done;
+	copy->steps_done = slot->steps_done;
+	copy->memory_bytes = slot->memory_bytes;
+	copy->progress = slot->progress;
+	SpinLockRelease(&slot->mutex);
+}
+
+/*
+ * Columns about the execution a slot runs, all null before.
+ */
+static void
+fill_progress(const Progress *progress, Datum *values, bool *nulls)
+{
+	values[COLUMN_EXECUTION_ID] = Int64GetDatum(progress->execution_id);
+	values[COLUMN_DEFINITION_ID] = Int32GetDatum(progress->definition_id);
+	values[COLUMN_WORKFLOW] = CStringGetTextDatum(progress->workflow);
+	values[COLUMN_STEP_ID] = CStringGetTextDatum(progress->step_id);
+	values[COLUMN_SCOPE] = CStringGetTextDatum(progress->scope);
+	values[COLUMN_ITERATION] = Int32GetDatum(progress->iteration);
+	values[COLUMN_VISIT] = Int32GetDatum(progress->visit);
+	values[COLUMN_ATTEMPT] = Int32GetDatum(progress->attempt);
+	values[COLUMN_STEP_STARTED_AT] = TimestampTzGetDatum(progress->step_started_at);
+	values[COLUMN_EXECUTION_STARTED_AT] = TimestampTzGetDatum(progress->execution_started_at);
+	for (int column = COLUMN_EXECUTION_ID; column < NUM_SLOT_COLUMNS; column++)
+		nulls[column] = false;
+	nulls[COLUMN_DEFINITION_ID] = progress->definition_id == 0;
+	nulls[COLUMN_STEP_ID] = progress->step_id[0] == '\0';
+	nulls[COLUMN_ITERATION] = progress->iteration < 0;
+	nulls[COLUMN_STEP_STARTED_AT] = progress->step_started_at == 0;
+	nulls[COLUMN_EXECUTION_STARTED_AT] = progress->execution_started_at == 0;
+}
+
+/*
+ * workflow.executor_slots() returns setof record
+ *
+ * All executors of the cluster; what they run is shown to the role they run it
+ * for, its members and members of pg_monitor.
+ */
+Datum
+workflow_executor_slots(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid			caller = GetUserId();
+	bool		sees_all;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (registry == NULL)
+		return (Datum) 0;
+
+	sees_all = has_privs_of_role(caller, ROLE_PG_MONITOR);
+	for (int i = 0; i < registry->nslots; i++)
+	{
+		SlotCopy	copy;
+		Datum		values[NUM_SLOT_COLUMNS];
+		bool		nulls[NUM_SLOT_COLUMNS];
+
+		copy_slot(&registry->slots[i], &copy);
+		if (copy.state == SLOT_FREE)
+			continue;
+
+		memset(nulls, true, sizeof(nulls));
+		values[COLUMN_PID] = Int32GetDatum((int32) copy.pid);
+		nulls[COLUMN_PID] = copy.pid == 0;
+		values[COLUMN_DATABASE] = ObjectIdGetDatum(copy.database);
+		nulls[COLUMN_DATABASE] = false;
+		values[COLUMN_ROLE] = ObjectIdGetDatum(copy.role);
+		nulls[COLUMN_ROLE] = false;
+		values[COLUMN_STATE] = CStringGetTextDatum(slot_state_name(copy.state));
+		nulls[COLUMN_STATE] = false;
+		values[COLUMN_ATTACHED_AT] = TimestampTzGetDatum(copy.attached_at);
+		nulls[COLUMN_ATTACHED_AT] = copy.attached_at == 0;
+		values[COLUMN_RUNS_DONE] = Int64GetDatum(copy.runs_done);
+		nulls[COLUMN_RUNS_DONE] = false;
+		values[COLUMN_STEPS_DONE] = Int64GetDatum(copy.steps_done);
+		nulls[COLUMN_STEPS_DONE] = false;
+		values[COLUMN_MEMORY_BYTES] = Int64GetDatum(copy.memory_bytes);
+		nulls[COLUMN_MEMORY_BYTES] = copy.memory_bytes == 0;
+
+		if (copy.progress.execution_id != 0 && copy.state == SLOT_RUNNING &&
+			(sees_all || has_privs_of_role(caller, copy.role)))
+			fill_progress(&copy.progress, values, nulls);
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

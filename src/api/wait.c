@@ -1,0 +1,311 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait.c
+ *	  workflow.wait() and CALL workflow.run().
+ *
+ * NOTES
+ *	  Runs in sessions.  Both sleep on the condition variable of the execution's
+ *	  wait channel, which whoever ends an execution broadcasts after its commit.
+ *	  The sleep is prepared before the row is read, so an end between the two is
+ *	  not missed.
+ *
+ *	  wait() runs inside the caller's transaction and statement, whose snapshot
+ *	  it cannot let go.  run() commits the start and waits between transactions,
+ *	  holding neither snapshot nor locks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/condition_variable.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "api/api.h"
+#include "shared/slots.h"
+#include "shared/worker.h"
+#include "state/executions.h"
+
+extern PGDLLEXPORT Datum workflow_wait(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_run(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_wait);
+PG_FUNCTION_INFO_V1(workflow_run);
+
+/* One sleep at most: the timeout of a condition variable is a long. */
+#define LONGEST_SLEEP_MS (24L * 60 * 60 * 1000)
+
+/*
+ * Point in time a timeout argument stands for; DT_NOEND for null.
+ */
+static TimestampTz
+deadline_argument(FunctionCallInfo fcinfo, int argument)
+{
+	if (PG_ARGISNULL(argument))
+		return DT_NOEND;
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(GetCurrentTimestamp()),
+												   PG_GETARG_DATUM(argument)));
+}
+
+/*
+ * The condition variable that is broadcast when the execution ends, and when
+ * others end that share it.
+ */
+static ConditionVariable *
+wait_channel(int64 id)
+{
+	return &registry->finished[(uint64) id % NUM_WAIT_CHANNELS];
+}
+
+/*
+ * Sleep until the channel of an execution is broadcast, or the deadline.
+ * Returns false when the deadline has passed.
+ */
+static bool
+sleep_until_finished(int64 id, TimestampTz deadline)
+{
+	long		timeout = LONGEST_SLEEP_MS;
+
+	if (deadline != DT_NOEND)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (now >= deadline)
+			return false;
+		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, deadline) + 1);
+	}
+	(void) ConditionVariableTimedSleep(wait_channel(id), timeout,
+									   wait_event_finished());
+	return true;
+}
+
+/*
+ * Read an execution the caller may see the outcome of.
+ */
+static void
+read_own_execution(int64 id, ExecutionState *state)
+{
+	if (!execution_read(id, state))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("execution %lld does not exist", (long long) id)));
+	if (!has_privs_of_role(GetUserId(), state->role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for execution %lld", (long long) id)));
+}
+
+/*
+ * Refuse a wait that nothing could end.
+ */
+static void
+require_wait_can_end(const ExecutionState *state)
+{
+	if (registry == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot wait for execution %lld", (long long) state->id),
+				 errdetail("The server was started without pg_workflow in shared_preload_libraries, so no worker runs it."),
+				 errhint("Add it to shared_preload_libraries and restart the server, or use workflow.execute().")));
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot wait for execution %lld during recovery",
+						(long long) state->id),
+				 errhint("Wait for it on the primary server.")));
+	if (TransactionIdIsCurrentTransactionId(state->xmin))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot wait for execution %lld in the transaction that started or changed it",
+						(long long) state->id),
+				 errdetail("Workers see it only after this transaction has committed."),
+				 errhint("Commit first, or use CALL workflow.run() or workflow.execute().")));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot wait for execution %lld in a transaction of isolation level REPEATABLE READ or SERIALIZABLE",
+						(long long) state->id),
+				 errdetail("Its snapshot would never show the end of the execution."),
+				 errhint("Use READ COMMITTED.")));
+}
+
+/*
+ * workflow.wait(execution_id bigint, timeout interval) returns workflow.executions
+ */
+Datum
+workflow_wait(PG_FUNCTION_ARGS)
+{
+	int64		id = required_execution_id(fcinfo);
+	TimestampTz deadline = deadline_argument(fcinfo, 1);
+	MemoryContext context;
+	MemoryContext oldcontext;
+	Datum		row;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "workflow wait",
+									ALLOCSET_SMALL_SIZES);
+	oldcontext = MemoryContextSwitchTo(context);
+	if (registry != NULL)
+		ConditionVariablePrepareToSleep(wait_channel(id));
+	for (;;)
+	{
+		ExecutionState state;
+
+		read_own_execution(id, &state);
+		if (execution_status_is_final(state.status))
+			break;
+		if (deadline == DT_NOEND || GetCurrentTimestamp() < deadline)
+			require_wait_can_end(&state);
+		if (registry == NULL || !sleep_until_finished(id, deadline))
+			break;
+		MemoryContextReset(context);
+	}
+	ConditionVariableCancelSleep();
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(context);
+
+	if (!execution_row(id, &row))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("execution %lld does not exist", (long long) id)));
+	PG_RETURN_DATUM(row);
+}
+
+/*
+ * Raise the error that stands for an execution that did not complete: the
+ * SQLSTATE is the failed step's, where it has one.
+ */
+static void
+raise_outcome(const ExecutionState *state)
+{
+	char	   *message = state->error ? jsonb_string_member(state->error, "message") : NULL;
+	char	   *sqlstate = state->error ? jsonb_string_member(state->error, "sqlstate") : NULL;
+	char	   *step_id = state->error ? jsonb_string_member(state->error, "step_id") : NULL;
+	int			code = ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
+
+	if (sqlstate != NULL && strlen(sqlstate) == 5)
+		code = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
+							 sqlstate[3], sqlstate[4]);
+	else if (strcmp(state->status, "failed") != 0)
+		code = ERRCODE_QUERY_CANCELED;
+
+	ereport(ERROR,
+			(errcode(code),
+			 errmsg("execution %lld of workflow \"%s\" ended with status \"%s\"%s%s",
+					(long long) state->id, state->workflow, state->status,
+					message != NULL ? ": " : "",
+					message != NULL ? message : ""),
+			 step_id != NULL ?
+			 errdetail("Step \"%s\", error type \"%s\".", step_id,
+					   state->error_type ? state->error_type : "") :
+			 state->error_type != NULL ?
+			 errdetail("Error type \"%s\".", state->error_type) : 0));
+}
+
+/*
+ * Wait for an execution between transactions and fill in its final state.  The
+ * caller is connected to SPI, non-atomically, and has committed.
+ */
+static void
+wait_between_transactions(int64 id, TimestampTz deadline, ExecutionState *state)
+{
+	MemoryContext context;
+	MemoryContext oldcontext;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "workflow run",
+									ALLOCSET_SMALL_SIZES);
+	oldcontext = MemoryContextSwitchTo(context);
+	for (;;)
+	{
+		MemoryContextReset(context);
+		ConditionVariablePrepareToSleep(wait_channel(id));
+		read_own_execution(id, state);
+		if (execution_status_is_final(state->status))
+			break;
+		if (deadline != DT_NOEND && GetCurrentTimestamp() >= deadline)
+		{
+			ConditionVariableCancelSleep();
+			ereport(ERROR,
+					(errcode(ERRCODE_QUERY_CANCELED),
+					 errmsg("execution %lld of workflow \"%s\" has not ended within the timeout",
+							(long long) id, state->workflow),
+					 errhint("It goes on; use workflow.wait() or workflow.cancel().")));
+		}
+		SPI_commit();
+		(void) sleep_until_finished(id, deadline);
+	}
+	ConditionVariableCancelSleep();
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * A row of one jsonb column named "output", as CALL expects it.
+ */
+static Datum
+output_row(Jsonb *output)
+{
+	TupleDesc	descriptor = CreateTemplateTupleDesc(1);
+	Datum		value = output != NULL ? JsonbPGetDatum(output) : (Datum) 0;
+	bool		isnull = output == NULL;
+
+	TupleDescInitEntry(descriptor, 1, "output", JSONBOID, -1, 0);
+	descriptor = BlessTupleDesc(descriptor);
+	return HeapTupleGetDatum(heap_form_tuple(descriptor, &value, &isnull));
+}
+
+/*
+ * CALL workflow.run(workflow text, input jsonb, INOUT output jsonb, timeout interval)
+ */
+Datum
+workflow_run(PG_FUNCTION_ARGS)
+{
+	CallContext *call = (CallContext *) fcinfo->context;
+	char	   *workflow = required_text(fcinfo, 0, "workflow");
+	Jsonb	   *input = required_jsonb(fcinfo, 1, "input");
+	TimestampTz deadline = deadline_argument(fcinfo, 3);
+	Definition	definition;
+	ExecutionState state;
+	int64		id;
+
+	if (call == NULL || !IsA(call, CallContext) || call->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("workflow.run() cannot be called inside a transaction block or a function"),
+				 errdetail("It commits the start of the execution before it waits for its end."),
+				 errhint("Use workflow.start() and, after COMMIT, workflow.wait(), or workflow.execute().")));
+	if (registry == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("workflow.run() needs workers"),
+				 errdetail("The server was started without pg_workflow in shared_preload_libraries."),
+				 errhint("Add it to shared_preload_libraries and restart the server, or use workflow.execute().")));
+
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	require_startable(workflow, 0, &definition);
+	id = start_execution(&definition, input);
+	SPI_commit();
+
+	wait_between_transactions(id, deadline, &state);
+	if (strcmp(state.status, "completed") != 0)
+		raise_outcome(&state);
+
+	if (state.output != NULL)
+	{
+		Jsonb	   *copy = SPI_palloc(VARSIZE(state.output));
+
+		memcpy(copy, state.output, VARSIZE(state.output));
+		state.output = copy;
+	}
+	SPI_finish();
+	PG_RETURN_DATUM(output_row(state.output));
+}

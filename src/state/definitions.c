@@ -1,0 +1,401 @@
+/*-------------------------------------------------------------------------
+ *
+ * definitions.c
+ *	  The table workflow.definitions, and the plans made of it.
+ *
+ * NOTES
+ *	  Runs in every kind of process, inside a transaction.  Rows are immutable
+ *	  but for their status and owner (a trigger sees to that), so a plan is kept
+ *	  for the life of the process.  What definition_find() found is kept until
+ *	  any session defines or changes something.
+ *
+ *	  Locks: definition_lock_newest() takes a row lock that lasts until the end
+ *	  of the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "state/private.h"
+#include "state/state.h"
+
+/* How many found definitions a process remembers. */
+#define FOUND_CACHE_SIZE 64
+
+typedef struct FoundDefinition
+{
+	char	   *workflow;		/* as asked for */
+	int			version;		/* as asked for */
+	Definition	definition;
+} FoundDefinition;
+
+typedef struct CachedPlanEntry
+{
+	int			definition_id;	/* hash key */
+	MemoryContext context;
+	WorkflowPlan *plan;
+} CachedPlanEntry;
+
+static FoundDefinition found_cache[FOUND_CACHE_SIZE];
+static int	found_count = 0;
+static uint64 found_counter = 0;	/* state_definitions_counter it was filled under */
+static MemoryContext found_context = NULL;
+
+static HTAB *plan_cache = NULL;
+static MemoryContext plan_cache_context = NULL;
+
+#define DEFINITION_COLUMNS \
+	"d.id, d.name, d.version, d.status, d.owner, " \
+	"CASE WHEN pg_catalog.jsonb_typeof(d.definition OPERATOR(pg_catalog.->) 'priority') " \
+	"OPERATOR(pg_catalog.=) 'number' " \
+	"THEN pg_catalog.int4(d.definition OPERATOR(pg_catalog.->) 'priority') ELSE 0 END"
+
+#define DEFINITION_CHOICE \
+	"AND ($2 OPERATOR(pg_catalog.=) 0 OR d.version OPERATOR(pg_catalog.=) $2) " \
+	"ORDER BY CASE WHEN d.status OPERATOR(pg_catalog.=) 'active' THEN 0 " \
+	"WHEN d.status OPERATOR(pg_catalog.=) 'deprecated' THEN 1 ELSE 2 END, " \
+	"d.version DESC LIMIT 1"
+
+static const Oid find_types[] = {TEXTOID, INT4OID};
+static StateStatement find_by_name = {
+	"SELECT " DEFINITION_COLUMNS " FROM workflow.definitions AS d "
+	"WHERE d.name OPERATOR(pg_catalog.=) $1 " DEFINITION_CHOICE,
+	2, find_types, NULL
+};
+static StateStatement find_by_workflow_id = {
+	"SELECT " DEFINITION_COLUMNS " FROM workflow.definitions AS d "
+	"WHERE d.workflow_id OPERATOR(pg_catalog.=) $1 " DEFINITION_CHOICE,
+	2, find_types, NULL
+};
+
+static const Oid lock_types[] = {TEXTOID, JSONBOID};
+static StateStatement lock_newest = {
+	"SELECT " DEFINITION_COLUMNS ", d.definition OPERATOR(pg_catalog.=) $2 "
+	"FROM workflow.definitions AS d "
+	"WHERE d.name OPERATOR(pg_catalog.=) $1 "
+	"ORDER BY d.version DESC LIMIT 1 FOR UPDATE",
+	2, lock_types, NULL
+};
+
+static const Oid insert_types[] = {TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID,
+REGROLEOID, TEXTOID, JSONBOID, JSONBOID};
+static StateStatement insert_definition = {
+	"INSERT INTO workflow.definitions AS d (name, version, label, workflow_id, status, "
+	"owner, description, document, definition) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+	"ON CONFLICT (name, version) DO NOTHING RETURNING d.id",
+	9, insert_types, NULL
+};
+
+static const Oid set_status_types[] = {INT4OID, TEXTOID};
+static StateStatement update_status = {
+	"UPDATE workflow.definitions AS d SET status = $2 "
+	"WHERE d.id OPERATOR(pg_catalog.=) $1",
+	2, set_status_types, NULL
+};
+
+static const Oid clash_types[] = {TEXTOID, TEXTOID};
+static StateStatement find_clash = {
+	"SELECT d.name FROM workflow.definitions AS d "
+	"WHERE d.name OPERATOR(pg_catalog.<>) $1 "
+	"AND (d.workflow_id OPERATOR(pg_catalog.=) $1 "
+	"OR d.name OPERATOR(pg_catalog.=) $2 "
+	"OR d.workflow_id OPERATOR(pg_catalog.=) $2) "
+	"ORDER BY d.id LIMIT 1",
+	2, clash_types, NULL
+};
+
+static const Oid plan_types[] = {INT4OID};
+static StateStatement select_document = {
+	"SELECT d.definition::pg_catalog.text FROM workflow.definitions AS d "
+	"WHERE d.id OPERATOR(pg_catalog.=) $1",
+	1, plan_types, NULL
+};
+
+/*
+ * The first row of SPI_tuptable as a definition, in the current memory context.
+ */
+static void
+read_definition(Definition *definition)
+{
+	bool		isnull;
+
+	definition->id = state_column_int32(0, 1);
+	definition->name = state_column_text(0, 2);
+	definition->version = state_column_int32(0, 3);
+	definition->status = state_column_text(0, 4);
+	definition->owner = DatumGetObjectId(state_column(0, 5, &isnull));
+	definition->priority = state_column_int32(0, 6);
+}
+
+/*
+ * Look a definition up in what this process remembers.
+ */
+static bool
+find_remembered(const char *workflow, int version, Definition *definition)
+{
+	if (found_counter != state_definitions_counter)
+	{
+		found_count = 0;
+		if (found_context != NULL)
+			MemoryContextReset(found_context);
+		found_counter = state_definitions_counter;
+	}
+	for (int i = 0; i < found_count; i++)
+	{
+		if (found_cache[i].version == version &&
+			strcmp(found_cache[i].workflow, workflow) == 0)
+		{
+			*definition = found_cache[i].definition;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Remember what was found, unless something changed since the look-up began.
+ * Under a transaction snapshot the answer may be older than the invalidations
+ * already seen, so it is not for others to use.
+ */
+static void
+remember(const char *workflow, int version, const Definition *definition,
+		 uint64 counter)
+{
+	FoundDefinition *entry;
+	MemoryContext oldcontext;
+
+	if (counter != state_definitions_counter || IsolationUsesXactSnapshot())
+		return;
+
+	if (found_context == NULL)
+		found_context = AllocSetContextCreate(TopMemoryContext,
+											  "workflow definitions found",
+											  ALLOCSET_SMALL_SIZES);
+	if (found_count == FOUND_CACHE_SIZE)
+	{
+		found_count = 0;
+		MemoryContextReset(found_context);
+	}
+
+	oldcontext = MemoryContextSwitchTo(found_context);
+	entry = &found_cache[found_count];
+	entry->workflow = pstrdup(workflow);
+	entry->version = version;
+	entry->definition = *definition;
+	entry->definition.name = pstrdup(definition->name);
+	entry->definition.status = pstrdup(definition->status);
+	MemoryContextSwitchTo(oldcontext);
+	found_count++;
+}
+
+bool
+definition_find(const char *workflow, int version, Definition *definition)
+{
+	StateStatement *const statements[] = {&find_by_name, &find_by_workflow_id};
+	Datum		values[2];
+	uint64		counter;
+	bool		found = false;
+
+	state_check_installation();
+	if (find_remembered(workflow, version, definition))
+		return true;
+
+	counter = state_definitions_counter;
+	values[0] = CStringGetTextDatum(workflow);
+	values[1] = Int32GetDatum(version);
+	for (int i = 0; i < lengthof(statements) && !found; i++)
+	{
+		found = state_query(statements[i], values, NULL, false, 1) > 0;
+		if (found)
+			read_definition(definition);
+		state_done();
+	}
+	if (found)
+		remember(workflow, version, definition, counter);
+	return found;
+}
+
+bool
+definition_lock_newest(const char *name, Jsonb *normalised,
+					   Definition *newest, bool *same)
+{
+	Datum		values[2];
+	bool		found;
+	bool		isnull;
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = JsonbPGetDatum(normalised);
+	found = state_query(&lock_newest, values, NULL, false, 1) > 0;
+	if (found)
+	{
+		read_definition(newest);
+		*same = DatumGetBool(state_column(0, 7, &isnull));
+	}
+	state_done();
+	return found;
+}
+
+/* An argument of a statement from a string that may be NULL. */
+static Datum
+optional_text(const char *string, char *null)
+{
+	*null = string == NULL ? 'n' : ' ';
+	return string == NULL ? (Datum) 0 : CStringGetTextDatum(string);
+}
+
+int
+definition_insert(const NewDefinition *definition, int version)
+{
+	Datum		values[9];
+	char		nulls[10] = "         ";
+	int			id = 0;
+
+	values[0] = CStringGetTextDatum(definition->name);
+	values[1] = Int32GetDatum(version);
+	values[2] = optional_text(definition->label, &nulls[2]);
+	values[3] = optional_text(definition->workflow_id, &nulls[3]);
+	values[4] = CStringGetTextDatum(definition->status);
+	values[5] = ObjectIdGetDatum(definition->owner);
+	values[6] = optional_text(definition->description, &nulls[6]);
+	values[7] = JsonbPGetDatum(definition->document);
+	values[8] = JsonbPGetDatum(definition->normalised);
+
+	if (state_query(&insert_definition, values, nulls, false, 0) > 0)
+		id = state_column_int32(0, 1);
+	state_done();
+
+	if (id != 0)
+		state_definitions_changed();
+	return id;
+}
+
+void
+definition_set_status(int definition_id, const char *status)
+{
+	Datum		values[2];
+
+	values[0] = Int32GetDatum(definition_id);
+	values[1] = CStringGetTextDatum(status);
+	state_execute(&update_status, values, NULL);
+	state_definitions_changed();
+}
+
+char *
+definition_find_clash(const char *name, const char *workflow_id)
+{
+	Datum		values[2];
+	char		nulls[3] = "  ";
+	char	   *clash = NULL;
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = optional_text(workflow_id, &nulls[1]);
+	if (state_query(&find_clash, values, nulls, false, 1) > 0)
+		clash = state_column_text(0, 1);
+	state_done();
+	return clash;
+}
+
+/*
+ * Make the table of plans.
+ */
+static void
+create_plan_cache(void)
+{
+	HASHCTL		control;
+
+	plan_cache_context = AllocSetContextCreate(TopMemoryContext,
+											   "workflow plans",
+											   ALLOCSET_SMALL_SIZES);
+	memset(&control, 0, sizeof(control));
+	control.keysize = sizeof(int);
+	control.entrysize = sizeof(CachedPlanEntry);
+	control.hcxt = plan_cache_context;
+	plan_cache = hash_create("workflow plans", 64, &control,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * Build the plan of a definition in a context of its own, a child of the current
+ * one so that an error takes it away.
+ */
+static WorkflowPlan *
+build_plan(int definition_id, MemoryContext *context)
+{
+	Datum		value = Int32GetDatum(definition_id);
+	char	   *document = NULL;
+	ProblemList *problems;
+	WorkflowPlan *plan;
+	MemoryContext oldcontext;
+
+	if (state_query(&select_document, &value, NULL, false, 1) > 0)
+		document = state_column_text(0, 1);
+	state_done();
+	if (document == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("workflow definition with id %d does not exist",
+						definition_id)));
+
+	problems = problem_list_create();
+	*context = AllocSetContextCreate(CurrentMemoryContext, "workflow plan",
+									 ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(*context);
+	plan = plan_build(document, problems);
+	MemoryContextSwitchTo(oldcontext);
+	if (plan == NULL || problems->errors > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("stored workflow definition with id %d is not valid",
+						definition_id),
+				 problems->count > 0 ?
+				 errdetail("%s: %s", problems->items[0].path,
+						   problems->items[0].message) : 0,
+				 errhint("It was accepted by another version of the extension; define it again.")));
+	pfree(document);
+	return plan;
+}
+
+WorkflowPlan *
+definition_plan(int definition_id)
+{
+	CachedPlanEntry *entry;
+	MemoryContext context;
+	WorkflowPlan *plan;
+	bool		found;
+
+	state_check_installation();
+
+	if (plan_cache == NULL)
+		create_plan_cache();
+	entry = hash_search(plan_cache, &definition_id, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->plan;
+
+	plan = build_plan(definition_id, &context);
+
+	entry = hash_search(plan_cache, &definition_id, HASH_ENTER, &found);
+	entry->context = context;
+	entry->plan = plan;
+	MemoryContextSetParent(context, plan_cache_context);
+	return plan;
+}
+
+/*
+ * Part of state_forget_plans().
+ */
+void
+definitions_forget(void)
+{
+	if (plan_cache_context != NULL)
+		MemoryContextDelete(plan_cache_context);
+	plan_cache_context = NULL;
+	plan_cache = NULL;
+	found_counter = 0;
+}

@@ -1,0 +1,223 @@
+/*-------------------------------------------------------------------------
+ *
+ * executions.c
+ *	  The table workflow.executions, as sessions use it.
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.  Locks: an insertion with an
+ *	  idempotency key waits for a concurrent one of the same key;
+ *	  execution_lock() holds the row until the end of the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/timestamp.h"
+
+#include "state/executions.h"
+#include "state/private.h"
+
+static const Oid insert_types[] = {INT4OID, TEXTOID, INT4OID, REGROLEOID, INT4OID, BOOLOID,
+TIMESTAMPTZOID, TEXTOID, JSONBOID, TEXTOID};
+
+#define INSERT_EXECUTION \
+	"INSERT INTO workflow.executions AS e (definition_id, workflow, version, role, " \
+	"priority, parallel, start_at, tenant, input, idempotency_key) " \
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+
+static StateStatement insert_execution = {
+	INSERT_EXECUTION "RETURNING e.id",
+	10, insert_types, NULL
+};
+static StateStatement insert_execution_once = {
+	INSERT_EXECUTION
+	"ON CONFLICT (idempotency_key, workflow, role) WHERE idempotency_key IS NOT NULL "
+	"DO NOTHING RETURNING e.id",
+	10, insert_types, NULL
+};
+
+static const Oid key_types[] = {TEXTOID, TEXTOID, REGROLEOID};
+static StateStatement find_by_key = {
+	"SELECT e.id FROM workflow.executions AS e "
+	"WHERE e.idempotency_key OPERATOR(pg_catalog.=) $1 "
+	"AND e.workflow OPERATOR(pg_catalog.=) $2 "
+	"AND e.role::pg_catalog.oid OPERATOR(pg_catalog.=) $3::pg_catalog.oid",
+	3, key_types, NULL
+};
+
+static const Oid id_types[] = {INT8OID};
+
+#define SELECT_EXECUTION \
+	"SELECT e.id, e.workflow, e.status, e.role, " \
+	"(SELECT d.owner FROM workflow.definitions AS d " \
+	"WHERE d.id OPERATOR(pg_catalog.=) e.definition_id), " \
+	"e.xmin, e.error_type, e.error, e.output " \
+	"FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
+
+static StateStatement read_execution = {SELECT_EXECUTION, 1, id_types, NULL};
+static StateStatement lock_execution = {SELECT_EXECUTION " FOR UPDATE OF e", 1, id_types, NULL};
+static StateStatement read_row = {
+	"SELECT e FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
+	1, id_types, NULL
+};
+
+static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID};
+static StateStatement cancel_execution = {
+	"UPDATE workflow.executions AS e SET status = $2, cancelled_by = $3, "
+	"cancel_reason = $4, cancelled_at = pg_catalog.clock_timestamp(), "
+	"completed_at = $5 WHERE e.id OPERATOR(pg_catalog.=) $1",
+	5, cancel_types, NULL
+};
+
+int64
+execution_insert(const NewExecution *execution, bool *created)
+{
+	bool		once = execution->idempotency_key != NULL;
+	Datum		values[10];
+	char		nulls[11] = "          ";
+	Datum		key_values[3];
+
+	values[0] = Int32GetDatum(execution->definition->id);
+	values[1] = CStringGetTextDatum(execution->definition->name);
+	values[2] = Int32GetDatum(execution->definition->version);
+	values[3] = ObjectIdGetDatum(execution->role);
+	values[4] = Int32GetDatum(execution->priority);
+	values[5] = BoolGetDatum(execution->parallel);
+	values[6] = TimestampTzGetDatum(execution->start_at);
+	values[7] = execution->tenant ? CStringGetTextDatum(execution->tenant) : (Datum) 0;
+	values[8] = JsonbPGetDatum(execution->input);
+	values[9] = once ? CStringGetTextDatum(execution->idempotency_key) : (Datum) 0;
+	nulls[6] = execution->has_start_at ? ' ' : 'n';
+	nulls[7] = execution->tenant ? ' ' : 'n';
+	nulls[9] = once ? ' ' : 'n';
+
+	key_values[0] = values[9];
+	key_values[1] = values[1];
+	key_values[2] = values[3];
+
+	/*
+	 * The execution that holds the key may be removed between the two
+	 * statements; then the key is free again.
+	 */
+	for (;;)
+	{
+		int64		id = 0;
+
+		if (state_query(once ? &insert_execution_once : &insert_execution,
+						values, nulls, false, 0) > 0)
+			id = state_column_int64(0, 1);
+		state_done();
+		if (id != 0)
+		{
+			*created = true;
+			return id;
+		}
+
+		if (state_query(&find_by_key, key_values, NULL, false, 1) > 0)
+			id = state_column_int64(0, 1);
+		state_done();
+		if (id != 0)
+		{
+			*created = false;
+			return id;
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Column of the first row as a jsonb in the current context, NULL for null. */
+static Jsonb *
+column_jsonb(int column)
+{
+	bool		isnull;
+	Datum		value = state_column(0, column, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbPCopy(value);
+}
+
+/* What execution_read() and execution_lock() have in common. */
+static bool
+fetch_execution(StateStatement *statement, int64 id, ExecutionState *state)
+{
+	Datum		value = Int64GetDatum(id);
+	bool		found;
+	bool		isnull;
+
+	found = state_query(statement, &value, NULL, false, 1) > 0;
+	if (found)
+	{
+		state->id = state_column_int64(0, 1);
+		state->workflow = state_column_text(0, 2);
+		state->status = state_column_text(0, 3);
+		state->role = DatumGetObjectId(state_column(0, 4, &isnull));
+		state->definition_owner = DatumGetObjectId(state_column(0, 5, &isnull));
+		if (isnull)
+			state->definition_owner = InvalidOid;
+		state->xmin = DatumGetTransactionId(state_column(0, 6, &isnull));
+		state->error_type = state_column_text(0, 7);
+		state->error = column_jsonb(8);
+		state->output = column_jsonb(9);
+	}
+	state_done();
+	return found;
+}
+
+bool
+execution_read(int64 id, ExecutionState *state)
+{
+	return fetch_execution(&read_execution, id, state);
+}
+
+bool
+execution_lock(int64 id, ExecutionState *state)
+{
+	return fetch_execution(&lock_execution, id, state);
+}
+
+bool
+execution_row(int64 id, Datum *row)
+{
+	Datum		value = Int64GetDatum(id);
+	bool		found;
+	bool		isnull;
+
+	found = state_query(&read_row, &value, NULL, false, 1) > 0;
+	if (found)
+		*row = datumCopy(state_column(0, 1, &isnull), false, -1);
+	state_done();
+	return found;
+}
+
+void
+execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason)
+{
+	Datum		values[5];
+	char		nulls[6] = "     ";
+
+	values[0] = Int64GetDatum(id);
+	values[1] = CStringGetTextDatum(final ? "cancelled" : "cancelling");
+	values[2] = ObjectIdGetDatum(cancelled_by);
+	values[3] = reason ? CStringGetTextDatum(reason) : (Datum) 0;
+	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
+	nulls[3] = reason ? ' ' : 'n';
+	nulls[4] = final ? ' ' : 'n';
+	state_execute(&cancel_execution, values, nulls);
+}
+
+/*
+ * True for a status no execution leaves again.
+ */
+bool
+execution_status_is_final(const char *status)
+{
+	static const char *const final[] = {"completed", "failed", "cancelled", "timed_out"};
+
+	for (int i = 0; i < lengthof(final); i++)
+		if (strcmp(status, final[i]) == 0)
+			return true;
+	return false;
+}

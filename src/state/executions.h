@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * executions.h
+ *	  The table workflow.executions, as sessions use it: queue, look at, cancel.
+ *
+ * NOTES
+ *	  What the scheduler and the executors do with the table is in claims.h and
+ *	  steps.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_EXECUTIONS_H
+#define PGWF_EXECUTIONS_H
+
+#include "access/transam.h"
+#include "state/state.h"
+
+/* An execution to be queued. */
+typedef struct NewExecution
+{
+	const Definition *definition;
+	Oid			role;
+	int			priority;
+	bool		parallel;
+	bool		has_start_at;
+	TimestampTz start_at;
+	const char *tenant;			/* may be NULL */
+	const char *idempotency_key;	/* may be NULL */
+	Jsonb	   *input;
+} NewExecution;
+
+/*
+ * Queue an execution in the current transaction and return its id.  With an
+ * idempotency key that the role has used for the workflow before, the id of that
+ * execution is returned and *created is false; a concurrent transaction that uses
+ * the key is waited for.
+ */
+extern int64 execution_insert(const NewExecution *execution, bool *created);
+
+/* What sessions need to know about an execution to decide. */
+typedef struct ExecutionState
+{
+	int64		id;
+	char	   *workflow;
+	char	   *status;
+	Oid			role;
+	Oid			definition_owner;	/* InvalidOid: the definition is gone */
+	TransactionId xmin;			/* who wrote the row last */
+	char	   *error_type;		/* may be NULL */
+	Jsonb	   *error;			/* may be NULL */
+	Jsonb	   *output;			/* may be NULL */
+} ExecutionState;
+
+/*
+ * Read an execution with a fresh snapshot (under READ COMMITTED) into the current
+ * memory context; false when there is none.
+ */
+extern bool execution_read(int64 id, ExecutionState *state);
+/* Same, with the row locked until the end of the transaction. */
+extern bool execution_lock(int64 id, ExecutionState *state);
+/* The whole row as a value of type workflow.executions; false when there is none. */
+extern bool execution_row(int64 id, Datum *row);
+
+/* Make a locked execution cancelled (final) or cancelling. */
+extern void execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason);
+
+extern bool execution_status_is_final(const char *status);
+
+#endif							/* PGWF_EXECUTIONS_H */

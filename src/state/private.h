@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * private.h
+ *	  What the files of the state room share with each other only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_STATE_PRIVATE_H
+#define PGWF_STATE_PRIVATE_H
+
+#include "postgres.h"
+
+/*
+ * Counters of invalidations of workflow.definitions and workflow.agents: a cache
+ * filled under one value is good as long as the value stays.  They move when any
+ * session calls state_definitions_changed() or state_agents_changed() and commits,
+ * and when the extension is dropped or created.
+ */
+extern uint64 state_definitions_counter;
+extern uint64 state_agents_counter;
+
+/*
+ * Raise an error unless the extension is installed in this database, and forget
+ * everything cached when it is not the same installation as before.  Cheap when
+ * nothing was invalidated.  Needs a transaction.
+ */
+extern void state_check_installation(void);
+
+/* Tell all sessions, at commit, that a row of the table was written. */
+extern void state_definitions_changed(void);
+extern void state_agents_changed(void);
+
+/* Parts of state_forget_plans(). */
+extern void definitions_forget(void);
+extern void agents_forget(void);
+
+/* Column of the current row of SPI_tuptable, for readers of short rows. */
+extern Datum state_column(uint64 row, int column, bool *isnull);
+extern int32 state_column_int32(uint64 row, int column);
+extern int64 state_column_int64(uint64 row, int column);
+/* Text as a C string in the current context, NULL for null. */
+extern char *state_column_text(uint64 row, int column);
+
+#endif							/* PGWF_STATE_PRIVATE_H */

@@ -1,0 +1,288 @@
+/*-------------------------------------------------------------------------
+ *
+ * state.c
+ *	  Prepared statements of the state room, run as the extension's owner.
+ *
+ * NOTES
+ *	  Runs in every kind of process, inside a transaction.  Plans are prepared
+ *	  on first use and kept for the life of the process.  They are prepared and
+ *	  run under the owner's identity, so row-level security never applies to
+ *	  them, and their text is fully qualified, so no setting of the caller
+ *	  changes what they mean.
+ *
+ *	  A process notices through relation cache invalidations that the extension
+ *	  was dropped or created anew.  A new installation numbers its definitions
+ *	  from 1 again, so everything cached by number must go then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "shared/identity.h"
+#include "state/private.h"
+#include "state/state.h"
+
+uint64		state_definitions_counter = 1;
+uint64		state_agents_counter = 1;
+
+/* The installation this process has caches of. */
+static Oid	definitions_relation = InvalidOid;
+static Oid	agents_relation = InvalidOid;
+static bool installation_checked = false;
+static bool callback_registered = false;
+
+/* Statements that hold a plan, for state_forget_plans(). */
+static List *prepared_statements = NIL;
+
+/*
+ * Depth of state_query() calls not yet closed by state_done(), and whether the
+ * outermost one pushed a snapshot because none was active.  An error leaves them
+ * as they are; the next outermost call puts them right.
+ */
+static int	open_queries = 0;
+static bool snapshot_pushed = false;
+
+/*
+ * Relation cache callback: note what may have changed.  No catalog access here.
+ */
+static void
+relation_invalidated(Datum argument, Oid relation)
+{
+	bool		all = !OidIsValid(relation);
+
+	if (all || relation == definitions_relation)
+	{
+		state_definitions_counter++;
+		installation_checked = false;
+	}
+	if (all || relation == agents_relation)
+	{
+		state_agents_counter++;
+		installation_checked = false;
+	}
+}
+
+void
+state_check_installation(void)
+{
+	Oid			schema;
+	Oid			definitions = InvalidOid;
+	Oid			agents = InvalidOid;
+
+	if (installation_checked)
+		return;
+
+	if (!callback_registered)
+	{
+		CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
+		callback_registered = true;
+	}
+
+	schema = workflow_schema_oid();
+	if (OidIsValid(schema))
+	{
+		definitions = get_relname_relid("definitions", schema);
+		agents = get_relname_relid("agents", schema);
+	}
+
+	if (definitions != definitions_relation || agents != agents_relation)
+	{
+		if (OidIsValid(definitions_relation))
+			state_forget_plans();
+		definitions_relation = definitions;
+		agents_relation = agents;
+	}
+
+	if (!OidIsValid(definitions) || !OidIsValid(agents))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"%s\" is not installed in this database",
+						"pg_workflow"),
+				 errhint("Run CREATE EXTENSION %s.", "pg_workflow")));
+
+	installation_checked = true;
+}
+
+/*
+ * Announce a change of a table to all sessions, and to this one at once, so that
+ * nothing cached from before the change is used after it.
+ */
+void
+state_definitions_changed(void)
+{
+	state_check_installation();
+	CacheInvalidateRelcacheByRelid(definitions_relation);
+	CommandCounterIncrement();
+}
+
+void
+state_agents_changed(void)
+{
+	state_check_installation();
+	CacheInvalidateRelcacheByRelid(agents_relation);
+	CommandCounterIncrement();
+}
+
+/*
+ * Prepare a statement and keep its plan.  The caller has become the owner and is
+ * connected to SPI.
+ */
+static void
+prepare_statement(StateStatement *statement)
+{
+	SPIPlanPtr	plan;
+	MemoryContext oldcontext;
+
+	plan = SPI_prepare(statement->sql, statement->nargs,
+					   unconstify(Oid *, statement->argtypes));
+	if (plan == NULL)
+		elog(ERROR, "could not prepare statement: %s",
+			 SPI_result_code_string(SPI_result));
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not keep plan of statement");
+	statement->plan = plan;
+
+	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	prepared_statements = lappend(prepared_statements, statement);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * Run a statement as the owner and leave SPI connected for the caller, who reads
+ * SPI_tuptable and calls state_done().  The current memory context stays the
+ * caller's, so what is copied out of the rows outlives state_done().  A statement
+ * that is not read only sees everything committed before it (under READ COMMITTED)
+ * and all earlier changes of its own transaction.
+ */
+uint64
+state_query(StateStatement *statement, Datum *values, const char *nulls,
+			bool read_only, long limit)
+{
+	MemoryContext callercontext = CurrentMemoryContext;
+	SavedIdentity saved;
+	int			result;
+
+	state_check_installation();
+
+	if (!ActiveSnapshotSet())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		snapshot_pushed = true;
+		open_queries = 0;
+	}
+	else if (open_queries == 0)
+		snapshot_pushed = false;
+	open_queries++;
+
+	SPI_connect();
+	become_owner(&saved);
+	if (statement->plan == NULL)
+		prepare_statement(statement);
+	result = SPI_execute_plan(statement->plan, values, nulls, read_only, limit);
+	restore_identity(&saved);
+	MemoryContextSwitchTo(callercontext);
+
+	if (result < 0)
+		elog(ERROR, "could not run statement \"%s\": %s",
+			 statement->sql, SPI_result_code_string(result));
+
+	return SPI_processed;
+}
+
+/*
+ * Close the innermost state_query().
+ */
+void
+state_done(void)
+{
+	SPI_finish();
+	if (--open_queries <= 0)
+	{
+		open_queries = 0;
+		if (snapshot_pushed)
+			PopActiveSnapshot();
+		snapshot_pushed = false;
+	}
+}
+
+/*
+ * Run a statement whose rows, if any, nobody reads.  Returns the number of rows
+ * processed.
+ */
+uint64
+state_execute(StateStatement *statement, Datum *values, const char *nulls)
+{
+	uint64		processed;
+
+	processed = state_query(statement, values, nulls, false, 0);
+	state_done();
+	return processed;
+}
+
+/*
+ * Forget plans and caches: the extension was dropped or created anew.  Must not
+ * be called while one of the plans runs.
+ */
+void
+state_forget_plans(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, prepared_statements)
+	{
+		StateStatement *statement = (StateStatement *) lfirst(cell);
+
+		SPI_freeplan(statement->plan);
+		statement->plan = NULL;
+	}
+	list_free(prepared_statements);
+	prepared_statements = NIL;
+
+	definitions_forget();
+	agents_forget();
+	installation_checked = false;
+}
+
+/*
+ * Readers of SPI_tuptable; columns count from 1 as in SPI.
+ */
+Datum
+state_column(uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						 column, isnull);
+}
+
+int32
+state_column_int32(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = state_column(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+int64
+state_column_int64(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = state_column(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+char *
+state_column_text(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = state_column(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
