@@ -65,7 +65,17 @@ OBJS = \
 
 # The install script, one file per subject, in the order of their dependencies.
 SCHEMA = \
-	src/schema/tables.sql
+	src/schema/header.sql \
+	src/schema/tables.sql \
+	src/schema/table_comments.sql \
+	src/schema/security.sql \
+	src/schema/definitions.sql \
+	src/schema/agents.sql \
+	src/schema/executions.sql \
+	src/schema/evaluate.sql \
+	src/schema/views.sql \
+	src/schema/extension.sql \
+	src/schema/last.sql
 # end of SCHEMA
 
 DATA_built = pg_workflow--$(EXTVERSION).sql

@@ -10,14 +10,10 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
-#include "catalog/pg_namespace.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/syscache.h"
 
 #include "api/api.h"
 #include "shared/compat.h"
@@ -58,76 +54,19 @@ workflow_version(PG_FUNCTION_ARGS)
 }
 
 /*
- * Some role other than the schema's owner that may create objects in it;
- * ACL_ID_PUBLIC for everybody.  False when there is none.
- */
-static bool
-other_creator(HeapTuple schema_tuple, Oid owner, Oid *creator)
-{
-	bool		isnull;
-	Datum		datum = SysCacheGetAttr(NAMESPACEOID, schema_tuple,
-										Anum_pg_namespace_nspacl, &isnull);
-	Acl		   *acl;
-
-	if (isnull)
-		return false;
-	acl = DatumGetAclP(datum);
-	for (int i = 0; i < ACL_NUM(acl); i++)
-	{
-		AclItem    *item = &ACL_DAT(acl)[i];
-
-		if (item->ai_grantee != owner && (ACLITEM_GET_PRIVS(*item) & ACL_CREATE))
-		{
-			*creator = item->ai_grantee;
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
  * workflow.extension_ready() returns void
  *
- * Last call of the install script: refuse to live in a schema that somebody else
- * may put objects into, which would run with the rights of the extension's owner;
- * then tell the launcher at commit.
+ * Last call of the install script: have the launcher look at this database when
+ * the extension's creation commits.
  */
 Datum
 workflow_extension_ready(PG_FUNCTION_ARGS)
 {
-	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID,
-										ObjectIdGetDatum(workflow_schema_oid()));
-	Oid			owner;
-	Oid			creator = InvalidOid;
-	char	   *problem = NULL;
-
 	if (!creating_extension)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s can only be called by CREATE EXTENSION or ALTER EXTENSION",
 						"workflow.extension_ready()")));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "schema \"workflow\" does not exist");
-
-	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
-	if (!superuser_arg(owner))
-		problem = psprintf("It belongs to role \"%s\", who is not a superuser.",
-						   GetUserNameFromId(owner, false));
-	else if (other_creator(tuple, owner, &creator))
-		problem = creator == ACL_ID_PUBLIC ?
-			pstrdup("Everybody may create objects in it.") :
-			psprintf("Role \"%s\" may create objects in it.",
-					 GetUserNameFromId(creator, false));
-	ReleaseSysCache(tuple);
-
-	if (problem != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("schema \"%s\" is not safe for extension \"%s\"",
-						"workflow", "pg_workflow"),
-				 errdetail_internal("%s", problem),
-				 errhint("Drop or rename the schema; CREATE EXTENSION creates it.")));
-
 	wake_at_commit(WAKE_EXTENSION);
 	PG_RETURN_VOID();
 }

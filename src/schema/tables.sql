@@ -3,7 +3,7 @@
 CREATE TABLE workflow.definitions (
     id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name            text NOT NULL,
-    version         integer NOT NULL,
+    version         integer NOT NULL CHECK (version > 0),
     label           text,
     workflow_id     text,
     status          text NOT NULL DEFAULT 'active'
@@ -20,7 +20,7 @@ CREATE INDEX definitions_workflow_id_idx ON workflow.definitions (workflow_id) W
 CREATE TABLE workflow.agents (
     name            text PRIMARY KEY,
     kind            text NOT NULL CHECK (kind IN ('function', 'sql', 'queue')),
-    function        regprocedure,
+    function        text,             -- qualified, with argument types; a regprocedure column would block pg_upgrade
     sql             text,
     queue           text,
     result          text NOT NULL DEFAULT 'row' CHECK (result IN ('rows', 'row', 'value', 'none')),
@@ -69,7 +69,7 @@ CREATE INDEX executions_start_at_idx ON workflow.executions (start_at)
     WHERE status = 'pending' AND start_at IS NOT NULL;
 CREATE INDEX executions_running_idx ON workflow.executions (id)
     WHERE status IN ('running', 'cancelling');
-CREATE UNIQUE INDEX executions_idempotency_key_idx ON workflow.executions (workflow, idempotency_key)
+CREATE UNIQUE INDEX executions_idempotency_key_idx ON workflow.executions (idempotency_key, workflow, role)
     WHERE idempotency_key IS NOT NULL;
 
 CREATE TABLE workflow.step_executions (

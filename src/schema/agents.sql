@@ -1,0 +1,29 @@
+/* Agents. */
+
+CREATE FUNCTION workflow.register_agent(
+    name text,
+    function regprocedure DEFAULT NULL,
+    sql text DEFAULT NULL,
+    result text DEFAULT 'row',
+    timeout_seconds integer DEFAULT NULL,
+    status text DEFAULT 'active',
+    description text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_register_agent';
+COMMENT ON FUNCTION workflow.register_agent(text, regprocedure, text, text, integer, text, text) IS
+'register a function (jsonb) returning jsonb, or SQL, under a name for steps of type agent, or replace what the caller registered before. It runs as the role that starts the workflow, which needs EXECUTE on the function. timeout_seconds limits one call. Errors: 22023 unless exactly one of function and sql is given, 42P13 for a function of another kind, 42601 for SQL that does not parse, 42501 when the name belongs to another role';
+
+CREATE FUNCTION workflow.drop_agent(name text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_drop_agent';
+COMMENT ON FUNCTION workflow.drop_agent(text) IS
+'forget an agent; steps that name it fail from then on. Errors: 42704 when there is none, 42501 for others than the owner';
+
+CREATE FUNCTION workflow.set_agent_status(name text, status text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_set_agent_status';
+COMMENT ON FUNCTION workflow.set_agent_status(text, text) IS
+'make an agent active or inactive; steps that name an inactive one fail. Errors: 42704 when there is none, 42501 for others than the owner, 22023 for another status';

@@ -1,0 +1,46 @@
+/* Executions: start, wait, cancel. */
+
+CREATE FUNCTION workflow.start(
+    workflow text,
+    input jsonb DEFAULT '{}',
+    version integer DEFAULT NULL,
+    priority integer DEFAULT NULL,
+    start_at timestamptz DEFAULT NULL,
+    idempotency_key text DEFAULT NULL,
+    tenant text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_start';
+COMMENT ON FUNCTION workflow.start(text, jsonb, integer, integer, timestamptz, text, text) IS
+'queue an execution in the caller''s transaction and return its id; workers run it, as the calling role, once the transaction has committed. Without a version the newest active one is taken. Higher priorities run first; null: the definition''s. With an idempotency key that the role has used for the workflow before, the id of that execution is returned. Errors: 42704 for an unknown workflow, 55000 for one that is draft or archived, 28000 for a role no worker can run as';
+
+CREATE FUNCTION workflow.wait(execution_id bigint, timeout interval DEFAULT NULL)
+RETURNS workflow.executions
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_wait';
+COMMENT ON FUNCTION workflow.wait(bigint, interval) IS
+'wait, without polling, until an execution has ended, or for the timeout, and return its row; the status tells which. Errors: 42704 for an unknown execution, 42501 for another role''s, 55000 in the transaction that started it, under REPEATABLE READ, and where no workers run';
+
+CREATE PROCEDURE workflow.run(
+    workflow text,
+    input jsonb DEFAULT '{}',
+    INOUT output jsonb DEFAULT NULL,
+    timeout interval DEFAULT NULL)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'workflow_run';
+COMMENT ON PROCEDURE workflow.run(text, jsonb, jsonb, interval) IS
+'start an execution, commit, wait for its end outside any transaction and return its output. Errors: the failed step''s SQLSTATE, or 38000, when the execution fails; 57014 when it was cancelled, timed out or has not ended within the timeout (it goes on then); 25001 inside a transaction block; 55000 where no workers run';
+
+CREATE FUNCTION workflow.execute(workflow text, input jsonb DEFAULT '{}', version integer DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_execute';
+COMMENT ON FUNCTION workflow.execute(text, jsonb, integer) IS
+'run a whole workflow in the caller''s transaction, one step after the other, and return its output; needs no workers. All or nothing: an execution that fails raises the error';
+
+CREATE FUNCTION workflow.cancel(execution_id bigint, reason text DEFAULT NULL)
+RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_cancel';
+COMMENT ON FUNCTION workflow.cancel(bigint, text) IS
+'cancel an execution and return its status after that: cancelled, or cancelling while its executors are being stopped; one that has ended stays as it is. Errors: 42704 for an unknown execution, 42501 for others than the role that started it and the owner of the workflow';

@@ -1,0 +1,24 @@
+/* Last: who may call what, what a dump contains, and off we go. */
+
+/* Nothing for PUBLIC, whatever a file before forgot ... */
+REVOKE ALL ON ALL TABLES IN SCHEMA workflow FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA workflow FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA workflow FROM PUBLIC;
+
+/* ... except what tells nothing and changes nothing. */
+GRANT EXECUTE ON FUNCTION workflow.version() TO PUBLIC;
+
+/* Monitoring: the views, which show it no payloads. */
+GRANT USAGE ON SCHEMA workflow TO pg_monitor;
+GRANT SELECT ON workflow.executors, workflow.activity, workflow.execution_status,
+    workflow.step_status TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
+
+SELECT pg_catalog.pg_extension_config_dump('workflow.definitions', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.definitions_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.agents', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.executions', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.executions_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.step_executions', '');
+
+SELECT workflow.extension_ready();

@@ -1,0 +1,231 @@
+/*
+ * Views.
+ *
+ * They run with the rights of their owner, so they see all executions, and show
+ * a role what is its own.  Members of pg_monitor see all executions, but of
+ * others' no input, output, error or query.  security_barrier keeps functions in
+ * a user's WHERE from seeing rows before that is decided.
+ */
+
+CREATE FUNCTION workflow.executor_slots(
+    OUT pid integer,
+    OUT database oid,
+    OUT role oid,
+    OUT state text,
+    OUT attached_at timestamptz,
+    OUT runs_done bigint,
+    OUT steps_done bigint,
+    OUT memory_bytes bigint,
+    OUT execution_id bigint,
+    OUT definition_id integer,
+    OUT workflow text,
+    OUT step_id text,
+    OUT scope text,
+    OUT iteration integer,
+    OUT visit integer,
+    OUT attempt integer,
+    OUT step_started_at timestamptz,
+    OUT execution_started_at timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 8
+AS 'MODULE_PATHNAME', 'workflow_executor_slots';
+COMMENT ON FUNCTION workflow.executor_slots() IS
+'what the views executors and activity are made of: the executors of all databases, from shared memory';
+
+CREATE VIEW workflow.executors WITH (security_barrier) AS
+SELECT s.pid,
+       d.datname AS database,
+       pg_catalog.pg_get_userbyid(s.role) AS role,
+       s.state,
+       s.attached_at,
+       pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.attached_at AS uptime,
+       s.runs_done,
+       s.steps_done,
+       s.memory_bytes
+FROM workflow.executor_slots() AS s
+     LEFT JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.database;
+COMMENT ON VIEW workflow.executors IS 'the executors of all databases of the server this moment';
+COMMENT ON COLUMN workflow.executors.pid IS 'process; null while it starts';
+COMMENT ON COLUMN workflow.executors.database IS 'database it is connected to';
+COMMENT ON COLUMN workflow.executors.role IS 'role it is connected as';
+COMMENT ON COLUMN workflow.executors.state IS 'starting, idle, assigned (has been handed a run), running or reported (has ended a run)';
+COMMENT ON COLUMN workflow.executors.attached_at IS 'when it was ready for its first run';
+COMMENT ON COLUMN workflow.executors.uptime IS 'how long ago that was';
+COMMENT ON COLUMN workflow.executors.runs_done IS 'number of runs it has ended';
+COMMENT ON COLUMN workflow.executors.steps_done IS 'number of steps it has ended';
+COMMENT ON COLUMN workflow.executors.memory_bytes IS 'memory it had allocated at the end of its last run, in bytes';
+
+CREATE VIEW workflow.activity WITH (security_barrier) AS
+SELECT s.pid AS executor_pid,
+       s.execution_id,
+       s.workflow,
+       s.step_id,
+       s.scope,
+       s.iteration,
+       s.visit,
+       s.attempt,
+       s.step_started_at AS started_at,
+       pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.step_started_at AS elapsed,
+       a.wait_event_type,
+       a.wait_event,
+       CASE WHEN pg_catalog.pg_has_role(s.role, 'USAGE') THEN a.query END AS query
+FROM workflow.executor_slots() AS s
+     LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) s.pid
+WHERE s.execution_id IS NOT NULL
+  AND s.database OPERATOR(pg_catalog.=)
+      (SELECT d.oid FROM pg_catalog.pg_database AS d
+       WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database());
+COMMENT ON VIEW workflow.activity IS
+'the steps that run this moment in this database: a role''s own; all of them for members of pg_monitor';
+COMMENT ON COLUMN workflow.activity.executor_pid IS 'process that runs the step';
+COMMENT ON COLUMN workflow.activity.execution_id IS 'execution the step belongs to';
+COMMENT ON COLUMN workflow.activity.workflow IS 'name of the workflow, clipped to 63 bytes';
+COMMENT ON COLUMN workflow.activity.step_id IS 'id of the step, clipped to 63 bytes';
+COMMENT ON COLUMN workflow.activity.scope IS 'scope of the step, clipped to 127 bytes';
+COMMENT ON COLUMN workflow.activity.iteration IS 'index, from 0, of the innermost loop iteration; null: none';
+COMMENT ON COLUMN workflow.activity.visit IS 'visit of the step, from 1';
+COMMENT ON COLUMN workflow.activity.attempt IS 'attempt, from 1';
+COMMENT ON COLUMN workflow.activity.started_at IS 'when the attempt began';
+COMMENT ON COLUMN workflow.activity.elapsed IS 'how long ago that was';
+COMMENT ON COLUMN workflow.activity.wait_event_type IS 'what the process waits for, as in pg_stat_activity';
+COMMENT ON COLUMN workflow.activity.wait_event IS 'what the process waits for, as in pg_stat_activity';
+COMMENT ON COLUMN workflow.activity.query IS 'query the process runs, as in pg_stat_activity; null for executions of others';
+
+CREATE VIEW workflow.execution_status WITH (security_barrier) AS
+SELECT e.id AS execution_id,
+       e.workflow,
+       e.version,
+       e.status,
+       e.role,
+       e.priority,
+       e.tenant,
+       e.created_at,
+       e.start_at,
+       e.started_at,
+       e.completed_at,
+       COALESCE(e.started_at, e.completed_at, pg_catalog.clock_timestamp())
+           OPERATOR(pg_catalog.-) e.created_at AS queued,
+       COALESCE(e.completed_at, pg_catalog.clock_timestamp())
+           OPERATOR(pg_catalog.-) e.started_at AS duration,
+       e.recoveries,
+       e.error_type,
+       e.cancelled_by,
+       e.cancelled_at,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN e.cancel_reason END AS cancel_reason,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN e.input END AS input,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN e.output END AS output,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN e.error END AS error
+FROM workflow.executions AS e
+WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW workflow.execution_status IS
+'executions: a role''s own; all of them for members of pg_monitor, without input, output and error';
+COMMENT ON COLUMN workflow.execution_status.execution_id IS 'number of the execution';
+COMMENT ON COLUMN workflow.execution_status.workflow IS 'name of the workflow';
+COMMENT ON COLUMN workflow.execution_status.version IS 'version of the workflow';
+COMMENT ON COLUMN workflow.execution_status.status IS 'status, as in workflow.executions';
+COMMENT ON COLUMN workflow.execution_status.role IS 'role that started it';
+COMMENT ON COLUMN workflow.execution_status.priority IS 'higher ones are run first';
+COMMENT ON COLUMN workflow.execution_status.tenant IS 'label given to start()';
+COMMENT ON COLUMN workflow.execution_status.created_at IS 'when start() was called';
+COMMENT ON COLUMN workflow.execution_status.start_at IS 'not to be run before; null: at once';
+COMMENT ON COLUMN workflow.execution_status.started_at IS 'when an executor was first to run it';
+COMMENT ON COLUMN workflow.execution_status.completed_at IS 'when it reached a final status';
+COMMENT ON COLUMN workflow.execution_status.queued IS 'how long it waited, or has waited so far, to be run';
+COMMENT ON COLUMN workflow.execution_status.duration IS 'how long it ran, or has run so far; null before';
+COMMENT ON COLUMN workflow.execution_status.recoveries IS 'recoveries after crashes without progress since';
+COMMENT ON COLUMN workflow.execution_status.error_type IS 'type of the error it failed with';
+COMMENT ON COLUMN workflow.execution_status.cancelled_by IS 'role that called cancel()';
+COMMENT ON COLUMN workflow.execution_status.cancelled_at IS 'when cancel() was called';
+COMMENT ON COLUMN workflow.execution_status.cancel_reason IS 'reason given to cancel(); null for executions of others';
+COMMENT ON COLUMN workflow.execution_status.input IS 'input; null for executions of others';
+COMMENT ON COLUMN workflow.execution_status.output IS 'output; null for executions of others';
+COMMENT ON COLUMN workflow.execution_status.error IS 'error; null for executions of others';
+
+CREATE VIEW workflow.step_status WITH (security_barrier) AS
+SELECT s.execution_id,
+       e.workflow,
+       s.scope,
+       s.step_id,
+       s.visit,
+       s.attempt,
+       s.step_type,
+       s.status,
+       s.started_at,
+       s.completed_at,
+       COALESCE(s.completed_at, pg_catalog.clock_timestamp())
+           OPERATOR(pg_catalog.-) s.started_at AS duration,
+       s.executor_pid,
+       s.agent_name,
+       s.parent_step_id,
+       s.branch_name,
+       s.loop_iteration_index,
+       s.loop_collection_size,
+       s.loop_execution_mode,
+       s.join_policy,
+       s.condition_result,
+       s.branch_taken,
+       s.on_failure,
+       s.error_type,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN s.input END AS input,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN s.output END AS output,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN s.error END AS error
+FROM workflow.step_executions AS s
+     JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) s.execution_id
+WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+UNION ALL
+SELECT a.execution_id,
+       a.workflow,
+       a.scope,
+       a.step_id,
+       a.visit,
+       a.attempt,
+       (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
+           OPERATOR(pg_catalog.->>) 'type'),
+       'running',
+       a.started_at,
+       NULL,
+       a.elapsed,
+       a.executor_pid,
+       (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
+           OPERATOR(pg_catalog.->>) 'agent_name'),
+       NULL, NULL, a.iteration, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM workflow.activity AS a
+     JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
+     LEFT JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id
+WHERE a.step_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM workflow.step_executions AS s
+                  WHERE s.execution_id OPERATOR(pg_catalog.=) a.execution_id
+                    AND s.scope OPERATOR(pg_catalog.=) a.scope
+                    AND s.step_id OPERATOR(pg_catalog.=) a.step_id
+                    AND s.visit OPERATOR(pg_catalog.=) a.visit
+                    AND s.attempt OPERATOR(pg_catalog.=) a.attempt);
+COMMENT ON VIEW workflow.step_status IS
+'steps: those that have ended or are open containers, from workflow.step_executions, and those that run this moment; a role''s own, all for members of pg_monitor, without input, output and error';
+COMMENT ON COLUMN workflow.step_status.execution_id IS 'execution the step belongs to';
+COMMENT ON COLUMN workflow.step_status.workflow IS 'name of the workflow';
+COMMENT ON COLUMN workflow.step_status.scope IS 'where it runs: empty at the top, else a path';
+COMMENT ON COLUMN workflow.step_status.step_id IS 'id of the step';
+COMMENT ON COLUMN workflow.step_status.visit IS 'visit of the step, from 1';
+COMMENT ON COLUMN workflow.step_status.attempt IS 'attempt, from 1';
+COMMENT ON COLUMN workflow.step_status.step_type IS 'type of the step';
+COMMENT ON COLUMN workflow.step_status.status IS 'status, as in workflow.step_executions; running: runs this moment, or is an open container';
+COMMENT ON COLUMN workflow.step_status.started_at IS 'when the attempt began';
+COMMENT ON COLUMN workflow.step_status.completed_at IS 'when it ended';
+COMMENT ON COLUMN workflow.step_status.duration IS 'how long it took, or has taken so far';
+COMMENT ON COLUMN workflow.step_status.executor_pid IS 'process that ran or runs it';
+COMMENT ON COLUMN workflow.step_status.agent_name IS 'name of the agent';
+COMMENT ON COLUMN workflow.step_status.parent_step_id IS 'container it is in';
+COMMENT ON COLUMN workflow.step_status.branch_name IS 'branch or line it is in';
+COMMENT ON COLUMN workflow.step_status.loop_iteration_index IS 'index, from 0, of the innermost loop iteration it is in';
+COMMENT ON COLUMN workflow.step_status.loop_collection_size IS 'loops: number of items';
+COMMENT ON COLUMN workflow.step_status.loop_execution_mode IS 'loops: sequential or parallel';
+COMMENT ON COLUMN workflow.step_status.join_policy IS 'parallel and fork_join: when the join counts as met';
+COMMENT ON COLUMN workflow.step_status.condition_result IS 'conditionals: what the condition gave';
+COMMENT ON COLUMN workflow.step_status.branch_taken IS 'conditionals: which way was taken';
+COMMENT ON COLUMN workflow.step_status.on_failure IS 'how a failure was dealt with: ignored or default';
+COMMENT ON COLUMN workflow.step_status.error_type IS 'type of the error it failed with';
+COMMENT ON COLUMN workflow.step_status.input IS 'input; null for executions of others';
+COMMENT ON COLUMN workflow.step_status.output IS 'output; null for executions of others';
+COMMENT ON COLUMN workflow.step_status.error IS 'error; null for executions of others';
