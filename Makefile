@@ -30,14 +30,21 @@ OBJS = \
 	src/api/utility_hook.o \
 	src/api/views.o \
 	src/api/wait.o \
+	src/scheduler/launcher.o \
 	src/interpreter/bind.o \
 	src/interpreter/convert.o \
 	src/interpreter/evaluate.o \
 	src/interpreter/evaluate_operators.o \
 	src/interpreter/evaluate_template.o \
 	src/interpreter/jsonb_values.o \
+	src/interpreter/prepared.o \
 	src/interpreter/results.o \
+	src/interpreter/run_outside.o \
+	src/interpreter/run_sql.o \
+	src/interpreter/scope.o \
+	src/interpreter/thread.o \
 	src/state/agents.o \
+	src/state/claims.o \
 	src/state/definitions.o \
 	src/state/executions.o \
 	src/state/state.o \
@@ -52,10 +59,14 @@ OBJS = \
 	src/definition/names.o \
 	src/definition/normalise.o \
 	src/definition/normalise_step.o \
+	src/definition/plan.o \
+	src/definition/plan_container.o \
+	src/definition/plan_step.o \
 	src/definition/problem.o \
 	src/definition/template.o \
 	src/shared/databases.o \
 	src/shared/fault.o \
+	src/shared/holds.o \
 	src/shared/identity.o \
 	src/shared/settings.o \
 	src/shared/slots.o \
@@ -72,9 +83,9 @@ SCHEMA = \
 	src/schema/definitions.sql \
 	src/schema/agents.sql \
 	src/schema/executions.sql \
+	src/schema/extension.sql \
 	src/schema/evaluate.sql \
 	src/schema/views.sql \
-	src/schema/extension.sql \
 	src/schema/last.sql
 # end of SCHEMA
 

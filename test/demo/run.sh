@@ -1,0 +1,76 @@
+#!/bin/sh
+#
+# run.sh
+#	  The demonstration: audits this machine's package database with a workflow.
+#
+# NOTES
+#	  Run by "make demo".  Installs what is missing, builds, starts a private
+#	  cluster and leaves it running; "make demo-stop" removes it.  Run again, it
+#	  replaces the cluster of the last run and touches no other.
+#
+#	  PGWF_DEMO_INPUT is another file in the format of /var/lib/dpkg/status.
+
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/test/common.sh"
+
+input=${PGWF_DEMO_INPUT:-/var/lib/dpkg/status}
+here=$root/test/demo
+[ -r "$input" ] || die "there is no $input to work on: set PGWF_DEMO_INPUT"
+
+sql()
+{
+	cluster_psql demo demo "$@" || die "the demonstration failed; server log: $scratch/demo/log/server.log"
+}
+
+echo "1. Preparing: packages, build, a private cluster"
+"$root/test/prepare.sh" || exit 1
+PG_CONFIG=$(find_pg_config)
+[ -n "$PG_CONFIG" ] || die "no pg_config with server headers"
+build
+preload=pg_workflow
+[ ! -f "$("$PG_CONFIG" --sharedir)/extension/pg_cron.control" ] || preload=pg_cron,pg_workflow
+cluster_start demo "${PGWF_PORT:-55432}" "shared_preload_libraries = '$preload'" \
+	"cron.database_name = 'demo'" "workflow.max_executors = 8"
+cluster_psql demo postgres -c 'CREATE DATABASE demo' || exit 1
+echo "   $("$PG_CONFIG" --version) in $scratch/demo, shared_preload_libraries = '$preload'"
+
+echo
+echo "2. Loading $input"
+sql -At -v dpkg_status="$input" -f "$here/load.sql"
+
+echo
+echo "3. Registering agents and the workflow as role analyst, and starting it"
+sql -U analyst -f "$here/agents.sql"
+sql -U analyst -At -v definition="$(cat "$here/workflow.json")" <<'EOT'
+SELECT format('   defined package-audit, version %s', workflow.define(:'definition'::jsonb));
+EOT
+id=$(sql -U analyst -At <<'EOT'
+SELECT workflow.start('package-audit', '{"minimum_packages": 10, "closure_limit": 100}');
+EOT
+) || exit 1
+echo "   started execution $id; its eleven agents include one that fails and one that takes too long"
+sql -U analyst -At -v id="$id" <<'EOT'
+SELECT format('   %s: %s', status, output) FROM workflow.wait(:id, '5 minutes');
+EOT
+
+echo
+echo "4. What ran: step, type, status, time"
+sql -U analyst -v execution_id="$id" -f "$here/show.sql"
+
+psql=psql
+command -v psql >/dev/null || psql=$(cluster_bin demo)/psql
+cat <<EOT
+
+The cluster is left running.  To look around:
+
+    $psql -h $scratch/demo/socket -p $(cluster_port demo) -U analyst demo
+
+for instance: SELECT * FROM workflow.step_executions WHERE execution_id = $id;
+To stop and remove it: make demo-stop
+EOT
+status=$(sql -At -v id="$id" <<'EOT'
+SELECT status FROM workflow.executions WHERE id = :id;
+EOT
+)
+[ "$status" = completed ] || die "the execution ended as $status"
