@@ -63,7 +63,10 @@ OBJS = \
 	src/definition/plan_container.o \
 	src/definition/plan_step.o \
 	src/definition/problem.o \
+	src/definition/reach.o \
+	src/definition/references.o \
 	src/definition/template.o \
+	src/definition/validate.o \
 	src/shared/databases.o \
 	src/shared/fault.o \
 	src/shared/holds.o \

@@ -42,13 +42,28 @@ headers()
 	esac
 }
 
+# Newer suites' pg_config.h says that libc declares strlcpy and strlcat; the libc
+# headers used here are this machine's, and may be older.
+libc_header()
+{
+	mkdir -p "$dir"
+	[ -f "$dir/libc.h" ] || cat >"$dir/libc.h" <<'EOT'
+#include <stddef.h>
+#include <features.h>
+#if defined(__GLIBC__) && !__GLIBC_PREREQ(2, 38)
+extern size_t strlcpy(char *, const char *, size_t);
+extern size_t strlcat(char *, const char *, size_t);
+#endif
+EOT
+	echo "$dir/libc.h"
+}
+
 # Our warnings stay on; those of PostgreSQL's headers are silenced by -isystem.
 flags()
 {
 	echo "-std=gnu99 -D_GNU_SOURCE -Wall -Wextra -Wmissing-prototypes" \
 		"-Wdeclaration-after-statement -Wvla -Wendif-labels -fPIC -O2" \
-		"-I$root/src -isystem $(headers "$1")" \
-		"-isystem $dir/pg$1/usr/include" \
+		"-include $(libc_header) -I$root/src -isystem $(headers "$1")" \
 		"$(pkg-config --cflags libcjson 2>/dev/null)"
 }
 
