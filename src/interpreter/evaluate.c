@@ -130,8 +130,9 @@ apply_subscript(Evaluation *evaluation, const Reference *reference,
 		default:
 			if (!value_to_int(&key, &index))
 				return evaluation_fail(evaluation, subscript->position,
+									   key.type == jbvNumeric ?
+									   pstrdup("subscript is a number but no integer in range") :
 									   psprintf("subscript must be an integer or a string, not %s",
-												key.type == jbvNumeric ? "a fraction or a number this large" :
 												value_type_name(&key)));
 			if (take_element(value, index))
 				return VALUE_OK;

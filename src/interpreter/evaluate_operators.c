@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
 #include "utils/numeric.h"
 
 #include "interpreter/evaluation.h"
@@ -69,6 +70,12 @@ calculate(Evaluation *evaluation, const Expression *expression,
 							   pstrdup(divides &&
 									   compare_numerics(right, int64_to_numeric(0)) == 0 ?
 									   "division by zero" : "number is out of range"));
+	}
+	if (expression->kind == EXPR_DIVIDE)
+	{
+		/* 10 / 2 is 5 in a text, not 5.0000000000000000 */
+		number = DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale,
+													 NumericGetDatum(number)));
 	}
 	result->type = jbvNumeric;
 	result->val.numeric = number;
