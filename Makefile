@@ -95,7 +95,7 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS =
+REGRESS = expression
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION =

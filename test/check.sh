@@ -9,12 +9,13 @@
 #	  "N passed, N failed".  Exit code 1 when anything failed.
 #
 #	  PGWF_SUITES chooses suites (default: all): lint unit compile regress
-#	  isolation tap docs.  PGWF_TESTS chooses TAP files by a shell pattern.
+#	  isolation tap.  PGWF_TESTS chooses TAP files by a shell pattern.
 #	  PGWF_JOBS is the number of TAP files at once (default: processors).
 #
 #	  Unit tests, compile checks and lint run as the caller; everything with a
 #	  server runs as the servers' user in a copy of the test inputs, because the
-#	  tree may be unreadable for that user.
+#	  tree may be unreadable for that user.  The databases of regress and
+#	  isolation have the extension; each suite has one database for all its tests.
 
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -165,7 +166,7 @@ regress()
 	(cd "$out/$suite" && as_server "$pgxs_src/$program" --bindir="$(cluster_bin check)" \
 		--host="$scratch/check/socket" --port="$(cluster_port check)" --user=postgres \
 		--inputdir="$input" --outputdir="$out/$suite" \
-		--dbname="pgwf_$suite" $tests 2>&1 </dev/null) |
+		--dbname="pgwf_$suite" --load-extension=pg_workflow $tests 2>&1 </dev/null) |
 		tee "$out/$suite.log" | regress_lines "$suite" >"$out/$suite.lines.fifo"
 }
 
