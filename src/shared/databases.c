@@ -289,9 +289,10 @@ scheduler_attach(Oid database, uint32 generation)
 	DatabaseEntry *entry;
 	bool		valid;
 
-	Assert(!OidIsValid(MyDatabaseId));
 	if (registry == NULL)
 		elog(ERROR, "scheduler was started without shared memory");
+	if (OidIsValid(MyDatabaseId))
+		elog(ERROR, "scheduler must attach before it connects");
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	entry = database_entry(database, false);

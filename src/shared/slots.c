@@ -7,8 +7,9 @@
  *	  Locks are described in slots.h.  The life of a slot:
  *
  *		FREE -> STARTING		scheduler: slot_allocate(), then registers a worker
- *		STARTING -> IDLE		executor: slot_attach(), before it connects
- *		STARTING -> FREE		scheduler: slot_release(), or its exit
+ *		STARTING, pid set		executor: slot_attach(), before it connects
+ *		STARTING -> IDLE		executor: its first slot_take_run()
+ *		STARTING -> FREE		no pid: scheduler: slot_release(), or its exit
  *		IDLE -> ASSIGNED		scheduler: slot_assign()
  *		ASSIGNED -> RUNNING		executor: slot_take_run()
  *		RUNNING -> REPORTED		executor: slot_report()
@@ -241,7 +242,7 @@ slot_release(int slot_number)
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	SpinLockAcquire(&slot->mutex);
-	if (slot_is_ours(slot) && slot->state == SLOT_STARTING)
+	if (slot_is_ours(slot) && slot->state == SLOT_STARTING && slot->pid == 0)
 		slot_clear(slot);
 	SpinLockRelease(&slot->mutex);
 	LWLockRelease(registry->lock);
@@ -259,7 +260,8 @@ slots_forget_starting(Oid database)
 		Slot	   *slot = &registry->slots[i];
 
 		SpinLockAcquire(&slot->mutex);
-		if (slot->state == SLOT_STARTING && slot->database == database)
+		if (slot->state == SLOT_STARTING && slot->pid == 0 &&
+			slot->database == database)
 			slot_clear(slot);
 		SpinLockRelease(&slot->mutex);
 	}
@@ -388,15 +390,17 @@ slot_attach(int slot_number, uint32 generation)
 	Slot	   *slot;
 	bool		valid;
 
-	Assert(!OidIsValid(MyDatabaseId));
 	if (registry == NULL || slot_number < 0 || slot_number >= registry->nslots)
 		elog(ERROR, "executor was started with slot %d", slot_number);
+	if (OidIsValid(MyDatabaseId))
+		elog(ERROR, "executor must attach before it connects");
 	slot = &registry->slots[slot_number];
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	entry = database_entry(slot->database, false);
 	SpinLockAcquire(&slot->mutex);
-	valid = slot->state == SLOT_STARTING && slot->generation == generation;
+	valid = slot->state == SLOT_STARTING && slot->pid == 0 &&
+		slot->generation == generation;
 	if (valid &&
 		(entry == NULL || entry->state != DATABASE_ACTIVE ||
 		 entry->generation != slot->scheduler_generation || entry->holds > 0))
@@ -409,7 +413,6 @@ slot_attach(int slot_number, uint32 generation)
 		slot->pid = MyProcPid;
 		slot->pgprocno = compat_my_pgprocno();
 		slot->attached_at = now;
-		slot->state = SLOT_IDLE;
 	}
 	SpinLockRelease(&slot->mutex);
 	LWLockRelease(registry->lock);
@@ -425,7 +428,6 @@ slot_attach(int slot_number, uint32 generation)
 	my_slot = slot;
 	my_database_entry = entry;
 	before_shmem_exit(slot_detach, Int32GetDatum(slot_number));
-	wake_entry(entry, WAKE_REPORT);
 }
 
 /*
@@ -456,13 +458,15 @@ slot_detach(int code pg_attribute_unused(), Datum argument)
 
 /*
  * Take the run the scheduler has put into the slot.  Returns false when there is
- * none.  A cancel that was sent to the run before is forgotten; a stop of the new
+ * none.  The first call tells the scheduler that this executor is connected and
+ * idle; one whose connection is refused never gets there, nor to a run.  A cancel that was sent to the run before is forgotten; a stop of the new
  * run shows in slot_stop_reason(), whether its signal was forgotten or not.
  */
 bool
 slot_take_run(Run *run)
 {
 	bool		taken = false;
+	bool		ready = false;
 
 	SpinLockAcquire(&my_slot->mutex);
 	if (my_slot->state == SLOT_ASSIGNED)
@@ -471,7 +475,15 @@ slot_take_run(Run *run)
 		my_slot->state = SLOT_RUNNING;
 		taken = true;
 	}
+	else if (my_slot->state == SLOT_STARTING)
+	{
+		my_slot->state = SLOT_IDLE;
+		ready = true;
+	}
 	SpinLockRelease(&my_slot->mutex);
+
+	if (ready)
+		wake_entry(my_database_entry, WAKE_REPORT);
 
 	QueryCancelPending = false;
 	return taken;

@@ -136,7 +136,7 @@ typedef struct Progress
 typedef enum SlotState
 {
 	SLOT_FREE,
-	SLOT_STARTING,				/* registered, not attached */
+	SLOT_STARTING,				/* registered; with a pid: attached, not yet connected */
 	SLOT_IDLE,
 	SLOT_ASSIGNED,
 	SLOT_RUNNING,
@@ -279,12 +279,14 @@ extern void slots_forget_starting(Oid database);	/* the scheduler's exit; lock h
 
 /* --- slots: the executor's side --- */
 /*
- * STARTING -> IDLE.  Call it between worker_initialize() and worker_connect(),
- * for the reasons given at scheduler_attach(): a free slot means that its
- * transaction is over.  Does not return when the slot is stale or the database held.
+ * Call it between worker_initialize() and worker_connect(), for the reasons given
+ * at scheduler_attach(): a free slot means that its transaction is over.  Does
+ * not return when the slot is stale or the database held.
  */
 extern void slot_attach(int slot, uint32 generation);
-extern bool slot_take_run(Run *run);	/* ASSIGNED -> RUNNING; forgets a late cancel of the run before */
+/* ASSIGNED -> RUNNING; forgets a late cancel of the run before.  The first call
+ * is STARTING -> IDLE: a slot that goes from STARTING to FREE never connected. */
+extern bool slot_take_run(Run *run);
 extern void slot_report(const Report *report);	/* RUNNING -> REPORTED, wakes the scheduler */
 extern StopReason slot_stop_reason(void);
 extern bool slot_exit_requested(void);
