@@ -55,11 +55,20 @@ show()
 	} >>"$failures"
 }
 
+# One at a time in a scratch folder.
+make_scratch
+if [ -z "${PGWF_LOCKED:-}" ]; then
+	PGWF_LOCKED=yes flock -n -E 75 -o "$scratch/check.lock" "$0" "$@"
+	status=$?
+	[ $status -ne 75 ] ||
+		die "another make check runs in $scratch: wait for it, or set PGWF_SCRATCH to another folder"
+	exit $status
+fi
+
 "$root/test/prepare.sh" || exit 1
 PG_CONFIG=$(find_pg_config)
 export PG_CONFIG
 [ -n "$PG_CONFIG" ] || die "no pg_config with server headers"
-make_scratch
 check=$scratch/check
 cluster_stop check
 rm -rf "${check:?}" "$scratch/check-out"
@@ -106,7 +115,7 @@ tap_verdict()
 # --- unit ---
 if wanted unit && [ -x "$root/test/unit/run.sh" ]; then
 	begin=$(date +%s)
-	prove -v --merge -e sh "$root/test/unit/run.sh" >"$out/unit.log" 2>&1 </dev/null
+	"$root/test/unit/run.sh" -v --merge >"$out/unit.log" 2>&1 </dev/null
 	tap_verdict "unit" "$out/unit.log" $? $(($(date +%s) - begin))
 fi
 
