@@ -115,7 +115,7 @@ tap_verdict()
 # --- unit ---
 if wanted unit && [ -x "$root/test/unit/run.sh" ]; then
 	begin=$(date +%s)
-	"$root/test/unit/run.sh" -v --merge >"$out/unit.log" 2>&1 </dev/null
+	"$root/test/unit/run.sh" "$out/unit" >"$out/unit.log" 2>&1 </dev/null
 	tap_verdict "unit" "$out/unit.log" $? $(($(date +%s) - begin))
 fi
 
