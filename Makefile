@@ -95,7 +95,7 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = expression
+REGRESS = install expression definitions agents start api_errors security
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION =

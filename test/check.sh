@@ -14,8 +14,8 @@
 #
 #	  Unit tests, compile checks and lint run as the caller; everything with a
 #	  server runs as the servers' user in a copy of the test inputs, because the
-#	  tree may be unreadable for that user.  The databases of regress and
-#	  isolation have the extension; each suite has one database for all its tests.
+#	  tree may be unreadable for that user.  Each of regress and isolation has
+#	  one database for all its tests, in the order of the Makefile.
 
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -164,7 +164,8 @@ regress_lines()
 	'
 }
 
-# regress SUITE PROGRAM INPUT TESTS: run a list with pg_regress or its isolation twin
+# regress SUITE PROGRAM INPUT TESTS: run a list with pg_regress or its isolation
+# twin.  sql/install.sql is the first and creates the extension for the others.
 regress()
 {
 	suite=$1
@@ -175,7 +176,7 @@ regress()
 	(cd "$out/$suite" && as_server "$pgxs_src/$program" --bindir="$(cluster_bin check)" \
 		--host="$scratch/check/socket" --port="$(cluster_port check)" --user=postgres \
 		--inputdir="$input" --outputdir="$out/$suite" \
-		--dbname="pgwf_$suite" --load-extension=pg_workflow $tests 2>&1 </dev/null) |
+		--dbname="pgwf_$suite" $tests 2>&1 </dev/null) |
 		tee "$out/$suite.log" | regress_lines "$suite" >"$out/$suite.lines.fifo"
 }
 
@@ -189,7 +190,7 @@ run_regress()
 	wait $tee_pid
 	good=$(grep -c '^ok' "$out/$1.lines")
 	bad=$(grep -c '^not ok' "$out/$1.lines")
-	asked=$(echo "$4" | wc -w)
+	asked=$(echo "$4" | tr ' ' '\n' | grep -c '^[^-]')
 	if [ $((good + bad)) -lt "$asked" ]; then
 		echo "not ok $1: only $((good + bad)) of $asked tests ran"
 		show "$out/$1.log"
@@ -212,7 +213,7 @@ if wanted regress && [ -n "${REGRESS:-}" ]; then
 	run_regress regress test/regress/pg_regress "$out/input" "$REGRESS"
 fi
 if wanted isolation && [ -n "${ISOLATION:-}" ]; then
-	run_regress isolation test/isolation/pg_isolation_regress "$out/input/test" "$ISOLATION"
+	run_regress isolation test/isolation/pg_isolation_regress "$out/input/test" "--load-extension=pg_workflow $ISOLATION"
 fi
 cluster_stop check
 
