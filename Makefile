@@ -49,6 +49,7 @@ OBJS = \
 	src/state/executions.o \
 	src/state/state.o \
 	src/state/steps.o \
+	src/definition/explain.o \
 	src/definition/expression.o \
 	src/definition/expression_lexer.o \
 	src/definition/expression_reference.o \

@@ -1,35 +1,55 @@
 #!/bin/sh
 #
-# run.sh
-#	  Builds and runs the unit tests of the definition room, without a server.
+# run.sh - builds the unit tests of the pure rooms and runs them.
 #
-# NOTES
-#	  usage: run.sh [PROVE OPTION ..]
-#	  Each test_NAME.c becomes a TAP program together with all of
-#	  src/definition, compiled with -DFRONTEND against libpgcommon.  With
-#	  PGWF_SANITIZE=1 under the address and undefined-behaviour sanitizers.
+# Usage: run.sh [scratch directory]
+#
+# Options of prove are accepted and ignored: the output is TAP as it is.
+# Prints TAP, one block per program, and fails when a test does.  Writes
+# nothing beside the scratch directory (default: a new one under TMPDIR, removed
+# afterwards), so the source tree may be read-only.
+# PG_CONFIG, CC and CFLAGS choose the server's headers and the compiler.
 
 set -u
-root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/test/common.sh"
 
-PG_CONFIG=$(find_pg_config)
-[ -n "$PG_CONFIG" ] || die "no pg_config with server headers"
-out=$root/build/unit
-rm -rf "$out"
-mkdir -p "$out/tests"
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+top=$(cd "$here/../.." && pwd) || exit 1
+pg_config=${PG_CONFIG:-pg_config}
+cc=${CC:-cc}
 
-flags="-g -O1 -DFRONTEND -Wall -Wextra -Werror -I$root/src -I$root/test/unit
-	-isystem $("$PG_CONFIG" --includedir-server) $(pkg-config --cflags libcjson)"
-[ -z "${PGWF_SANITIZE:-}" ] || flags="$flags -fsanitize=address,undefined -fno-sanitize-recover=undefined"
-libraries="-L$("$PG_CONFIG" --libdir) -L$("$PG_CONFIG" --pkglibdir) -lpgcommon -lpgport
-	$(pkg-config --libs libcjson) -lm"
-
-# shellcheck disable=SC2086
-(cd "$out" && ls "$root"/src/definition/*.c | xargs -P "$(nproc)" -n 1 gcc $flags -c) ||
-	die "the definition room does not compile with -DFRONTEND"
-for test in "$root"/test/unit/test_*.c; do
-	# shellcheck disable=SC2086
-	gcc $flags -o "$out/tests/$(basename "$test" .c)" "$test" "$out"/*.o $libraries || exit 1
+scratch=
+for argument; do
+	case $argument in
+		-*) ;;
+		*) scratch=$argument ;;
+	esac
 done
-exec prove -e '' "$@" "$out"/tests/*
+if [ -n "$scratch" ]; then
+	mkdir -p "$scratch" || exit 1
+else
+	scratch=$(mktemp -d "${TMPDIR:-/tmp}/pg_workflow_unit.XXXXXX") || exit 1
+	trap 'rm -rf "$scratch"' EXIT
+fi
+
+flags="-std=gnu99 -g -O1 -Wall -Wextra -DFRONTEND -D_GNU_SOURCE ${CFLAGS:-}"
+includes="-I$top/src -I$here -I$("$pg_config" --includedir-server) -I$("$pg_config" --includedir)/internal"
+libraries="-L$("$pg_config" --pkglibdir) -L$("$pg_config" --libdir) -lpgcommon -lpgport -lcjson -lm"
+
+objects=
+for source in "$top"/src/definition/*.c; do
+	object=$scratch/$(basename "$source" .c).o
+	$cc $flags $includes -c -o "$object" "$source" || exit 1
+	objects="$objects $object"
+done
+
+failed=0
+for source in "$here"/test_*.c; do
+	name=$(basename "$source" .c)
+	echo "# $name"
+	if ! $cc $flags $includes -o "$scratch/$name" "$source" $objects $libraries; then
+		echo "Bail out! $name does not compile"
+		exit 1
+	fi
+	PGWF_DEFINITIONS=$top/test/definitions "$scratch/$name" || failed=1
+done
+exit $failed

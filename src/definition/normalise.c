@@ -1,0 +1,402 @@
+/*-------------------------------------------------------------------------
+ *
+ * normalise.c
+ *	  From a definition as its author wrote it to the stored form.
+ *
+ * NOTES
+ *	  Pure: any process, no locks, no transaction.
+ *
+ *	  The stored form has one way to say each thing: steps by id, children by id,
+ *	  no aliases.  It is then compiled to a plan like any stored definition, and
+ *	  what that finds is reported at the path where the author wrote it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "definition/builder.h"
+#include "definition/normaliser.h"
+
+/* Generated ids begin with so much of their parent's. */
+#define GENERATED_PREFIX 200
+
+/*
+ * Take down a step.  key: that of an object of steps, NULL elsewhere.
+ */
+int
+normaliser_add_draft(Normaliser *normaliser, const Json *source, const char *path,
+					 int parent, const char *branch, const char *key)
+{
+	const Json *id = json_get(source, "id");
+	Draft	   *draft;
+
+	if (normaliser->ndrafts == normaliser->allocated)
+	{
+		normaliser->allocated *= 2;
+		normaliser->drafts = repalloc(normaliser->drafts,
+									  sizeof(Draft) * normaliser->allocated);
+	}
+	draft = &normaliser->drafts[normaliser->ndrafts];
+	memset(draft, 0, sizeof(Draft));
+	draft->source = source;
+	draft->path = pstrdup(path);
+	draft->parent = parent;
+	draft->branch = branch;
+
+	if (id != NULL && json_kind(id) != JSON_STRING && json_kind(id) != JSON_NULL)
+		problem_add(normaliser->problems, PROBLEM_ERROR, psprintf("%s.id", path), key,
+					NULL, "\"id\" must be a string, not %s", json_kind_name(id));
+	else if (id != NULL && json_kind(id) == JSON_STRING)
+	{
+		draft->id = json_string(id);
+		if (key != NULL && strcmp(key, draft->id) != 0)
+			problem_add(normaliser->problems, PROBLEM_ERROR, psprintf("%s.id", path), key,
+						"Leave \"id\" out, or make both the same.",
+						"\"id\" is \"%s\", but the key of the step is \"%s\"",
+						draft->id, key);
+	}
+	if (key != NULL)
+		draft->id = key;
+
+	if (draft->id != NULL &&
+		!name_map_add(normaliser->ids, draft->id, normaliser->ndrafts))
+	{
+		draft->duplicate = true;
+		problem_add(normaliser->problems, PROBLEM_ERROR, path, draft->id, NULL,
+					"the id \"%s\" is used by more than one step", draft->id);
+	}
+	return normaliser->ndrafts++;
+}
+
+/*
+ * Remember where something was given.
+ */
+void
+normaliser_moved(Normaliser *normaliser, const char *path, const char *given)
+{
+	if (normaliser->collecting || strcmp(path, given) == 0)
+		return;
+	if (normaliser->nmoved == normaliser->moved_allocated)
+	{
+		normaliser->moved_allocated *= 2;
+		normaliser->given_paths = repalloc(normaliser->given_paths,
+										   sizeof(char *) * normaliser->moved_allocated);
+	}
+	if (name_map_add(normaliser->moved, pstrdup(path), normaliser->nmoved))
+		normaliser->given_paths[normaliser->nmoved++] = pstrdup(given);
+}
+
+/*
+ * Where the author wrote what has this path in the stored form: the longest
+ * part of it that was moved decides.
+ */
+static char *
+given_path(const Normaliser *normaliser, const char *path)
+{
+	char	   *prefix = pstrdup(path);
+	size_t		length = strlen(prefix);
+
+	while (length > 0)
+	{
+		int			moved;
+
+		prefix[length] = '\0';
+		moved = name_map_get(normaliser->moved, prefix);
+		if (moved >= 0)
+			return psprintf("%s%s", normaliser->given_paths[moved], path + length);
+		while (--length > 0 && prefix[length] != '.' && prefix[length] != '[')
+			;
+	}
+	return pstrdup(path);
+}
+
+/*
+ * Take down the members of steps, then go through all drafts, which adds their
+ * inline children behind them.
+ */
+static void
+collect_steps(Normaliser *normaliser, const Json *steps)
+{
+	bool		is_array = json_kind(steps) == JSON_ARRAY;
+	int			index = 0;
+
+	normaliser->collecting = true;
+	for (const Json *step = json_first(steps); step != NULL; step = json_next(step))
+	{
+		char	   *path;
+
+		if (!is_array)
+		{
+			path = psprintf("steps.%s", json_key(step));
+			normaliser_add_draft(normaliser, step, path, -1, NULL, json_key(step));
+			continue;
+		}
+		path = psprintf("steps[%d]", index++);
+		if (json_kind(step) != JSON_OBJECT)
+			problem_add(normaliser->problems, PROBLEM_ERROR, path, NULL, NULL,
+						"a step must be an object, not %s", json_kind_name(step));
+		else
+		{
+			const Draft *draft;
+
+			draft = &normaliser->drafts[normaliser_add_draft(normaliser, step, path,
+															 -1, NULL, NULL)];
+			if (draft->id == NULL)
+				problem_add(normaliser->problems, PROBLEM_ERROR, path, NULL, NULL,
+							"a step of an array needs an \"id\"");
+		}
+	}
+	for (int i = 0; i < normaliser->ndrafts && normaliser->ndrafts <= MAX_STEPS; i++)
+		normalise_step(normaliser, i);
+	normaliser->collecting = false;
+}
+
+/*
+ * Give every inline child without an id one that nothing else has:
+ * <parent>_1, <parent>_2 .., in a branch <parent>_<branch>_1.
+ */
+static void
+generate_ids(Normaliser *normaliser)
+{
+	char	   *previous = NULL;
+	int			number = 0;
+
+	for (int i = 0; i < normaliser->ndrafts; i++)
+	{
+		Draft	   *draft = &normaliser->drafts[i];
+		char	   *prefix;
+
+		if (draft->id != NULL)
+			continue;
+		prefix = pstrdup("step");
+		if (draft->parent >= 0)
+			prefix = psprintf("%.*s%s%.*s", GENERATED_PREFIX,
+							  normaliser->drafts[draft->parent].id,
+							  draft->branch != NULL ? "_" : "", GENERATED_PREFIX,
+							  draft->branch != NULL ? draft->branch : "");
+
+		/* Children of one parent follow each other: go on counting. */
+		if (previous == NULL || strcmp(prefix, previous) != 0)
+			number = 0;
+		previous = prefix;
+		do
+			draft->id = psprintf("%s_%d", prefix, ++number);
+		while (!name_map_add(normaliser->ids, draft->id, i));
+	}
+}
+
+/*
+ * In an array each step is followed by the next one that is not a child.
+ * Returns the first of them, the default of start_step.
+ */
+static const char *
+follow_order(Normaliser *normaliser)
+{
+	const char *next = NULL;
+
+	for (int i = normaliser->ndrafts - 1; i >= 0; i--)
+	{
+		Draft	   *draft = &normaliser->drafts[i];
+
+		if (draft->parent >= 0 || draft->duplicate ||
+			name_map_get(normaliser->children, draft->id) >= 0)
+			continue;
+		draft->default_next = next;
+		next = draft->id;
+	}
+	return next;
+}
+
+/*
+ * Write all steps as one object.
+ */
+static void
+write_steps(Normaliser *normaliser)
+{
+	const char *separator = "";
+
+	appendStringInfoString(&normaliser->out, ",\"steps\":{");
+	normaliser->cursor = 0;
+	for (int i = 0; i < normaliser->ndrafts; i++)
+	{
+		if (normaliser->drafts[i].duplicate)
+			continue;
+		appendStringInfoString(&normaliser->out, separator);
+		separator = ",";
+		json_append_string(&normaliser->out, normaliser->drafts[i].id);
+		appendStringInfoChar(&normaliser->out, ':');
+		normalise_step(normaliser, i);
+	}
+	appendStringInfoChar(&normaliser->out, '}');
+}
+
+/*
+ * Write the defaults, which have aliases like steps.
+ */
+static void
+write_defaults(Normaliser *normaliser, const Json *defaults)
+{
+	StringInfo	out = &normaliser->out;
+	const char *separator = "";
+
+	if (json_kind(defaults) != JSON_OBJECT)
+	{
+		json_append(out, defaults);
+		return;
+	}
+	appendStringInfoChar(out, '{');
+	for (const Json *member = json_first(defaults); member != NULL;
+		 member = json_next(member))
+	{
+		const char *field = canonical_step_field(json_key(member));
+
+		normaliser_moved(normaliser, psprintf("defaults.%s", field),
+						 psprintf("defaults.%s", json_key(member)));
+		appendStringInfoString(out, separator);
+		separator = ",";
+		json_append_string(out, field);
+		appendStringInfoChar(out, ':');
+		json_append(out, member);
+	}
+	appendStringInfoChar(out, '}');
+}
+
+/*
+ * Write the whole document in the stored form.
+ */
+static void
+write_document(Normaliser *normaliser, const Json *document)
+{
+	StringInfo	out = &normaliser->out;
+	const Json *name = json_get(document, "name");
+	const Json *workflow_id = json_get(document, "workflow_id");
+	const Json *start = json_get(document, "start_step");
+	const Json *steps = json_get(document, "steps");
+	const char *first = NULL;
+
+	/* The name is always the first member, so a comma never goes wrong. */
+	if ((name == NULL || json_kind(name) == JSON_NULL) && workflow_id != NULL)
+	{
+		name = workflow_id;
+		normaliser_moved(normaliser, "name", "workflow_id");
+	}
+	appendStringInfoString(out, "{\"name\":");
+	if (name != NULL)
+		json_append(out, name);
+	else
+		appendStringInfoString(out, "null");
+
+	for (const Json *member = json_first(document); member != NULL;
+		 member = json_next(member))
+	{
+		const char *key = json_key(member);
+
+		if (strcmp(key, "name") == 0 || strcmp(key, "steps") == 0)
+			continue;
+		appendStringInfoChar(out, ',');
+		json_append_string(out, key);
+		appendStringInfoChar(out, ':');
+		if (strcmp(key, "defaults") == 0)
+			write_defaults(normaliser, member);
+		else
+			json_append(out, member);
+	}
+
+	if (steps != NULL && json_kind(steps) == JSON_ARRAY)
+		first = follow_order(normaliser);
+	if (first != NULL && start == NULL)
+	{
+		appendStringInfoString(out, ",\"start_step\":");
+		json_append_string(out, first);
+	}
+	if (steps != NULL &&
+		(json_kind(steps) == JSON_ARRAY || json_kind(steps) == JSON_OBJECT))
+		write_steps(normaliser);
+	else if (steps != NULL)
+	{
+		appendStringInfoString(out, ",\"steps\":");
+		json_append(out, steps);
+	}
+	appendStringInfoChar(out, '}');
+}
+
+/*
+ * Compile what was written, and report what that found where the author
+ * will look for it.
+ */
+static void
+compile_and_translate(Normaliser *normaliser, int max_nesting)
+{
+	ProblemList *found = problem_list_create();
+	ProblemList *problems = normaliser->problems;
+	char	   *message;
+	Json	   *stored = json_parse(normaliser->out.data, &message);
+
+	if (stored == NULL)
+	{
+		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
+		return;
+	}
+	plan_compile(stored, max_nesting, found);
+	json_free(stored);
+
+	for (int i = 0; i < found->count; i++)
+	{
+		Problem    *problem = &found->items[i];
+
+		if (problem->severity == PROBLEM_ERROR)
+			found->errors--;
+		problem_add(problems, problem->severity, given_path(normaliser, problem->path),
+					problem->step_id, problem->hint, "%s", problem->message);
+	}
+	/* Those that were only counted. */
+	problems->errors += found->errors;
+}
+
+/*
+ * Check a document and put it into the stored form.  Works in the current
+ * memory context and leaves its work space there.
+ */
+char *
+definition_normalise(const char *document, int max_nesting, ProblemList *problems)
+{
+	Normaliser	normaliser;
+	char	   *message;
+	Json	   *given = json_parse(document, &message);
+	const Json *steps;
+
+	if (given == NULL || json_kind(given) != JSON_OBJECT)
+	{
+		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s",
+					given == NULL ? message : psprintf("a definition must be an object, not %s",
+													   json_kind_name(given)));
+		return NULL;
+	}
+
+	memset(&normaliser, 0, sizeof(normaliser));
+	normaliser.problems = problems;
+	normaliser.allocated = 64;
+	normaliser.drafts = palloc(sizeof(Draft) * normaliser.allocated);
+	normaliser.moved_allocated = 64;
+	normaliser.given_paths = palloc(sizeof(char *) * normaliser.moved_allocated);
+	normaliser.ids = name_map_create(64);
+	normaliser.children = name_map_create(64);
+	normaliser.moved = name_map_create(64);
+	initStringInfo(&normaliser.out);
+
+	steps = json_get(given, "steps");
+	if (steps != NULL &&
+		(json_kind(steps) == JSON_ARRAY || json_kind(steps) == JSON_OBJECT))
+		collect_steps(&normaliser, steps);
+	if (normaliser.ndrafts > MAX_STEPS)
+	{
+		problem_add(problems, PROBLEM_ERROR, "steps", NULL,
+					"Use a loop, or several workflows.",
+					"a definition cannot have more than %d steps", MAX_STEPS);
+		return NULL;
+	}
+	generate_ids(&normaliser);
+	write_document(&normaliser, given);
+	compile_and_translate(&normaliser, max_nesting);
+
+	json_free(given);
+	return problems->errors == 0 ? normaliser.out.data : NULL;
+}

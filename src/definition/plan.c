@@ -1,0 +1,352 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.c
+ *	  Builds the plan of a normalised definition.
+ *
+ * NOTES
+ *	  Pure: any process, no locks, no transaction.  Everything that the plan
+ *	  keeps is copied into the current memory context; the JSON document can go
+ *	  afterwards.  Nodes stand in the order of the document's steps, so that the
+ *	  same stored text gives the same indexes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "definition/builder.h"
+
+/*
+ * Place of a node's own object in the document.
+ */
+Place
+node_place(const Builder *builder, int node)
+{
+	Place		place;
+
+	place.object = builder->sources[node];
+	place.step_id = builder->plan->nodes[node].id;
+	place.path = psprintf("steps.%s", place.step_id);
+	return place;
+}
+
+/*
+ * Name, label and what else describes the definition.
+ */
+static void
+build_description(Builder *builder, const Place *place)
+{
+	WorkflowPlan *plan = builder->plan;
+	const Json *version = field_get(place, "version");
+
+	plan->name = field_string(builder, place, "name", true);
+	if (plan->name != NULL && strlen(plan->name) > PLAN_MAX_ID_LENGTH)
+		field_error(builder, place, "name", NULL, "\"name\" is longer than %d characters",
+					PLAN_MAX_ID_LENGTH);
+	if (plan->name == NULL)
+		plan->name = pstrdup("");
+
+	plan->label = pstrdup("");
+	if (version != NULL && json_kind(version) == JSON_STRING)
+		plan->label = pstrdup(json_string(version));
+	else if (version != NULL && json_kind(version) == JSON_NUMBER)
+		plan->label = pstrdup(json_number_text(version));
+	else if (version != NULL)
+		field_error(builder, place, "version", NULL,
+					"\"version\" must be a string or a number, not %s",
+					json_kind_name(version));
+	if (strlen(plan->label) > PLAN_MAX_ID_LENGTH)
+		field_error(builder, place, "version", NULL,
+					"\"version\" is longer than %d characters", PLAN_MAX_ID_LENGTH);
+
+	/* Kept in the document only. */
+	field_of_kind(builder, place, "workflow_id", JSON_STRING);
+	field_of_kind(builder, place, "description", JSON_STRING);
+	field_of_kind(builder, place, "tenant", JSON_STRING);
+	field_of_kind(builder, place, "metadata", JSON_OBJECT);
+	field_of_kind(builder, place, "input_schema", JSON_OBJECT);
+	field_integer(builder, place, "max_running", 1, ANY_INTEGER, 0);
+}
+
+/*
+ * The definition's own fields.
+ */
+static void
+build_header(Builder *builder, const Place *place)
+{
+	static const char *const durabilities[] = {"full", "relaxed", NULL};
+	WorkflowPlan *plan = builder->plan;
+	const Json *defaults = field_of_kind(builder, place, "defaults", JSON_OBJECT);
+
+	check_fields(builder, place, FIELD_OF_DEFINITION, "a definition");
+	build_description(builder, place);
+	plan->timeout_seconds = field_integer(builder, place, "timeout_seconds",
+										  1, MAX_TIMEOUT_SECONDS, 0);
+	plan->priority = field_integer(builder, place, "priority",
+								   -MAX_PRIORITY, MAX_PRIORITY, 0);
+	plan->relaxed = field_choice(builder, place, "durability", durabilities, 0) == 1;
+	plan->notify = field_boolean(builder, place, "notify", false);
+	plan->output = field_template(builder, place, "output");
+	build_settings(builder, place, "settings", &plan->settings, &plan->nsettings);
+	builder->start_step = field_string(builder, place, "start_step", false);
+
+	if (defaults != NULL)
+	{
+		Place		below = {defaults, "defaults", NULL};
+
+		build_defaults(builder, &below);
+	}
+}
+
+/*
+ * A node for each step, known by its id.
+ */
+static void
+build_nodes(Builder *builder, const Json *steps)
+{
+	WorkflowPlan *plan = builder->plan;
+	int			count = json_count(steps);
+
+	plan->nodes = palloc0(sizeof(PlanNode) * count);
+	builder->sources = palloc0(sizeof(Json *) * count);
+	builder->ids = name_map_create(count);
+
+	for (const Json *step = json_first(steps); step != NULL; step = json_next(step))
+	{
+		PlanNode   *node = &plan->nodes[plan->nnodes];
+		const char *complaint = name_id_complaint(json_key(step));
+		Place		place;
+
+		if (!name_map_add(builder->ids, json_key(step), plan->nnodes))
+			continue;			/* the first of that name stays */
+		node->index = plan->nnodes;
+		node->id = pstrdup(json_key(step));
+		node->container = -1;
+		node->next = -1;
+		node->default_line = -1;
+		builder->sources[plan->nnodes++] = step;
+
+		if (complaint == NULL)
+			continue;
+		place = node_place(builder, node->index);
+		field_error(builder, &place, NULL, NULL, "the id of a step %s", complaint);
+	}
+}
+
+/*
+ * Follow next_step in the root scope; elsewhere the order of the children
+ * decides, and a next_step that says something else deserves a word.
+ */
+static void
+link_root(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		PlanNode   *node = &plan->nodes[i];
+		Place		place;
+		const Json *next;
+		int			target;
+
+		if (json_kind(builder->sources[i]) != JSON_OBJECT)
+			continue;
+		place = node_place(builder, i);
+		next = field_of_kind(builder, &place, "next_step", JSON_STRING);
+		if (next == NULL)
+		{
+			pfree(unconstify(char *, place.path));
+			continue;
+		}
+		target = name_map_get(builder->ids, json_string(next));
+		if (target < 0)
+			field_error(builder, &place, "next_step",
+						likeness_hint(builder, builder->ids, json_string(next)),
+						"step \"%s\" does not exist", json_string(next));
+		else if (node->container >= 0)
+			problem_add(builder->problems, PROBLEM_WARNING,
+						psprintf("%s.next_step", place.path), node->id,
+						"Steps inside a container run in the order in which it lists them.",
+						"\"next_step\" of a step inside \"%s\" is not followed",
+						plan->nodes[node->container].id);
+		else if (node->type == STEP_SUCCEED || node->type == STEP_FAIL)
+			problem_add(builder->problems, PROBLEM_WARNING,
+						psprintf("%s.next_step", place.path), node->id, NULL,
+						"\"next_step\" of a %s step is not followed, since it ends the execution",
+						step_type_name(node->type));
+		else if (plan->nodes[target].container >= 0)
+			field_error(builder, &place, "next_step",
+						"A step is either a child of a container or part of the chain.",
+						"step \"%s\" is a child of \"%s\" and cannot be the next step",
+						json_string(next),
+						plan->nodes[plan->nodes[target].container].id);
+		else
+			node->next = target;
+		pfree(unconstify(char *, place.path));
+	}
+}
+
+/*
+ * Find the first step.
+ */
+static void
+find_start(Builder *builder, const Place *place)
+{
+	WorkflowPlan *plan = builder->plan;
+
+	plan->start = -1;
+	if (builder->start_step == NULL)
+	{
+		if (field_get(place, "start_step") == NULL)
+			field_error(builder, place, "start_step", NULL, "\"start_step\" is required");
+		return;
+	}
+	plan->start = name_map_get(builder->ids, builder->start_step);
+	if (plan->start < 0)
+		field_error(builder, place, "start_step",
+					likeness_hint(builder, builder->ids, builder->start_step),
+					"step \"%s\" does not exist", builder->start_step);
+	else if (plan->nodes[plan->start].container >= 0)
+	{
+		field_error(builder, place, "start_step", NULL,
+					"step \"%s\" is a child of \"%s\" and cannot be the first step",
+					builder->start_step,
+					plan->nodes[plan->nodes[plan->start].container].id);
+		plan->start = -1;
+	}
+}
+
+/*
+ * Order of two ids, for qsort_arg().
+ */
+static int
+compare_ids(const void *a, const void *b, void *nodes)
+{
+	return strcmp(((const PlanNode *) nodes)[*(const int *) a].id,
+				  ((const PlanNode *) nodes)[*(const int *) b].id);
+}
+
+/*
+ * Everything about the steps, in an order in which each part finds what it
+ * needs: nodes, their fields, the chain, the graph, the references.
+ */
+static void
+build_steps(Builder *builder, const Place *place)
+{
+	WorkflowPlan *plan = builder->plan;
+	const Json *steps = field_of_kind(builder, place, "steps", JSON_OBJECT);
+
+	if (steps == NULL || json_count(steps) == 0)
+	{
+		if (field_get(place, "steps") == NULL)
+			field_error(builder, place, "steps", NULL, "\"steps\" is required");
+		else if (steps != NULL)
+			field_error(builder, place, "steps", NULL, "a definition needs at least one step");
+		return;
+	}
+	if (json_count(steps) > MAX_STEPS)
+	{
+		field_error(builder, place, "steps", "Use a loop, or several workflows.",
+					"a definition cannot have more than %d steps", MAX_STEPS);
+		return;
+	}
+	if (json_count(steps) > MANY_STEPS)
+		problem_add(builder->problems, PROBLEM_WARNING, "steps", NULL,
+					"A loop or several workflows may serve better.",
+					"the definition has %d steps", json_count(steps));
+
+	build_nodes(builder, steps);
+	for (int i = 0; i < plan->nnodes; i++)
+		build_step(builder, &plan->nodes[i]);
+	link_root(builder);
+	find_start(builder, place);
+	if (validate_graph(builder))
+		resolve_references(builder);
+
+	plan->by_id = palloc(sizeof(int) * plan->nnodes);
+	for (int i = 0; i < plan->nnodes; i++)
+		plan->by_id[i] = i;
+	qsort_arg(plan->by_id, plan->nnodes, sizeof(int), compare_ids, plan->nodes);
+}
+
+/*
+ * Build the plan of a document in the stored form.  Always returns one; it is
+ * fit for use only when no error was added.
+ */
+WorkflowPlan *
+plan_compile(const Json *document, int max_nesting, ProblemList *problems)
+{
+	Builder		builder;
+	Place		place = {document, "", NULL};
+
+	memset(&builder, 0, sizeof(builder));
+	builder.plan = palloc0(sizeof(WorkflowPlan));
+	builder.plan->start = -1;
+	builder.problems = problems;
+	builder.max_nesting = Min(max_nesting, PLAN_MAX_NESTING);
+	builder.variables = name_map_create(8);
+
+	if (json_kind(document) != JSON_OBJECT)
+	{
+		field_error(&builder, &place, NULL, NULL, "a definition must be an object, not %s",
+					json_kind_name(document));
+		return builder.plan;
+	}
+	build_header(&builder, &place);
+	build_steps(&builder, &place);
+
+	name_map_free(builder.variables);
+	if (builder.ids != NULL)
+		name_map_free(builder.ids);
+	if (builder.sources != NULL)
+		pfree(builder.sources);
+	if (builder.position != NULL)
+		pfree(builder.position);
+	if (builder.component != NULL)
+		pfree(builder.component);
+	if (builder.reach != NULL)
+		pfree(builder.reach);
+	return builder.plan;
+}
+
+/*
+ * Build the plan of a stored definition; NULL when that has errors.
+ */
+WorkflowPlan *
+plan_build(const char *normalised, ProblemList *problems)
+{
+	char	   *message;
+	Json	   *document = json_parse(normalised, &message);
+	WorkflowPlan *plan;
+
+	if (document == NULL)
+	{
+		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
+		return NULL;
+	}
+	plan = plan_compile(document, PLAN_MAX_NESTING, problems);
+	json_free(document);
+	return problems->errors == 0 ? plan : NULL;
+}
+
+/*
+ * The node of a step, NULL when the plan has no such step.
+ */
+PlanNode *
+plan_find(const WorkflowPlan *plan, const char *step_id)
+{
+	int			low = 0;
+	int			high = plan->nnodes - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		PlanNode   *node = &plan->nodes[plan->by_id[middle]];
+		int			order = strcmp(step_id, node->id);
+
+		if (order == 0)
+			return node;
+		if (order < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}

@@ -1,0 +1,423 @@
+/*-------------------------------------------------------------------------
+ *
+ * validate.c
+ *	  The plan as a graph: nesting, reachability, cycles, ways to end.
+ *
+ * NOTES
+ *	  Pure: any process, no locks, no transaction.  Nothing here recurses over
+ *	  steps, since a chain can have thousands, and all of it is linear in their
+ *	  number.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "definition/builder.h"
+
+/* Steps named in the message about a cycle. */
+#define CYCLE_STEPS_SHOWN 10
+
+/* Bytes that a level of a scope's path can take beside names (architecture, 3). */
+#define VISIT_LENGTH 11			/* "#" and ten digits */
+#define ITERATION_LENGTH 14		/* "[", twelve digits and "]" */
+
+/*
+ * An error about a step or one of its fields.
+ */
+static void
+step_error(Builder *builder, const PlanNode *node, const char *field,
+		   const char *hint, const char *message)
+{
+	problem_add(builder->problems, PROBLEM_ERROR, field == NULL ?
+				psprintf("steps.%s", node->id) : psprintf("steps.%s.%s", node->id, field),
+				node->id, hint, "%s", message);
+}
+
+/*
+ * Give every node its depth.  False when containers contain each other.
+ */
+static bool
+compute_depths(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+	char	   *state = palloc0(plan->nnodes);	/* 1: on the way up, 2: done */
+	int		   *stack = palloc(sizeof(int) * plan->nnodes);
+	bool		ok = true;
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		int			height = 0;
+		int			node = i;
+		int			depth;
+
+		while (node >= 0 && state[node] == 0)
+		{
+			state[node] = 1;
+			stack[height++] = node;
+			node = plan->nodes[node].container;
+		}
+		if (node >= 0 && state[node] == 1)
+		{
+			step_error(builder, &plan->nodes[node], NULL, NULL,
+					   psprintf("step \"%s\" contains itself through its children",
+								plan->nodes[node].id));
+			ok = false;
+		}
+		depth = node < 0 ? 0 : plan->nodes[node].depth + 1;
+		while (height > 0)
+		{
+			node = stack[--height];
+			plan->nodes[node].depth = depth++;
+			state[node] = 2;
+		}
+	}
+	pfree(state);
+	pfree(stack);
+	return ok;
+}
+
+/*
+ * Containers in containers: not deeper than the setting allows.
+ */
+static bool
+check_nesting(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+	bool		ok = true;
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		PlanNode   *node = &plan->nodes[i];
+
+		if (!step_type_is_container(node->type) || node->depth < builder->max_nesting)
+			continue;
+		ok = false;
+		if (node->depth == builder->max_nesting)
+			step_error(builder, node, NULL,
+					   "Raise workflow.max_nesting, or make it a workflow of its own.",
+					   psprintf("step \"%s\" is nested more than %d containers deep",
+								node->id, builder->max_nesting));
+	}
+	return ok;
+}
+
+/*
+ * Places of children in their lines.
+ */
+static void
+compute_positions(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+
+	builder->position = palloc(sizeof(int) * plan->nnodes);
+	for (int i = 0; i < plan->nnodes; i++)
+		builder->position[i] = -1;
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		for (int k = 0; k < plan->nodes[i].nlines; k++)
+		{
+			int			position = 0;
+
+			for (int child = plan->nodes[i].lines[k].first; child >= 0;
+				 child = plan->nodes[child].next)
+				builder->position[child] = position++;
+		}
+	}
+}
+
+/*
+ * A jump stays in the scope of its switch, and inside a container it goes
+ * forward: a line must end.
+ */
+static void
+check_jumps(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		PlanNode   *node = &plan->nodes[i];
+
+		for (int k = 0; k < node->nlines; k++)
+		{
+			PlanLine   *line = &node->lines[k];
+			PlanNode   *target;
+			char	   *field;
+
+			if (line->jump < 0)
+				continue;
+			target = &plan->nodes[line->jump];
+			field = k == node->default_line ? pstrdup("default.next_step") :
+				psprintf("switch[%d].next_step", k);
+			if (target->container != node->container ||
+				(node->container >= 0 && target->line != node->line))
+				step_error(builder, node, field,
+						   "Use \"step\" for a child of the switch.",
+						   psprintf("step \"%s\" is not in the same line as the switch",
+									target->id));
+			else if (node->container >= 0 &&
+					 builder->position[line->jump] <= builder->position[i])
+				step_error(builder, node, field, "Use a \"while\" loop to repeat steps.",
+						   psprintf("a switch inside a container cannot jump back to \"%s\"",
+									target->id));
+			else
+				continue;
+			line->jump = -1;
+		}
+	}
+}
+
+/*
+ * Everything that can be reached from the first step.  In the root scope
+ * position becomes the order of discovery, which in a scope without jumps is
+ * the order of execution.  Returns the set as an array by node.
+ */
+static bool *
+find_reachable(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+	bool	   *reachable = palloc0(sizeof(bool) * plan->nnodes);
+	int		   *stack = palloc(sizeof(int) * plan->nnodes);
+	int			height = 0;
+	int			found = 0;
+
+	stack[height++] = plan->start;
+	reachable[plan->start] = true;
+	while (height > 0)
+	{
+		PlanNode   *node = &plan->nodes[stack[--height]];
+		bool		more = true;
+
+		if (node->container < 0)
+			builder->position[node->index] = found++;
+		for (int k = 0; more; k++)
+		{
+			int			next = root_successor(node, k, &more);
+
+			if (next >= 0 && !reachable[next])
+			{
+				reachable[next] = true;
+				stack[height++] = next;
+			}
+		}
+		for (int k = 0; k < node->nlines; k++)
+		{
+			int			first = node->lines[k].first;
+
+			if (first >= 0 && !reachable[first])
+			{
+				reachable[first] = true;
+				stack[height++] = first;
+			}
+		}
+	}
+	pfree(stack);
+	return reachable;
+}
+
+/*
+ * Report what cannot be reached; a container speaks for its children.
+ */
+static void
+report_unreachable(Builder *builder, const bool *reachable)
+{
+	for (int i = 0; i < builder->plan->nnodes; i++)
+	{
+		PlanNode   *node = &builder->plan->nodes[i];
+
+		if (!reachable[i] && node->container < 0)
+			step_error(builder, node, NULL,
+					   "Name it in a \"next_step\" or as a child of a container.",
+					   psprintf("step \"%s\" cannot be reached from \"%s\"", node->id,
+								builder->plan->nodes[builder->plan->start].id));
+	}
+}
+
+/*
+ * Does the workflow end when it has got through this step?
+ */
+static bool
+can_end_at(const PlanNode *node)
+{
+	if (node->type == STEP_SUCCEED || node->type == STEP_FAIL)
+		return true;
+	if (node->container >= 0 || node->next >= 0)
+		return false;
+	if (node->type != STEP_CONDITIONAL || node->default_line < 0)
+		return true;
+	for (int k = 0; k < node->nlines; k++)
+		if (node->lines[k].jump < 0)
+			return true;
+	return false;				/* every case jumps elsewhere */
+}
+
+/*
+ * There must be a way out.
+ */
+static void
+check_ends(Builder *builder, const bool *reachable)
+{
+	for (int i = 0; i < builder->plan->nnodes; i++)
+		if (reachable[i] && can_end_at(&builder->plan->nodes[i]))
+			return;
+	problem_add(builder->problems, PROBLEM_ERROR, "steps", NULL,
+				"Leave out \"next_step\" of the last step, or add a succeed or fail step.",
+				"no step ends the workflow");
+}
+
+/*
+ * Report the cycle that closes with a step back to stack[from].
+ */
+static void
+report_cycle(Builder *builder, const int *stack, int from, int height)
+{
+	const PlanNode *nodes = builder->plan->nodes;
+	const PlanNode *last = &nodes[stack[height - 1]];
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = from; i < height; i++)
+	{
+		if (i - from == CYCLE_STEPS_SHOWN)
+		{
+			appendStringInfoString(&names, "... -> ");
+			break;
+		}
+		appendStringInfo(&names, "%s -> ", nodes[stack[i]].id);
+	}
+	step_error(builder, last, nodes[stack[height - 1]].next == stack[from] ?
+			   "next_step" : NULL,
+			   "Give one of these steps \"max_visits\", so that the cycle ends.",
+			   psprintf("steps form a cycle without \"max_visits\": %s%s", names.data,
+						nodes[stack[from]].id));
+	pfree(names.data);
+}
+
+/*
+ * Find cycles of the root scope on which no step has max_visits: a depth-first
+ * search among the other steps that comes back to where it still is.
+ */
+static void
+check_cycles(Builder *builder, const bool *reachable)
+{
+	WorkflowPlan *plan = builder->plan;
+	char	   *state = palloc0(plan->nnodes);	/* 1: on the stack, 2: done */
+	int		   *stack = palloc(sizeof(int) * plan->nnodes);
+	int		   *edge = palloc0(sizeof(int) * plan->nnodes);
+	int		   *place = palloc(sizeof(int) * plan->nnodes);
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		int			height = 0;
+
+		if (!reachable[i] || plan->nodes[i].container >= 0 ||
+			plan->nodes[i].max_visits > 0 || state[i] != 0)
+			continue;
+		state[i] = 1;
+		place[i] = height;
+		stack[height++] = i;
+		while (height > 0)
+		{
+			PlanNode   *node = &plan->nodes[stack[height - 1]];
+			bool		more;
+			int			next = root_successor(node, edge[node->index]++, &more);
+
+			if (next >= 0 && plan->nodes[next].max_visits == 0)
+			{
+				if (state[next] == 1)
+					report_cycle(builder, stack, place[next], height);
+				else if (state[next] == 0)
+				{
+					state[next] = 1;
+					place[next] = height;
+					stack[height++] = next;
+					continue;
+				}
+			}
+			if (!more)
+			{
+				state[node->index] = 2;
+				height--;
+			}
+		}
+	}
+	pfree(state);
+	pfree(stack);
+	pfree(edge);
+	pfree(place);
+}
+
+/*
+ * Longest path of a scope directly inside the line of a container.
+ */
+static int
+scope_length(const WorkflowPlan *plan, int container, int line)
+{
+	int			length = 0;
+
+	while (container >= 0)
+	{
+		const PlanNode *node = &plan->nodes[container];
+
+		if (length > 0)
+			length++;			/* "/" */
+		length += strlen(node->id);
+		if (node->on_cycle)
+			length += VISIT_LENGTH;
+		if (node->type == STEP_LOOP)
+			length += ITERATION_LENGTH;
+		else
+			length += 1 + strlen(node->lines[line].name);
+		container = node->container;
+		line = node->line;
+	}
+	return length;
+}
+
+/*
+ * Scope paths are part of a btree key.
+ */
+static void
+check_scope_lengths(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		for (int k = 0; k < plan->nodes[i].nlines; k++)
+		{
+			if (plan->nodes[i].lines[k].first < 0 ||
+				scope_length(plan, i, k) <= PLAN_MAX_SCOPE_LENGTH)
+				continue;
+			step_error(builder, &plan->nodes[i], NULL, "Use shorter ids, or nest less deep.",
+					   psprintf("the ids around the children of step \"%s\" are together longer than %d bytes",
+								plan->nodes[i].id, PLAN_MAX_SCOPE_LENGTH));
+			break;
+		}
+	}
+}
+
+/*
+ * Check the graph, and find out what the references' check needs.
+ */
+bool
+validate_graph(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+	bool	   *reachable;
+
+	if (!compute_depths(builder))
+		return false;
+	compute_positions(builder);
+	check_jumps(builder);
+	if (plan->start >= 0)
+	{
+		reachable = find_reachable(builder);
+		report_unreachable(builder, reachable);
+		check_ends(builder, reachable);
+		check_cycles(builder, reachable);
+		compute_reach(builder);
+		pfree(reachable);
+	}
+	if (check_nesting(builder))
+		check_scope_lengths(builder);
+	return true;
+}
