@@ -1,0 +1,184 @@
+# Commands that need a database, or the extension, for themselves must not hang or
+# fail because our workers are there; and whoever may not run them must not stop
+# anybody's workers.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use WorkflowTest;
+
+my $node = workflow_cluster('databases', 'max_prepared_transactions = 2',
+	'allow_in_place_tablespaces = on');
+my $log = $node->logfile;
+
+$node->safe_psql('postgres', 'CREATE ROLE nobody LOGIN');
+$node->safe_psql('postgres', 'CREATE DATABASE a');
+install_extension($node, 'a');
+start_endless($node, 'a');
+
+# --- databases ---
+
+$node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE a');
+pass('CREATE DATABASE from a template with workers');
+wait_for_endless($node, 'a');
+wait_for_endless($node, 'copy');
+ok(wait_for_schedulers($node, 'a,copy'), 'template and copy both run');
+
+$node->safe_psql('postgres', 'ALTER DATABASE copy RENAME TO renamed');
+wait_for_endless($node, 'renamed');
+ok(wait_for_schedulers($node, 'a,renamed'), 'ALTER DATABASE RENAME');
+
+# In a transaction block nobody comes back before it ends.
+my $session = $node->background_psql('postgres');
+$session->query_safe('BEGIN');
+$session->query_safe('ALTER DATABASE renamed RENAME TO other');
+is($node->safe_psql('postgres', schedulers()), 'a', 'no scheduler while a RENAME is not committed');
+$session->query_safe('ROLLBACK');
+wait_for_endless($node, 'renamed');
+$session->quit;
+
+$node->safe_psql('postgres', "CREATE TABLESPACE elsewhere LOCATION ''");
+$node->safe_psql('postgres', 'ALTER DATABASE renamed SET TABLESPACE elsewhere');
+wait_for_endless($node, 'renamed');
+ok(wait_for_schedulers($node, 'a,renamed'), 'ALTER DATABASE SET TABLESPACE');
+
+# --- rights ---
+
+my $workers = q{SELECT string_agg(pid::text, ',' ORDER BY pid) FROM pg_stat_activity
+	WHERE backend_type IN ('pg_workflow scheduler', 'pg_workflow executor')};
+my $before = $node->safe_psql('postgres', $workers);
+foreach my $case (
+	[ 'postgres', 'DROP DATABASE renamed' ],
+	[ 'postgres', 'DROP DATABASE renamed WITH (FORCE)' ],
+	[ 'postgres', 'CREATE DATABASE copy TEMPLATE renamed' ],
+	[ 'postgres', 'ALTER DATABASE renamed RENAME TO other' ],
+	[ 'postgres', 'ALTER DATABASE renamed SET TABLESPACE pg_default' ],
+	[ 'renamed', 'DROP EXTENSION pg_workflow' ],
+	[ 'renamed', 'ALTER EXTENSION pg_workflow UPDATE' ],
+	[ 'renamed', 'DROP SCHEMA workflow CASCADE' ],
+	[ 'renamed', 'DROP OWNED BY CURRENT_USER, postgres' ])
+{
+	my ($database, $command) = @$case;
+	my $user = $node->safe_psql('postgres', 'SELECT current_user');
+	$command =~ s/postgres$/"$user"/;
+
+	isnt($node->psql($database, "SET ROLE nobody; $command"), 0, "refused: $command");
+}
+isnt($node->psql('postgres', 'BEGIN; DROP DATABASE renamed'), 0, 'refused: DROP DATABASE in a transaction block');
+isnt($node->psql('postgres', 'DROP DATABASE missing'), 0, 'refused: DROP DATABASE of none');
+is($node->safe_psql('postgres', $workers), $before, 'refused commands stop nobody');
+
+# --- who holds a database is stopped in the middle ---
+
+foreach my $end ('pg_cancel_backend', 'pg_terminate_backend')
+{
+	my $executor = worker_pid($node, 'executor', 'renamed');
+	my $offset = -s $log;
+
+	# An executor that cannot react keeps the command waiting.
+	kill 'STOP', $executor;
+	my $dropper = $node->background_psql('postgres', on_error_stop => 0);
+	$dropper->query_until(qr/go/, "\\echo go\nDROP DATABASE renamed;\n");
+	$node->poll_query_until(
+		'postgres', q{
+		SELECT count(*) = 1 FROM pg_stat_activity
+		WHERE query ~ '^DROP DATABASE renamed' AND backend_type = 'client backend'
+			AND wait_event_type = 'Extension'});
+	$node->safe_psql('postgres', qq{
+		SELECT $end(pid) FROM pg_stat_activity
+		WHERE query ~ '^DROP DATABASE renamed' AND backend_type = 'client backend'});
+	$node->poll_query_until(
+		'postgres', q{
+		SELECT count(*) = 0 FROM pg_stat_activity
+		WHERE query ~ '^DROP DATABASE renamed' AND backend_type = 'client backend'
+			AND state = 'active'});
+	kill 'CONT', $executor;
+	wait_for_endless($node, 'renamed', $executor);
+	pass("the database is served again after $end() of who held it");
+	eval { $dropper->quit };
+}
+
+# --- the extension ---
+
+$node->safe_psql('renamed', 'BEGIN; DROP EXTENSION pg_workflow; ROLLBACK');
+wait_for_endless($node, 'renamed');
+pass('DROP EXTENSION rolled back');
+
+$node->safe_psql('renamed', q{
+	DO $$
+	BEGIN
+		EXECUTE 'DROP EXTENSION pg_workflow';
+		RAISE division_by_zero;
+	EXCEPTION WHEN division_by_zero THEN NULL;
+	END $$});
+wait_for_endless($node, 'renamed');
+pass('DROP EXTENSION rolled back in a subtransaction of a DO block');
+
+$node->safe_psql('renamed', 'ALTER EXTENSION pg_workflow UPDATE');
+wait_for_endless($node, 'renamed');
+pass('ALTER EXTENSION UPDATE');
+
+$node->safe_psql('renamed', 'DROP EXTENSION pg_workflow');
+ok(wait_for_schedulers($node, 'a'), 'DROP EXTENSION');
+$node->safe_psql('renamed', 'DROP SCHEMA IF EXISTS workflow');
+install_extension($node, 'renamed');
+ok(wait_for_schedulers($node, 'a,renamed'), 'CREATE EXTENSION again');
+start_endless($node, 'renamed');
+
+# From within a step it would wait for its own end.
+$node->safe_psql('renamed', q{
+	SELECT workflow.define('{"name": "suicide", "start_step": "drop", "steps":
+		{"drop": {"type": "sql", "sql": "DROP EXTENSION pg_workflow"}}}')});
+my $id = $node->safe_psql('renamed', "SELECT workflow.start('suicide')");
+ok(wait_for_status($node, 'renamed', $id, 'failed'), 'DROP EXTENSION in a step fails');
+
+# --- prepared transactions ---
+
+$node->safe_psql('renamed', "BEGIN; DROP EXTENSION pg_workflow; PREPARE TRANSACTION 'drop'");
+$node->safe_psql('renamed', "ROLLBACK PREPARED 'drop'");
+wait_for_endless($node, 'renamed');
+pass('DROP EXTENSION in a prepared transaction that is rolled back');
+
+$id = $node->safe_psql('renamed', q{
+	BEGIN;
+	SELECT workflow.start('short');
+	PREPARE TRANSACTION 'start'});
+is($node->safe_psql('renamed', "SELECT count(*) FROM workflow.executions WHERE id = $id"), 0,
+	'nothing is started by PREPARE TRANSACTION');
+$node->safe_psql('renamed', "COMMIT PREPARED 'start'");
+ok(wait_for_status($node, 'renamed', $id, 'completed'), 'COMMIT PREPARED starts it');
+
+# --- DROP SCHEMA and DROP OWNED take the extension along, DROP DATABASE everything ---
+
+$node->psql('renamed', 'DROP SCHEMA workflow CASCADE');
+if ($node->safe_psql('renamed', "SELECT count(*) FROM pg_extension WHERE extname = 'pg_workflow'"))
+{
+	wait_for_endless($node, 'renamed');
+	pass('DROP SCHEMA CASCADE was refused, the workers are back');
+}
+else
+{
+	ok(wait_for_schedulers($node, 'a'), 'DROP SCHEMA CASCADE');
+	install_extension($node, 'renamed');
+	start_endless($node, 'renamed');
+}
+
+# The extension of another superuser, in a database of its own.
+$node->safe_psql('postgres', 'CREATE ROLE other SUPERUSER LOGIN');
+$node->safe_psql('postgres', 'CREATE DATABASE owned');
+$node->safe_psql('owned', 'SET ROLE other; CREATE EXTENSION pg_workflow');
+ok(wait_for_schedulers($node, 'a,owned,renamed'), 'an extension of another superuser');
+$node->safe_psql('owned', 'DROP OWNED BY other CASCADE');
+ok(wait_for_schedulers($node, 'a,renamed'), 'DROP OWNED');
+$node->safe_psql('postgres', 'DROP DATABASE owned');
+
+$node->safe_psql('postgres', 'DROP DATABASE renamed');
+ok(wait_for_schedulers($node, 'a'), 'DROP DATABASE with a step under way');
+$node->safe_psql('postgres', 'DROP DATABASE a WITH (FORCE)');
+ok(wait_for_schedulers($node, ''), 'DROP DATABASE WITH (FORCE)');
+unlike(slurp_file($log), qr/PANIC|was terminated by signal|TRAP/, 'nothing crashed');
+
+$node->stop;
+done_testing();

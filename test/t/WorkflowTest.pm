@@ -1,0 +1,115 @@
+# What the tests of processes share: clusters with the extension preloaded, steps
+# that do not end, and questions to pg_stat_activity.
+
+package WorkflowTest;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+
+our @EXPORT = qw(
+  workflow_cluster install_extension start_endless wait_for_schedulers
+  wait_for_endless wait_for_status worker_pid schedulers
+);
+
+# A running cluster with the library preloaded; settings are lines of
+# postgresql.conf.  Endless steps make no progress, however often they are
+# interrupted; that alone must not fail them.
+sub workflow_cluster
+{
+	my ($name, @settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init;
+	$node->append_conf('postgresql.conf',
+		join("\n",
+			"shared_preload_libraries = 'pg_workflow'",
+			"max_worker_processes = 20",
+			"workflow.max_recoveries = 1000",
+			"log_line_prefix = '%m [%p] %b '", @settings, ''));
+	$node->start;
+	return $node;
+}
+
+# The extension, and in it the workflow "endless" of one step that does not end,
+# and "short" of one that does.
+sub install_extension
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql(
+		$database, q{
+		CREATE EXTENSION pg_workflow;
+		SELECT workflow.define('{"name": "endless", "start_step": "sleep", "steps":
+			{"sleep": {"type": "sql", "sql": "SELECT pg_sleep(3600)"}}}');
+		SELECT workflow.define('{"name": "short", "start_step": "one", "steps":
+			{"one": {"type": "sql", "sql": "SELECT 1"}}}');
+	});
+	return;
+}
+
+# Start an execution that does not end, and wait until its step runs.
+sub start_endless
+{
+	my ($node, $database) = @_;
+	my $id = $node->safe_psql($database, "SELECT workflow.start('endless')");
+
+	wait_for_endless($node, $database);
+	return $id;
+}
+
+# Wait until an endless step runs in the database, in a process other than the
+# given one.
+sub wait_for_endless
+{
+	my ($node, $database, $other_than) = @_;
+
+	$other_than //= 0;
+	$node->poll_query_until(
+		'postgres', qq{
+		SELECT count(*) >= 1 FROM pg_stat_activity
+		WHERE backend_type = 'pg_workflow executor' AND datname = '$database'
+			AND wait_event = 'PgSleep' AND pid <> $other_than})
+	  or die "no endless step runs in $database";
+	return;
+}
+
+# SQL: the databases that have a scheduler, comma-separated in order.
+sub schedulers
+{
+	return q{
+		SELECT coalesce(string_agg(datname::text, ',' ORDER BY datname::text), '')
+		FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'};
+}
+
+# Wait until exactly these databases have a scheduler.
+sub wait_for_schedulers
+{
+	my ($node, $databases) = @_;
+
+	return $node->poll_query_until('postgres', schedulers(), $databases);
+}
+
+# Wait for the status of an execution.
+sub wait_for_status
+{
+	my ($node, $database, $id, $status) = @_;
+
+	return $node->poll_query_until($database,
+		"SELECT status = '$status' FROM workflow.executions WHERE id = $id");
+}
+
+# Process id of the launcher, or of a scheduler or an executor of a database.
+sub worker_pid
+{
+	my ($node, $kind, $database) = @_;
+	my $where = defined $database ? "datname = '$database'" : 'datname IS NULL';
+
+	return $node->safe_psql('postgres', qq{
+		SELECT min(pid) FROM pg_stat_activity
+		WHERE backend_type = 'pg_workflow $kind' AND $where});
+}
+
+1;
