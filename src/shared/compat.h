@@ -14,13 +14,19 @@
 #define PGWF_COMPAT_H
 
 #include "postgres.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "storage/proc.h"
+#include "tcop/pquery.h"
 #include "utils/acl.h"
+#include "utils/guc_tables.h"
+#include "utils/plancache.h"
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000
@@ -51,6 +57,12 @@
 #define COMPAT_EXECUTOR_CONNECT_FLAGS 0
 #endif
 #define COMPAT_EXECUTOR_NEEDS_LOGIN (COMPAT_EXECUTOR_CONNECT_FLAGS == 0)
+
+#if PG_VERSION_NUM >= 170000
+#define compat_is_background_worker() AmBackgroundWorkerProcess()
+#else
+#define compat_is_background_worker() IsBackgroundWorker
+#endif
 
 /* Settings a worker of ours turns off beside those every version has. */
 #if PG_VERSION_NUM >= 170000
@@ -117,6 +129,63 @@ compat_may_connect(Oid database, Oid role)
 						   ACL_CONNECT) == ACLCHECK_OK;
 #else
 	return pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK;
+#endif
+}
+
+static inline bool
+compat_may_execute(Oid function, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role,
+						   ACL_EXECUTE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
+static inline bool
+compat_may_use_schema(Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, role,
+						   ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+/* --- running SQL --- */
+
+/* Whether names in a kept statement would still be found along the same path. */
+static inline bool
+compat_same_search_path(CachedPlanSource *source)
+{
+	if (source->search_path == NULL)
+		return true;			/* has no names in it */
+#if PG_VERSION_NUM >= 170000
+	return SearchPathMatchesCurrentEnvironment(source->search_path);
+#else
+	return OverrideSearchPathMatchesCurrent(source->search_path);
+#endif
+}
+
+#if PG_VERSION_NUM >= 180000
+#define compat_portal_run(portal, receiver, completion) \
+	PortalRun(portal, FETCH_ALL, true, receiver, receiver, completion)
+#else
+#define compat_portal_run(portal, receiver, completion) \
+	PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion)
+#endif
+
+/* All settings of the server. */
+static inline struct config_generic **
+compat_all_settings(int *count)
+{
+#if PG_VERSION_NUM >= 160000
+	return get_guc_variables(count);
+#else
+	*count = GetNumConfigOptions();
+	return get_guc_variables();
 #endif
 }
 

@@ -1,0 +1,362 @@
+/*-------------------------------------------------------------------------
+ *
+ * run_sql.c
+ *	  Runs a user's SQL: values bound, settings contained, results as jsonb.
+ *
+ * NOTES
+ *	  Executor or a session that called execute(), inside its transaction or
+ *	  subtransaction, as the role the SQL is to run as; no locks of our own.
+ *
+ *	  What the SQL does to the session's settings ends with the GUC nest level
+ *	  opened here.  On error the (sub)transaction's abort rolls it back, since
+ *	  its own level lies further out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/prepare.h"
+#include "commands/sequence.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "interpreter/evaluate.h"
+#include "interpreter/prepared.h"
+#include "interpreter/run_sql.h"
+#include "shared/compat.h"
+
+static void apply_settings(const SqlTask *task);
+static void make_read_only(void);
+static Jsonb *run_statements(const SqlTask *task, MemoryContext result_context);
+static uint64 run_statement(PreparedSql *sql, StepStatement *statement,
+							const SqlTask *task, DestReceiver *receiver);
+static void statement_error_context(void *arg);
+static Jsonb *run_function(const SqlTask *task, MemoryContext result_context);
+static Jsonb *call_function(Oid function, Jsonb *input,
+							MemoryContext result_context);
+static void check_may_call(Oid function, Form_pg_proc form);
+
+Jsonb *
+run_sql(const SqlTask *task)
+{
+	MemoryContext result_context = CurrentMemoryContext;
+	int			nest_level = NewGUCNestLevel();
+	Jsonb	   *result;
+
+	apply_settings(task);
+
+	/*
+	 * An executor's transaction is read-write for our own rows.  In a session
+	 * the caller's transaction has the mode the caller gave it.
+	 */
+	if (task->kind == SQL_TASK_CONDITION ||
+		(DefaultXactReadOnly && compat_is_background_worker()))
+		make_read_only();
+
+	/* SPI wants one further out than its own */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (task->kind == SQL_TASK_FUNCTION)
+		result = run_function(task, result_context);
+	else
+		result = run_statements(task, result_context);
+	PopActiveSnapshot();
+
+	AtEOXact_GUC(false, nest_level);
+	return result;
+}
+
+/*
+ * The step's settings, as SET would: checked against what the role may do.
+ */
+static void
+apply_settings(const SqlTask *task)
+{
+	for (int i = 0; i < task->nsettings; i++)
+		(void) set_config_option(task->settings[i].name,
+								 task->settings[i].value,
+								 superuser() ? PGC_SUSET : PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+static void
+make_read_only(void)
+{
+	(void) set_config_option("transaction_read_only", "on", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Run the statements of task->sql one after the other; the last one's result is the
+ * result.
+ */
+static Jsonb *
+run_statements(const SqlTask *task, MemoryContext result_context)
+{
+	PreparedSql *sql;
+	StepStatement *last;
+	DestReceiver *receiver;
+	uint64		processed;
+	Jsonb	   *result;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not connect to SPI")));
+
+	sql = prepared_find(task->sql);
+	for (int i = 0; i < sql->nstatements - 1; i++)
+		(void) run_statement(sql, &sql->statements[i], task, None_Receiver);
+
+	last = &sql->statements[sql->nstatements - 1];
+	prepared_statement_ready(sql, last);
+	receiver = results_begin(task->result, task->kind == SQL_TASK_CONDITION,
+							 last->columns);
+	processed = run_statement(sql, last, task, receiver);
+	result = results_finish(receiver, processed, result_context);
+	prepared_statement_columns(sql, last, results_columns(receiver));
+
+	SPI_finish();
+	MemoryContextSwitchTo(result_context);
+	return result;
+}
+
+/*
+ * Run one statement; returns how many rows it processed.
+ */
+static uint64
+run_statement(PreparedSql *sql, StepStatement *statement,
+			  const SqlTask *task, DestReceiver *receiver)
+{
+	SPIExecuteOptions options;
+	ErrorContextCallback context_callback;
+	int			result;
+
+	context_callback.callback = statement_error_context;
+	context_callback.arg = statement;
+	context_callback.previous = error_context_stack;
+	error_context_stack = &context_callback;
+
+	prepared_statement_ready(sql, statement);
+	memset(&options, 0, sizeof(options));
+	options.dest = receiver;
+	if (statement->binding != NULL)
+		options.params = binding_values(statement->binding, task->input,
+										task->params, task->nparams);
+	result = SPI_execute_plan_extended(statement->plan, &options);
+
+	error_context_stack = context_callback.previous;
+
+	/* SPI only says so */
+	if (result == SPI_ERROR_TRANSACTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("step SQL cannot contain transaction control statements")));
+	if (result < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("could not run the step's SQL: %s",
+						SPI_result_code_string(result))));
+	return SPI_processed;
+}
+
+/*
+ * Hints for errors whose own text does not say what they mean in a step: values in a
+ * statement that takes none, and what cannot be done inside a transaction.
+ */
+static void
+statement_error_context(void *arg)
+{
+	StepStatement *statement = arg;
+	int			code = geterrcode();
+
+	if (!statement->takes_values &&
+		(code == ERRCODE_UNDEFINED_PARAMETER ||
+		 code == ERRCODE_UNDEFINED_TABLE ||
+		 code == ERRCODE_UNDEFINED_COLUMN) &&
+		(strstr(statement->text, "input") != NULL ||
+		 strchr(statement->text, '$') != NULL))
+		errhint("Values ($1, input.x) can be used in SELECT, INSERT, UPDATE, DELETE, MERGE, CALL, EXPLAIN, DECLARE CURSOR and CREATE TABLE AS only.");
+
+	if ((code == ERRCODE_ACTIVE_SQL_TRANSACTION &&
+		 statement->command != CMDTAG_SET) ||
+		code == ERRCODE_INVALID_TRANSACTION_TERMINATION)
+		errhint("A step is one transaction.  Use \"transaction\": \"none\" for SQL that cannot be part of one.");
+}
+
+/*
+ * function(input).  A function in C or a procedural language is called directly.
+ * An SQL function is called by a prepared SELECT, which keeps its plan (a
+ * direct call would parse it each time), and so is whatever is not
+ * exactly (jsonb) -> jsonb.
+ */
+static Jsonb *
+run_function(const SqlTask *task, MemoryContext result_context)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID,
+										ObjectIdGetDatum(task->function));
+	Form_pg_proc form;
+	SqlTask		select;
+	Jsonb	   *input = task->input;
+	Jsonb	   *result;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function with OID %u does not exist", task->function),
+				 errhint("Register the agent again with workflow.register_agent().")));
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+
+	if (input == NULL)
+		input = jsonb_from_text("{}");
+
+	if (form->prolang != SQLlanguageId && form->prokind == PROKIND_FUNCTION &&
+		!form->proretset && form->prorettype == JSONBOID &&
+		form->pronargs == 1 && form->proargtypes.values[0] == JSONBOID)
+	{
+		check_may_call(task->function, form);
+		ReleaseSysCache(tuple);
+		return call_function(task->function, input, result_context);
+	}
+
+	memset(&select, 0, sizeof(select));
+	select.kind = SQL_TASK_STATEMENTS;
+	select.sql = psprintf("SELECT %s($1::pg_catalog.jsonb)",
+						  quote_qualified_identifier(get_namespace_name(form->pronamespace),
+													 NameStr(form->proname)));
+	select.params = &input;
+	select.nparams = 1;
+	select.result = SQL_RESULT_VALUE;
+	ReleaseSysCache(tuple);
+
+	result = run_statements(&select, result_context);
+	pfree(unconstify(char *, select.sql));
+	return result;
+}
+
+/*
+ * Call a function of (jsonb) -> jsonb.
+ */
+static Jsonb *
+call_function(Oid function, Jsonb *input, MemoryContext result_context)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	FmgrInfo	flinfo;
+	PgStat_FunctionCallUsage usage;
+	MemoryContext context;
+	Datum		value;
+	Jsonb	   *result;
+
+	context = AllocSetContextCreate(result_context, "pg_workflow function call",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+
+	fmgr_info(function, &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(input);
+	fcinfo->args[0].isnull = false;
+	pgstat_init_function_usage(fcinfo, &usage);
+	value = FunctionCallInvoke(fcinfo);
+	pgstat_end_function_usage(&usage, true);
+
+	MemoryContextSwitchTo(result_context);
+	if (fcinfo->isnull)
+		result = jsonb_null();
+	else
+		result = DatumGetJsonbPCopy(value);
+	MemoryContextDelete(context);
+
+	/* what it changed is to be seen by what follows */
+	CommandCounterIncrement();
+	check_result_size(VARSIZE(result));
+	return result;
+}
+
+/*
+ * The checks that calling it by name would make.
+ */
+static void
+check_may_call(Oid function, Form_pg_proc form)
+{
+	if (!compat_may_use_schema(form->pronamespace, GetUserId()))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA,
+					   get_namespace_name(form->pronamespace));
+	if (!compat_may_execute(function, GetUserId()))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION,
+					   NameStr(form->proname));
+	InvokeFunctionExecuteHook(function);
+}
+
+/*
+ * The parser works in the current memory context and takes no lock, so its error
+ * needs no subtransaction.  What is not about the text is raised.
+ */
+char *
+check_sql_syntax(const char *sql, int *position)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	MemoryContext context;
+	ErrorData  *volatile error = NULL;
+	char	   *message = NULL;
+
+	*position = 0;
+	context = AllocSetContextCreate(caller_context, "pg_workflow syntax check",
+									ALLOCSET_DEFAULT_SIZES);
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(context);
+		(void) parse_step_sql(sql);
+	}
+	PG_CATCH();
+	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
+			category != ERRCODE_DATA_EXCEPTION &&
+			category != ERRCODE_FEATURE_NOT_SUPPORTED &&
+			category != ERRCODE_INVALID_TRANSACTION_TERMINATION &&
+			category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller_context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	MemoryContextSwitchTo(caller_context);
+	MemoryContextDelete(context);
+	if (error != NULL)
+	{
+		message = error->message;
+		*position = error->internalpos;
+	}
+	return message;
+}
+
+/*
+ * Settings need no care here: run_sql() lets none get out.
+ */
+void
+discard_session_state(void)
+{
+	PortalHashTableDeleteAll();
+	DropAllPreparedStatements();
+	LockReleaseAll(USER_LOCKMETHOD, true);
+	ResetTempTableNamespace();
+	ResetSequenceCaches();
+}
