@@ -37,11 +37,9 @@ extern void require_startable(const char *workflow, int version, Definition *def
 /* --- check.c --- */
 
 /*
- * What the definition room cannot see: the syntax of SQL, the agents.  Adds what
- * is wrong to problems.
+ * All checks of a document, SQL and agents included; returns the normalised text,
+ * NULL when there are errors.
  */
-extern void check_plan(const WorkflowPlan *plan, ProblemList *problems);
-/* All checks of a document; returns the normalised text, NULL when there are errors. */
 extern char *check_definition(Jsonb *document, ProblemList *problems);
 
 /* --- start.c --- */

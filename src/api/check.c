@@ -16,10 +16,10 @@
 #include "shared/settings.h"
 
 /*
- * Check one piece of SQL; where is its place in the step, e.g. "condition.sql".
+ * Check one piece of SQL.
  */
 static void
-check_sql(const char *sql, const char *step_id, const char *where,
+check_sql(const char *sql, const char *step_id, const char *path,
 		  ProblemList *problems)
 {
 	int			position = 0;
@@ -28,13 +28,10 @@ check_sql(const char *sql, const char *step_id, const char *where,
 	if (message == NULL)
 		return;
 	if (position > 0)
-		problem_add(problems, PROBLEM_ERROR,
-					psprintf("steps.%s.%s", step_id, where), step_id, NULL,
+		problem_add(problems, PROBLEM_ERROR, path, step_id, NULL,
 					"%s (position %d in the SQL)", message, position);
 	else
-		problem_add(problems, PROBLEM_ERROR,
-					psprintf("steps.%s.%s", step_id, where), step_id, NULL,
-					"%s", message);
+		problem_add(problems, PROBLEM_ERROR, path, step_id, NULL, "%s", message);
 	pfree(message);
 }
 
@@ -43,24 +40,24 @@ check_sql(const char *sql, const char *step_id, const char *where,
  * step runs is checked again then.
  */
 static void
-check_agent(const PlanNode *node, ProblemList *problems)
+check_agent(const char *name, const char *step_id, const char *path,
+			ProblemList *problems)
 {
-	char	   *path = psprintf("steps.%s.agent_name", node->id);
-	const Agent *agent = agent_find(node->agent_name);
+	const Agent *agent = agent_find(name);
 
 	if (agent == NULL)
-		problem_add(problems, PROBLEM_ERROR, path, node->id,
+		problem_add(problems, PROBLEM_ERROR, path, step_id,
 					"Use workflow.register_agent() first.",
-					"agent \"%s\" is not registered", node->agent_name);
+					"agent \"%s\" is not registered", name);
 	else if (!agent->active)
-		problem_add(problems, PROBLEM_ERROR, path, node->id,
+		problem_add(problems, PROBLEM_ERROR, path, step_id,
 					"Use workflow.set_agent_status() to make it active.",
-					"agent \"%s\" is inactive", node->agent_name);
+					"agent \"%s\" is inactive", name);
 	else if (agent->kind == AGENT_FUNCTION && !OidIsValid(agent->function))
-		problem_add(problems, PROBLEM_ERROR, path, node->id,
+		problem_add(problems, PROBLEM_ERROR, path, step_id,
 					"Create the function, or use workflow.register_agent() again.",
 					"function %s of agent \"%s\" does not exist",
-					agent->function_name, node->agent_name);
+					agent->function_name, name);
 }
 
 /*
@@ -70,22 +67,28 @@ static void
 check_conditions(const PlanNode *node, ProblemList *problems)
 {
 	if (node->condition != NULL && node->condition->sql != NULL)
-		check_sql(node->condition->sql, node->id, "condition.sql", problems);
+		check_sql(node->condition->sql, node->id,
+				  psprintf("steps.%s.condition.sql", node->id), problems);
 	if (node->loop_condition != NULL && node->loop_condition->sql != NULL)
 		check_sql(node->loop_condition->sql, node->id,
-				  node->loop_kind == LOOP_WHILE ?
-				  "loop_config.while.sql" : "loop_config.until.sql", problems);
+				  psprintf("steps.%s.loop_config.%s.sql", node->id,
+						   node->loop_kind == LOOP_WHILE ? "while" : "until"),
+				  problems);
 	for (int i = 0; i < node->nlines; i++)
 	{
 		const Condition *when = node->lines[i].when;
 
 		if (when != NULL && when->sql != NULL)
 			check_sql(when->sql, node->id,
-					  psprintf("switch[%d].when.sql", i), problems);
+					  psprintf("steps.%s.switch[%d].when.sql", node->id, i),
+					  problems);
 	}
 }
 
-void
+/*
+ * Check a document that has passed all other checks.
+ */
+static void
 check_plan(const WorkflowPlan *plan, ProblemList *problems)
 {
 	for (int i = 0; i < plan->nnodes; i++)
@@ -93,10 +96,73 @@ check_plan(const WorkflowPlan *plan, ProblemList *problems)
 		const PlanNode *node = &plan->nodes[i];
 
 		if (node->type == STEP_SQL && node->sql != NULL)
-			check_sql(node->sql, node->id, "sql", problems);
+			check_sql(node->sql, node->id,
+					  psprintf("steps.%s.sql", node->id), problems);
 		if (node->type == STEP_AGENT && node->agent_name != NULL)
-			check_agent(node, problems);
+			check_agent(node->agent_name, node->id,
+						psprintf("steps.%s.agent_name", node->id), problems);
 		check_conditions(node, problems);
+	}
+}
+
+/* Members that hold a user's data, in which "sql" means nothing. */
+static bool
+is_data(const char *key)
+{
+	static const char *const data[] = {
+		"agent_name", "assign", "collection", "default", "description",
+		"input_mapping", "input_schema", "message", "metadata", "on_failure",
+		"output", "params", "settings"
+	};
+
+	for (int i = 0; i < lengthof(data); i++)
+		if (strcmp(key, data[i]) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Check a part of a document that has not passed the other checks, so that there
+ * is no plan to go by: whatever looks like SQL or an agent's name is taken for
+ * one.  The parser of JSON has limited the depth.
+ */
+static void
+check_raw(const Json *value, const char *path, const char *step_id,
+		  bool are_steps, ProblemList *problems)
+{
+	int			i = 0;
+
+	for (const Json *child = json_first(value); child != NULL; child = json_next(child))
+	{
+		const char *key = json_kind(value) == JSON_OBJECT ? json_key(child) : NULL;
+		char	   *child_path;
+
+		if (key == NULL)
+			child_path = psprintf("%s[%d]", path, i++);
+		else
+			child_path = psprintf("%s%s%s", path, path[0] != '\0' ? "." : "", key);
+
+		if (json_kind(child) == JSON_OBJECT || json_kind(child) == JSON_ARRAY)
+		{
+			const Json *id = json_kind(child) == JSON_OBJECT ? json_get(child, "id") : NULL;
+			const char *child_id = step_id;
+
+			if (key != NULL && !are_steps && is_data(key))
+				continue;
+			if (key != NULL && are_steps)
+				child_id = key;
+			else if (id != NULL && json_kind(id) == JSON_STRING)
+				child_id = json_string(id);
+			check_raw(child, child_path, child_id,
+					  key != NULL && strcmp(key, "steps") == 0, problems);
+		}
+		else if (key != NULL && json_kind(child) == JSON_STRING)
+		{
+			if (strcmp(key, "sql") == 0 && json_string(child)[0] != '\0')
+				check_sql(json_string(child), step_id, child_path, problems);
+			else if (strcmp(key, "agent_name") == 0 && json_string(child)[0] != '\0')
+				check_agent(json_string(child), step_id, child_path, problems);
+		}
 	}
 }
 
@@ -106,7 +172,6 @@ check_definition(Jsonb *document, ProblemList *problems)
 	Size		size = VARSIZE(document);
 	char	   *text;
 	char	   *normalised;
-	WorkflowPlan *plan;
 
 	if (size / 1024 >= (Size) setting_max_definition_size)
 		ereport(ERROR,
@@ -119,13 +184,25 @@ check_definition(Jsonb *document, ProblemList *problems)
 
 	text = JsonbToCString(NULL, &document->root, size);
 	normalised = definition_normalise(text, setting_max_nesting, problems);
-	pfree(text);
-	if (normalised == NULL)
-		return NULL;
+	if (normalised != NULL)
+	{
+		/* definition_normalise() has reported what plan_build() finds */
+		WorkflowPlan *plan = plan_build(normalised, problem_list_create());
 
-	/* definition_normalise() has reported what this finds */
-	plan = plan_build(normalised, problem_list_create());
-	if (plan != NULL)
-		check_plan(plan, problems);
+		if (plan != NULL)
+			check_plan(plan, problems);
+	}
+	else
+	{
+		char	   *message;
+		Json	   *json = json_parse(text, &message);
+
+		if (json != NULL)
+		{
+			check_raw(json, "", NULL, false, problems);
+			json_free(json);
+		}
+	}
+	pfree(text);
 	return problems->errors > 0 ? NULL : normalised;
 }

@@ -75,8 +75,10 @@ static StateStatement find_by_workflow_id = {
 };
 
 static const Oid lock_types[] = {TEXTOID, JSONBOID};
+/* as text: two numbers that are equal may still be written differently, 1 and 1.0 */
 static StateStatement lock_newest = {
-	"SELECT " DEFINITION_COLUMNS ", d.definition OPERATOR(pg_catalog.=) $2 "
+	"SELECT " DEFINITION_COLUMNS ", "
+	"d.definition::pg_catalog.text OPERATOR(pg_catalog.=) $2::pg_catalog.text "
 	"FROM workflow.definitions AS d "
 	"WHERE d.name OPERATOR(pg_catalog.=) $1 "
 	"ORDER BY d.version DESC LIMIT 1 FOR UPDATE",

@@ -1,0 +1,203 @@
+--
+-- Rights: who sees what, and that nothing of a user's runs as the owner
+--
+SET client_min_messages = error;
+ALTER SEQUENCE workflow.executions_id_seq RESTART 8000001;
+CREATE ROLE regress_sec_alice LOGIN;
+CREATE ROLE regress_sec_bob LOGIN;
+CREATE ROLE regress_sec_boss LOGIN;
+CREATE ROLE regress_sec_nobody LOGIN;
+CREATE ROLE regress_sec_watcher LOGIN;
+GRANT regress_sec_alice TO regress_sec_boss;
+GRANT pg_monitor TO regress_sec_watcher;
+
+-- without a grant nothing goes
+SET ROLE regress_sec_nobody;
+SELECT workflow.start('sec');
+SELECT * FROM workflow.executions;
+SELECT * FROM workflow.execution_status;
+RESET ROLE;
+
+-- only the extension's owner grants
+SELECT workflow.grant_usage('regress_sec_alice'), workflow.grant_usage('regress_sec_bob'),
+       workflow.grant_usage('regress_sec_boss');
+SET ROLE regress_sec_alice;
+SELECT workflow.grant_usage('regress_sec_nobody');
+RESET ROLE;
+
+-- exactly this is granted
+SELECT p.oid::regprocedure AS callable
+FROM pg_proc p WHERE p.pronamespace = 'workflow'::regnamespace
+  AND has_function_privilege('regress_sec_alice', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
+SELECT c.oid::regclass AS relation, string_agg(r, ', ' ORDER BY r) AS privileges
+FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS r
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind IN ('r', 'v')
+  AND has_table_privilege('regress_sec_alice', c.oid, r)
+GROUP BY c.oid ORDER BY c.oid::regclass::text COLLATE "C";
+SELECT has_schema_privilege('regress_sec_alice', 'workflow', 'USAGE') AS usage,
+       has_schema_privilege('regress_sec_alice', 'workflow', 'CREATE') AS "create",
+       has_sequence_privilege('regress_sec_alice', 'workflow.executions_id_seq', 'USAGE, SELECT, UPDATE') AS sequence;
+
+-- own executions, and no others'
+SET ROLE regress_sec_alice;
+SELECT workflow.define('{"name": "sec", "start_step": "a", "steps": {"a": {"type": "set", "output": 1}}}');
+SELECT workflow.start('sec', '{"secret": "of alice"}', start_at => 'infinity') AS alice_id \gset
+RESET ROLE;
+SELECT workflow.define('{"name": "sec_plain", "start_step": "a", "steps": {"a": {"type": "set", "output": 1}}}');
+SET ROLE regress_sec_bob;
+SELECT workflow.start('sec_plain', '{"secret": "of bob"}', start_at => 'infinity') AS bob_id \gset
+RESET ROLE;
+INSERT INTO workflow.step_executions (execution_id, started_at, scope, step_id, step_type, status, input, output, error)
+VALUES (:alice_id, now(), '', 'a', 'set', 'completed', '"alice in"', '"alice out"', '"alice error"'),
+       (:bob_id, now(), '', 'a', 'set', 'completed', '"bob in"', '"bob out"', '"bob error"');
+
+SET ROLE regress_sec_alice;
+SELECT workflow, role, input FROM workflow.executions WHERE id IN (:alice_id, :bob_id);
+SELECT input, output, error FROM workflow.step_executions WHERE execution_id IN (:alice_id, :bob_id);
+SELECT role, input FROM workflow.execution_status WHERE execution_id IN (:alice_id, :bob_id);
+SELECT input, output, error FROM workflow.step_status WHERE execution_id IN (:alice_id, :bob_id);
+SELECT workflow.wait(:bob_id, '0 seconds');
+SELECT workflow.cancel(:bob_id);
+SELECT status FROM workflow.wait(:alice_id, '0 seconds');
+-- a member of the role sees what the role sees
+SET ROLE regress_sec_boss;
+SELECT role, input FROM workflow.executions WHERE id IN (:alice_id, :bob_id);
+SELECT workflow.cancel(:alice_id, 'by the boss');
+RESET ROLE;
+SELECT status, cancelled_by, cancel_reason FROM workflow.executions WHERE id = :alice_id;
+
+-- the owner of a definition may cancel what others started of it, not read it
+SET ROLE regress_sec_bob;
+SELECT workflow.start('sec', '{"secret": "of bob"}', start_at => 'infinity') AS id \gset
+SET ROLE regress_sec_alice;
+SELECT workflow.cancel(:id);
+SELECT count(*) FROM workflow.executions WHERE id = :id;
+SELECT workflow.wait(:id);
+
+-- pg_monitor sees all executions, no payload
+SET ROLE regress_sec_watcher;
+SELECT role, status, input, output, error, cancel_reason FROM workflow.execution_status
+WHERE execution_id IN (:alice_id, :bob_id) ORDER BY role::text;
+SELECT step_id, status, input, output, error FROM workflow.step_status WHERE execution_id IN (:alice_id, :bob_id);
+SELECT * FROM workflow.activity;
+SELECT count(*) FROM workflow.executions;
+SELECT workflow.wait(:bob_id, '0 seconds');
+
+-- leaky functions see own rows only, and no payload of others
+RESET ROLE;
+CREATE SCHEMA sec_leak;
+GRANT CREATE, USAGE ON SCHEMA sec_leak TO regress_sec_alice, regress_sec_watcher;
+SET ROLE regress_sec_alice;
+CREATE FUNCTION sec_leak.look(anyelement) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$
+BEGIN
+  IF $1::text LIKE '%bob%' THEN
+    RAISE WARNING 'leaked: %', $1;
+  END IF;
+  RETURN true;
+END $$;
+SET client_min_messages = warning;
+SELECT count(*) > 0 AS some FROM workflow.executions AS e WHERE sec_leak.look(e) AND sec_leak.look(input);
+SELECT count(*) > 0 AS some FROM workflow.execution_status WHERE sec_leak.look(input) AND sec_leak.look(role::text);
+SELECT count(*) > 0 AS some FROM workflow.step_executions WHERE sec_leak.look(input) AND sec_leak.look(output);
+SELECT count(*) > 0 AS some FROM workflow.step_status WHERE sec_leak.look(input) AND sec_leak.look(error);
+SET client_min_messages = error;
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION sec_leak.look(anyelement) TO regress_sec_watcher;
+SET ROLE regress_sec_watcher;
+SET client_min_messages = warning;
+SELECT count(*) > 1 AS some FROM workflow.execution_status WHERE sec_leak.look(input);
+SELECT count(*) > 1 AS some FROM workflow.step_status WHERE sec_leak.look(output) AND sec_leak.look(error);
+SET client_min_messages = error;
+-- an error message does not give it away either
+SELECT count(*) FROM workflow.execution_status WHERE (input ->> 'secret')::integer = 1;
+RESET ROLE;
+
+-- tables are written by functions only
+SET ROLE regress_sec_alice;
+INSERT INTO workflow.executions (definition_id, workflow, version, role, input)
+VALUES (1, 'sec', 1, 'regress_sec_bob', '{}');
+UPDATE workflow.executions SET role = 'regress_sec_bob';
+DELETE FROM workflow.step_executions;
+BEGIN;
+LOCK TABLE workflow.executions;
+ROLLBACK;
+SELECT nextval('workflow.executions_id_seq');
+RESET ROLE;
+
+-- a search_path with traps in front of pg_catalog: nothing in it may be called as the owner
+CREATE SCHEMA sec_trap;
+GRANT USAGE, CREATE ON SCHEMA sec_trap TO regress_sec_alice;
+CREATE TABLE sec_trap.log (who name, what text);
+GRANT INSERT ON sec_trap.log TO PUBLIC;
+GRANT USAGE ON SCHEMA sec_trap TO PUBLIC;
+SET ROLE regress_sec_alice;
+DO $$
+DECLARE
+  type text;
+  operator text;
+BEGIN
+  CREATE FUNCTION sec_trap.note(what text) RETURNS void LANGUAGE sql
+    AS 'INSERT INTO sec_trap.log VALUES (current_user, what)';
+  FOREACH type IN ARRAY ARRAY['text', 'int4', 'int8', 'oid', 'jsonb', 'timestamptz', 'bool', 'regrole'] LOOP
+    EXECUTE format($f$CREATE FUNCTION sec_trap.compare(pg_catalog.%1$s, pg_catalog.%1$s) RETURNS boolean LANGUAGE plpgsql
+      AS $b$BEGIN PERFORM sec_trap.note('operator on %1$s'); RETURN true; END$b$ $f$, type);
+    FOREACH operator IN ARRAY ARRAY['=', '<>', '<', '>', '<=', '>='] LOOP
+      EXECUTE format('CREATE OPERATOR sec_trap.%2$s (LEFTARG = pg_catalog.%1$s, RIGHTARG = pg_catalog.%1$s, FUNCTION = sec_trap.compare)',
+        type, operator);
+    END LOOP;
+  END LOOP;
+  CREATE FUNCTION sec_trap.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql
+    AS 'BEGIN PERFORM sec_trap.note(''clock_timestamp''); RETURN pg_catalog.now(); END';
+  CREATE FUNCTION sec_trap.now() RETURNS timestamptz LANGUAGE plpgsql
+    AS 'BEGIN PERFORM sec_trap.note(''now''); RETURN pg_catalog.now(); END';
+  CREATE FUNCTION sec_trap.jsonb_typeof(jsonb) RETURNS text LANGUAGE plpgsql
+    AS 'BEGIN PERFORM sec_trap.note(''jsonb_typeof''); RETURN NULL; END';
+  CREATE FUNCTION sec_trap.to_regprocedure(text) RETURNS regprocedure LANGUAGE plpgsql
+    AS 'BEGIN PERFORM sec_trap.note(''to_regprocedure''); RETURN NULL; END';
+  CREATE DOMAIN sec_trap.text AS pg_catalog.text;
+  CREATE DOMAIN sec_trap.jsonb AS pg_catalog.jsonb;
+END $$;
+-- in a new session, in which no statement has been prepared yet
+\connect -
+SET client_min_messages = error;
+SET SESSION AUTHORIZATION regress_sec_alice;
+SET search_path = sec_trap, pg_catalog, pg_temp;
+SELECT workflow.register_agent('sec_agent', 'pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb)');
+SELECT workflow.register_agent('sec_agent', sql => 'SELECT 1');
+SELECT workflow.set_agent_status('sec_agent', 'active');
+SELECT workflow.define('{"name": "sec_trap", "workflow_id": "sec_trap_id", "start_step": "a", "steps": {"a": {"type": "agent", "agent_name": "sec_agent"}}}');
+SELECT workflow.define('{"name": "sec_trap", "workflow_id": "sec_trap_id", "start_step": "b", "steps": {"b": {"type": "agent", "agent_name": "sec_agent"}}}');
+SELECT workflow.set_status('sec_trap', 1, 'deprecated');
+SELECT workflow.start('sec_trap', start_at => 'infinity', idempotency_key => 'k') AS id \gset
+SELECT workflow.start('sec_trap_id', start_at => 'infinity', idempotency_key => 'k') OPERATOR(pg_catalog.=) :id AS same;
+SELECT (workflow.wait(:id, '0 seconds')).status;
+SELECT workflow.cancel(:id);
+SELECT status FROM workflow.execution_status WHERE execution_id OPERATOR(pg_catalog.=) :id;
+SELECT pg_catalog.count(*) FROM workflow.step_status WHERE execution_id OPERATOR(pg_catalog.=) :id;
+SELECT pg_catalog.count(*) FROM workflow.activity;
+SELECT workflow.drop_agent('sec_agent');
+RESET SESSION AUTHORIZATION;
+RESET search_path;
+-- the log tells who was caught: nobody
+SELECT * FROM sec_trap.log;
+-- and the traps work
+SET ROLE regress_sec_alice;
+SET search_path = sec_trap, pg_catalog, pg_temp;
+SELECT 1::int4 = 2::int4 AS trapped;
+RESET search_path;
+RESET ROLE;
+SELECT * FROM sec_trap.log;
+
+-- usage taken back
+SELECT workflow.revoke_usage('regress_sec_alice'), workflow.revoke_usage('regress_sec_bob'),
+       workflow.revoke_usage('regress_sec_boss');
+SET ROLE regress_sec_alice;
+SELECT workflow.start('sec');
+RESET ROLE;
+DELETE FROM workflow.step_executions WHERE step_id = 'a' AND step_type = 'set'
+  AND execution_id IN (SELECT id FROM workflow.executions WHERE role::text LIKE 'regress_sec_%');
+DELETE FROM workflow.executions WHERE role::text LIKE 'regress_sec_%';
+DROP OWNED BY regress_sec_alice, regress_sec_watcher;
+DROP SCHEMA sec_leak CASCADE;
+DROP SCHEMA sec_trap CASCADE;
+DROP ROLE regress_sec_alice, regress_sec_bob, regress_sec_boss, regress_sec_nobody, regress_sec_watcher;
