@@ -32,13 +32,18 @@ OBJS = \
 	src/api/wait.o \
 	src/scheduler/launcher.o \
 	src/interpreter/bind.o \
+	src/interpreter/containers.o \
 	src/interpreter/convert.o \
 	src/interpreter/evaluate.o \
 	src/interpreter/evaluate_operators.o \
 	src/interpreter/evaluate_template.o \
+	src/interpreter/join.o \
+	src/interpreter/journal.o \
 	src/interpreter/jsonb_values.o \
 	src/interpreter/prepared.o \
+	src/interpreter/resolve.o \
 	src/interpreter/results.o \
+	src/interpreter/resume.o \
 	src/interpreter/run_outside.o \
 	src/interpreter/run_sql.o \
 	src/interpreter/scope.o \
@@ -73,6 +78,7 @@ OBJS = \
 	src/shared/holds.o \
 	src/shared/identity.o \
 	src/shared/settings.o \
+	src/shared/shares.o \
 	src/shared/slots.o \
 	src/shared/wake.o \
 	src/shared/worker.o
