@@ -298,6 +298,26 @@ prepared_statement_columns(PreparedSql *sql, StepStatement *statement,
 	statement->columns = columns;
 }
 
+void
+statement_error_context(void *arg)
+{
+	StepStatement *statement = arg;
+	int			code = geterrcode();
+
+	if (!statement->takes_values &&
+		(code == ERRCODE_UNDEFINED_PARAMETER ||
+		 code == ERRCODE_UNDEFINED_TABLE ||
+		 code == ERRCODE_UNDEFINED_COLUMN) &&
+		(strstr(statement->text, "input") != NULL ||
+		 strchr(statement->text, '$') != NULL))
+		errhint("Values ($1, input.x) can be used in SELECT, INSERT, UPDATE, DELETE, MERGE, CALL, EXPLAIN, DECLARE CURSOR and CREATE TABLE AS only.");
+
+	if ((code == ERRCODE_ACTIVE_SQL_TRANSACTION &&
+		 statement->command != CMDTAG_SET) ||
+		code == ERRCODE_INVALID_TRANSACTION_TERMINATION)
+		errhint("A step is one transaction.  Use \"transaction\": \"none\" for SQL that cannot be part of one.");
+}
+
 List *
 parse_step_sql(const char *sql)
 {

@@ -60,6 +60,13 @@ extern void prepared_statement_columns(PreparedSql *sql,
 									   ResultColumns *columns);
 
 /*
+ * Error context callback while a StepStatement (arg) runs: hints for errors whose
+ * own text does not say what they mean in a step, which are values in a
+ * statement that takes none, and what cannot be done inside a transaction.
+ */
+extern void statement_error_context(void *arg);
+
+/*
  * The statements of a text as RawStmts, in the current memory context.  Raises an
  * error as prepared_find() does.
  */

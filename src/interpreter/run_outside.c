@@ -188,23 +188,35 @@ run_in_portal(const SqlTask *task, MemoryContext context,
 	DestReceiver *receiver;
 	QueryCompletion completion;
 	Portal		portal;
+	StepStatement step_statement = {0};
+	ErrorContextCallback context_callback;
 	Jsonb	   *result;
 
 	begin_transaction(context);
 	statement = parse_single(task->sql);
+
+	step_statement.text = unconstify(char *, task->sql);
+	step_statement.command = CreateCommandTag(statement->stmt);
+	step_statement.takes_values = analyze_requires_snapshot(statement);
+	context_callback.callback = statement_error_context;
+	context_callback.arg = &step_statement;
+	context_callback.previous = error_context_stack;
+	error_context_stack = &context_callback;
+
 	plans = plan_statement(statement, task, context, &values);
 	receiver = results_begin(task->result, false, NULL);
 
 	portal = CreatePortal("", true, true);
 	portal->visible = false;
 	PortalDefineQuery(portal, NULL, task->sql,
-					  CreateCommandTag(statement->stmt), plans, NULL);
+					  step_statement.command, plans, NULL);
 	PortalStart(portal, values, 0, InvalidSnapshot);
 	InitializeQueryCompletion(&completion);
 	(void) compat_portal_run(portal, receiver, &completion);
 	PortalDrop(portal, false);
 
 	result = results_finish(receiver, completion.nprocessed, result_context);
+	error_context_stack = context_callback.previous;
 	CommitTransactionCommand();
 	return result;
 }

@@ -46,7 +46,6 @@ static void make_read_only(void);
 static Jsonb *run_statements(const SqlTask *task, MemoryContext result_context);
 static uint64 run_statement(PreparedSql *sql, StepStatement *statement,
 							const SqlTask *task, DestReceiver *receiver);
-static void statement_error_context(void *arg);
 static Jsonb *run_function(const SqlTask *task, MemoryContext result_context);
 static Jsonb *call_function(Oid function, Jsonb *input,
 							MemoryContext result_context);
@@ -173,30 +172,6 @@ run_statement(PreparedSql *sql, StepStatement *statement,
 				 errmsg("could not run the step's SQL: %s",
 						SPI_result_code_string(result))));
 	return SPI_processed;
-}
-
-/*
- * Hints for errors whose own text does not say what they mean in a step: values in a
- * statement that takes none, and what cannot be done inside a transaction.
- */
-static void
-statement_error_context(void *arg)
-{
-	StepStatement *statement = arg;
-	int			code = geterrcode();
-
-	if (!statement->takes_values &&
-		(code == ERRCODE_UNDEFINED_PARAMETER ||
-		 code == ERRCODE_UNDEFINED_TABLE ||
-		 code == ERRCODE_UNDEFINED_COLUMN) &&
-		(strstr(statement->text, "input") != NULL ||
-		 strchr(statement->text, '$') != NULL))
-		errhint("Values ($1, input.x) can be used in SELECT, INSERT, UPDATE, DELETE, MERGE, CALL, EXPLAIN, DECLARE CURSOR and CREATE TABLE AS only.");
-
-	if ((code == ERRCODE_ACTIVE_SQL_TRANSACTION &&
-		 statement->command != CMDTAG_SET) ||
-		code == ERRCODE_INVALID_TRANSACTION_TERMINATION)
-		errhint("A step is one transaction.  Use \"transaction\": \"none\" for SQL that cannot be part of one.");
 }
 
 /*
