@@ -36,7 +36,7 @@ typedef struct ResultColumn
 {
 	Oid			type;
 	Oid			base_type;
-	char		name[NAMEDATALEN];
+	NameData	name;
 	JsonbValue	key;
 	FmgrInfo	to_jsonb;		/* of types that are not converted here */
 } ResultColumn;
@@ -174,7 +174,8 @@ columns_fit(const ResultColumns *known, TupleDesc columns)
 		Form_pg_attribute attribute = TupleDescAttr(columns, i);
 
 		if (known->columns[i].type != attribute->atttypid ||
-			strcmp(known->columns[i].name, NameStr(attribute->attname)) != 0)
+			strcmp(NameStr(known->columns[i].name),
+				   NameStr(attribute->attname)) != 0)
 			return false;
 	}
 	return true;
@@ -204,8 +205,9 @@ make_columns(TupleDesc columns)
 
 		column->type = attribute->atttypid;
 		column->base_type = getBaseType(column->type);
-		strlcpy(column->name, NameStr(attribute->attname), NAMEDATALEN);
-		set_string(&column->key, column->name, strlen(column->name));
+		column->name = attribute->attname;
+		set_string(&column->key, NameStr(column->name),
+				   strlen(NameStr(column->name)));
 
 		/* to_jsonb learns the type of its argument from the call's expression */
 		fmgr_info_cxt(F_TO_JSONB, &column->to_jsonb, context);
