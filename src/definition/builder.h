@@ -50,6 +50,7 @@ typedef struct Builder
 	NameMap    *variables;		/* assigned by some set step */
 	const Json **sources;		/* the object of each node */
 	const char *start_step;		/* as written, may be NULL */
+	bool		links_broken;	/* some way from step to step is missing: do not ask what can be reached */
 	PlanNode	defaults;		/* no step: what leaf steps take where they lack it */
 
 	/* made by validate.c and reach.c, by node */

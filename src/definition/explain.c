@@ -5,8 +5,8 @@
  *
  * NOTES
  *	  Pure: any process, no locks, no transaction.  Recursion is bounded by
- *	  PLAN_MAX_NESTING.  One fact per line; a line that does not fit is cut, so
- *	  that the tree keeps its shape on a terminal.
+ *	  PLAN_MAX_NESTING.  A line that does not fit is cut, so that the tree keeps
+ *	  its shape on a terminal.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,8 @@ typedef struct Explainer
 	const WorkflowPlan *plan;
 	StringInfoData out;
 	StringInfoData line;
-	bool	   *shown;
+	bool	   *shown;			/* by node */
+	int			left;			/* steps of the root scope not shown yet */
 } Explainer;
 
 static void explain_chain(Explainer *explainer, int first, int indent);
@@ -78,6 +79,20 @@ fact(Explainer *explainer, int indent, const char *format,...)
 }
 
 /*
+ * Settings on one line, if there are any.
+ */
+static void
+explain_settings(Explainer *explainer, const PlanSetting *settings, int nsettings,
+				 int indent)
+{
+	for (int i = 0; i < nsettings; i++)
+		appendStringInfo(&explainer->line, "%s%s = %s", i == 0 ? "settings: " : ", ",
+						 settings[i].name, settings[i].value);
+	if (nsettings > 0)
+		end_line(explainer, indent);
+}
+
+/*
  * A condition in words.
  */
 static char *
@@ -87,73 +102,145 @@ condition_text(const Condition *condition)
 }
 
 /*
- * How many at once, and what a failure does.
+ * Add a remark to the line of a step.
  */
 static void
-explain_parallelism(Explainer *explainer, const PlanNode *node, int indent)
+remark(Explainer *explainer, const char *format,...) pg_attribute_printf(2, 3);
+
+static void
+remark(Explainer *explainer, const char *format,...)
 {
-	if (node->max_parallelism > 0)
-		fact(explainer, indent, "at most %d at the same time", node->max_parallelism);
-	if (node->on_join_cancel)
-		fact(explainer, indent, "cancels the rest as soon as the result is certain");
+	appendStringInfoString(&explainer->line, ", ");
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(&explainer->line, format, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&explainer->line, needed);
+	}
 }
 
 /*
  * What must succeed for the container to succeed.
  */
 static void
-explain_join(Explainer *explainer, const PlanNode *node, int indent)
+remark_join(Explainer *explainer, const PlanNode *node)
 {
 	switch (node->join_policy)
 	{
 		case JOIN_ALL:
-			fact(explainer, indent, "all must succeed");
+			remark(explainer, "all must succeed");
 			break;
 		case JOIN_ANY:
-			fact(explainer, indent, "at least one must succeed");
+			remark(explainer, "one must succeed");
 			break;
 		case JOIN_MAJORITY:
-			fact(explainer, indent, "more than half must succeed");
+			remark(explainer, "more than half must succeed");
 			break;
 		case JOIN_N_OF_M:
-			fact(explainer, indent, "at least %d must succeed", node->n_required);
+			remark(explainer, "%d of %d must succeed", node->n_required, node->nlines);
 			break;
 		case JOIN_RATIO:
-			fact(explainer, indent, "at least a share of %s must succeed", node->ratio);
+			remark(explainer, "a share of %s must succeed", node->ratio);
 			break;
 	}
-	explain_parallelism(explainer, node, indent);
 }
 
 /*
  * What a loop goes over and how.
  */
 static void
-explain_loop(Explainer *explainer, const PlanNode *node, int indent)
+remark_loop(Explainer *explainer, const PlanNode *node)
 {
 	static const char *const policies[] = {
-		[ON_ERROR_STOP] = "stops and fails",
-		[ON_ERROR_CONTINUE] = "goes on and completes with counts",
-		[ON_ERROR_COLLECT] = "goes on and fails at the end with all errors"
+		[ON_ERROR_STOP] = "stop",
+		[ON_ERROR_CONTINUE] = "continue",
+		[ON_ERROR_COLLECT] = "collect"
 	};
 
-	if (node->loop_kind == LOOP_COLLECTION)
-		fact(explainer, indent, "for each item of %s",
-			 node->collection_text != NULL ? node->collection_text : "");
-	else
+	remark(explainer, node->loop_parallel ? "parallel" : "sequential");
+	remark(explainer, "on error %s", policies[node->on_error]);
+	if (node->max_iterations > 0)
+		remark(explainer, "at most %d iterations", node->max_iterations);
+	if (node->batch_size > 0)
+		remark(explainer, "batch size %d", node->batch_size);
+	if (node->loop_result != LOOP_RESULT_ITERATIONS)
+		remark(explainer, "result %s", node->loop_result == LOOP_RESULT_OUTPUTS ?
+			   "outputs" : "counts");
+}
+
+/*
+ * The line of a step: id, type, and what can be said in a few words.
+ */
+static void
+explain_heading(Explainer *explainer, const PlanNode *node, int indent)
+{
+	static const char *const results[] = {
+		[SQL_RESULT_ROWS] = "rows", [SQL_RESULT_ROW] = "row",
+		[SQL_RESULT_VALUE] = "value", [SQL_RESULT_NONE] = "none"
+	};
+
+	appendStringInfo(&explainer->line, "%s: %s", node->id, step_type_name(node->type));
+	if (node->type == STEP_AGENT)
+		appendStringInfo(&explainer->line, " %s", node->agent_name);
+	else if (node->type == STEP_SQL)
+		remark(explainer, "result %s", results[node->result]);
+	else if (node->type == STEP_PARALLEL || node->type == STEP_FORK_JOIN)
+		remark_join(explainer, node);
+	else if (node->type == STEP_LOOP)
+		remark_loop(explainer, node);
+
+	if (node->transaction_none)
+		remark(explainer, "transaction none");
+	if (node->max_parallelism > 0)
+		remark(explainer, "%d at a time", node->max_parallelism);
+	if (node->type == STEP_PARALLEL && node->on_error == ON_ERROR_STOP)
+		remark(explainer, "on error stop");
+	if (node->on_join_cancel)
+		remark(explainer, "on join cancel");
+	if (node->timeout_seconds > 0)
+		remark(explainer, "timeout %d s", node->timeout_seconds);
+	if (node->on_failure == ON_FAILURE_IGNORE)
+		remark(explainer, "on failure ignore");
+	else if (node->on_failure == ON_FAILURE_DEFAULT)
+		remark(explainer, "on failure default");
+	if (node->max_visits > 0)
+		remark(explainer, "at most %d visits", node->max_visits);
+	if (node->priority != 0)
+		remark(explainer, "priority %d", node->priority);
+	end_line(explainer, indent);
+}
+
+/*
+ * What needs a line of its own.
+ */
+static void
+explain_facts(Explainer *explainer, const PlanNode *node, int indent)
+{
+	if (node->description != NULL)
+		fact(explainer, indent, "-- %s", node->description);
+	if (node->when_text != NULL)
+		fact(explainer, indent, "when %s", node->when_text);
+	if (node->sql != NULL)
+		fact(explainer, indent, "%s", node->sql);
+	if (node->condition != NULL)
+		fact(explainer, indent, "if %s", condition_text(node->condition));
+	if (node->collection_text != NULL)
+		fact(explainer, indent, "for each item of %s", node->collection_text);
+	if (node->loop_condition != NULL)
 		fact(explainer, indent, "%s %s", node->loop_kind == LOOP_WHILE ? "while" : "until",
 			 condition_text(node->loop_condition));
-	fact(explainer, indent, "iterations run %s", node->loop_parallel ?
-		 "in parallel" : "one after the other");
-	explain_parallelism(explainer, node, indent);
-	if (node->max_iterations > 0)
-		fact(explainer, indent, "at most %d iterations", node->max_iterations);
-	if (node->batch_size > 0)
-		fact(explainer, indent, "in batches of %d", node->batch_size);
-	fact(explainer, indent, "on error: %s", policies[node->on_error]);
-	if (node->loop_result != LOOP_RESULT_ITERATIONS)
-		fact(explainer, indent, "result: %s", node->loop_result == LOOP_RESULT_OUTPUTS ?
-			 "outputs" : "counts");
+	for (int i = 0; i < node->nassign; i++)
+		appendStringInfo(&explainer->line, "%s%s", i == 0 ? "assigns " : ", ",
+						 node->assign_names[i]);
+	if (node->nassign > 0)
+		end_line(explainer, indent);
+	explain_settings(explainer, node->settings, node->nsettings, indent);
 }
 
 /*
@@ -183,103 +270,28 @@ explain_line(Explainer *explainer, const PlanNode *node, int k, int indent)
 		pfree(heading.data);
 		below += INDENT;
 	}
-	else if (node->type == STEP_LOOP)
-		fact(explainer, indent, "do:"), below += INDENT;
 	explain_chain(explainer, line->first, below);
 }
 
 /*
- * The fields of the step's type.
- */
-static void
-explain_type(Explainer *explainer, const PlanNode *node, int indent)
-{
-	static const char *const results[] = {
-		[SQL_RESULT_ROWS] = "rows", [SQL_RESULT_ROW] = "row",
-		[SQL_RESULT_VALUE] = "value", [SQL_RESULT_NONE] = "none"
-	};
-
-	switch (node->type)
-	{
-		case STEP_AGENT:
-			fact(explainer, indent, "agent: %s", node->agent_name);
-			break;
-		case STEP_SQL:
-			fact(explainer, indent, "sql: %s", node->sql);
-			fact(explainer, indent, "result: %s%s", results[node->result],
-				 node->transaction_none ? ", outside of a transaction" : "");
-			break;
-		case STEP_PARALLEL:
-			explain_join(explainer, node, indent);
-			if (node->on_error == ON_ERROR_STOP)
-				fact(explainer, indent, "on error: starts no further");
-			break;
-		case STEP_FORK_JOIN:
-			explain_join(explainer, node, indent);
-			break;
-		case STEP_CONDITIONAL:
-			if (node->condition != NULL)
-				fact(explainer, indent, "if %s", condition_text(node->condition));
-			break;
-		case STEP_LOOP:
-			explain_loop(explainer, node, indent);
-			break;
-		case STEP_SET:
-			for (int i = 0; i < node->nassign; i++)
-				fact(explainer, indent, "assigns: vars.%s", node->assign_names[i]);
-			break;
-		case STEP_SUCCEED:
-			fact(explainer, indent, "ends the execution as completed");
-			break;
-		case STEP_FAIL:
-			fact(explainer, indent, "ends the execution as failed");
-			break;
-	}
-}
-
-/*
- * The fields that every step may have.
- */
-static void
-explain_common(Explainer *explainer, const PlanNode *node, int indent)
-{
-	if (node->description != NULL)
-		fact(explainer, indent, "-- %s", node->description);
-	if (node->when_text != NULL)
-		fact(explainer, indent, "only when %s", node->when_text);
-	if (node->timeout_seconds > 0)
-		fact(explainer, indent, "timeout: %d s", node->timeout_seconds);
-	if (node->on_failure == ON_FAILURE_IGNORE)
-		fact(explainer, indent, "on failure: goes on");
-	else if (node->on_failure == ON_FAILURE_DEFAULT)
-		fact(explainer, indent, "on failure: goes on with a default output");
-	if (node->max_visits > 0)
-		fact(explainer, indent, "at most %d visits", node->max_visits);
-	if (node->priority != 0)
-		fact(explainer, indent, "priority: %d", node->priority);
-	for (int i = 0; i < node->nsettings; i++)
-		fact(explainer, indent, "set %s = %s", node->settings[i].name,
-			 node->settings[i].value);
-}
-
-/*
- * One step with everything below it.  follows: the step that will be shown next
- * in the same scope, -1 = none.
+ * One step with everything below it, then where it goes on unless that is the
+ * next line.  follows: the step of the same scope that will be shown next.
  */
 static void
 explain_step(Explainer *explainer, const PlanNode *node, int indent, int follows)
 {
 	explainer->shown[node->index] = true;
-	fact(explainer, indent, "%s (%s)", node->id, step_type_name(node->type));
-	indent += INDENT * 2;
-	explain_common(explainer, node, indent);
-	explain_type(explainer, node, indent);
+	if (node->container < 0)
+		explainer->left--;
+	explain_heading(explainer, node, indent);
+	indent += INDENT;
+	explain_facts(explainer, node, indent);
 	for (int k = 0; k < node->nlines; k++)
 		explain_line(explainer, node, k, indent);
 
 	if (node->next >= 0 && node->next != follows)
 		fact(explainer, indent, "next: %s", explainer->plan->nodes[node->next].id);
-	else if (node->next < 0 && node->container < 0 && follows >= 0 &&
+	else if (node->next < 0 && node->container < 0 && explainer->left > 0 &&
 			 node->type != STEP_SUCCEED && node->type != STEP_FAIL)
 		fact(explainer, indent, "next: end");
 }
@@ -311,22 +323,25 @@ plan_explain(const WorkflowPlan *plan)
 
 	explainer.plan = plan;
 	explainer.shown = palloc0(sizeof(bool) * Max(plan->nnodes, 1));
+	explainer.left = 0;
+	for (int i = 0; i < plan->nnodes; i++)
+		explainer.left += plan->nodes[i].container < 0;
 	initStringInfo(&explainer.out);
 	initStringInfo(&explainer.line);
 
-	fact(&explainer, 0, "workflow %s%s%s", plan->name,
-		 plan->label[0] != '\0' ? ", version " : "", plan->label);
+	appendStringInfo(&explainer.line, "workflow %s", plan->name);
+	if (plan->label[0] != '\0')
+		remark(&explainer, "version %s", plan->label);
 	if (plan->timeout_seconds > 0)
-		fact(&explainer, INDENT, "timeout: %d s", plan->timeout_seconds);
+		remark(&explainer, "timeout %d s", plan->timeout_seconds);
 	if (plan->priority != 0)
-		fact(&explainer, INDENT, "priority: %d", plan->priority);
+		remark(&explainer, "priority %d", plan->priority);
 	if (plan->relaxed)
-		fact(&explainer, INDENT, "durability: relaxed");
+		remark(&explainer, "durability relaxed");
 	if (plan->notify)
-		fact(&explainer, INDENT, "notify: on");
-	for (int i = 0; i < plan->nsettings; i++)
-		fact(&explainer, INDENT, "set %s = %s", plan->settings[i].name,
-			 plan->settings[i].value);
+		remark(&explainer, "notify");
+	end_line(&explainer, 0);
+	explain_settings(&explainer, plan->settings, plan->nsettings, INDENT);
 
 	explain_chain(&explainer, plan->start, INDENT);
 

@@ -161,14 +161,15 @@ name_distance(const char *word, const char *candidate)
 }
 
 /*
- * The name most like the word; of equals the first in the alphabet, so that the
- * answer does not depend on the order in which names were added.
+ * The name most like the word, with at most a third of it different; of equals
+ * the first in the alphabet, so that the answer does not depend on the order in
+ * which names were added.
  */
 const char *
 name_map_nearest(const NameMap *map, const char *word)
 {
 	const char *nearest = NULL;
-	int			limit = Min(NAME_MAX_DISTANCE, (int) Min(strlen(word), 9) / 3 + 1);
+	int			limit = Min(NAME_MAX_DISTANCE, (int) (Min(strlen(word), 100) / 3));
 
 	for (uint32 i = 0; i < map->size; i++)
 	{

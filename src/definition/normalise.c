@@ -19,9 +19,10 @@
 #define GENERATED_PREFIX 200
 
 /*
- * Take down a step.  key: that of an object of steps, NULL elsewhere.
+ * Take down a step.  key: that of an object of steps, NULL elsewhere.  May move
+ * the array of drafts.
  */
-int
+void
 normaliser_add_draft(Normaliser *normaliser, const Json *source, const char *path,
 					 int parent, const char *branch, const char *key)
 {
@@ -59,11 +60,15 @@ normaliser_add_draft(Normaliser *normaliser, const Json *source, const char *pat
 	if (draft->id != NULL &&
 		!name_map_add(normaliser->ids, draft->id, normaliser->ndrafts))
 	{
-		draft->duplicate = true;
 		problem_add(normaliser->problems, PROBLEM_ERROR, path, draft->id, NULL,
 					"the id \"%s\" is used by more than one step", draft->id);
+
+		/* Where ids can be generated, one is: nothing else goes wrong then. */
+		draft->duplicate = key != NULL;
+		if (key == NULL)
+			draft->id = NULL;
 	}
-	return normaliser->ndrafts++;
+	normaliser->ndrafts++;
 }
 
 /*
@@ -135,11 +140,8 @@ collect_steps(Normaliser *normaliser, const Json *steps)
 						"a step must be an object, not %s", json_kind_name(step));
 		else
 		{
-			const Draft *draft;
-
-			draft = &normaliser->drafts[normaliser_add_draft(normaliser, step, path,
-															 -1, NULL, NULL)];
-			if (draft->id == NULL)
+			normaliser_add_draft(normaliser, step, path, -1, NULL, NULL);
+			if (json_get(step, "id") == NULL)
 				problem_add(normaliser->problems, PROBLEM_ERROR, path, NULL, NULL,
 							"a step of an array needs an \"id\"");
 		}

@@ -21,7 +21,7 @@ typedef struct Draft
 	char	   *path;			/* where it stands in the document as given */
 	int			parent;			/* draft whose inline child it is, -1 = a member of steps */
 	const char *branch;			/* inline child of a branch: its name */
-	bool		duplicate;		/* the id is taken: not written */
+	bool		duplicate;		/* the key occurs twice: not written */
 	const char *default_next;	/* from the order of an array */
 } Draft;
 
@@ -52,7 +52,7 @@ typedef struct Normaliser
 	StringInfoData out;
 } Normaliser;
 
-extern int	normaliser_add_draft(Normaliser *normaliser, const Json *source,
+extern void normaliser_add_draft(Normaliser *normaliser, const Json *source,
 								 const char *path, int parent, const char *branch,
 								 const char *key);
 

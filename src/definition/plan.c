@@ -138,6 +138,7 @@ static void
 link_root(Builder *builder)
 {
 	WorkflowPlan *plan = builder->plan;
+	int			errors = builder->problems->errors;
 
 	for (int i = 0; i < plan->nnodes; i++)
 	{
@@ -181,6 +182,7 @@ link_root(Builder *builder)
 			node->next = target;
 		pfree(unconstify(char *, place.path));
 	}
+	builder->links_broken |= builder->problems->errors > errors;
 }
 
 /*

@@ -425,15 +425,20 @@ void
 build_step(Builder *builder, PlanNode *node)
 {
 	Place		place = node_place(builder, node->index);
+	int			errors;
 
 	if (json_kind(place.object) != JSON_OBJECT)
 	{
+		builder->links_broken = true;
 		field_error(builder, &place, NULL, NULL, "a step must be an object, not %s",
 					json_kind_name(place.object));
 		return;
 	}
 	if (!build_type(builder, node, &place))
+	{
+		builder->links_broken = true;
 		return;
+	}
 	check_fields(builder, &place, FIELD_OF(node->type),
 				 psprintf("a step of type %s", step_type_name(node->type)));
 	build_common(builder, node, &place);
@@ -460,7 +465,9 @@ build_step(Builder *builder, PlanNode *node)
 		case STEP_FORK_JOIN:
 		case STEP_CONDITIONAL:
 		case STEP_LOOP:
+			errors = builder->problems->errors;
 			build_container(builder, node, &place);
+			builder->links_broken |= builder->problems->errors > errors;
 			break;
 	}
 	if (!step_type_is_container(node->type) && node->type != STEP_SUCCEED &&

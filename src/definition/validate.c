@@ -161,6 +161,7 @@ check_jumps(Builder *builder)
 			else
 				continue;
 			line->jump = -1;
+			builder->links_broken = true;
 		}
 	}
 }
@@ -411,7 +412,8 @@ validate_graph(Builder *builder)
 	if (plan->start >= 0)
 	{
 		reachable = find_reachable(builder);
-		report_unreachable(builder, reachable);
+		if (!builder->links_broken)
+			report_unreachable(builder, reachable);
 		check_ends(builder, reachable);
 		check_cycles(builder, reachable);
 		compute_reach(builder);

@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * documents.h
+ *	  For the tests of definitions: documents in C strings, and what is
+ *	  reported about them.
+ *
+ *	  Documents are written with ` for ", since conditions need '.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_DOCUMENTS_H
+#define PGWF_DOCUMENTS_H
+
+#include "definition/plan.h"
+
+#include "check.h"
+
+#define TEST_NESTING 5
+
+/* A definition that begins with step "a". */
+#define STEPS(steps) "{`name`: `t`, `start_step`: `a`, `steps`: {" steps "}}"
+#define AGENT(id) "`" id "`: {`agent_name`: `x`}"
+#define AGENT_TO(id, next) "`" id "`: {`agent_name`: `x`, `next_step`: `" next "`}"
+
+static inline char *
+quoted(const char *document)
+{
+	char	   *copy = pstrdup(document);
+
+	for (char *c = copy; *c != '\0'; c++)
+		if (*c == '`')
+			*c = '"';
+	return copy;
+}
+
+/* What was reported, a line each. */
+static inline void
+print_problems(const ProblemList *problems)
+{
+	for (int i = 0; i < problems->count; i++)
+		printf("# %s at %s (%s): %s [%s]\n",
+			   problems->items[i].severity == PROBLEM_ERROR ? "error" : "warning",
+			   problems->items[i].path,
+			   problems->items[i].step_id != NULL ? problems->items[i].step_id : "-",
+			   problems->items[i].message,
+			   problems->items[i].hint != NULL ? problems->items[i].hint : "");
+}
+
+/*
+ * The document has one problem, with this path and message; hint NULL: any.
+ */
+static inline void
+expect_problem(ProblemSeverity severity, const char *name, const char *document,
+			   const char *path, const char *message, const char *hint)
+{
+	ProblemList *problems = problem_list_create();
+	char	   *stored = definition_normalise(quoted(document), TEST_NESTING, problems);
+	bool		as_expected;
+
+	message = quoted(message);
+	as_expected = problems->count == 1 &&
+		problems->items[0].severity == severity &&
+		strcmp(problems->items[0].path, path) == 0 &&
+		strcmp(problems->items[0].message, message) == 0 &&
+		(hint == NULL || (problems->items[0].hint != NULL &&
+						  strcmp(problems->items[0].hint, quoted(hint)) == 0)) &&
+		(stored == NULL) == (severity == PROBLEM_ERROR);
+	CHECK(as_expected, "%s", name);
+	if (!as_expected)
+	{
+		printf("# expected at %s: %s\n", path, message);
+		print_problems(problems);
+	}
+}
+
+#define REFUSED(name, document, path, message, hint) \
+	expect_problem(PROBLEM_ERROR, name, document, path, message, hint)
+#define WARNED(name, document, path, message) \
+	expect_problem(PROBLEM_WARNING, name, document, path, message, NULL)
+
+/*
+ * The document has no problem; returns its plan, NULL when it has.
+ */
+static inline WorkflowPlan *
+accepted(const char *name, const char *document)
+{
+	ProblemList *problems = problem_list_create();
+	char	   *stored = definition_normalise(quoted(document), TEST_NESTING, problems);
+	WorkflowPlan *plan = NULL;
+
+	if (stored != NULL && problems->count == 0)
+		plan = plan_build(stored, problems);
+	CHECK(plan != NULL && problems->count == 0, "%s", name);
+	print_problems(problems);
+	return plan;
+}
+
+#endif							/* PGWF_DOCUMENTS_H */
