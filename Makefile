@@ -30,16 +30,25 @@ OBJS = \
 	src/api/utility_hook.o \
 	src/api/views.o \
 	src/api/wait.o \
+	src/scheduler/joins.o \
 	src/scheduler/launcher.o \
+	src/scheduler/scheduler.o \
+	src/scheduler/pool.o \
+	src/scheduler/live.o \
+	src/executor/executor.o \
+	src/executor/drive.o \
 	src/interpreter/bind.o \
 	src/interpreter/containers.o \
 	src/interpreter/convert.o \
 	src/interpreter/evaluate.o \
 	src/interpreter/evaluate_operators.o \
 	src/interpreter/evaluate_template.o \
+	src/interpreter/inline.o \
+	src/interpreter/enter.o \
 	src/interpreter/join.o \
 	src/interpreter/journal.o \
 	src/interpreter/jsonb_values.o \
+	src/interpreter/leaf.o \
 	src/interpreter/prepared.o \
 	src/interpreter/resolve.o \
 	src/interpreter/results.o \

@@ -39,7 +39,6 @@
 /* The scheduler's own exit: whether it found no extension. */
 static bool extension_is_absent = false;
 
-static int	count_executors(Oid database);
 static void schedule_restart(DatabaseEntry *entry, int code);
 static void scheduler_detach(int code, Datum argument);
 
@@ -68,7 +67,8 @@ database_entry(Oid database, bool create)
 		}
 		else if (entry->database == database)
 			return entry;
-		else if (entry->state == DATABASE_ABSENT && entry->holds == 0)
+		else if (entry->state == DATABASE_ABSENT && entry->holds == 0 &&
+				 entry->nslots == 0)
 			absent = entry;
 	}
 
@@ -85,6 +85,8 @@ database_entry(Oid database, bool create)
 	unused->scheduler_pid = 0;
 	unused->scheduler_pgprocno = -1;
 	unused->holds = 0;
+	unused->nslots = 0;
+	unused->waits_until = 0;
 	unused->started_at = 0;
 	unused->next_start = 0;
 	unused->failures = 0;
@@ -108,25 +110,13 @@ database_is_held(const DatabaseEntry *entry)
 int
 database_count_executors(Oid database)
 {
+	DatabaseEntry *entry;
 	int			count;
 
 	LWLockAcquire(registry->lock, LW_SHARED);
-	count = count_executors(database);
+	entry = database_entry(database, false);
+	count = entry != NULL ? entry->nslots : 0;
 	LWLockRelease(registry->lock);
-
-	return count;
-}
-
-/* The same; lock held by the caller. */
-static int
-count_executors(Oid database)
-{
-	int			count = 0;
-
-	for (int i = 0; i < registry->nslots; i++)
-		if (registry->slots[i].state != SLOT_FREE &&
-			registry->slots[i].database == database)
-			count++;
 
 	return count;
 }
@@ -241,7 +231,7 @@ void
 database_retire(DatabaseEntry *entry)
 {
 	database_cancel_start(entry);
-	if (entry->scheduler_pid != 0 || count_executors(entry->database) > 0)
+	if (entry->scheduler_pid != 0 || entry->nslots > 0)
 		database_terminate_workers(entry);
 	else if (entry->holds == 0)
 	{
@@ -363,7 +353,8 @@ scheduler_detach(int code, Datum argument pg_attribute_unused())
 		entry->state = DATABASE_UNKNOWN;
 		schedule_restart(entry, code);
 	}
-	slots_forget_starting(entry->database);
+	share_stop_waiting(entry);
+	slots_forget_starting(entry);
 	database_terminate_workers(entry);
 	LWLockRelease(registry->lock);
 

@@ -120,10 +120,10 @@ database_is_busy(Oid database)
 
 	LWLockAcquire(registry->lock, LW_SHARED);
 	entry = database_entry(database, false);
-	busy = entry != NULL && entry->scheduler_pid != 0;
+	busy = entry != NULL && (entry->scheduler_pid != 0 || entry->nslots > 0);
 	LWLockRelease(registry->lock);
 
-	return busy || database_count_executors(database) > 0;
+	return busy;
 }
 
 /* Let the launcher serve the databases again that this transaction held. */

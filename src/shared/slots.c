@@ -145,12 +145,13 @@ slot_is_ours(const Slot *slot)
 }
 
 /*
- * Make a slot free.  Both locks are held.  The generation grows, so that nobody
- * takes the next user of the slot for the present one.
+ * Take a slot from a database.  Both locks are held.  The generation grows, so that
+ * nobody takes the next user of the slot for the present one.
  */
 static void
-slot_clear(Slot *slot)
+slot_clear(Slot *slot, DatabaseEntry *entry)
 {
+	entry->nslots--;
 	slot->state = SLOT_FREE;
 	slot->generation++;
 	slot->database = InvalidOid;
@@ -165,23 +166,28 @@ slot_clear(Slot *slot)
 
 /*
  * Take a free slot for an executor of a role; the caller registers a worker
- * for it next.  Returns the slot's number, -1 when all are taken.
+ * for it next.  Returns the slot's number.  -1: all are taken, and the database
+ * waits for one; or others wait, and it has its share.  See shares.c.
  */
 int
 slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 {
+	DatabaseEntry *entry = my_database_entry;
+	bool		give_way;
 	int			result = -1;
 
+	Assert(entry != NULL && entry->database == database);
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < registry->nslots && result < 0; i++)
+	give_way = entry->nslots > 0 && share_is_exceeded(entry, entry->nslots + 1);
+	for (int i = 0; i < registry->nslots && result < 0 && !give_way; i++)
 	{
 		Slot	   *slot = &registry->slots[i];
 
 		SpinLockAcquire(&slot->mutex);
 		if (slot->state == SLOT_FREE)
 		{
-			slot_clear(slot);
 			slot->state = SLOT_STARTING;
+			slot->generation++;
 			slot->database = database;
 			slot->role = role;
 			slot->scheduler_generation = scheduler_generation;
@@ -194,6 +200,13 @@ slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 		}
 		SpinLockRelease(&slot->mutex);
 	}
+	if (result >= 0)
+	{
+		entry->nslots++;
+		share_stop_waiting(entry);
+	}
+	else if (!give_way)
+		share_wait_for_slot(entry);
 	LWLockRelease(registry->lock);
 
 	return result;
@@ -243,8 +256,9 @@ slot_release(int slot_number)
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	SpinLockAcquire(&slot->mutex);
 	if (slot_is_ours(slot) && slot->state == SLOT_STARTING && slot->pid == 0)
-		slot_clear(slot);
+		slot_clear(slot, my_database_entry);
 	SpinLockRelease(&slot->mutex);
+	share_slot_freed();
 	LWLockRelease(registry->lock);
 }
 
@@ -253,7 +267,7 @@ slot_release(int slot_number)
  * their scheduler ends.  The caller holds registry->lock exclusively.
  */
 void
-slots_forget_starting(Oid database)
+slots_forget_starting(DatabaseEntry *entry)
 {
 	for (int i = 0; i < registry->nslots; i++)
 	{
@@ -261,10 +275,11 @@ slots_forget_starting(Oid database)
 
 		SpinLockAcquire(&slot->mutex);
 		if (slot->state == SLOT_STARTING && slot->pid == 0 &&
-			slot->database == database)
-			slot_clear(slot);
+			slot->database == entry->database)
+			slot_clear(slot, entry);
 		SpinLockRelease(&slot->mutex);
 	}
+	share_slot_freed();
 }
 
 /*
@@ -284,6 +299,7 @@ slot_assign(int slot_number, const Run *run)
 	{
 		slot->run = *run;
 		slot->stop = STOP_NONE;
+		slot->stop_execution = 0;
 		slot->busy_since = now;
 		slot->state = SLOT_ASSIGNED;
 		pgprocno = slot->pgprocno;
@@ -301,7 +317,7 @@ slot_assign(int slot_number, const Run *run)
  * swallowed it.  An executor that is not busy is left alone.
  */
 void
-slot_request_stop(int slot_number, StopReason reason)
+slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
 {
 	Slot	   *slot = &registry->slots[slot_number];
 	pid_t		pid = 0;
@@ -311,9 +327,17 @@ slot_request_stop(int slot_number, StopReason reason)
 	if (slot_is_ours(slot) &&
 		(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING))
 	{
-		if (slot->stop == STOP_NONE || slot->stop == STOP_YIELD)
+		bool		current = (execution_id == 0 ||
+							   slot->progress.execution_id == execution_id);
+
+		/* a stop of the execution that runs is not replaced by one of another */
+		if (slot->stop == STOP_NONE || slot->stop == STOP_YIELD ||
+			slot->stop_execution != slot->progress.execution_id)
+		{
 			slot->stop = reason;
-		if (reason != STOP_YIELD)
+			slot->stop_execution = execution_id;
+		}
+		if (reason != STOP_YIELD && current)
 			pid = slot->pid;
 		pgprocno = slot->pgprocno;
 	}
@@ -348,21 +372,32 @@ slot_request_exit(int slot_number)
 }
 
 /*
- * Take the report of an executor whose run is over; it is idle then.  Returns
- * false when there is none.
+ * Take the report of an executor whose run is over; it is idle then, or asked to
+ * leave when another database waits for its slot.  Returns false when there is
+ * none.
  */
 bool
 slot_take_report(int slot_number, Report *report)
 {
 	Slot	   *slot = &registry->slots[slot_number];
 	bool		taken = false;
+	bool		give_way = false;
 	int			pgprocno = -1;
+
+	/* The number is read without the lock: usually nobody waits. */
+	if (*(volatile int *) &registry->nwaiting > 0)
+	{
+		LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+		give_way = share_is_exceeded(my_database_entry, my_database_entry->nslots);
+		LWLockRelease(registry->lock);
+	}
 
 	SpinLockAcquire(&slot->mutex);
 	if (slot_is_ours(slot) && slot->state == SLOT_REPORTED)
 	{
 		*report = slot->report;
 		slot->stop = STOP_NONE;
+		slot->exit_requested |= give_way;
 		slot->busy_since = 0;
 		slot->state = SLOT_IDLE;
 		if (slot->exit_requested)
@@ -376,6 +411,9 @@ slot_take_report(int slot_number, Report *report)
 }
 
 /* --- the executor's side --- */
+
+/* Runs between two looks at the memory of the process. */
+#define MEMORY_CHECK_INTERVAL 64
 
 /*
  * Take the slot this process was started for; see slots.h.  What makes a slot
@@ -399,13 +437,13 @@ slot_attach(int slot_number, uint32 generation)
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	entry = database_entry(slot->database, false);
 	SpinLockAcquire(&slot->mutex);
-	valid = slot->state == SLOT_STARTING && slot->pid == 0 &&
+	valid = entry != NULL && slot->state == SLOT_STARTING && slot->pid == 0 &&
 		slot->generation == generation;
 	if (valid &&
-		(entry == NULL || entry->state != DATABASE_ACTIVE ||
+		(entry->state != DATABASE_ACTIVE ||
 		 entry->generation != slot->scheduler_generation || entry->holds > 0))
 	{
-		slot_clear(slot);
+		slot_clear(slot, entry);
 		valid = false;
 	}
 	if (valid)
@@ -444,8 +482,9 @@ slot_detach(int code pg_attribute_unused(), Datum argument)
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	SpinLockAcquire(&slot->mutex);
-	slot_clear(slot);
+	slot_clear(slot, my_database_entry);
 	SpinLockRelease(&slot->mutex);
+	share_slot_freed();
 	has_scheduler = my_database_entry->state == DATABASE_ACTIVE;
 	LWLockRelease(registry->lock);
 
@@ -493,7 +532,11 @@ slot_take_run(Run *run)
 void
 slot_report(const Report *report)
 {
-	int64		memory = MemoryContextMemAllocated(TopMemoryContext, true);
+	int64		memory = my_slot->memory_bytes;
+
+	/* walking all contexts is too much for every run */
+	if (my_slot->runs_done % MEMORY_CHECK_INTERVAL == 0)
+		memory = MemoryContextMemAllocated(TopMemoryContext, true);
 
 	SpinLockAcquire(&my_slot->mutex);
 	Assert(my_slot->state == SLOT_RUNNING);
@@ -507,11 +550,23 @@ slot_report(const Report *report)
 	wake_entry(my_database_entry, WAKE_REPORT);
 }
 
-/* Whether, and why, the scheduler wants the present run to end.  Cheap. */
+/*
+ * Whether, and why, the scheduler wants the work on an execution of the present
+ * run to end.  Cheap: no lock while nobody asks.
+ */
 StopReason
-slot_stop_reason(void)
+slot_stop_reason(int64 execution_id)
 {
-	return my_slot == NULL ? STOP_NONE : *(volatile StopReason *) &my_slot->stop;
+	StopReason	reason = *(volatile StopReason *) &my_slot->stop;
+
+	if (reason == STOP_NONE)
+		return STOP_NONE;
+	SpinLockAcquire(&my_slot->mutex);
+	reason = my_slot->stop;
+	if (my_slot->stop_execution != 0 && my_slot->stop_execution != execution_id)
+		reason = STOP_NONE;
+	SpinLockRelease(&my_slot->mutex);
+	return reason;
 }
 
 /* Whether the scheduler wants this executor to leave when idle.  Cheap. */
@@ -519,6 +574,18 @@ bool
 slot_exit_requested(void)
 {
 	return *(volatile bool *) &my_slot->exit_requested;
+}
+
+/* Whether it may leave now: asked to, and its last report was taken. */
+bool
+slot_may_leave(void)
+{
+	bool		result;
+
+	SpinLockAcquire(&my_slot->mutex);
+	result = my_slot->exit_requested && my_slot->state == SLOT_IDLE;
+	SpinLockRelease(&my_slot->mutex);
+	return result;
 }
 
 /* Show what this executor does now; NULL: nothing. */

@@ -155,6 +155,7 @@ typedef struct Slot
 	uint32		scheduler_generation;	/* of the scheduler that started it */
 	bool		exit_requested; /* leave when idle */
 	StopReason	stop;			/* for the present run */
+	int64		stop_execution; /* of a run of several executions: the one that is to stop; 0 = all */
 	Run			run;
 	Report		report;
 	Progress	progress;
@@ -188,6 +189,8 @@ typedef struct DatabaseEntry
 	int			scheduler_pgprocno;
 	uint32		generation;		/* ++ at each scheduler start */
 	int			holds;			/* > 0: no scheduler may run (DROP DATABASE, DROP EXTENSION ...) */
+	int			nslots;			/* slots of this database that are not free */
+	TimestampTz waits_until;	/* its scheduler wants a slot: see shares.c; 0 = no */
 	TimestampTz started_at;		/* of the scheduler: when it was registered */
 	TimestampTz next_start;		/* not before, after a failure */
 	int			failures;		/* schedulers that failed one after the other */
@@ -206,6 +209,7 @@ typedef struct Registry
 	int			launcher_pgprocno;
 	int			ndatabases;		/* size of the array */
 	int			nslots;
+	int			nwaiting;		/* databases that wait for a slot */
 	ConditionVariable databases_changed;	/* a scheduler or executor came or went */
 	ConditionVariable finished[NUM_WAIT_CHANNELS];	/* executions ended; channel = id % n */
 	DatabaseEntry *databases;
@@ -267,15 +271,16 @@ extern uint32 scheduler_take_wake(DatabaseEntry *entry);
 
 /* --- slots: the scheduler's side.  None of them touches a slot that has gone
  * to another scheduler. --- */
-extern int	slot_allocate(Oid database, Oid role, uint32 scheduler_generation);	/* -1: none free */
+/* -1: none free; the scheduler is woken (WAKE_REPORT) when there may be one. */
+extern int	slot_allocate(Oid database, Oid role, uint32 scheduler_generation);
 extern uint32 slot_generation(int slot);	/* to remember after slot_allocate() */
 extern SlotState slot_state(int slot, uint32 generation);	/* SLOT_FREE: that executor is gone */
 extern void slot_release(int slot); /* its process never came: STARTING -> FREE; else nothing */
 extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED, wakes; false: it has gone */
-extern void slot_request_stop(int slot, StopReason reason); /* with SIGINT, except STOP_YIELD; can be repeated */
+extern void slot_request_stop(int slot, StopReason reason, int64 execution_id); /* with SIGINT, except STOP_YIELD; can be repeated */
 extern void slot_request_exit(int slot);	/* leave when idle */
 extern bool slot_take_report(int slot, Report *report); /* REPORTED -> IDLE */
-extern void slots_forget_starting(Oid database);	/* the scheduler's exit; lock held */
+extern void slots_forget_starting(DatabaseEntry *entry);	/* the scheduler's exit; lock held */
 
 /* --- slots: the executor's side --- */
 /*
@@ -288,10 +293,17 @@ extern void slot_attach(int slot, uint32 generation);
  * is STARTING -> IDLE: a slot that goes from STARTING to FREE never connected. */
 extern bool slot_take_run(Run *run);
 extern void slot_report(const Report *report);	/* RUNNING -> REPORTED, wakes the scheduler */
-extern StopReason slot_stop_reason(void);
+extern StopReason slot_stop_reason(int64 execution_id);
 extern bool slot_exit_requested(void);
+extern bool slot_may_leave(void);	/* asked to leave, and the last report was taken */
 extern void slot_set_progress(const Progress *progress);	/* NULL: nothing */
 extern Slot *my_slot;
+
+/* --- slots: databases share them (shares.c); registry lock held exclusively --- */
+extern void share_wait_for_slot(DatabaseEntry *entry);
+extern void share_stop_waiting(DatabaseEntry *entry);
+extern void share_slot_freed(void);
+extern bool share_is_exceeded(const DatabaseEntry *entry, int nslots);
 
 /* --- anybody --- */
 extern void slot_snapshot(int slot, Slot *copy);	/* consistent; for views */

@@ -1,0 +1,586 @@
+/*-------------------------------------------------------------------------
+ *
+ * drive.c
+ *	  The durable driver: one transaction per leaf.
+ *
+ * NOTES
+ *	  Runs in executors.  A transaction holds at most one leaf: first the user's
+ *	  SQL, then its row and the bookkeeping that follows, then COMMIT.  The phase
+ *	  says what an error means:
+ *
+ *	  BOOKKEEPING	no leaf in this transaction: the run ends with the error, the
+ *					scheduler counts a recovery
+ *	  LEAF			the user's SQL failed: the thread has not moved; the failure is
+ *					recorded in a second transaction
+ *	  AFTER			the leaf had succeeded, something behind it failed (a deferred
+ *					constraint at COMMIT, the disk): the thread is reloaded from the
+ *					rows and stands in front of the leaf again; then as for LEAF
+ *
+ *	  Cancels are held off while our own statements run: what has ended is
+ *	  recorded.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "executor/drive.h"
+#include "interpreter/leaf.h"
+#include "interpreter/scope.h"
+
+typedef enum Phase
+{
+	PHASE_BOOKKEEPING,
+	PHASE_LEAF,
+	PHASE_AFTER
+} Phase;
+
+typedef struct Driver
+{
+	const Run  *run;
+	Report	   *report;
+	MemoryContext context;
+	int			position;		/* RUN_START: execution, RUN_CHILDREN: child */
+	Thread	   *thread;
+	bool		standing;		/* the thread is where the driver is to go on */
+	bool		leaf_again;		/* its leaf has been prepared and is to be run */
+	Phase		phase;
+	bool		leaf_done;		/* in this transaction */
+	bool		any_leaf;		/* of this run has run: it may yield */
+
+	/* a failure to be recorded */
+	StepError  *failure;
+	StepStatus	failure_status;
+	bool		reload;			/* the thread has moved on: make it anew from its rows */
+	ScopeId		reload_scope;
+} Driver;
+
+/* --- transactions --- */
+
+static void
+begin(Driver *driver)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	/* what the role's settings ask for is for its own SQL (run_sql) */
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	driver->phase = PHASE_BOOKKEEPING;
+	driver->leaf_done = false;
+	HOLD_CANCEL_INTERRUPTS();
+	MemoryContextSwitchTo(driver->context);
+}
+
+/*
+ * Write what has happened and commit.  The steps of a relaxed definition do not
+ * wait for the disk, the end of the execution does.
+ */
+static void
+finish(Driver *driver, bool leaf_pending)
+{
+	Thread	   *thread = driver->thread;
+	int			saved_synchronous_commit = synchronous_commit;
+	bool		execution_ended;
+
+	journal_flush(thread);
+	execution_ended = thread->execution_ended && !thread->execution_lost;
+	if (thread->plan->relaxed && !execution_ended &&
+		synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
+		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+	PG_TRY();
+	{
+		CommitTransactionCommand();
+	}
+	PG_FINALLY();
+	{
+		synchronous_commit = saved_synchronous_commit;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(driver->context);
+	RESUME_CANCEL_INTERRUPTS();
+
+	if (driver->leaf_done)
+	{
+		my_slot->steps_done++;
+		pg_atomic_fetch_add_u64(&my_database_entry->steps_done, 1);
+	}
+	driver->leaf_done = false;
+	driver->phase = PHASE_BOOKKEEPING;
+	if (execution_ended)
+	{
+		pg_atomic_fetch_add_u64(&my_database_entry->executions_done, 1);
+		broadcast_finished(thread->execution->id);
+	}
+	journal_committed(thread, leaf_pending);
+	pgstat_report_stat(false);
+}
+
+/* --- threads --- */
+
+/* The execution of the present position. */
+static int64
+present_execution(const Driver *driver)
+{
+	return driver->run->execution_ids[driver->run->kind == RUN_START ? driver->position : 0];
+}
+
+static StopReason
+stop_reason(const Driver *driver)
+{
+	return slot_stop_reason(present_execution(driver));
+}
+
+/*
+ * Make the thread the run is about.  Returns false when there is nothing to do.
+ */
+static bool
+make_thread(Driver *driver)
+{
+	const Run  *run = driver->run;
+	LoadedExecution *execution;
+
+	if (driver->thread != NULL && run->kind == RUN_CHILDREN && !driver->reload)
+	{
+		thread_move_to_child(driver->thread, driver->position, run->fresh);
+		return true;
+	}
+	/* NULL when it is not running any more: cancelled, say */
+	execution = execution_load(present_execution(driver));
+	if (execution == NULL)
+		return false;
+	if (driver->reload)
+	{
+		driver->thread = thread_resume(execution, execution->parallel, &driver->reload_scope);
+		return true;
+	}
+	switch (run->kind)
+	{
+		case RUN_START:
+			driver->thread = thread_create(execution, execution->parallel);
+			break;
+		case RUN_THREAD:
+			driver->thread = thread_resume(execution, execution->parallel, &run->scope);
+			break;
+		case RUN_JOIN:
+			driver->thread = thread_join(execution, execution->parallel, &run->scope,
+										 run->node, run->visit);
+			break;
+		case RUN_CHILDREN:
+			driver->thread = thread_child(execution, execution->parallel, &run->scope,
+										  run->node, run->visit, driver->position, run->fresh);
+			break;
+	}
+	return true;
+}
+
+/* Show in the slot what runs now. */
+static void
+show_progress(Thread *thread)
+{
+	Leaf	   *leaf = &thread->leaf;
+	Progress	progress;
+
+	progress.execution_id = thread->execution->id;
+	progress.definition_id = thread->execution->definition_id;
+	strlcpy(progress.workflow, thread->execution->workflow, sizeof(progress.workflow));
+	strlcpy(progress.step_id, leaf->node->id, sizeof(progress.step_id));
+	strlcpy(progress.scope, leaf->scope, sizeof(progress.scope));
+	progress.visit = leaf->visit;
+	progress.attempt = leaf->attempt;
+	progress.iteration = leaf->iteration;
+	progress.step_started_at = leaf->started_at;
+	progress.execution_started_at = thread->execution->started_at;
+	slot_set_progress(&progress);
+}
+
+/* --- leaves --- */
+
+static const char *
+leaf_text(const Leaf *leaf)
+{
+	if (leaf->task.sql != NULL)
+		return leaf->task.sql;
+	return leaf->agent_name ? leaf->agent_name : leaf->node->id;
+}
+
+/*
+ * Run the user's SQL.  Errors come out of here with phase LEAF.
+ */
+static Jsonb *
+run_leaf(Driver *driver)
+{
+	Thread	   *thread = driver->thread;
+	Leaf	   *leaf = &thread->leaf;
+	Jsonb	   *result;
+
+	show_progress(thread);
+	debug_query_string = leaf_text(leaf);
+	pgstat_report_activity(STATE_RUNNING, debug_query_string);
+	driver->phase = PHASE_LEAF;
+	driver->any_leaf = true;
+	MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
+
+	if (!leaf->transaction_none)
+		discard_session_state();
+	RESUME_CANCEL_INTERRUPTS();
+	leaf_timer_start(leaf->deadline);
+	CHECK_FOR_INTERRUPTS();
+	if (leaf->transaction_none)
+	{
+		/* without a transaction around it: at least once */
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
+		result = run_sql_outside_transaction(&leaf->task);
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
+	}
+	else
+		result = run_sql(&leaf->task);
+	result = thread_leaf_output(thread, result);
+
+	/* it has ended: a cancel that comes now has come too late */
+	leaf_timer_stop();
+	HOLD_CANCEL_INTERRUPTS();
+	QueryCancelPending = false;
+	debug_query_string = NULL;
+	driver->phase = PHASE_AFTER;
+	MemoryContextSwitchTo(driver->context);
+	return result;
+}
+
+/* Run the leaf the thread stands at and take its result. */
+static void
+run_pending_leaf(Driver *driver)
+{
+	Jsonb	   *output = run_leaf(driver);
+
+	driver->leaf_done = true;
+	thread_leaf_succeeded(driver->thread, output);
+}
+
+/* The leaf is not to be run: somebody wants the thread to stop. */
+static void
+stop_at_leaf(Driver *driver, StopReason reason)
+{
+	StepError	error = {.type = "Cancelled", .sqlerrcode = ERRCODE_QUERY_CANCELED,
+	.message = "not started: the execution was stopped"};
+
+	thread_leaf_failed(driver->thread, reason == STOP_TIMEOUT ? STATUS_TIMED_OUT : STATUS_CANCELLED,
+					   &error);
+}
+
+static bool
+is_stop(StopReason reason)
+{
+	return reason != STOP_NONE && reason != STOP_YIELD;
+}
+
+/*
+ * Record the failure of the last transaction's leaf.
+ */
+static void
+record_failure(Driver *driver)
+{
+	StepError  *failure = driver->failure;
+	bool		reloaded = driver->reload;
+
+	driver->failure = NULL;
+	driver->reload = false;
+	if (reloaded)
+	{
+		/* the thread stands in front of the leaf again, unless the world changed */
+		if (thread_next(driver->thread) != THREAD_LEAF)
+			return;
+	}
+	thread_leaf_failed(driver->thread, driver->failure_status, failure);
+	driver->leaf_done = true;
+	driver->phase = PHASE_BOOKKEEPING;
+}
+
+/*
+ * Drive the thread until it ends, forks, yields or stops; raises whatever goes
+ * wrong.
+ */
+static RunOutcome
+drive_thread(Driver *driver)
+{
+	begin(driver);
+	if (!driver->standing && !make_thread(driver))
+	{
+		RESUME_CANCEL_INTERRUPTS();
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(driver->context);
+		return OUTCOME_LOST;
+	}
+	driver->standing = true;
+	if (driver->failure != NULL)
+		record_failure(driver);
+	else if (driver->leaf_again)
+	{
+		driver->leaf_again = false;
+		run_pending_leaf(driver);
+	}
+
+	for (;;)
+	{
+		Thread	   *thread = driver->thread;
+		StopReason	reason;
+
+		switch (thread_next(thread))
+		{
+			case THREAD_LEAF:
+				if (driver->leaf_done || thread->dirty)
+				{
+					finish(driver, true);
+					reason = stop_reason(driver);
+					if (reason == STOP_YIELD && driver->any_leaf)
+						return OUTCOME_YIELDED;
+					begin(driver);
+				}
+				reason = stop_reason(driver);
+				if (is_stop(reason))
+				{
+					stop_at_leaf(driver, reason);
+					driver->leaf_done = true;
+					break;
+				}
+				run_pending_leaf(driver);
+				break;
+			case THREAD_FORK:
+				finish(driver, false);
+				driver->report->fork = thread->fork;
+				return OUTCOME_FORK;
+			case THREAD_FLUSH:
+				finish(driver, false);
+				begin(driver);
+				if (is_stop(stop_reason(driver)))
+				{
+					RESUME_CANCEL_INTERRUPTS();
+					CommitTransactionCommand();
+					MemoryContextSwitchTo(driver->context);
+					return OUTCOME_STOPPED;
+				}
+				break;
+			case THREAD_ENDED:
+				finish(driver, false);
+				return is_stop(stop_reason(driver)) && thread->outcome == SCOPE_CANCELLED
+					? OUTCOME_STOPPED : OUTCOME_DONE;
+		}
+	}
+}
+
+/*
+ * An error ended the transaction.  Returns true when the failure is to be
+ * recorded and the thread goes on, false when the run ends with *outcome.
+ */
+static bool
+sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *outcome)
+{
+	StopReason	reason = stop_reason(driver);
+	bool		cancelled = (error->sqlerrcode == ERRCODE_QUERY_CANCELED);
+
+	if (driver->phase != PHASE_LEAF && error_is_fence(error))
+	{
+		*outcome = OUTCOME_LOST;
+		return false;
+	}
+	if (driver->phase == PHASE_BOOKKEEPING)
+	{
+		EmitErrorReport();
+		*outcome = cancelled && is_stop(reason) ? OUTCOME_STOPPED : OUTCOME_ERROR;
+		strlcpy(driver->report->error, error->message ? error->message : "",
+				sizeof(driver->report->error));
+		return false;
+	}
+
+	/* meant for another execution of this run, and late: run the leaf again */
+	if (cancelled && !timed_out && !is_stop(reason) && is_stop(my_slot->stop) &&
+		driver->phase == PHASE_LEAF)
+	{
+		driver->leaf_again = true;
+		return true;
+	}
+
+	if (driver->phase == PHASE_AFTER)
+	{
+		driver->reload = true;
+		driver->reload_scope = driver->thread->bottom->scope_id;
+		driver->standing = false;
+	}
+	driver->failure = leaf_error(error);
+	driver->failure_status = STATUS_FAILED;
+	if (cancelled && timed_out)
+	{
+		if (!driver->reload)
+			driver->failure = leaf_timeout_error(&driver->thread->leaf);
+		driver->failure_status = STATUS_TIMED_OUT;
+	}
+	else if (cancelled && is_stop(reason))
+	{
+		driver->failure->type = reason == STOP_TIMEOUT ? "Timeout" : "Cancelled";
+		driver->failure_status = reason == STOP_TIMEOUT ? STATUS_TIMED_OUT : STATUS_CANCELLED;
+	}
+	return true;
+}
+
+/*
+ * Drive one thread whatever happens to it.
+ */
+static RunOutcome
+drive_one(Driver *driver)
+{
+	volatile RunOutcome outcome = OUTCOME_DONE;
+	volatile bool done = false;
+
+	while (!done)
+	{
+		PG_TRY();
+		{
+			outcome = drive_thread(driver);
+			done = true;
+		}
+		PG_CATCH();
+		{
+			RunOutcome	ended = OUTCOME_ERROR;
+			ErrorData  *error;
+			bool		timed_out;
+
+			HOLD_INTERRUPTS();
+			timed_out = leaf_timer_stop();
+			MemoryContextSwitchTo(driver->context);
+			error = CopyErrorData();
+			done = !sort_out_error(driver, error, timed_out, &ended);
+			outcome = ended;
+			AbortOutOfAnyTransaction();
+			MemoryContextSwitchTo(driver->context);
+			FlushErrorState();
+			QueryCancelPending = false;
+			debug_query_string = NULL;
+			RESUME_INTERRUPTS();
+		}
+		PG_END_TRY();
+	}
+	return outcome;
+}
+
+/* --- runs --- */
+
+/* How the thread of a child ended, into the report's counts. */
+static void
+count_child(Report *report, ScopeOutcome outcome)
+{
+	switch (outcome)
+	{
+		case SCOPE_COMPLETED:
+			report->completed++;
+			break;
+		case SCOPE_SKIPPED:
+			report->skipped++;
+			break;
+		default:
+			report->failed++;
+			break;
+	}
+}
+
+/* Fresh executions, one after the other. */
+static RunOutcome
+drive_executions(Driver *driver)
+{
+	RunOutcome	outcome = OUTCOME_DONE;
+
+	for (driver->position = 0; driver->position < driver->run->nexecutions; driver->position++)
+	{
+		MemoryContext outer = driver->context;
+
+		/* what one execution needs is gone before the next one begins */
+		driver->context = AllocSetContextCreate(outer, "workflow execution",
+												ALLOCSET_DEFAULT_SIZES);
+		driver->thread = NULL;
+		driver->standing = false;
+		driver->any_leaf = false;
+		outcome = drive_one(driver);
+		MemoryContextSwitchTo(outer);
+		MemoryContextDelete(driver->context);
+		driver->context = outer;
+		driver->report->handled++;
+		if (outcome == OUTCOME_LOST)
+			outcome = OUTCOME_DONE;	/* cancelled before it began, say */
+		if (outcome != OUTCOME_DONE)
+			break;
+		if (slot_stop_reason(0) != STOP_NONE || slot_exit_requested())
+			break;				/* the rest goes back */
+	}
+	return outcome;
+}
+
+/* Children [from, to) of a container, one after the other. */
+static RunOutcome
+drive_children(Driver *driver)
+{
+	const Run  *run = driver->run;
+	Report	   *report = driver->report;
+
+	for (driver->position = run->from; driver->position < run->to; driver->position++)
+	{
+		RunOutcome	outcome;
+
+		driver->standing = false;
+		outcome = drive_one(driver);
+		if (outcome != OUTCOME_DONE && outcome != OUTCOME_STOPPED)
+			return outcome;
+		report->handled++;
+		if (driver->thread->execution_ended)
+		{
+			report->execution_ended = true;
+			return outcome;
+		}
+		count_child(report, driver->thread->outcome);
+		if (outcome == OUTCOME_STOPPED)
+			return outcome;
+		if (run->stop_on_failure && report->failed > 0)
+			return OUTCOME_DONE;
+		if (stop_reason(driver) != STOP_NONE && driver->position + 1 < run->to)
+			return stop_reason(driver) == STOP_YIELD ? OUTCOME_YIELDED : OUTCOME_STOPPED;
+	}
+	return OUTCOME_DONE;
+}
+
+void
+drive_run(const Run *run, Report *report, MemoryContext context)
+{
+	Driver		driver = {.run = run,.report = report,.context = context};
+
+	memset(report, 0, sizeof(Report));
+	MemoryContextSwitchTo(context);
+	switch (run->kind)
+	{
+		case RUN_START:
+			report->outcome = drive_executions(&driver);
+			break;
+		case RUN_CHILDREN:
+			report->outcome = drive_children(&driver);
+			break;
+		case RUN_THREAD:
+		case RUN_JOIN:
+			report->outcome = drive_one(&driver);
+			if (driver.thread != NULL && driver.thread->ended)
+			{
+				report->execution_ended = driver.thread->execution_ended;
+				report->scope_ended = !driver.thread->execution_ended;
+				report->scope_skipped = (driver.thread->outcome == SCOPE_SKIPPED);
+				report->scope_failed = (driver.thread->outcome != SCOPE_COMPLETED &&
+										driver.thread->outcome != SCOPE_SKIPPED);
+			}
+			break;
+	}
+	slot_set_progress(NULL);
+	pgstat_report_activity(STATE_IDLE, NULL);
+}

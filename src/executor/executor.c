@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * executor.c
+ *	  Executor process: takes runs out of its slot and does them.
+ *
+ * NOTES
+ *	  A dynamic background worker, connected as one role for life.  Between runs
+ *	  it sleeps on its latch with no transaction, no snapshot and no lock.  It
+ *	  leaves when the scheduler asks it to, which is also how it is recycled after
+ *	  many runs or when it has grown.
+ *
+ *	  Everything a step may have left in the session is discarded before the next
+ *	  step runs (see run_sql.h).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+
+#include "executor/drive.h"
+#include "shared/settings.h"
+#include "shared/slots.h"
+#include "shared/worker.h"
+
+/* Has this process done its share, or grown too large? */
+static bool
+wants_recycling(void)
+{
+	if (setting_executor_max_runs > 0 && my_slot->runs_done >= setting_executor_max_runs)
+		return true;
+	return setting_executor_max_memory > 0 &&
+		my_slot->memory_bytes / 1024 > setting_executor_max_memory;
+}
+
+void
+workflow_executor_main(Datum argument)
+{
+	WorkerParameters parameters;
+	MemoryContext context;
+	Run		   *run;
+	Report	   *report;
+
+	worker_initialize(&parameters);
+	slot_attach(parameters.slot, parameters.generation);
+	worker_connect(parameters.database, parameters.role, "pg_workflow executor");
+
+	context = AllocSetContextCreate(TopMemoryContext, "workflow run", ALLOCSET_DEFAULT_SIZES);
+	run = MemoryContextAlloc(TopMemoryContext, sizeof(Run));
+	report = MemoryContextAlloc(TopMemoryContext, sizeof(Report));
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (slot_take_run(run))
+		{
+			drive_run(run, report, context);
+			MemoryContextSwitchTo(TopMemoryContext);
+			MemoryContextReset(context);
+			slot_report(report);
+			if (wants_recycling())
+				my_slot->exit_requested = true;
+			continue;
+		}
+		if (slot_may_leave())
+			break;
+		worker_sleep(-1, wait_event_executor());
+	}
+	pgstat_report_stat(true);
+	proc_exit(0);
+}

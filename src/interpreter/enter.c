@@ -1,0 +1,389 @@
+/*-------------------------------------------------------------------------
+ *
+ * enter.c
+ *	  Entering a step: is it to run, with what input, and what does it do?
+ *
+ * NOTES
+ *	  Same place and transaction as thread.c.  Steps without user SQL (set,
+ *	  succeed, fail, skipped ones) end here; a leaf is only prepared.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "interpreter/thread.h"
+
+/*
+ * The number of this visit.  Only a step on a cycle can be visited more than
+ * once in a scope, and cycles exist in the root scope only.
+ */
+static int
+next_visit(Thread *thread, Frame *frame, PlanNode *node)
+{
+	if (!node->on_cycle)
+		return 1;
+	if (frame->visits == NULL)
+	{
+		frame->visits = MemoryContextAlloc(frame->scope_context,
+										   thread->plan->nnodes * sizeof(int));
+		for (int i = 0; i < thread->plan->nnodes; i++)
+			frame->visits[i] = frame->fresh ? 0 : -1;
+	}
+	if (frame->visits[node->index] < 0)
+	{
+		StepRecord *record = step_find(thread->execution->id, frame->scope, node->id, 0);
+
+		frame->visits[node->index] = record ? record->visit : 0;
+	}
+	return ++frame->visits[node->index];
+}
+
+/* The leaf cannot even begin: record that. */
+static void
+step_not_started(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
+				 StepStatus status, const StepError *error)
+{
+	step_fail(row, status, error);
+	step_ended(thread, frame, node, row);
+}
+
+/* Settings of the definition first, the step's own over them. */
+static void
+leaf_settings(Thread *thread, PlanNode *node, SqlTask *task)
+{
+	WorkflowPlan	   *plan = thread->plan;
+	PlanSetting *settings;
+
+	if (plan->nsettings == 0 || node->nsettings == 0)
+	{
+		task->settings = plan->nsettings ? plan->settings : node->settings;
+		task->nsettings = plan->nsettings + node->nsettings;
+		return;
+	}
+	settings = palloc((plan->nsettings + node->nsettings) * sizeof(PlanSetting));
+	memcpy(settings, plan->settings, plan->nsettings * sizeof(PlanSetting));
+	memcpy(settings + plan->nsettings, node->settings, node->nsettings * sizeof(PlanSetting));
+	task->settings = settings;
+	task->nsettings = plan->nsettings + node->nsettings;
+}
+
+/* Say what an agent step runs.  Returns an error, or NULL. */
+static StepError *
+leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
+{
+	const Agent *agent = agent_find(node->agent_name);
+	StepError  *error;
+
+	if (agent != NULL && agent->active && agent->kind != AGENT_QUEUE)
+	{
+		leaf->task.kind = agent->kind == AGENT_FUNCTION ? SQL_TASK_FUNCTION : SQL_TASK_STATEMENTS;
+		leaf->task.function = agent->function;
+		leaf->task.sql = agent->sql;
+		leaf->task.result = agent->result;
+		if (*timeout_seconds == 0)
+			*timeout_seconds = agent->timeout_seconds;
+		return NULL;
+	}
+
+	error = palloc0(sizeof(StepError));
+	if (agent == NULL)
+	{
+		error->type = "AgentNotFound";
+		error->sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
+		error->message = psprintf("agent \"%s\" does not exist", node->agent_name);
+		error->hint = "Register it with workflow.register_agent().";
+	}
+	else if (!agent->active)
+	{
+		error->type = "AgentInactive";
+		error->sqlerrcode = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+		error->message = psprintf("agent \"%s\" is inactive", node->agent_name);
+		error->hint = "Activate it with workflow.set_agent_status().";
+	}
+	else
+	{
+		error->type = "AgentKind";
+		error->sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED;
+		error->message = psprintf("agent \"%s\" is served by a queue", node->agent_name);
+	}
+	return error;
+}
+
+/*
+ * Prepare a step that runs user SQL.  Returns false when it failed before it
+ * began; the failure is recorded then.
+ */
+static bool
+leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
+{
+	Leaf	   *leaf = &thread->leaf;
+	EvaluateContext context;
+	StepError  *error = NULL;
+	int			timeout_seconds = node->timeout_seconds;
+
+	memset(leaf, 0, sizeof(Leaf));
+	leaf->node = node;
+	leaf->visit = row->visit;
+	leaf->attempt = row->attempt;
+	leaf->scope = frame->scope;
+	leaf->iteration = row->loop_iteration_index;
+	leaf->agent_name = node->agent_name;
+	leaf->started_at = row->started_at;
+	leaf->task.kind = SQL_TASK_STATEMENTS;
+	leaf->task.sql = node->sql;
+	leaf->task.result = node->result;
+	leaf->transaction_none = node->transaction_none;
+	leaf_settings(thread, node, &leaf->task);
+
+	evaluate_in(thread, frame, &context);
+	if (node->input_mapping != NULL)
+	{
+		leaf->input = evaluate_template(&context, node->input_mapping);
+		if (leaf->input == NULL)
+			error = mapping_error("input_mapping", &context);
+	}
+	leaf->task.input = leaf->input;
+	row->input = leaf->input;
+
+	if (error == NULL && node->nparams > 0)
+	{
+		leaf->task.nparams = node->nparams;
+		leaf->task.params = palloc(node->nparams * sizeof(Jsonb *));
+		for (int i = 0; i < node->nparams && error == NULL; i++)
+		{
+			leaf->task.params[i] = evaluate_template(&context, node->params[i]);
+			if (leaf->task.params[i] == NULL)
+				error = mapping_error(psprintf("params[%d]", i), &context);
+		}
+	}
+	if (error == NULL && node->type == STEP_AGENT)
+		error = leaf_agent(node, leaf, &timeout_seconds);
+	if (error != NULL)
+	{
+		step_not_started(thread, frame, node, row, STATUS_FAILED, error);
+		return false;
+	}
+
+	leaf->deadline = frame->deadline;
+	if (timeout_seconds > 0)
+		leaf->deadline = Min(leaf->deadline,
+							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														 (int64) timeout_seconds * 1000));
+	return true;
+}
+
+/* A set step: variables and an output, no SQL. */
+static void
+run_set(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
+{
+	EvaluateContext context;
+	Frame	   *owner = variables_frame(frame);
+	Jsonb	   *variables = frame_variables(thread, owner);
+	JsonbParseState *state = NULL;
+	StepError  *error = NULL;
+
+	evaluate_in(thread, frame, &context);
+	if (node->nassign > 0)
+	{
+		JsonbIterator *it;
+		JsonbValue	value;
+		JsonbIteratorToken token;
+
+		/* the variables as they are, then the new values over them */
+		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		if (variables != NULL)
+		{
+			it = JsonbIteratorInit(&variables->root);
+			token = JsonbIteratorNext(&it, &value, true);
+			while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+				if (token == WJB_KEY || token == WJB_VALUE)
+					pushJsonbValue(&state, token, &value);
+		}
+		for (int i = 0; i < node->nassign && error == NULL; i++)
+		{
+			Jsonb	   *assigned = evaluate_template(&context, node->assign_values[i]);
+
+			if (assigned == NULL)
+			{
+				error = mapping_error(psprintf("assign.%s", node->assign_names[i]), &context);
+				break;
+			}
+			value.type = jbvString;
+			value.val.string.val = node->assign_names[i];
+			value.val.string.len = strlen(node->assign_names[i]);
+			pushJsonbValue(&state, WJB_KEY, &value);
+			if (JB_ROOT_IS_SCALAR(assigned))
+				JsonbExtractScalar(&assigned->root, &value);
+			else
+			{
+				value.type = jbvBinary;
+				value.val.binary.data = &assigned->root;
+				value.val.binary.len = VARSIZE(assigned) - VARHDRSZ;
+			}
+			pushJsonbValue(&state, WJB_VALUE, &value);
+		}
+		if (error == NULL)
+		{
+			MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
+			Jsonb	   *before = owner->variables;
+
+			owner->variables = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+			owner->variables_loaded = true;
+			MemoryContextSwitchTo(oldcontext);
+			row->input = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(owner->variables));
+			if (before != NULL && before != owner->variables)
+				pfree(before);
+		}
+	}
+	if (error == NULL && node->output != NULL)
+	{
+		evaluate_in(thread, frame, &context);
+		row->output = evaluate_template(&context, node->output);
+		if (row->output == NULL)
+			error = mapping_error("output", &context);
+	}
+	if (error != NULL)
+		step_fail(row, STATUS_FAILED, error);
+	step_ended(thread, frame, node, row);
+}
+
+/* succeed and fail: the end of the execution, wherever they stand. */
+static void
+run_terminal(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
+{
+	EvaluateContext context;
+	StepError	error = {"WorkflowFailed", "the workflow failed"};
+	Template   *const parts[] = {node->error, node->message};
+	StepError  *failure = NULL;
+
+	evaluate_in(thread, frame, &context);
+	for (int i = 0; i < 2 && node->type == STEP_FAIL; i++)
+	{
+		Jsonb	   *value;
+		JsonbValue	scalar;
+		char	   *text;
+
+		if (parts[i] == NULL)
+			continue;
+		value = evaluate_template(&context, parts[i]);
+		if (value == NULL)
+		{
+			error.message = context.message;
+			break;
+		}
+		if (JB_ROOT_IS_SCALAR(value) && JsonbExtractScalar(&value->root, &scalar) &&
+			scalar.type == jbvString)
+			text = pnstrdup(scalar.val.string.val, scalar.val.string.len);
+		else
+			text = JsonbToCString(NULL, &value->root, VARSIZE(value));
+		if (i == 0)
+			error.type = text;
+		else
+			error.message = text;
+	}
+	if (node->output != NULL)
+	{
+		row->output = evaluate_template(&context, node->output);
+		if (row->output == NULL)
+			failure = mapping_error("output", &context);
+	}
+
+	row->completed_at = thread_time(thread);
+	if (node->type == STEP_FAIL || failure != NULL)
+	{
+		step_fail(row, STATUS_FAILED, failure ? failure : &error);
+		row->scope_outcome = SCOPE_FAILED;
+		thread->outcome = SCOPE_FAILED;
+		journal_add(thread, row);
+		execution_ended(thread, "failed", row->output, row->error, row->error_type);
+	}
+	else
+	{
+		row->scope_outcome = SCOPE_COMPLETED;
+		thread->outcome = SCOPE_COMPLETED;
+		if (node->is_referenced)
+			frame_remember(thread, frame, node, row);
+		journal_add(thread, row);
+		execution_ended(thread, "completed", row->output, NULL, NULL);
+	}
+}
+
+/*
+ * Take the step the frame stands at.  again: it has ended, or a scope was
+ * opened; the thread goes on.
+ */
+ThreadAction
+step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
+{
+	int			visit = next_visit(thread, frame, node);
+	StepRow    *row = step_row(thread, frame, node, visit);
+	EvaluateContext context;
+
+	*again = true;
+	if (frame->deadline != DT_NOEND && row->started_at >= frame->deadline)
+	{
+		StepError	error = {"Timeout", "not started: the time for its scope was over",
+		.sqlerrcode = ERRCODE_QUERY_CANCELED};
+
+		step_not_started(thread, frame, node, row, STATUS_TIMED_OUT, &error);
+		return THREAD_LEAF;
+	}
+	if (node->max_visits > 0 && visit > node->max_visits)
+	{
+		StepError	error = {"MaxVisitsExceeded", .sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED};
+
+		error.message = psprintf("step \"%s\" was to be visited more than %d times",
+								 node->id, node->max_visits);
+		error.hint = "See \"max_visits\" of the step.";
+		step_not_started(thread, frame, node, row, STATUS_FAILED, &error);
+		return THREAD_LEAF;
+	}
+	if (node->when != NULL)
+	{
+		char	   *why;
+		bool		go;
+
+		evaluate_in(thread, frame, &context);
+		go = evaluate_condition(&context, node->when, &why);
+		if (!go)
+		{
+			row->status = STATUS_SKIPPED;
+			row->condition_expression = node->when_text;
+			row->condition_result = false;
+			if (why != NULL)
+			{
+				StepError	error = {"ConditionError", why, .sqlerrcode = ERRCODE_DATA_EXCEPTION};
+
+				row->error_type = error.type;
+				row->error = step_error_jsonb(&error, node->id, frame->scope);
+			}
+			step_ended(thread, frame, node, row);
+			return THREAD_LEAF;
+		}
+	}
+
+	switch (node->type)
+	{
+		case STEP_AGENT:
+		case STEP_SQL:
+			*again = !leaf_prepare(thread, frame, node, row);
+			return THREAD_LEAF;
+		case STEP_SET:
+			run_set(thread, frame, node, row);
+			return THREAD_LEAF;
+		case STEP_SUCCEED:
+		case STEP_FAIL:
+			run_terminal(thread, frame, node, row);
+			return THREAD_LEAF;
+		case STEP_PARALLEL:
+		case STEP_FORK_JOIN:
+		case STEP_CONDITIONAL:
+		case STEP_LOOP:
+			return container_open(thread, frame, node, visit, row, again);
+	}
+	return THREAD_LEAF;			/* not reached */
+}

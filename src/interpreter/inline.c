@@ -1,0 +1,169 @@
+/*-------------------------------------------------------------------------
+ *
+ * inline.c
+ *	  The driver of workflow.execute(): all steps in the caller's transaction.
+ *
+ * NOTES
+ *	  Runs in a session, each leaf in a subtransaction, as the caller.  Never
+ *	  forks: children of parallel containers run one after the other.  Nothing is
+ *	  visible to others before the caller commits, so there is no recovery here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "interpreter/inline.h"
+#include "interpreter/leaf.h"
+
+/* A leaf that cannot run inside the caller's transaction. */
+static void
+refuse_outside_transaction(const Leaf *leaf)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("step \"%s\" cannot run inside execute()", leaf->node->id),
+			 errdetail("The step has \"transaction\": \"none\"."),
+			 errhint("Use workflow.start().")));
+}
+
+/*
+ * Run the leaf in a subtransaction.  Returns NULL when it succeeded, else the
+ * error; *timed_out tells a timeout of the definition from other errors.
+ */
+static ErrorData *
+run_leaf_in_subtransaction(Thread *thread, Jsonb **output, bool *timed_out)
+{
+	Leaf	   *leaf = &thread->leaf;
+	MemoryContext context = thread->step_contexts[thread->step_context];
+	MemoryContext oldcontext = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	ErrorData  *error = NULL;
+
+	*timed_out = false;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		leaf_timer_start(leaf->deadline);
+		*output = thread_leaf_output(thread, run_sql(&leaf->task));
+		/* ended after all: the cancel that may be under way has come too late */
+		if (leaf_timer_stop())
+			QueryCancelPending = false;
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		bool		fired = leaf_timer_stop();
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*timed_out = (fired && error->sqlerrcode == ERRCODE_QUERY_CANCELED);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(oldcontext);
+	CurrentResourceOwner = oldowner;
+	return error;
+}
+
+static void
+inline_leaf(Thread *thread)
+{
+	Leaf	   *leaf = &thread->leaf;
+	Jsonb	   *output = NULL;
+	bool		timed_out;
+	ErrorData  *error;
+
+	if (leaf->transaction_none)
+		refuse_outside_transaction(leaf);
+
+	error = run_leaf_in_subtransaction(thread, &output, &timed_out);
+	if (error == NULL)
+		thread_leaf_succeeded(thread, output);
+	else if (timed_out)
+		thread_leaf_failed(thread, STATUS_TIMED_OUT, leaf_timeout_error(leaf));
+	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			 error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);	/* the caller's statement is being cancelled */
+	else
+		thread_leaf_failed(thread, STATUS_FAILED, leaf_error(error));
+}
+
+/* A string member of an error object, NULL when it is not there. */
+static char *
+error_member(Jsonb *error, const char *key)
+{
+	Jsonb	   *member = error ? jsonb_get_member(error, key) : NULL;
+	JsonbValue	value;
+
+	if (member == NULL || !JB_ROOT_IS_SCALAR(member) ||
+		!JsonbExtractScalar(&member->root, &value) || value.type != jbvString)
+		return NULL;
+	return pnstrdup(value.val.string.val, value.val.string.len);
+}
+
+/* The workflow failed: raise what its failed step raised. */
+static void
+raise_failure(Thread *thread)
+{
+	Jsonb	   *error = thread->execution_error;
+	char	   *sqlstate = error_member(error, "sqlstate");
+	char	   *message = error_member(error, "message");
+	char	   *detail = error_member(error, "detail");
+	char	   *hint = error_member(error, "hint");
+	char	   *step_id = error_member(error, "step_id");
+	int			code = ERRCODE_RAISE_EXCEPTION;
+
+	if (sqlstate != NULL && strlen(sqlstate) == 5)
+		code = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4]);
+	ereport(ERROR,
+			(errcode(code),
+			 errmsg("%s", message ? message : "the workflow failed"),
+			 detail ? errdetail("%s", detail) : 0,
+			 hint ? errhint("%s", hint) : 0,
+			 step_id ? errcontext("step \"%s\" of workflow \"%s\" (version %d)", step_id,
+								  thread->execution->workflow, thread->execution->version) :
+			 errcontext("workflow \"%s\" (version %d)", thread->execution->workflow,
+						thread->execution->version)));
+}
+
+Jsonb *
+execute_inline(const Definition *definition, Jsonb *input, int64 *execution_id)
+{
+	LoadedExecution *execution;
+	Thread	   *thread;
+	Jsonb	   *output;
+	MemoryContext callercontext = CurrentMemoryContext;
+
+	*execution_id = execution_insert_inline(definition, GetUserId(), input);
+	execution = execution_load(*execution_id);
+	thread = thread_create(execution, false);
+
+	for (;;)
+	{
+		ThreadAction action = thread_next(thread);
+
+		CHECK_FOR_INTERRUPTS();
+		if (action == THREAD_LEAF)
+			inline_leaf(thread);
+		journal_flush(thread);
+		if (action == THREAD_ENDED)
+			break;
+		journal_committed(thread, false);
+	}
+
+	if (strcmp(thread->execution_status, "completed") != 0)
+		raise_failure(thread);
+	MemoryContextSwitchTo(callercontext);
+	output = thread->execution_output
+		? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(thread->execution_output))
+		: jsonb_null();
+	thread_free(thread);
+	return output;
+}

@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * join.c
+ *	  What the children's ends make of a container: status, output, error.
+ *
+ * NOTES
+ *	  Reads the rows that ended the children's scopes, in the transaction that
+ *	  closes the container.  A child skipped by its "when" is not counted.  A
+ *	  container that completes although children failed keeps their errors in
+ *	  its own "error", with error_type null.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "interpreter/join.h"
+#include "interpreter/thread.h"
+
+/* Failed children named in a message; all of them are in the error's "failed". */
+#define MAX_NAMED_FAILURES 10
+
+/*
+ * Smallest count that is at least total * ratio, exactly: the ratio is decimal
+ * text between 0 and 1.
+ */
+static int
+required_by_ratio(const char *ratio, int total)
+{
+	int64		numerator = 0;
+	int64		denominator = 1;
+	bool		fraction = false;
+
+	for (const char *p = ratio; *p && denominator < INT64CONST(1000000000); p++)
+	{
+		if (*p == '.')
+			fraction = true;
+		else if (*p >= '0' && *p <= '9')
+		{
+			numerator = numerator * 10 + (*p - '0');
+			if (fraction)
+				denominator *= 10;
+		}
+		else
+			break;
+	}
+	return (int) ((total * numerator + denominator - 1) / denominator);
+}
+
+int
+join_required(const PlanNode *node, int total)
+{
+	if (node->type == STEP_LOOP)
+		return 0;
+	switch (node->join_policy)
+	{
+		case JOIN_ALL:
+			return total;
+		case JOIN_ANY:
+			return Min(total, 1);
+		case JOIN_MAJORITY:
+			return total == 0 ? 0 : total / 2 + 1;
+		case JOIN_N_OF_M:
+			return node->n_required;
+		case JOIN_RATIO:
+			return required_by_ratio(node->ratio, total);
+	}
+	return total;				/* not reached */
+}
+
+/* --- building objects --- */
+
+static void
+push_key(JsonbParseState **state, const char *key)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, key);
+	value.val.string.len = strlen(key);
+	pushJsonbValue(state, WJB_KEY, &value);
+}
+
+static void
+push_jsonb(JsonbParseState **state, JsonbIteratorToken token, Jsonb *jsonb)
+{
+	JsonbValue	value;
+
+	if (jsonb == NULL)
+		value.type = jbvNull;
+	else if (JB_ROOT_IS_SCALAR(jsonb))
+		JsonbExtractScalar(&jsonb->root, &value);
+	else
+	{
+		value.type = jbvBinary;
+		value.val.binary.data = &jsonb->root;
+		value.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
+	}
+	pushJsonbValue(state, token, &value);
+}
+
+static void
+push_string(JsonbParseState **state, JsonbIteratorToken token, const char *string)
+{
+	JsonbValue	value;
+
+	if (string == NULL)
+		value.type = jbvNull;
+	else
+	{
+		value.type = jbvString;
+		value.val.string.val = unconstify(char *, string);
+		value.val.string.len = strlen(string);
+	}
+	pushJsonbValue(state, token, &value);
+}
+
+static Jsonb *
+end_object(JsonbParseState **state)
+{
+	return JsonbValueToJsonb(pushJsonbValue(state, WJB_END_OBJECT, NULL));
+}
+
+Jsonb *
+join_conditional_output(const StepRow *row, const char *branch_step_id,
+						Jsonb *branch_output)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue	value;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_key(&state, "condition_result");
+	value.type = jbvBool;
+	value.val.boolean = (row->condition_result == 1);
+	pushJsonbValue(&state, WJB_VALUE, &value);
+	push_key(&state, "branch_taken");
+	push_string(&state, WJB_VALUE, row->branch_taken);
+	push_key(&state, "branch_step_id");
+	push_string(&state, WJB_VALUE, branch_step_id);
+	if (branch_step_id != NULL)
+	{
+		push_key(&state, "branch_output");
+		push_jsonb(&state, WJB_VALUE, branch_output);
+	}
+	return end_object(&state);
+}
+
+/* --- parallel and fork_join --- */
+
+/* Message and list of the children that did not succeed. */
+static Jsonb *
+lines_error(PlanNode *node, StepRecord **by_line, const char *type, const char *message)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_key(&state, "type");
+	push_string(&state, WJB_VALUE, type);
+	push_key(&state, "message");
+	push_string(&state, WJB_VALUE, message);
+	push_key(&state, "step_id");
+	push_string(&state, WJB_VALUE, node->id);
+	push_key(&state, "failed");
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < node->nlines; i++)
+	{
+		StepRecord *record = by_line[i];
+
+		if (record != NULL && (record->scope_outcome == SCOPE_COMPLETED ||
+							   record->scope_outcome == SCOPE_SKIPPED))
+			continue;
+		push_key(&state, node->lines[i].name);
+		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		push_key(&state, "status");
+		push_string(&state, WJB_VALUE, record ? scope_outcome_name(record->scope_outcome) : "not started");
+		if (record != NULL && record->error != NULL)
+		{
+			push_key(&state, "error");
+			push_jsonb(&state, WJB_VALUE, record->error);
+		}
+		pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	}
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return end_object(&state);
+}
+
+/* "2 of 5 branches failed (policy: majority, 3 needed): a, c" */
+static char *
+lines_message(PlanNode *node, StepRecord **by_line, int failed, int total, int required)
+{
+	StringInfoData message;
+	int			named = 0;
+
+	initStringInfo(&message);
+	appendStringInfo(&message, "%d of %d %s failed (policy: %s, %d needed):", failed, total,
+					 node->type == STEP_FORK_JOIN ? "branches" : "steps",
+					 join_policy_name(node->join_policy), required);
+	for (int i = 0; i < node->nlines; i++)
+	{
+		if (by_line[i] != NULL && (by_line[i]->scope_outcome == SCOPE_COMPLETED ||
+								   by_line[i]->scope_outcome == SCOPE_SKIPPED))
+			continue;
+		if (named == MAX_NAMED_FAILURES)
+		{
+			appendStringInfoString(&message, " ...");
+			break;
+		}
+		appendStringInfo(&message, "%s %s", named++ ? "," : "", node->lines[i].name);
+	}
+	return message.data;
+}
+
+void
+join_lines(int64 execution_id, PlanNode *node, const char *from, const char *to,
+		   StepRow *row, bool expired)
+{
+	int			nrecords;
+	StepRecord *records = step_children(execution_id, from, to, node->id, true, &nrecords);
+	StepRecord **by_line = palloc0(node->nlines * sizeof(StepRecord *));
+	JsonbParseState *state = NULL;
+	int			completed = 0;
+	int			skipped = 0;
+	int			total;
+	int			required;
+
+	for (int i = 0; i < nrecords; i++)
+		for (int line = 0; line < node->nlines; line++)
+			if (records[i].branch_name != NULL &&
+				strcmp(records[i].branch_name, node->lines[line].name) == 0)
+				by_line[line] = &records[i];
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < node->nlines; i++)
+	{
+		bool		success = (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_COMPLETED);
+
+		if (success)
+			completed++;
+		if (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_SKIPPED)
+			skipped++;
+		push_key(&state, node->lines[i].name);
+		push_jsonb(&state, WJB_VALUE, success ? by_line[i]->output : NULL);
+	}
+	row->output = end_object(&state);
+
+	total = node->nlines - skipped;
+	required = join_required(node, total);
+	row->error = NULL;
+	row->error_type = NULL;
+	row->status = STATUS_COMPLETED;
+	if (completed < total)
+	{
+		char	   *message = lines_message(node, by_line, total - completed, total, required);
+
+		if (completed < required)
+		{
+			row->status = expired ? STATUS_TIMED_OUT : STATUS_FAILED;
+			row->error_type = expired ? "Timeout" : "JoinFailed";
+		}
+		row->error = lines_error(node, by_line, row->error_type ? row->error_type : "PartialFailure",
+								 message);
+	}
+}
+
+/* --- loop --- */
+
+static void
+push_count(JsonbParseState **state, const char *key, int64 count)
+{
+	push_key(state, key);
+	push_jsonb(state, WJB_VALUE, jsonb_from_int64(count));
+}
+
+/* The output of a loop, by what the definition asks for. */
+static Jsonb *
+loop_output(PlanNode *node, const LoopSummary *summary, int64 total)
+{
+	JsonbParseState *state = NULL;
+
+	if (node->loop_result == LOOP_RESULT_OUTPUTS)
+		return summary->iterations ? summary->iterations : jsonb_from_text("[]");
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	if (node->loop_result == LOOP_RESULT_ITERATIONS && !summary->too_large)
+	{
+		push_key(&state, "iterations");
+		push_jsonb(&state, WJB_VALUE, summary->iterations ? summary->iterations : jsonb_from_text("[]"));
+	}
+	push_count(&state, "total_count", total);
+	push_count(&state, "completed_count", summary->completed);
+	push_count(&state, "failed_count", summary->failed);
+	push_count(&state, "skipped_count", total - summary->completed - summary->failed);
+	return end_object(&state);
+}
+
+/* Message naming the first failed iterations: "iteration 3: division by zero; ..." */
+static char *
+loop_message(PlanNode *node, const LoopSummary *summary, int64 total)
+{
+	StringInfoData message;
+	int			count = JB_ROOT_COUNT(summary->errors);
+
+	initStringInfo(&message);
+	appendStringInfo(&message, INT64_FORMAT " of " INT64_FORMAT " iterations of loop \"%s\" failed:",
+					 summary->failed, total, node->id);
+	for (int i = 0; i < count && i < MAX_NAMED_FAILURES; i++)
+	{
+		JsonbValue *element = getIthJsonbValueFromContainer(&summary->errors->root, i);
+		Jsonb	   *object = JsonbValueToJsonb(element);
+		Jsonb	   *index = jsonb_get_member(object, "index");
+		Jsonb	   *text = jsonb_get_member(object, "message");
+		JsonbValue	string;
+
+		appendStringInfo(&message, "%s iteration %s: ", i ? ";" : "",
+						 JsonbToCString(NULL, &index->root, VARSIZE(index)));
+		if (text != NULL && JB_ROOT_IS_SCALAR(text) &&
+			JsonbExtractScalar(&text->root, &string) && string.type == jbvString)
+			appendBinaryStringInfo(&message, string.val.string.val, string.val.string.len);
+	}
+	if (summary->failed > MAX_NAMED_FAILURES)
+		appendStringInfoString(&message, "; ...");
+	return message.data;
+}
+
+void
+join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
+		  StepRow *row, bool expired)
+{
+	LoopSummary summary;
+	int64		total;
+	StepError	error = {0};
+	Jsonb	   *condition_error = row->error;	/* of a while or until condition */
+
+	step_loop_summary(execution_id, from, to, node->id, node->loop_result, &summary);
+	total = row->loop_collection_size >= 0 ? row->loop_collection_size
+		: summary.completed + summary.failed + summary.skipped;
+
+	row->status = STATUS_COMPLETED;
+	row->error = condition_error;
+	row->error_type = NULL;
+	row->output = loop_output(node, &summary, total);
+	if (summary.too_large)
+	{
+		error.type = "ResultTooLarge";
+		error.sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		error.message = psprintf("output of loop \"%s\" exceeds workflow.max_result_size", node->id);
+		error.hint = "Use \"result\": \"counts\" or \"outputs\" on the loop, or raise workflow.max_result_size.";
+		step_fail(row, STATUS_FAILED, &error);
+	}
+	else if (expired && summary.completed + summary.skipped < total)
+	{
+		error.type = "Timeout";
+		error.sqlerrcode = ERRCODE_QUERY_CANCELED;
+		error.message = psprintf("loop \"%s\" exceeded its timeout of %d s", node->id, node->timeout_seconds);
+		step_fail(row, STATUS_TIMED_OUT, &error);
+	}
+	else if (summary.failed > 0)
+	{
+		error.type = node->on_error == ON_ERROR_CONTINUE ? "PartialFailure" : "LoopFailed";
+		error.message = loop_message(node, &summary, total);
+		step_fail(row, node->on_error == ON_ERROR_CONTINUE ? STATUS_COMPLETED : STATUS_FAILED, &error);
+		if (node->on_error == ON_ERROR_CONTINUE)
+			row->error_type = NULL;
+	}
+}

@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * leaf.c
+ *	  What the two drivers share about running a leaf.
+ *
+ * NOTES
+ *	  The timer is one of our own, not STATEMENT_TIMEOUT: in a session that belongs
+ *	  to the statement that called execute(), and the user's SQL may SET
+ *	  statement_timeout as it likes without reaching ours.  Like the server's it
+ *	  sends SIGINT to the own process, which must have StatementCancelHandler.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "miscadmin.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "interpreter/leaf.h"
+
+static TimeoutId leaf_timer = USER_TIMEOUT;
+static bool timer_registered = false;
+static bool timer_armed = false;
+static volatile sig_atomic_t timer_fired = false;
+
+static void
+leaf_timer_handler(void)
+{
+	timer_fired = true;
+	kill(MyProcPid, SIGINT);
+}
+
+void
+leaf_timer_start(TimestampTz deadline)
+{
+	timer_fired = false;
+	timer_armed = (deadline != DT_NOEND);
+	if (!timer_armed)
+		return;
+	if (!timer_registered)
+	{
+		leaf_timer = RegisterTimeout(USER_TIMEOUT, leaf_timer_handler);
+		timer_registered = true;
+	}
+	enable_timeout_at(leaf_timer, deadline);
+}
+
+bool
+leaf_timer_stop(void)
+{
+	if (timer_armed)
+		disable_timeout(leaf_timer, false);
+	timer_armed = false;
+	return timer_fired;
+}
+
+StepError *
+leaf_error(const ErrorData *error)
+{
+	StepError  *result = palloc0(sizeof(StepError));
+
+	result->sqlerrcode = error->sqlerrcode;
+	result->type = pstrdup(unpack_sql_state(error->sqlerrcode));
+	result->message = error->message ? pstrdup(error->message) : pstrdup("missing error text");
+	result->detail = error->detail ? pstrdup(error->detail) : NULL;
+	result->hint = error->hint ? pstrdup(error->hint) : NULL;
+	result->context = error->context ? pstrdup(error->context) : NULL;
+	return result;
+}
+
+StepError *
+leaf_timeout_error(const Leaf *leaf)
+{
+	StepError  *result = palloc0(sizeof(StepError));
+	long		elapsed = TimestampDifferenceMilliseconds(leaf->started_at, leaf->deadline);
+
+	result->type = "Timeout";
+	result->sqlerrcode = ERRCODE_QUERY_CANCELED;
+	result->message = psprintf("step \"%s\" was cancelled after %ld.%03ld s: its time was over",
+							   leaf->node->id, elapsed / 1000, elapsed % 1000);
+	result->hint = "See \"timeout_seconds\" of the step and of what is around it.";
+	return result;
+}
+
+bool
+error_is_fence(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION &&
+		error->schema_name != NULL && strcmp(error->schema_name, "workflow") == 0 &&
+		error->table_name != NULL && strcmp(error->table_name, "step_executions") == 0;
+}

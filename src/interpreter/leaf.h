@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * leaf.h
+ *	  What the two drivers share about running a leaf: its timer, and telling
+ *	  an error of the server apart as an error of the step.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_LEAF_H
+#define PGWF_LEAF_H
+
+#include "interpreter/thread.h"
+
+/* Cancel the running statement at deadline (DT_NOEND: never). */
+extern void leaf_timer_start(TimestampTz deadline);
+/* Stop it; true when it has fired. */
+extern bool leaf_timer_stop(void);
+
+/* An error of the server as the error of a step, in the current memory context. */
+extern StepError *leaf_error(const ErrorData *error);
+/* The error of a step whose time was over. */
+extern StepError *leaf_timeout_error(const Leaf *leaf);
+/* True for the fence: another process has recorded this attempt. */
+extern bool error_is_fence(const ErrorData *error);
+
+#endif							/* PGWF_LEAF_H */

@@ -1,0 +1,432 @@
+/*-------------------------------------------------------------------------
+ *
+ * resolve.c
+ *	  Where the values of references come from: outputs of steps, loop
+ *	  variables, variables, the execution.
+ *
+ * NOTES
+ *	  Outputs of referenced steps are kept in the frame of their scope up to a
+ *	  limit.  What is not there is looked for in the journal (rows not written
+ *	  yet) and then in the table, by key: the scope of any step that may be
+ *	  referenced is known from the plan and the frames.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "interpreter/scope.h"
+#include "interpreter/thread.h"
+
+/* Outputs kept in one frame; the rest is read from the table when needed. */
+#define CACHE_LIMIT (1024 * 1024)
+
+typedef struct Resolver
+{
+	Thread	   *thread;
+	Frame	   *frame;
+} Resolver;
+
+static ResolveStatus resolve(void *context, const Reference *reference,
+							 Jsonb **value, char **why);
+
+/* Evaluate with the references as seen from a frame. */
+void
+evaluate_in(Thread *thread, Frame *frame, EvaluateContext *context)
+{
+	Resolver   *resolver = palloc(sizeof(Resolver));
+
+	resolver->thread = thread;
+	resolver->frame = frame;
+	memset(context, 0, sizeof(EvaluateContext));
+	context->resolve = resolve;
+	context->resolve_context = resolver;
+}
+
+/* --- outputs of steps --- */
+
+static CachedStep *
+find_cached(Frame *frame, int node)
+{
+	for (CachedStep *step = frame->cached; step != NULL; step = step->next)
+		if (step->node == node)
+			return step;
+	return NULL;
+}
+
+/* Keep the end of a step for references from its scope and those inside. */
+void
+frame_remember(Thread *thread, Frame *frame, PlanNode *node, const StepRow *row)
+{
+	MemoryContext oldcontext;
+	CachedStep *step = find_cached(frame, node->index);
+	Size		size = row->output ? VARSIZE(row->output) : 0;
+
+	if (frame->cached_bytes + size > CACHE_LIMIT)
+	{
+		frame->uncached = true;
+		if (step != NULL)
+			step->node = -1;	/* an earlier visit's, not to be found again */
+		return;
+	}
+
+	oldcontext = MemoryContextSwitchTo(frame->scope_context);
+	if (step == NULL)
+	{
+		step = palloc0(sizeof(CachedStep));
+		step->node = node->index;
+		step->next = frame->cached;
+		frame->cached = step;
+	}
+	else if (step->output != NULL)
+	{
+		frame->cached_bytes -= VARSIZE(step->output);
+		pfree(step->output);
+	}
+	step->output = row->output ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->output)) : NULL;
+	step->status = jsonb_from_string(step_status_name(row->status));
+	step->error = row->error ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->error)) : NULL;
+	frame->cached_bytes += size;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* A row of this step that waits in the journal, the newest. */
+static StepRow *
+find_journaled(Thread *thread, const char *scope, const char *step_id)
+{
+	for (int i = thread->njournal - 1; i >= 0; i--)
+	{
+		StepRow    *row = thread->journal[i];
+
+		if (row->status != STATUS_RUNNING && strcmp(row->step_id, step_id) == 0 &&
+			strcmp(row->scope, scope) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+/* The newest visit of a container in the scope of a frame. */
+static int
+latest_visit(Thread *thread, Frame *frame, PlanNode *container)
+{
+	StepRecord *record;
+
+	if (!container->on_cycle)
+		return 1;
+	if (frame->visits != NULL && frame->visits[container->index] > 0)
+		return frame->visits[container->index];
+	record = step_find(thread->execution->id, frame->scope, container->id, 0);
+	return record ? record->visit : 1;
+}
+
+/*
+ * The scope a step's rows are in, as seen from a frame, and the frame of it when it is
+ * one of those on the stack.  NULL: inside a loop the frame is not in.
+ */
+static char *
+scope_of_step(Thread *thread, Frame *from, PlanNode *node, Frame **scope_frame)
+{
+	PlanNode   *chain[PLAN_MAX_NESTING + 1];
+	Frame	   *frames[PLAN_MAX_NESTING + 1];
+	int			depth = node->depth;
+	int			nframes = from->scope_id.depth;
+	int			matched = 0;
+	char	   *scope;
+
+	chain[depth] = node;
+	for (int i = depth - 1; i >= 0; i--)
+		chain[i] = &thread->plan->nodes[chain[i + 1]->container];
+	for (Frame *frame = from; frame != NULL; frame = frame->parent)
+		frames[frame->scope_id.depth] = frame;
+
+	/* as far as the step's containers are the ones we are in */
+	while (matched < depth && matched < nframes)
+	{
+		Frame	   *frame = frames[matched + 1];
+
+		if (frame->container != chain[matched] ||
+			(chain[matched]->type != STEP_LOOP && frame->child != chain[matched + 1]->line))
+			break;
+		matched++;
+	}
+
+	*scope_frame = (matched == depth) ? frames[matched] : NULL;
+	scope = frames[matched]->scope;
+	for (int i = matched; i < depth; i++)
+	{
+		if (chain[i]->type == STEP_LOOP)
+			return NULL;
+		scope = scope_child_path(scope, chain[i],
+								 i == matched ? latest_visit(thread, frames[matched], chain[i]) : 1,
+								 chain[i + 1]->line);
+	}
+	return scope;
+}
+
+static ResolveStatus
+resolve_step(Thread *thread, Frame *frame, const Reference *reference,
+			 Jsonb **value, char **why)
+{
+	PlanNode   *node = &thread->plan->nodes[reference->node];
+	Frame	   *scope_frame;
+	char	   *scope = scope_of_step(thread, frame, node, &scope_frame);
+	CachedStep	found = {0};
+	bool		known = false;
+
+	if (scope != NULL && scope_frame != NULL)
+	{
+		CachedStep *cached = find_cached(scope_frame, node->index);
+
+		if (cached != NULL)
+		{
+			found = *cached;
+			known = true;
+		}
+	}
+	if (scope != NULL && !known)
+	{
+		StepRow    *row = find_journaled(thread, scope, node->id);
+
+		if (row != NULL)
+		{
+			found.output = row->output;
+			found.error = row->error;
+			found.status = jsonb_from_string(step_status_name(row->status));
+			known = true;
+		}
+		else if (scope_frame == NULL || !scope_frame->fresh || scope_frame->uncached)
+		{
+			StepRecord *record = step_find(thread->execution->id, scope, node->id, 0);
+
+			if (record != NULL && record->status != STATUS_RUNNING)
+			{
+				found.output = record->output;
+				found.error = record->error;
+				found.status = jsonb_from_string(step_status_name(record->status));
+				known = true;
+			}
+		}
+	}
+	if (!known)
+	{
+		*why = psprintf("step \"%s\" has not run", node->id);
+		return RESOLVE_MISSING;
+	}
+	if (reference->root == REFERENCE_STEP_STATUS)
+		*value = found.status;
+	else
+		*value = reference->root == REFERENCE_STEP_OUTPUT ? found.output : found.error;
+	if (*value == NULL)
+		*value = jsonb_null();
+	return RESOLVE_OK;
+}
+
+/* --- loops --- */
+
+/* Read what the open row of the frame's container says: collection and times. */
+void
+frame_load_activation(Thread *thread, Frame *frame)
+{
+	MemoryContext oldcontext;
+	StepRecord *record;
+
+	if (frame->activation_loaded)
+		return;
+	oldcontext = MemoryContextSwitchTo(frame->context);
+	record = step_find(thread->execution->id, frame->parent->scope,
+					   frame->container->id, frame->visit);
+	if (record == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("execution " INT64_FORMAT " has no row of its open step \"%s\"",
+						thread->execution->id, frame->container->id)));
+	frame->collection = record->input;
+	frame->total = record->loop_collection_size;
+	frame->opened_at = record->started_at;
+	frame->activation_loaded = true;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* The item of the iteration a frame is. */
+static Jsonb *
+loop_item(Frame *frame)
+{
+	JsonbValue	key;
+	JsonbValue *collection;
+	JsonbValue *item;
+
+	if (frame->collection == NULL)
+		return NULL;
+	collection = getKeyJsonValueFromContainer(&frame->collection->root, "collection",
+											  strlen("collection"), &key);
+	if (collection == NULL || collection->type != jbvBinary)
+		return NULL;
+	item = getIthJsonbValueFromContainer(collection->val.binary.data, frame->child);
+	return item ? JsonbValueToJsonb(item) : NULL;
+}
+
+static ResolveStatus
+resolve_loop(Thread *thread, Frame *frame, const Reference *reference,
+			 Jsonb **value, char **why)
+{
+	int			up = reference->levels_up;
+
+	while (frame != NULL && (frame->container == NULL ||
+							 frame->container->type != STEP_LOOP || up-- > 0))
+		frame = frame->parent;
+	if (frame == NULL)
+	{
+		*why = pstrdup("not in a loop");
+		return RESOLVE_MISSING;
+	}
+	if (reference->root != REFERENCE_LOOP_INDEX && reference->root != REFERENCE_LOOP_IS_FIRST)
+		frame_load_activation(thread, frame);
+
+	switch (reference->root)
+	{
+		case REFERENCE_LOOP_INDEX:
+			*value = jsonb_from_int64(frame->child);
+			break;
+		case REFERENCE_LOOP_IS_FIRST:
+			*value = jsonb_from_bool(frame->child == 0);
+			break;
+		case REFERENCE_LOOP_TOTAL:
+			*value = frame->total >= 0 ? jsonb_from_int64(frame->total) : jsonb_null();
+			break;
+		case REFERENCE_LOOP_IS_LAST:
+			*value = frame->total >= 0 ? jsonb_from_bool(frame->child == frame->total - 1) : jsonb_null();
+			break;
+		default:
+			*value = loop_item(frame);
+			if (*value == NULL)
+			{
+				*why = psprintf("loop \"%s\" has no items", frame->container->id);
+				return RESOLVE_MISSING;
+			}
+	}
+	return RESOLVE_OK;
+}
+
+/* --- variables --- */
+
+/* The scope whose variables a frame sets: the nearest that runs beside others. */
+Frame *
+variables_frame(Frame *frame)
+{
+	while (frame->container != NULL && !container_is_concurrent(frame->container))
+		frame = frame->parent;
+	return frame;
+}
+
+typedef struct VariablesSearch
+{
+	Thread	   *thread;
+	Frame	   *owner;
+	Jsonb	   *found;
+} VariablesSearch;
+
+/* Is this set row one of the owner's?  Its scope without the inner, not concurrent levels says so. */
+static bool
+match_set_row(void *context, const char *scope, Jsonb *variables)
+{
+	VariablesSearch *search = context;
+	WorkflowPlan	   *plan = search->thread->plan;
+	ScopeId		id;
+
+	if (!scope_parse(plan, scope, &id))
+		return true;
+	while (id.depth > 0 &&
+		   !container_is_concurrent(&plan->nodes[id.level[id.depth - 1].node]))
+		id.depth--;
+	if (id.depth != search->owner->scope_id.depth ||
+		memcmp(id.level, search->owner->scope_id.level, id.depth * sizeof(ScopeLevel)) != 0)
+		return true;
+	search->found = variables;
+	return false;
+}
+
+/* The variables object of a scope that has its own; NULL: none set. */
+Jsonb *
+frame_variables(Thread *thread, Frame *owner)
+{
+	if (!owner->variables_loaded)
+	{
+		owner->variables_loaded = true;
+		if (!owner->fresh && thread->plan->assigns_variables)
+		{
+			VariablesSearch search = {thread, owner, NULL};
+			MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
+
+			step_walk_set_rows(thread->execution->id, match_set_row, &search);
+			owner->variables = search.found;
+			MemoryContextSwitchTo(oldcontext);
+		}
+	}
+	return owner->variables;
+}
+
+static ResolveStatus
+resolve_variable(Thread *thread, Frame *frame, const Reference *reference,
+				 Jsonb **value, char **why)
+{
+	for (Frame *owner = variables_frame(frame); owner != NULL;
+		 owner = owner->parent ? variables_frame(owner->parent) : NULL)
+	{
+		Jsonb	   *variables = frame_variables(thread, owner);
+
+		if (variables != NULL && (*value = jsonb_get_member(variables, reference->field)) != NULL)
+			return RESOLVE_OK;
+	}
+	*why = psprintf("variable \"%s\" has not been set", reference->field);
+	return RESOLVE_MISSING;
+}
+
+/* --- the execution --- */
+
+static ResolveStatus
+resolve_workflow_field(Thread *thread, const Reference *reference, Jsonb **value, char **why)
+{
+	LoadedExecution *execution = thread->execution;
+
+	if (strcmp(reference->field, "execution_id") == 0)
+		*value = jsonb_from_int64(execution->id);
+	else if (strcmp(reference->field, "name") == 0)
+		*value = jsonb_from_string(execution->workflow);
+	else if (strcmp(reference->field, "version") == 0)
+		*value = jsonb_from_int64(execution->version);
+	else if (strcmp(reference->field, "started_at") == 0)
+		*value = jsonb_from_string(timestamptz_to_str(execution->started_at));
+	else
+	{
+		*why = psprintf("workflow has no field \"%s\"", reference->field);
+		return RESOLVE_MISSING;
+	}
+	return RESOLVE_OK;
+}
+
+static ResolveStatus
+resolve(void *context, const Reference *reference, Jsonb **value, char **why)
+{
+	Resolver   *resolver = context;
+	Thread	   *thread = resolver->thread;
+
+	switch (reference->root)
+	{
+		case REFERENCE_WORKFLOW_INPUT:
+			*value = thread->execution->input;
+			return RESOLVE_OK;
+		case REFERENCE_WORKFLOW_FIELD:
+			return resolve_workflow_field(thread, reference, value, why);
+		case REFERENCE_STEP_OUTPUT:
+		case REFERENCE_STEP_STATUS:
+		case REFERENCE_STEP_ERROR:
+			return resolve_step(thread, resolver->frame, reference, value, why);
+		case REFERENCE_VARIABLE:
+			return resolve_variable(thread, resolver->frame, reference, value, why);
+		default:
+			return resolve_loop(thread, resolver->frame, reference, value, why);
+	}
+}

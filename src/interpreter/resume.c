@@ -1,0 +1,291 @@
+/*-------------------------------------------------------------------------
+ *
+ * resume.c
+ *	  Threads made from rows: after a crash, a yield, a failed commit, for the
+ *	  children of a fork and for what comes after its join.
+ *
+ * NOTES
+ *	  Needs a transaction; writes nothing.  The frontier of a scope is its newest
+ *	  row: an open container is gone into, after an ended step comes the next one,
+ *	  and without any row the scope is at its beginning.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "interpreter/scope.h"
+#include "interpreter/thread.h"
+
+static void resume_top(Thread *thread);
+
+/* Deadline of a scope that others or this thread may have begun before. */
+static void
+attach_deadline(Thread *thread, Frame *frame, bool fresh)
+{
+	PlanNode   *container = frame->container;
+	bool		line_timeout = (container->type != STEP_LOOP &&
+								container->lines[frame->child].timeout_seconds > 0);
+	TimestampTz started = 0;
+
+	if (container->timeout_seconds > 0)
+		frame_load_activation(thread, frame);
+	if (line_timeout && !fresh)
+		started = step_scope_started(thread->execution->id, frame->scope);
+	frame_set_deadline(thread, frame, started != 0 ? started : GetCurrentTimestamp());
+}
+
+/* A thread with the frames of a scope, standing nowhere yet. */
+static Thread *
+attach(LoadedExecution *execution, bool forks, const ScopeId *scope)
+{
+	Thread	   *thread = thread_create(execution, forks);
+
+	thread->top->fresh = false;
+	for (int i = 0; i < scope->depth; i++)
+	{
+		const ScopeLevel *level = &scope->level[i];
+		Frame	   *frame = thread_push(thread, &thread->plan->nodes[level->node],
+										level->visit, level->child);
+
+		attach_deadline(thread, frame, false);
+	}
+	thread->bottom = thread->top;
+	return thread;
+}
+
+/* What the thread makes while it is set up belongs to its first step. */
+static MemoryContext
+enter_context(Thread *thread)
+{
+	return MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
+}
+
+Thread *
+thread_resume(LoadedExecution *execution, bool forks, const ScopeId *scope)
+{
+	Thread	   *thread = attach(execution, forks, scope);
+	MemoryContext oldcontext = enter_context(thread);
+
+	resume_top(thread);
+	MemoryContextSwitchTo(oldcontext);
+	return thread;
+}
+
+/* The row of an open container, as far as closing it needs it. */
+static StepRow *
+open_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
+{
+	StepRow    *row = step_row(thread, frame, node, record->visit);
+
+	row->status = STATUS_RUNNING;
+	row->started_at = record->started_at;
+	row->input = record->input;
+	row->error = record->error;
+	row->loop_collection_size = record->loop_collection_size;
+	row->condition_result = record->condition_result;
+	row->branch_taken = record->branch_taken;
+	row->written = true;
+	return row;
+}
+
+Thread *
+thread_join(LoadedExecution *execution, bool forks, const ScopeId *scope,
+			int node_index, int visit)
+{
+	Thread	   *thread = attach(execution, forks, scope);
+	MemoryContext oldcontext = enter_context(thread);
+	PlanNode   *node = &thread->plan->nodes[node_index];
+	StepRecord *record = step_find(execution->id, thread->top->scope, node->id, visit);
+
+	if (record == NULL || record->status != STATUS_RUNNING)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("step \"%s\" of execution " INT64_FORMAT " is not open any more",
+						node->id, execution->id),
+				 err_generic_string(PG_DIAG_SCHEMA_NAME, "workflow"),
+				 err_generic_string(PG_DIAG_TABLE_NAME, "step_executions")));
+	thread->top->at = node;
+	thread->last_time = Max(thread->last_time, record->started_at);
+	container_close(thread, thread->top, node, visit,
+					open_row(thread, thread->top, node, record));
+	MemoryContextSwitchTo(oldcontext);
+	return thread;
+}
+
+Thread *
+thread_child(LoadedExecution *execution, bool forks, const ScopeId *scope,
+			 int node, int visit, int child, bool fresh)
+{
+	Thread	   *thread = attach(execution, forks, scope);
+
+	thread_push(thread, &thread->plan->nodes[node], visit, child);
+	thread->bottom = thread->top;
+	thread_move_to_child(thread, child, fresh);
+	return thread;
+}
+
+/*
+ * The thread has ended a child of a container (or stands at one it has not
+ * begun): go to another child.
+ */
+void
+thread_move_to_child(Thread *thread, int child, bool fresh)
+{
+	MemoryContext oldcontext = enter_context(thread);
+
+	Assert(thread->top == thread->bottom);
+	if (thread->top->child != child)
+		frame_enter_child(thread, thread->top, child);
+	thread->ended = false;
+	thread->outcome = SCOPE_OPEN;
+	thread->top->fresh = fresh;
+	attach_deadline(thread, thread->top, fresh);
+	if (!fresh)
+		resume_top(thread);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* --- going into an open container --- */
+
+/* Children that ran one after the other: the first that has not ended. */
+static void
+resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
+{
+	char	   *from;
+	char	   *to;
+	int			count;
+	StepRecord *records;
+	bool	   *ended = palloc0(node->nlines * sizeof(bool));
+	bool		failed = false;
+
+	scope_children_range(frame->scope, node, row->visit, &from, &to);
+	records = step_children(thread->execution->id, from, to, node->id, false, &count);
+	for (int i = 0; i < count; i++)
+	{
+		for (int line = 0; line < node->nlines; line++)
+			if (strcmp(records[i].branch_name, node->lines[line].name) == 0)
+				ended[line] = true;
+		if (records[i].scope_outcome != SCOPE_COMPLETED &&
+			records[i].scope_outcome != SCOPE_SKIPPED)
+			failed = true;
+	}
+	for (int line = 0; line < node->nlines; line++)
+	{
+		if (ended[line] || (failed && node->type == STEP_PARALLEL && node->on_error == ON_ERROR_STOP))
+			continue;
+		container_enter(thread, node, row->visit, row, line);
+		thread->top->failed = failed;
+		attach_deadline(thread, thread->top, false);
+		resume_top(thread);
+		return;
+	}
+	container_close(thread, frame, node, row->visit, row);
+}
+
+static void
+resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
+{
+	StepRow    *row = open_row(thread, frame, node, record);
+	char	   *from;
+	char	   *to;
+	int			child = 0;
+
+	if (thread->forks && container_is_concurrent(node))
+	{
+		container_fork(thread, frame, node, row->visit, row,
+					   node->type == STEP_LOOP ? record->loop_collection_size : node->nlines);
+		thread->fork_pending = true;
+		return;
+	}
+	switch (node->type)
+	{
+		case STEP_CONDITIONAL:
+			for (child = 0; child < node->nlines; child++)
+				if (strcmp(node->lines[child].name, record->branch_taken) == 0)
+					break;
+			break;
+		case STEP_LOOP:
+			scope_children_range(frame->scope, node, row->visit, &from, &to);
+			child = Max(step_last_iteration(thread->execution->id, from, to, node->id), 0);
+			break;
+		default:
+			resume_lines(thread, frame, node, row);
+			return;
+	}
+	container_enter(thread, node, row->visit, row, child);
+	resume_top(thread);
+}
+
+/* --- the frontier --- */
+
+/* An ended row, as far as its container's transition needs it. */
+static StepRow *
+ended_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
+{
+	StepRow    *row = step_row(thread, frame, node, record->visit);
+
+	row->status = record->status;
+	row->scope_outcome = record->scope_outcome;
+	row->output = record->output;
+	row->error = record->error;
+	row->error_type = record->error_type;
+	row->completed_at = record->completed_at;
+	return row;
+}
+
+/*
+ * Find out where the scope of the top frame stands.
+ */
+static void
+resume_top(Thread *thread)
+{
+	Frame	   *frame = thread->top;
+	StepRecord *record = step_newest_of_scope(thread->execution->id, frame->scope);
+	PlanNode   *node;
+
+	if (record == NULL)
+	{
+		frame->fresh = true;
+		if (frame->container != NULL && frame->container->type == STEP_LOOP &&
+			frame->container->loop_kind == LOOP_WHILE)
+			frame->at = NULL;	/* its condition has not been tested */
+		return;
+	}
+
+	node = plan_find(thread->plan, record->step_id);
+	if (node == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("execution " INT64_FORMAT " has a row of step \"%s\", which its definition does not have",
+						thread->execution->id, record->step_id)));
+	thread->last_time = Max(thread->last_time, Max(record->completed_at, record->started_at));
+
+	if (record->status == STATUS_RUNNING)
+	{
+		frame->at = node;
+		resume_container(thread, frame, node, record);
+	}
+	else if (record->scope_outcome != SCOPE_OPEN)
+	{
+		frame->at = NULL;
+		if (frame == thread->bottom)
+		{
+			thread->ended = true;
+			thread->outcome = record->scope_outcome;
+		}
+		else
+			container_child_ended(thread, frame, record->scope_outcome,
+								  ended_row(thread, frame, node, record));
+	}
+	else
+	{
+		frame->at = node->next >= 0 ? &thread->plan->nodes[node->next] : NULL;
+		if (node->type == STEP_CONDITIONAL && record->branch_taken != NULL)
+			for (int i = 0; i < node->nlines; i++)
+				if (node->lines[i].jump >= 0 && strcmp(node->lines[i].name, record->branch_taken) == 0)
+					frame->at = &thread->plan->nodes[node->lines[i].jump];
+	}
+}

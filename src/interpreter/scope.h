@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * scope.h
+ *	  Names of scopes: the path in the tables, the ScopeId in shared memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_SCOPE_H
+#define PGWF_SCOPE_H
+
+#include "postgres.h"
+
+#include "definition/plan.h"
+#include "shared/slots.h"
+
+/* Path of child number child (line or iteration) of a container in a scope. */
+extern char *scope_child_path(const char *parent, const PlanNode *container,
+							  int visit, int child);
+/* All children's paths, nested ones included, are in [*from, *to) as bytes. */
+extern void scope_children_range(const char *parent, const PlanNode *container,
+								 int visit, char **from, char **to);
+/* Path of a whole ScopeId. */
+extern char *scope_path(const WorkflowPlan *plan, const ScopeId *scope);
+/* Inverse of scope_path(); false when the path does not fit the plan. */
+extern bool scope_parse(const WorkflowPlan *plan, const char *path, ScopeId *scope);
+/* ScopeId of a child. */
+extern ScopeId scope_child(const ScopeId *parent, int node, int visit, int child);
+
+/* Children of the container run one beside the other, so each has variables of its own. */
+extern bool container_is_concurrent(const PlanNode *container);
+
+#endif							/* PGWF_SCOPE_H */

@@ -1,0 +1,572 @@
+/*-------------------------------------------------------------------------
+ *
+ * thread.c
+ *	  The interpreter: what comes next in a scope, and what the end of a step
+ *	  means.
+ *
+ * NOTES
+ *	  Runs in executors and, for execute(), in sessions; always inside a
+ *	  transaction of the driver, without starting or ending one.  Two functions
+ *	  carry all transitions: step_ended() and, in containers.c,
+ *	  container_child_ended().
+ *
+ *	  Memory: what belongs to the running leaf is in one of two step contexts;
+ *	  what follows it (the next leaf's input among it) is made in the other, so
+ *	  that the first can be reset when the transaction has committed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "interpreter/scope.h"
+#include "interpreter/thread.h"
+
+/* Bookkeeping rows to collect before they get a transaction of their own. */
+#define JOURNAL_LIMIT 200
+
+static Thread *thread_allocate(LoadedExecution *execution, bool forks);
+
+/*
+ * A thread at the first step of an execution that has no rows yet.
+ */
+Thread *
+thread_create(LoadedExecution *execution, bool forks)
+{
+	Thread	   *thread = thread_allocate(execution, forks);
+
+	thread_push(thread, NULL, 0, -1);
+	thread->top->fresh = true;
+	thread->bottom = thread->top;
+	return thread;
+}
+
+static Thread *
+thread_allocate(LoadedExecution *execution, bool forks)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "workflow thread",
+												  ALLOCSET_DEFAULT_SIZES);
+	Thread	   *thread = MemoryContextAllocZero(context, sizeof(Thread));
+
+	thread->context = context;
+	thread->execution = execution;
+	thread->plan = definition_plan(execution->definition_id);
+	thread->forks = forks;
+	for (int i = 0; i < 2; i++)
+		thread->step_contexts[i] = AllocSetContextCreate(context, "workflow step",
+														 ALLOCSET_DEFAULT_SIZES);
+	thread->retired = AllocSetContextCreate(context, "workflow ended scopes",
+											ALLOCSET_SMALL_SIZES);
+	thread->journal_size = 16;
+	thread->journal = MemoryContextAlloc(context, thread->journal_size * sizeof(StepRow *));
+	return thread;
+}
+
+void
+thread_free(Thread *thread)
+{
+	MemoryContextDelete(thread->context);
+}
+
+/* What the thread makes now goes here; it lives until the commit after next. */
+static MemoryContext
+step_context(Thread *thread)
+{
+	return thread->step_contexts[thread->step_context];
+}
+
+/*
+ * Time for a row.  Rows of a scope are put in order by it, so no two of one
+ * thread may be the same, whatever the clock does.
+ */
+TimestampTz
+thread_time(Thread *thread)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now <= thread->last_time)
+		now = thread->last_time + 1;
+	thread->last_time = now;
+	return now;
+}
+
+/* --- frames --- */
+
+Frame *
+thread_push(Thread *thread, PlanNode *container, int visit, int child)
+{
+	Frame	   *parent = thread->top;
+	MemoryContext context = AllocSetContextCreate(parent ? parent->scope_context : thread->context,
+												  "workflow scope",
+												  ALLOCSET_SMALL_SIZES);
+	Frame	   *frame = MemoryContextAllocZero(context, sizeof(Frame));
+
+	frame->parent = parent;
+	frame->container = container;
+	frame->visit = visit;
+	frame->context = context;
+	frame->fresh = parent ? parent->fresh : false;
+	frame->deadline = DT_NOEND;
+	thread->top = frame;
+	frame_enter_child(thread, frame, child);
+	if (container == NULL && thread->plan->timeout_seconds > 0)
+		frame->deadline = TimestampTzPlusMilliseconds(thread->execution->started_at,
+													  (int64) thread->plan->timeout_seconds * 1000);
+	return frame;
+}
+
+/*
+ * Go to the first step of another child of the frame's container.  What the
+ * scope before held is kept until the next commit: the journal may point at it.
+ */
+void
+frame_enter_child(Thread *thread, Frame *frame, int child)
+{
+	MemoryContext oldcontext;
+
+	if (frame->scope_context != NULL)
+		MemoryContextSetParent(frame->scope_context, thread->retired);
+	frame->scope_context = AllocSetContextCreate(frame->context, "workflow scope data",
+												 ALLOCSET_SMALL_SIZES);
+	frame->cached = NULL;
+	frame->cached_bytes = 0;
+	frame->uncached = false;
+	frame->visits = NULL;
+	frame->variables = NULL;
+	frame->variables_loaded = false;
+	frame->child = child;
+
+	oldcontext = MemoryContextSwitchTo(frame->scope_context);
+	if (frame->container == NULL)
+	{
+		frame->scope = pstrdup("");
+		frame->scope_id.depth = 0;
+		frame->at = &thread->plan->nodes[thread->plan->start];
+	}
+	else
+	{
+		PlanLine   *line = &frame->container->lines[frame->container->type == STEP_LOOP ? 0 : child];
+
+		frame->scope = scope_child_path(frame->parent->scope, frame->container,
+										frame->visit, child);
+		frame->scope_id = scope_child(&frame->parent->scope_id, frame->container->index,
+									  frame->visit, child);
+		frame->at = &thread->plan->nodes[line->first];
+	}
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * The time by which the frame's scope has to end: the container's and the
+ * line's, and that of everything around.  from: when the line started.
+ */
+void
+frame_set_deadline(Thread *thread, Frame *frame, TimestampTz from)
+{
+	PlanNode   *container = frame->container;
+	TimestampTz deadline = frame->parent->deadline;
+
+	if (container->timeout_seconds > 0)
+		deadline = Min(deadline,
+					   TimestampTzPlusMilliseconds(frame->opened_at,
+												   (int64) container->timeout_seconds * 1000));
+	if (container->type != STEP_LOOP && container->lines[frame->child].timeout_seconds > 0)
+		deadline = Min(deadline,
+					   TimestampTzPlusMilliseconds(from,
+												   (int64) container->lines[frame->child].timeout_seconds * 1000));
+	frame->deadline = deadline;
+}
+
+void
+thread_pop(Thread *thread)
+{
+	Frame	   *frame = thread->top;
+
+	thread->top = frame->parent;
+	MemoryContextSetParent(frame->context, thread->retired);
+}
+
+/* --- rows --- */
+
+/* A row for a step of this scope, in the step context, with what is known before it runs. */
+StepRow *
+step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
+{
+	StepRow    *row = MemoryContextAllocZero(step_context(thread), sizeof(StepRow));
+
+	row->execution_id = thread->execution->id;
+	row->scope = frame->scope;
+	row->step_id = node->id;
+	row->visit = visit;
+	row->attempt = 1;
+	row->type = node->type;
+	row->status = STATUS_COMPLETED;
+	row->agent_name = node->agent_name;
+	row->condition_result = -1;
+	row->loop_iteration_index = -1;
+	row->loop_collection_size = -1;
+	row->started_at = thread_time(thread);
+	if (frame->container != NULL)
+	{
+		row->parent_step_id = frame->container->id;
+		if (frame->container->type == STEP_LOOP)
+		{
+			row->loop_iteration_index = frame->child;
+			if (frame->activation_loaded)
+				row->loop_collection_size = frame->total;
+		}
+		else
+			row->branch_name = frame->container->lines[frame->child].name;
+	}
+	return row;
+}
+
+/* An error as the value of the columns "error". */
+Jsonb *
+step_error_jsonb(const StepError *error, const char *step_id, const char *scope)
+{
+	JsonbParseState *state = NULL;
+	const char *const keys[] = {"type", "sqlstate", "message", "detail", "hint", "context", "step_id", "scope"};
+	const char *values[lengthof(keys)];
+
+	values[0] = error->type;
+	values[1] = error->sqlerrcode ? unpack_sql_state(error->sqlerrcode) : NULL;
+	values[2] = error->message;
+	values[3] = error->detail;
+	values[4] = error->hint;
+	values[5] = error->context;
+	values[6] = step_id;
+	values[7] = scope;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < lengthof(keys); i++)
+	{
+		JsonbValue	value;
+
+		if (values[i] == NULL)
+			continue;
+		value.type = jbvString;
+		value.val.string.val = unconstify(char *, keys[i]);
+		value.val.string.len = strlen(keys[i]);
+		pushJsonbValue(&state, WJB_KEY, &value);
+		value.val.string.val = unconstify(char *, values[i]);
+		value.val.string.len = strlen(values[i]);
+		pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* Make a row one of a failed attempt. */
+void
+step_fail(StepRow *row, StepStatus status, const StepError *error)
+{
+	row->status = status;
+	row->error_type = pstrdup(error->type);
+	row->error = step_error_jsonb(error, row->step_id, row->scope);
+}
+
+/* The error of an input mapping, an output or a condition that cannot be evaluated. */
+StepError *
+mapping_error(const char *what, const EvaluateContext *context)
+{
+	StepError  *error = palloc0(sizeof(StepError));
+
+	error->type = "MappingError";
+	error->sqlerrcode = ERRCODE_DATA_EXCEPTION;
+	error->message = context->message;
+	error->detail = context->position > 0
+		? psprintf("In \"%s\", at character %d.", what, context->position)
+		: psprintf("In \"%s\".", what);
+	return error;
+}
+
+/* --- transitions --- */
+
+/*
+ * A step has ended, leaf or container: its row says how.  Applies what the
+ * definition says about a failure, and moves the scope on or ends it.
+ */
+void
+step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
+{
+	bool		failed = (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT ||
+						  row->status == STATUS_CANCELLED);
+	bool		scope_expired;
+
+	if (row->completed_at == 0)
+		row->completed_at = thread_time(thread);
+	scope_expired = (frame->deadline != DT_NOEND && row->completed_at >= frame->deadline);
+
+	/* a scope whose time is over, or that is being cancelled, is not kept going */
+	if (failed && row->status != STATUS_CANCELLED && !scope_expired)
+	{
+		if (node->on_failure == ON_FAILURE_IGNORE)
+		{
+			row->on_failure = "ignored";
+			failed = false;
+		}
+		else if (node->on_failure == ON_FAILURE_DEFAULT)
+		{
+			EvaluateContext context;
+			Jsonb	   *value;
+
+			evaluate_in(thread, frame, &context);
+			value = evaluate_template(&context, node->failure_default);
+			if (value != NULL)
+			{
+				row->on_failure = "default";
+				row->output = value;
+				failed = false;
+			}
+		}
+	}
+
+	if (failed)
+	{
+		frame->at = NULL;
+		if (row->status == STATUS_CANCELLED)
+			row->scope_outcome = SCOPE_CANCELLED;
+		else if (scope_expired || row->status == STATUS_TIMED_OUT)
+			row->scope_outcome = SCOPE_TIMED_OUT;
+		else
+			row->scope_outcome = SCOPE_FAILED;
+	}
+	else
+	{
+		if (frame->at == node)
+			frame->at = node->next >= 0 ? &thread->plan->nodes[node->next] : NULL;
+		if (frame->at == NULL)
+		{
+			bool		only_step = frame->container != NULL &&
+				frame->container->lines[frame->container->type == STEP_LOOP ? 0 : frame->child].nsteps == 1;
+
+			row->scope_outcome = (row->status == STATUS_SKIPPED && only_step)
+				? SCOPE_SKIPPED : SCOPE_COMPLETED;
+		}
+		if (node->is_referenced)
+			frame_remember(thread, frame, node, row);
+	}
+
+	journal_add(thread, row);
+
+	if (row->scope_outcome == SCOPE_OPEN)
+		return;
+	if (frame->container == NULL)
+	{
+		if (row->scope_outcome == SCOPE_COMPLETED)
+			execution_ended(thread, "completed", row->output, NULL, NULL);
+		else
+			execution_ended(thread, step_status_name(row->status == STATUS_CANCELLED ? STATUS_CANCELLED :
+													 row->scope_outcome == SCOPE_TIMED_OUT ? STATUS_TIMED_OUT :
+													 STATUS_FAILED),
+							NULL, row->error, row->error_type);
+	}
+	else if (frame == thread->bottom)
+	{
+		thread->ended = true;
+		thread->outcome = row->scope_outcome;
+	}
+	else
+		container_child_ended(thread, frame, row->scope_outcome, row);
+}
+
+/*
+ * The execution is over.  The definition's output, where it has one, is what
+ * the execution returns.
+ */
+void
+execution_ended(Thread *thread, const char *status, Jsonb *output, Jsonb *error,
+				const char *error_type)
+{
+	if (thread->plan->output != NULL && strcmp(status, "completed") == 0)
+	{
+		EvaluateContext context;
+		Frame	   *root = thread->top;
+
+		while (root->parent != NULL)
+			root = root->parent;
+		evaluate_in(thread, root, &context);
+		output = evaluate_template(&context, thread->plan->output);
+		if (output == NULL)
+		{
+			StepError  *failure = mapping_error("output", &context);
+
+			status = "failed";
+			error_type = failure->type;
+			error = step_error_jsonb(failure, NULL, NULL);
+		}
+	}
+	thread->ended = true;
+	thread->execution_ended = true;
+	thread->execution_status = status;
+	thread->execution_output = output;
+	thread->execution_error = error;
+	thread->execution_error_type = error_type;
+	if (strcmp(status, "timed_out") == 0 && error == NULL)
+		thread->execution_error_type = "Timeout";
+}
+
+/*
+ * Walk on until something has to be done that is not bookkeeping.  Needs a
+ * transaction; what it makes lives until the commit after next.
+ */
+ThreadAction
+thread_next(Thread *thread)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(step_context(thread));
+	ThreadAction action = THREAD_ENDED;
+
+	if (thread->fork_pending)
+	{
+		thread->fork_pending = false;
+		MemoryContextSwitchTo(oldcontext);
+		return THREAD_FORK;
+	}
+	while (!thread->ended)
+	{
+		bool		again = true;
+		Frame	   *frame = thread->top;
+
+		CHECK_FOR_INTERRUPTS();
+		if (thread->njournal >= JOURNAL_LIMIT)
+		{
+			action = THREAD_FLUSH;
+			break;
+		}
+		if (frame->at != NULL)
+			action = step_enter(thread, frame, frame->at, &again);
+		else if (loop_continue(thread, frame))
+		{
+			/* the loop's condition is SQL: it is the leaf now */
+			action = THREAD_LEAF;
+			again = false;
+		}
+		if (!again)
+			break;
+		action = THREAD_ENDED;
+	}
+	MemoryContextSwitchTo(oldcontext);
+	return action;
+}
+
+/* --- the end of a leaf --- */
+
+Jsonb *
+thread_leaf_output(Thread *thread, Jsonb *result)
+{
+	PlanNode   *node = thread->leaf.node;
+	EvaluateContext context;
+	Jsonb	   *output;
+	StepRow		row = {0};
+
+	if (thread->leaf.is_condition || node->output == NULL)
+		return result;
+
+	/* inside its own "output" a step's output is the raw result */
+	row.output = result;
+	row.status = STATUS_COMPLETED;
+	frame_remember(thread, thread->top, node, &row);
+	evaluate_in(thread, thread->top, &context);
+	output = evaluate_template(&context, node->output);
+	if (output == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("%s", context.message),
+				 errdetail("In \"output\" of step \"%s\".", node->id)));
+	return output;
+}
+
+/* The row of the leaf that has just ended. */
+static StepRow *
+leaf_row(Thread *thread)
+{
+	Leaf	   *leaf = &thread->leaf;
+	StepRow    *row = step_row(thread, thread->top, leaf->node, leaf->visit);
+
+	row->attempt = leaf->attempt;
+	row->started_at = leaf->started_at;
+	row->input = leaf->input;
+	row->agent_name = leaf->agent_name;
+	return row;
+}
+
+/*
+ * The leaf's SQL has run; output is its result, or for a condition its truth.
+ * Called in the transaction of the SQL.
+ */
+void
+thread_leaf_succeeded(Thread *thread, Jsonb *output)
+{
+	Leaf	   *leaf = &thread->leaf;
+	MemoryContext oldcontext;
+	StepRow    *row;
+
+	thread->step_context = 1 - thread->step_context;
+	oldcontext = MemoryContextSwitchTo(step_context(thread));
+	if (leaf->is_condition)
+	{
+		JsonbValue	value;
+		bool		result;
+
+		JsonbExtractScalar(&output->root, &value);
+		result = (value.type == jbvBool && value.val.boolean);
+		if (leaf->node->type == STEP_LOOP)
+			loop_condition_decided(thread, thread->top, result);
+		else
+			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, result, NULL);
+	}
+	else
+	{
+		row = leaf_row(thread);
+		row->output = output;
+		step_ended(thread, thread->top, leaf->node, row);
+	}
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * The leaf's SQL has failed and its effects are gone.  Called in a new
+ * transaction (or after the subtransaction was rolled back).
+ */
+void
+thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
+{
+	Leaf	   *leaf = &thread->leaf;
+	MemoryContext oldcontext;
+
+	thread->step_context = 1 - thread->step_context;
+	oldcontext = MemoryContextSwitchTo(step_context(thread));
+	if (leaf->is_condition && status == STATUS_FAILED)
+	{
+		/* a condition that cannot be evaluated is false, and says why */
+		if (leaf->node->type == STEP_LOOP)
+			loop_condition_decided(thread, thread->top, false);
+		else
+			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, false,
+								error->message);
+	}
+	else
+	{
+		Frame	   *frame = thread->top;
+		StepRow    *row;
+
+		if (leaf->is_condition && leaf->node->type == STEP_LOOP)
+		{
+			/* the loop itself ends: its row is open, one scope further out */
+			row = frame->row;
+			thread_pop(thread);
+			frame = thread->top;
+		}
+		else
+			row = leaf_row(thread);
+		step_fail(row, status, error);
+		step_ended(thread, frame, leaf->node, row);
+	}
+	MemoryContextSwitchTo(oldcontext);
+}

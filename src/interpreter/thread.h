@@ -1,0 +1,201 @@
+/*-------------------------------------------------------------------------
+ *
+ * thread.h
+ *	  The interpreter: a thread walks the plan of its execution.
+ *
+ * NOTES
+ *	  Knows nothing of processes.  A driver (src/executor/drive.c,
+ *	  src/interpreter/inline.c) calls thread_next() inside a transaction and does
+ *	  what it answers.  What has happened collects in the journal until the
+ *	  driver has it written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_THREAD_H
+#define PGWF_THREAD_H
+
+#include "postgres.h"
+
+#include "definition/plan.h"
+#include "interpreter/evaluate.h"
+#include "interpreter/run_sql.h"
+#include "shared/slots.h"
+#include "state/claims.h"
+#include "state/steps.h"
+
+typedef enum ThreadAction
+{
+	THREAD_LEAF,				/* run thread->leaf, then report its end */
+	THREAD_FORK,				/* hand out thread->fork; the thread ends here and goes on by a JOIN run */
+	THREAD_FLUSH,				/* much bookkeeping: commit it, then call again */
+	THREAD_ENDED				/* thread->outcome, or the execution ended */
+} ThreadAction;
+
+/* What went wrong with a step. */
+typedef struct StepError
+{
+	const char *type;			/* SQLSTATE, or a name of our own: Timeout .. */
+	const char *message;
+	const char *detail;			/* these may be NULL */
+	const char *hint;
+	const char *context;
+	int			sqlerrcode;		/* 0 = none */
+} StepError;
+
+/* An attempt at a step that runs user SQL. */
+typedef struct Leaf
+{
+	PlanNode   *node;
+	bool		is_condition;	/* the condition of a container, not the step itself */
+	int			visit;
+	int			attempt;
+	const char *scope;
+	int			iteration;		/* -1 = none */
+	const char *agent_name;
+	SqlTask		task;
+	bool		transaction_none;
+	Jsonb	   *input;
+	TimestampTz started_at;
+	TimestampTz deadline;		/* of the step or of a scope around it; DT_NOEND = none */
+} Leaf;
+
+/* Output of a step kept for references. */
+typedef struct CachedStep
+{
+	struct CachedStep *next;
+	int			node;
+	Jsonb	   *output;
+	Jsonb	   *status;
+	Jsonb	   *error;
+} CachedStep;
+
+/* An open scope on the way from the root to where the thread stands. */
+typedef struct Frame
+{
+	struct Frame *parent;
+	PlanNode   *container;		/* NULL: root */
+	int			visit;			/* of the container */
+	int			child;			/* line or iteration */
+	ScopeId		scope_id;
+	char	   *scope;
+	PlanNode   *at;				/* next step; NULL: the line is at its end */
+	bool		fresh;			/* no rows of this scope but those of this thread */
+	TimestampTz deadline;		/* of this scope and all around it */
+	MemoryContext context;		/* as long as the frame */
+	MemoryContext scope_context;	/* as long as this child of the container */
+
+	/* in scope_context */
+	CachedStep *cached;
+	Size		cached_bytes;
+	bool		uncached;		/* some output was too large to be kept */
+	int		   *visits;			/* by node; root only, and only with cycles */
+	Jsonb	   *variables;
+	bool		variables_loaded;
+
+	/* the activation of the container, in context */
+	StepRow    *row;			/* its open row; NULL in frames above a child thread */
+	TimestampTz opened_at;
+	Jsonb	   *collection;		/* {"collection": [..]} */
+	int			total;			/* children; -1 = open end (while, until) */
+	bool		activation_loaded;
+	bool		failed;			/* some child failed (children run one after the other) */
+} Frame;
+
+typedef struct Thread
+{
+	LoadedExecution *execution;
+	WorkflowPlan	   *plan;
+	bool		forks;			/* parallel containers are handed to other processes */
+	Frame	   *top;
+	Frame	   *bottom;			/* the thread ends when this scope ends */
+	MemoryContext context;		/* all of it */
+	MemoryContext step_contexts[2];	/* of the leaf that runs and of what follows it */
+	int			step_context;	/* which one is being filled */
+	MemoryContext retired;		/* frames popped since the last commit */
+	TimestampTz last_time;		/* of a row: strictly increasing within a thread */
+
+	Leaf		leaf;
+	ForkReport	fork;
+	bool		fork_pending;	/* resumed at a container that has forked */
+
+	/* the journal: rows to be written, in order */
+	StepRow   **journal;
+	int			njournal;
+	int			journal_size;
+	bool		dirty;			/* rows were written in this transaction before its leaf ran */
+
+	/* the end */
+	bool		ended;
+	ScopeOutcome outcome;		/* of the bottom scope */
+	bool		execution_ended;
+	bool		execution_flushed;	/* its end has been written */
+	bool		execution_lost; /* somebody else ended it first */
+	const char *execution_status;
+	Jsonb	   *execution_output;
+	Jsonb	   *execution_error;
+	const char *execution_error_type;
+} Thread;
+
+/* --- thread.c --- */
+/* In front of the first step of a fresh execution. */
+extern Thread *thread_create(LoadedExecution *execution, bool forks);
+extern ThreadAction thread_next(Thread *thread);
+/* Result of the leaf as the step's output; raises an error when it cannot be reshaped. */
+extern Jsonb *thread_leaf_output(Thread *thread, Jsonb *result);
+extern void thread_leaf_succeeded(Thread *thread, Jsonb *output);
+extern void thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error);
+extern void thread_free(Thread *thread);
+
+/* --- resume.c --- */
+/* Where the rows say the thread of this scope stands. */
+extern Thread *thread_resume(LoadedExecution *execution, bool forks, const ScopeId *scope);
+/* At a container of this scope whose children have all ended. */
+extern Thread *thread_join(LoadedExecution *execution, bool forks, const ScopeId *scope,
+						   int node, int visit);
+/* Stand at a child of a container; and go over to another child of it. */
+extern Thread *thread_child(LoadedExecution *execution, bool forks, const ScopeId *scope,
+							int node, int visit, int child, bool fresh);
+extern void thread_move_to_child(Thread *thread, int child, bool fresh);
+
+/* --- journal.c --- */
+extern void journal_add(Thread *thread, StepRow *row);
+/* Write what has happened; needs a transaction. */
+extern void journal_flush(Thread *thread);
+/* The transaction with the flushed rows has committed. */
+extern void journal_committed(Thread *thread, bool leaf_pending);
+
+/* --- shared by the files of the interpreter --- */
+extern Frame *thread_push(Thread *thread, PlanNode *container, int visit, int child);
+extern void thread_pop(Thread *thread);
+extern void frame_enter_child(Thread *thread, Frame *frame, int child);
+extern void frame_set_deadline(Thread *thread, Frame *frame, TimestampTz from);
+extern void frame_load_activation(Thread *thread, Frame *frame);
+extern StepRow *step_row(Thread *thread, Frame *frame, PlanNode *node, int visit);
+extern void step_fail(StepRow *row, StepStatus status, const StepError *error);
+extern void step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row);
+extern void execution_ended(Thread *thread, const char *status, Jsonb *output,
+							Jsonb *error, const char *error_type);
+extern TimestampTz thread_time(Thread *thread);
+extern Jsonb *step_error_jsonb(const StepError *error, const char *step_id, const char *scope);
+extern StepError *mapping_error(const char *what, const EvaluateContext *context);
+
+/* enter.c */
+extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again);
+
+/* containers.c */
+extern Frame *container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int child);
+extern ThreadAction container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, int total);
+extern ThreadAction container_open(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again);
+extern void conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, int line, bool result, const char *error);
+extern void container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last);
+extern bool loop_continue(Thread *thread, Frame *frame);
+extern void loop_condition_decided(Thread *thread, Frame *frame, bool result);
+extern void container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row);
+
+/* resolve.c */
+extern void evaluate_in(Thread *thread, Frame *frame, EvaluateContext *context);
+extern void frame_remember(Thread *thread, Frame *frame, PlanNode *node, const StepRow *row);
+extern Jsonb *frame_variables(Thread *thread, Frame *frame);
+extern Frame *variables_frame(Frame *frame);
+
+#endif							/* PGWF_THREAD_H */

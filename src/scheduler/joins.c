@@ -1,0 +1,376 @@
+/*-------------------------------------------------------------------------
+ *
+ * joins.c
+ *	  Containers whose children run in other processes: handing the children
+ *	  out, counting them in.
+ *
+ * NOTES
+ *	  Scheduler only.  Children go out in index ranges.  A range is a share of
+ *	  what is left, so that it shrinks towards the end and all executors finish
+ *	  about together.  When nothing is active and nothing is left to hand out, a
+ *	  JOIN run closes the container and goes on with its thread.
+ *
+ *	  Whether the container succeeded is decided there, from the rows.  Here only
+ *	  what must be known earlier is: when to hand out nothing further.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "interpreter/scope.h"
+#include "scheduler/live.h"
+
+/* Largest range: what an executor that is stopped or lost has to give back. */
+#define MAX_RANGE 1024
+
+static dlist_head all_deadlines;	/* unused until the first join with a deadline */
+static bool initialized = false;
+
+typedef struct DeadlineEntry
+{
+	dlist_node	node;
+	LiveJoin	   *join;
+} DeadlineEntry;
+
+static void join_check(LiveJoin *join);
+
+/*
+ * Children that have ended already, for a container found open when its thread
+ * was resumed: count them, and leave only the others to be handed out.
+ */
+static void
+recover_children(LiveJoin *join)
+{
+	WorkflowPlan *plan;
+	PlanNode   *container;
+	StepRecord *records;
+	char	   *from;
+	char	   *to;
+	bool	   *ended = MemoryContextAllocZero(live_context, Max(join->total, 1));
+	int			count;
+	int			start = -1;
+
+	scheduler_begin();
+	plan = definition_plan(join->execution->definition_id);
+	container = &plan->nodes[join->container];
+	scope_children_range(scope_path(plan, &join->scope), container, join->visit, &from, &to);
+	records = step_children(join->execution->id, from, to, container->id, false, &count);
+	for (int i = 0; i < count; i++)
+	{
+		int			child = records[i].loop_iteration_index;
+
+		if (container->type != STEP_LOOP)
+			for (child = container->nlines - 1; child >= 0; child--)
+				if (strcmp(container->lines[child].name, records[i].branch_name) == 0)
+					break;
+		if (child < 0 || child >= join->total || ended[child])
+			continue;
+		ended[child] = true;
+		if (records[i].scope_outcome == SCOPE_COMPLETED)
+			join->completed++;
+		else if (records[i].scope_outcome == SCOPE_SKIPPED)
+			join->skipped++;
+		else
+			join->failed++;
+	}
+	scheduler_commit(false);
+
+	for (int child = 0; child <= join->total; child++)
+	{
+		bool		left = (child < join->total && !ended[child]);
+
+		if (left && start < 0)
+			start = child;
+		else if (!left && start >= 0)
+		{
+			join_put_back(join, start, child, false);
+			start = -1;
+		}
+	}
+	pfree(ended);
+}
+
+/* The thread of an execution stands at a container that forks. */
+LiveJoin *
+join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
+{
+	LiveJoin	   *join = MemoryContextAllocZero(live_context, sizeof(LiveJoin));
+
+	join->execution = execution;
+	join->parent = parent;
+	join->scope = fork->scope;
+	join->container = fork->node;
+	join->visit = fork->visit;
+	join->total = fork->total;
+	join->required = fork->required;
+	join->max_parallelism = fork->max_parallelism;
+	join->on_join_cancel = fork->on_join_cancel;
+	join->stop_on_failure = fork->stop_on_failure;
+	join->priority = fork->priority;
+	join->deadline = fork->deadline;
+	dlist_init(&join->ranges);
+	dlist_push_tail(&execution->joins, &join->node);
+	if (join->deadline != DT_NOEND)
+	{
+		DeadlineEntry *entry = MemoryContextAlloc(live_context, sizeof(DeadlineEntry));
+
+		if (!initialized)
+			dlist_init(&all_deadlines);
+		initialized = true;
+		entry->join = join;
+		dlist_push_tail(&all_deadlines, &entry->node);
+	}
+	if (fork->recovered)
+		recover_children(join);
+	else
+		join_put_back(join, 0, join->total, true);
+	join_check(join);
+	return join;
+}
+
+void
+join_free(LiveJoin *join)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &join->ranges)
+		pfree(dlist_container(ChildRange, node, iter.cur));
+	if (join->deadline != DT_NOEND)
+	{
+		dlist_foreach_modify(iter, &all_deadlines)
+		{
+			DeadlineEntry *entry = dlist_container(DeadlineEntry, node, iter.cur);
+
+			if (entry->join == join)
+			{
+				dlist_delete(&entry->node);
+				pfree(entry);
+			}
+		}
+	}
+	dlist_delete(&join->node);
+	pfree(join);
+}
+
+/* Children to be handed out (again). */
+void
+join_put_back(LiveJoin *join, int from, int to, bool fresh)
+{
+	ChildRange *range;
+
+	if (from >= to)
+		return;
+	range = MemoryContextAlloc(live_context, sizeof(ChildRange));
+	range->from = from;
+	range->to = to;
+	range->fresh = fresh;
+	dlist_push_head(&join->ranges, &range->node);
+}
+
+/* Is the join this one or one inside a child of it? */
+bool
+join_is_under(const LiveJoin *join, const LiveJoin *ancestor)
+{
+	for (; join != NULL; join = join->parent)
+		if (join == ancestor)
+			return true;
+	return false;
+}
+
+static int
+children_left(LiveJoin *join)
+{
+	int			left = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &join->ranges)
+	{
+		ChildRange *range = dlist_container(ChildRange, node, iter.cur);
+
+		left += range->to - range->from;
+	}
+	return left;
+}
+
+/*
+ * Make ranges ready, as many as may run at once.
+ */
+void
+join_hand_out(LiveJoin *join)
+{
+	int			limit = pool_limit();
+	int			at_once = join->max_parallelism > 0 ? Min(join->max_parallelism, limit) : limit;
+	int			left;
+
+	if (join->decided || join->execution->stopping != STOP_NONE)
+		return;
+	if (join->max_parallelism > limit)
+		at_once = join->max_parallelism;	/* parked children count too */
+	left = children_left(join);
+	while (join->active < at_once && !dlist_is_empty(&join->ranges))
+	{
+		ChildRange *range = dlist_head_element(ChildRange, node, &join->ranges);
+		int			size = Max(1, Min(MAX_RANGE, left / (2 * Max(1, Min(at_once, limit)))));
+		ReadyRun   *run = ready_add(join->execution, RUN_CHILDREN, join, &join->scope,
+									join->container, join->visit);
+
+		run->from = range->from;
+		run->to = Min(range->to, range->from + size);
+		run->fresh = range->fresh;
+		left -= run->to - run->from;
+		range->from = run->to;
+		if (range->from >= range->to)
+		{
+			dlist_delete(&range->node);
+			pfree(range);
+		}
+		join->active++;
+	}
+}
+
+/*
+ * The join is decided and the rest of its children not wanted: drop what waits,
+ * stop what runs.  Joins inside the children are abandoned with them; those that
+ * have nothing running are gone at once, the others when the last run under
+ * them has reported.
+ */
+static void
+cancel_children(LiveJoin *join)
+{
+	LiveExecution *execution = join->execution;
+	dlist_mutable_iter iter;
+	bool		again = true;
+
+	dlist_foreach_modify(iter, &execution->ready)
+	{
+		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
+
+		if (!join_is_under(run->join, join))
+			continue;
+		run->join->active--;
+		ready_discard(run);
+	}
+	dlist_foreach_modify(iter, &execution->joins)
+	{
+		LiveJoin	   *inner = dlist_container(LiveJoin, node, iter.cur);
+
+		if (!join_is_under(inner, join))
+			continue;
+		inner->decided = true;
+		inner->cancelled = true;
+		inner->abandoned = (inner != join);
+	}
+	while (again)
+	{
+		again = false;
+		dlist_foreach_modify(iter, &execution->joins)
+		{
+			LiveJoin	   *inner = dlist_container(LiveJoin, node, iter.cur);
+
+			if (!inner->abandoned || inner->active > 0 || !join_is_under(inner, join))
+				continue;
+			inner->parent->active--;
+			inner->parent->failed++;
+			join_free(inner);
+			again = true;
+			break;
+		}
+	}
+	pool_stop_join(join);
+}
+
+/*
+ * Decide what can be decided, and close the join when nothing is active any
+ * more.  May free the join.
+ */
+static void
+join_check(LiveJoin *join)
+{
+	if (!join->decided)
+	{
+		bool		met = join->completed >= join->required;
+		bool		lost = join->skipped == 0 && join->total - join->failed < join->required;
+
+		if (join->stop_on_failure && join->failed > 0)
+			join->decided = true;
+		if (join->deadline != DT_NOEND && GetCurrentTimestamp() >= join->deadline)
+			join->decided = true;	/* running children have the deadline themselves */
+		if (join->on_join_cancel && (met || lost))
+		{
+			join->decided = true;
+			cancel_children(join);
+		}
+	}
+	join_hand_out(join);
+	if (join->active == 0 && (join->decided || dlist_is_empty(&join->ranges)) &&
+		join->execution->stopping == STOP_NONE)
+	{
+		if (join->abandoned)
+		{
+			LiveJoin	   *parent = join->parent;
+
+			join_free(join);
+			join_child_ended(parent, 0, 1, 0);
+			join_range_ended(parent);
+			return;
+		}
+		ready_add(join->execution, RUN_JOIN, join->parent, &join->scope,
+				  join->container, join->visit);
+		join_free(join);
+	}
+}
+
+/* Children have ended; their range may go on. */
+void
+join_child_ended(LiveJoin *join, int completed, int failed, int skipped)
+{
+	join->completed += completed;
+	join->failed += failed;
+	join->skipped += skipped;
+}
+
+/* A range, or a child that was parked, is over.  May free the join. */
+void
+join_range_ended(LiveJoin *join)
+{
+	join->active--;
+	join_check(join);
+}
+
+/*
+ * Decide joins whose time is over; returns when the next one's is.
+ */
+TimestampTz
+joins_next_deadline(TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+	bool		again = true;
+
+	while (again && initialized)
+	{
+		dlist_iter	iter;
+
+		again = false;
+		next = DT_NOEND;
+		dlist_foreach(iter, &all_deadlines)
+		{
+			LiveJoin	   *join = dlist_container(DeadlineEntry, node, iter.cur)->join;
+
+			if (join->decided)
+				continue;
+			if (join->deadline <= now)
+			{
+				/* it may be freed and the list change: begin anew */
+				join->decided = true;
+				join_check(join);
+				again = true;
+				break;
+			}
+			next = Min(next, join->deadline);
+		}
+	}
+	return next;
+}

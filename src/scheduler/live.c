@@ -1,0 +1,225 @@
+/*-------------------------------------------------------------------------
+ *
+ * live.c
+ *	  Executions that are not over and their ready runs.
+ *
+ * NOTES
+ *	  Scheduler only.  Ready runs wait in one heap per role, by priority and then
+ *	  in the order of arrival.  Everything is allocated in live_context and freed
+ *	  one by one; nothing here can fail but for want of memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "scheduler/live.h"
+
+MemoryContext live_context = NULL;
+
+static HTAB *executions = NULL;
+static HTAB *roles = NULL;
+static uint64 next_sequence = 0;
+static int	ready_runs = 0;
+
+void
+live_initialize(void)
+{
+	HASHCTL		control = {0};
+
+	live_context = AllocSetContextCreate(TopMemoryContext, "workflow live state",
+										 ALLOCSET_DEFAULT_SIZES);
+	control.hcxt = live_context;
+	control.keysize = sizeof(int64);
+	control.entrysize = sizeof(LiveExecution);
+	executions = hash_create("workflow executions", 1024, &control,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(RoleQueue);
+	roles = hash_create("workflow roles", 16, &control,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+LiveExecution *
+live_find(int64 id)
+{
+	return hash_search(executions, &id, HASH_FIND, NULL);
+}
+
+/* Add an execution; NULL when it is there already. */
+LiveExecution *
+live_add(const ClaimedExecution *claimed)
+{
+	bool		found;
+	LiveExecution *execution = hash_search(executions, &claimed->id, HASH_ENTER, &found);
+
+	if (found)
+		return NULL;
+	execution->role = claimed->role;
+	execution->priority = claimed->priority;
+	execution->definition_id = claimed->definition_id;
+	execution->running = 0;
+	execution->stopping = STOP_NONE;
+	execution->suspect = (claimed->recoveries >= 2);
+	dlist_init(&execution->ready);
+	dlist_init(&execution->joins);
+	return execution;
+}
+
+/* Forget an execution that has no run in an executor. */
+void
+live_remove(LiveExecution *execution)
+{
+	dlist_mutable_iter iter;
+
+	Assert(execution->running == 0);
+	dlist_foreach_modify(iter, &execution->ready)
+		ready_discard(dlist_container(ReadyRun, node, iter.cur));
+	dlist_foreach_modify(iter, &execution->joins)
+		join_free(dlist_container(LiveJoin, node, iter.cur));
+	hash_search(executions, &execution->id, HASH_REMOVE, NULL);
+}
+
+int
+live_count(void)
+{
+	return (int) hash_get_num_entries(executions);
+}
+
+/* --- ready runs --- */
+
+/* More urgent first, then older first; a pairing heap gives the largest. */
+static int
+compare_ready(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
+{
+	const ReadyRun *left = pairingheap_const_container(ReadyRun, heap_node, a);
+	const ReadyRun *right = pairingheap_const_container(ReadyRun, heap_node, b);
+
+	if (left->priority != right->priority)
+		return left->priority > right->priority ? 1 : -1;
+	if (left->sequence != right->sequence)
+		return left->sequence < right->sequence ? 1 : -1;
+	return 0;
+}
+
+RoleQueue *
+role_queue(Oid role)
+{
+	bool		found;
+	RoleQueue  *queue = hash_search(roles, &role, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(live_context);
+
+		queue->heap = pairingheap_allocate(compare_ready, NULL);
+		queue->count = 0;
+		queue->failed_starts = 0;
+		queue->retry_at = 0;
+		MemoryContextSwitchTo(oldcontext);
+	}
+	return queue;
+}
+
+/* A new ready run, enqueued. */
+ReadyRun *
+ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope,
+		  int container, int visit)
+{
+	ReadyRun   *run = MemoryContextAllocZero(live_context, sizeof(ReadyRun));
+
+	run->execution = execution;
+	run->kind = kind;
+	run->join = join;
+	if (scope != NULL)
+		run->scope = *scope;
+	run->container = container;
+	run->visit = visit;
+	run->priority = kind == RUN_CHILDREN ? join->priority : execution->priority;
+	run->sequence = next_sequence++;
+	ready_enqueue(run);
+	return run;
+}
+
+void
+ready_enqueue(ReadyRun *run)
+{
+	RoleQueue  *queue = role_queue(run->execution->role);
+
+	run->queued_at = GetCurrentTimestamp();
+	pairingheap_add(queue->heap, &run->heap_node);
+	queue->count++;
+	ready_runs++;
+	dlist_push_tail(&run->execution->ready, &run->node);
+}
+
+void
+ready_dequeue(ReadyRun *run)
+{
+	RoleQueue  *queue = role_queue(run->execution->role);
+
+	pairingheap_remove(queue->heap, &run->heap_node);
+	queue->count--;
+	ready_runs--;
+	dlist_delete(&run->node);
+}
+
+void
+ready_discard(ReadyRun *run)
+{
+	ready_dequeue(run);
+	pfree(run);
+}
+
+ReadyRun *
+ready_first(RoleQueue *queue)
+{
+	if (pairingheap_is_empty(queue->heap))
+		return NULL;
+	return pairingheap_container(ReadyRun, heap_node, pairingheap_first(queue->heap));
+}
+
+/* The role with the most urgent ready run among those that can be served. */
+RoleQueue *
+ready_best_role(bool (*usable) (RoleQueue *queue))
+{
+	HASH_SEQ_STATUS status;
+	RoleQueue  *queue;
+	RoleQueue  *best = NULL;
+
+	hash_seq_init(&status, roles);
+	while ((queue = hash_seq_search(&status)) != NULL)
+	{
+		if (queue->count == 0 || !usable(queue))
+			continue;
+		if (best == NULL ||
+			compare_ready(&ready_first(queue)->heap_node,
+						  &ready_first(best)->heap_node, NULL) > 0)
+			best = queue;
+	}
+	return best;
+}
+
+int
+ready_total(void)
+{
+	return ready_runs;
+}
+
+/* When the longest waiting among the most urgent runs was queued; DT_NOEND: none waits. */
+TimestampTz
+ready_oldest(void)
+{
+	HASH_SEQ_STATUS status;
+	RoleQueue  *queue;
+	TimestampTz oldest = DT_NOEND;
+
+	hash_seq_init(&status, roles);
+	while ((queue = hash_seq_search(&status)) != NULL)
+		if (queue->count > 0)
+			oldest = Min(oldest, ready_first(queue)->queued_at);
+	return oldest;
+}

@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * live.h
+ *	  The scheduler's memory: executions, ready runs, joins, the pool.
+ *
+ * NOTES
+ *	  Private to the scheduler process.  All of it can be rebuilt from the tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_LIVE_H
+#define PGWF_LIVE_H
+
+#include "postgres.h"
+#include "lib/ilist.h"
+#include "lib/pairingheap.h"
+#include "postmaster/bgworker.h"
+
+#include "shared/slots.h"
+#include "state/claims.h"
+
+/* An execution that is not over. */
+typedef struct LiveExecution
+{
+	int64		id;				/* hash key */
+	Oid			role;
+	int			priority;
+	int			definition_id;
+	int			running;		/* runs in executors */
+	StopReason	stopping;		/* nothing new is dispatched; finalised when running is 0 */
+	bool		suspect;		/* recovered without progress: tried alone */
+	dlist_head	ready;			/* its ready runs */
+	dlist_head	joins;			/* its open joins */
+} LiveExecution;
+
+/* A range of children to hand out. */
+typedef struct ChildRange
+{
+	dlist_node	node;
+	int			from;
+	int			to;
+	bool		fresh;
+} ChildRange;
+
+/* A container whose children run in other processes. */
+typedef struct LiveJoin
+{
+	dlist_node	node;			/* in execution->joins */
+	LiveExecution *execution;
+	struct LiveJoin *parent;		/* whose child the container's thread is; NULL: root thread */
+	ScopeId		scope;			/* of the container's thread */
+	int			container;
+	int			visit;
+	int			total;
+	int			required;
+	int			max_parallelism;
+	bool		on_join_cancel;
+	bool		stop_on_failure;
+	int			priority;
+	TimestampTz deadline;
+	dlist_head	ranges;			/* children not handed out */
+	int			active;			/* ranges ready or running, and children parked inside */
+	int			completed;
+	int			failed;
+	int			skipped;
+	bool		decided;		/* hands out nothing further */
+	bool		cancelled;		/* its children are being stopped */
+	bool		abandoned;		/* so is the thread it belongs to: it is not closed */
+} LiveJoin;
+
+/* A run waiting for an executor. */
+typedef struct ReadyRun
+{
+	pairingheap_node heap_node; /* in its role's queue */
+	dlist_node	node;			/* in execution->ready */
+	LiveExecution *execution;
+	RunKind		kind;
+	LiveJoin	   *join;			/* CHILDREN: whose children; else: whose child the thread is, or NULL */
+	ScopeId		scope;
+	int			container;
+	int			visit;
+	int			from;
+	int			to;
+	bool		fresh;
+	int			priority;
+	uint64		sequence;
+	TimestampTz queued_at;
+} ReadyRun;
+
+/* The ready runs of one role and what is known about running as it. */
+typedef struct RoleQueue
+{
+	Oid			role;			/* hash key */
+	pairingheap *heap;
+	int			count;
+	int			failed_starts;	/* executors that ended before they were idle, in a row */
+	TimestampTz retry_at;		/* no new executor before */
+} RoleQueue;
+
+/* An executor of this database. */
+typedef struct PoolExecutor
+{
+	dlist_node	node;
+	int			slot;
+	uint32		generation;
+	Oid			role;
+	BackgroundWorkerHandle *handle;
+	bool		starting;
+	bool		busy;
+	bool		leaving;
+	bool		asked_to_yield;
+	TimestampTz since;			/* idle or busy */
+	RunKind		kind;			/* of the run it does */
+	int			nruns;			/* RUN_START: several executions */
+	ReadyRun   *runs[RUN_MAX_EXECUTIONS];
+} PoolExecutor;
+
+/* --- live.c: executions, ready runs --- */
+extern MemoryContext live_context;
+
+extern void live_initialize(void);
+extern LiveExecution *live_find(int64 id);
+extern LiveExecution *live_add(const ClaimedExecution *claimed);
+extern void live_remove(LiveExecution *execution);
+extern int	live_count(void);
+extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope, int container, int visit);
+extern void ready_enqueue(ReadyRun *run);	/* (again) */
+extern void ready_dequeue(ReadyRun *run);	/* out of the queue, still allocated */
+extern void ready_discard(ReadyRun *run);	/* out and freed */
+extern ReadyRun *ready_first(RoleQueue *queue);
+extern RoleQueue *ready_best_role(bool (*usable) (RoleQueue *queue));
+extern RoleQueue *role_queue(Oid role);
+extern int	ready_total(void);
+extern TimestampTz ready_oldest(void);
+
+/* --- joins.c --- */
+extern LiveJoin *join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork);
+extern void join_hand_out(LiveJoin *join);
+extern void join_child_ended(LiveJoin *join, int completed, int failed, int skipped);
+extern void join_range_ended(LiveJoin *join);
+extern void join_put_back(LiveJoin *join, int from, int to, bool fresh);
+extern void join_free(LiveJoin *join);
+extern bool join_is_under(const LiveJoin *join, const LiveJoin *ancestor);
+extern TimestampTz joins_next_deadline(TimestampTz now);
+
+/* --- pool.c --- */
+extern void pool_initialize(DatabaseEntry *entry, uint32 generation);
+extern void pool_reap(void);	/* reports and deaths */
+extern void pool_dispatch(void);	/* ready runs to executors */
+extern long pool_next_timeout(TimestampTz now);
+extern int	pool_limit(void);
+extern void pool_stop_execution(LiveExecution *execution, StopReason reason);
+extern void pool_stop_join(LiveJoin *join);
+
+/* --- scheduler.c: what a report or a death means --- */
+extern void run_reported(PoolExecutor *executor, const Report *report);
+extern void run_lost(PoolExecutor *executor, const char *why);
+extern void role_failed(Oid role, const char *why);
+extern void execution_stop(LiveExecution *execution, StopReason reason);
+extern void scheduler_begin(void);
+extern void scheduler_commit(bool durable);
+
+#endif							/* PGWF_LIVE_H */

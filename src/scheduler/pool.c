@@ -1,0 +1,537 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.c
+ *	  The scheduler's executors: launching, handing out runs, stopping, letting
+ *	  go.
+ *
+ * NOTES
+ *	  Scheduler only.  An executor serves one role for life.  Fewer executors than
+ *	  wanted means slower, never an error: with max_worker_processes exhausted
+ *	  there is one WARNING per episode, and the ready runs wait for those that
+ *	  are there.
+ *
+ *	  A run that has lasted workflow.run_quantum gives way at its next step when
+ *	  others wait, or when executors are idle that could take a part of it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "scheduler/live.h"
+#include "shared/settings.h"
+#include "shared/worker.h"
+
+/* Time between two attempts to get a worker when there was none to be had, ms. */
+#define LAUNCH_RETRY_MS 1000
+/* Executors of a role that may end before they are idle before its executions fail. */
+#define MAX_FAILED_STARTS 5
+
+static DatabaseEntry *database = NULL;
+static uint32 scheduler_generation;
+static dlist_head executors;
+static int	nexecutors = 0;
+static bool exhausted = false;	/* told that there are no workers */
+static TimestampTz launch_retry_at = 0;
+
+void
+pool_initialize(DatabaseEntry *entry, uint32 generation)
+{
+	database = entry;
+	scheduler_generation = generation;
+	dlist_init(&executors);
+}
+
+/* Executors this database may have. */
+int
+pool_limit(void)
+{
+	if (setting_max_executors_per_database > 0)
+		return Min(setting_max_executors_per_database, setting_max_executors);
+	return setting_max_executors;
+}
+
+static int
+count_executors(Oid role, bool (*which) (const PoolExecutor *))
+{
+	int			count = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+
+		if (executor->role == role && which(executor))
+			count++;
+	}
+	return count;
+}
+
+static bool
+is_starting(const PoolExecutor *executor)
+{
+	return executor->starting;
+}
+
+static bool
+is_idle(const PoolExecutor *executor)
+{
+	return !executor->starting && !executor->busy && !executor->leaving;
+}
+
+static PoolExecutor *
+find_idle(Oid role)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+
+		if (executor->role == role && is_idle(executor))
+			return executor;
+	}
+	return NULL;
+}
+
+/* --- reports and deaths --- */
+
+static void
+forget(PoolExecutor *executor)
+{
+	dlist_delete(&executor->node);
+	nexecutors--;
+	if (executor->handle != NULL)
+		pfree(executor->handle);
+	pfree(executor);
+}
+
+/* The executor ended before it was idle: nobody could connect as its role, say. */
+static void
+start_failed(PoolExecutor *executor)
+{
+	RoleQueue  *queue = role_queue(executor->role);
+
+	queue->failed_starts++;
+	queue->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  100 * (1 << Min(queue->failed_starts, 6)));
+	if (queue->failed_starts == 1 || queue->failed_starts >= MAX_FAILED_STARTS)
+		role_failed(executor->role,
+					queue->failed_starts >= MAX_FAILED_STARTS
+					? "executors ended before they started" : NULL);
+}
+
+/* Look at one executor.  Returns false when it is gone. */
+static bool
+look_at(PoolExecutor *executor)
+{
+	SlotState	state = slot_state(executor->slot, executor->generation);
+	Report		report;
+	pid_t		pid;
+
+	if (state == SLOT_FREE)
+	{
+		if (executor->starting)
+			start_failed(executor);
+		else if (executor->busy)
+			run_lost(executor, "the executor ended while it worked");
+		return false;
+	}
+	if (executor->starting)
+	{
+		if (state == SLOT_STARTING)
+		{
+			if (GetBackgroundWorkerPid(executor->handle, &pid) != BGWH_STOPPED)
+				return true;
+			slot_release(executor->slot);
+			start_failed(executor);
+			return false;
+		}
+		executor->starting = false;
+		executor->since = GetCurrentTimestamp();
+		role_queue(executor->role)->failed_starts = 0;
+	}
+	if (state == SLOT_REPORTED && executor->busy && slot_take_report(executor->slot, &report))
+	{
+		executor->busy = false;
+		executor->asked_to_yield = false;
+		executor->since = GetCurrentTimestamp();
+		run_reported(executor, &report);
+	}
+	return true;
+}
+
+/* Take all reports and notice who has died. */
+void
+pool_reap(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+
+		if (!look_at(executor))
+			forget(executor);
+	}
+}
+
+/* --- launching --- */
+
+/* Say once that there are fewer executors than wanted, and once that it is over. */
+static void
+note_exhaustion(bool now_exhausted, const char *limit)
+{
+	if (now_exhausted && !exhausted)
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("out of background worker slots for workflow executors"),
+				 errdetail("%d executors work in this database; workflows go on with them.", nexecutors),
+				 errhint("You might need to increase \"%s\".", limit)));
+	else if (!now_exhausted && exhausted)
+		ereport(LOG, (errmsg("workflow executors can be started again")));
+	exhausted = now_exhausted;
+}
+
+/* Start an executor for a role.  Returns false when none can be had now. */
+static bool
+launch(Oid role)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	PoolExecutor *executor;
+	BackgroundWorkerHandle *handle = NULL;
+	MemoryContext oldcontext;
+	int			slot;
+	bool		registered;
+
+	if (now < launch_retry_at || now < role_queue(role)->retry_at)
+		return false;
+	slot = slot_allocate(database->database, role, scheduler_generation);
+	if (slot < 0)
+		return false;			/* we are woken when one becomes free */
+
+	oldcontext = MemoryContextSwitchTo(live_context);
+	registered = register_executor(database->database, role, slot, slot_generation(slot), &handle);
+	MemoryContextSwitchTo(oldcontext);
+	if (!registered)
+	{
+		slot_release(slot);
+		launch_retry_at = TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS);
+		note_exhaustion(true, "max_worker_processes");
+		return false;
+	}
+	note_exhaustion(false, NULL);
+
+	executor = MemoryContextAllocZero(live_context, sizeof(PoolExecutor));
+	executor->slot = slot;
+	executor->generation = slot_generation(slot);
+	executor->role = role;
+	executor->handle = handle;
+	executor->starting = true;
+	executor->since = now;
+	dlist_push_tail(&executors, &executor->node);
+	nexecutors++;
+	return true;
+}
+
+static void
+let_go(PoolExecutor *executor)
+{
+	executor->leaving = true;
+	slot_request_exit(executor->slot);
+}
+
+/* An idle executor of a role that has nothing to do makes room for another role. */
+static bool
+make_room(Oid for_role)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+
+		if (executor->leaving)
+			return true;		/* somebody is on the way out already */
+		if (executor->role != for_role && is_idle(executor) &&
+			role_queue(executor->role)->count == 0)
+		{
+			let_go(executor);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --- dispatch --- */
+
+/* Can a run of this role be given to somebody, now or by launching? */
+static bool
+role_is_usable(RoleQueue *queue)
+{
+	if (find_idle(queue->role) != NULL)
+		return true;
+	return count_executors(queue->role, is_starting) < queue->count &&
+		nexecutors < pool_limit();
+}
+
+/* Put one run, or several fresh executions, into the slot of an idle executor. */
+static void
+assign(PoolExecutor *executor, RoleQueue *queue)
+{
+	static Run	run;
+	int			batch = Max(1, Min(RUN_MAX_EXECUTIONS, queue->count / (2 * pool_limit())));
+	ReadyRun   *first = ready_first(queue);
+
+	memset(&run, 0, offsetof(Run, execution_ids));
+	run.kind = first->kind;
+	executor->nruns = 0;
+	while (executor->nruns < batch)
+	{
+		ReadyRun   *ready = ready_first(queue);
+
+		if (ready == NULL || ready->kind != first->kind)
+			break;
+		ready_dequeue(ready);
+		ready->execution->running++;
+		executor->runs[executor->nruns] = ready;
+		run.execution_ids[executor->nruns++] = ready->execution->id;
+		if (first->kind != RUN_START || ready->execution->suspect)
+			break;
+	}
+	run.nexecutions = executor->nruns;
+	run.fresh = first->fresh;
+	run.scope = first->scope;
+	run.node = first->container;
+	run.visit = first->visit;
+	run.from = first->from;
+	run.to = first->to;
+	run.stop_on_failure = (first->kind == RUN_CHILDREN && first->join->stop_on_failure);
+
+	if (first->execution->suspect)
+	{
+		/* durable before it runs: only who was tried is counted */
+		scheduler_begin();
+		execution_set_probation(first->execution->id, true);
+		scheduler_commit(true);
+	}
+
+	executor->kind = run.kind;
+	executor->busy = true;
+	executor->asked_to_yield = false;
+	executor->since = GetCurrentTimestamp();
+	if (!slot_assign(executor->slot, &run))
+	{
+		/* it is leaving: back into the queue */
+		executor->busy = false;
+		executor->leaving = true;
+		for (int i = 0; i < executor->nruns; i++)
+		{
+			executor->runs[i]->execution->running--;
+			ready_enqueue(executor->runs[i]);
+		}
+	}
+}
+
+/*
+ * Suspects are tried one at a time: is another one being tried?
+ */
+static bool
+another_suspect_runs(const LiveExecution *execution)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+
+		if (!executor->busy)
+			continue;
+		for (int i = 0; i < executor->nruns; i++)
+			if (executor->runs[i]->execution->suspect &&
+				executor->runs[i]->execution != execution)
+				return true;
+	}
+	return false;
+}
+
+/* Put the role's suspects that have to wait aside; they come back behind the others. */
+static bool
+first_may_run(RoleQueue *queue)
+{
+	for (int i = queue->count; i > 0; i--)
+	{
+		ReadyRun   *first = ready_first(queue);
+
+		if (!first->execution->suspect || !another_suspect_runs(first->execution))
+			return true;
+		ready_dequeue(first);
+		first->sequence += UINT64CONST(1) << 32;
+		ready_enqueue(first);
+	}
+	return false;
+}
+
+static bool
+role_has_work(RoleQueue *queue)
+{
+	return role_is_usable(queue) && first_may_run(queue);
+}
+
+void
+pool_dispatch(void)
+{
+	RoleQueue  *queue;
+	TimestampTz now;
+
+	while ((queue = ready_best_role(role_has_work)) != NULL)
+	{
+		PoolExecutor *executor = find_idle(queue->role);
+
+		if (executor != NULL)
+			assign(executor, queue);
+		else if (!launch(queue->role))
+			break;
+	}
+
+	/* somebody of another role may be in the way */
+	if (ready_total() > 0 && nexecutors >= pool_limit())
+	{
+		dlist_iter	iter;
+		bool		any_idle = false;
+
+		dlist_foreach(iter, &executors)
+			any_idle |= is_idle(dlist_container(PoolExecutor, node, iter.cur));
+		if (any_idle)
+			make_room(InvalidOid);
+	}
+
+	/* who has had nothing to do for long goes home */
+	now = GetCurrentTimestamp();
+	if (setting_executor_idle_timeout > 0)
+	{
+		dlist_iter	iter;
+
+		dlist_foreach(iter, &executors)
+		{
+			PoolExecutor *idle = dlist_container(PoolExecutor, node, iter.cur);
+
+			if (is_idle(idle) &&
+				TimestampDifferenceExceeds(idle->since, now, setting_executor_idle_timeout))
+				let_go(idle);
+		}
+	}
+}
+
+/* --- giving way --- */
+
+/* Could the run be divided among more executors? */
+static bool
+is_divisible(const PoolExecutor *executor)
+{
+	if (executor->kind == RUN_START)
+		return executor->nruns > 1;
+	return executor->kind == RUN_CHILDREN &&
+		executor->runs[0]->to - executor->runs[0]->from > 1 &&
+		executor->runs[0]->join->max_parallelism != 1;
+}
+
+/*
+ * Ask long runs to give way; returns when to look again.
+ */
+static TimestampTz
+give_way(TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+	bool		waiting = ready_total() > 0;
+	bool		room = nexecutors < pool_limit();
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+		room |= is_idle(dlist_container(PoolExecutor, node, iter.cur));
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+		TimestampTz until;
+
+		if (!executor->busy || executor->asked_to_yield ||
+			!(waiting || (room && is_divisible(executor))))
+			continue;
+		until = TimestampTzPlusMilliseconds(executor->since, setting_run_quantum);
+		if (until <= now)
+		{
+			executor->asked_to_yield = true;
+			slot_request_stop(executor->slot, STOP_YIELD, 0);
+		}
+		else
+			next = Min(next, until);
+	}
+	return next;
+}
+
+/* Milliseconds until the pool has something to do by itself; -1: never. */
+long
+pool_next_timeout(TimestampTz now)
+{
+	TimestampTz next = give_way(now);
+	dlist_iter	iter;
+
+	if (ready_total() > 0)
+	{
+		/* waiting for a worker, or for a role to be tried again */
+		if (launch_retry_at > now)
+			next = Min(next, launch_retry_at);
+		if (nexecutors < pool_limit())
+			next = Min(next, TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS));
+	}
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+
+		if (is_idle(executor) && setting_executor_idle_timeout > 0)
+			next = Min(next, TimestampTzPlusMilliseconds(executor->since,
+														 setting_executor_idle_timeout));
+	}
+	if (next == DT_NOEND)
+		return -1;
+	return Max(1, TimestampDifferenceMilliseconds(now, next) + 1);
+}
+
+/* --- stopping --- */
+
+/* Interrupt all executors that work on an execution. */
+void
+pool_stop_execution(LiveExecution *execution, StopReason reason)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+
+		for (int i = 0; executor->busy && i < executor->nruns; i++)
+			if (executor->runs[i]->execution == execution)
+				slot_request_stop(executor->slot, reason,
+								  executor->kind == RUN_START ? execution->id : 0);
+	}
+}
+
+/* Interrupt the executors that work on children of a join, at any depth. */
+void
+pool_stop_join(LiveJoin *join)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+
+		if (executor->busy && executor->kind != RUN_START &&
+			join_is_under(executor->runs[0]->join, join))
+			slot_request_stop(executor->slot, STOP_SIBLING, 0);
+	}
+}

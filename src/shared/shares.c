@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * shares.c
+ *	  How the databases share the slots.
+ *
+ * NOTES
+ *	  A database may use every slot while nobody else wants one: executors are
+ *	  kept for the next run.  A scheduler that finds no slot free waits for one.
+ *	  As long as somebody waits, a database with more than its share gives slots
+ *	  up, an idle executor at once, a busy one at the end of its run, and gets no
+ *	  further ones.  The share is the number of slots divided by the databases that
+ *	  have or want some.  For one that waits without a single executor any other
+ *	  gives way.
+ *
+ *	  Who waits is woken when a slot becomes free, and may ask again within
+ *	  OFFER_MS before others take it.  It may also not want it any more; then the
+ *	  time passes and it waits no longer.  Who is refused a slot for the sake of
+ *	  another has executors, and asks again when one of them reports.
+ *
+ *	  Everything here is called with registry->lock held exclusively.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "shared/slots.h"
+
+/* For how long a slot that became free is kept for those that wait. */
+#define OFFER_MS 1000
+
+static void ask_idle_executor_to_leave(const DatabaseEntry *for_entry);
+
+/* Note that a database wants a slot and there is none; make room if that is fair. */
+void
+share_wait_for_slot(DatabaseEntry *entry)
+{
+	if (entry->waits_until == 0)
+		registry->nwaiting++;
+	entry->waits_until = DT_NOEND;
+	ask_idle_executor_to_leave(entry);
+}
+
+/* The database has got a slot, or nobody there wants one any more. */
+void
+share_stop_waiting(DatabaseEntry *entry)
+{
+	if (entry->waits_until != 0)
+		registry->nwaiting--;
+	entry->waits_until = 0;
+}
+
+/* A slot has become free: whoever waits shall ask again. */
+void
+share_slot_freed(void)
+{
+	TimestampTz until;
+
+	if (registry->nwaiting == 0)
+		return;
+
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), OFFER_MS);
+	for (int i = 0; i < registry->ndatabases; i++)
+	{
+		DatabaseEntry *entry = &registry->databases[i];
+
+		if (entry->waits_until != 0)
+		{
+			entry->waits_until = until;
+			wake_entry(entry, WAKE_REPORT);
+		}
+	}
+}
+
+/*
+ * Whether a database that has (or would have) so many slots has to give way to
+ * one that waits.
+ */
+bool
+share_is_exceeded(const DatabaseEntry *entry, int nslots)
+{
+	TimestampTz now;
+	int			nsharing = 0;
+	bool		somebody_waits = false;
+
+	if (registry->nwaiting == 0)
+		return false;
+
+	now = GetCurrentTimestamp();
+	for (int i = 0; i < registry->ndatabases; i++)
+	{
+		DatabaseEntry *other = &registry->databases[i];
+
+		if (other->waits_until != 0 && other->waits_until < now)
+			share_stop_waiting(other);
+		if (other->nslots > 0 || other->waits_until != 0)
+			nsharing++;
+		if (other != entry && other->waits_until != 0)
+		{
+			somebody_waits = true;
+			if (other->nslots == 0)
+				return true;
+		}
+	}
+
+	return somebody_waits && nslots > Max(1, registry->nslots / nsharing);
+}
+
+/* Ask one idle executor of a database that exceeds its share to leave. */
+static void
+ask_idle_executor_to_leave(const DatabaseEntry *for_entry)
+{
+	for (int i = 0; i < registry->nslots; i++)
+	{
+		Slot	   *slot = &registry->slots[i];
+		DatabaseEntry *entry = database_entry(slot->database, false);
+		int			pgprocno = -1;
+
+		if (entry == NULL || entry == for_entry ||
+			!share_is_exceeded(entry, entry->nslots))
+			continue;
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state == SLOT_IDLE && !slot->exit_requested)
+		{
+			slot->exit_requested = true;
+			pgprocno = slot->pgprocno;
+		}
+		SpinLockRelease(&slot->mutex);
+
+		if (pgprocno >= 0)
+		{
+			set_latch_of(pgprocno);
+			return;
+		}
+	}
+}

@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * claims.c
+ *	  The table workflow.executions: from pending to running to its end.
+ *
+ * NOTES
+ *	  Claiming and recovering run in the scheduler, loading and finishing in
+ *	  executors and in execute().  A claim locks rows only for the length of its
+ *	  own transaction and skips what somebody else has locked (a cancel).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "state/claims.h"
+#include "state/private.h"
+
+static const Oid claim_types[] = {INT4OID};
+
+#define CLAIM_SET \
+	"UPDATE workflow.executions AS e SET status = 'running', started_at = pg_catalog.clock_timestamp() FROM ("
+#define CLAIM_END \
+	" LIMIT $1 FOR UPDATE SKIP LOCKED) AS due WHERE e.id OPERATOR(pg_catalog.=) due.id" \
+	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id, false, 0"
+
+static StateStatement claim_statement = {
+	CLAIM_SET "SELECT id FROM workflow.executions"
+	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL"
+	" ORDER BY priority DESC, id" CLAIM_END,
+	lengthof(claim_types), claim_types
+};
+
+static StateStatement claim_due_statement = {
+	CLAIM_SET "SELECT id FROM workflow.executions"
+	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL"
+	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
+	" ORDER BY start_at" CLAIM_END,
+	lengthof(claim_types), claim_types
+};
+
+static StateStatement next_start_statement = {
+	"SELECT start_at FROM workflow.executions"
+	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL"
+	" ORDER BY start_at LIMIT 1",
+	0, NULL
+};
+
+static StateStatement cancelling_statement = {
+	"SELECT id FROM workflow.executions"
+	" WHERE status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
+	" AND status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text",
+	0, NULL
+};
+
+static const Oid id_types[] = {INT8OID};
+
+static StateStatement recover_statement = {
+	"UPDATE workflow.executions AS e SET recovered_at = r.progress, probation = false,"
+	" recoveries = CASE"
+	"  WHEN r.progress IS DISTINCT FROM e.recovered_at OR e.recoveries OPERATOR(pg_catalog.=) 0 THEN 1"
+	"  WHEN e.recoveries OPERATOR(pg_catalog.<) 2 OR e.probation THEN e.recoveries OPERATOR(pg_catalog.+) 1"
+	"  ELSE e.recoveries END"
+	" FROM (SELECT x.id, (SELECT pg_catalog.max(s.completed_at) FROM workflow.step_executions AS s"
+	"                     WHERE s.execution_id OPERATOR(pg_catalog.=) x.id) AS progress"
+	"       FROM workflow.executions AS x"
+	"       WHERE x.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
+	"       AND ($1 OPERATOR(pg_catalog.=) 0 OR x.id OPERATOR(pg_catalog.=) $1)) AS r"
+	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
+	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
+	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text, e.recoveries",
+	lengthof(id_types), id_types
+};
+
+static const Oid probation_types[] = {INT8OID, BOOLOID};
+static StateStatement probation_statement = {
+	"UPDATE workflow.executions SET probation = $2 WHERE id OPERATOR(pg_catalog.=) $1",
+	lengthof(probation_types), probation_types
+};
+
+static StateStatement load_statement = {
+	"SELECT definition_id, version, workflow, role::pg_catalog.oid, priority, parallel, started_at, input"
+	" FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1"
+	" AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
+	lengthof(id_types), id_types
+};
+
+static const Oid finish_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTOID};
+static StateStatement finish_statement = {
+	"UPDATE workflow.executions SET status = $2, started_at = COALESCE($3, started_at), output = $4,"
+	" error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
+	lengthof(finish_types), finish_types
+};
+
+static const Oid finalise_types[] = {INT8OID, TEXTOID, JSONBOID, TEXTOID};
+static StateStatement finalise_statement = {
+	"UPDATE workflow.executions SET status = $2, error = $3, error_type = $4,"
+	" completed_at = pg_catalog.clock_timestamp()"
+	" WHERE id OPERATOR(pg_catalog.=) $1"
+	" AND status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])",
+	lengthof(finalise_types), finalise_types
+};
+
+static const Oid inline_types[] = {INT4OID, TEXTOID, INT4OID, OIDOID, JSONBOID};
+static StateStatement inline_statement = {
+	"INSERT INTO workflow.executions (definition_id, workflow, version, status, role, parallel, inline,"
+	" started_at, input) VALUES ($1, $2, $3, 'running', $4::pg_catalog.regrole, false, true,"
+	" pg_catalog.clock_timestamp(), $5) RETURNING id",
+	lengthof(inline_types), inline_types
+};
+
+/* Run a statement that returns executions; rows in the current context. */
+static int
+read_claims(StateStatement *statement, Datum *values, ClaimedExecution **claimed)
+{
+	uint64		nrows = state_query(statement, values, NULL, false, 0);
+	ClaimedExecution *result;
+
+	result = palloc_extended(Max(nrows, 1) * sizeof(ClaimedExecution), MCXT_ALLOC_HUGE);
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		bool		isnull;
+
+		result[i].id = state_column_int64(i, 1);
+		result[i].role = DatumGetObjectId(state_column(i, 2, &isnull));
+		result[i].priority = state_column_int32(i, 3);
+		result[i].definition_id = state_column_int32(i, 4);
+		result[i].cancelling = DatumGetBool(state_column(i, 5, &isnull));
+		result[i].recoveries = state_column_int32(i, 6);
+	}
+	state_done();
+	*claimed = result;
+	return (int) nrows;
+}
+
+int
+executions_claim(int limit, ClaimedExecution **claimed)
+{
+	Datum		values[1];
+	ClaimedExecution *due;
+	ClaimedExecution *queued;
+	int			ndue;
+	int			nqueued = 0;
+
+	values[0] = Int32GetDatum(limit);
+	ndue = read_claims(&claim_due_statement, values, &due);
+	if (ndue >= limit)
+	{
+		*claimed = due;
+		return ndue;
+	}
+	values[0] = Int32GetDatum(limit - ndue);
+	nqueued = read_claims(&claim_statement, values, &queued);
+	if (ndue == 0)
+	{
+		*claimed = queued;
+		return nqueued;
+	}
+	due = repalloc(due, (ndue + nqueued) * sizeof(ClaimedExecution));
+	memcpy(due + ndue, queued, nqueued * sizeof(ClaimedExecution));
+	*claimed = due;
+	return ndue + nqueued;
+}
+
+TimestampTz
+executions_next_start(void)
+{
+	TimestampTz result = DT_NOEND;
+
+	if (state_query(&next_start_statement, NULL, NULL, false, 1) > 0)
+	{
+		bool		isnull;
+
+		result = DatumGetTimestampTz(state_column(0, 1, &isnull));
+	}
+	state_done();
+	return result;
+}
+
+int
+executions_cancelling(int64 **ids)
+{
+	uint64		nrows = state_query(&cancelling_statement, NULL, NULL, false, 0);
+
+	*ids = palloc(Max(nrows, 1) * sizeof(int64));
+	for (uint64 i = 0; i < nrows; i++)
+		(*ids)[i] = state_column_int64(i, 1);
+	state_done();
+	return (int) nrows;
+}
+
+int
+executions_recover(int64 id, ClaimedExecution **recovered)
+{
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(id);
+	return read_claims(&recover_statement, values, recovered);
+}
+
+void
+execution_set_probation(int64 id, bool probation)
+{
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(id);
+	values[1] = BoolGetDatum(probation);
+	state_execute(&probation_statement, values, NULL);
+}
+
+LoadedExecution *
+execution_load(int64 id)
+{
+	Datum		values[1];
+	LoadedExecution *result = NULL;
+
+	values[0] = Int64GetDatum(id);
+	if (state_query(&load_statement, values, NULL, false, 1) > 0)
+	{
+		bool		isnull;
+
+		result = palloc0(sizeof(LoadedExecution));
+		result->id = id;
+		result->definition_id = state_column_int32(0, 1);
+		result->version = state_column_int32(0, 2);
+		result->workflow = state_column_text(0, 3);
+		result->role = DatumGetObjectId(state_column(0, 4, &isnull));
+		result->priority = state_column_int32(0, 5);
+		result->parallel = DatumGetBool(state_column(0, 6, &isnull));
+		result->started_at = DatumGetTimestampTz(state_column(0, 7, &isnull));
+		result->input = (Jsonb *) PG_DETOAST_DATUM_COPY(state_column(0, 8, &isnull));
+	}
+	state_done();
+	return result;
+}
+
+/* Arguments for output, error and its type, from argument number first on. */
+static void
+set_result(Datum *values, char *nulls, int first, Jsonb *output, Jsonb *error,
+		   const char *error_type, bool with_output)
+{
+	int			i = first;
+
+	if (with_output)
+	{
+		if (output == NULL)
+			nulls[i] = 'n';
+		else
+			values[i] = PointerGetDatum(output);
+		i++;
+	}
+	if (error == NULL)
+		nulls[i] = 'n';
+	else
+		values[i] = PointerGetDatum(error);
+	i++;
+	if (error_type == NULL)
+		nulls[i] = 'n';
+	else
+		values[i] = CStringGetTextDatum(error_type);
+}
+
+bool
+execution_finish(int64 id, const char *status, TimestampTz started_at,
+				 Jsonb *output, Jsonb *error, const char *error_type)
+{
+	Datum		values[lengthof(finish_types)];
+	char		nulls[lengthof(finish_types)];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(id);
+	values[1] = CStringGetTextDatum(status);
+	if (started_at == 0)
+		nulls[2] = 'n';
+	else
+		values[2] = TimestampTzGetDatum(started_at);
+	set_result(values, nulls, 3, output, error, error_type, true);
+	return state_execute(&finish_statement, values, nulls) > 0;
+}
+
+bool
+execution_finalise(int64 id, const char *status, Jsonb *error, const char *error_type)
+{
+	Datum		values[lengthof(finalise_types)];
+	char		nulls[lengthof(finalise_types)];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(id);
+	values[1] = CStringGetTextDatum(status);
+	set_result(values, nulls, 2, NULL, error, error_type, false);
+	return state_execute(&finalise_statement, values, nulls) > 0;
+}
+
+int64
+execution_insert_inline(const Definition *definition, Oid role, Jsonb *input)
+{
+	Datum		values[lengthof(inline_types)];
+	int64		id;
+
+	values[0] = Int32GetDatum(definition->id);
+	values[1] = CStringGetTextDatum(definition->name);
+	values[2] = Int32GetDatum(definition->version);
+	values[3] = ObjectIdGetDatum(role);
+	values[4] = PointerGetDatum(input);
+	state_query(&inline_statement, values, NULL, false, 0);
+	id = state_column_int64(0, 1);
+	state_done();
+	return id;
+}

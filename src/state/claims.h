@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * claims.h
+ *	  The table workflow.executions, as the scheduler and the drivers use it:
+ *	  claim, load, finish, recover.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_CLAIMS_H
+#define PGWF_CLAIMS_H
+
+#include "state/steps.h"
+
+/* What the scheduler needs to know of an execution. */
+typedef struct ClaimedExecution
+{
+	int64		id;
+	Oid			role;
+	int			priority;
+	int			definition_id;
+	bool		cancelling;
+	int			recoveries;
+} ClaimedExecution;
+
+/*
+ * Make pending executions that are due running, the most urgent first, at most
+ * limit.  Returns how many; *claimed is palloc'd in the current context.
+ */
+extern int	executions_claim(int limit, ClaimedExecution **claimed);
+/* When the next deferred execution is due; DT_NOEND: there is none. */
+extern TimestampTz executions_next_start(void);
+/* Executions being cancelled. */
+extern int	executions_cancelling(int64 **ids);
+
+/*
+ * Count a recovery of running executions (id 0: of all), and return them.
+ * recoveries counts those without progress in between: a row that ended since the last one resets it.
+ * From the second on only an execution that was dispatched on probation is counted.
+ */
+extern int	executions_recover(int64 id, ClaimedExecution **recovered);
+/* Mark an execution as being tried alone, durably; or take the mark back. */
+extern void execution_set_probation(int64 id, bool probation);
+
+/* What a thread needs to know of its execution; NULL when it is not running. */
+typedef struct LoadedExecution
+{
+	int64		id;
+	int			definition_id;
+	int			version;
+	char	   *workflow;
+	Oid			role;
+	int			priority;
+	bool		parallel;
+	TimestampTz started_at;
+	Jsonb	   *input;
+} LoadedExecution;
+
+extern LoadedExecution *execution_load(int64 id);
+
+/*
+ * The end of a running execution.  started_at 0: keep.  Returns false when it is not running
+ * any more (somebody cancelled or ended it).
+ */
+extern bool execution_finish(int64 id, const char *status, TimestampTz started_at,
+							 Jsonb *output, Jsonb *error, const char *error_type);
+/* The end decided by the scheduler: of a running or cancelling execution. */
+extern bool execution_finalise(int64 id, const char *status, Jsonb *error, const char *error_type);
+
+/* An execution run by execute(): inserted as running. */
+extern int64 execution_insert_inline(const Definition *definition, Oid role, Jsonb *input);
+
+#endif							/* PGWF_CLAIMS_H */

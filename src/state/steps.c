@@ -1,0 +1,577 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps.c
+ *	  The table workflow.step_executions: writing attempts, reading them back.
+ *
+ * NOTES
+ *	  Runs in executors and in sessions (execute()), inside the transaction of the
+ *	  step.  Reading serves references to earlier steps, resuming a thread, and
+ *	  closing a container from its children's rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "shared/settings.h"
+#include "state/private.h"
+#include "state/steps.h"
+
+static const char *const status_names[] = {
+	[STATUS_RUNNING] = "running",
+	[STATUS_COMPLETED] = "completed",
+	[STATUS_FAILED] = "failed",
+	[STATUS_TIMED_OUT] = "timed_out",
+	[STATUS_CANCELLED] = "cancelled",
+	[STATUS_SKIPPED] = "skipped"
+};
+
+static const char *const outcome_names[] = {
+	[SCOPE_OPEN] = NULL,
+	[SCOPE_COMPLETED] = "completed",
+	[SCOPE_FAILED] = "failed",
+	[SCOPE_TIMED_OUT] = "timed_out",
+	[SCOPE_CANCELLED] = "cancelled",
+	[SCOPE_SKIPPED] = "skipped"
+};
+
+#define INSERT_ARGUMENTS 26
+
+static const Oid insert_types[INSERT_ARGUMENTS] = {
+	INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTOID, BOOLOID,
+	TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	INT4OID
+};
+
+static StateStatement insert_statement = {
+	"INSERT INTO workflow.step_executions"
+	" (execution_id, scope, step_id, visit, attempt, step_type, status, scope_outcome, on_failure,"
+	"  agent_name, parent_step_id, branch_name, join_policy, loop_iteration_index, loop_collection_size,"
+	"  loop_execution_mode, condition_expression, condition_result, branch_taken, error_type,"
+	"  input, output, error, started_at, completed_at, executor_pid)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,"
+	" $21, $22, $23, $24, $25, $26)",
+	INSERT_ARGUMENTS, insert_types
+};
+
+static const Oid close_types[] = {
+	INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+	JSONBOID, JSONBOID, TIMESTAMPTZOID, INT4OID
+};
+
+static StateStatement close_statement = {
+	"UPDATE workflow.step_executions"
+	" SET status = $6, scope_outcome = $7, on_failure = $8, error_type = $9, output = $10, error = $11,"
+	" completed_at = $12, executor_pid = $13"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
+	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4"
+	" AND attempt OPERATOR(pg_catalog.=) $5 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
+	lengthof(close_types), close_types
+};
+
+/* Columns of StepRecord, in the order read_record() takes them. */
+#define RECORD_COLUMNS \
+	"scope, step_id, branch_name, branch_taken, visit, loop_iteration_index, loop_collection_size," \
+	" status, scope_outcome, on_failure, condition_result, error_type, started_at, completed_at"
+
+static const Oid scope_types[] = {INT8OID, TEXTOID};
+static StateStatement newest_statement = {
+	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
+	" ORDER BY completed_at DESC NULLS FIRST LIMIT 1",
+	lengthof(scope_types), scope_types
+};
+
+static const Oid find_types[] = {INT8OID, TEXTOID, TEXTOID};
+static StateStatement find_statement = {
+	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
+	" AND step_id OPERATOR(pg_catalog.=) $3"
+	" ORDER BY execution_id DESC, scope DESC, step_id DESC, visit DESC, attempt DESC LIMIT 1",
+	lengthof(find_types), find_types
+};
+
+static const Oid find_visit_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID};
+static StateStatement find_visit_statement = {
+	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
+	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4"
+	" ORDER BY execution_id DESC, scope DESC, step_id DESC, visit DESC, attempt DESC LIMIT 1",
+	lengthof(find_visit_types), find_visit_types
+};
+
+static StateStatement scope_started_statement = {
+	"SELECT pg_catalog.min(started_at) FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2",
+	lengthof(scope_types), scope_types
+};
+
+/* Rows directly in the scopes of a container's children. */
+#define CHILDREN_OF_CONTAINER \
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.>=) $2" \
+	" AND scope OPERATOR(pg_catalog.<) $3 AND parent_step_id OPERATOR(pg_catalog.=) $4"
+
+static const Oid children_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
+
+static StateStatement last_iteration_statement = {
+	"SELECT pg_catalog.max(loop_iteration_index) FROM workflow.step_executions"
+	CHILDREN_OF_CONTAINER,
+	lengthof(children_types), children_types
+};
+
+static StateStatement children_statement = {
+	"SELECT " RECORD_COLUMNS " FROM workflow.step_executions"
+	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL"
+	" ORDER BY loop_iteration_index, branch_name",
+	lengthof(children_types), children_types
+};
+
+static StateStatement children_payload_statement = {
+	"SELECT " RECORD_COLUMNS ", NULL::pg_catalog.jsonb, output, error FROM workflow.step_executions"
+	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL"
+	" ORDER BY loop_iteration_index, branch_name",
+	lengthof(children_types), children_types
+};
+
+/*
+ * Counts, and about how large an array of the payloads would be: what is stored
+ * compressed is measured as it would be there.
+ */
+static StateStatement loop_counts_statement = {
+	"SELECT pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.=) 'completed'::pg_catalog.text),"
+	" pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.<>) ALL ('{completed,skipped}'::pg_catalog.text[])),"
+	" pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.=) 'skipped'::pg_catalog.text),"
+	" COALESCE(pg_catalog.sum(CASE WHEN pg_catalog.pg_column_size(output) OPERATOR(pg_catalog.>) 1000"
+	"  THEN pg_catalog.octet_length(output::pg_catalog.text) ELSE pg_catalog.pg_column_size(output) END), 0)::pg_catalog.int8,"
+	" COALESCE(pg_catalog.sum(CASE WHEN pg_catalog.pg_column_size(input) OPERATOR(pg_catalog.>) 1000"
+	"  THEN pg_catalog.octet_length(input::pg_catalog.text) ELSE pg_catalog.pg_column_size(input) END), 0)::pg_catalog.int8"
+	" FROM workflow.step_executions"
+	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
+	lengthof(children_types), children_types
+};
+
+static StateStatement loop_outputs_statement = {
+	"SELECT pg_catalog.jsonb_agg(output ORDER BY loop_iteration_index)"
+	" FROM workflow.step_executions"
+	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
+	lengthof(children_types), children_types
+};
+
+static StateStatement loop_iterations_statement = {
+	"SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('index', loop_iteration_index,"
+	" 'step_id', step_id, 'status', scope_outcome, 'input', input, 'output', output, 'error', error)"
+	" ORDER BY loop_iteration_index)"
+	" FROM workflow.step_executions"
+	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
+	lengthof(children_types), children_types
+};
+
+/* A thousand failed items need not all be named in one error. */
+static StateStatement loop_errors_statement = {
+	"SELECT pg_catalog.jsonb_agg(e) FROM (SELECT pg_catalog.jsonb_build_object('index', loop_iteration_index,"
+	" 'step_id', step_id, 'message', error OPERATOR(pg_catalog.->>) 'message'::pg_catalog.text) AS e"
+	" FROM workflow.step_executions"
+	CHILDREN_OF_CONTAINER
+	" AND scope_outcome OPERATOR(pg_catalog.<>) ALL ('{completed,skipped}'::pg_catalog.text[])"
+	" ORDER BY loop_iteration_index LIMIT 100) AS failed",
+	lengthof(children_types), children_types
+};
+
+static const Oid execution_types[] = {INT8OID, TIMESTAMPTZOID};
+static StateStatement set_rows_statement = {
+	"SELECT scope, input, completed_at FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND step_type OPERATOR(pg_catalog.=) 'set'::pg_catalog.text"
+	" AND completed_at OPERATOR(pg_catalog.<=) $2"
+	" ORDER BY completed_at DESC",
+	lengthof(execution_types), execution_types
+};
+
+static const Oid close_open_types[] = {INT8OID, TEXTOID};
+static StateStatement close_open_statement = {
+	"UPDATE workflow.step_executions SET status = $2, completed_at = pg_catalog.clock_timestamp()"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
+	lengthof(close_open_types), close_open_types
+};
+
+const char *
+step_status_name(StepStatus status)
+{
+	return status_names[status];
+}
+
+const char *
+scope_outcome_name(ScopeOutcome outcome)
+{
+	return outcome_names[outcome];
+}
+
+/* Inverse of the two above, for rows read back. */
+static StepStatus
+status_from_name(const char *name)
+{
+	for (int i = 0; i < lengthof(status_names); i++)
+		if (strcmp(status_names[i], name) == 0)
+			return (StepStatus) i;
+	return STATUS_RUNNING;
+}
+
+static ScopeOutcome
+outcome_from_name(const char *name)
+{
+	if (name != NULL)
+	{
+		for (int i = 1; i < lengthof(outcome_names); i++)
+			if (strcmp(outcome_names[i], name) == 0)
+				return (ScopeOutcome) i;
+	}
+	return SCOPE_OPEN;
+}
+
+/* Set one argument of a statement, text or null. */
+static void
+set_text(Datum *values, char *nulls, int argument, const char *text)
+{
+	if (text == NULL)
+		nulls[argument] = 'n';
+	else
+		values[argument] = CStringGetTextDatum(text);
+}
+
+static void
+set_jsonb(Datum *values, char *nulls, int argument, const Jsonb *value)
+{
+	if (value == NULL)
+		nulls[argument] = 'n';
+	else
+		values[argument] = PointerGetDatum(value);
+}
+
+/* Negative stands for null. */
+static void
+set_number(Datum *values, char *nulls, int argument, int number)
+{
+	if (number < 0)
+		nulls[argument] = 'n';
+	else
+		values[argument] = Int32GetDatum(number);
+}
+
+void
+step_insert(const StepRow *row)
+{
+	Datum		values[INSERT_ARGUMENTS];
+	char		nulls[INSERT_ARGUMENTS + 1];
+
+	memset(nulls, ' ', INSERT_ARGUMENTS);
+	values[0] = Int64GetDatum(row->execution_id);
+	set_text(values, nulls, 1, row->scope);
+	set_text(values, nulls, 2, row->step_id);
+	values[3] = Int32GetDatum(row->visit);
+	values[4] = Int32GetDatum(row->attempt);
+	set_text(values, nulls, 5, step_type_name(row->type));
+	set_text(values, nulls, 6, status_names[row->status]);
+	set_text(values, nulls, 7, outcome_names[row->scope_outcome]);
+	set_text(values, nulls, 8, row->on_failure);
+	set_text(values, nulls, 9, row->agent_name);
+	set_text(values, nulls, 10, row->parent_step_id);
+	set_text(values, nulls, 11, row->branch_name);
+	set_text(values, nulls, 12, row->join_policy);
+	set_number(values, nulls, 13, row->loop_iteration_index);
+	set_number(values, nulls, 14, row->loop_collection_size);
+	set_text(values, nulls, 15, row->loop_execution_mode);
+	set_text(values, nulls, 16, row->condition_expression);
+	if (row->condition_result < 0)
+		nulls[17] = 'n';
+	else
+		values[17] = BoolGetDatum(row->condition_result != 0);
+	set_text(values, nulls, 18, row->branch_taken);
+	set_text(values, nulls, 19, row->error_type);
+	set_jsonb(values, nulls, 20, row->input);
+	set_jsonb(values, nulls, 21, row->output);
+	set_jsonb(values, nulls, 22, row->error);
+	values[23] = TimestampTzGetDatum(row->started_at);
+	if (row->completed_at == 0)
+		nulls[24] = 'n';
+	else
+		values[24] = TimestampTzGetDatum(row->completed_at);
+	values[25] = Int32GetDatum(MyProcPid);
+
+	state_execute(&insert_statement, values, nulls);
+}
+
+void
+step_close(const StepRow *row)
+{
+	Datum		values[lengthof(close_types)];
+	char		nulls[lengthof(close_types)];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(row->execution_id);
+	set_text(values, nulls, 1, row->scope);
+	set_text(values, nulls, 2, row->step_id);
+	values[3] = Int32GetDatum(row->visit);
+	values[4] = Int32GetDatum(row->attempt);
+	set_text(values, nulls, 5, status_names[row->status]);
+	set_text(values, nulls, 6, outcome_names[row->scope_outcome]);
+	set_text(values, nulls, 7, row->on_failure);
+	set_text(values, nulls, 8, row->error_type);
+	set_jsonb(values, nulls, 9, row->output);
+	set_jsonb(values, nulls, 10, row->error);
+	values[11] = TimestampTzGetDatum(row->completed_at);
+	values[12] = Int32GetDatum(MyProcPid);
+
+	if (state_execute(&close_statement, values, nulls) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("step \"%s\" of execution " INT64_FORMAT " is not open any more",
+						row->step_id, row->execution_id),
+				 err_generic_string(PG_DIAG_SCHEMA_NAME, "workflow"),
+				 err_generic_string(PG_DIAG_TABLE_NAME, "step_executions")));
+}
+
+/* Copy a jsonb column of a result into the current context. */
+static Jsonb *
+column_jsonb(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = state_column(row, column, &isnull);
+
+	return isnull ? NULL : (Jsonb *) PG_DETOAST_DATUM_COPY(value);
+}
+
+static int
+column_number(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = state_column(row, column, &isnull);
+
+	return isnull ? -1 : DatumGetInt32(value);
+}
+
+static TimestampTz
+column_time(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = state_column(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+static void
+read_record(uint64 row, StepRecord *record)
+{
+	bool		isnull;
+	Datum		value;
+
+	memset(record, 0, sizeof(StepRecord));
+	record->scope = state_column_text(row, 1);
+	record->step_id = state_column_text(row, 2);
+	record->branch_name = state_column_text(row, 3);
+	record->branch_taken = state_column_text(row, 4);
+	record->visit = state_column_int32(row, 5);
+	record->loop_iteration_index = column_number(row, 6);
+	record->loop_collection_size = column_number(row, 7);
+	record->status = status_from_name(state_column_text(row, 8));
+	record->scope_outcome = outcome_from_name(state_column_text(row, 9));
+	record->failure_handled = (state_column_text(row, 10) != NULL);
+	value = state_column(row, 11, &isnull);
+	record->condition_result = isnull ? -1 : DatumGetBool(value);
+	record->error_type = state_column_text(row, 12);
+	record->started_at = column_time(row, 13);
+	record->completed_at = column_time(row, 14);
+	if (SPI_tuptable->tupdesc->natts > 14)
+	{
+		record->input = column_jsonb(row, 15);
+		record->output = column_jsonb(row, 16);
+		record->error = column_jsonb(row, 17);
+	}
+}
+
+/* Run a statement that gives one row or none. */
+static StepRecord *
+read_one(StateStatement *statement, Datum *values)
+{
+	StepRecord *record = NULL;
+
+	if (state_query(statement, values, NULL, false, 1) > 0)
+	{
+		record = palloc(sizeof(StepRecord));
+		read_record(0, record);
+	}
+	state_done();
+	return record;
+}
+
+StepRecord *
+step_newest_of_scope(int64 execution_id, const char *scope)
+{
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = CStringGetTextDatum(scope);
+	return read_one(&newest_statement, values);
+}
+
+StepRecord *
+step_find(int64 execution_id, const char *scope, const char *step_id, int visit)
+{
+	Datum		values[4];
+
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = CStringGetTextDatum(scope);
+	values[2] = CStringGetTextDatum(step_id);
+	values[3] = Int32GetDatum(visit);
+	return read_one(visit > 0 ? &find_visit_statement : &find_statement, values);
+}
+
+TimestampTz
+step_scope_started(int64 execution_id, const char *scope)
+{
+	Datum		values[2];
+	TimestampTz result;
+
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = CStringGetTextDatum(scope);
+	state_query(&scope_started_statement, values, NULL, false, 0);
+	result = column_time(0, 1);
+	state_done();
+	return result;
+}
+
+/* Arguments of the statements over a container's children. */
+static void
+set_children_values(Datum *values, int64 execution_id, const char *from,
+					const char *to, const char *container)
+{
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = CStringGetTextDatum(from);
+	values[2] = CStringGetTextDatum(to);
+	values[3] = CStringGetTextDatum(container);
+}
+
+int
+step_last_iteration(int64 execution_id, const char *from, const char *to,
+					const char *container)
+{
+	Datum		values[4];
+	int			result;
+
+	set_children_values(values, execution_id, from, to, container);
+	state_query(&last_iteration_statement, values, NULL, false, 0);
+	result = column_number(0, 1);
+	state_done();
+	return result;
+}
+
+StepRecord *
+step_children(int64 execution_id, const char *from, const char *to,
+			  const char *container, bool payloads, int *count)
+{
+	Datum		values[4];
+	StepRecord *records;
+	uint64		nrows;
+
+	set_children_values(values, execution_id, from, to, container);
+	nrows = state_query(payloads ? &children_payload_statement : &children_statement,
+						values, NULL, false, 0);
+	records = palloc_extended(Max(nrows, 1) * sizeof(StepRecord), MCXT_ALLOC_HUGE);
+	for (uint64 i = 0; i < nrows; i++)
+		read_record(i, &records[i]);
+	*count = (int) nrows;
+	state_done();
+	return records;
+}
+
+/* Fixed part of one element of "iterations" beside its payloads. */
+#define ITERATION_OVERHEAD 120
+
+void
+step_loop_summary(int64 execution_id, const char *from, const char *to,
+				  const char *container, LoopResult result, LoopSummary *summary)
+{
+	Datum		values[4];
+	int64		size;
+
+	memset(summary, 0, sizeof(LoopSummary));
+	set_children_values(values, execution_id, from, to, container);
+	state_query(&loop_counts_statement, values, NULL, false, 0);
+	summary->completed = state_column_int64(0, 1);
+	summary->failed = state_column_int64(0, 2);
+	summary->skipped = state_column_int64(0, 3);
+	size = state_column_int64(0, 4);
+	if (result == LOOP_RESULT_ITERATIONS)
+		size += state_column_int64(0, 5) + ITERATION_OVERHEAD *
+			(summary->completed + summary->failed + summary->skipped);
+	state_done();
+
+	summary->too_large = (result != LOOP_RESULT_COUNTS &&
+						  size > (int64) setting_max_result_size * 1024);
+	if (result != LOOP_RESULT_COUNTS && !summary->too_large)
+	{
+		state_query(result == LOOP_RESULT_OUTPUTS ? &loop_outputs_statement :
+					&loop_iterations_statement, values, NULL, false, 0);
+		summary->iterations = column_jsonb(0, 1);
+		state_done();
+	}
+	if (summary->failed > 0)
+	{
+		state_query(&loop_errors_statement, values, NULL, false, 0);
+		summary->errors = column_jsonb(0, 1);
+		state_done();
+	}
+}
+
+void
+step_walk_set_rows(int64 execution_id, SetRowFunction function, void *context)
+{
+	TimestampTz until = DT_NOEND;
+	bool		more = true;
+
+	/* newest first, a few at a time: mostly the first one is the wanted one */
+	while (more)
+	{
+		Datum		values[2];
+		uint64		nrows;
+		TimestampTz oldest = until;
+
+		CHECK_FOR_INTERRUPTS();
+		values[0] = Int64GetDatum(execution_id);
+		values[1] = TimestampTzGetDatum(until);
+		nrows = state_query(&set_rows_statement, values, NULL, false, 100);
+		more = (nrows == 100);
+		for (uint64 i = 0; i < nrows; i++)
+		{
+			Jsonb	   *variables = column_jsonb(i, 2);
+
+			oldest = column_time(i, 3);
+			if (variables != NULL &&
+				!function(context, state_column_text(i, 1), variables))
+			{
+				more = false;
+				break;
+			}
+		}
+		state_done();
+
+		/* a batch of one instant would come again and again */
+		if (oldest == until)
+			break;
+		until = oldest;
+	}
+}
+
+void
+step_close_open(int64 execution_id, StepStatus status)
+{
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = CStringGetTextDatum(status_names[status]);
+	state_execute(&close_open_statement, values, NULL);
+}

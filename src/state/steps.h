@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps.h
+ *	  The table workflow.step_executions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_STEPS_H
+#define PGWF_STEPS_H
+
+#include "state/state.h"
+
+typedef enum StepStatus
+{
+	STATUS_RUNNING,				/* containers that are open */
+	STATUS_COMPLETED,
+	STATUS_FAILED,
+	STATUS_TIMED_OUT,
+	STATUS_CANCELLED,
+	STATUS_SKIPPED
+} StepStatus;
+
+/* How a scope ended; on the row whose commit ended it. */
+typedef enum ScopeOutcome
+{
+	SCOPE_OPEN,					/* the row did not end its scope */
+	SCOPE_COMPLETED,
+	SCOPE_FAILED,
+	SCOPE_TIMED_OUT,
+	SCOPE_CANCELLED,
+	SCOPE_SKIPPED
+} ScopeOutcome;
+
+/* One attempt at one step: a row.  NULL and -1 stand for SQL null. */
+typedef struct StepRow
+{
+	int64		execution_id;
+	const char *scope;
+	const char *step_id;
+	int			visit;
+	int			attempt;
+	StepType	type;
+	StepStatus	status;
+	ScopeOutcome scope_outcome;
+	const char *on_failure;		/* how a failure was dealt with: ignored, default */
+	const char *agent_name;
+	const char *parent_step_id;
+	const char *branch_name;
+	const char *join_policy;
+	int			loop_iteration_index;
+	int			loop_collection_size;
+	const char *loop_execution_mode;
+	const char *condition_expression;
+	int			condition_result;	/* -1 unknown, else a boolean */
+	const char *branch_taken;
+	const char *error_type;
+	Jsonb	   *input;
+	Jsonb	   *output;
+	Jsonb	   *error;
+	TimestampTz started_at;
+	TimestampTz completed_at;	/* 0 = null */
+
+	/* the journal's */
+	bool		journaled;		/* waits to be written */
+	bool		written;		/* has been written as running, so a change is an update */
+} StepRow;
+
+extern const char *step_status_name(StepStatus status);
+extern const char *scope_outcome_name(ScopeOutcome outcome);
+
+/*
+ * Write a row.  The key is the fence: a second process at the same attempt gets
+ * ERRCODE_UNIQUE_VIOLATION on table step_executions.
+ */
+extern void step_insert(const StepRow *row);
+/* Write the end of a container; the same error when it is not open any more. */
+extern void step_close(const StepRow *row);
+
+/* What reading a row back gives: no more than resuming and references need. */
+typedef struct StepRecord
+{
+	char	   *scope;
+	char	   *step_id;
+	char	   *branch_name;
+	char	   *branch_taken;
+	int			visit;
+	int			loop_iteration_index;
+	int			loop_collection_size;
+	StepStatus	status;
+	ScopeOutcome scope_outcome;
+	bool		failure_handled;
+	int			condition_result;
+	char	   *error_type;
+	TimestampTz started_at;
+	TimestampTz completed_at;	/* 0 = null */
+	Jsonb	   *input;
+	Jsonb	   *output;
+	Jsonb	   *error;
+} StepRecord;
+
+/* NULL when there is no such row.  Results live in the current memory context. */
+/* The newest row of a scope: the open container if there is one, else what ended last. */
+extern StepRecord *step_newest_of_scope(int64 execution_id, const char *scope);
+/* The last attempt at the last visit of a step; visit > 0: at that visit. */
+extern StepRecord *step_find(int64 execution_id, const char *scope, const char *step_id, int visit);
+/* When the first step of a scope started; 0: none has. */
+extern TimestampTz step_scope_started(int64 execution_id, const char *scope);
+/* The row of this container's children scopes with the highest iteration. */
+extern int	step_last_iteration(int64 execution_id, const char *from, const char *to, const char *container);
+
+/*
+ * The rows that ended the scopes of a container's children, in order of
+ * iteration or of branch name: scopes in [from, to).  payloads: with output and error.
+ */
+extern StepRecord *step_children(int64 execution_id, const char *from, const char *to,
+								 const char *container, bool payloads, int *count);
+
+/* The same, summed up and put into the output of a loop, without passing through C. */
+typedef struct LoopSummary
+{
+	int64		completed;
+	int64		failed;
+	int64		skipped;
+	bool		too_large;		/* the array would pass workflow.max_result_size */
+	Jsonb	   *iterations;		/* array by LoopResult; NULL: counts, too large, or no rows */
+	Jsonb	   *errors;			/* array of {index, message} of the first failed ones */
+} LoopSummary;
+
+extern void step_loop_summary(int64 execution_id, const char *from, const char *to,
+							  const char *container, LoopResult result, LoopSummary *summary);
+
+/*
+ * Newest rows of set steps of an execution, newest first, handed to a function
+ * until it returns false.
+ */
+typedef bool (*SetRowFunction) (void *context, const char *scope, Jsonb *variables);
+extern void step_walk_set_rows(int64 execution_id, SetRowFunction function, void *context);
+
+/* Containers left open become cancelled or timed_out: the execution is over. */
+extern void step_close_open(int64 execution_id, StepStatus status);
+
+#endif							/* PGWF_STEPS_H */
