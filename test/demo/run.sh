@@ -31,7 +31,7 @@ build
 preload=pg_workflow
 [ ! -f "$("$PG_CONFIG" --sharedir)/extension/pg_cron.control" ] || preload=pg_cron,pg_workflow
 cluster_start demo "${PGWF_PORT:-55432}" "shared_preload_libraries = '$preload'" \
-	"cron.database_name = 'demo'" "workflow.max_executors = 8"
+	"cron.database_name = 'postgres'" "workflow.max_executors = 8"
 cluster_psql demo postgres -c 'CREATE DATABASE demo' || exit 1
 echo "   $("$PG_CONFIG" --version) in $scratch/demo, shared_preload_libraries = '$preload'"
 
@@ -57,6 +57,17 @@ EOT
 echo
 echo "4. What ran: step, type, status, time"
 sql -U analyst -v execution_id="$id" -f "$here/show.sql"
+
+echo
+echo "5. The same with an input that the validation refuses"
+refused=$(sql -U analyst -At <<'EOT'
+SELECT workflow.start('package-audit', '{"minimum_packages": 1000000, "closure_limit": 100}');
+EOT
+) || exit 1
+sql -U analyst -At -v id="$refused" <<'EOT'
+SELECT format('   %s: %s', status, error->>'message') FROM workflow.wait(:id, '5 minutes');
+SELECT format('   steps that ran: %s', string_agg(step_id, ', ')) FROM workflow.step_executions WHERE execution_id = :id;
+EOT
 
 psql=psql
 command -v psql >/dev/null || psql=$(cluster_bin demo)/psql

@@ -52,7 +52,7 @@ SELECT format('   %s %s %s %s',
 			  ELSE statuses END, 14),
 	CASE WHEN attempts > 1 THEN format('%s .. %s ms', round(fastest, 1), round(slowest, 1))
 		 ELSE lpad(round(slowest, 1)::text, 8) || ' ms' END
-	|| CASE WHEN iterations IS NOT NULL THEN format('   (%s iterations)', iterations)
+	|| CASE WHEN step_type = 'loop' THEN format('   (%s iterations)', iterations)
 			WHEN branch_taken IS NOT NULL THEN format('   (%s)', branch_taken)
 			ELSE '' END)
 FROM tree ORDER BY path;
