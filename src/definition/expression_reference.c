@@ -122,7 +122,11 @@ parse_root_member(Parser *parser, const char *start, const RootMember *members)
 	for (const RootMember *member = members; member->name != NULL; member++)
 	{
 		if (strcmp(member->name, name) == 0)
+		{
+			pfree(what);
+			pfree(name);
 			return member;
+		}
 	}
 
 	parser_fail(parser, position,

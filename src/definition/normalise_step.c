@@ -454,6 +454,20 @@ write_config(Normaliser *normaliser, const Json *step, Place place,
 }
 
 /*
+ * Does the field name children?
+ */
+static bool
+has_children(const char *type, const char *field)
+{
+	if (strcmp(type, "parallel") == 0)
+		return strcmp(field, "parallel_steps") == 0;
+	if (strcmp(type, "conditional") == 0)
+		return strcmp(field, "if_true_step") == 0 || strcmp(field, "if_false_step") == 0 ||
+			strcmp(field, "switch") == 0 || strcmp(field, "default") == 0;
+	return false;
+}
+
+/*
  * One field of a step that belongs to no configuration.
  */
 static void
@@ -461,23 +475,26 @@ write_step_field(Normaliser *normaliser, const char *type, const Json *member,
 				 Place place)
 {
 	const char *field = canonical_step_field(json_key(member));
-	Place		below = member_place(normaliser, place, field, json_key(member));
-	bool		is_conditional = strcmp(type, "conditional") == 0;
+	Place		below;
 
 	begin_member(normaliser, field);
-	if (json_kind(member) == JSON_NULL)
+	if (json_kind(member) == JSON_NULL || !has_children(type, field))
+	{
+		if (field != json_key(member))
+			member_place(normaliser, place, field, json_key(member));
 		write_value(normaliser, member);
-	else if (strcmp(field, "parallel_steps") == 0 && strcmp(type, "parallel") == 0)
+		return;
+	}
+
+	below = member_place(normaliser, place, field, json_key(member));
+	if (strcmp(field, "parallel_steps") == 0)
 		write_children(normaliser, member, below, CHILDREN_LIST);
-	else if (is_conditional && (strcmp(field, "if_true_step") == 0 ||
-								strcmp(field, "if_false_step") == 0))
-		write_children(normaliser, member, below, CHILDREN_ONE_OR_LIST);
-	else if (is_conditional && strcmp(field, "switch") == 0)
+	else if (strcmp(field, "switch") == 0)
 		write_switch(normaliser, member, below);
-	else if (is_conditional && strcmp(field, "default") == 0)
+	else if (strcmp(field, "default") == 0)
 		write_switch_default(normaliser, member, below);
 	else
-		write_value(normaliser, member);
+		write_children(normaliser, member, below, CHILDREN_ONE_OR_LIST);
 }
 
 /*
@@ -518,13 +535,18 @@ normalise_step(Normaliser *normaliser, int index)
 		return;
 	}
 
+	type = step_type(step);
+	if (normaliser->collecting && strcmp(type, "parallel") != 0 &&
+		strcmp(type, "conditional") != 0 && strcmp(type, "loop") != 0 &&
+		strcmp(type, "fork_join") != 0)
+		return;					/* no children to collect */
+
 	normaliser->current = index;
 	place.path = psprintf("steps.%s", draft->id != NULL ? draft->id : "");
 	place.given = draft->path;
 	if (!normaliser->collecting)
 		normaliser_moved(normaliser, place.path, place.given);
 
-	type = step_type(step);
 	if (strcmp(type, "loop") == 0)
 	{
 		config = "loop_config";

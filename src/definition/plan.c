@@ -147,17 +147,15 @@ link_root(Builder *builder)
 		const Json *next;
 		int			target;
 
-		if (json_kind(builder->sources[i]) != JSON_OBJECT)
+		next = json_get(builder->sources[i], "next_step");
+		if (next == NULL || json_kind(next) == JSON_NULL)
 			continue;
 		place = node_place(builder, i);
 		next = field_of_kind(builder, &place, "next_step", JSON_STRING);
+		target = next != NULL ? name_map_get(builder->ids, json_string(next)) : -1;
 		if (next == NULL)
-		{
-			pfree(unconstify(char *, place.path));
-			continue;
-		}
-		target = name_map_get(builder->ids, json_string(next));
-		if (target < 0)
+			;					/* reported */
+		else if (target < 0)
 			field_error(builder, &place, "next_step",
 						likeness_hint(builder, builder->ids, json_string(next)),
 						"step \"%s\" does not exist", json_string(next));

@@ -22,6 +22,19 @@ static const char *const type_names[] = {
 	[STEP_FAIL] = "fail"
 };
 
+/* The same for hints. */
+static const char *const owner_names[] = {
+	[STEP_AGENT] = "a step of type agent",
+	[STEP_SQL] = "a step of type sql",
+	[STEP_PARALLEL] = "a step of type parallel",
+	[STEP_FORK_JOIN] = "a step of type fork_join",
+	[STEP_CONDITIONAL] = "a step of type conditional",
+	[STEP_LOOP] = "a step of type loop",
+	[STEP_SET] = "a step of type set",
+	[STEP_SUCCEED] = "a step of type succeed",
+	[STEP_FAIL] = "a step of type fail"
+};
+
 /* Known, but to a later version. */
 static const char *const later_types[] = {
 	"external", "sub_workflow", "wait", "wait_for_event", "validate", NULL
@@ -439,8 +452,7 @@ build_step(Builder *builder, PlanNode *node)
 		builder->links_broken = true;
 		return;
 	}
-	check_fields(builder, &place, FIELD_OF(node->type),
-				 psprintf("a step of type %s", step_type_name(node->type)));
+	check_fields(builder, &place, FIELD_OF(node->type), owner_names[node->type]);
 	build_common(builder, node, &place);
 	build_input_mapping(builder, node, &place);
 

@@ -136,7 +136,8 @@ finish_literal(Template *literal)
 		return;
 	initStringInfo(&json);
 	append_literal(&json, literal);
-	literal->text = json.data;
+	literal->text = pstrdup(json.data);
+	pfree(json.data);
 	literal->keys = NULL;
 	literal->items = NULL;
 	literal->nitems = 0;
@@ -246,10 +247,13 @@ template_parse_string(const char *string, ExpressionError *error)
 		initStringInfo(&json);
 		append_json_string(&json, raw.data);
 		template->kind = TEMPLATE_LITERAL;
-		template->text = json.data;
+		template->text = pstrdup(json.data);
+		pfree(json.data);
+		pfree(raw.data);
 		return template;
 	}
 	add_raw_text(template, &allocated, &raw);
+	pfree(raw.data);
 	if (template->nitems == 1)
 		return template->items[0];	/* an expression alone keeps its type */
 	return template;

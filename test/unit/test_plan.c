@@ -226,38 +226,52 @@ test_explain(void)
 		printf("# is:\n%s", text);
 }
 
-/* Milliseconds for a definition of so many steps, each reading the one before. */
+/* Best of five: milliseconds for a definition of so many steps, each of which reads the one before. */
 static double
-measure(int steps, const char *extra)
+measure(int steps, bool with_jumps)
 {
 	StringInfoData text;
-	struct timespec before,
-				after;
-	ProblemList *problems = problem_list_create();
+	double		best = 0;
 
 	initStringInfo(&text);
 	appendStringInfoString(&text, "{`name`: `t`, `start_step`: `step-0`, `steps`: {`step-0`: {`sql`: `SELECT 1`, `next_step`: `step-1`}");
 	for (int i = 1; i < steps; i++)
 	{
-		appendStringInfo(&text, ", `step-%d`: {`type`: `sql`, `sql`: `INSERT INTO t SELECT input.x`, `input_mapping`: {`x`: `${step-%d.output.rows[0].x}`, `y`: `${workflow.input.y}`}", i, i - 1);
+		if (with_jumps && i % 10 == 5)
+			appendStringInfo(&text, ", `step-%d`: {`type`: `conditional`, `switch`: [{`when`: `${step-%d.output} > 1`, `next_step`: `step-%d`}]", i, i - 1, steps - 1);
+		else
+			appendStringInfo(&text, ", `step-%d`: {`type`: `sql`, `sql`: `INSERT INTO t SELECT input.x`, `input_mapping`: {`x`: `${step-%d.output.rows[0].x}`, `y`: `${workflow.input.y}`}", i, i - 1);
 		if (i + 1 < steps)
 			appendStringInfo(&text, ", `next_step`: `step-%d`}", i + 1);
 		else
-			appendStringInfo(&text, ", `next_step`: null}%s}}", extra);
+			appendStringInfoString(&text, ", `next_step`: null}}}");
 	}
-	clock_gettime(CLOCK_MONOTONIC, &before);
-	definition_normalise(quoted(text.data), TEST_NESTING, problems);
-	clock_gettime(CLOCK_MONOTONIC, &after);
-	CHECK(problems->errors == 0, "%d steps%s", steps, extra[0] != '\0' ? " and more" : "");
-	print_problems(problems);
-	return (after.tv_sec - before.tv_sec) * 1e3 + (after.tv_nsec - before.tv_nsec) / 1e6;
+	for (int i = 0; i < 5; i++)
+	{
+		struct timespec before,
+					after;
+		ProblemList *problems = problem_list_create();
+		double		milliseconds;
+
+		clock_gettime(CLOCK_MONOTONIC, &before);
+		definition_normalise(quoted(text.data), TEST_NESTING, problems);
+		clock_gettime(CLOCK_MONOTONIC, &after);
+		milliseconds = (after.tv_sec - before.tv_sec) * 1e3 + (after.tv_nsec - before.tv_nsec) / 1e6;
+		if (i == 0 || milliseconds < best)
+			best = milliseconds;
+		if (i > 0)
+			continue;
+		CHECK(problems->errors == 0, "%d steps%s", steps, with_jumps ? " with jumps" : "");
+		if (problems->errors > 0)
+			print_problems(problems);
+	}
+	printf("# %d steps%s: %.1f ms\n", steps, with_jumps ? " with jumps" : "", best);
+	return best;
 }
 
 int
 main(void)
 {
-	double		milliseconds;
-
 	test_stored_form();
 	test_leaves();
 	test_containers();
@@ -265,11 +279,9 @@ main(void)
 	test_explain();
 
 	/* Far above what it takes, so that no slow machine fails this by chance. */
-	milliseconds = measure(1000, "");
-	CHECK(milliseconds < 500, "1,000 steps are quick");
-	printf("# 1,000 steps: %.1f ms\n", milliseconds);
-	milliseconds = measure(20000, "");
-	CHECK(milliseconds < 20000, "20,000 steps are quick");
-	printf("# 20,000 steps: %.1f ms\n", milliseconds);
+	CHECK(measure(1000, false) < 500, "1,000 steps are quick");
+	CHECK(measure(1000, true) < 500, "1,000 steps with jumps are quick");
+	CHECK(measure(20000, false) < 20000, "20,000 steps are quick");
+	CHECK(measure(20000, true) < 20000, "20,000 steps with jumps are quick");
 	return done_testing();
 }
