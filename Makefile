@@ -32,19 +32,19 @@ OBJS = \
 	src/api/wait.o \
 	src/scheduler/joins.o \
 	src/scheduler/launcher.o \
-	src/scheduler/scheduler.o \
-	src/scheduler/pool.o \
 	src/scheduler/live.o \
-	src/executor/executor.o \
+	src/scheduler/pool.o \
+	src/scheduler/scheduler.o \
 	src/executor/drive.o \
+	src/executor/executor.o \
 	src/interpreter/bind.o \
 	src/interpreter/containers.o \
 	src/interpreter/convert.o \
+	src/interpreter/enter.o \
 	src/interpreter/evaluate.o \
 	src/interpreter/evaluate_operators.o \
 	src/interpreter/evaluate_template.o \
 	src/interpreter/inline.o \
-	src/interpreter/enter.o \
 	src/interpreter/join.o \
 	src/interpreter/journal.o \
 	src/interpreter/jsonb_values.o \
@@ -111,7 +111,7 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions agents start api_errors security
+REGRESS = install expression definitions agents start api_errors security run_sql
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION =
