@@ -1,38 +1,54 @@
 #!/bin/sh
 #
-# run.sh
-#	  Builds the fuzzer of definitions with sanitizers and runs it.
+# run.sh - fuzzes definitions with libFuzzer, AddressSanitizer and UBSan.
 #
-# NOTES
-#	  usage: run.sh [COUNT [SEED]]	(default: 20000 documents, a seed by the clock)
-#	  The documents start from test/fuzz/seeds, test/definitions and the
-#	  demonstration's workflow.  A failure prints the document and the seed.
+# Usage: run.sh [seconds] [scratch directory]
+#
+# Default: 120 seconds, in a new directory under TMPDIR, kept when something was
+# found.  Needs clang with its runtime (Debian: clang, libclang-rt-14-dev).
 
 set -u
-root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/test/common.sh"
 
-count=${1:-20000}
-seed=${2:-$(date +%s)}
-PG_CONFIG=$(find_pg_config)
-[ -n "$PG_CONFIG" ] || die "no pg_config with server headers"
-out=$root/build/fuzz
-mkdir -p "$out"
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+top=$(cd "$here/../.." && pwd) || exit 1
+seconds=${1:-120}
+scratch=${2:-$(mktemp -d "${TMPDIR:-/tmp}/pg_workflow_fuzz.XXXXXX")} || exit 1
+pg_config=${PG_CONFIG:-pg_config}
+clang=${CLANG:-clang}
 
-# The room frees nothing of its own: its memory contexts do, and those are the
-# server's.  So leaks are not looked for.
-ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allow_user_segv_handler=1
-export ASAN_OPTIONS
-# shellcheck disable=SC2046
-gcc -std=gnu99 -g -O1 -DFRONTEND -D_GNU_SOURCE -Wall -Wextra \
-	-fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	-I"$root/src" -isystem "$("$PG_CONFIG" --includedir-server)" \
-	-isystem "$("$PG_CONFIG" --includedir)/internal" $(pkg-config --cflags libcjson) \
-	-o "$out/fuzz_definition" "$root/test/fuzz/fuzz_definition.c" "$root"/src/definition/*.c \
-	-L"$("$PG_CONFIG" --libdir)" -L"$("$PG_CONFIG" --pkglibdir)" -lpgcommon -lpgport \
-	$(pkg-config --libs libcjson) -lm || die "the fuzzer does not compile"
+mkdir -p "$scratch/corpus" || exit 1
+cp "$top"/test/definitions/*.json "$scratch/corpus/" || exit 1
 
-echo "# seed $seed"
-# shellcheck disable=SC2046
-"$out/fuzz_definition" "$seed" "$count" "$root/test/demo/workflow.json" \
-	$(find "$root/test/fuzz/seeds" "$root/test/definitions" -name '*.json' 2>/dev/null)
+# Words of the format, for the fuzzer to put together.
+grep -ohE '"[a-z_]+"' "$top/src/definition/fields.c" "$top/src/definition/normalise_step.c" \
+	"$top/src/definition/plan_step.c" "$top/src/definition/plan_container.c" |
+	sort -u | sed 's/^"\(.*\)"$/"\\"\1\\""/' >"$scratch/words"
+cat >>"$scratch/words" <<'EOF'
+"${"
+".output"
+".status"
+"workflow.input."
+"loop.item"
+"loop.parent."
+"vars."
+"??"
+"not in"
+EOF
+
+$clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Wno-ignored-attributes \
+	-DFRONTEND -D_GNU_SOURCE -I"$top/src" -I"$here" \
+	-I"$("$pg_config" --includedir-server)" -I"$("$pg_config" --includedir)/internal" \
+	-o "$scratch/fuzz_definition" "$here/fuzz_definition.c" "$top"/src/definition/*.c \
+	-L"$("$pg_config" --pkglibdir)" -L"$("$pg_config" --libdir)" \
+	-lpgcommon -lpgport -lcjson -lm || exit 1
+
+cd "$scratch" || exit 1
+if ! ./fuzz_definition -max_total_time="$seconds" -max_len=8192 -timeout=10 \
+	-dict=words -print_final_stats=1 corpus >log 2>&1; then
+	tail -60 log
+	echo "not ok - fuzzing definitions, see $scratch"
+	exit 1
+fi
+grep -E 'stat::number_of_executed_units|stat::average_exec' log | sed 's/^/# /'
+echo "ok - fuzzing definitions for $seconds seconds"
+[ $# -gt 1 ] || rm -rf "$scratch"
