@@ -185,10 +185,10 @@ regress()
 	input=$3
 	tests=$4
 	# shellcheck disable=SC2086
-	(cd "$out/$suite" && as_server "$pgxs_src/$program" --bindir="$(cluster_bin check)" \
+	as_server "$pgxs_src/$program" --bindir="$(cluster_bin check)" \
 		--host="$scratch/check/socket" --port="$(cluster_port check)" --user=postgres \
 		--inputdir="$input" --outputdir="$out/$suite" \
-		--dbname="pgwf_$suite" $tests 2>&1 </dev/null) |
+		--dbname="pgwf_$suite" $tests 2>&1 </dev/null |
 		tee "$out/$suite.log" | regress_lines "$suite" >"$out/$suite.lines.fifo"
 }
 

@@ -38,11 +38,12 @@ pg_major()
 	"$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'
 }
 
-# Servers refuse root: run a command as the one that owns the clusters.
+# Servers refuse root: run a command as the one that owns the clusters, in a
+# folder that user can read.
 as_server()
 {
 	if [ "$(id -u)" -eq 0 ]; then
-		runuser -u postgres -- "$@"
+		(cd "$scratch" && exec runuser -u postgres -- "$@")
 	else
 		"$@"
 	fi
