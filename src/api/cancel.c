@@ -41,7 +41,7 @@ static bool callback_registered = false;
  * nothing, after a subtransaction was rolled back, does no harm.
  */
 static void
-wake_waiters(XactEvent event, void *argument)
+wake_waiters(XactEvent event, void *argument pg_attribute_unused())
 {
 	if (!any_channel_to_wake)
 		return;

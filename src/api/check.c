@@ -115,7 +115,7 @@ is_data(const char *key)
 		"output", "params", "settings"
 	};
 
-	for (int i = 0; i < lengthof(data); i++)
+	for (int i = 0; i < (int) lengthof(data); i++)
 		if (strcmp(key, data[i]) == 0)
 			return true;
 	return false;

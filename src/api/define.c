@@ -94,7 +94,7 @@ check_status(const char *status)
 {
 	static const char *const known[] = {"draft", "active", "deprecated", "archived"};
 
-	for (int i = 0; i < lengthof(known); i++)
+	for (int i = 0; i < (int) lengthof(known); i++)
 		if (strcmp(status, known[i]) == 0)
 			return;
 	ereport(ERROR,
@@ -220,7 +220,7 @@ workflow_validate(PG_FUNCTION_ARGS)
 		texts[2] = problem->step_id;
 		texts[3] = problem->message;
 		texts[4] = problem->hint;
-		for (int column = 0; column < lengthof(texts); column++)
+		for (int column = 0; column < (int) lengthof(texts); column++)
 		{
 			nulls[column] = texts[column] == NULL;
 			values[column] = nulls[column] ? (Datum) 0 :

@@ -103,7 +103,7 @@ user_objects(const char *query)
 		char	   *identifier = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2);
 		bool		skip = false;
 
-		for (int i = 0; i < lengthof(owner_only); i++)
+		for (int i = 0; i < (int) lengthof(owner_only); i++)
 			if (strcmp(name, owner_only[i]) == 0)
 				skip = true;
 		if (!skip)

@@ -37,7 +37,7 @@ wants_recycling(void)
 }
 
 void
-workflow_executor_main(Datum argument)
+workflow_executor_main(Datum argument pg_attribute_unused())
 {
 	WorkerParameters parameters;
 	MemoryContext context;

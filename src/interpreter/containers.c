@@ -55,7 +55,7 @@ container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int chi
 	frame->activation_loaded = true;
 	MemoryContextSwitchTo(oldcontext);
 
-	frame_set_deadline(thread, frame, row->started_at);
+	frame_set_deadline(frame, row->started_at);
 	if (!row->written)
 		journal_add(thread, frame->row);
 	return frame;
@@ -432,7 +432,7 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 	if (frame->child + 1 < (node->type == STEP_LOOP ? frame->total : node->nlines))
 	{
 		frame_enter_child(thread, frame, frame->child + 1);
-		frame_set_deadline(thread, frame, last->completed_at);
+		frame_set_deadline(frame, last->completed_at);
 	}
 	else
 		close_activation(thread, SCOPE_OPEN);
@@ -449,7 +449,7 @@ close_activation(Thread *thread, ScopeOutcome cancelled)
 	thread_pop(thread);
 	if (cancelled == SCOPE_CANCELLED)
 	{
-		StepError	error = {"Cancelled", "the execution was stopped"};
+		StepError	error = {.type = "Cancelled",.message = "the execution was stopped"};
 
 		step_fail(row, STATUS_CANCELLED, &error);
 		step_ended(thread, thread->top, node, row);

@@ -256,7 +256,7 @@ static void
 run_terminal(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
 	EvaluateContext context;
-	StepError	error = {"WorkflowFailed", "the workflow failed"};
+	StepError	error = {.type = "WorkflowFailed",.message = "the workflow failed"};
 	Template   *const parts[] = {node->error, node->message};
 	StepError  *failure = NULL;
 
@@ -306,7 +306,7 @@ run_terminal(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		row->scope_outcome = SCOPE_COMPLETED;
 		thread->outcome = SCOPE_COMPLETED;
 		if (node->is_referenced)
-			frame_remember(thread, frame, node, row);
+			frame_remember(frame, node, row);
 		journal_add(thread, row);
 		execution_ended(thread, "completed", row->output, NULL, NULL);
 	}

@@ -42,7 +42,7 @@ run_leaf_in_subtransaction(Thread *thread, Jsonb **output, bool *timed_out)
 	MemoryContext context = thread->step_contexts[thread->step_context];
 	MemoryContext oldcontext = CurrentMemoryContext;
 	ResourceOwner oldowner = CurrentResourceOwner;
-	ErrorData  *error = NULL;
+	ErrorData  *volatile error = NULL;
 
 	*timed_out = false;
 	BeginInternalSubTransaction(NULL);

@@ -59,7 +59,7 @@ find_cached(Frame *frame, int node)
 
 /* Keep the end of a step for references from its scope and those inside. */
 void
-frame_remember(Thread *thread, Frame *frame, PlanNode *node, const StepRow *row)
+frame_remember(Frame *frame, PlanNode *node, const StepRow *row)
 {
 	MemoryContext oldcontext;
 	CachedStep *step = find_cached(frame, node->index);

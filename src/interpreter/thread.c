@@ -167,7 +167,7 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
  * line's, and that of everything around.  from: when the line started.
  */
 void
-frame_set_deadline(Thread *thread, Frame *frame, TimestampTz from)
+frame_set_deadline(Frame *frame, TimestampTz from)
 {
 	PlanNode   *container = frame->container;
 	TimestampTz deadline = frame->parent->deadline;
@@ -245,7 +245,7 @@ step_error_jsonb(const StepError *error, const char *step_id, const char *scope)
 	values[7] = scope;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < lengthof(keys); i++)
+	for (int i = 0; i < (int) lengthof(keys); i++)
 	{
 		JsonbValue	value;
 
@@ -350,7 +350,7 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 				? SCOPE_SKIPPED : SCOPE_COMPLETED;
 		}
 		if (node->is_referenced)
-			frame_remember(thread, frame, node, row);
+			frame_remember(frame, node, row);
 	}
 
 	journal_add(thread, row);
@@ -471,7 +471,7 @@ thread_leaf_output(Thread *thread, Jsonb *result)
 	/* inside its own "output" a step's output is the raw result */
 	row.output = result;
 	row.status = STATUS_COMPLETED;
-	frame_remember(thread, thread->top, node, &row);
+	frame_remember(thread->top, node, &row);
 	evaluate_in(thread, thread->top, &context);
 	output = evaluate_template(&context, node->output);
 	if (output == NULL)

@@ -168,7 +168,7 @@ extern void journal_committed(Thread *thread, bool leaf_pending);
 extern Frame *thread_push(Thread *thread, PlanNode *container, int visit, int child);
 extern void thread_pop(Thread *thread);
 extern void frame_enter_child(Thread *thread, Frame *frame, int child);
-extern void frame_set_deadline(Thread *thread, Frame *frame, TimestampTz from);
+extern void frame_set_deadline(Frame *frame, TimestampTz from);
 extern void frame_load_activation(Thread *thread, Frame *frame);
 extern StepRow *step_row(Thread *thread, Frame *frame, PlanNode *node, int visit);
 extern void step_fail(StepRow *row, StepStatus status, const StepError *error);
@@ -194,7 +194,7 @@ extern void container_close(Thread *thread, Frame *frame, PlanNode *node, int vi
 
 /* resolve.c */
 extern void evaluate_in(Thread *thread, Frame *frame, EvaluateContext *context);
-extern void frame_remember(Thread *thread, Frame *frame, PlanNode *node, const StepRow *row);
+extern void frame_remember(Frame *frame, PlanNode *node, const StepRow *row);
 extern Jsonb *frame_variables(Thread *thread, Frame *frame);
 extern Frame *variables_frame(Frame *frame);
 

@@ -551,7 +551,7 @@ require_extension(void)
 }
 
 void
-workflow_scheduler_main(Datum argument)
+workflow_scheduler_main(Datum argument pg_attribute_unused())
 {
 	WorkerParameters parameters;
 	uint32		wake;

@@ -103,7 +103,7 @@ sql_result_name(SqlResult result)
 bool
 sql_result_from_name(const char *name, SqlResult *result)
 {
-	for (int i = 0; i < lengthof(result_names); i++)
+	for (int i = 0; i < (int) lengthof(result_names); i++)
 	{
 		if (strcmp(name, result_names[i]) == 0)
 		{
@@ -116,14 +116,16 @@ sql_result_from_name(const char *name, SqlResult *result)
 
 /* A function was created, changed or dropped: an agent's may be among them. */
 static void
-function_invalidated(Datum argument, int cacheid, uint32 hashvalue)
+function_invalidated(Datum argument pg_attribute_unused(),
+					 int cacheid pg_attribute_unused(),
+					 uint32 hashvalue pg_attribute_unused())
 {
 	function_changes++;
 }
 
 /* At the end of a transaction nobody holds a replaced agent any more. */
 static void
-free_retired(XactEvent event, void *argument)
+free_retired(XactEvent event, void *argument pg_attribute_unused())
 {
 	if (retired_context != NULL &&
 		(event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
@@ -183,7 +185,7 @@ read_agent(const char *name)
 
 		agent = palloc0(sizeof(Agent));
 		strlcpy(agent->name, name, sizeof(agent->name));
-		for (int i = 0; i < lengthof(kind_names); i++)
+		for (int i = 0; i < (int) lengthof(kind_names); i++)
 			if (strcmp(kind, kind_names[i]) == 0)
 				agent->kind = (AgentKind) i;
 		agent->function_name = state_column_text(0, 2);

@@ -31,7 +31,7 @@ static StateStatement claim_statement = {
 	CLAIM_SET "SELECT id FROM workflow.executions"
 	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL"
 	" ORDER BY priority DESC, id" CLAIM_END,
-	lengthof(claim_types), claim_types
+	lengthof(claim_types), claim_types, NULL
 };
 
 static StateStatement claim_due_statement = {
@@ -39,21 +39,21 @@ static StateStatement claim_due_statement = {
 	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL"
 	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
 	" ORDER BY start_at" CLAIM_END,
-	lengthof(claim_types), claim_types
+	lengthof(claim_types), claim_types, NULL
 };
 
 static StateStatement next_start_statement = {
 	"SELECT start_at FROM workflow.executions"
 	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL"
 	" ORDER BY start_at LIMIT 1",
-	0, NULL
+	0, NULL, NULL
 };
 
 static StateStatement cancelling_statement = {
 	"SELECT id FROM workflow.executions"
 	" WHERE status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
 	" AND status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text",
-	0, NULL
+	0, NULL, NULL
 };
 
 static const Oid id_types[] = {INT8OID};
@@ -72,20 +72,20 @@ static StateStatement recover_statement = {
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
 	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text, e.recoveries",
-	lengthof(id_types), id_types
+	lengthof(id_types), id_types, NULL
 };
 
 static const Oid probation_types[] = {INT8OID, BOOLOID};
 static StateStatement probation_statement = {
 	"UPDATE workflow.executions SET probation = $2 WHERE id OPERATOR(pg_catalog.=) $1",
-	lengthof(probation_types), probation_types
+	lengthof(probation_types), probation_types, NULL
 };
 
 static StateStatement load_statement = {
 	"SELECT definition_id, version, workflow, role::pg_catalog.oid, priority, parallel, started_at, input"
 	" FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1"
 	" AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
-	lengthof(id_types), id_types
+	lengthof(id_types), id_types, NULL
 };
 
 static const Oid finish_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTOID};
@@ -93,7 +93,7 @@ static StateStatement finish_statement = {
 	"UPDATE workflow.executions SET status = $2, started_at = COALESCE($3, started_at), output = $4,"
 	" error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
-	lengthof(finish_types), finish_types
+	lengthof(finish_types), finish_types, NULL
 };
 
 static const Oid finalise_types[] = {INT8OID, TEXTOID, JSONBOID, TEXTOID};
@@ -102,7 +102,7 @@ static StateStatement finalise_statement = {
 	" completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1"
 	" AND status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])",
-	lengthof(finalise_types), finalise_types
+	lengthof(finalise_types), finalise_types, NULL
 };
 
 static const Oid inline_types[] = {INT4OID, TEXTOID, INT4OID, OIDOID, JSONBOID};
@@ -110,7 +110,7 @@ static StateStatement inline_statement = {
 	"INSERT INTO workflow.executions (definition_id, workflow, version, status, role, parallel, inline,"
 	" started_at, input) VALUES ($1, $2, $3, 'running', $4::pg_catalog.regrole, false, true,"
 	" pg_catalog.clock_timestamp(), $5) RETURNING id",
-	lengthof(inline_types), inline_types
+	lengthof(inline_types), inline_types, NULL
 };
 
 /* Run a statement that returns executions; rows in the current context. */

@@ -212,7 +212,7 @@ definition_find(const char *workflow, int version, Definition *definition)
 	counter = state_definitions_counter;
 	values[0] = CStringGetTextDatum(workflow);
 	values[1] = Int32GetDatum(version);
-	for (int i = 0; i < lengthof(statements) && !found; i++)
+	for (int i = 0; i < (int) lengthof(statements) && !found; i++)
 	{
 		found = state_query(statements[i], values, NULL, false, 1) > 0;
 		if (found)

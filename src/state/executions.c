@@ -216,7 +216,7 @@ execution_status_is_final(const char *status)
 {
 	static const char *const final[] = {"completed", "failed", "cancelled", "timed_out"};
 
-	for (int i = 0; i < lengthof(final); i++)
+	for (int i = 0; i < (int) lengthof(final); i++)
 		if (strcmp(status, final[i]) == 0)
 			return true;
 	return false;

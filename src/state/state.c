@@ -53,7 +53,7 @@ static bool snapshot_pushed = false;
  * Relation cache callback: note what may have changed.  No catalog access here.
  */
 static void
-relation_invalidated(Datum argument, Oid relation)
+relation_invalidated(Datum argument pg_attribute_unused(), Oid relation)
 {
 	bool		all = !OidIsValid(relation);
 

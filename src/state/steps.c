@@ -57,7 +57,7 @@ static StateStatement insert_statement = {
 	"  input, output, error, started_at, completed_at, executor_pid)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,"
 	" $21, $22, $23, $24, $25, $26)",
-	INSERT_ARGUMENTS, insert_types
+	INSERT_ARGUMENTS, insert_types, NULL
 };
 
 static const Oid close_types[] = {
@@ -72,7 +72,7 @@ static StateStatement close_statement = {
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
 	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4"
 	" AND attempt OPERATOR(pg_catalog.=) $5 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
-	lengthof(close_types), close_types
+	lengthof(close_types), close_types, NULL
 };
 
 /* Columns of StepRecord, in the order read_record() takes them. */
@@ -85,7 +85,7 @@ static StateStatement newest_statement = {
 	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
 	" ORDER BY completed_at DESC NULLS FIRST LIMIT 1",
-	lengthof(scope_types), scope_types
+	lengthof(scope_types), scope_types, NULL
 };
 
 static const Oid find_types[] = {INT8OID, TEXTOID, TEXTOID};
@@ -94,7 +94,7 @@ static StateStatement find_statement = {
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
 	" AND step_id OPERATOR(pg_catalog.=) $3"
 	" ORDER BY execution_id DESC, scope DESC, step_id DESC, visit DESC, attempt DESC LIMIT 1",
-	lengthof(find_types), find_types
+	lengthof(find_types), find_types, NULL
 };
 
 static const Oid find_visit_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID};
@@ -103,13 +103,13 @@ static StateStatement find_visit_statement = {
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
 	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4"
 	" ORDER BY execution_id DESC, scope DESC, step_id DESC, visit DESC, attempt DESC LIMIT 1",
-	lengthof(find_visit_types), find_visit_types
+	lengthof(find_visit_types), find_visit_types, NULL
 };
 
 static StateStatement scope_started_statement = {
 	"SELECT pg_catalog.min(started_at) FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2",
-	lengthof(scope_types), scope_types
+	lengthof(scope_types), scope_types, NULL
 };
 
 /* Rows directly in the scopes of a container's children. */
@@ -122,21 +122,21 @@ static const Oid children_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
 static StateStatement last_iteration_statement = {
 	"SELECT pg_catalog.max(loop_iteration_index) FROM workflow.step_executions"
 	CHILDREN_OF_CONTAINER,
-	lengthof(children_types), children_types
+	lengthof(children_types), children_types, NULL
 };
 
 static StateStatement children_statement = {
 	"SELECT " RECORD_COLUMNS " FROM workflow.step_executions"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL"
 	" ORDER BY loop_iteration_index, branch_name",
-	lengthof(children_types), children_types
+	lengthof(children_types), children_types, NULL
 };
 
 static StateStatement children_payload_statement = {
 	"SELECT " RECORD_COLUMNS ", NULL::pg_catalog.jsonb, output, error FROM workflow.step_executions"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL"
 	" ORDER BY loop_iteration_index, branch_name",
-	lengthof(children_types), children_types
+	lengthof(children_types), children_types, NULL
 };
 
 /*
@@ -153,14 +153,14 @@ static StateStatement loop_counts_statement = {
 	"  THEN pg_catalog.octet_length(input::pg_catalog.text) ELSE pg_catalog.pg_column_size(input) END), 0)::pg_catalog.int8"
 	" FROM workflow.step_executions"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
-	lengthof(children_types), children_types
+	lengthof(children_types), children_types, NULL
 };
 
 static StateStatement loop_outputs_statement = {
 	"SELECT pg_catalog.jsonb_agg(output ORDER BY loop_iteration_index)"
 	" FROM workflow.step_executions"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
-	lengthof(children_types), children_types
+	lengthof(children_types), children_types, NULL
 };
 
 static StateStatement loop_iterations_statement = {
@@ -169,7 +169,7 @@ static StateStatement loop_iterations_statement = {
 	" ORDER BY loop_iteration_index)"
 	" FROM workflow.step_executions"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
-	lengthof(children_types), children_types
+	lengthof(children_types), children_types, NULL
 };
 
 /* A thousand failed items need not all be named in one error. */
@@ -180,7 +180,7 @@ static StateStatement loop_errors_statement = {
 	CHILDREN_OF_CONTAINER
 	" AND scope_outcome OPERATOR(pg_catalog.<>) ALL ('{completed,skipped}'::pg_catalog.text[])"
 	" ORDER BY loop_iteration_index LIMIT 100) AS failed",
-	lengthof(children_types), children_types
+	lengthof(children_types), children_types, NULL
 };
 
 static const Oid execution_types[] = {INT8OID, TIMESTAMPTZOID};
@@ -189,14 +189,14 @@ static StateStatement set_rows_statement = {
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND step_type OPERATOR(pg_catalog.=) 'set'::pg_catalog.text"
 	" AND completed_at OPERATOR(pg_catalog.<=) $2"
 	" ORDER BY completed_at DESC",
-	lengthof(execution_types), execution_types
+	lengthof(execution_types), execution_types, NULL
 };
 
 static const Oid close_open_types[] = {INT8OID, TEXTOID};
 static StateStatement close_open_statement = {
 	"UPDATE workflow.step_executions SET status = $2, completed_at = pg_catalog.clock_timestamp()"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
-	lengthof(close_open_types), close_open_types
+	lengthof(close_open_types), close_open_types, NULL
 };
 
 const char *
@@ -215,7 +215,7 @@ scope_outcome_name(ScopeOutcome outcome)
 static StepStatus
 status_from_name(const char *name)
 {
-	for (int i = 0; i < lengthof(status_names); i++)
+	for (int i = 0; i < (int) lengthof(status_names); i++)
 		if (strcmp(status_names[i], name) == 0)
 			return (StepStatus) i;
 	return STATUS_RUNNING;
@@ -226,7 +226,7 @@ outcome_from_name(const char *name)
 {
 	if (name != NULL)
 	{
-		for (int i = 1; i < lengthof(outcome_names); i++)
+		for (int i = 1; i < (int) lengthof(outcome_names); i++)
 			if (strcmp(outcome_names[i], name) == 0)
 				return (ScopeOutcome) i;
 	}
