@@ -73,8 +73,10 @@ OBJS = \
 	src/definition/json_scan.o \
 	src/definition/names.o \
 	src/definition/normalise.o \
+	src/definition/normalise_children.o \
 	src/definition/normalise_step.o \
 	src/definition/plan.o \
+	src/definition/plan_conditional.o \
 	src/definition/plan_container.o \
 	src/definition/plan_step.o \
 	src/definition/problem.o \

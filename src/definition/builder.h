@@ -7,6 +7,7 @@
  *	  plan.c           the plan: header, nodes, ids
  *	  plan_step.c      fields that every step may have, and the leaf types
  *	  plan_container.c fields of containers, their lines
+ *	  plan_conditional.c  conditionals, both forms
  *	  fields.c         which fields there are; reading one from an object
  *	  validate.c       the plan as a graph
  *	  reach.c          which steps can run before which
@@ -123,6 +124,15 @@ extern Condition *build_condition(Builder *builder, const Place *place,
 /* --- plan_container.c --- */
 
 extern void build_container(Builder *builder, PlanNode *node, const Place *place);
+extern PlanLine *add_line(PlanNode *node, char *name);
+extern int	find_step(Builder *builder, const Place *place, const char *field,
+					  const Json *value);
+extern void add_children(Builder *builder, PlanNode *node, const Place *place,
+						 const char *field, const Json *value);
+
+/* --- plan_conditional.c --- */
+
+extern void build_conditional(Builder *builder, PlanNode *node, const Place *place);
 
 /* --- plan.c --- */
 

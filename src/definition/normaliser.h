@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * normaliser.h
- *	  Between normalise.c (the document) and normalise_step.c (one step).
- *	  Private to src/definition.
+ *	  Between normalise.c (the document), normalise_step.c (one step) and
+ *	  normalise_children.c (its children).  Private to src/definition.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,12 +52,52 @@ typedef struct Normaliser
 	StringInfoData out;
 } Normaliser;
 
+/* A word that may be used for one of the stored form; a list ends with NULL. */
+typedef struct Alias
+{
+	const char *given;
+	const char *stored;
+} Alias;
+
+/* The two places of a value: in the stored form and in the document as given. */
+typedef struct GivenPlace
+{
+	const char *path;
+	const char *given;
+} GivenPlace;
+
+/* How children are written. */
+typedef enum ChildrenShape
+{
+	CHILDREN_LIST,				/* always an array */
+	CHILDREN_ONE_OR_LIST		/* one id, or an array of several */
+} ChildrenShape;
+
+/* --- normalise.c --- */
+
 extern void normaliser_add_draft(Normaliser *normaliser, const Json *source,
 								 const char *path, int parent, const char *branch,
 								 const char *key);
 
 /* Note that what stands at one path in the stored form was given at another. */
 extern void normaliser_moved(Normaliser *normaliser, const char *path, const char *given);
+
+/* --- normalise_children.c: they write nothing while collecting --- */
+
+extern const char *canonical(const Alias *aliases, const char *field);
+extern void begin_member(Normaliser *normaliser, const char *key);
+extern void write_text(Normaliser *normaliser, const char *text);
+extern void write_value(Normaliser *normaliser, const Json *value);
+extern GivenPlace member_place(Normaliser *normaliser, GivenPlace place,
+							   const char *key, const char *given_key);
+extern void write_children(Normaliser *normaliser, const Json *value, GivenPlace place,
+						   ChildrenShape shape);
+extern void write_switch(Normaliser *normaliser, const Json *value, GivenPlace place);
+extern void write_switch_default(Normaliser *normaliser, const Json *value,
+								 GivenPlace place);
+extern void write_branch(Normaliser *normaliser, const Json *value, GivenPlace place);
+
+/* --- normalise_step.c --- */
 
 /* Go through one step: collect its inline children, or write it. */
 extern void normalise_step(Normaliser *normaliser, int draft);

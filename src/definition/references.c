@@ -385,6 +385,17 @@ check_container(Checker *checker, PlanNode *node, const Json *source)
 }
 
 /*
+ * A container has input only for a condition in SQL, each time that is tested.
+ */
+static Moment
+input_moment(const PlanNode *node)
+{
+	if (node->loop_condition == NULL || node->loop_condition->sql == NULL)
+		return BEFORE_STEP;
+	return node->loop_kind == LOOP_WHILE ? BEFORE_ITERATION : AFTER_ITERATION;
+}
+
+/*
  * Check everything in one step.
  */
 static void
@@ -401,7 +412,7 @@ check_step(Checker *checker, PlanNode *node)
 
 		check_condition(checker, &when, BEFORE_STEP, "when", json_get(source, "when"));
 	}
-	check_field(checker, node->input_mapping, BEFORE_STEP, "input_mapping");
+	check_field(checker, node->input_mapping, input_moment(node), "input_mapping");
 	check_field(checker, node->failure_default, BEFORE_STEP,
 				is_default ? "defaults.on_failure.default" : "on_failure.default");
 	check_field(checker, node->output, AFTER_STEP, "output");

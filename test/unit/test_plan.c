@@ -134,7 +134,7 @@ test_containers(void)
 								AGENT("m") ", " AGENT("n") ", "
 								"`w`: {`type`: `loop`, `until`: `${o.output.done}`, `loop_body`: `o`, `next`: `q`}, " AGENT("o") ", "
 								"`q`: {`type`: `conditional`, `condition`: {`expression`: `${l.output.total_count} > 1`}, `else`: [`r`, `s`], `next`: `u`}, " AGENT("r") ", " AGENT("s") ", "
-								"`u`: {`type`: `conditional`, `switch`: [{`when`: `1 == 2`, `step`: `v`}, {`when`: {`sql`: `SELECT true`}, `next_step`: `a`}], `default`: {`next_step`: `x`}, `max_visits`: 3}, " AGENT("v") ", " AGENT("x")));
+								"`u`: {`type`: `conditional`, `switch`: [{`when`: `1 == 2`, `step`: `v`}, {`when`: {`expression`: `true`}, `next_step`: `a`}], `default`: {`next_step`: `x`}, `max_visits`: 3}, " AGENT("v") ", " AGENT("x")));
 	PlanNode   *a = node(plan, "a");
 	PlanNode   *f = node(plan, "f");
 	PlanNode   *l = node(plan, "l");
@@ -156,7 +156,7 @@ test_containers(void)
 	CHECK(l->nlines == 1 && l->lines[0].name == NULL && l->lines[0].nsteps == 2 && is(l->collection_text, "${workflow.input.items}"), "body of a loop");
 	CHECK(w->loop_kind == LOOP_UNTIL && w->max_iterations == DEFAULT_MAX_ITERATIONS && w->loop_condition->expression->reference->node == node(plan, "o")->index, "until");
 	CHECK(q->condition != NULL && q->nlines == 1 && is(q->lines[0].name, "else") && q->default_line == 0 && q->lines[0].nsteps == 2, "conditional with else only");
-	CHECK(u->condition == NULL && u->nlines == 3 && is(u->lines[0].name, "case 1") && is(u->lines[1].when->sql, "SELECT true") && is(u->lines[2].name, "default"), "cases");
+	CHECK(u->condition == NULL && u->nlines == 3 && is(u->lines[0].name, "case 1") && is(u->lines[1].when->text, "true") && is(u->lines[2].name, "default"), "cases");
 	CHECK(u->default_line == 2 && u->lines[0].jump == -1 && u->lines[1].jump == a->index && u->lines[2].jump == node(plan, "x")->index && u->lines[1].first == -1, "jumps");
 	CHECK(a->on_cycle && u->on_cycle && q->on_cycle && !node(plan, "x")->on_cycle && !node(plan, "b")->on_cycle, "cycle");
 }

@@ -279,6 +279,8 @@ test_containers(void)
 	REFUSED("empty switch", STEPS("`a`: {`type`: `conditional`, `switch`: []}"), "steps.a.switch", "`switch` needs at least one case", NULL);
 	REFUSED("case of a wrong kind", STEPS("`a`: {`type`: `conditional`, `switch`: [true]}"), "steps.a.switch[0]", "a case must be an object, not a boolean", NULL);
 	REFUSED("case without condition", STEPS("`a`: {`type`: `conditional`, `switch`: [{`step`: {`agent_name`: `x`}}]}"), "steps.a.switch[0].when", "`when` is required", NULL);
+	REFUSED("case in SQL", STEPS("`a`: {`type`: `conditional`, `switch`: [{`condition`: {`sql`: `SELECT true`}, `then`: {`agent_name`: `x`}}]}"), "steps.a.switch[0].condition",
+			"the condition of a case must be an expression", NULL);
 	REFUSED("case without target", STEPS("`a`: {`type`: `conditional`, `switch`: [{`when`: `true`}]}"), "steps.a.switch[0]", "a case needs either `step` or `next_step`", NULL);
 	REFUSED("case with two targets", STEPS("`a`: {`type`: `conditional`, `switch`: [{`when`: `true`, `step`: {`agent_name`: `x`}, `next`: `a`}]}"), "steps.a.switch[0]",
 			"a case needs either `step` or `next_step`", NULL);
@@ -396,6 +398,7 @@ test_references(void)
 	REFUSED("in a step of an array", "{`name`: `t`, `steps`: [{`id`: `a`, `sql`: `x`}, {`id`: `b`, `type`: `loop`, `loop_config`: {`loop_over`: `${q.output}`, `loop_step`: {`agent_name`: `x`}}}]}",
 			"steps[1].loop_config.loop_over", "reference `q.output` names an unknown step `q`", NULL);
 
+	accepted("input of a condition in SQL", STEPS("`a`: {`type`: `loop`, `until`: {`sql`: `SELECT input.x`}, `input_mapping`: {`x`: `${b.output}`, `y`: `${loop.index}`}, `loop_body`: `b`}, " AGENT("b")));
 	accepted("later reading of parallel children, branches and conditional lines",
 			 STEPS("`a`: {`type`: `parallel`, `parallel_steps`: [`b`, {`id`: `f`, `type`: `fork_join`, `branches`: {`l`: [`c`], `r`: [`d`]}}], `next`: `e`}, "
 				   AGENT("b") ", " AGENT("c") ", `d`: {`type`: `conditional`, `condition`: `true`, `then`: `g`}, " AGENT("g") ", "

@@ -1,0 +1,133 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_conditional.c
+ *	  Conditionals: one condition with two branches, or a switch.
+ *
+ * NOTES
+ *	  Pure: any process, no locks, no transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "definition/builder.h"
+
+/*
+ * Where a case of a switch leads: children of its own, or a jump.
+ */
+static void
+build_case_target(Builder *builder, PlanNode *node, const Place *place)
+{
+	PlanLine   *line = &node->lines[node->nlines - 1];
+	const Json *step = field_get(place, "step");
+	const Json *next = field_get(place, "next_step");
+
+	if ((step == NULL) == (next == NULL))
+		field_error(builder, place, NULL, NULL,
+					"a case needs either \"step\" or \"next_step\"");
+	else if (step != NULL)
+		add_children(builder, node, place, "step", step);
+	else
+		line->jump = find_step(builder, place, "next_step", next);
+}
+
+/*
+ * A conditional with several cases.
+ */
+static void
+build_switch(Builder *builder, PlanNode *node, const Place *place)
+{
+	const Json *cases = field_of_kind(builder, place, "switch", JSON_ARRAY);
+	const Json *otherwise = field_get(place, "default");
+	int			number = 0;
+
+	if (cases != NULL && json_first(cases) == NULL)
+		field_error(builder, place, "switch", NULL, "\"switch\" needs at least one case");
+	for (const Json *item = cases != NULL ? json_first(cases) : NULL; item != NULL;
+		 item = json_next(item))
+	{
+		PlanLine   *line = add_line(node, psprintf("case %d", number + 1));
+		Place		below;
+
+		below.object = item;
+		below.path = psprintf("%s.switch[%d]", place->path, number++);
+		below.step_id = place->step_id;
+		if (json_kind(item) != JSON_OBJECT)
+		{
+			field_error(builder, &below, NULL, NULL, "a case must be an object, not %s",
+						json_kind_name(item));
+			continue;
+		}
+		check_fields(builder, &below, FIELD_OF_CASE, "a case");
+		if (field_get(&below, "when") == NULL)
+			field_error(builder, &below, "when", NULL, "\"when\" is required");
+		else
+			line->when = build_condition(builder, &below, "when",
+										 field_get(&below, "when"));
+		if (line->when != NULL && line->when->sql != NULL)
+			field_error(builder, &below, "when",
+						"Use a step with \"condition\" for a condition in SQL.",
+						"the condition of a case must be an expression");
+		build_case_target(builder, node, &below);
+	}
+
+	if (otherwise == NULL)
+		return;
+	add_line(node, pstrdup("default"));
+	node->default_line = node->nlines - 1;
+	if (json_kind(otherwise) == JSON_OBJECT)
+	{
+		Place		below;
+
+		below.object = otherwise;
+		below.path = psprintf("%s.default", place->path);
+		below.step_id = place->step_id;
+		build_case_target(builder, node, &below);
+	}
+	else
+		add_children(builder, node, place, "default", otherwise);
+}
+
+/*
+ * A conditional: one condition with two branches, or a switch.
+ */
+void
+build_conditional(Builder *builder, PlanNode *node, const Place *place)
+{
+	const Json *condition = field_get(place, "condition");
+	const Json *if_true = field_get(place, "if_true_step");
+	const Json *if_false = field_get(place, "if_false_step");
+
+	if ((condition == NULL) == (field_get(place, "switch") == NULL))
+	{
+		field_error(builder, place, condition == NULL ? "condition" : "switch", NULL,
+					"a conditional step needs either \"condition\" or \"switch\"");
+		return;
+	}
+	if (condition == NULL)
+	{
+		if (if_true != NULL || if_false != NULL)
+			field_error(builder, place, if_true != NULL ? "if_true_step" : "if_false_step",
+						"The cases of a switch name their own steps; \"default\" is for the rest.",
+						"a switch has no \"if_true_step\" and \"if_false_step\"");
+		build_switch(builder, node, place);
+		return;
+	}
+
+	if (field_get(place, "default") != NULL)
+		field_error(builder, place, "default", "Use \"if_false_step\".",
+					"\"default\" belongs to a switch");
+	node->condition = build_condition(builder, place, "condition", condition);
+	if (if_true == NULL && if_false == NULL)
+		field_error(builder, place, "if_true_step", NULL,
+					"a conditional step needs \"if_true_step\" or \"if_false_step\"");
+	if (if_true != NULL)
+	{
+		add_line(node, pstrdup("then"));
+		add_children(builder, node, place, "if_true_step", if_true);
+	}
+	if (if_false != NULL)
+	{
+		add_line(node, pstrdup("else"));
+		node->default_line = node->nlines - 1;
+		add_children(builder, node, place, "if_false_step", if_false);
+	}
+}
