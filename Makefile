@@ -135,7 +135,7 @@ unit:
 	@test/unit/run.sh
 
 fuzz:
-	@test/prepare.sh
+	@test/prepare.sh fuzz
 	@test/fuzz/run.sh
 
 compat:

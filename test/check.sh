@@ -8,7 +8,7 @@
 #	  as it ends; what failed is shown at the end; the last line but nothing is
 #	  "N passed, N failed".  Exit code 1 when anything failed.
 #
-#	  PGWF_SUITES chooses suites (default: all): lint unit fuzz compile regress
+#	  PGWF_SUITES chooses suites (default: all): lint unit compile regress
 #	  isolation tap.  PGWF_TESTS chooses TAP files by a shell pattern.
 #	  PGWF_JOBS is the number of TAP files at once (default: processors).
 #
@@ -22,7 +22,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/test/common.sh"
 
 jobs=${PGWF_JOBS:-$(nproc)}
-suites=${PGWF_SUITES:-lint unit fuzz compile regress isolation tap}
+suites=${PGWF_SUITES:-lint unit compile regress isolation tap}
 started=$(date +%s)
 
 wanted()
@@ -117,18 +117,6 @@ if wanted unit && [ -x "$root/test/unit/run.sh" ]; then
 	begin=$(date +%s)
 	"$root/test/unit/run.sh" "$out/unit" >"$out/unit.log" 2>&1 </dev/null
 	tap_verdict "unit" "$out/unit.log" $? $(($(date +%s) - begin))
-fi
-
-# --- fuzz: a short run, always the same one ---
-if wanted fuzz; then
-	if "$root/test/fuzz/run.sh" 5000 1 >"$out/fuzz.log" 2>&1; then
-		echo "ok fuzz ($(tail -n 1 "$out/fuzz.log"))"
-		passed 1
-	else
-		echo "not ok fuzz"
-		failed 1
-		show "$out/fuzz.log"
-	fi
 fi
 
 # --- compile: in the background, it needs no server ---

@@ -4,6 +4,7 @@
 #	  Installs what building and testing need and is missing.
 #
 # NOTES
+#	  usage: prepare.sh [fuzz]	(fuzz: also what the fuzzer needs)
 #	  Quick when everything is there.  Uses apt; as an ordinary user it prints
 #	  the command that root has to run and fails.
 #
@@ -48,6 +49,11 @@ command -v nm >/dev/null || need binutils
 command -v prove >/dev/null || need perl
 perl -MIPC::Run -e 1 2>/dev/null || need libipc-run-perl
 [ "$(id -u)" -ne 0 ] || command -v runuser >/dev/null || need util-linux
+
+if [ "${1:-}" = fuzz ] && ! echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return 0; }' |
+	${CLANG:-clang} -x c -fsanitize=fuzzer -o /dev/null - 2>/dev/null; then
+	need clang "libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p' | head -n 1)-dev"
+fi
 
 [ -n "$missing" ] || exit 0
 
