@@ -88,7 +88,10 @@ finish(Driver *driver, bool leaf_pending)
 	int			saved_synchronous_commit = synchronous_commit;
 	bool		execution_ended;
 
+	/* what writing needs is gone after the commit, with the leaf that has ended */
+	MemoryContextSwitchTo(thread->step_contexts[1 - thread->step_context]);
 	journal_flush(thread);
+	MemoryContextSwitchTo(driver->context);
 	execution_ended = thread->execution_ended && !thread->execution_lost;
 	if (thread->plan->relaxed && !execution_ended &&
 		synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
@@ -162,6 +165,8 @@ make_thread(Driver *driver)
 	switch (run->kind)
 	{
 		case RUN_START:
+			/* claimed earlier, begun now */
+			execution->started_at = GetCurrentTimestamp();
 			driver->thread = thread_create(execution, execution->parallel);
 			break;
 		case RUN_THREAD:

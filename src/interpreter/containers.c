@@ -474,6 +474,8 @@ container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow
 		journal_flush(thread);
 
 	scope_children_range(frame->scope, node, visit, &from, &to);
+	if (node->on_join_cancel)
+		step_close_open_between(thread->execution->id, from, to);
 	row->completed_at = thread_time(thread);
 	expired = (node->timeout_seconds > 0 &&
 			   row->completed_at >= TimestampTzPlusMilliseconds(row->started_at,

@@ -82,7 +82,8 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 	{
 		leaf->task.kind = agent->kind == AGENT_FUNCTION ? SQL_TASK_FUNCTION : SQL_TASK_STATEMENTS;
 		leaf->task.function = agent->function;
-		leaf->task.sql = agent->sql;
+		/* the leaf may run in another transaction than this, the agent is for this one */
+		leaf->task.sql = agent->sql ? pstrdup(agent->sql) : NULL;
 		leaf->task.result = agent->result;
 		if (*timeout_seconds == 0)
 			*timeout_seconds = agent->timeout_seconds;

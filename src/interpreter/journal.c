@@ -92,7 +92,12 @@ journal_flush(Thread *thread)
 							  thread->execution->started_at, thread->execution_output,
 							  thread->execution_error, thread->execution_error_type))
 			thread->execution_lost = true;
-		else if (thread->plan->notify)
+		else if (thread->bottom->container != NULL)
+		{
+			/* ended from within a child: what is open around it ends with it */
+			step_close_open(thread->execution->id, STATUS_CANCELLED);
+		}
+		if (!thread->execution_lost && thread->plan->notify)
 			notify(thread, NULL, NULL, thread->execution_status);
 		thread->execution_flushed = true;
 		thread->dirty = true;

@@ -32,6 +32,12 @@
 #include "shared/slots.h"
 #include "shared/worker.h"
 
+/*
+ * A claim skips rows that somebody has locked, to cancel them mostly.  If that is
+ * rolled back nobody wakes us, so we look again after this time, ms.
+ */
+#define SKIPPED_RETRY_MS 200
+
 static DatabaseEntry *database = NULL;
 static MemoryContext loop_context = NULL;
 static bool look_for_pending = true;
@@ -499,13 +505,16 @@ look_for_work(void)
 	ClaimedExecution *claimed;
 	int			count;
 
-	if (!look_for_pending || wanted < window / 2)
+	if (!look_for_pending || !setting_enabled || wanted < window / 2)
 		return;
 	scheduler_begin();
 	count = executions_claim(wanted, &claimed);
 	next_start_at = executions_next_start();
-	scheduler_commit(false);
 	look_for_pending = (count >= wanted);
+	if (!look_for_pending && executions_pending_left())
+		next_start_at = Min(next_start_at,
+							TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+	scheduler_commit(false);
 	for (int i = 0; i < count; i++)
 	{
 		LiveExecution *execution = live_add(&claimed[i]);

@@ -49,6 +49,13 @@ static StateStatement next_start_statement = {
 	0, NULL, NULL
 };
 
+static StateStatement pending_left_statement = {
+	"SELECT 1 FROM workflow.executions"
+	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL"
+	" ORDER BY priority DESC, id LIMIT 1",
+	0, NULL, NULL
+};
+
 static StateStatement cancelling_statement = {
 	"SELECT id FROM workflow.executions"
 	" WHERE status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
@@ -164,6 +171,15 @@ executions_claim(int limit, ClaimedExecution **claimed)
 	memcpy(due + ndue, queued, nqueued * sizeof(ClaimedExecution));
 	*claimed = due;
 	return ndue + nqueued;
+}
+
+bool
+executions_pending_left(void)
+{
+	bool		left = state_query(&pending_left_statement, NULL, NULL, false, 1) > 0;
+
+	state_done();
+	return left;
 }
 
 TimestampTz

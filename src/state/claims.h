@@ -27,6 +27,8 @@ typedef struct ClaimedExecution
  * limit.  Returns how many; *claimed is palloc'd in the current context.
  */
 extern int	executions_claim(int limit, ClaimedExecution **claimed);
+/* Are there executions that could be claimed now but for a lock on them? */
+extern bool executions_pending_left(void);
 /* When the next deferred execution is due; DT_NOEND: there is none. */
 extern TimestampTz executions_next_start(void);
 /* Executions being cancelled. */

@@ -199,6 +199,14 @@ static StateStatement close_open_statement = {
 	lengthof(close_open_types), close_open_types, NULL
 };
 
+static const Oid close_between_types[] = {INT8OID, TEXTOID, TEXTOID};
+static StateStatement close_between_statement = {
+	"UPDATE workflow.step_executions SET status = 'cancelled', completed_at = pg_catalog.clock_timestamp()"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+	" AND scope OPERATOR(pg_catalog.>=) $2 AND scope OPERATOR(pg_catalog.<) $3",
+	lengthof(close_between_types), close_between_types, NULL
+};
+
 const char *
 step_status_name(StepStatus status)
 {
@@ -564,6 +572,17 @@ step_walk_set_rows(int64 execution_id, SetRowFunction function, void *context)
 			break;
 		until = oldest;
 	}
+}
+
+void
+step_close_open_between(int64 execution_id, const char *from, const char *to)
+{
+	Datum		values[3];
+
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = CStringGetTextDatum(from);
+	values[2] = CStringGetTextDatum(to);
+	state_execute(&close_between_statement, values, NULL);
 }
 
 void

@@ -136,6 +136,8 @@ extern void step_loop_summary(int64 execution_id, const char *from, const char *
 typedef bool (*SetRowFunction) (void *context, const char *scope, Jsonb *variables);
 extern void step_walk_set_rows(int64 execution_id, SetRowFunction function, void *context);
 
+/* Containers left open in scopes in [from, to), those of children that were stopped. */
+extern void step_close_open_between(int64 execution_id, const char *from, const char *to);
 /* Containers left open become cancelled or timed_out: the execution is over. */
 extern void step_close_open(int64 execution_id, StepStatus status);
 
