@@ -43,7 +43,7 @@ SELECT run('SELECT FROM orders');
 SELECT run('SELECT ''[1, 2]''::json', NULL, NULL, 'value');
 SELECT run('SELECT ''"s"''::jsonb', NULL, NULL, 'value');
 SELECT run('SHOW search_path', NULL, NULL, 'row');
-SELECT run('EXPLAIN (COSTS off) SELECT * FROM orders WHERE id = input.id', '{"id": 1}', NULL);
+SELECT run('EXPLAIN (VERBOSE, COSTS off) SELECT input.id::int', '{"id": 1}', NULL);
 SELECT run('DO $x$ BEGIN PERFORM 1; END $x$');
 -- every type as to_jsonb gives it
 SELECT run($x$ SELECT '2024-01-01'::date AS d, '12:00'::time AS t, '\xdead'::bytea AS b, '1 day'::interval AS i,
@@ -186,7 +186,11 @@ BEGIN
                                     'if_true_step', 'yes', 'if_false_step', 'no'),
             'yes', '{"type": "set", "output": "yes"}'::jsonb,
             'no', '{"type": "set", "output": "no"}'::jsonb)));
-    RETURN workflow.execute('run_sql_condition', '{}') -> 'condition_result';
+    PERFORM workflow.execute('run_sql_condition', '{}');
+    -- one that cannot be evaluated is false, and its row says why
+    RETURN (SELECT jsonb_strip_nulls(jsonb_build_object('result', condition_result,
+                'took', branch_taken, 'error', error -> 'message'))
+            FROM workflow.step_executions WHERE step_id = 'c' ORDER BY execution_id DESC LIMIT 1);
 END $$;
 SELECT choose('SELECT total > 50 FROM run_sql.orders WHERE id = 1');
 SELECT choose('SELECT NULL::bool');
@@ -242,4 +246,5 @@ SELECT count(*) <= 1001 AS bounded FROM pg_backend_memory_contexts WHERE name = 
 SELECT run('SELECT run_sql.run(''SELECT input.a + 1 AS b'', ''{"a": 1}'', NULL) AS inner_result');
 
 SET client_min_messages = warning;
+SELECT workflow.drop_agent('run_sql agent');
 DROP SCHEMA run_sql, run_sql_1, run_sql_2 CASCADE;
