@@ -46,7 +46,6 @@ COMMENT ON COLUMN workflow.executions.start_at IS 'not to be run before; null: a
 COMMENT ON COLUMN workflow.executions.created_at IS 'when start() was called';
 COMMENT ON COLUMN workflow.executions.started_at IS 'when an executor was first to run it';
 COMMENT ON COLUMN workflow.executions.completed_at IS 'when it reached a final status';
-COMMENT ON COLUMN workflow.executions.deadline IS 'when it will be timed out; null: never';
 COMMENT ON COLUMN workflow.executions.recoveries IS 'how often it was recovered after a crash without progress since; at workflow.max_recoveries it fails as CrashLoop';
 COMMENT ON COLUMN workflow.executions.recovered_at IS 'newest completed_at among its steps at the last recovery, to tell progress by';
 COMMENT ON COLUMN workflow.executions.probation IS 'recovered and running alone until it has made progress';
