@@ -127,10 +127,12 @@ raise_failure(Thread *thread)
 			 errmsg("%s", message ? message : "the workflow failed"),
 			 detail ? errdetail("%s", detail) : 0,
 			 hint ? errhint("%s", hint) : 0,
-			 step_id ? errcontext("step \"%s\" of workflow \"%s\" (version %d)", step_id,
-								  thread->execution->workflow, thread->execution->version) :
-			 errcontext("workflow \"%s\" (version %d)", thread->execution->workflow,
-						thread->execution->version)));
+			 /* a macro of two calls: it needs the parentheses */
+			 step_id ?
+			 (errcontext("step \"%s\" of workflow \"%s\" (version %d)", step_id,
+						 thread->execution->workflow, thread->execution->version)) :
+			 (errcontext("workflow \"%s\" (version %d)", thread->execution->workflow,
+						 thread->execution->version))));
 }
 
 Jsonb *

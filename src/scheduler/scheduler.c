@@ -529,9 +529,11 @@ static long
 next_timeout(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz next = Min(next_start_at, joins_next_deadline(now));
+	TimestampTz next = joins_next_deadline(now);
 	long		timeout = pool_next_timeout(now);
 
+	if (setting_enabled)
+		next = Min(next, next_start_at);
 	if (next != DT_NOEND)
 	{
 		long		until = Max(1, TimestampDifferenceMilliseconds(now, next) + 1);
