@@ -483,6 +483,6 @@ container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow
 	if (node->type == STEP_LOOP)
 		join_loop(thread->execution->id, node, from, to, row, expired);
 	else
-		join_lines(thread->execution->id, node, from, to, row, expired);
+		join_lines(thread->execution->id, thread->plan, node, from, to, row, expired);
 	step_ended(thread, frame, node, row);
 }

@@ -18,6 +18,8 @@
 
 /* Failed children named in a message; all of them are in the error's "failed". */
 #define MAX_NAMED_FAILURES 10
+/* Failed children whose own messages are in its detail. */
+#define MAX_DETAILED_FAILURES 3
 
 /*
  * Smallest count that is at least total * ratio, exactly: the ratio is decimal
@@ -146,17 +148,46 @@ join_conditional_output(const StepRow *row, const char *branch_step_id,
 
 /* --- parallel and fork_join --- */
 
+/* "a: division by zero; c: canceling statement": the first errors among the children's. */
+static char *
+lines_detail(PlanNode *node, StepRecord **by_line)
+{
+	StringInfoData detail;
+	int			named = 0;
+
+	initStringInfo(&detail);
+	for (int i = 0; i < node->nlines && named < MAX_DETAILED_FAILURES; i++)
+	{
+		Jsonb	   *message = by_line[i] != NULL && by_line[i]->scope_outcome != SCOPE_COMPLETED &&
+			by_line[i]->error != NULL ? jsonb_get_member(by_line[i]->error, "message") : NULL;
+		JsonbValue	string;
+
+		if (message == NULL || !JB_ROOT_IS_SCALAR(message) ||
+			!JsonbExtractScalar(&message->root, &string) || string.type != jbvString)
+			continue;
+		appendStringInfo(&detail, "%s%s: ", named++ ? "; " : "", node->lines[i].name);
+		appendBinaryStringInfo(&detail, string.val.string.val, string.val.string.len);
+	}
+	return named > 0 ? detail.data : NULL;
+}
+
 /* Message and list of the children that did not succeed. */
 static Jsonb *
 lines_error(PlanNode *node, StepRecord **by_line, const char *type, const char *message)
 {
 	JsonbParseState *state = NULL;
+	char	   *detail = lines_detail(node, by_line);
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	push_key(&state, "type");
 	push_string(&state, WJB_VALUE, type);
 	push_key(&state, "message");
 	push_string(&state, WJB_VALUE, message);
+	if (detail != NULL)
+	{
+		push_key(&state, "detail");
+		push_string(&state, WJB_VALUE, detail);
+	}
 	push_key(&state, "step_id");
 	push_string(&state, WJB_VALUE, node->id);
 	push_key(&state, "failed");
@@ -210,8 +241,8 @@ lines_message(PlanNode *node, StepRecord **by_line, int failed, int total, int r
 }
 
 void
-join_lines(int64 execution_id, PlanNode *node, const char *from, const char *to,
-		   StepRow *row, bool expired)
+join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
+		   const char *from, const char *to, StepRow *row, bool expired)
 {
 	int			nrecords;
 	StepRecord *records = step_children(execution_id, from, to, node->id, true, &nrecords);
@@ -223,10 +254,12 @@ join_lines(int64 execution_id, PlanNode *node, const char *from, const char *to,
 	int			required;
 
 	for (int i = 0; i < nrecords; i++)
-		for (int line = 0; line < node->nlines; line++)
-			if (records[i].branch_name != NULL &&
-				strcmp(records[i].branch_name, node->lines[line].name) == 0)
-				by_line[line] = &records[i];
+	{
+		PlanNode   *last = plan_find(plan, records[i].step_id);
+
+		if (last != NULL && last->container == node->index)
+			by_line[last->line] = &records[i];
+	}
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < node->nlines; i++)

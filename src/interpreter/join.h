@@ -20,8 +20,8 @@ extern int	join_required(const PlanNode *node, int total);
  * Fill in status, output, error of the container's row from its children's rows,
  * whose scopes are in [from, to).  expired: its time is over.
  */
-extern void join_lines(int64 execution_id, PlanNode *node, const char *from,
-					   const char *to, StepRow *row, bool expired);
+extern void join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
+					   const char *from, const char *to, StepRow *row, bool expired);
 extern void join_loop(int64 execution_id, PlanNode *node, const char *from,
 					  const char *to, StepRow *row, bool expired);
 
