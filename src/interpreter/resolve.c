@@ -28,6 +28,8 @@ typedef struct Resolver
 {
 	Thread	   *thread;
 	Frame	   *frame;
+	int			own_node;		/* the step whose "output" is evaluated, -1: none */
+	Jsonb	   *own_result;
 } Resolver;
 
 static ResolveStatus resolve(void *context, const Reference *reference,
@@ -41,9 +43,28 @@ evaluate_in(Thread *thread, Frame *frame, EvaluateContext *context)
 
 	resolver->thread = thread;
 	resolver->frame = frame;
+	resolver->own_node = -1;
+	resolver->own_result = NULL;
 	memset(context, 0, sizeof(EvaluateContext));
 	context->resolve = resolve;
 	context->resolve_context = resolver;
+}
+
+/*
+ * The "output" of a step that has completed with a result: references to the
+ * step itself read that result.  NULL with context->message on failure.
+ */
+Jsonb *
+evaluate_output(Thread *thread, Frame *frame, PlanNode *node, Jsonb *result,
+				EvaluateContext *context)
+{
+	Resolver   *resolver;
+
+	evaluate_in(thread, frame, context);
+	resolver = context->resolve_context;
+	resolver->own_node = node->index;
+	resolver->own_result = result;
+	return evaluate_template(context, node->output);
 }
 
 /* --- outputs of steps --- */
@@ -413,6 +434,12 @@ resolve(void *context, const Reference *reference, Jsonb **value, char **why)
 	Resolver   *resolver = context;
 	Thread	   *thread = resolver->thread;
 
+	if (resolver->own_node >= 0 && reference->root == REFERENCE_STEP_OUTPUT &&
+		reference->node == resolver->own_node)
+	{
+		*value = resolver->own_result ? resolver->own_result : jsonb_null();
+		return RESOLVE_OK;
+	}
 	switch (reference->root)
 	{
 		case REFERENCE_WORKFLOW_INPUT:

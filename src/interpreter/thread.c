@@ -288,6 +288,19 @@ mapping_error(const char *what, const EvaluateContext *context)
 
 /* --- transitions --- */
 
+/* The "output" of a container that has completed; of leaves see thread_leaf_output(). */
+static void
+reshape_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
+{
+	EvaluateContext context;
+	Jsonb	   *output = evaluate_output(thread, frame, node, row->output, &context);
+
+	if (output != NULL)
+		row->output = output;
+	else
+		step_fail(row, STATUS_FAILED, mapping_error("output", &context));
+}
+
 /*
  * A step has ended, leaf or container: its row says how.  Applies what the
  * definition says about a failure, and moves the scope on or ends it.
@@ -295,12 +308,16 @@ mapping_error(const char *what, const EvaluateContext *context)
 void
 step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
-	bool		failed = (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT ||
-						  row->status == STATUS_CANCELLED);
+	bool		failed;
 	bool		scope_expired;
 
 	if (row->completed_at == 0)
 		row->completed_at = thread_time(thread);
+	if (step_type_is_container(node->type) && node->output != NULL &&
+		row->status == STATUS_COMPLETED)
+		reshape_output(thread, frame, node, row);
+	failed = (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT ||
+			  row->status == STATUS_CANCELLED);
 	scope_expired = (frame->deadline != DT_NOEND && row->completed_at >= frame->deadline);
 
 	/* a scope whose time is over, or that is being cancelled, is not kept going */
@@ -463,17 +480,10 @@ thread_leaf_output(Thread *thread, Jsonb *result)
 	PlanNode   *node = thread->leaf.node;
 	EvaluateContext context;
 	Jsonb	   *output;
-	StepRow		row = {0};
 
 	if (thread->leaf.is_condition || node->output == NULL)
 		return result;
-
-	/* inside its own "output" a step's output is the raw result */
-	row.output = result;
-	row.status = STATUS_COMPLETED;
-	frame_remember(thread->top, node, &row);
-	evaluate_in(thread, thread->top, &context);
-	output = evaluate_template(&context, node->output);
+	output = evaluate_output(thread, thread->top, node, result, &context);
 	if (output == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),

@@ -194,6 +194,8 @@ extern void container_close(Thread *thread, Frame *frame, PlanNode *node, int vi
 
 /* resolve.c */
 extern void evaluate_in(Thread *thread, Frame *frame, EvaluateContext *context);
+extern Jsonb *evaluate_output(Thread *thread, Frame *frame, PlanNode *node,
+							  Jsonb *result, EvaluateContext *context);
 extern void frame_remember(Frame *frame, PlanNode *node, const StepRow *row);
 extern Jsonb *frame_variables(Thread *thread, Frame *frame);
 extern Frame *variables_frame(Frame *frame);
