@@ -174,7 +174,7 @@ make_thread(Driver *driver)
 			break;
 		case RUN_JOIN:
 			driver->thread = thread_join(execution, execution->parallel, &run->scope,
-										 run->node, run->visit);
+										 run->bottom, run->node, run->visit);
 			break;
 		case RUN_CHILDREN:
 			driver->thread = thread_child(execution, execution->parallel, &run->scope,

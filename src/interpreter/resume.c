@@ -37,41 +37,11 @@ attach_deadline(Thread *thread, Frame *frame, bool fresh)
 	frame_set_deadline(frame, started != 0 ? started : GetCurrentTimestamp());
 }
 
-/* A thread with the frames of a scope, standing nowhere yet. */
-static Thread *
-attach(LoadedExecution *execution, bool forks, const ScopeId *scope)
-{
-	Thread	   *thread = thread_create(execution, forks);
-
-	thread->top->fresh = false;
-	for (int i = 0; i < scope->depth; i++)
-	{
-		const ScopeLevel *level = &scope->level[i];
-		Frame	   *frame = thread_push(thread, &thread->plan->nodes[level->node],
-										level->visit, level->child);
-
-		attach_deadline(thread, frame, false);
-	}
-	thread->bottom = thread->top;
-	return thread;
-}
-
 /* What the thread makes while it is set up belongs to its first step. */
 static MemoryContext
 enter_context(Thread *thread)
 {
 	return MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
-}
-
-Thread *
-thread_resume(LoadedExecution *execution, bool forks, const ScopeId *scope)
-{
-	Thread	   *thread = attach(execution, forks, scope);
-	MemoryContext oldcontext = enter_context(thread);
-
-	resume_top(thread);
-	MemoryContextSwitchTo(oldcontext);
-	return thread;
 }
 
 /* The row of an open container, as far as closing it needs it. */
@@ -91,26 +61,83 @@ open_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
 	return row;
 }
 
-Thread *
-thread_join(LoadedExecution *execution, bool forks, const ScopeId *scope,
-			int node_index, int visit)
+/*
+ * The row of a container that must be open.  If it is not, another process has
+ * closed it: the fence.
+ */
+static StepRow *
+find_open_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 {
-	Thread	   *thread = attach(execution, forks, scope);
-	MemoryContext oldcontext = enter_context(thread);
-	PlanNode   *node = &thread->plan->nodes[node_index];
-	StepRecord *record = step_find(execution->id, thread->top->scope, node->id, visit);
+	StepRecord *record = step_find(thread->execution->id, frame->scope, node->id, visit);
 
 	if (record == NULL || record->status != STATUS_RUNNING)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("step \"%s\" of execution " INT64_FORMAT " is not open any more",
-						node->id, execution->id),
+						node->id, thread->execution->id),
 				 err_generic_string(PG_DIAG_SCHEMA_NAME, "workflow"),
 				 err_generic_string(PG_DIAG_TABLE_NAME, "step_executions")));
-	thread->top->at = node;
 	thread->last_time = Max(thread->last_time, record->started_at);
-	container_close(thread, thread->top, node, visit,
-					open_row(thread, thread->top, node, record));
+	return open_row(thread, frame, node, record);
+}
+
+/*
+ * A thread with the frames of a scope, standing nowhere yet.  The frame at depth
+ * bottom is the thread's own scope; containers further in are of this thread, and
+ * it goes on with their children, so it needs their open rows.
+ */
+static Thread *
+attach(LoadedExecution *execution, bool forks, const ScopeId *scope, int bottom)
+{
+	Thread	   *thread = thread_create(execution, forks);
+
+	thread->top->fresh = false;
+	for (int i = 0; i < scope->depth; i++)
+	{
+		const ScopeLevel *level = &scope->level[i];
+		PlanNode   *node = &thread->plan->nodes[level->node];
+
+		if (i < bottom)
+		{
+			thread_push(thread, node, level->visit, level->child);
+			attach_deadline(thread, thread->top, false);
+			thread->bottom = thread->top;
+		}
+		else
+		{
+			MemoryContext oldcontext = enter_context(thread);
+
+			container_enter(thread, node, level->visit,
+							find_open_row(thread, thread->top, node, level->visit),
+							level->child);
+			MemoryContextSwitchTo(oldcontext);
+		}
+	}
+	return thread;
+}
+
+Thread *
+thread_resume(LoadedExecution *execution, bool forks, const ScopeId *scope)
+{
+	Thread	   *thread = attach(execution, forks, scope, scope->depth);
+	MemoryContext oldcontext = enter_context(thread);
+
+	resume_top(thread);
+	MemoryContextSwitchTo(oldcontext);
+	return thread;
+}
+
+Thread *
+thread_join(LoadedExecution *execution, bool forks, const ScopeId *scope,
+			int bottom, int node_index, int visit)
+{
+	Thread	   *thread = attach(execution, forks, scope, bottom);
+	MemoryContext oldcontext = enter_context(thread);
+	PlanNode   *node = &thread->plan->nodes[node_index];
+	StepRow    *row = find_open_row(thread, thread->top, node, visit);
+
+	thread->top->at = node;
+	container_close(thread, thread->top, node, visit, row);
 	MemoryContextSwitchTo(oldcontext);
 	return thread;
 }
@@ -119,7 +146,7 @@ Thread *
 thread_child(LoadedExecution *execution, bool forks, const ScopeId *scope,
 			 int node, int visit, int child, bool fresh)
 {
-	Thread	   *thread = attach(execution, forks, scope);
+	Thread	   *thread = attach(execution, forks, scope, scope->depth);
 
 	thread_push(thread, &thread->plan->nodes[node], visit, child);
 	thread->bottom = thread->top;

@@ -149,9 +149,12 @@ extern void thread_free(Thread *thread);
 /* --- resume.c --- */
 /* Where the rows say the thread of this scope stands. */
 extern Thread *thread_resume(LoadedExecution *execution, bool forks, const ScopeId *scope);
-/* At a container of this scope whose children have all ended. */
+/*
+ * At a container of this scope whose children have all ended.  The thread's own
+ * scope is the one of depth bottom on the way there.
+ */
 extern Thread *thread_join(LoadedExecution *execution, bool forks, const ScopeId *scope,
-						   int node, int visit);
+						   int bottom, int node, int visit);
 /* Stand at a child of a container; and go over to another child of it. */
 extern Thread *thread_child(LoadedExecution *execution, bool forks, const ScopeId *scope,
 							int node, int visit, int child, bool fresh);

@@ -174,6 +174,32 @@ ready_discard(ReadyRun *run)
 	pfree(run);
 }
 
+/*
+ * Depth of the scope whose end is the end of the run's thread.  The scope of a JOIN
+ * run can be deeper: a container can fork inside a loop that runs in its thread.
+ */
+int
+thread_depth(const ReadyRun *run)
+{
+	return run->join != NULL ? run->join->scope.depth + 1 : 0;
+}
+
+/*
+ * Make a run that was interrupted, or gave way, one that goes on from its rows.
+ * What a START or JOIN run was to do first may have been done.
+ */
+void
+ready_resume(ReadyRun *run)
+{
+	run->fresh = false;
+	if (run->kind == RUN_CHILDREN)
+		return;
+	run->kind = RUN_THREAD;
+	run->scope.depth = thread_depth(run);
+	run->container = -1;
+	run->visit = 0;
+}
+
 ReadyRun *
 ready_first(RoleQueue *queue)
 {

@@ -127,6 +127,8 @@ extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind, LiveJoin *joi
 extern void ready_enqueue(ReadyRun *run);	/* (again) */
 extern void ready_dequeue(ReadyRun *run);	/* out of the queue, still allocated */
 extern void ready_discard(ReadyRun *run);	/* out and freed */
+extern int	thread_depth(const ReadyRun *run);
+extern void ready_resume(ReadyRun *run);	/* from the rows, instead of what it was */
 extern ReadyRun *ready_first(RoleQueue *queue);
 extern RoleQueue *ready_best_role(bool (*usable) (RoleQueue *queue));
 extern RoleQueue *role_queue(Oid role);

@@ -11,7 +11,7 @@
  *	  are there.
  *
  *	  A run that has lasted workflow.run_quantum gives way at its next step when
- *	  others wait, or when executors are idle that could take a part of it.
+ *	  others wait, here or in another database, or when executors are idle that could take a part of it.
  *
  *-------------------------------------------------------------------------
  */
@@ -137,7 +137,10 @@ look_at(PoolExecutor *executor)
 		if (executor->starting)
 			start_failed(executor);
 		else if (executor->busy)
+		{
+			executor->busy = false;
 			run_lost(executor, "the executor ended while it worked");
+		}
 		return false;
 	}
 	if (executor->starting)
@@ -305,6 +308,7 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	run.nexecutions = executor->nruns;
 	run.fresh = first->fresh;
 	run.scope = first->scope;
+	run.bottom = thread_depth(first);
 	run.node = first->container;
 	run.visit = first->visit;
 	run.from = first->from;
@@ -446,7 +450,7 @@ static TimestampTz
 give_way(TimestampTz now)
 {
 	TimestampTz next = DT_NOEND;
-	bool		waiting = ready_total() > 0;
+	bool		waiting = ready_total() > 0 || slots_are_wanted_elsewhere();
 	bool		room = nexecutors < pool_limit();
 	dlist_iter	iter;
 

@@ -229,13 +229,20 @@ run_lost(PoolExecutor *executor, const char *why)
 		LiveExecution *execution = run->execution;
 		ClaimedExecution *recovered;
 		int			count;
-		ScopeId		root = {0};
 
 		execution->running--;
 		if (execution->stopping != STOP_NONE)
 		{
 			pfree(run);
 			finalise_if_drained(execution);
+			continue;
+		}
+		if (run->join != NULL && run->join->cancelled)
+		{
+			/* it was being stopped, and it has */
+			join_child_ended(run->join, 0, 1, 0);
+			join_range_ended(run->join);
+			pfree(run);
 			continue;
 		}
 
@@ -269,12 +276,7 @@ run_lost(PoolExecutor *executor, const char *why)
 			continue;
 		}
 		execution->suspect = (recovered->recoveries >= 2);
-		if (run->kind == RUN_START)
-		{
-			run->kind = RUN_THREAD;
-			run->scope = root;
-		}
-		run->fresh = false;
+		ready_resume(run);
 		ready_enqueue(run);
 	}
 	executor->nruns = 0;
@@ -314,7 +316,7 @@ role_failed(Oid role, const char *why)
 static void
 requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope)
 {
-	ready_add(execution, RUN_THREAD, join, scope, -1, 0);
+	ready_resume(ready_add(execution, RUN_THREAD, join, scope, -1, 0));
 }
 
 /* Report of a run of fresh executions. */
@@ -434,18 +436,14 @@ run_reported(PoolExecutor *executor, const Report *report)
 		if (executor->kind == RUN_START)
 		{
 			/* those before the one in trouble are over, those behind it not begun */
-			int			nruns = executor->nruns;
 			int			trouble = Max(report->handled - 1, 0);
 			Report		others = *report;
 
-			others.outcome = OUTCOME_DONE;
-			for (int i = trouble + 1; i < nruns; i++)
-			{
-				executor->runs[i]->execution->running--;
-				ready_enqueue(executor->runs[i]);
-			}
 			run = executor->runs[trouble];
-			executor->nruns = trouble;
+			executor->nruns--;
+			memmove(&executor->runs[trouble], &executor->runs[trouble + 1],
+					(executor->nruns - trouble) * sizeof(ReadyRun *));
+			others.outcome = OUTCOME_DONE;
 			others.handled = trouble;
 			executions_reported(executor, &others);
 			executor->runs[0] = run;

@@ -60,6 +60,7 @@ typedef struct Run
 	int			nexecutions;
 	int64		execution_ids[RUN_MAX_EXECUTIONS];	/* others than RUN_START: [0] */
 	ScopeId		scope;
+	int			bottom;			/* RUN_JOIN: depth of the scope whose end is the thread's */
 	int			node;
 	int			visit;
 	int			from;
@@ -242,7 +243,6 @@ extern DatabaseEntry *database_entry(Oid database, bool create);
 /* Stop the scheduler and executors of a database and keep them away until the
  * end of the current transaction.  Waits, interruptibly, until they are gone. */
 extern void database_hold(Oid database);
-extern bool database_is_held(const DatabaseEntry *entry);
 /* SIGTERM to the scheduler and executors of a database; lock held by the caller. */
 extern void database_terminate_workers(DatabaseEntry *entry);
 /* Slots of this database that are not free: executors, living or about to start. */
@@ -280,6 +280,8 @@ extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED, wakes; f
 extern void slot_request_stop(int slot, StopReason reason, int64 execution_id); /* with SIGINT, except STOP_YIELD; can be repeated */
 extern void slot_request_exit(int slot);	/* leave when idle */
 extern bool slot_take_report(int slot, Report *report); /* REPORTED -> IDLE */
+/* Another database waits for slots that this one should give up (woken: WAKE_REPORT). */
+extern bool slots_are_wanted_elsewhere(void);
 extern void slots_forget_starting(DatabaseEntry *entry);	/* the scheduler's exit; lock held */
 
 /* --- slots: the executor's side --- */
@@ -304,9 +306,9 @@ extern void share_wait_for_slot(DatabaseEntry *entry);
 extern void share_stop_waiting(DatabaseEntry *entry);
 extern void share_slot_freed(void);
 extern bool share_is_exceeded(const DatabaseEntry *entry, int nslots);
+extern void slot_clear(Slot *slot, DatabaseEntry *entry);	/* and the slot's lock */
 
 /* --- anybody --- */
-extern void slot_snapshot(int slot, Slot *copy);	/* consistent; for views */
 /* Latch of a process by number, NULL-safe; lock-free (the latch array is fixed). */
 extern void set_latch_of(int pgprocno);
 
