@@ -88,6 +88,7 @@ OBJS = \
 	src/shared/fault.o \
 	src/shared/holds.o \
 	src/shared/identity.o \
+	src/shared/my_slot.o \
 	src/shared/settings.o \
 	src/shared/shares.o \
 	src/shared/slots.o \

@@ -41,11 +41,12 @@
  *	  transaction.  It needs no shared memory, so it works when the library is not
  *	  preloaded.
  *
- *	  What anybody may use is in src/shared: databases.c, slots.c and shares.c
- *	  (shared memory), holds.c, wake.c, worker.c (registration, signals, connecting, sleeping),
- *	  identity.c (becoming the extension's owner), settings.c, fault.h and
- *	  compat.h (server versions).  src/api/utility_hook.c keeps our processes out of
- *	  the way of DROP DATABASE and the like.  src/schema is the SQL of the extension.
+ *	  What anybody may use is in src/shared: databases.c, slots.c, my_slot.c and
+ *	  shares.c (shared memory), holds.c, wake.c, worker.c (registration, signals,
+ *	  connecting, sleeping), identity.c (becoming the extension's owner),
+ *	  settings.c, fault.h and compat.h (server versions).  src/api/utility_hook.c
+ *	  keeps our processes out of the way of DROP DATABASE and the like.  src/schema
+ *	  is the SQL of the extension.
  *
  *	  Includes point one way: api, scheduler and executor use interpreter, which
  *	  uses state, which uses definition; everything may use shared.

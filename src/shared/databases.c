@@ -96,13 +96,6 @@ database_entry(Oid database, bool create)
 	return unused;
 }
 
-/* Whether somebody keeps the workers of this database away. */
-bool
-database_is_held(const DatabaseEntry *entry)
-{
-	return *(const volatile int *) &entry->holds > 0;
-}
-
 /*
  * Number of slots of a database that are not free: executors that live, or that
  * were registered by a living scheduler.

@@ -10,14 +10,18 @@
  *	  up, an idle executor at once, a busy one at the end of its run, and gets no
  *	  further ones.  The share is the number of slots divided by the databases that
  *	  have or want some.  For one that waits without a single executor any other
- *	  gives way.
+ *	  gives way.  What has been idle for SPARE_AFTER_MS is nobody's share.
  *
  *	  Who waits is woken when a slot becomes free, and may ask again within
  *	  OFFER_MS before others take it.  It may also not want it any more; then the
  *	  time passes and it waits no longer.  Who is refused a slot for the sake of
  *	  another has executors, and asks again when one of them reports.
  *
- *	  Everything here is called with registry->lock held exclusively.
+ *	  A run can be long.  When somebody begins to wait, the schedulers that may
+ *	  have to give way are woken, and ask their runs to yield at the next step.
+ *
+ *	  Everything with a database entry as argument is called with registry->lock
+ *	  held exclusively.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,16 +34,29 @@
 /* For how long a slot that became free is kept for those that wait. */
 #define OFFER_MS 1000
 
-static void ask_idle_executor_to_leave(const DatabaseEntry *for_entry);
+/* An executor that has been idle for so long is not needed where it is. */
+#define SPARE_AFTER_MS 1000
+
+static bool ask_idle_executor_to_leave(const DatabaseEntry *for_entry);
 
 /* Note that a database wants a slot and there is none; make room if that is fair. */
 void
 share_wait_for_slot(DatabaseEntry *entry)
 {
-	if (entry->waits_until == 0)
+	bool		begins = entry->waits_until == 0;
+
+	if (begins)
 		registry->nwaiting++;
 	entry->waits_until = DT_NOEND;
-	ask_idle_executor_to_leave(entry);
+
+	if (!ask_idle_executor_to_leave(entry) && begins)
+		for (int i = 0; i < registry->ndatabases; i++)
+		{
+			DatabaseEntry *other = &registry->databases[i];
+
+			if (other != entry && other->nslots > 0)
+				wake_entry(other, WAKE_REPORT);
+		}
 }
 
 /* The database has got a slot, or nobody there wants one any more. */
@@ -107,22 +124,49 @@ share_is_exceeded(const DatabaseEntry *entry, int nslots)
 	return somebody_waits && nslots > Max(1, registry->nslots / nsharing);
 }
 
-/* Ask one idle executor of a database that exceeds its share to leave. */
-static void
+/*
+ * Whether the scheduler that asks should have its runs give way to a database
+ * that waits.  Cheap as long as nobody does.
+ */
+bool
+slots_are_wanted_elsewhere(void)
+{
+	bool		result;
+
+	if (*(volatile int *) &registry->nwaiting == 0)
+		return false;
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	result = share_is_exceeded(my_database_entry, my_database_entry->nslots);
+	LWLockRelease(registry->lock);
+
+	return result;
+}
+
+/*
+ * Ask one idle executor of another database to leave, if it can be spared or its
+ * database exceeds its share.  Returns false when there is none.
+ */
+static bool
 ask_idle_executor_to_leave(const DatabaseEntry *for_entry)
 {
+	TimestampTz spare_since = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														  -SPARE_AFTER_MS);
+
 	for (int i = 0; i < registry->nslots; i++)
 	{
 		Slot	   *slot = &registry->slots[i];
 		DatabaseEntry *entry = database_entry(slot->database, false);
+		bool		exceeded;
 		int			pgprocno = -1;
 
-		if (entry == NULL || entry == for_entry ||
-			!share_is_exceeded(entry, entry->nslots))
+		if (entry == NULL || entry == for_entry)
 			continue;
+		exceeded = share_is_exceeded(entry, entry->nslots);
 
 		SpinLockAcquire(&slot->mutex);
-		if (slot->state == SLOT_IDLE && !slot->exit_requested)
+		if (slot->state == SLOT_IDLE && !slot->exit_requested &&
+			(exceeded || slot->idle_since < spare_since))
 		{
 			slot->exit_requested = true;
 			pgprocno = slot->pgprocno;
@@ -132,7 +176,9 @@ ask_idle_executor_to_leave(const DatabaseEntry *for_entry)
 		if (pgprocno >= 0)
 		{
 			set_latch_of(pgprocno);
-			return;
+			return true;
 		}
 	}
+
+	return false;
 }

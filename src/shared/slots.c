@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * slots.c
- *	  Shared memory, and the executors' slots in it.
+ *	  Shared memory, and the executors' slots in it as the scheduler sees them.
  *
  * NOTES
  *	  Locks are described in slots.h.  The life of a slot:
@@ -21,7 +21,8 @@
  *	  finds out by comparing.  Slots are shared by all databases: the scheduler's
  *	  functions first check that the slot is still that scheduler's.
  *
- *	  Nothing here can fail between taking a lock and releasing it.
+ *	  The executor's side is in my_slot.c.  Nothing here can fail between taking
+ *	  a lock and releasing it.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,10 +49,8 @@ StaticAssertDecl(SCOPE_MAX_DEPTH == PLAN_MAX_NESTING,
 				 "a scope's name needs a level for each container around it");
 
 Registry   *registry = NULL;
-Slot	   *my_slot = NULL;
 
 static Size registry_size(void);
-static void slot_detach(int code, Datum argument);
 
 /* --- shared memory --- */
 
@@ -148,7 +147,7 @@ slot_is_ours(const Slot *slot)
  * Take a slot from a database.  Both locks are held.  The generation grows, so that
  * nobody takes the next user of the slot for the present one.
  */
-static void
+void
 slot_clear(Slot *slot, DatabaseEntry *entry)
 {
 	entry->nslots--;
@@ -381,16 +380,9 @@ slot_take_report(int slot_number, Report *report)
 {
 	Slot	   *slot = &registry->slots[slot_number];
 	bool		taken = false;
-	bool		give_way = false;
+	bool		give_way = slots_are_wanted_elsewhere();
+	TimestampTz now = GetCurrentTimestamp();
 	int			pgprocno = -1;
-
-	/* The number is read without the lock: usually nobody waits. */
-	if (*(volatile int *) &registry->nwaiting > 0)
-	{
-		LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-		give_way = share_is_exceeded(my_database_entry, my_database_entry->nslots);
-		LWLockRelease(registry->lock);
-	}
 
 	SpinLockAcquire(&slot->mutex);
 	if (slot_is_ours(slot) && slot->state == SLOT_REPORTED)
@@ -399,6 +391,7 @@ slot_take_report(int slot_number, Report *report)
 		slot->stop = STOP_NONE;
 		slot->exit_requested |= give_way;
 		slot->busy_since = 0;
+		slot->idle_since = now;
 		slot->state = SLOT_IDLE;
 		if (slot->exit_requested)
 			pgprocno = slot->pgprocno;
@@ -408,207 +401,4 @@ slot_take_report(int slot_number, Report *report)
 
 	set_latch_of(pgprocno);
 	return taken;
-}
-
-/* --- the executor's side --- */
-
-/* Runs between two looks at the memory of the process. */
-#define MEMORY_CHECK_INTERVAL 64
-
-/*
- * Take the slot this process was started for; see slots.h.  What makes a slot
- * stale is normal operation (a scheduler that ended, a database that is being
- * dropped), so the process leaves without noise.
- */
-void
-slot_attach(int slot_number, uint32 generation)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	DatabaseEntry *entry;
-	Slot	   *slot;
-	bool		valid;
-
-	if (registry == NULL || slot_number < 0 || slot_number >= registry->nslots)
-		elog(ERROR, "executor was started with slot %d", slot_number);
-	if (OidIsValid(MyDatabaseId))
-		elog(ERROR, "executor must attach before it connects");
-	slot = &registry->slots[slot_number];
-
-	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-	entry = database_entry(slot->database, false);
-	SpinLockAcquire(&slot->mutex);
-	valid = entry != NULL && slot->state == SLOT_STARTING && slot->pid == 0 &&
-		slot->generation == generation;
-	if (valid &&
-		(entry->state != DATABASE_ACTIVE ||
-		 entry->generation != slot->scheduler_generation || entry->holds > 0))
-	{
-		slot_clear(slot, entry);
-		valid = false;
-	}
-	if (valid)
-	{
-		slot->pid = MyProcPid;
-		slot->pgprocno = compat_my_pgprocno();
-		slot->attached_at = now;
-	}
-	SpinLockRelease(&slot->mutex);
-	LWLockRelease(registry->lock);
-
-	if (!valid)
-	{
-		ereport(DEBUG1,
-				(errmsg_internal("executor slot %d is not waiting for this process",
-								 slot_number)));
-		proc_exit(0);
-	}
-
-	my_slot = slot;
-	my_database_entry = entry;
-	before_shmem_exit(slot_detach, Int32GetDatum(slot_number));
-}
-
-/*
- * The executor's exit: free the slot and tell the scheduler, or, when there is
- * none any more, the launcher and whoever waits for the database to be empty.
- */
-static void
-slot_detach(int code pg_attribute_unused(), Datum argument)
-{
-	Slot	   *slot = &registry->slots[DatumGetInt32(argument)];
-	bool		has_scheduler;
-
-	my_slot = NULL;
-
-	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-	SpinLockAcquire(&slot->mutex);
-	slot_clear(slot, my_database_entry);
-	SpinLockRelease(&slot->mutex);
-	share_slot_freed();
-	has_scheduler = my_database_entry->state == DATABASE_ACTIVE;
-	LWLockRelease(registry->lock);
-
-	if (has_scheduler)
-		wake_entry(my_database_entry, WAKE_REPORT);
-	else
-		wake_launcher();
-	ConditionVariableBroadcast(&registry->databases_changed);
-}
-
-/*
- * Take the run the scheduler has put into the slot.  Returns false when there is
- * none.  The first call tells the scheduler that this executor is connected and
- * idle; one whose connection is refused never gets there, nor to a run.  A cancel that was sent to the run before is forgotten; a stop of the new
- * run shows in slot_stop_reason(), whether its signal was forgotten or not.
- */
-bool
-slot_take_run(Run *run)
-{
-	bool		taken = false;
-	bool		ready = false;
-
-	SpinLockAcquire(&my_slot->mutex);
-	if (my_slot->state == SLOT_ASSIGNED)
-	{
-		*run = my_slot->run;
-		my_slot->state = SLOT_RUNNING;
-		taken = true;
-	}
-	else if (my_slot->state == SLOT_STARTING)
-	{
-		my_slot->state = SLOT_IDLE;
-		ready = true;
-	}
-	SpinLockRelease(&my_slot->mutex);
-
-	if (ready)
-		wake_entry(my_database_entry, WAKE_REPORT);
-
-	QueryCancelPending = false;
-	return taken;
-}
-
-/* Tell the scheduler how the run ended. */
-void
-slot_report(const Report *report)
-{
-	int64		memory = my_slot->memory_bytes;
-
-	/* walking all contexts is too much for every run */
-	if (my_slot->runs_done % MEMORY_CHECK_INTERVAL == 0)
-		memory = MemoryContextMemAllocated(TopMemoryContext, true);
-
-	SpinLockAcquire(&my_slot->mutex);
-	Assert(my_slot->state == SLOT_RUNNING);
-	my_slot->report = *report;
-	my_slot->state = SLOT_REPORTED;
-	my_slot->runs_done++;
-	my_slot->memory_bytes = memory;
-	memset(&my_slot->progress, 0, sizeof(Progress));
-	SpinLockRelease(&my_slot->mutex);
-
-	wake_entry(my_database_entry, WAKE_REPORT);
-}
-
-/*
- * Whether, and why, the scheduler wants the work on an execution of the present
- * run to end.  Cheap: no lock while nobody asks.
- */
-StopReason
-slot_stop_reason(int64 execution_id)
-{
-	StopReason	reason = *(volatile StopReason *) &my_slot->stop;
-
-	if (reason == STOP_NONE)
-		return STOP_NONE;
-	SpinLockAcquire(&my_slot->mutex);
-	reason = my_slot->stop;
-	if (my_slot->stop_execution != 0 && my_slot->stop_execution != execution_id)
-		reason = STOP_NONE;
-	SpinLockRelease(&my_slot->mutex);
-	return reason;
-}
-
-/* Whether the scheduler wants this executor to leave when idle.  Cheap. */
-bool
-slot_exit_requested(void)
-{
-	return *(volatile bool *) &my_slot->exit_requested;
-}
-
-/* Whether it may leave now: asked to, and its last report was taken. */
-bool
-slot_may_leave(void)
-{
-	bool		result;
-
-	SpinLockAcquire(&my_slot->mutex);
-	result = my_slot->exit_requested && my_slot->state == SLOT_IDLE;
-	SpinLockRelease(&my_slot->mutex);
-	return result;
-}
-
-/* Show what this executor does now; NULL: nothing. */
-void
-slot_set_progress(const Progress *progress)
-{
-	SpinLockAcquire(&my_slot->mutex);
-	if (progress != NULL)
-		my_slot->progress = *progress;
-	else
-		memset(&my_slot->progress, 0, sizeof(Progress));
-	SpinLockRelease(&my_slot->mutex);
-}
-
-/* --- anybody --- */
-
-/* A consistent copy of a slot, for views. */
-void
-slot_snapshot(int slot_number, Slot *copy)
-{
-	Slot	   *slot = &registry->slots[slot_number];
-
-	SpinLockAcquire(&slot->mutex);
-	memcpy(copy, slot, sizeof(Slot));
-	SpinLockRelease(&slot->mutex);
 }

@@ -162,6 +162,7 @@ typedef struct Slot
 	Progress	progress;
 	TimestampTz attached_at;
 	TimestampTz busy_since;
+	TimestampTz idle_since;
 	int64		runs_done;
 	int64		steps_done;
 	int64		memory_bytes;	/* at the end of the last run */

@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * my_slot.c
+ *	  The executor's side of its slot.
+ *
+ * NOTES
+ *	  The states and the locks are described in slots.c and slots.h.  The slot is
+ *	  this process's until it exits: the fields it alone writes are read without
+ *	  the lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "shared/compat.h"
+#include "shared/slots.h"
+
+/* Runs between two looks at the memory of the process. */
+#define MEMORY_CHECK_INTERVAL 64
+
+Slot	   *my_slot = NULL;
+
+static void slot_detach(int code, Datum argument);
+
+/*
+ * Take the slot this process was started for; see slots.h.  What makes a slot
+ * stale is normal operation (a scheduler that ended, a database that is being
+ * dropped), so the process leaves without noise.
+ */
+void
+slot_attach(int slot_number, uint32 generation)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	DatabaseEntry *entry;
+	Slot	   *slot;
+	bool		valid;
+
+	if (registry == NULL || slot_number < 0 || slot_number >= registry->nslots)
+		elog(ERROR, "executor was started with slot %d", slot_number);
+	if (OidIsValid(MyDatabaseId))
+		elog(ERROR, "executor must attach before it connects");
+	slot = &registry->slots[slot_number];
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	entry = database_entry(slot->database, false);
+	SpinLockAcquire(&slot->mutex);
+	valid = entry != NULL && slot->state == SLOT_STARTING && slot->pid == 0 &&
+		slot->generation == generation;
+	if (valid &&
+		(entry->state != DATABASE_ACTIVE ||
+		 entry->generation != slot->scheduler_generation || entry->holds > 0))
+	{
+		slot_clear(slot, entry);
+		valid = false;
+	}
+	if (valid)
+	{
+		slot->pid = MyProcPid;
+		slot->pgprocno = compat_my_pgprocno();
+		slot->attached_at = now;
+	}
+	SpinLockRelease(&slot->mutex);
+	LWLockRelease(registry->lock);
+
+	if (!valid)
+	{
+		ereport(DEBUG1,
+				(errmsg_internal("executor slot %d is not waiting for this process",
+								 slot_number)));
+		proc_exit(0);
+	}
+
+	my_slot = slot;
+	my_database_entry = entry;
+	before_shmem_exit(slot_detach, Int32GetDatum(slot_number));
+}
+
+/*
+ * The executor's exit: free the slot and tell the scheduler, or, when there is
+ * none any more, the launcher and whoever waits for the database to be empty.
+ */
+static void
+slot_detach(int code pg_attribute_unused(), Datum argument)
+{
+	Slot	   *slot = &registry->slots[DatumGetInt32(argument)];
+	bool		has_scheduler;
+
+	my_slot = NULL;
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	SpinLockAcquire(&slot->mutex);
+	slot_clear(slot, my_database_entry);
+	SpinLockRelease(&slot->mutex);
+	share_slot_freed();
+	has_scheduler = my_database_entry->state == DATABASE_ACTIVE;
+	LWLockRelease(registry->lock);
+
+	if (has_scheduler)
+		wake_entry(my_database_entry, WAKE_REPORT);
+	else
+		wake_launcher();
+	ConditionVariableBroadcast(&registry->databases_changed);
+}
+
+/*
+ * Take the run the scheduler has put into the slot.  Returns false when there is
+ * none.  The first call tells the scheduler that this executor is connected and
+ * idle; one whose connection is refused never gets there, nor to a run.  A cancel
+ * that was sent to the run before is forgotten; a stop of the new run shows in
+ * slot_stop_reason(), whether its signal was forgotten or not.
+ */
+bool
+slot_take_run(Run *run)
+{
+	bool		taken = false;
+	bool		ready = false;
+
+	SpinLockAcquire(&my_slot->mutex);
+	if (my_slot->state == SLOT_ASSIGNED)
+	{
+		*run = my_slot->run;
+		my_slot->state = SLOT_RUNNING;
+		taken = true;
+	}
+	else if (my_slot->state == SLOT_STARTING)
+	{
+		my_slot->state = SLOT_IDLE;
+		my_slot->idle_since = my_slot->attached_at;
+		ready = true;
+	}
+	SpinLockRelease(&my_slot->mutex);
+
+	if (ready)
+		wake_entry(my_database_entry, WAKE_REPORT);
+
+	QueryCancelPending = false;
+	return taken;
+}
+
+/* Tell the scheduler how the run ended. */
+void
+slot_report(const Report *report)
+{
+	int64		memory = my_slot->memory_bytes;
+
+	/* walking all contexts is too much for every run */
+	if (my_slot->runs_done % MEMORY_CHECK_INTERVAL == 0)
+		memory = MemoryContextMemAllocated(TopMemoryContext, true);
+
+	SpinLockAcquire(&my_slot->mutex);
+	Assert(my_slot->state == SLOT_RUNNING);
+	my_slot->report = *report;
+	my_slot->state = SLOT_REPORTED;
+	my_slot->runs_done++;
+	my_slot->memory_bytes = memory;
+	memset(&my_slot->progress, 0, sizeof(Progress));
+	SpinLockRelease(&my_slot->mutex);
+
+	wake_entry(my_database_entry, WAKE_REPORT);
+}
+
+/*
+ * Whether, and why, the scheduler wants the work on an execution of the present
+ * run to end.  Cheap: no lock while nobody asks.
+ */
+StopReason
+slot_stop_reason(int64 execution_id)
+{
+	StopReason	reason = *(volatile StopReason *) &my_slot->stop;
+
+	if (reason == STOP_NONE)
+		return STOP_NONE;
+	SpinLockAcquire(&my_slot->mutex);
+	reason = my_slot->stop;
+	if (my_slot->stop_execution != 0 && my_slot->stop_execution != execution_id)
+		reason = STOP_NONE;
+	SpinLockRelease(&my_slot->mutex);
+	return reason;
+}
+
+/* Whether the scheduler wants this executor to leave when idle.  Cheap. */
+bool
+slot_exit_requested(void)
+{
+	return *(volatile bool *) &my_slot->exit_requested;
+}
+
+/* Whether it may leave now: asked to, and its last report was taken. */
+bool
+slot_may_leave(void)
+{
+	bool		result;
+
+	SpinLockAcquire(&my_slot->mutex);
+	result = my_slot->exit_requested && my_slot->state == SLOT_IDLE;
+	SpinLockRelease(&my_slot->mutex);
+	return result;
+}
+
+/* Show what this executor does now; NULL: nothing. */
+void
+slot_set_progress(const Progress *progress)
+{
+	SpinLockAcquire(&my_slot->mutex);
+	if (progress != NULL)
+		my_slot->progress = *progress;
+	else
+		memset(&my_slot->progress, 0, sizeof(Progress));
+	SpinLockRelease(&my_slot->mutex);
+}
