@@ -9,7 +9,7 @@
 #	  "N passed, N failed".  Exit code 1 when anything failed.
 #
 #	  PGWF_SUITES chooses suites (default: all): lint unit compile regress
-#	  isolation tap.  PGWF_TESTS chooses TAP files by a shell pattern.
+#	  isolation docs tap.  PGWF_TESTS chooses TAP files by a shell pattern.
 #	  PGWF_JOBS is the number of TAP files at once (default: processors).
 #
 #	  Unit tests, compile checks and lint run as the caller; everything with a
@@ -22,7 +22,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/test/common.sh"
 
 jobs=${PGWF_JOBS:-$(nproc)}
-suites=${PGWF_SUITES:-lint unit compile regress isolation tap}
+suites=${PGWF_SUITES:-lint unit compile regress isolation docs tap}
 started=$(date +%s)
 
 wanted()
@@ -205,7 +205,7 @@ run_regress()
 	fi
 }
 
-if wanted regress || wanted isolation || wanted tap; then
+if wanted regress || wanted isolation || wanted docs || wanted tap; then
 	cluster_start check "${PGWF_PORT:-55431}" "workflow.max_executors = 8"
 fi
 
@@ -214,6 +214,12 @@ if wanted regress && [ -n "${REGRESS:-}" ]; then
 fi
 if wanted isolation && [ -n "${ISOLATION:-}" ]; then
 	run_regress isolation test/isolation/pg_isolation_regress "$out/input/test" "--load-extension=pg_workflow $ISOLATION"
+fi
+if wanted docs; then
+	"$root/test/docs/run.sh" check >"$out/docs.log" 2>&1 </dev/null
+	cat "$out/docs.log"
+	passed "$(grep -c '^ok' "$out/docs.log")"
+	failed "$(grep -vc '^ok\|^ ' "$out/docs.log")"
 fi
 cluster_stop check
 

@@ -1,0 +1,34 @@
+--
+-- catalog.sql
+--	  What the documentation must name, one line per object: kind, name, detail.
+--
+-- NOTES
+--	  Run by run.sh in a database with the extension, unaligned, tuples only, on a
+--	  cluster that has the defaults of all settings of ours.
+--
+SET search_path = pg_catalog;
+
+SELECT 'setting', name, current_setting(name), context
+FROM pg_settings WHERE name LIKE 'workflow.%' ORDER BY name;
+
+-- as a reader wants them: no casts in defaults, no IN, short names of types
+SELECT 'routine', p.proname,
+       format('workflow.%s(%s)', p.proname,
+              replace(regexp_replace(pg_get_function_arguments(p.oid),
+                                     '::[a-z ]+(?=,|$)|\mIN ', '', 'g'),
+                      'timestamp with time zone', 'timestamptz'))
+FROM pg_proc AS p
+WHERE p.pronamespace = 'workflow'::regnamespace AND p.prorettype <> 'trigger'::regtype
+  AND p.proname <> 'extension_ready'
+ORDER BY p.proname;
+
+SELECT 'relation', c.relname, string_agg(a.attname, ' ' ORDER BY a.attnum)
+FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind IN ('r', 'v')
+  AND a.attnum > 0 AND NOT a.attisdropped
+GROUP BY c.relname ORDER BY c.relname;
+
+SELECT 'internal', proname FROM pg_proc
+WHERE pronamespace = 'workflow'::regnamespace
+  AND (prorettype = 'trigger'::regtype OR proname = 'extension_ready')
+ORDER BY proname;

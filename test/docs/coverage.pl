@@ -1,0 +1,168 @@
+#
+# coverage.pl
+#	  Whether the documentation names everything that exists, and nothing else.
+#
+# NOTES
+#	  usage: coverage.pl ROOT CATALOG
+#	  CATALOG is the output of catalog.sql.  Prints what is missing or wrong:
+#	    each setting has a section in docs/configuration.md with default and context
+#	    each function and procedure has a section in docs/sql-reference.md with its
+#	      signature, each table and view one with all its columns
+#	    each field of a definition (src/definition/fields.c) is in docs/definitions.md
+#	    each error type (words LikeThis in the sources) is in docs/sql-reference.md
+#	    whatever is written workflow.x exists
+#	    links between the files lead somewhere
+
+use strict;
+use warnings;
+
+my ($root, $catalog) = @ARGV;
+die "usage: coverage.pl ROOT CATALOG\n" unless defined $catalog;
+
+sub slurp
+{
+	my ($name) = @_;
+	open my $handle, '<', $name or die "cannot read $name: $!\n";
+	local $/;
+	return scalar <$handle>;
+}
+
+my %text;
+for my $file ("$root/README.md", glob("$root/docs/*.md"))
+{
+	my ($name) = $file =~ m{([^/]+)$};
+	$text{$name} = slurp($file);
+}
+for my $name (qw(README.md definitions.md sql-reference.md configuration.md architecture.md))
+{
+	print "$name is missing\n" unless exists $text{$name};
+	$text{$name} //= '';
+}
+
+# The section that opens with a heading containing `name` or `workflow.name(..`.
+sub section
+{
+	my ($file, $name) = @_;
+	return $text{$file} =~ /^(###? [^\n]*`\Q$name\E[`(].*?)(?=^##|\z)/ms ? $1 : undef;
+}
+
+# what may follow "workflow." in a reference of a definition
+my %exists = map { $_ => 1 } qw(input execution_id name version started_at);
+
+for my $line (split /\n/, slurp($catalog))
+{
+	my ($kind, $name, $detail, $more) = split /\|/, $line;
+
+	if (!defined $name)
+	{
+		print "catalog: $line\n";
+		next;
+	}
+	if ($kind eq 'setting')
+	{
+		my $section = section('configuration.md', $name);
+
+		$exists{ substr($name, length 'workflow.') } = 1;
+		if (!defined $section)
+		{
+			print "configuration.md has no section on $name\n";
+			next;
+		}
+		print "configuration.md: $name: default `$detail` is missing\n"
+			unless $section =~ /Default `\Q$detail\E`/;
+		print "configuration.md: $name: context $more is missing\n"
+			unless $section =~ /\b$more\b/;
+	}
+	elsif ($kind eq 'routine')
+	{
+		my $section = section('sql-reference.md', "workflow.$name");
+
+		$exists{$name} = 1;
+		if (!defined $section)
+		{
+			print "sql-reference.md has no section on workflow.$name()\n";
+			next;
+		}
+		(my $plain = $section) =~ s/\s+/ /g;
+		print "sql-reference.md: signature is missing: $detail\n" if index($plain, $detail) < 0;
+	}
+	elsif ($kind eq 'relation')
+	{
+		my $section = section('sql-reference.md', "workflow.$name");
+
+		$exists{$name} = 1;
+		if (!defined $section)
+		{
+			print "sql-reference.md has no section on workflow.$name\n";
+			next;
+		}
+		for my $column (split / /, $detail)
+		{
+			print "sql-reference.md: workflow.$name: column $column is missing\n"
+				unless $section =~ /`$column`/;
+		}
+	}
+	elsif ($kind eq 'internal')
+	{
+		$exists{$name} = 1;
+	}
+	else
+	{
+		print "catalog: $line\n";
+	}
+}
+
+# fields of definitions
+my $fields = slurp("$root/src/definition/fields.c");
+while ($fields =~ /^\t\{"(\w+)", FIELD/mg)
+{
+	print "definitions.md does not name the field $1\n" unless $text{'definitions.md'} =~ /`$1`/;
+}
+
+# error types
+my %types;
+for my $file (glob("$root/src/interpreter/*.c"), glob("$root/src/executor/*.c"),
+	glob("$root/src/scheduler/*.c"))
+{
+	my $source = slurp($file);
+	$types{$1} = 1 while $source =~ /"((?:[A-Z][a-z]+){2,}|Timeout|Cancelled)"/g;
+}
+for my $type (sort keys %types)
+{
+	print "sql-reference.md does not name the error type $type\n"
+		unless $text{'sql-reference.md'} =~ /`$type`/;
+}
+
+# nothing that does not exist, no link to nowhere
+for my $file (sort keys %text)
+{
+	my %told;
+	while ($text{$file} =~ /(?<![\w.\/-])workflow\.([a-z_]\w*)/g)
+	{
+		next if $exists{$1} || $told{$1}++;
+		print "$file: workflow.$1 does not exist\n";
+	}
+	while ($text{$file} =~ /\]\(([^)#\s]*)(?:#([^)\s]*))?\)/g)
+	{
+		my ($target, $anchor) = ($1, $2);
+
+		next if $target =~ /^https?:/;
+		my $folder = $file eq 'README.md' ? $root : "$root/docs";
+		my $path = $target eq '' ? ($file eq 'README.md' ? "$root/$file" : "$root/docs/$file")
+			: "$folder/$target";
+		if (!-e $path)
+		{
+			print "$file: link to $target leads nowhere\n";
+			next;
+		}
+		next unless defined $anchor;
+		my %anchors;
+		for my $heading (slurp($path) =~ /^#+ (.*)$/mg)
+		{
+			(my $id = lc $heading) =~ s/[^\w -]//g;
+			$id =~ s/ /-/g;
+			$anchors{$id} = 1;
+		}
+		print "$file: $target has no heading #$anchor\n" unless $anchors{$anchor};
+	}
+}

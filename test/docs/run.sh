@@ -1,0 +1,69 @@
+#!/bin/sh
+#
+# run.sh
+#	  Runs the examples of README.md and docs/*.md and compares what they show
+#	  with what they do; then looks for what is not documented.
+#
+# NOTES
+#	  usage: run.sh CLUSTER [FILE ..]
+#	  CLUSTER is the name of a running private cluster (cluster.sh, check.sh).
+#	  One database per file.  PGWF_DOCS_UPDATE=1 writes what was seen into the
+#	  files instead of complaining.  See examples.pl for what is compared.
+#
+#	  One line per file, "ok" or "not ok", with what differs below it; exit code 1
+#	  when anything does.
+
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/test/common.sh"
+
+[ $# -ge 1 ] || die "usage: run.sh CLUSTER [FILE ..]"
+cluster=$1
+shift
+PG_CONFIG=$(find_pg_config)
+[ -n "$PG_CONFIG" ] && [ -d "$scratch/$cluster" ] || die "there is no cluster \"$cluster\""
+[ $# -gt 0 ] || set -- "$root/README.md" "$root"/docs/*.md
+work=$scratch/$cluster/docs
+mkdir -p "$work"
+broken=0
+
+# verdict NAME FILE-WITH-PROBLEMS NOTE
+verdict()
+{
+	if [ -s "$2" ]; then
+		echo "not ok $1"
+		sed 's/^/    /' "$2"
+		broken=1
+	else
+		echo "ok $1 ($3)"
+	fi
+}
+
+for file; do
+	page=$(basename "$file" .md)
+	book=pgwf_docs_$(echo "$page" | tr -c 'A-Za-z0-9\n' '_' | tr 'A-Z' 'a-z')
+	blocks=$(perl "$root/test/docs/examples.pl" script "$file" "$work/$page.sql") ||
+		die "cannot read $file"
+	[ "$blocks" -gt 0 ] || continue
+	cluster_psql "$cluster" postgres -c "DROP DATABASE IF EXISTS $book" \
+		-c "CREATE DATABASE $book" >"$work/$page.log" 2>&1 &&
+		cluster_psql "$cluster" "$book" -c 'CREATE EXTENSION pg_workflow' >>"$work/$page.log" 2>&1 ||
+		{ cat "$work/$page.log"; die "cannot prepare database $book"; }
+	begin=$(date +%s%3N)
+	(cd "$root" && cluster_psql "$cluster" "$book" -v ON_ERROR_STOP=0 -P pager=off) \
+		<"$work/$page.sql" >"$work/$page.out" 2>&1
+	perl "$root/test/docs/examples.pl" compare "$file" "$work/$page.out" >"$work/$page.diff" 2>&1
+	verdict "docs/$page" "$work/$page.diff" "$blocks examples, $(($(date +%s%3N) - begin)) ms"
+	cluster_psql "$cluster" postgres -c "DROP DATABASE $book" >"$work/$page.log" 2>&1
+done
+
+# --- what there is, and what the documentation says there is ---
+cluster_psql "$cluster" postgres -c 'DROP DATABASE IF EXISTS pgwf_docs_catalog' \
+	-c 'CREATE DATABASE pgwf_docs_catalog' >"$work/catalog.log" 2>&1 &&
+	cluster_psql "$cluster" pgwf_docs_catalog -c 'CREATE EXTENSION pg_workflow' >>"$work/catalog.log" 2>&1 ||
+	{ cat "$work/catalog.log"; die "cannot prepare database pgwf_docs_catalog"; }
+cluster_psql "$cluster" pgwf_docs_catalog -At -f "$root/test/docs/catalog.sql" >"$work/catalog" 2>&1
+perl "$root/test/docs/coverage.pl" "$root" "$work/catalog" >"$work/coverage.diff" 2>&1
+verdict "docs/coverage" "$work/coverage.diff" "$(wc -l <"$work/catalog") objects"
+cluster_psql "$cluster" postgres -c 'DROP DATABASE pgwf_docs_catalog' >"$work/catalog.log" 2>&1
+exit $broken
