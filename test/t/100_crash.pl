@@ -1,0 +1,332 @@
+# Exactly once, whatever dies: a mixed workload runs while launcher, scheduler,
+# executors and the whole server are killed at random moments.  Then it is left to
+# finish, and every effect of a step has to be there once, with the step's row.
+#
+# PGWF_CRASH_SEED repeats a sequence of kills (not the moments' exact place);
+# PGWF_CRASH_KILLS is their number.
+
+use strict;
+use warnings FATAL => 'all';
+
+use CrashTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+my $seed = $ENV{PGWF_CRASH_SEED} // (time() * 1000) % 1000000;
+my $wanted_kills = $ENV{PGWF_CRASH_KILLS} // 56;
+my $patience = 100;				# seconds for all kills together
+srand($seed);
+diag("seed $seed");
+
+my $node = PostgreSQL::Test::Cluster->new('crash');
+$node->init;
+# Kills come faster than some executions get a step done, which is what
+# workflow.max_recoveries is there to notice: here it must not.  Killed processes
+# lose nothing the kernel has, so fsync would only cost time.
+$node->append_conf(
+	'postgresql.conf', q{
+shared_preload_libraries = 'pg_workflow'
+max_worker_processes = 20
+workflow.max_executors = 5
+workflow.max_recoveries = 1000000
+restart_after_crash = on
+fsync = off
+log_line_prefix = '%m [%p] %b '
+});
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE w');
+$node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
+effects_table($node, 'w');
+
+# --- the workload ---
+
+# Steps one after the other; the last one says that the execution got there.
+sub chain
+{
+	my ($ids, %more) = @_;
+	my %steps;
+
+	foreach my $i (0 .. $#$ids)
+	{
+		my ($id, $step) = ref $ids->[$i] ? @{ $ids->[$i] } : step($ids->[$i], 0);
+
+		$step->{next_step} = ref $ids->[ $i + 1 ] ? $ids->[ $i + 1 ][0] : $ids->[ $i + 1 ]
+		  if $i < $#$ids;
+		$steps{$id} = $step;
+	}
+	return { %steps, %more };
+}
+
+sub loop
+{
+	my ($collection, $body, %more) = @_;
+	return { type => 'loop', loop_config => { collection => $collection, loop_body => $body, %more } };
+}
+
+sub fork_join
+{
+	my ($branches, %more) = @_;
+	return {
+		type => 'fork_join',
+		fork_join_config => { branches => { map { $_ => { steps => $branches->{$_} } } keys %$branches }, %more }
+	};
+}
+
+my %workflows = (
+	chain => [ 'c1', chain([ map { "c$_" } 1 .. 8 ]) ],
+	parallel => [
+		'p1',
+		chain([ 'p1', [ p2 => { type => 'parallel', parallel_steps => [ 'pa', 'pb', 'pc', 'pd' ] } ], 'p3' ],
+			step('pa', 0), agent_step('pb', 0),
+			pc => { type => 'parallel', parallel_steps => [ 'pe', 'pf' ] },
+			pd => loop('${workflow.input.three}', ['pg']),
+			step('pe', 0), agent_step('pf', 0), step('pg', 1))
+	],
+	ranges => [
+		'r1',
+		chain([ [ r1 => loop('${workflow.input.forty}', [ 'ra', 'rb' ],
+					execution_mode => 'parallel', result => 'outputs') ], 'r2' ],
+			step('ra', 1), agent_step('rb', 1))
+	],
+	nested => [
+		'n1',
+		chain([ 'n1', [ n2 => fork_join({ left => [ 'la', 'll', 'lz' ], right => [ 'rl', 'rz' ] }) ], 'n3' ],
+			step('la', 0),
+			ll => loop('${workflow.input.three}', [ 'lb', 'lp', 'lc' ]),
+			step('lb', 1),
+			lp => { type => 'parallel', parallel_steps => [ 'lpa', 'lpb' ] },
+			step('lpa', 1), step('lpb', 1), step('lc', 1), step('lz', 0),
+			rl => loop('${workflow.input.four}', [ 'ri', 'rk' ], execution_mode => 'parallel'),
+			step('ri', 1),
+			rk => loop('${workflow.input.three}', ['rj'], execution_mode => 'parallel', max_parallelism => 2),
+			step('rj', 2), step('rz', 0))
+	],
+	variables => [
+		'v1',
+		chain([ [ v1 => { type => 'set', assign => { sum => 0, n => 0 } } ],
+				[ v2 => loop('${workflow.input.four}', [ 'va', 'vs' ]) ],
+				[ v3 => { type => 'loop', loop_config => { while => '${vars.n} < 4', loop_body => [ 'vb', 'vn' ] } } ],
+				[ v4 => { type => 'set', output => { sum => '${vars.sum}', n => '${vars.n}' } } ] ],
+			step('va', 1), vs => { type => 'set', assign => { sum => '${vars.sum + loop.item}' } },
+			step('vb', 1), vn => { type => 'set', assign => { n => '${vars.n + 1}' } })
+	],
+	# which two of the three win is open: it is not in the output
+	majority => [
+		'm1',
+		chain([ 'm1', [ m2 => fork_join({ a => [ 'ma', 'mb' ], b => ['mp'], c => [ 'mc', 'ml' ] },
+						join_policy => 'majority', on_join => 'cancel') ], 'm3' ],
+			step('ma', 0), step('mb', 0),
+			mp => { type => 'parallel', parallel_steps => [ 'mx', 'my' ] }, step('mx', 0), step('my', 0),
+			step('mc', 0), ml => loop('${workflow.input.four}', ['md'], execution_mode => 'parallel'),
+			step('md', 1))
+	],
+	choices => [
+		'd1',
+		chain([ 'd1', [ d2 => loop('${workflow.input.four}', ['d3'], execution_mode => 'parallel') ],
+				[ d4 => { type => 'sql', sql => 'SELECT 1 / 0', on_failure => 'ignore' } ],
+				[ d5 => { type => 'sql', sql => 'SELECT 1 / 0', on_failure => { default => 'instead' } } ],
+				[ d6 => { type => 'conditional', condition => { sql => 'SELECT false' },
+						if_true_step => 'd7', if_false_step => 'd8' } ],
+				'd9' ],
+			d3 => { type => 'conditional', condition => '${loop.index} > 1', if_true_step => 'da', if_false_step => 'db' },
+			agent_step('da', 1), step('db', 1), step('d7', 0), step('d8', 0))
+	],
+	circle => [
+		'o1',
+		{
+			o1 => { type => 'set', assign => { turn => '${(vars.turn ?? 0) + 1}' }, max_visits => 10, next_step => 'o2' },
+			o2 => { type => 'parallel', parallel_steps => [ 'oa', 'ob' ], next_step => 'o3' },
+			oa => { type => 'sql', sql => 'SELECT pg_sleep(0.003)', result => 'none' },
+			ob => { type => 'sql', sql => 'SELECT pg_sleep(0.003)', result => 'none' },
+			o3 => { type => 'conditional', switch => [ { when => '${vars.turn} < 3', next_step => 'o1' } ],
+				default => 'o4' },
+			step('o4', 0)
+		}
+	],
+	# designed to fail, once everything in front has been done
+	fails => [
+		'f1',
+		chain([ 'f1', [ f2 => loop('${workflow.input.four}', [ 'fa', 'fb' ],
+						execution_mode => 'parallel', on_error => 'collect') ], 'f3' ],
+			step('fa', 1),
+			fb => { type => 'sql', sql => 'SELECT 1 / (input.n - 2)', input_mapping => { n => '${loop.item}' } })
+	]);
+foreach my $name (keys %workflows)
+{
+	my ($start, $steps) = @{ $workflows{$name} };
+
+	define_workflow($node, 'w', $name, $start, $steps);
+	define_workflow($node, 'w', "${name}_relaxed", $start, $steps, durability => 'relaxed')
+	  if $name =~ /^(chain|nested|ranges|majority)$/;
+}
+
+# One execution of each.
+my $start_all = q{
+	SELECT count(workflow.start(name, jsonb_build_object('three', '[1, 2, 3]'::jsonb, 'four', '[1, 2, 3, 4]'::jsonb,
+		'forty', (SELECT jsonb_agg(i) FROM generate_series(1, 40) AS i))))
+	FROM workflow.definitions};
+my $all_ended = q{SELECT NOT EXISTS (SELECT FROM workflow.executions
+	WHERE status IN ('pending', 'running', 'cancelling'))};
+
+# --- what it is without interruption ---
+
+$node->safe_psql('w', $start_all);
+$node->poll_query_until('w', $all_ended) or diagnose($node, 'w');
+$node->safe_psql('w', 'CREATE TABLE reference AS SELECT * FROM workflow.executions');
+is($node->safe_psql('w', q{SELECT workflow, status, error FROM reference
+		WHERE status <> CASE workflow WHEN 'fails' THEN 'failed' ELSE 'completed' END}),
+	'', 'the workload does what it should when nothing happens');
+check_finished($node, 'w', 'uninterrupted');
+check_effects($node, 'w', 'true', 'uninterrupted');
+
+# --- kills ---
+
+sub pids
+{
+	my ($kind) = @_;
+	my $pids = try_sql($node, 'postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_workflow $kind' ORDER BY random()");
+
+	return split /\n/, $pids // '';
+}
+
+# Wait until the server answers and there is somebody to kill.
+sub somebody
+{
+	my ($kind, $deadline) = @_;
+	my @pids;
+
+	while (!(@pids = pids($kind)) && time() < $deadline)
+	{
+		usleep(10_000);
+	}
+	return @pids;
+}
+
+my $deadline = time() + $patience;
+
+sub signal_one
+{
+	my ($signal, $kind) = @_;
+	my ($pid) = somebody($kind, $deadline);
+
+	return defined $pid && kill $signal, $pid;
+}
+
+# Stopping fails when the server is in the middle of a crash restart: then that
+# has to be over first.
+sub stop_and_start
+{
+	my ($mode) = @_;
+
+	$node->poll_query_until('postgres', 'SELECT true');
+	$node->stop($mode);
+	$node->start;
+	return 1;
+}
+
+my %kinds = (
+	'kill -9 executor' => [ 10, sub { signal_one('KILL', 'executor') } ],
+	'kill -9 scheduler' => [ 5, sub { signal_one('KILL', 'scheduler') } ],
+	'kill -9 launcher' => [ 3, sub { signal_one('KILL', 'launcher') } ],
+	'SIGTERM executor' => [ 10, sub { signal_one('TERM', 'executor') } ],
+	'SIGTERM scheduler' => [ 4, sub { signal_one('TERM', 'scheduler') } ],
+	'SIGTERM launcher' => [ 2, sub { signal_one('TERM', 'launcher') } ],
+	'pg_terminate_backend' => [
+		6,
+		sub {
+			my ($pid) = somebody('executor', $deadline);
+			defined $pid && defined try_sql($node, 'postgres', "SELECT pg_terminate_backend($pid)");
+		}
+	],
+	'immediate stop' => [ 4, sub { stop_and_start('immediate') } ],
+	'fast restart' => [ 4, sub { stop_and_start('fast') } ],
+	'burst of SIGTERM' => [ 4, sub { my @pids = somebody('executor', $deadline); kill 'TERM', @pids } ],
+	'SIGTERM of all' => [
+		2,
+		sub { kill 'TERM', somebody('scheduler', $deadline), pids('executor') }
+	],
+	'kill -9 as soon as back' => [
+		2,
+		sub { signal_one('KILL', 'executor') && signal_one('KILL', 'scheduler') }
+	]);
+my @plan = map { my $kind = $_; ($kind) x $kinds{$kind}[0] } sort keys %kinds;
+for (my $i = $#plan; $i > 0; $i--)
+{
+	my $j = int(rand($i + 1));
+	@plan[ $i, $j ] = @plan[ $j, $i ];
+}
+
+# Yields at nearly every step for a third of the time, one executor for another.
+my %phases = (
+	int($wanted_kills / 3) => "ALTER SYSTEM SET workflow.run_quantum = '10ms'",
+	int($wanted_kills * 2 / 3) => 'ALTER SYSTEM SET workflow.max_executors_per_database = 1');
+
+my %killed;
+my $kills = 0;
+while ($kills < $wanted_kills && time() < $deadline)
+{
+	my $kind = $plan[ $kills % @plan ];
+
+	if ($phases{$kills})
+	{
+		$node->poll_query_until('postgres', 'SELECT true');
+		try_sql($node, 'postgres', $phases{$kills});
+		try_sql($node, 'postgres', 'SELECT pg_reload_conf()');
+	}
+	# enough to do, and an end in sight
+	try_sql($node, 'w', "$start_all WHERE (SELECT count(*) < 40 FROM workflow.executions
+		WHERE status IN ('pending', 'running'))");
+	usleep(int(rand(300_000)));	# the random moment
+	if ($kinds{$kind}[1]->())
+	{
+		$killed{$kind}++;
+		$kills++;
+	}
+}
+diag(join(', ', map { "$_: $killed{$_}" } sort keys %killed));
+cmp_ok($kills, '>=', $wanted_kills, "killed $kills times within $patience seconds");
+
+# --- the end ---
+
+$node->poll_query_until('postgres', 'SELECT true');
+ok($node->poll_query_until('w', $all_ended), 'everything ends') or diagnose($node, 'w');
+check_finished($node, 'w', 'after the kills');
+is($node->safe_psql('w', q{
+		SELECT e.id, e.workflow, e.status, r.status, e.error_type, e.error FROM workflow.executions e
+		JOIN reference r USING (workflow)
+		WHERE (e.status, e.error_type) IS DISTINCT FROM (r.status, r.error_type) LIMIT 10}),
+	'', 'they end as without interruption');
+is($node->safe_psql('w', q{
+		SELECT e.id, e.workflow, e.output, r.output FROM workflow.executions e
+		JOIN reference r USING (workflow) WHERE regexp_replace(e.output::text, '"e": \d+', '', 'g')
+			IS DISTINCT FROM regexp_replace(r.output::text, '"e": \d+', '', 'g') LIMIT 10}),
+	'', 'with the same outputs');
+check_effects($node, 'w', 'true', 'after the kills');
+
+# The same steps in the same scopes with the same outcome, where that is not left
+# to chance.  Iterations show their input, and the execution's number in it.
+my $rows = q{SELECT scope, step_id, visit, attempt, status, scope_outcome, on_failure, branch_taken,
+	regexp_replace(output::text, '"e": \d+', '', 'g') AS output,
+	parent_step_id, branch_name, loop_iteration_index, error_type
+	FROM workflow.step_executions s WHERE s.execution_id =};
+is($node->safe_psql('w', qq{
+		SELECT e.id, e.workflow, d.* FROM workflow.executions e JOIN reference r USING (workflow),
+			LATERAL (($rows e.id EXCEPT ALL $rows r.id) UNION ALL ($rows r.id EXCEPT ALL $rows e.id)) AS d
+		WHERE workflow NOT LIKE 'majority%' LIMIT 20}),
+	'', 'the same rows of steps');
+check_pool($node, 'w', 'after the kills');
+diag('executions: ' . $node->safe_psql('w',
+		q{SELECT count(*) || ', recovered: ' || count(*) FILTER (WHERE recoveries > 0) FROM workflow.executions})
+	. ', effects: ' . $node->safe_psql('w', 'SELECT count(*) FROM effects'));
+
+# It goes on as before.
+$node->safe_psql('w', $start_all);
+ok($node->poll_query_until('w', $all_ended), 'new executions run') or diagnose($node, 'w');
+check_finished($node, 'w', 'new ones');
+check_effects($node, 'w', 'e.id > (SELECT max(id) FROM reference)', 'all of them');
+$node->stop('fast');
+
+done_testing();

@@ -1,0 +1,183 @@
+# What the tests of crash recovery share: workflows whose steps leave a trace in a
+# table, questions that fail while the server is away, and the oracle that compares
+# the traces with the rows of steps.
+#
+# Each step that runs SQL inserts one row into "effects": execution, step, and the
+# indexes of the loops around it.  The row and the step's row are one transaction,
+# so whatever happens there is one of each or none.
+
+package CrashTest;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use JSON::PP;
+use Test::More;
+
+our @EXPORT = qw(
+  effects_table step agent_step define_workflow try_sql check_effects
+  check_finished check_pool diagnose
+);
+
+my $json = JSON::PP->new->canonical;
+
+# The table and the function of the steps: a moment of work, so that a kill finds
+# somebody at it.  The result depends on nothing but the arguments.
+sub effects_table
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql(
+		$database, q{
+		CREATE TABLE effects (execution_id bigint, step_id text, place text, pid int DEFAULT pg_backend_pid());
+		CREATE FUNCTION effect(execution_id bigint, step_id text, place text) RETURNS text
+		LANGUAGE plpgsql AS $$
+		BEGIN
+			INSERT INTO effects VALUES ($1, $2, $3);
+			PERFORM pg_sleep(random() * 0.01);
+			RETURN $2 || ':' || $3;
+		END $$;
+		CREATE FUNCTION effect_agent(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+		BEGIN
+			RETURN to_jsonb(effect((input ->> 'e')::bigint, input ->> 's', input ->> 'p'));
+		END $$;
+		SELECT workflow.register_agent('effect', function => 'effect_agent(jsonb)');
+	});
+	return;
+}
+
+# Where a step is, for its trace: 0, 1 or 2 loops around it.
+my @place = ('-', 'i${loop.index}', 'i${loop.parent.index}i${loop.index}');
+
+# A step of SQL that leaves a trace, inside so many loops.
+sub step
+{
+	my ($id, $loops, %more) = @_;
+
+	return $id => {
+		type => 'sql',
+		sql => "SELECT effect(input.e, '$id', input.p)",
+		result => 'value',
+		input_mapping => { e => '${workflow.execution_id}', p => $place[$loops] },
+		%more
+	};
+}
+
+# The same by an agent.
+sub agent_step
+{
+	my ($id, $loops, %more) = @_;
+
+	return $id => {
+		type => 'agent',
+		agent_name => 'effect',
+		input_mapping => { e => '${workflow.execution_id}', s => $id, p => $place[$loops] },
+		%more
+	};
+}
+
+sub define_workflow
+{
+	my ($node, $database, $name, $start, $steps, %more) = @_;
+	my $document = $json->encode({ name => $name, start_step => $start, steps => $steps, %more });
+
+	$document =~ s/'/''/g;
+	$node->safe_psql($database, "SELECT workflow.define('$document')");
+	return;
+}
+
+# The answer to a question, undef when the server could not give one.
+sub try_sql
+{
+	my ($node, $database, $sql) = @_;
+	my ($status, $out) = $node->psql($database, $sql, on_error_die => 0, on_error_stop => 1,
+		stderr => \my $ignored);
+
+	return $status == 0 ? $out : undef;
+}
+
+# What a question that must have no rows has.
+sub none
+{
+	my ($node, $database, $sql, $name) = @_;
+
+	is($node->safe_psql($database, "$sql LIMIT 20"), '', $name);
+	return;
+}
+
+# Effects and completed rows of steps that leave a trace are the same set, and
+# nothing is there twice.  $where chooses executions.
+sub check_effects
+{
+	my ($node, $database, $where, $name) = @_;
+	my $rows = qq{
+		(SELECT s.execution_id, s.step_id,
+			coalesce(nullif((SELECT string_agg('i' || m[1], '' ORDER BY n)
+				FROM regexp_matches(s.scope, '\\[(\\d+)\\]', 'g') WITH ORDINALITY AS t(m, n)), ''), '-') AS place
+		FROM workflow.step_executions s JOIN workflow.executions e ON e.id = s.execution_id
+		WHERE s.status = 'completed' AND $where
+		AND (s.agent_name = 'effect' OR s.step_id IN (SELECT step_id FROM effects)))};
+	my $effects = qq{(SELECT f.execution_id, f.step_id, f.place
+		FROM effects f JOIN workflow.executions e ON e.id = f.execution_id WHERE $where)};
+
+	none($node, $database, "SELECT * FROM $effects x GROUP BY 1, 2, 3 HAVING count(*) > 1",
+		"$name: no effect is there twice");
+	none($node, $database, "SELECT *, count(*) FROM $rows x GROUP BY 1, 2, 3 HAVING count(*) > 1",
+		"$name: no step is there twice");
+	none($node, $database, "SELECT * FROM ($effects EXCEPT ALL $rows) x", "$name: no effect without its row");
+	none($node, $database, "SELECT * FROM ($rows EXCEPT ALL $effects) x", "$name: no row without its effect");
+	cmp_ok($node->safe_psql($database, "SELECT count(*) FROM $effects x"), '>', 0, "$name: there are effects");
+	return;
+}
+
+# All executions have ended, and nothing in them is open.
+sub check_finished
+{
+	my ($node, $database, $name) = @_;
+
+	none($node, $database, q{SELECT id, workflow, status, error_type, error FROM workflow.executions
+		WHERE status NOT IN ('completed', 'failed', 'cancelled', 'timed_out')}, "$name: every execution has ended");
+	none($node, $database, q{SELECT e.id, e.workflow, e.status, s.scope, s.step_id
+		FROM workflow.executions e JOIN workflow.step_executions s ON s.execution_id = e.id
+		WHERE s.status = 'running'}, "$name: no container is open");
+	none($node, $database, q{SELECT id, workflow FROM workflow.executions WHERE completed_at IS NULL},
+		"$name: the end has a time");
+	return;
+}
+
+# Every executor's slot belongs to a living process without a run.
+sub check_pool
+{
+	my ($node, $database, $name) = @_;
+
+	ok( $node->poll_query_until(
+			$database, q{
+			SELECT NOT EXISTS (SELECT FROM workflow.executors WHERE state <> 'idle')
+			AND (SELECT count(*) FROM workflow.executors)
+				= (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_workflow executor')
+			AND NOT EXISTS (SELECT FROM workflow.activity)}),
+		"$name: no slot or executor is left over");
+	return;
+}
+
+# What an execution that hangs looks like, for the log.
+sub diagnose
+{
+	my ($node, $database) = @_;
+
+	foreach my $sql (
+		q{SELECT id, workflow, status, recoveries, probation, recovered_at FROM workflow.executions
+			WHERE status IN ('pending', 'running', 'cancelling') ORDER BY id LIMIT 20},
+		q{SELECT s.execution_id, s.scope, s.step_id, s.status, s.scope_outcome, s.started_at, s.completed_at
+			FROM workflow.step_executions s JOIN workflow.executions e ON e.id = s.execution_id
+			WHERE e.status IN ('running', 'cancelling') ORDER BY 1, started_at LIMIT 100},
+		q{SELECT pid, state, runs_done FROM workflow.executors},
+		q{SELECT pid, backend_type, wait_event, state, query FROM pg_stat_activity WHERE backend_type LIKE 'pg_workflow%'})
+	{
+		diag(try_sql($node, $database, $sql) // 'no answer');
+	}
+	return;
+}
+
+1;
