@@ -20,17 +20,24 @@
 #include "utils/timestamp.h"
 
 #include "interpreter/leaf.h"
+#include "shared/compat.h"
+#include "shared/settings.h"
 
 static TimeoutId leaf_timer = USER_TIMEOUT;
 static bool timer_registered = false;
 static bool timer_armed = false;
 static volatile sig_atomic_t timer_fired = false;
 
+/*
+ * The first time it cancels the statement.  In a worker it comes again after
+ * workflow.cancel_grace: a statement that has swallowed the cancel takes its
+ * process along.
+ */
 static void
 leaf_timer_handler(void)
 {
+	kill(MyProcPid, timer_fired ? SIGTERM : SIGINT);
 	timer_fired = true;
-	kill(MyProcPid, SIGINT);
 }
 
 void
@@ -45,7 +52,10 @@ leaf_timer_start(TimestampTz deadline)
 		leaf_timer = RegisterTimeout(USER_TIMEOUT, leaf_timer_handler);
 		timer_registered = true;
 	}
-	enable_timeout_at(leaf_timer, deadline);
+	if (compat_is_background_worker())
+		enable_timeout_every(leaf_timer, deadline, Max(setting_cancel_grace, 1));
+	else
+		enable_timeout_at(leaf_timer, deadline);
 }
 
 bool

@@ -109,6 +109,8 @@ typedef struct PoolExecutor
 	bool		busy;
 	bool		leaving;
 	bool		asked_to_yield;
+	TimestampTz asked_to_stop;	/* when, 0: it was not */
+	int64		asked_execution;	/* which of several executions, 0: all */
 	TimestampTz since;			/* idle or busy */
 	RunKind		kind;			/* of the run it does */
 	int			nruns;			/* RUN_START: several executions */

@@ -161,6 +161,7 @@ look_at(PoolExecutor *executor)
 	{
 		executor->busy = false;
 		executor->asked_to_yield = false;
+		executor->asked_to_stop = 0;
 		executor->since = GetCurrentTimestamp();
 		run_reported(executor, &report);
 	}
@@ -477,11 +478,47 @@ give_way(TimestampTz now)
 	return next;
 }
 
+/*
+ * Terminate executors whose step was asked to stop and has not done so for
+ * workflow.cancel_grace; returns when to look again.
+ */
+static TimestampTz
+end_stubborn(TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+		TimestampTz until;
+		pid_t		pid;
+
+		if (!executor->busy || executor->asked_to_stop == 0)
+			continue;
+		until = TimestampTzPlusMilliseconds(executor->asked_to_stop, setting_cancel_grace);
+		if (until > now)
+		{
+			next = Min(next, until);
+			continue;
+		}
+		executor->asked_to_stop = 0;
+		pid = slot_terminate(executor->slot, executor->asked_execution);
+		if (pid != 0)
+			ereport(LOG,
+					(errmsg("terminated workflow executor with PID %d", (int) pid),
+					 errdetail("Its step did not stop within %d ms of being asked to.",
+							   setting_cancel_grace),
+					 errhint("The setting is \"%s\".", "workflow.cancel_grace")));
+	}
+	return next;
+}
+
 /* Milliseconds until the pool has something to do by itself; -1: never. */
 long
 pool_next_timeout(TimestampTz now)
 {
-	TimestampTz next = give_way(now);
+	TimestampTz next = Min(give_way(now), end_stubborn(now));
 	dlist_iter	iter;
 
 	if (ready_total() > 0)
@@ -507,6 +544,17 @@ pool_next_timeout(TimestampTz now)
 
 /* --- stopping --- */
 
+/* Interrupt an executor.  execution_id: which of several executions, 0: all. */
+static void
+ask_to_stop(PoolExecutor *executor, StopReason reason, int64 execution_id)
+{
+	slot_request_stop(executor->slot, reason, execution_id);
+	if (executor->asked_to_stop != 0 && executor->asked_execution == execution_id)
+		return;
+	executor->asked_to_stop = GetCurrentTimestamp();
+	executor->asked_execution = execution_id;
+}
+
 /* Interrupt all executors that work on an execution. */
 void
 pool_stop_execution(LiveExecution *execution, StopReason reason)
@@ -519,8 +567,8 @@ pool_stop_execution(LiveExecution *execution, StopReason reason)
 
 		for (int i = 0; executor->busy && i < executor->nruns; i++)
 			if (executor->runs[i]->execution == execution)
-				slot_request_stop(executor->slot, reason,
-								  executor->kind == RUN_START ? execution->id : 0);
+				ask_to_stop(executor, reason,
+							executor->kind == RUN_START ? execution->id : 0);
 	}
 }
 
@@ -536,6 +584,6 @@ pool_stop_join(LiveJoin *join)
 
 		if (executor->busy && executor->kind != RUN_START &&
 			join_is_under(executor->runs[0]->join, join))
-			slot_request_stop(executor->slot, STOP_SIBLING, 0);
+			ask_to_stop(executor, STOP_SIBLING, 0);
 	}
 }

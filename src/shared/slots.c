@@ -352,6 +352,27 @@ slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
 	set_latch_of(pgprocno);
 }
 
+/*
+ * Terminate the executor if it still works on the execution, 0: on any, that it
+ * was asked to stop.  Returns its pid then, else 0.
+ */
+pid_t
+slot_terminate(int slot_number, int64 execution_id)
+{
+	Slot	   *slot = &registry->slots[slot_number];
+	pid_t		pid = 0;
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot_is_ours(slot) && slot->state == SLOT_RUNNING &&
+		(execution_id == 0 || slot->progress.execution_id == execution_id))
+		pid = slot->pid;
+	SpinLockRelease(&slot->mutex);
+
+	if (pid != 0)
+		kill(pid, SIGTERM);
+	return pid;
+}
+
 /* Ask the executor to exit as soon as it is idle. */
 void
 slot_request_exit(int slot_number)

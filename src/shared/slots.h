@@ -279,6 +279,7 @@ extern SlotState slot_state(int slot, uint32 generation);	/* SLOT_FREE: that exe
 extern void slot_release(int slot); /* its process never came: STARTING -> FREE; else nothing */
 extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED, wakes; false: it has gone */
 extern void slot_request_stop(int slot, StopReason reason, int64 execution_id); /* with SIGINT, except STOP_YIELD; can be repeated */
+extern pid_t slot_terminate(int slot, int64 execution_id);	/* SIGTERM while it works on that; 0: it does not */
 extern void slot_request_exit(int slot);	/* leave when idle */
 extern bool slot_take_report(int slot, Report *report); /* REPORTED -> IDLE */
 /* Another database waits for slots that this one should give up (woken: WAKE_REPORT). */
