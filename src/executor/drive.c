@@ -419,7 +419,7 @@ sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *out
 		driver->reload_scope = driver->thread->bottom->scope_id;
 		driver->standing = false;
 	}
-	driver->failure = leaf_error(error);
+	driver->failure = leaf_error(&driver->thread->leaf, error);
 	driver->failure_status = STATUS_FAILED;
 	if (cancelled && timed_out)
 	{

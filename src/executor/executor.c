@@ -54,8 +54,20 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 
 	for (;;)
 	{
+		bool		taken;
+
+		/* a cancel that finds no run has come too late */
+		HOLD_CANCEL_INTERRUPTS();
 		CHECK_FOR_INTERRUPTS();
-		if (slot_take_run(run))
+		taken = slot_take_run(run);
+		if (!taken)
+		{
+			if (slot_may_leave())
+				break;
+			worker_sleep(-1, wait_event_executor());
+		}
+		RESUME_CANCEL_INTERRUPTS();
+		if (taken)
 		{
 			drive_run(run, report, context);
 			MemoryContextSwitchTo(TopMemoryContext);
@@ -63,11 +75,7 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 			slot_report(report);
 			if (wants_recycling())
 				my_slot->exit_requested = true;
-			continue;
 		}
-		if (slot_may_leave())
-			break;
-		worker_sleep(-1, wait_event_executor());
 	}
 	pgstat_report_stat(true);
 	proc_exit(0);

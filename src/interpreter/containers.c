@@ -17,10 +17,12 @@
 #include "utils/timestamp.h"
 
 #include "interpreter/join.h"
+#include "interpreter/jsonb_values.h"
 #include "interpreter/scope.h"
 #include "interpreter/thread.h"
 
-static void close_activation(Thread *thread, ScopeOutcome cancelled);
+static void close_activation(Thread *thread);
+static bool container_expired(const PlanNode *node, const Frame *parent, TimestampTz opened_at, TimestampTz at);
 
 /* "then" and "else" are lines by name; -1: there is no such line. */
 static int
@@ -136,8 +138,11 @@ conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	step_ended(thread, frame, node, row);
 }
 
-/* A condition that is SQL: it becomes the leaf. */
-static bool
+/*
+ * A condition that is SQL becomes the leaf.  Returns NULL, or why its input
+ * cannot be had.
+ */
+static const char *
 condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit,
 			   const Condition *condition, TimestampTz started_at)
 {
@@ -163,9 +168,11 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit,
 
 		evaluate_in(thread, frame, &context);
 		leaf->input = evaluate_template(&context, node->input_mapping);
+		if (leaf->input == NULL)
+			return context.message;
 		leaf->task.input = leaf->input;
 	}
-	return true;
+	return NULL;
 }
 
 static ThreadAction
@@ -178,16 +185,25 @@ open_conditional(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRo
 
 	if (node->condition != NULL)
 	{
-		bool		result;
+		bool		result = false;
+		const char *error;
 
 		if (node->condition->sql != NULL)
 		{
-			*again = !condition_leaf(thread, frame, node, visit, node->condition, row->started_at);
-			return THREAD_LEAF;
+			error = condition_leaf(thread, frame, node, visit, node->condition, row->started_at);
+			if (error == NULL)
+			{
+				*again = false;
+				return THREAD_LEAF;
+			}
 		}
-		evaluate_in(thread, frame, &context);
-		result = evaluate_condition(&context, node->condition->expression, &why);
-		conditional_decided(thread, frame, node, row, -1, result, why);
+		else
+		{
+			evaluate_in(thread, frame, &context);
+			result = evaluate_condition(&context, node->condition->expression, &why);
+			error = why;
+		}
+		conditional_decided(thread, frame, node, row, -1, result, error);
 		return THREAD_LEAF;
 	}
 
@@ -229,7 +245,9 @@ evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size, Ste
 		*error = palloc0(sizeof(StepError));
 		(*error)->type = "CollectionError";
 		(*error)->sqlerrcode = ERRCODE_DATATYPE_MISMATCH;
-		(*error)->message = psprintf("collection of loop \"%s\" is not an array", node->id);
+		value_from_jsonb(collection, &value);
+		(*error)->message = psprintf("collection of loop \"%s\" is %s, not an array", node->id,
+									 value_type_name(&value));
 		(*error)->hint = "A collection must be one reference that gives an array.";
 		return NULL;
 	}
@@ -297,14 +315,35 @@ loop_continue(Thread *thread, Frame *frame)
 	PlanNode   *node = frame->container;
 	EvaluateContext context;
 	char	   *why;
+	const char *error;
 	bool		result;
 
 	if (node->loop_condition->sql != NULL)
-		return condition_leaf(thread, frame, node, frame->visit, node->loop_condition,
-							  thread_time(thread));
-
+	{
+		error = condition_leaf(thread, frame, node, frame->visit, node->loop_condition,
+							   thread_time(thread));
+		if (error == NULL)
+			return true;
+		loop_condition_decided(thread, frame, false, error);
+		return false;
+	}
 	evaluate_in(thread, frame, &context);
 	result = evaluate_condition(&context, node->loop_condition->expression, &why);
+	loop_condition_decided(thread, frame, result, why);
+	return false;
+}
+
+/*
+ * The condition of a while or until loop, tested in the frame of the iteration
+ * it is about.  why: it could not be evaluated; the first such error is kept.
+ */
+void
+loop_condition_decided(Thread *thread, Frame *frame, bool result, const char *why)
+{
+	PlanNode   *node = frame->container;
+	int			limit = node->max_iterations > 0 ? node->max_iterations : DEFAULT_MAX_ITERATIONS;
+	int			next = frame->child + (node->loop_kind == LOOP_UNTIL ? 1 : 0);
+
 	if (why != NULL && frame->row->error == NULL)
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(frame->context);
@@ -313,36 +352,20 @@ loop_continue(Thread *thread, Frame *frame)
 		frame->row->error = step_error_jsonb(&error, node->id, frame->scope);
 		MemoryContextSwitchTo(oldcontext);
 	}
-	loop_condition_decided(thread, frame, result);
-	return false;
-}
-
-/*
- * The condition of a while or until loop, tested in the frame of the iteration
- * it is about.
- */
-void
-loop_condition_decided(Thread *thread, Frame *frame, bool result)
-{
-	PlanNode   *node = frame->container;
-	int			limit = node->max_iterations > 0 ? node->max_iterations : DEFAULT_MAX_ITERATIONS;
-	int			next = frame->child + (node->loop_kind == LOOP_UNTIL ? 1 : 0);
-
 	if (result == (node->loop_kind == LOOP_UNTIL))
 	{
-		close_activation(thread, SCOPE_OPEN);
+		close_activation(thread);
 		return;
 	}
 	if (next >= limit)
 	{
-		StepRow    *row = frame->row;
 		StepError	error = {"LoopLimitExceeded", .sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED};
 
 		error.message = psprintf("loop \"%s\" did not end within %d iterations", node->id, limit);
+		if (why != NULL)
+			error.detail = psprintf("Its condition cannot be evaluated: %s.", why);
 		error.hint = "See \"max_iterations\" of the loop.";
-		thread_pop(thread);
-		step_fail(row, STATUS_FAILED, &error);
-		step_ended(thread, thread->top, node, row);
+		container_cut_short(thread, frame, STATUS_FAILED, &error);
 		return;
 	}
 	if (node->loop_kind == LOOP_UNTIL)
@@ -380,6 +403,53 @@ container_open(Thread *thread, Frame *frame, PlanNode *node, int visit,
 }
 
 /*
+ * Is it settled, by what so many ended children have done, how the container
+ * ends?  Then no further child begins.
+ */
+bool
+container_decided(const PlanNode *node, int completed, int failed, int skipped)
+{
+	int			total = node->nlines - skipped;
+	int			required;
+
+	if (failed > 0 && node->on_error == ON_ERROR_STOP && node->type != STEP_FORK_JOIN)
+		return true;
+	if (node->type == STEP_LOOP || !node->on_join_cancel)
+		return false;
+	required = join_required(node, total);
+	return completed >= required || total - failed < required;
+}
+
+/* Is the time over of the container, or of the scope it is in? */
+static bool
+container_expired(const PlanNode *node, const Frame *parent, TimestampTz opened_at, TimestampTz at)
+{
+	if (parent->deadline != DT_NOEND && at >= parent->deadline)
+		return true;
+	return node->timeout_seconds > 0 &&
+		at >= TimestampTzPlusMilliseconds(opened_at, (int64) node->timeout_seconds * 1000);
+}
+
+/* The branch of a conditional has ended: so has the conditional. */
+static void
+branch_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
+{
+	StepRow    *row = frame->row;
+
+	thread_pop(thread);
+	row->status = (outcome == SCOPE_COMPLETED || outcome == SCOPE_SKIPPED) ? STATUS_COMPLETED :
+		outcome == SCOPE_TIMED_OUT ? STATUS_TIMED_OUT :
+		outcome == SCOPE_CANCELLED ? STATUS_CANCELLED : STATUS_FAILED;
+	row->output = join_conditional_output(row, last->step_id, last->output);
+	if (row->status != STATUS_COMPLETED)
+	{
+		row->error = last->error;
+		row->error_type = last->error_type;
+	}
+	step_ended(thread, thread->top, frame->container, row);
+}
+
+/*
  * A child that runs in this thread has ended, and with it the line of the top
  * frame: what does its container do?
  */
@@ -387,83 +457,62 @@ void
 container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
 {
 	PlanNode   *node = frame->container;
-	bool		failed = (outcome != SCOPE_COMPLETED && outcome != SCOPE_SKIPPED);
-	bool		expired = (node->timeout_seconds > 0 && frame->deadline != DT_NOEND &&
-						   last->completed_at >= TimestampTzPlusMilliseconds(frame->opened_at,
-																			 (int64) node->timeout_seconds * 1000));
+	bool		open_end = (node->type == STEP_LOOP && node->loop_kind != LOOP_COLLECTION);
 
 	if (node->type == STEP_CONDITIONAL)
 	{
-		StepRow    *row = frame->row;
-
-		thread_pop(thread);
-		row->status = !failed ? STATUS_COMPLETED :
-			outcome == SCOPE_TIMED_OUT ? STATUS_TIMED_OUT :
-			outcome == SCOPE_CANCELLED ? STATUS_CANCELLED : STATUS_FAILED;
-		row->output = join_conditional_output(row, last->step_id, last->output);
-		if (failed)
-		{
-			row->error = last->error;
-			row->error_type = last->error_type;
-		}
-		step_ended(thread, thread->top, node, row);
+		branch_ended(thread, frame, outcome, last);
 		return;
 	}
-
-	if (outcome == SCOPE_CANCELLED || expired)
+	if (outcome == SCOPE_CANCELLED)
 	{
-		close_activation(thread, outcome);
+		StepError	error = {.type = "Cancelled",.message = "the execution was stopped"};
+
+		container_cut_short(thread, frame, STATUS_CANCELLED, &error);
 		return;
 	}
-	if (failed)
-		frame->failed = true;
-	if (frame->failed && node->on_error == ON_ERROR_STOP && node->type != STEP_FORK_JOIN)
+	if (outcome == SCOPE_COMPLETED)
+		frame->completed++;
+	else if (outcome == SCOPE_SKIPPED)
+		frame->skipped++;
+	else
+		frame->failed++;
+
+	if (container_expired(node, frame->parent, frame->opened_at, last->completed_at))
 	{
-		close_activation(thread, SCOPE_OPEN);
-		return;
+		StepError	error = {"Timeout", .sqlerrcode = ERRCODE_QUERY_CANCELED};
+
+		error.message = psprintf("loop \"%s\" was not finished: its time was over", node->id);
+		if (open_end)
+			container_cut_short(thread, frame, STATUS_TIMED_OUT, &error);
+		else
+			close_activation(thread);
 	}
-	if (node->type == STEP_LOOP && node->loop_kind != LOOP_COLLECTION)
+	else if (container_decided(node, frame->completed, frame->failed, frame->skipped))
+		close_activation(thread);
+	else if (open_end)
 	{
 		if (node->loop_kind == LOOP_WHILE)
 			frame_enter_child(thread, frame, frame->child + 1);
 		frame->at = NULL;		/* the condition is next */
-		return;
 	}
-	if (frame->child + 1 < (node->type == STEP_LOOP ? frame->total : node->nlines))
+	else if (frame->child + 1 < (node->type == STEP_LOOP ? frame->total : node->nlines))
 	{
 		frame_enter_child(thread, frame, frame->child + 1);
 		frame_set_deadline(frame, last->completed_at);
 	}
 	else
-		close_activation(thread, SCOPE_OPEN);
-}
-
-/* Close the container whose child the top frame is. */
-static void
-close_activation(Thread *thread, ScopeOutcome cancelled)
-{
-	Frame	   *frame = thread->top;
-	PlanNode   *node = frame->container;
-	StepRow    *row = frame->row;
-
-	thread_pop(thread);
-	if (cancelled == SCOPE_CANCELLED)
-	{
-		StepError	error = {.type = "Cancelled",.message = "the execution was stopped"};
-
-		step_fail(row, STATUS_CANCELLED, &error);
-		step_ended(thread, thread->top, node, row);
-		return;
-	}
-	container_close(thread, thread->top, node, frame->visit, row);
+		close_activation(thread);
 }
 
 /*
  * Close a container from the rows of its children.  frame is the scope the
- * container is in, row its open row.
+ * container is in, row its open row.  error: what ends it before its time, with
+ * this status; what its children have done is kept.
  */
-void
-container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row)
+static void
+close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row,
+		   StepStatus status, const StepError *error)
 {
 	char	   *from;
 	char	   *to;
@@ -477,12 +526,37 @@ container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow
 	if (node->on_join_cancel)
 		step_close_open_between(thread->execution->id, from, to);
 	row->completed_at = thread_time(thread);
-	expired = (node->timeout_seconds > 0 &&
-			   row->completed_at >= TimestampTzPlusMilliseconds(row->started_at,
-																(int64) node->timeout_seconds * 1000));
+	expired = container_expired(node, frame, row->started_at, row->completed_at);
 	if (node->type == STEP_LOOP)
 		join_loop(thread->execution->id, node, from, to, row, expired);
 	else
 		join_lines(thread->execution->id, thread->plan, node, from, to, row, expired);
+	if (error != NULL)
+		step_fail(row, status, error);
 	step_ended(thread, frame, node, row);
+}
+
+void
+container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row)
+{
+	close_with(thread, frame, node, visit, row, STATUS_COMPLETED, NULL);
+}
+
+/* Close the container whose child the top frame is. */
+static void
+close_activation(Thread *thread)
+{
+	Frame	   *frame = thread->top;
+
+	thread_pop(thread);
+	container_close(thread, thread->top, frame->container, frame->visit, frame->row);
+}
+
+/* The same, when the container cannot go on. */
+void
+container_cut_short(Thread *thread, Frame *frame, StepStatus status, const StepError *error)
+{
+	Assert(frame == thread->top);
+	thread_pop(thread);
+	close_with(thread, thread->top, frame->container, frame->visit, frame->row, status, error);
 }

@@ -92,7 +92,7 @@ inline_leaf(Thread *thread)
 			 error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 		ReThrowError(error);	/* the caller's statement is being cancelled */
 	else
-		thread_leaf_failed(thread, STATUS_FAILED, leaf_error(error));
+		thread_leaf_failed(thread, STATUS_FAILED, leaf_error(leaf, error));
 }
 
 /* A string member of an error object, NULL when it is not there. */

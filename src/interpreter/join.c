@@ -202,7 +202,7 @@ lines_error(PlanNode *node, StepRecord **by_line, const char *type, const char *
 		push_key(&state, node->lines[i].name);
 		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 		push_key(&state, "status");
-		push_string(&state, WJB_VALUE, record ? scope_outcome_name(record->scope_outcome) : "not started");
+		push_string(&state, WJB_VALUE, record ? scope_outcome_name(record->scope_outcome) : "not finished");
 		if (record != NULL && record->error != NULL)
 		{
 			push_key(&state, "error");
@@ -214,28 +214,48 @@ lines_error(PlanNode *node, StepRecord **by_line, const char *type, const char *
 	return end_object(&state);
 }
 
-/* "2 of 5 branches failed (policy: majority, 3 needed): a, c" */
+/* ": a, c", the lines that failed, or those that did not come to their end. */
+static void
+append_names(StringInfo message, PlanNode *node, StepRecord **by_line, bool unfinished)
+{
+	int			named = 0;
+
+	for (int i = 0; i < node->nlines; i++)
+	{
+		if (unfinished ? by_line[i] != NULL :
+			(by_line[i] == NULL || by_line[i]->scope_outcome == SCOPE_COMPLETED ||
+			 by_line[i]->scope_outcome == SCOPE_SKIPPED))
+			continue;
+		if (named == MAX_NAMED_FAILURES)
+		{
+			appendStringInfoString(message, ", ...");
+			break;
+		}
+		appendStringInfo(message, "%s %s", named++ ? "," : ":", node->lines[i].name);
+	}
+}
+
+/* "1 of 5 branches failed (policy: majority, 3 needed): a; 2 not finished: b, c" */
 static char *
 lines_message(PlanNode *node, StepRecord **by_line, int failed, int total, int required)
 {
 	StringInfoData message;
-	int			named = 0;
+	int			unfinished = 0;
+
+	for (int i = 0; i < node->nlines; i++)
+		if (by_line[i] == NULL)
+			unfinished++;
 
 	initStringInfo(&message);
-	appendStringInfo(&message, "%d of %d %s failed (policy: %s, %d needed):", failed, total,
+	appendStringInfo(&message, "%d of %d %s failed (policy: %s, %d needed)",
+					 failed - unfinished, total,
 					 node->type == STEP_FORK_JOIN ? "branches" : "steps",
 					 join_policy_name(node->join_policy), required);
-	for (int i = 0; i < node->nlines; i++)
+	append_names(&message, node, by_line, false);
+	if (unfinished > 0)
 	{
-		if (by_line[i] != NULL && (by_line[i]->scope_outcome == SCOPE_COMPLETED ||
-								   by_line[i]->scope_outcome == SCOPE_SKIPPED))
-			continue;
-		if (named == MAX_NAMED_FAILURES)
-		{
-			appendStringInfoString(&message, " ...");
-			break;
-		}
-		appendStringInfo(&message, "%s %s", named++ ? "," : "", node->lines[i].name);
+		appendStringInfo(&message, "; %d not finished", unfinished);
+		append_names(&message, node, by_line, true);
 	}
 	return message.data;
 }
@@ -309,7 +329,7 @@ loop_output(PlanNode *node, const LoopSummary *summary, int64 total)
 {
 	JsonbParseState *state = NULL;
 
-	if (node->loop_result == LOOP_RESULT_OUTPUTS)
+	if (node->loop_result == LOOP_RESULT_OUTPUTS && !summary->too_large)
 		return summary->iterations ? summary->iterations : jsonb_from_text("[]");
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
@@ -369,7 +389,7 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 
 	row->status = STATUS_COMPLETED;
 	row->error = condition_error;
-	row->error_type = NULL;
+	row->error_type = condition_error ? "ConditionError" : NULL;
 	row->output = loop_output(node, &summary, total);
 	if (summary.too_large)
 	{
@@ -383,7 +403,7 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 	{
 		error.type = "Timeout";
 		error.sqlerrcode = ERRCODE_QUERY_CANCELED;
-		error.message = psprintf("loop \"%s\" exceeded its timeout of %d s", node->id, node->timeout_seconds);
+		error.message = psprintf("loop \"%s\" was not finished: its time was over", node->id);
 		step_fail(row, STATUS_TIMED_OUT, &error);
 	}
 	else if (summary.failed > 0)

@@ -68,12 +68,12 @@ leaf_timer_stop(void)
 }
 
 StepError *
-leaf_error(const ErrorData *error)
+leaf_error(const Leaf *leaf, const ErrorData *error)
 {
 	StepError  *result = palloc0(sizeof(StepError));
 
 	result->sqlerrcode = error->sqlerrcode;
-	result->type = pstrdup(unpack_sql_state(error->sqlerrcode));
+	result->type = leaf->reshaping ? "MappingError" : pstrdup(unpack_sql_state(error->sqlerrcode));
 	result->message = error->message ? pstrdup(error->message) : pstrdup("missing error text");
 	result->detail = error->detail ? pstrdup(error->detail) : NULL;
 	result->hint = error->hint ? pstrdup(error->hint) : NULL;

@@ -17,7 +17,7 @@ extern void leaf_timer_start(TimestampTz deadline);
 extern bool leaf_timer_stop(void);
 
 /* An error of the server as the error of a step, in the current memory context. */
-extern StepError *leaf_error(const ErrorData *error);
+extern StepError *leaf_error(const Leaf *leaf, const ErrorData *error);
 /* The error of a step whose time was over. */
 extern StepError *leaf_timeout_error(const Leaf *leaf);
 /* True for the fence: another process has recorded this attempt. */

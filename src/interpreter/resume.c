@@ -54,6 +54,7 @@ open_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
 	row->started_at = record->started_at;
 	row->input = record->input;
 	row->error = record->error;
+	row->error_type = record->error_type;
 	row->loop_collection_size = record->loop_collection_size;
 	row->condition_result = record->condition_result;
 	row->branch_taken = record->branch_taken;
@@ -186,7 +187,9 @@ resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	int			count;
 	StepRecord *records;
 	bool	   *ended = palloc0(node->nlines * sizeof(bool));
-	bool		failed = false;
+	int			completed = 0;
+	int			failed = 0;
+	int			skipped = 0;
 
 	scope_children_range(frame->scope, node, row->visit, &from, &to);
 	records = step_children(thread->execution->id, from, to, node->id, false, &count);
@@ -195,16 +198,21 @@ resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		for (int line = 0; line < node->nlines; line++)
 			if (strcmp(records[i].branch_name, node->lines[line].name) == 0)
 				ended[line] = true;
-		if (records[i].scope_outcome != SCOPE_COMPLETED &&
-			records[i].scope_outcome != SCOPE_SKIPPED)
-			failed = true;
+		if (records[i].scope_outcome == SCOPE_COMPLETED)
+			completed++;
+		else if (records[i].scope_outcome == SCOPE_SKIPPED)
+			skipped++;
+		else
+			failed++;
 	}
 	for (int line = 0; line < node->nlines; line++)
 	{
-		if (ended[line] || (failed && node->type == STEP_PARALLEL && node->on_error == ON_ERROR_STOP))
+		if (ended[line] || container_decided(node, completed, failed, skipped))
 			continue;
 		container_enter(thread, node, row->visit, row, line);
+		thread->top->completed = completed;
 		thread->top->failed = failed;
+		thread->top->skipped = skipped;
 		attach_deadline(thread, thread->top, false);
 		resume_top(thread);
 		return;

@@ -216,11 +216,7 @@ step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 	{
 		row->parent_step_id = frame->container->id;
 		if (frame->container->type == STEP_LOOP)
-		{
 			row->loop_iteration_index = frame->child;
-			if (frame->activation_loaded)
-				row->loop_collection_size = frame->total;
-		}
 		else
 			row->branch_name = frame->container->lines[frame->child].name;
 	}
@@ -288,6 +284,28 @@ mapping_error(const char *what, const EvaluateContext *context)
 
 /* --- transitions --- */
 
+/* An error object with one more member. */
+static Jsonb *
+error_with(Jsonb *error, const char *key, const char *text)
+{
+	JsonbParseState *state = NULL;
+	JsonbIterator *it = JsonbIteratorInit(&error->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	while ((token = JsonbIteratorNext(&it, &value, true)) == WJB_KEY ||
+		   token == WJB_VALUE || token == WJB_BEGIN_OBJECT)
+		pushJsonbValue(&state, token, token == WJB_BEGIN_OBJECT ? NULL : &value);
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, key);
+	value.val.string.len = strlen(key);
+	pushJsonbValue(&state, WJB_KEY, &value);
+	value.val.string.val = unconstify(char *, text);
+	value.val.string.len = strlen(text);
+	pushJsonbValue(&state, WJB_VALUE, &value);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
 /* The "output" of a container that has completed; of leaves see thread_leaf_output(). */
 static void
 reshape_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
@@ -299,6 +317,38 @@ reshape_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		row->output = output;
 	else
 		step_fail(row, STATUS_FAILED, mapping_error("output", &context));
+}
+
+/*
+ * A step has failed: does the definition say that its scope goes on?  Then the
+ * row says how.
+ */
+static bool
+failure_is_handled(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
+{
+	EvaluateContext context;
+	Jsonb	   *value;
+
+	switch (node->on_failure)
+	{
+		case ON_FAILURE_FAIL:
+			break;
+		case ON_FAILURE_IGNORE:
+			row->on_failure = "ignored";
+			return true;
+		case ON_FAILURE_DEFAULT:
+			evaluate_in(thread, frame, &context);
+			value = evaluate_template(&context, node->failure_default);
+			if (value != NULL)
+			{
+				row->on_failure = "default";
+				row->output = value;
+				return true;
+			}
+			row->error = error_with(row->error, "default_error", context.message);
+			break;
+	}
+	return false;
 }
 
 /*
@@ -322,27 +372,7 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 
 	/* a scope whose time is over, or that is being cancelled, is not kept going */
 	if (failed && row->status != STATUS_CANCELLED && !scope_expired)
-	{
-		if (node->on_failure == ON_FAILURE_IGNORE)
-		{
-			row->on_failure = "ignored";
-			failed = false;
-		}
-		else if (node->on_failure == ON_FAILURE_DEFAULT)
-		{
-			EvaluateContext context;
-			Jsonb	   *value;
-
-			evaluate_in(thread, frame, &context);
-			value = evaluate_template(&context, node->failure_default);
-			if (value != NULL)
-			{
-				row->on_failure = "default";
-				row->output = value;
-				failed = false;
-			}
-		}
-	}
+		failed = !failure_is_handled(thread, frame, node, row);
 
 	if (failed)
 	{
@@ -483,7 +513,9 @@ thread_leaf_output(Thread *thread, Jsonb *result)
 
 	if (thread->leaf.is_condition || node->output == NULL)
 		return result;
+	thread->leaf.reshaping = true;
 	output = evaluate_output(thread, thread->top, node, result, &context);
+	thread->leaf.reshaping = (output == NULL);
 	if (output == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
@@ -527,7 +559,7 @@ thread_leaf_succeeded(Thread *thread, Jsonb *output)
 		JsonbExtractScalar(&output->root, &value);
 		result = (value.type == jbvBool && value.val.boolean);
 		if (leaf->node->type == STEP_LOOP)
-			loop_condition_decided(thread, thread->top, result);
+			loop_condition_decided(thread, thread->top, result, NULL);
 		else
 			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, result, NULL);
 	}
@@ -556,27 +588,19 @@ thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
 	{
 		/* a condition that cannot be evaluated is false, and says why */
 		if (leaf->node->type == STEP_LOOP)
-			loop_condition_decided(thread, thread->top, false);
+			loop_condition_decided(thread, thread->top, false, error->message);
 		else
 			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, false,
 								error->message);
 	}
+	else if (leaf->is_condition && leaf->node->type == STEP_LOOP)
+		container_cut_short(thread, thread->top, status, error);
 	else
 	{
-		Frame	   *frame = thread->top;
-		StepRow    *row;
+		StepRow    *row = leaf_row(thread);
 
-		if (leaf->is_condition && leaf->node->type == STEP_LOOP)
-		{
-			/* the loop itself ends: its row is open, one scope further out */
-			row = frame->row;
-			thread_pop(thread);
-			frame = thread->top;
-		}
-		else
-			row = leaf_row(thread);
 		step_fail(row, status, error);
-		step_ended(thread, frame, leaf->node, row);
+		step_ended(thread, thread->top, leaf->node, row);
 	}
 	MemoryContextSwitchTo(oldcontext);
 }

@@ -54,6 +54,7 @@ typedef struct Leaf
 	const char *agent_name;
 	SqlTask		task;
 	bool		transaction_none;
+	bool		reshaping;		/* its SQL has run; "output" is being evaluated */
 	Jsonb	   *input;
 	TimestampTz started_at;
 	TimestampTz deadline;		/* of the step or of a scope around it; DT_NOEND = none */
@@ -98,7 +99,9 @@ typedef struct Frame
 	Jsonb	   *collection;		/* {"collection": [..]} */
 	int			total;			/* children; -1 = open end (while, until) */
 	bool		activation_loaded;
-	bool		failed;			/* some child failed (children run one after the other) */
+	int			completed;		/* children that ended, by how (they run one after the other) */
+	int			failed;
+	int			skipped;
 } Frame;
 
 typedef struct Thread
@@ -189,11 +192,13 @@ extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node, boo
 extern Frame *container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int child);
 extern ThreadAction container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, int total);
 extern ThreadAction container_open(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again);
+extern bool container_decided(const PlanNode *node, int completed, int failed, int skipped);
 extern void conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, int line, bool result, const char *error);
 extern void container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last);
 extern bool loop_continue(Thread *thread, Frame *frame);
-extern void loop_condition_decided(Thread *thread, Frame *frame, bool result);
+extern void loop_condition_decided(Thread *thread, Frame *frame, bool result, const char *why);
 extern void container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row);
+extern void container_cut_short(Thread *thread, Frame *frame, StepStatus status, const StepError *error);
 
 /* resolve.c */
 extern void evaluate_in(Thread *thread, Frame *frame, EvaluateContext *context);
