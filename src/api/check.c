@@ -24,14 +24,24 @@ check_sql(const char *sql, const char *step_id, const char *path,
 {
 	int			position = 0;
 	char	   *message = check_sql_syntax(sql, &position);
+	const char *hint = NULL;
+
+	/* the mistake of everybody who has used another engine before */
+	if (strstr(sql, "${") != NULL)
+		hint = "Give the value in \"input_mapping\" and write input.name, or in \"params\" and write $1.";
 
 	if (message == NULL)
+	{
+		if (hint != NULL)
+			problem_add(problems, PROBLEM_WARNING, path, step_id, hint,
+						"\"${\" in SQL is text, not a reference");
 		return;
+	}
 	if (position > 0)
-		problem_add(problems, PROBLEM_ERROR, path, step_id, NULL,
+		problem_add(problems, PROBLEM_ERROR, path, step_id, hint,
 					"%s (position %d in the SQL)", message, position);
 	else
-		problem_add(problems, PROBLEM_ERROR, path, step_id, NULL, "%s", message);
+		problem_add(problems, PROBLEM_ERROR, path, step_id, hint, "%s", message);
 	pfree(message);
 }
 

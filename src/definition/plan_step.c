@@ -169,16 +169,15 @@ build_settings(Builder *builder, const Place *place, const char *field,
 static void
 build_on_failure(Builder *builder, PlanNode *node, const Place *place)
 {
-	static const char *const choices[] = {"fail", "ignore", NULL};
 	const Json *value = field_get(place, "on_failure");
 	Place		below;
 
 	if (value == NULL)
 		return;
-	if (json_kind(value) == JSON_STRING)
+	if (json_kind(value) == JSON_STRING &&
+		(strcmp(json_string(value), "fail") == 0 || strcmp(json_string(value), "ignore") == 0))
 	{
-		node->on_failure = (OnFailure) field_choice(builder, place, "on_failure",
-													choices, ON_FAILURE_FAIL);
+		node->on_failure = strcmp(json_string(value), "fail") == 0 ? ON_FAILURE_FAIL : ON_FAILURE_IGNORE;
 		return;
 	}
 	if (json_kind(value) != JSON_OBJECT || json_get(value, "default") == NULL)

@@ -61,7 +61,7 @@ test_documents(void)
 	REFUSED("unknown default", "{`name`: `t`, `defaults`: {`timeout`: 1}, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
 			"defaults.timeout", "unknown field `timeout`", NULL);
 	REFUSED("default that is wrong is reported once", "{`name`: `t`, `defaults`: {`on_failure`: `x`}, `start_step`: `a`, `steps`: {" AGENT_TO("a", "b") ", " AGENT("b") "}}",
-			"defaults.on_failure", "`on_failure` must be `fail` or `ignore`, not `x`", NULL);
+			"defaults.on_failure", "`on_failure` must be `fail`, `ignore` or {`default`: value}", NULL);
 	WARNED("alias in defaults", "{`name`: `t`, `defaults`: {`retry_strategy`: {}}, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
 		   "defaults.retry_strategy", "`retry` is stored, but not applied by this version of pg_workflow");
 	REFUSED("name of a setting", "{`name`: `t`, `settings`: {`a b`: 1}, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
@@ -139,7 +139,7 @@ test_steps(void)
 	REFUSED("max_visits", STEPS("`a`: {`agent_name`: `x`, `max_visits`: 1000001}"), "steps.a.max_visits",
 			"`max_visits` must be an integer between 1 and 1000000", NULL);
 	REFUSED("on_failure", STEPS("`a`: {`agent_name`: `x`, `on_failure`: `retry`}"), "steps.a.on_failure",
-			"`on_failure` must be `fail` or `ignore`, not `retry`", NULL);
+			"`on_failure` must be `fail`, `ignore` or {`default`: value}", NULL);
 	REFUSED("on_failure of a wrong kind", STEPS("`a`: {`agent_name`: `x`, `on_failure`: {`else`: 1}}"), "steps.a.on_failure",
 			"`on_failure` must be `fail`, `ignore` or {`default`: value}", NULL);
 	REFUSED("on_failure with more", STEPS("`a`: {`agent_name`: `x`, `on_failure`: {`default`: 1, `log`: true}}"), "steps.a.on_failure.log",
