@@ -76,9 +76,11 @@ static StepError *
 leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 {
 	const Agent *agent = agent_find(node->agent_name);
+	bool		lost = (agent != NULL && agent->kind == AGENT_FUNCTION &&
+						!OidIsValid(agent->function));
 	StepError  *error;
 
-	if (agent != NULL && agent->active && agent->kind != AGENT_QUEUE)
+	if (agent != NULL && agent->active && agent->kind != AGENT_QUEUE && !lost)
 	{
 		leaf->task.kind = agent->kind == AGENT_FUNCTION ? SQL_TASK_FUNCTION : SQL_TASK_STATEMENTS;
 		leaf->task.function = agent->function;
@@ -97,6 +99,14 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 		error->sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
 		error->message = psprintf("agent \"%s\" does not exist", node->agent_name);
 		error->hint = "Register it with workflow.register_agent().";
+	}
+	else if (lost && agent->active)
+	{
+		error->type = "AgentNotFound";
+		error->sqlerrcode = ERRCODE_UNDEFINED_FUNCTION;
+		error->message = psprintf("function %s of agent \"%s\" does not exist",
+								  agent->function_name, node->agent_name);
+		error->hint = "Create the function, or use workflow.register_agent() again.";
 	}
 	else if (!agent->active)
 	{
