@@ -28,6 +28,7 @@
 #include "pgstat.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "executor/drive.h"
@@ -75,6 +76,12 @@ begin(Driver *driver)
 	driver->leaf_done = false;
 	HOLD_CANCEL_INTERRUPTS();
 	MemoryContextSwitchTo(driver->context);
+
+	/* the scheduler finds out why this process has gone */
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetAuthenticatedUserId())))
+		ereport(FATAL,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist any more", GetAuthenticatedUserId())));
 }
 
 /*

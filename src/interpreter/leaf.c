@@ -64,6 +64,8 @@ leaf_timer_stop(void)
 	if (timer_armed)
 		disable_timeout(leaf_timer, false);
 	timer_armed = false;
+	if (compat_is_background_worker())
+		disable_timeout(STATEMENT_TIMEOUT, false);
 	return timer_fired;
 }
 

@@ -13,7 +13,7 @@
 
 /* Cancel the running statement at deadline (DT_NOEND: never). */
 extern void leaf_timer_start(TimestampTz deadline);
-/* Stop it; true when it has fired. */
+/* Stop it, and what arm_statement_timeout() started; true when it has fired. */
 extern bool leaf_timer_stop(void);
 
 /* An error of the server as the error of a step, in the current memory context. */

@@ -14,7 +14,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -419,7 +422,13 @@ resolve_workflow_field(Thread *thread, const Reference *reference, Jsonb **value
 	else if (strcmp(reference->field, "version") == 0)
 		*value = jsonb_from_int64(execution->version);
 	else if (strcmp(reference->field, "started_at") == 0)
-		*value = jsonb_from_string(timestamptz_to_str(execution->started_at));
+	{
+		char		text[MAXDATELEN + 1];
+
+		/* as to_jsonb() gives it, whatever DateStyle is */
+		JsonEncodeDateTime(text, TimestampTzGetDatum(execution->started_at), TIMESTAMPTZOID, NULL);
+		*value = jsonb_from_string(text);
+	}
 	else
 	{
 		*why = psprintf("workflow has no field \"%s\"", reference->field);

@@ -88,6 +88,7 @@ try_run(const SqlTask *task, MemoryContext context,
 	PG_TRY();
 	{
 		apply_settings(task);
+		arm_statement_timeout();
 		*result = run_in_portal(task, context, result_context);
 	}
 	PG_CATCH();

@@ -28,6 +28,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -35,6 +36,7 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timeout.h"
 
 #include "interpreter/evaluate.h"
 #include "interpreter/prepared.h"
@@ -59,6 +61,7 @@ run_sql(const SqlTask *task)
 	Jsonb	   *result;
 
 	apply_settings(task);
+	arm_statement_timeout();
 
 	/*
 	 * An executor's transaction is read-write for our own rows.  In a session
@@ -91,6 +94,13 @@ apply_settings(const SqlTask *task)
 								 task->settings[i].value,
 								 superuser() ? PGC_SUSET : PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+arm_statement_timeout(void)
+{
+	if (StatementTimeout > 0 && compat_is_background_worker())
+		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
 }
 
 static void

@@ -55,6 +55,12 @@ extern Jsonb *run_sql(const SqlTask *task);
 extern Jsonb *run_sql_outside_transaction(const SqlTask *task);
 
 /*
+ * In an executor, where the server does not do it: limit what follows by
+ * statement_timeout.  leaf_timer_stop() ends that.
+ */
+extern void arm_statement_timeout(void);
+
+/*
  * Parse only, for define time: NULL or what is wrong, with *position (1-based).
  * Needs no catalog access.
  */

@@ -112,6 +112,7 @@ typedef struct PoolExecutor
 	TimestampTz asked_to_stop;	/* when, 0: it was not */
 	int64		asked_execution;	/* which of several executions, 0: all */
 	TimestampTz since;			/* idle or busy */
+	TimestampTz launched_at;
 	RunKind		kind;			/* of the run it does */
 	int			nruns;			/* RUN_START: several executions */
 	ReadyRun   *runs[RUN_MAX_EXECUTIONS];

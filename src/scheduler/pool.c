@@ -27,6 +27,8 @@
 
 /* Time between two attempts to get a worker when there was none to be had, ms. */
 #define LAUNCH_RETRY_MS 1000
+/* A lack of workers is over when there has been none for this long, ms. */
+#define EXHAUSTION_OVER_MS 60000
 /* Executors of a role that may end before they are idle before its executions fail. */
 #define MAX_FAILED_STARTS 5
 
@@ -36,6 +38,7 @@ static dlist_head executors;
 static int	nexecutors = 0;
 static bool exhausted = false;	/* told that there are no workers */
 static TimestampTz launch_retry_at = 0;
+static bool launch_refused = false;	/* none can be had in this round */
 
 void
 pool_initialize(DatabaseEntry *entry, uint32 generation)
@@ -80,6 +83,12 @@ static bool
 is_idle(const PoolExecutor *executor)
 {
 	return !executor->starting && !executor->busy && !executor->leaving;
+}
+
+static bool
+is_staying(const PoolExecutor *executor)
+{
+	return !executor->leaving;
 }
 
 static PoolExecutor *
@@ -185,10 +194,16 @@ pool_reap(void)
 
 /* --- launching --- */
 
-/* Say once that there are fewer executors than wanted, and once that it is over. */
+/*
+ * Say once that there are fewer executors than wanted, and once that it is over: a
+ * worker that comes free now and then does not end it.
+ */
 static void
 note_exhaustion(bool now_exhausted, const char *limit)
 {
+	if (!now_exhausted && exhausted &&
+		!TimestampDifferenceExceeds(launch_retry_at, GetCurrentTimestamp(), EXHAUSTION_OVER_MS))
+		return;
 	if (now_exhausted && !exhausted)
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -211,7 +226,7 @@ launch(Oid role)
 	int			slot;
 	bool		registered;
 
-	if (now < launch_retry_at || now < role_queue(role)->retry_at)
+	if (now < launch_retry_at)
 		return false;
 	slot = slot_allocate(database->database, role, scheduler_generation);
 	if (slot < 0)
@@ -236,6 +251,7 @@ launch(Oid role)
 	executor->handle = handle;
 	executor->starting = true;
 	executor->since = now;
+	executor->launched_at = now;
 	dlist_push_tail(&executors, &executor->node);
 	nexecutors++;
 	return true;
@@ -248,28 +264,6 @@ let_go(PoolExecutor *executor)
 	slot_request_exit(executor->slot);
 }
 
-/* An idle executor of a role that has nothing to do makes room for another role. */
-static bool
-make_room(Oid for_role)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &executors)
-	{
-		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
-
-		if (executor->leaving)
-			return true;		/* somebody is on the way out already */
-		if (executor->role != for_role && is_idle(executor) &&
-			role_queue(executor->role)->count == 0)
-		{
-			let_go(executor);
-			return true;
-		}
-	}
-	return false;
-}
-
 /* --- dispatch --- */
 
 /* Can a run of this role be given to somebody, now or by launching? */
@@ -278,8 +272,9 @@ role_is_usable(RoleQueue *queue)
 {
 	if (find_idle(queue->role) != NULL)
 		return true;
-	return count_executors(queue->role, is_starting) < queue->count &&
-		nexecutors < pool_limit();
+	return !launch_refused && nexecutors < pool_limit() &&
+		count_executors(queue->role, is_starting) < queue->count &&
+		(queue->retry_at == 0 || queue->retry_at <= GetCurrentTimestamp());
 }
 
 /* Put one run, or several fresh executions, into the slot of an idle executor. */
@@ -386,12 +381,80 @@ role_has_work(RoleQueue *queue)
 	return role_is_usable(queue) && first_may_run(queue);
 }
 
+/* Has the role work and no executor to do it, nor one on the way? */
+static bool
+role_is_starved(RoleQueue *queue)
+{
+	return count_executors(queue->role, is_staying) == 0 &&
+		(queue->retry_at == 0 || queue->retry_at <= GetCurrentTimestamp()) &&
+		first_may_run(queue);
+}
+
+/*
+ * Runs wait and no executor can be added: one of another role has to go.  Who has
+ * nothing to do goes at once.  For a role that has no executor at all one of the role
+ * that has most goes, after the run it does: each role gets its turn, of at
+ * least workflow.run_quantum.
+ */
+static void
+make_room(TimestampTz now)
+{
+	RoleQueue  *starved = ready_best_role(role_is_starved);
+	PoolExecutor *victim = NULL;
+	int			most = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+		int			count;
+
+		if (executor->leaving)
+			return;				/* somebody is on the way out already */
+		if (is_idle(executor) && role_queue(executor->role)->count == 0)
+		{
+			let_go(executor);
+			return;
+		}
+		if (starved == NULL || executor->starting ||
+			!TimestampDifferenceExceeds(executor->launched_at, now, setting_run_quantum))
+			continue;
+		count = count_executors(executor->role, is_staying);
+		if (count > most)
+		{
+			most = count;
+			victim = executor;
+		}
+	}
+	if (victim != NULL)
+		let_go(victim);
+}
+
+/* Who has had nothing to do for long goes home. */
+static void
+dismiss_idle(TimestampTz now)
+{
+	dlist_iter	iter;
+
+	if (setting_executor_idle_timeout <= 0)
+		return;
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *idle = dlist_container(PoolExecutor, node, iter.cur);
+
+		if (is_idle(idle) &&
+			TimestampDifferenceExceeds(idle->since, now, setting_executor_idle_timeout))
+			let_go(idle);
+	}
+}
+
 void
 pool_dispatch(void)
 {
 	RoleQueue  *queue;
 	TimestampTz now;
 
+	launch_refused = false;
 	while ((queue = ready_best_role(role_has_work)) != NULL)
 	{
 		PoolExecutor *executor = find_idle(queue->role);
@@ -399,36 +462,13 @@ pool_dispatch(void)
 		if (executor != NULL)
 			assign(executor, queue);
 		else if (!launch(queue->role))
-			break;
+			launch_refused = true;	/* those that have executors go on */
 	}
 
-	/* somebody of another role may be in the way */
-	if (ready_total() > 0 && nexecutors >= pool_limit())
-	{
-		dlist_iter	iter;
-		bool		any_idle = false;
-
-		dlist_foreach(iter, &executors)
-			any_idle |= is_idle(dlist_container(PoolExecutor, node, iter.cur));
-		if (any_idle)
-			make_room(InvalidOid);
-	}
-
-	/* who has had nothing to do for long goes home */
 	now = GetCurrentTimestamp();
-	if (setting_executor_idle_timeout > 0)
-	{
-		dlist_iter	iter;
-
-		dlist_foreach(iter, &executors)
-		{
-			PoolExecutor *idle = dlist_container(PoolExecutor, node, iter.cur);
-
-			if (is_idle(idle) &&
-				TimestampDifferenceExceeds(idle->since, now, setting_executor_idle_timeout))
-				let_go(idle);
-		}
-	}
+	if (ready_total() > 0 && (launch_refused || nexecutors >= pool_limit()))
+		make_room(now);
+	dismiss_idle(now);
 }
 
 /* --- giving way --- */
@@ -528,6 +568,8 @@ pool_next_timeout(TimestampTz now)
 			next = Min(next, launch_retry_at);
 		if (nexecutors < pool_limit())
 			next = Min(next, TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS));
+		else if (ready_best_role(role_is_starved) != NULL)
+			next = Min(next, TimestampTzPlusMilliseconds(now, setting_run_quantum));
 	}
 	dlist_foreach(iter, &executors)
 	{

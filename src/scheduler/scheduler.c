@@ -167,6 +167,14 @@ execution_give_up(LiveExecution *execution, const char *error_type, const char *
 	write_end(id, STOP_ENDED, error_type, error);
 }
 
+/* The same, because nobody can run as its role. */
+static void
+give_up_for_role(LiveExecution *execution, const char *reason)
+{
+	execution_give_up(execution, "RoleCannotRun", reason,
+					  "No executor can connect as the role that started the execution; see the server log.");
+}
+
 /* --- recovery --- */
 
 /*
@@ -228,6 +236,7 @@ run_lost(PoolExecutor *executor, const char *why)
 		ReadyRun   *run = executor->runs[i];
 		LiveExecution *execution = run->execution;
 		ClaimedExecution *recovered;
+		char	   *reason;
 		int			count;
 
 		execution->running--;
@@ -247,8 +256,15 @@ run_lost(PoolExecutor *executor, const char *why)
 		}
 
 		scheduler_begin();
+		reason = role_cannot_run(execution->role);
 		count = executions_recover(execution->id, &recovered);
 		scheduler_commit(true);
+		if (reason != NULL)
+		{
+			pfree(run);
+			give_up_for_role(execution, reason);
+			continue;
+		}
 		if (count == 0)
 		{
 			/* it had ended */
@@ -304,8 +320,7 @@ role_failed(Oid role, const char *why)
 		return;
 
 	while ((run = ready_first(queue)) != NULL)
-		execution_give_up(run->execution, "RoleCannotRun", reason,
-						  "No executor can connect as the role that started the execution; see the server log.");
+		give_up_for_role(run->execution, reason);
 	queue->failed_starts = 0;
 	queue->retry_at = 0;
 }
@@ -494,19 +509,28 @@ look_for_cancels(void)
 	}
 }
 
-/* Claim pending executions, as many as will soon find an executor. */
+/*
+ * Claim pending executions, as many as will soon find an executor.  Roles change
+ * after start(): those that cannot connect any more are not given to an executor
+ * that connected in time.
+ */
 static void
 look_for_work(void)
 {
 	int			window = pool_limit() * RUN_MAX_EXECUTIONS;
 	int			wanted = window - ready_total();
 	ClaimedExecution *claimed;
+	char	  **reasons;
 	int			count;
 
 	if (!look_for_pending || !setting_enabled || wanted < window / 2)
 		return;
 	scheduler_begin();
 	count = executions_claim(wanted, &claimed);
+	reasons = palloc(Max(count, 1) * sizeof(char *));
+	for (int i = 0; i < count; i++)
+		reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role
+			? reasons[i - 1] : role_cannot_run(claimed[i].role);
 	next_start_at = executions_next_start();
 	look_for_pending = (count >= wanted);
 	if (!look_for_pending && executions_pending_left())
@@ -517,7 +541,11 @@ look_for_work(void)
 	{
 		LiveExecution *execution = live_add(&claimed[i]);
 
-		if (execution != NULL)
+		if (execution == NULL)
+			continue;
+		if (reasons[i] != NULL)
+			give_up_for_role(execution, reasons[i]);
+		else
 			ready_add(execution, RUN_START, NULL, NULL, -1, 0);
 	}
 }

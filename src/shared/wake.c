@@ -9,6 +9,10 @@
  *	  set after a commit is never lost.  Nothing here can fail: it runs behind the
  *	  commit.
  *
+ *	  It runs as late as it can, when the transaction has sent its invalidations
+ *	  and released its locks: who is woken sees the functions and roles it has
+ *	  changed, and need not wait for it.
+ *
  *	  Wake-ups asked for in a subtransaction that is rolled back are sent all the
  *	  same: the scheduler looks and finds nothing.  A prepared transaction wakes
  *	  nobody when it is prepared; COMMIT PREPARED wakes the scheduler for
@@ -22,6 +26,7 @@
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "utils/resowner.h"
 
 #include "shared/slots.h"
 
@@ -30,10 +35,13 @@ DatabaseEntry *my_database_entry = NULL;
 
 static uint32 reasons_at_commit = 0;
 static bool launcher_at_commit = false;
+static bool committed = false;	/* and not sent yet */
 static bool callback_registered = false;
 
 static void register_callback(void);
 static void wake_xact_callback(XactEvent event, void *argument);
+static void wake_release_callback(ResourceReleasePhase phase, bool commit,
+								  bool top_level, void *argument);
 
 /*
  * Wake this database's scheduler when the current transaction commits.  Needs a
@@ -58,37 +66,31 @@ wake_launcher_at_commit(void)
 	launcher_at_commit = true;
 }
 
-/* The callback cannot be taken away again, so it is registered once per process. */
+/* Callbacks cannot be taken away again, so they are registered once per process. */
 static void
 register_callback(void)
 {
 	if (callback_registered)
 		return;
 	RegisterXactCallback(wake_xact_callback, NULL);
+	RegisterResourceReleaseCallback(wake_release_callback, NULL);
 	callback_registered = true;
 }
 
-/* At the end of a transaction: send what was asked for, or forget it. */
+/* At the end of a transaction: have what was asked for sent, or forget it. */
 static void
 wake_xact_callback(XactEvent event, void *argument pg_attribute_unused())
 {
-	uint32		reasons = reasons_at_commit;
-	bool		launcher = launcher_at_commit;
-
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PARALLEL_COMMIT:
-			reasons_at_commit = 0;
-			launcher_at_commit = false;
-			if (reasons != 0)
-				wake_scheduler(MyDatabaseId, reasons);
-			if (launcher)
-				wake_launcher();
+			committed = true;
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PARALLEL_ABORT:
 		case XACT_EVENT_PREPARE:
+			committed = false;
 			reasons_at_commit = 0;
 			launcher_at_commit = false;
 			break;
@@ -97,6 +99,25 @@ wake_xact_callback(XactEvent event, void *argument pg_attribute_unused())
 		case XACT_EVENT_PRE_PREPARE:
 			break;
 	}
+}
+
+/* The last phase of a commit: send. */
+static void
+wake_release_callback(ResourceReleasePhase phase, bool commit pg_attribute_unused(),
+					  bool top_level, void *argument pg_attribute_unused())
+{
+	uint32		reasons = reasons_at_commit;
+	bool		launcher = launcher_at_commit;
+
+	if (!committed || !top_level || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	committed = false;
+	reasons_at_commit = 0;
+	launcher_at_commit = false;
+	if (reasons != 0)
+		wake_scheduler(MyDatabaseId, reasons);
+	if (launcher)
+		wake_launcher();
 }
 
 /*

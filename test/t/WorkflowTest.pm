@@ -7,11 +7,13 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use JSON::PP;
 use PostgreSQL::Test::Cluster;
 
 our @EXPORT = qw(
   workflow_cluster install_extension start_endless wait_for_schedulers
   wait_for_endless wait_for_status worker_pid schedulers
+  define_sql run_execution step_rows
 );
 
 # A running cluster with the library preloaded; settings are lines of
@@ -99,6 +101,43 @@ sub wait_for_status
 
 	return $node->poll_query_until($database,
 		"SELECT status = '$status' FROM workflow.executions WHERE id = $id");
+}
+
+# Define a workflow of SQL steps that run one after the other: s1, s2 ..  A step is
+# its SQL, or a hash of its fields.
+sub define_sql
+{
+	my ($node, $database, $name, @steps) = @_;
+	my $number = 0;
+	my @drafts = map {
+		{ id => 's' . ++$number, type => 'sql', result => 'value',
+			(ref $_ ? %$_ : (sql => $_)) }
+	} @steps;
+	my $definition = encode_json({ name => $name, steps => \@drafts });
+
+	$node->safe_psql($database, "SELECT workflow.define(\$definition\$$definition\$definition\$)");
+	return;
+}
+
+# Start an execution, as a role when one is given, wait for its end and give its id.
+sub run_execution
+{
+	my ($node, $database, $workflow, $role) = @_;
+	my $as = defined $role ? "SET ROLE $role;" : '';
+	my $id = $node->safe_psql($database, "$as SELECT workflow.start('$workflow')");
+
+	$node->safe_psql($database, "SELECT FROM workflow.wait($id, '60 s')");
+	return $id;
+}
+
+# The steps of an execution in order, each as "step status output-or-error-type".
+sub step_rows
+{
+	my ($node, $database, $id) = @_;
+
+	return $node->safe_psql($database, qq{
+		SELECT step_id || ' ' || status || ' ' || coalesce(error_type, output #>> '{}', 'null')
+		FROM workflow.step_executions WHERE execution_id = $id ORDER BY started_at, completed_at});
 }
 
 # Process id of the launcher, or of a scheduler or an executor of a database.
