@@ -1,0 +1,167 @@
+# Steps that take their process, or the server, down each time they run: the
+# execution fails as CrashLoop, and nobody else pays for it.
+
+use strict;
+use warnings FATAL => 'all';
+
+use CrashTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('crash_loop');
+$node->init;
+$node->append_conf(
+	'postgresql.conf', q{
+shared_preload_libraries = 'pg_workflow'
+max_worker_processes = 20
+workflow.max_executors = 4
+restart_after_crash = on
+fsync = off
+log_line_prefix = '%m [%p] %b '
+});
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE w');
+$node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
+effects_table($node, 'w');
+is($node->safe_psql('w', 'SHOW workflow.max_recoveries'), 3, 'three times by default');
+
+# A crash of the server ends the test's sessions too, so what a step waits for is
+# a row.
+$node->safe_psql(
+	'w', q{
+	CREATE TABLE gate (closed boolean);
+	CREATE FUNCTION pass_gate() RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		RAISE LOG 'trying bystander';
+		WHILE EXISTS (SELECT FROM gate) LOOP
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+		RETURN 'passed';
+	END $$;
+	CREATE FUNCTION die(how text, name text) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		RAISE LOG 'trying %', name;
+		IF how = 'fatal' THEN
+			PERFORM pg_terminate_backend(pg_backend_pid());
+		ELSE
+			COPY (SELECT 1) TO PROGRAM 'kill -9 $PPID';
+		END IF;
+		PERFORM pg_sleep(60);
+	END $$;
+});
+define_workflow($node, 'w', 'bystander', 'one', { step('one', 0, next_step => 'wait'),
+	wait => { type => 'sql', sql => 'SELECT pass_gate()', result => 'value', next_step => 'last' },
+	step('last', 0) });
+define_workflow($node, 'w', 'short', 'one', { step('one', 0, next_step => 'two'), step('two', 0) });
+foreach my $how ('fatal', 'kill')
+{
+	define_workflow($node, 'w', "poison_$how", 'before', { step('before', 0, next_step => 'poison'),
+		poison => { type => 'sql', sql => "SELECT die('$how', 'poison_$how')", next_step => 'behind' },
+		step('behind', 0) });
+	define_workflow($node, 'w', "poison_${how}_inside", 'block', {
+		block => { type => 'parallel', parallel_steps => [ 'good', 'inner' ] },
+		step('good', 0),
+		inner => { type => 'loop', loop_config => { collection => '${workflow.input.items}', loop_body => ['poison'] } },
+		poison => { type => 'sql', sql => "SELECT die('$how', 'poison_${how}_inside')" } });
+}
+
+sub tries
+{
+	my ($name) = @_;
+	my @found = slurp_file($node->logfile) =~ /trying $name$/mg;
+
+	return scalar @found;
+}
+
+# Questions while the server crashes and comes back.
+sub wait_until
+{
+	my ($sql, $name) = @_;
+
+	ok($node->poll_query_until('w', $sql), $name) or diagnose($node, 'w');
+	return;
+}
+
+sub start
+{
+	my ($workflow, $priority) = @_;
+
+	return $node->safe_psql('w', "SELECT workflow.start('$workflow', '{\"items\": [1, 2]}', priority => $priority)");
+}
+
+sub check_poison
+{
+	my ($id, $name) = @_;
+
+	wait_until("SELECT status = 'failed' FROM workflow.executions WHERE id = $id", "$name fails");
+	is( $node->safe_psql('w', qq{
+			SELECT error_type, error ->> 'type', error ->> 'message', recoveries, completed_at IS NOT NULL
+			FROM workflow.executions WHERE id = $id}),
+		'CrashLoop|CrashLoop|the execution was recovered too often without progress|3|t',
+		"$name fails as CrashLoop, and says why");
+	like($node->safe_psql('w', "SELECT error ->> 'detail' FROM workflow.executions WHERE id = $id"),
+		qr/max_recoveries|the executor ended/, "$name: the detail helps");
+	# a sibling that completes in between is progress, and the count starts anew
+	my $most = $name =~ /inside/ ? 6 : 3;
+	cmp_ok(tries($name), '>=', 3, "$name was tried as often as allowed");
+	cmp_ok(tries($name), '<=', $most, "$name was not tried more often");
+	return;
+}
+
+# --- one process dies ---
+
+$node->safe_psql('w', 'INSERT INTO gate VALUES (true)');
+my $bystander = start('bystander', 0);
+wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'a bystander runs');
+foreach my $name ('poison_fatal', 'poison_fatal_inside')
+{
+	my $id = start($name, 0);
+	my $short = start('short', 0);
+
+	check_poison($id, $name);
+	wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
+}
+is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $bystander"),
+	'running|0', 'the bystander noticed nothing');
+is(tries('bystander'), 1, 'nor was it run again');
+
+# --- the server dies, and the poison is tried first ---
+
+my $poison = start('poison_kill', 10);
+check_poison($poison, 'poison_kill');
+wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander runs again');
+is($node->safe_psql('w', "SELECT status, recoveries <= 2 FROM workflow.executions WHERE id = $bystander"),
+	'running|t', 'it is not counted out');
+my $short = start('short', 0);
+wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
+
+$node->safe_psql('w', 'DELETE FROM gate');
+wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'the bystander completes');
+
+# --- the server dies, and the bystander is tried first ---
+
+$node->safe_psql('w', 'INSERT INTO gate VALUES (true)');
+$bystander = start('bystander', 0);
+wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'another bystander runs');
+# it waits for the bystander when both are suspects, and that is when we look
+$poison = start('poison_kill_inside', -10);
+wait_until("SELECT count(*) = 2 FROM workflow.executions WHERE id IN ($poison, $bystander) AND recoveries = 2",
+	'the server crashes until both are suspects');
+wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander is tried alone');
+my $tries = tries('poison_kill_inside');
+$short = start('short', 0);
+wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
+is(tries('poison_kill_inside'), $tries, 'the other suspect waits');
+is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $bystander"),
+	'running|2', 'the bystander is not counted out');
+$node->safe_psql('w', 'DELETE FROM gate');
+check_poison($poison, 'poison_kill_inside');
+wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'the bystander completes');
+
+check_finished($node, 'w', 'at the end');
+check_effects($node, 'w', 'true', 'at the end');
+check_pool($node, 'w', 'at the end');
+$node->stop('fast');
+
+done_testing();
