@@ -36,8 +36,6 @@ SELECT statement, pg_temp.state_of(statement) FROM (VALUES
   ($s$SELECT workflow.extension_ready()$s$),
   ($s$SELECT workflow.grant_usage('errors_no_such_role')$s$),
   ($s$UPDATE workflow.definitions SET name = 'x'$s$),
-  ($s$INSERT INTO workflow.step_executions (execution_id, started_at, scope, step_id, step_type, status)
-      VALUES (1, now(), '', 'a', 'set', 'nonsense')$s$),
   ($s$INSERT INTO workflow.executions (definition_id, workflow, version, status, role, input)
       VALUES (1, 'x', 1, 'nonsense', 'pg_monitor', '{}')$s$)
 ) AS v (statement);
