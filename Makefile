@@ -53,6 +53,7 @@ OBJS = \
 	src/interpreter/resolve.o \
 	src/interpreter/results.o \
 	src/interpreter/resume.o \
+	src/interpreter/retry.o \
 	src/interpreter/run_outside.o \
 	src/interpreter/run_sql.o \
 	src/interpreter/scope.o \
@@ -63,6 +64,7 @@ OBJS = \
 	src/state/executions.o \
 	src/state/state.o \
 	src/state/steps.o \
+	src/definition/error_names.o \
 	src/definition/explain.o \
 	src/definition/expression.o \
 	src/definition/expression_lexer.o \
@@ -78,6 +80,7 @@ OBJS = \
 	src/definition/plan.o \
 	src/definition/plan_conditional.o \
 	src/definition/plan_container.o \
+	src/definition/plan_retry.o \
 	src/definition/plan_step.o \
 	src/definition/problem.o \
 	src/definition/reach.o \
@@ -114,7 +117,7 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions agents start api_errors security run_sql
+REGRESS = install expression definitions agents start api_errors security run_sql retry
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION =

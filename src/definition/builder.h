@@ -74,6 +74,7 @@ typedef struct Builder
 #define FIELD_OF_CONDITION (1 << 15)
 #define FIELD_OF_CASE (1 << 16)
 #define FIELD_OF_ON_FAILURE (1 << 17)
+#define FIELD_OF_RETRY (1 << 18)
 
 /* --- fields.c --- */
 
@@ -120,6 +121,10 @@ extern void build_settings(Builder *builder, const Place *place, const char *fie
 						   PlanSetting **settings, int *nsettings);
 extern Condition *build_condition(Builder *builder, const Place *place,
 								  const char *field, const Json *value);
+
+/* --- plan_retry.c --- */
+
+extern void build_retry(Builder *builder, PlanNode *node, const Place *place);
 
 /* --- plan_container.c --- */
 

@@ -81,6 +81,8 @@ build_header(Builder *builder, const Place *place)
 										  1, MAX_TIMEOUT_SECONDS, 0);
 	plan->priority = field_integer(builder, place, "priority",
 								   -MAX_PRIORITY, MAX_PRIORITY, 0);
+	plan->max_retry_budget = field_integer(builder, place, "max_retry_budget",
+										   0, ANY_INTEGER, -1);
 	plan->relaxed = field_choice(builder, place, "durability", durabilities, 0) == 1;
 	plan->notify = field_boolean(builder, place, "notify", false);
 	plan->output = field_template(builder, place, "output");

@@ -41,6 +41,8 @@ typedef enum StepType
 } StepType;
 
 #define step_type_is_container(t) ((t) >= STEP_PARALLEL && (t) <= STEP_LOOP)
+/* Steps that run user SQL: an attempt may fail and be followed by another. */
+#define step_type_has_retry(t) ((t) == STEP_AGENT || (t) == STEP_SQL)
 
 typedef enum SqlResult
 {
@@ -97,6 +99,31 @@ typedef struct Condition
 	char	   *sql;
 } Condition;
 
+/* How the delay grows from one retry to the next. */
+typedef enum RetryType
+{
+	RETRY_EXPONENTIAL,			/* initial * multiplier ^ n */
+	RETRY_FIXED,
+	RETRY_LINEAR,				/* initial * (n + 1) */
+	RETRY_IMMEDIATE
+} RetryType;
+
+/* One policy of a step's "retry"; the first that names the error counts. */
+typedef struct RetryPolicy
+{
+	char	  **errors;			/* as written; none = all */
+	int			nerrors;
+	RetryType	type;
+	int			max_retries;	/* after the first attempt; 0 = never */
+	int			initial_delay_ms;
+	int			max_delay_ms;
+	double		backoff_multiplier;
+	bool		jitter;			/* +/- 10 % */
+	int			max_total_seconds;	/* from the start of the first attempt; 0 = no limit */
+	Expression *retry_if;		/* and only if this is true; NULL = always */
+	char	   *retry_if_text;
+} RetryPolicy;
+
 /* A GUC for the step's SQL. */
 typedef struct PlanSetting
 {
@@ -137,6 +164,8 @@ typedef struct PlanNode
 	int			timeout_seconds;	/* step or block; 0 = none */
 	OnFailure	on_failure;
 	Template   *failure_default;
+	RetryPolicy *retry;			/* leaf steps */
+	int			nretry;
 	Template   *output;			/* reshapes the result; NULL = as it is */
 	PlanSetting *settings;
 	int			nsettings;
@@ -199,6 +228,7 @@ typedef struct WorkflowPlan
 	bool		relaxed;		/* durability: relaxed */
 	bool		notify;
 	int			priority;
+	int			max_retry_budget;	/* retries of all steps together; -1 = no limit */
 	bool		assigns_variables;	/* some set step does */
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */
 } WorkflowPlan;

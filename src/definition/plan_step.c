@@ -211,6 +211,7 @@ build_defaults(Builder *builder, const Place *place)
 	defaults->timeout_seconds = field_integer(builder, place, "timeout_seconds",
 											  1, MAX_TIMEOUT_SECONDS, 0);
 	build_on_failure(builder, defaults, place);
+	build_retry(builder, defaults, place);
 	build_settings(builder, place, "settings", &defaults->settings,
 				   &defaults->nsettings);
 }
@@ -230,6 +231,11 @@ apply_defaults(Builder *builder, PlanNode *node, const Place *place)
 	{
 		node->on_failure = defaults->on_failure;
 		node->failure_default = defaults->failure_default;
+	}
+	if (field_get(place, "retry") == NULL && step_type_has_retry(node->type))
+	{
+		node->retry = defaults->retry;
+		node->nretry = defaults->nretry;
 	}
 	if (defaults->nsettings == 0)
 		return;
@@ -454,6 +460,7 @@ build_step(Builder *builder, PlanNode *node)
 	check_fields(builder, &place, FIELD_OF(node->type), owner_names[node->type]);
 	build_common(builder, node, &place);
 	build_input_mapping(builder, node, &place);
+	build_retry(builder, node, &place);
 
 	switch (node->type)
 	{

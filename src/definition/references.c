@@ -345,7 +345,7 @@ check_condition(Checker *checker, Condition *condition, Moment moment,
 	if (condition == NULL || condition->expression == NULL)
 		return;
 	checker->moment = moment;
-	checker->base = json_kind(value) == JSON_OBJECT ?
+	checker->base = value != NULL && json_kind(value) == JSON_OBJECT ?
 		psprintf("%s.expression", base) : base;
 	expression_walk_references(condition->expression, check_reference, checker);
 }
@@ -418,6 +418,12 @@ check_step(Checker *checker, PlanNode *node)
 	check_field(checker, node->output, AFTER_STEP, "output");
 	check_field(checker, node->error, BEFORE_STEP, "error");
 	check_field(checker, node->message, BEFORE_STEP, "message");
+	for (int i = 0; i < node->nretry; i++)
+	{
+		Condition	retry_if = {node->retry[i].retry_if_text, node->retry[i].retry_if, NULL};
+
+		check_condition(checker, &retry_if, AFTER_STEP, "retry", NULL);
+	}
 	for (int i = 0; i < node->nparams; i++)
 	{
 		char		base[32];

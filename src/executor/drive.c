@@ -332,6 +332,7 @@ drive_thread(Driver *driver)
 		return OUTCOME_LOST;
 	}
 	driver->standing = true;
+	driver->thread->parks = true;
 	if (driver->failure != NULL)
 		record_failure(driver);
 	else if (driver->leaf_again)
@@ -369,6 +370,10 @@ drive_thread(Driver *driver)
 				finish(driver, false);
 				driver->report->fork = thread->fork;
 				return OUTCOME_FORK;
+			case THREAD_PARK:
+				finish(driver, false);
+				driver->report->park_until = thread->park_until;
+				return OUTCOME_PARKED;
 			case THREAD_FLUSH:
 				finish(driver, false);
 				begin(driver);

@@ -330,11 +330,15 @@ run_terminal(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 ThreadAction
 step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 {
-	int			visit = next_visit(thread, frame, node);
+	bool		again_after_failure = frame->next_attempt > 1;
+	int			visit = again_after_failure ? frame->attempt_visit : next_visit(thread, frame, node);
 	StepRow    *row = step_row(thread, frame, node, visit);
 	EvaluateContext context;
 
 	*again = true;
+	if (again_after_failure)
+		row->attempt = frame->next_attempt;
+	frame->next_attempt = 0;
 	if (frame->deadline != DT_NOEND && row->started_at >= frame->deadline)
 	{
 		StepError	error = {"Timeout", "not started: the time for its scope was over",
@@ -353,7 +357,7 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 		step_not_started(thread, frame, node, row, STATUS_FAILED, &error);
 		return THREAD_LEAF;
 	}
-	if (node->when != NULL)
+	if (node->when != NULL && !again_after_failure)
 	{
 		char	   *why;
 		bool		go;

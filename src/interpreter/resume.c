@@ -303,6 +303,13 @@ resume_top(Thread *thread)
 		frame->at = node;
 		resume_container(thread, frame, node, record);
 	}
+	else if (record->retry_at != 0)
+	{
+		frame->at = node;
+		frame->next_attempt = record->attempt + 1;
+		frame->attempt_visit = record->visit;
+		frame->attempt_at = record->retry_at;
+	}
 	else if (record->scope_outcome != SCOPE_OPEN)
 	{
 		frame->at = NULL;

@@ -141,6 +141,7 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 	frame->variables = NULL;
 	frame->variables_loaded = false;
 	frame->child = child;
+	frame->next_attempt = 0;
 
 	oldcontext = MemoryContextSwitchTo(frame->scope_context);
 	if (frame->container == NULL)
@@ -486,6 +487,12 @@ thread_next(Thread *thread)
 			action = THREAD_FLUSH;
 			break;
 		}
+		if (frame->next_attempt > 1 && frame->attempt_at > GetCurrentTimestamp())
+		{
+			thread->park_until = frame->attempt_at;
+			action = THREAD_PARK;
+			break;
+		}
 		if (frame->at != NULL)
 			action = step_enter(thread, frame, frame->at, &again);
 		else if (loop_continue(thread, frame))
@@ -600,7 +607,11 @@ thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
 		StepRow    *row = leaf_row(thread);
 
 		step_fail(row, status, error);
-		step_ended(thread, thread->top, leaf->node, row);
+		if (status != STATUS_CANCELLED && !leaf->is_condition &&
+			retry_follows(thread, thread->top, leaf->node, row, error))
+			journal_add(thread, row);
+		else
+			step_ended(thread, thread->top, leaf->node, row);
 	}
 	MemoryContextSwitchTo(oldcontext);
 }

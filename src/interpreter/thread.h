@@ -27,6 +27,7 @@ typedef enum ThreadAction
 {
 	THREAD_LEAF,				/* run thread->leaf, then report its end */
 	THREAD_FORK,				/* hand out thread->fork; the thread ends here and goes on by a JOIN run */
+	THREAD_PARK,				/* nothing to do before thread->park_until */
 	THREAD_FLUSH,				/* much bookkeeping: commit it, then call again */
 	THREAD_ENDED				/* thread->outcome, or the execution ended */
 } ThreadAction;
@@ -80,6 +81,9 @@ typedef struct Frame
 	ScopeId		scope_id;
 	char	   *scope;
 	PlanNode   *at;				/* next step; NULL: the line is at its end */
+	int			next_attempt;	/* > 1: at is to be tried again .. */
+	int			attempt_visit;	/* .. at this visit .. */
+	TimestampTz attempt_at;		/* .. not before */
 	bool		fresh;			/* no rows of this scope but those of this thread */
 	TimestampTz deadline;		/* of this scope and all around it */
 	MemoryContext context;		/* as long as the frame */
@@ -108,6 +112,8 @@ typedef struct Thread
 {
 	LoadedExecution *execution;
 	WorkflowPlan	   *plan;
+	bool		parks;			/* the driver can wait without holding anything */
+	TimestampTz park_until;
 	bool		forks;			/* parallel containers are handed to other processes */
 	Frame	   *top;
 	Frame	   *bottom;			/* the thread ends when this scope ends */
@@ -187,6 +193,9 @@ extern StepError *mapping_error(const char *what, const EvaluateContext *context
 
 /* enter.c */
 extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again);
+
+/* retry.c */
+extern bool retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, const StepError *error);
 
 /* containers.c */
 extern Frame *container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int child);

@@ -24,11 +24,15 @@ static HTAB *executions = NULL;
 static HTAB *roles = NULL;
 static uint64 next_sequence = 0;
 static int	ready_runs = 0;
+static pairingheap *parked = NULL;
+
+static int	compare_parked(const pairingheap_node *a, const pairingheap_node *b, void *arg);
 
 void
 live_initialize(void)
 {
 	HASHCTL		control = {0};
+	MemoryContext oldcontext;
 
 	live_context = AllocSetContextCreate(TopMemoryContext, "workflow live state",
 										 ALLOCSET_DEFAULT_SIZES);
@@ -39,6 +43,9 @@ live_initialize(void)
 							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	control.keysize = sizeof(Oid);
 	control.entrysize = sizeof(RoleQueue);
+	oldcontext = MemoryContextSwitchTo(live_context);
+	parked = pairingheap_allocate(compare_parked, NULL);
+	MemoryContextSwitchTo(oldcontext);
 	roles = hash_create("workflow roles", 16, &control,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
@@ -156,11 +163,53 @@ ready_enqueue(ReadyRun *run)
 	dlist_push_tail(&run->execution->ready, &run->node);
 }
 
+/* Earliest first. */
+static int
+compare_parked(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
+{
+	TimestampTz left = pairingheap_const_container(ReadyRun, heap_node, a)->parked_until;
+	TimestampTz right = pairingheap_const_container(ReadyRun, heap_node, b)->parked_until;
+
+	return left == right ? 0 : left < right ? 1 : -1;
+}
+
+/* A queued run waits for a time first. */
+void
+ready_park(ReadyRun *run, TimestampTz until)
+{
+	ready_dequeue(run);
+	run->parked_until = until;
+	pairingheap_add(parked, &run->heap_node);
+	dlist_push_tail(&run->execution->ready, &run->node);
+}
+
+TimestampTz
+ready_unpark(TimestampTz now)
+{
+	while (!pairingheap_is_empty(parked))
+	{
+		ReadyRun   *run = pairingheap_container(ReadyRun, heap_node, pairingheap_first(parked));
+
+		if (run->parked_until > now)
+			return run->parked_until;
+		ready_dequeue(run);
+		ready_enqueue(run);
+	}
+	return DT_NOEND;
+}
+
 void
 ready_dequeue(ReadyRun *run)
 {
 	RoleQueue  *queue = role_queue(run->execution->role);
 
+	if (run->parked_until != 0)
+	{
+		pairingheap_remove(parked, &run->heap_node);
+		run->parked_until = 0;
+		dlist_delete(&run->node);
+		return;
+	}
 	pairingheap_remove(queue->heap, &run->heap_node);
 	queue->count--;
 	ready_runs--;

@@ -85,6 +85,7 @@ typedef struct ReadyRun
 	int			priority;
 	uint64		sequence;
 	TimestampTz queued_at;
+	TimestampTz parked_until;	/* 0: it is in its role's queue, else among the parked */
 } ReadyRun;
 
 /* The ready runs of one role and what is known about running as it. */
@@ -127,6 +128,8 @@ extern LiveExecution *live_add(const ClaimedExecution *claimed);
 extern void live_remove(LiveExecution *execution);
 extern int	live_count(void);
 extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope, int container, int visit);
+extern void ready_park(ReadyRun *run, TimestampTz until);	/* instead: not before a time */
+extern TimestampTz ready_unpark(TimestampTz now);	/* those that are due; returns when the next is */
 extern void ready_enqueue(ReadyRun *run);	/* (again) */
 extern void ready_dequeue(ReadyRun *run);	/* out of the queue, still allocated */
 extern void ready_discard(ReadyRun *run);	/* out and freed */

@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "interpreter/evaluate.h"
+#include "interpreter/scope.h"
 #include "interpreter/thread.h"
 #include "scheduler/live.h"
 #include "shared/identity.h"
@@ -42,6 +43,7 @@ static DatabaseEntry *database = NULL;
 static MemoryContext loop_context = NULL;
 static bool look_for_pending = true;
 static TimestampTz next_start_at = DT_NOEND;
+static TimestampTz next_unpark_at = DT_NOEND;
 
 /* --- transactions --- */
 
@@ -327,11 +329,25 @@ role_failed(Oid role, const char *why)
 
 /* --- reports --- */
 
-/* The thread of a run goes on from its rows later. */
+/*
+ * The thread of a scope goes on from its rows later: when it is its turn again,
+ * or, parked, not before a time.
+ */
 static void
-requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope)
+requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope,
+			   const Report *report)
 {
-	ready_resume(ready_add(execution, RUN_THREAD, join, scope, -1, 0));
+	ReadyRun   *run = ready_add(execution, RUN_THREAD, join, scope, -1, 0);
+
+	ready_resume(run);
+	if (report->outcome == OUTCOME_PARKED)
+		ready_park(run, report->park_until);
+}
+
+static bool
+goes_on_later(const Report *report)
+{
+	return report->outcome == OUTCOME_YIELDED || report->outcome == OUTCOME_PARKED;
 }
 
 /* Report of a run of fresh executions. */
@@ -364,8 +380,8 @@ executions_reported(PoolExecutor *executor, const Report *report)
 			finalise_if_drained(execution);
 		else if (last && report->outcome == OUTCOME_FORK)
 			join_create(execution, NULL, &report->fork);
-		else if (last && report->outcome == OUTCOME_YIELDED)
-			requeue_thread(execution, NULL, &root);
+		else if (last && goes_on_later(report))
+			requeue_thread(execution, NULL, &root, report);
 		else
 			execution_over(execution);
 	}
@@ -378,6 +394,7 @@ children_reported(ReadyRun *run, const Report *report)
 	LiveJoin   *join = run->join;
 	LiveExecution *execution = run->execution;
 	int			next = run->from + report->handled;
+	ScopeId		child;
 
 	join_child_ended(join, report->completed, report->failed, report->skipped);
 	if (join->cancelled)
@@ -391,6 +408,13 @@ children_reported(ReadyRun *run, const Report *report)
 			/* child number next is parked: the join's range is now that child */
 			join_put_back(join, next + 1, run->to, run->fresh);
 			join_create(execution, join, &report->fork);
+			join_hand_out(join);
+			return;
+		case OUTCOME_PARKED:
+			/* so is a child that waits */
+			join_put_back(join, next + 1, run->to, run->fresh);
+			child = scope_child(&run->scope, run->container, run->visit, next);
+			requeue_thread(execution, join, &child, report);
 			join_hand_out(join);
 			return;
 		case OUTCOME_YIELDED:
@@ -422,7 +446,8 @@ thread_reported(ReadyRun *run, const Report *report)
 			join_create(execution, parent, &report->fork);
 			return;
 		case OUTCOME_YIELDED:
-			requeue_thread(execution, parent, &run->scope);
+		case OUTCOME_PARKED:
+			requeue_thread(execution, parent, &run->scope, report);
 			return;
 		default:
 			break;
@@ -555,7 +580,7 @@ static long
 next_timeout(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz next = joins_next_deadline(now);
+	TimestampTz next = Min(next_unpark_at, joins_next_deadline(now));
 	long		timeout = pool_next_timeout(now);
 
 	if (setting_enabled)
@@ -628,6 +653,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 			(next_start_at != DT_NOEND && next_start_at <= GetCurrentTimestamp()))
 			look_for_pending = true;
 		look_for_work();
+		next_unpark_at = ready_unpark(GetCurrentTimestamp());
 		pool_dispatch();
 		worker_sleep(next_timeout(), wait_event_scheduler());
 	}

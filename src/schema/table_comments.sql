@@ -62,6 +62,7 @@ COMMENT ON TABLE workflow.step_executions IS
 COMMENT ON COLUMN workflow.step_executions.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.step_executions.started_at IS 'when the attempt began';
 COMMENT ON COLUMN workflow.step_executions.completed_at IS 'when it ended; null for an open container';
+COMMENT ON COLUMN workflow.step_executions.retry_at IS 'of a failed attempt that another one follows: when that is due; null: none follows';
 COMMENT ON COLUMN workflow.step_executions.visit IS 'how often the step was come to in its scope, from 1; more than 1 on a cycle only';
 COMMENT ON COLUMN workflow.step_executions.attempt IS 'which attempt of the visit, from 1';
 COMMENT ON COLUMN workflow.step_executions.executor_pid IS 'process that wrote the row; of the caller with workflow.execute()';

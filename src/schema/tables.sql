@@ -80,6 +80,7 @@ CREATE TABLE workflow.step_executions (
     execution_id    bigint NOT NULL,
     started_at      timestamptz NOT NULL,
     completed_at    timestamptz,
+    retry_at        timestamptz,
     visit           integer NOT NULL DEFAULT 1,
     attempt         integer NOT NULL DEFAULT 1,
     executor_pid    integer,

@@ -72,6 +72,7 @@ typedef enum RunOutcome
 {
 	OUTCOME_DONE,				/* RUN_START: all executions ended; RUN_CHILDREN: range done; else: the scope or the execution ended */
 	OUTCOME_FORK,				/* stopped at a container that forks: fork says which */
+	OUTCOME_PARKED,				/* nothing to do before park_until; go on from the rows then */
 	OUTCOME_YIELDED,			/* asked to make room; go on from the rows later */
 	OUTCOME_STOPPED,			/* asked to stop (cancel, timeout, sibling); the interrupted attempt is recorded */
 	OUTCOME_ERROR,				/* bookkeeping failed: error has the message */
@@ -106,6 +107,7 @@ typedef struct Report
 	bool		scope_failed;
 	bool		scope_skipped;
 	ForkReport	fork;
+	TimestampTz park_until;
 	char		error[256];
 } Report;
 

@@ -40,13 +40,13 @@ static const char *const outcome_names[] = {
 	[SCOPE_SKIPPED] = "skipped"
 };
 
-#define INSERT_ARGUMENTS 26
+#define INSERT_ARGUMENTS 27
 
 static const Oid insert_types[INSERT_ARGUMENTS] = {
 	INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 	TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTOID, BOOLOID,
 	TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	INT4OID
+	INT4OID, TIMESTAMPTZOID
 };
 
 static StateStatement insert_statement = {
@@ -54,9 +54,9 @@ static StateStatement insert_statement = {
 	" (execution_id, scope, step_id, visit, attempt, step_type, status, scope_outcome, on_failure,"
 	"  agent_name, parent_step_id, branch_name, join_policy, loop_iteration_index, loop_collection_size,"
 	"  loop_execution_mode, condition_expression, condition_result, branch_taken, error_type,"
-	"  input, output, error, started_at, completed_at, executor_pid)"
+	"  input, output, error, started_at, completed_at, executor_pid, retry_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,"
-	" $21, $22, $23, $24, $25, $26)",
+	" $21, $22, $23, $24, $25, $26, $27)",
 	INSERT_ARGUMENTS, insert_types, NULL
 };
 
@@ -78,7 +78,7 @@ static StateStatement close_statement = {
 /* Columns of StepRecord, in the order read_record() takes them. */
 #define RECORD_COLUMNS \
 	"scope, step_id, branch_name, branch_taken, visit, loop_iteration_index, loop_collection_size," \
-	" status, scope_outcome, on_failure, condition_result, error_type, started_at, completed_at"
+	" status, scope_outcome, attempt, condition_result, error_type, started_at, completed_at, retry_at"
 
 static const Oid scope_types[] = {INT8OID, TEXTOID};
 static StateStatement newest_statement = {
@@ -110,6 +110,20 @@ static StateStatement scope_started_statement = {
 	"SELECT pg_catalog.min(started_at) FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2",
 	lengthof(scope_types), scope_types, NULL
+};
+
+static StateStatement first_started_statement = {
+	"SELECT pg_catalog.min(started_at) FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
+	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4",
+	lengthof(find_visit_types), find_visit_types, NULL
+};
+
+static const Oid retries_types[] = {INT8OID};
+static StateStatement retries_statement = {
+	"SELECT pg_catalog.count(*) FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND retry_at IS NOT NULL",
+	lengthof(retries_types), retries_types, NULL
 };
 
 /* Rows directly in the scopes of a container's children. */
@@ -309,6 +323,10 @@ step_insert(const StepRow *row)
 	else
 		values[24] = TimestampTzGetDatum(row->completed_at);
 	values[25] = Int32GetDatum(MyProcPid);
+	if (row->retry_at == 0)
+		nulls[26] = 'n';
+	else
+		values[26] = TimestampTzGetDatum(row->retry_at);
 
 	state_execute(&insert_statement, values, nulls);
 }
@@ -387,17 +405,18 @@ read_record(uint64 row, StepRecord *record)
 	record->loop_collection_size = column_number(row, 7);
 	record->status = status_from_name(state_column_text(row, 8));
 	record->scope_outcome = outcome_from_name(state_column_text(row, 9));
-	record->failure_handled = (state_column_text(row, 10) != NULL);
+	record->attempt = state_column_int32(row, 10);
 	value = state_column(row, 11, &isnull);
 	record->condition_result = isnull ? -1 : DatumGetBool(value);
 	record->error_type = state_column_text(row, 12);
 	record->started_at = column_time(row, 13);
 	record->completed_at = column_time(row, 14);
-	if (SPI_tuptable->tupdesc->natts > 14)
+	record->retry_at = column_time(row, 15);
+	if (SPI_tuptable->tupdesc->natts > 15)
 	{
-		record->input = column_jsonb(row, 15);
-		record->output = column_jsonb(row, 16);
-		record->error = column_jsonb(row, 17);
+		record->input = column_jsonb(row, 16);
+		record->output = column_jsonb(row, 17);
+		record->error = column_jsonb(row, 18);
 	}
 }
 
@@ -450,6 +469,35 @@ step_scope_started(int64 execution_id, const char *scope)
 	result = column_time(0, 1);
 	state_done();
 	return result;
+}
+
+TimestampTz
+step_first_started(int64 execution_id, const char *scope, const char *step_id, int visit)
+{
+	Datum		values[4];
+	TimestampTz result;
+
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = CStringGetTextDatum(scope);
+	values[2] = CStringGetTextDatum(step_id);
+	values[3] = Int32GetDatum(visit);
+	state_query(&first_started_statement, values, NULL, false, 0);
+	result = column_time(0, 1);
+	state_done();
+	return result;
+}
+
+int64
+step_count_retries(int64 execution_id)
+{
+	Datum		values[1];
+	int64		count;
+
+	values[0] = Int64GetDatum(execution_id);
+	state_query(&retries_statement, values, NULL, false, 0);
+	count = state_column_int64(0, 1);
+	state_done();
+	return count;
 }
 
 /* Arguments of the statements over a container's children. */

@@ -59,6 +59,7 @@ typedef struct StepRow
 	Jsonb	   *error;
 	TimestampTz started_at;
 	TimestampTz completed_at;	/* 0 = null */
+	TimestampTz retry_at;		/* of a failed attempt: when the next one is due; 0 = null */
 
 	/* the journal's */
 	bool		journaled;		/* waits to be written */
@@ -84,11 +85,12 @@ typedef struct StepRecord
 	char	   *branch_name;
 	char	   *branch_taken;
 	int			visit;
+	int			attempt;
 	int			loop_iteration_index;
 	int			loop_collection_size;
 	StepStatus	status;
 	ScopeOutcome scope_outcome;
-	bool		failure_handled;
+	TimestampTz retry_at;		/* 0: no other attempt follows */
 	int			condition_result;
 	char	   *error_type;
 	TimestampTz started_at;
@@ -103,6 +105,11 @@ typedef struct StepRecord
 extern StepRecord *step_newest_of_scope(int64 execution_id, const char *scope);
 /* The last attempt at the last visit of a step; visit > 0: at that visit. */
 extern StepRecord *step_find(int64 execution_id, const char *scope, const char *step_id, int visit);
+/* When the first attempt at this visit of a step started. */
+extern TimestampTz step_first_started(int64 execution_id, const char *scope,
+									  const char *step_id, int visit);
+/* Attempts of an execution that were followed by another one. */
+extern int64 step_count_retries(int64 execution_id);
 /* When the first step of a scope started; 0: none has. */
 extern TimestampTz step_scope_started(int64 execution_id, const char *scope);
 /* The row of this container's children scopes with the highest iteration. */

@@ -54,16 +54,16 @@ test_documents(void)
 			"on_complete", "`on_complete` is not supported by this version of pg_workflow", NULL);
 	REFUSED("state machine", "{`name`: `t`, `type`: `state_machine`, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
 			"type", "`type` is not supported by this version of pg_workflow", NULL);
-	WARNED("max_retry_budget", "{`name`: `t`, `max_retry_budget`: 5, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
-		   "max_retry_budget", "`max_retry_budget` is stored, but not applied by this version of pg_workflow");
+	REFUSED("max_retry_budget", "{`name`: `t`, `max_retry_budget`: -1, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
+			"max_retry_budget", "`max_retry_budget` must be an integer of at least 0", NULL);
 	REFUSED("defaults of a wrong kind", "{`name`: `t`, `defaults`: 1, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
 			"defaults", "`defaults` must be an object, not a number", NULL);
 	REFUSED("unknown default", "{`name`: `t`, `defaults`: {`timeout`: 1}, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
 			"defaults.timeout", "unknown field `timeout`", NULL);
 	REFUSED("default that is wrong is reported once", "{`name`: `t`, `defaults`: {`on_failure`: `x`}, `start_step`: `a`, `steps`: {" AGENT_TO("a", "b") ", " AGENT("b") "}}",
 			"defaults.on_failure", "`on_failure` must be `fail`, `ignore` or {`default`: value}", NULL);
-	WARNED("alias in defaults", "{`name`: `t`, `defaults`: {`retry_strategy`: {}}, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
-		   "defaults.retry_strategy", "`retry` is stored, but not applied by this version of pg_workflow");
+	REFUSED("alias in defaults", "{`name`: `t`, `defaults`: {`retry_strategy`: {`max_retries`: -1}}, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
+			"defaults.retry_strategy.max_retries", "`max_retries` must be an integer between 0 and 1000", NULL);
 	REFUSED("name of a setting", "{`name`: `t`, `settings`: {`a b`: 1}, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
 			"settings.a b", "`a b` is not a name of a setting", NULL);
 	REFUSED("value of a setting", "{`name`: `t`, `settings`: {`work_mem`: {}}, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
@@ -106,10 +106,18 @@ test_steps(void)
 	for (const char **field = (const char *[]) {"catch", "compensate", "depends_on", "on_complete", "dead_letter", "caching", "circuit_breaker", NULL}; *field != NULL; field++)
 		REFUSED(psprintf("field %s", *field), psprintf(STEPS("`a`: {`agent_name`: `x`, `%s`: []}"), *field), psprintf("steps.a.%s", *field),
 				psprintf("`%s` is not supported by this version of pg_workflow", *field), NULL);
-	WARNED("retry", STEPS("`a`: {`agent_name`: `x`, `retry`: {}}"), "steps.a.retry",
-		   "`retry` is stored, but not applied by this version of pg_workflow");
-	WARNED("retry_strategy", STEPS("`a`: {`agent_name`: `x`, `retry_strategy`: {}}"), "steps.a.retry_strategy",
-		   "`retry` is stored, but not applied by this version of pg_workflow");
+	REFUSED("retry", STEPS("`a`: {`agent_name`: `x`, `retry`: [{}, 1]}"), "steps.a.retry[1]",
+			"a retry policy must be an object, not a number", NULL);
+	REFUSED("retry errors", STEPS("`a`: {`agent_name`: `x`, `retry`: {`errors`: 1}}"), "steps.a.retry.errors",
+			"`errors` must be an array of strings, not a number", NULL);
+	REFUSED("retry delays", STEPS("`a`: {`agent_name`: `x`, `retry`: {`initial_delay_ms`: 10, `max_delay_ms`: 5}}"),
+			"steps.a.retry.max_delay_ms", "`max_delay_ms` is less than `initial_delay_ms`", NULL);
+	REFUSED("retry multiplier", STEPS("`a`: {`agent_name`: `x`, `retry`: {`backoff_multiplier`: 0.5}}"),
+			"steps.a.retry.backoff_multiplier", "`backoff_multiplier` must be a number from 1 to 1000", NULL);
+	REFUSED("retry_strategy", STEPS("`a`: {`agent_name`: `x`, `retry_strategy`: {`type`: `never`}}"), "steps.a.retry_strategy.type",
+			"`type` must be `exponential_backoff`, `fixed_delay`, `linear_backoff` or `immediate`, not `never`", NULL);
+	REFUSED("retry of a container", STEPS("`a`: {`type`: `parallel`, `retry`: {}, `parallel_steps`: [{`agent_name`: `x`}, {`agent_name`: `x`}]}"),
+			"steps.a.retry", "only steps of type agent and sql can be retried", NULL);
 	REFUSED("unknown field", STEPS("`a`: {`agent_name`: `x`, `inputmapping`: {}}"), "steps.a.inputmapping",
 			"unknown field `inputmapping`", "Did you mean `input_mapping`?");
 	REFUSED("very unknown field", STEPS("`a`: {`type`: `succeed`, `zzzzzz`: {}}"), "steps.a.zzzzzz", "unknown field `zzzzzz`",

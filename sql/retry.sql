@@ -1,0 +1,86 @@
+-- Retries: a failed attempt is followed by another one, each a row.
+CREATE SEQUENCE tries;
+CREATE TABLE attempts (at integer DEFAULT nextval('tries'));
+
+CREATE FUNCTION attempts_of(execution bigint)
+RETURNS TABLE (step_id text, attempt integer, status text, on_failure text, error_type text, delay_ms integer)
+LANGUAGE sql AS $$
+	SELECT step_id, attempt, status, on_failure, error_type,
+		round(extract(epoch FROM retry_at - completed_at) * 1000)::integer
+	FROM workflow.step_executions WHERE execution_id = execution ORDER BY completed_at
+$$;
+
+SELECT workflow.define('{"name": "retry third", "steps": [
+	{"id": "try", "sql": "SELECT 1 / (nextval(''tries'') >= 3)::integer", "result": "value",
+	 "retry": {"errors": ["division_by_zero"], "max_retries": 5, "initial_delay_ms": 20, "jitter": false}},
+	{"id": "after", "sql": "SELECT input.v", "input_mapping": {"v": "${try.output}"}, "result": "value"}]}');
+SELECT workflow.start('retry third') AS id \gset
+SELECT status, output FROM workflow.wait(:id, '30s');
+SELECT * FROM attempts_of(:id);
+
+-- what a failed attempt did is gone, and the retries end
+SELECT workflow.define('{"name": "retry twice", "steps": [
+	{"id": "try", "sql": "INSERT INTO attempts DEFAULT VALUES; SELECT 1 / 0",
+	 "retry": {"max_retries": 2, "type": "fixed_delay", "initial_delay_ms": 5, "jitter": false}}]}');
+SELECT workflow.start('retry twice') AS id \gset
+SELECT status, error_type FROM workflow.wait(:id, '30s');
+SELECT * FROM attempts_of(:id);
+SELECT count(*) FROM attempts;
+
+-- the first policy that names the error counts; 0 is never
+SELECT workflow.define('{"name": "retry by error", "steps": [
+	{"id": "class", "sql": "SELECT 1 / 0", "on_failure": "ignore",
+	 "retry": [{"errors": ["40*", "unique_violation"], "max_retries": 9},
+	           {"errors": ["22*"], "max_retries": 1, "type": "immediate"}]},
+	{"id": "never", "sql": "SELECT 1 / 0", "on_failure": "ignore",
+	 "retry": [{"errors": ["22012"], "max_retries": 0}, {"errors": ["all"], "max_retries": 5}]},
+	{"id": "linear", "sql": "SELECT 1 / 0", "on_failure": "ignore",
+	 "retry": {"errors": ["task_failed"], "type": "linear_backoff", "max_retries": 3, "initial_delay_ms": 10,
+	           "max_delay_ms": 25, "jitter": false}},
+	{"id": "if", "sql": "SELECT 1 / 0", "on_failure": "ignore",
+	 "retry": {"max_retries": 2, "type": "immediate", "retry_if": "${if.error.message} contains ''syntax''"}},
+	{"id": "timeout", "sql": "SELECT pg_sleep(30)", "timeout_seconds": 1, "on_failure": {"default": 7},
+	 "retry": {"errors": ["timeout"], "max_retries": 1, "type": "immediate"}}]}');
+SELECT workflow.start('retry by error') AS id \gset
+SELECT status, output FROM workflow.wait(:id, '30s');
+SELECT * FROM attempts_of(:id);
+
+-- serialization failures and deadlocks are retried without being asked
+SELECT workflow.define('{"name": "retry by default", "steps": [
+	{"id": "try", "sql": "DO $d$ BEGIN RAISE EXCEPTION ''again'' USING ERRCODE = ''40001''; END $d$"}]}');
+SELECT workflow.start('retry by default') AS id \gset
+SELECT status, error_type FROM workflow.wait(:id, '30s');
+SELECT step_id, attempt, status, on_failure, error_type FROM attempts_of(:id);
+
+-- the budget is of the whole execution; children of containers have their own attempts
+SELECT workflow.define('{"name": "retry budget", "max_retry_budget": 3,
+	"defaults": {"retry": {"max_retries": 2, "type": "immediate"}, "on_failure": "ignore"}, "steps": [
+	{"id": "a", "sql": "SELECT 1 / 0"}, {"id": "b", "sql": "SELECT 1 / 0"}, {"id": "c", "sql": "SELECT 1 / 0"}]}');
+SELECT workflow.start('retry budget') AS id \gset
+SELECT status FROM workflow.wait(:id, '30s');
+SELECT step_id, count(*) AS attempts FROM attempts_of(:id) GROUP BY step_id ORDER BY step_id;
+SELECT workflow.define('{"name": "retry children", "steps": [
+	{"id": "each", "type": "loop", "execution_mode": "parallel", "collection": [0, 1, 2, 3, 4, 5], "on_error": "continue", "loop_body": [
+		{"id": "x", "sql": "SELECT 1 / (input.i::int % 2)", "input_mapping": {"i": "${loop.item}"},
+		 "retry": {"max_retries": 2, "type": "fixed_delay", "initial_delay_ms": 10}}], "result": "counts"}]}');
+SELECT workflow.start('retry children') AS id \gset
+SELECT status, output FROM workflow.wait(:id, '30s');
+SELECT loop_iteration_index, count(*) AS attempts, max(scope_outcome) AS outcome
+FROM workflow.step_executions WHERE execution_id = :id AND step_id = 'x' GROUP BY 1 ORDER BY 1;
+
+-- a retry delay holds no executor, and can be cancelled
+SELECT workflow.define('{"name": "retry later", "steps": [
+	{"id": "try", "sql": "SELECT 1 / 0", "retry": {"max_retries": 5, "initial_delay_ms": 3600000, "max_delay_ms": 3600000}}]}');
+SELECT count(workflow.start('retry later')) FROM generate_series(1, 100);
+SELECT workflow.start('retry third') AS id \gset
+SELECT status FROM workflow.wait(:id, '30s');
+SELECT count(workflow.cancel(id, 'enough')) FROM workflow.executions WHERE workflow = 'retry later';
+SELECT DISTINCT w.status FROM (SELECT id FROM workflow.executions WHERE workflow = 'retry later' OFFSET 0) AS e,
+	LATERAL workflow.wait(e.id, '30s') AS w;
+
+-- execute() tries again at once
+SELECT setval('tries', 1);
+SELECT workflow.execute('retry third');
+DROP TABLE attempts;
+DROP SEQUENCE tries;
+DROP FUNCTION attempts_of;

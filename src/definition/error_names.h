@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * error_names.h
+ *	  Names of errors as retry policies write them: SQLSTATEs ("40001"), classes
+ *	  ("08*"), condition names ("serialization_failure"), error types of our own
+ *	  or of an agent, and the reserved "timeout", "task_failed" and "all".
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_ERROR_NAMES_H
+#define PGWF_ERROR_NAMES_H
+
+#include "definition/pure.h"
+
+extern const char *error_name_sqlstate(const char *name);
+extern bool error_name_covers(const char *name, const char *type,
+							  const char *sqlstate, bool timed_out);
+
+#endif							/* PGWF_ERROR_NAMES_H */

@@ -1,0 +1,157 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_retry.c
+ *	  Retry policies of steps that run user SQL.
+ *
+ * NOTES
+ *	  Pure, like the whole room.  What an error name means (SQLSTATE, class,
+ *	  condition name) is known to the server only: src/interpreter/retry.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "definition/pure.h"
+
+#include "definition/builder.h"
+
+/* The source system's defaults. */
+#define DEFAULT_MAX_RETRIES 3
+#define DEFAULT_INITIAL_DELAY_MS 1000
+#define DEFAULT_MAX_DELAY_MS 30000
+#define DEFAULT_MULTIPLIER 2.0
+
+#define MAX_RETRIES 1000
+#define LONGEST_DELAY_MS (1000 * 3600 * 24)
+#define LARGEST_MULTIPLIER 1000.0
+
+/* Names of errors: a list of strings, or one. */
+static void
+build_errors(Builder *builder, RetryPolicy *policy, const Place *place)
+{
+	const Json *value = field_get(place, "errors");
+	const Json *item;
+	bool		is_list;
+
+	if (value == NULL)
+		return;
+	is_list = json_kind(value) == JSON_ARRAY;
+	if (!is_list && json_kind(value) != JSON_STRING)
+	{
+		field_error(builder, place, "errors", NULL,
+					"\"errors\" must be an array of strings, not %s", json_kind_name(value));
+		return;
+	}
+	policy->errors = palloc(sizeof(char *) * Max(is_list ? json_count(value) : 1, 1));
+	for (item = is_list ? json_first(value) : value; item != NULL;
+		 item = is_list ? json_next(item) : NULL)
+	{
+		if (json_kind(item) != JSON_STRING || json_string(item)[0] == '\0')
+		{
+			field_error(builder, place, "errors",
+						"An error is an SQLSTATE (\"40001\"), a class (\"08*\"), a condition name, an agent's code, \"timeout\", \"task_failed\" or \"all\".",
+						"\"errors\" must hold strings that are not empty");
+			return;
+		}
+		policy->errors[policy->nerrors++] = pstrdup(json_string(item));
+	}
+}
+
+static void
+build_multiplier(Builder *builder, RetryPolicy *policy, const Place *place)
+{
+	const Json *value = field_of_kind(builder, place, "backoff_multiplier", JSON_NUMBER);
+
+	policy->backoff_multiplier = DEFAULT_MULTIPLIER;
+	if (value == NULL)
+		return;
+	policy->backoff_multiplier = strtod(json_number_text(value), NULL);
+	if (!(policy->backoff_multiplier >= 1.0 && policy->backoff_multiplier <= LARGEST_MULTIPLIER))
+		field_error(builder, place, "backoff_multiplier", NULL,
+					"\"backoff_multiplier\" must be a number from 1 to %g", LARGEST_MULTIPLIER);
+}
+
+static void
+build_retry_if(Builder *builder, RetryPolicy *policy, const Place *place)
+{
+	ExpressionError error;
+
+	policy->retry_if_text = field_string(builder, place, "retry_if", false);
+	if (policy->retry_if_text == NULL)
+		return;
+	if (place->step_id == NULL)
+	{
+		field_error(builder, place, "retry_if", "Give the step a \"retry\" of its own.",
+					"\"retry_if\" needs the error of one step and cannot stand in \"defaults\"");
+		return;
+	}
+	policy->retry_if = expression_parse(policy->retry_if_text, &error);
+	if (policy->retry_if == NULL)
+		field_error(builder, place, "retry_if", NULL, "%s at character %d",
+					error.message, error.position);
+}
+
+static void
+build_policy(Builder *builder, RetryPolicy *policy, const Place *place)
+{
+	static const char *const types[] = {
+		"exponential_backoff", "fixed_delay", "linear_backoff", "immediate", NULL
+	};
+
+	memset(policy, 0, sizeof(RetryPolicy));
+	check_fields(builder, place, FIELD_OF_RETRY, "a retry policy");
+	build_errors(builder, policy, place);
+	policy->type = (RetryType) field_choice(builder, place, "type", types, RETRY_EXPONENTIAL);
+	policy->max_retries = field_integer(builder, place, "max_retries", 0, MAX_RETRIES,
+										DEFAULT_MAX_RETRIES);
+	policy->initial_delay_ms = field_integer(builder, place, "initial_delay_ms", 0,
+											 LONGEST_DELAY_MS, DEFAULT_INITIAL_DELAY_MS);
+	policy->max_delay_ms = field_integer(builder, place, "max_delay_ms", 0, LONGEST_DELAY_MS,
+										 Max(DEFAULT_MAX_DELAY_MS, policy->initial_delay_ms));
+	if (policy->max_delay_ms < policy->initial_delay_ms)
+		field_error(builder, place, "max_delay_ms", NULL,
+					"\"max_delay_ms\" is less than \"initial_delay_ms\"");
+	build_multiplier(builder, policy, place);
+	policy->jitter = field_boolean(builder, place, "jitter", true);
+	policy->max_total_seconds = field_integer(builder, place, "max_total_seconds", 1,
+											  MAX_TIMEOUT_SECONDS, 0);
+	build_retry_if(builder, policy, place);
+}
+
+/*
+ * "retry": one policy, or a list of them of which the first that names the error
+ * counts.
+ */
+void
+build_retry(Builder *builder, PlanNode *node, const Place *place)
+{
+	const Json *value = field_get(place, "retry");
+	const Json *item;
+	bool		is_list;
+	int			index = 0;
+
+	if (value == NULL)
+		return;
+	if (place->step_id != NULL && !step_type_has_retry(node->type))
+	{
+		field_error(builder, place, "retry",
+					step_type_is_container(node->type) ? "Give the steps inside a \"retry\"." : NULL,
+					"only steps of type agent and sql can be retried");
+		return;
+	}
+	is_list = json_kind(value) == JSON_ARRAY;
+	node->retry = palloc(sizeof(RetryPolicy) * Max(is_list ? json_count(value) : 1, 1));
+	for (item = is_list ? json_first(value) : value; item != NULL;
+		 item = is_list ? json_next(item) : NULL)
+	{
+		char	   *path = field_path(place, "retry");
+		Place		below = {item, NULL, place->step_id};
+
+		below.path = is_list ? psprintf("%s[%d]", path, index++) : path;
+		if (json_kind(item) != JSON_OBJECT)
+		{
+			field_error(builder, &below, NULL, NULL,
+						"a retry policy must be an object, not %s", json_kind_name(item));
+			continue;
+		}
+		build_policy(builder, &node->retry[node->nretry++], &below);
+	}
+}

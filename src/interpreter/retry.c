@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * retry.c
+ *	  Is a failed attempt followed by another one, and when?
+ *
+ * NOTES
+ *	  Same place and transaction as thread.c.  The answer is on the row of the
+ *	  failed attempt: on_failure "retried" and the time of the next one.  Nothing
+ *	  else remembers it; a thread that is resumed finds it there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/pg_prng.h"
+#include "utils/elog.h"
+#include "utils/timestamp.h"
+
+#include "definition/error_names.h"
+#include "interpreter/thread.h"
+
+/*
+ * What every step gets for the two errors that say themselves that another try
+ * may succeed, unless a policy of its own covers them.
+ */
+static char *transient_errors[] = {"40001", "40P01"};
+static const RetryPolicy transient_policy = {
+	.errors = transient_errors,
+	.nerrors = lengthof(transient_errors),
+	.type = RETRY_EXPONENTIAL,
+	.max_retries = 3,
+	.initial_delay_ms = 100,
+	.max_delay_ms = 5000,
+	.backoff_multiplier = 2.0,
+	.jitter = true
+};
+
+static bool
+policy_covers(const RetryPolicy *policy, const StepError *error, bool timed_out)
+{
+	const char *sqlstate = error->sqlerrcode ? unpack_sql_state(error->sqlerrcode) : NULL;
+
+	if (policy->nerrors == 0)
+		return true;
+	for (int i = 0; i < policy->nerrors; i++)
+		if (error_name_covers(policy->errors[i], error->type, sqlstate, timed_out))
+			return true;
+	return false;
+}
+
+/* The first policy that names the error; NULL: none does. */
+static const RetryPolicy *
+find_policy(const PlanNode *node, const StepError *error, bool timed_out)
+{
+	for (int i = 0; i < node->nretry; i++)
+		if (policy_covers(&node->retry[i], error, timed_out))
+			return &node->retry[i];
+	return policy_covers(&transient_policy, error, timed_out) ? &transient_policy : NULL;
+}
+
+/* Milliseconds before the retry that follows attempt number attempt (from 1). */
+static double
+retry_delay(const RetryPolicy *policy, int attempt)
+{
+	double		delay = policy->initial_delay_ms;
+
+	switch (policy->type)
+	{
+		case RETRY_EXPONENTIAL:
+			delay *= pow(policy->backoff_multiplier, attempt - 1);
+			break;
+		case RETRY_LINEAR:
+			delay *= attempt;
+			break;
+		case RETRY_FIXED:
+			break;
+		case RETRY_IMMEDIATE:
+			return 0;
+	}
+	delay = Min(delay, (double) policy->max_delay_ms);
+	if (policy->jitter)
+		delay *= 0.9 + 0.2 * pg_prng_double(&pg_global_prng_state);
+	return delay;
+}
+
+/*
+ * Decide about the failed attempt that row is of; if another one follows, the row
+ * says so and the frame waits for it.
+ */
+bool
+retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
+			  const StepError *error)
+{
+	const RetryPolicy *policy = find_policy(node, error, row->status == STATUS_TIMED_OUT);
+	TimestampTz now = thread_time(thread);
+	TimestampTz retry_at;
+
+	if (policy == NULL || row->attempt > policy->max_retries)
+		return false;
+	if (thread->plan->max_retry_budget >= 0 &&
+		step_count_retries(thread->execution->id) >= thread->plan->max_retry_budget)
+		return false;
+	if (policy->retry_if != NULL)
+	{
+		EvaluateContext context;
+		char	   *why;
+
+		frame_remember(frame, node, row);
+		evaluate_in(thread, frame, &context);
+		if (!evaluate_condition(&context, policy->retry_if, &why))
+			return false;
+	}
+
+	/* a driver that cannot park tries again at once */
+	retry_at = thread->parks
+		? TimestampTzPlusMilliseconds(now, (int64) retry_delay(policy, row->attempt)) : now;
+	if (frame->deadline != DT_NOEND && retry_at >= frame->deadline)
+		return false;
+	if (policy->max_total_seconds > 0)
+	{
+		TimestampTz first = row->attempt > 1
+			? step_first_started(thread->execution->id, row->scope, row->step_id, row->visit)
+			: row->started_at;
+
+		if (retry_at >= TimestampTzPlusMilliseconds(first, (int64) policy->max_total_seconds * 1000))
+			return false;
+	}
+
+	row->on_failure = "retried";
+	row->retry_at = retry_at;
+	row->completed_at = now;
+	frame->next_attempt = row->attempt + 1;
+	frame->attempt_visit = row->visit;
+	frame->attempt_at = retry_at;
+	return true;
+}
