@@ -238,8 +238,7 @@ run_leaf(Driver *driver)
 	driver->any_leaf = true;
 	MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
 
-	if (!leaf->transaction_none)
-		discard_session_state();
+	discard_session_state();
 	RESUME_CANCEL_INTERRUPTS();
 	leaf_timer_start(leaf->deadline);
 	CHECK_FOR_INTERRUPTS();
