@@ -108,6 +108,7 @@ attach(LoadedExecution *execution, bool forks, const ScopeId *scope, int bottom)
 		{
 			MemoryContext oldcontext = enter_context(thread);
 
+			thread->top->at = node;
 			container_enter(thread, node, level->visit,
 							find_open_row(thread, thread->top, node, level->visit),
 							level->child);

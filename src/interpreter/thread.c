@@ -424,6 +424,22 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		container_child_ended(thread, frame, row->scope_outcome, row);
 }
 
+/* Containers that the end of the execution finds open, in this thread. */
+static void
+close_open_containers(Thread *thread)
+{
+	for (Frame *frame = thread->top; frame->container != NULL; frame = frame->parent)
+	{
+		StepRow    *row = frame->row;
+
+		if (row == NULL)
+			break;				/* the scheduler closes those of other threads */
+		row->status = STATUS_CANCELLED;
+		row->completed_at = thread_time(thread);
+		journal_add(thread, row);
+	}
+}
+
 /*
  * The execution is over.  The definition's output, where it has one, is what
  * the execution returns.
@@ -450,6 +466,7 @@ execution_ended(Thread *thread, const char *status, Jsonb *output, Jsonb *error,
 			error = step_error_jsonb(failure, NULL, NULL);
 		}
 	}
+	close_open_containers(thread);
 	thread->ended = true;
 	thread->execution_ended = true;
 	thread->execution_status = status;
