@@ -116,8 +116,6 @@ conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 		if (line >= 0 && node->lines[line].when != NULL)
 			row->condition_expression = node->lines[line].when->text;
 	}
-	if (line < 0)
-		line = node->default_line;
 	row->branch_taken = line >= 0 ? node->lines[line].name : "none";
 	if (error != NULL)
 	{
