@@ -76,6 +76,7 @@ OBJS = \
 	src/definition/names.o \
 	src/definition/normalise.o \
 	src/definition/normalise_children.o \
+	src/definition/normalise_routes.o \
 	src/definition/normalise_step.o \
 	src/definition/plan.o \
 	src/definition/plan_conditional.o \
@@ -117,7 +118,7 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions agents start api_errors security run_sql retry
+REGRESS = install expression definitions agents start api_errors security run_sql retry published
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION =

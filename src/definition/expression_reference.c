@@ -218,6 +218,30 @@ parse_loop_root(Parser *parser, Reference *reference, const char *start)
 	return parse_root_member(parser, start, loop_members);
 }
 
+/*
+ * Does the current token begin a plain ".output", ".status" ..?  Then the name
+ * in front of it is the id of a step.
+ */
+static bool
+at_step_member(const Parser *parser)
+{
+	Lexer		ahead = parser->lexer;
+	Token		token;
+
+	if (parser->token.kind != TOKEN_DOT)
+		return true;			/* an error in any case */
+	lexer_next_member(&ahead, &token);
+	for (const RootMember *member = step_members; member->name != NULL; member++)
+	{
+		size_t		length = strlen(member->name);
+
+		if (token.start + length == token.end &&
+			strncmp(member->name, token.start, length) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* A reference; the current token is its first name. */
 Expression *
 parse_reference(Parser *parser)
@@ -250,6 +274,13 @@ parse_reference(Parser *parser)
 			member = parse_loop_root(parser, reference, first.start);
 		else
 		{
+			/* steps.<id>.output is the same as <id>.output */
+			if (strcmp(name, "steps") == 0 && !at_step_member(parser))
+			{
+				name = parse_member(parser, first.start, "the id of a step", &position);
+				if (name == NULL)
+					return NULL;
+			}
 			member = parse_root_member(parser, first.start, step_members);
 			reference->step_id = name;
 		}

@@ -381,6 +381,7 @@ definition_normalise(const char *document, int max_nesting, ProblemList *problem
 	normaliser.given_paths = palloc(sizeof(char *) * normaliser.moved_allocated);
 	normaliser.ids = name_map_create(64);
 	normaliser.children = name_map_create(64);
+	normaliser.held = name_map_create(64);
 	normaliser.moved = name_map_create(64);
 	initStringInfo(&normaliser.out);
 
@@ -396,6 +397,8 @@ definition_normalise(const char *document, int max_nesting, ProblemList *problem
 		return NULL;
 	}
 	generate_ids(&normaliser);
+	if (steps != NULL && json_kind(steps) == JSON_OBJECT)
+		normaliser_find_routes(&normaliser);
 	write_document(&normaliser, given);
 	compile_and_translate(&normaliser, max_nesting);
 

@@ -122,7 +122,11 @@ write_child(Normaliser *normaliser, const Json *value, const char *given)
 	else
 	{
 		if (json_kind(value) == JSON_STRING && normaliser->collecting)
+		{
 			name_map_add(normaliser->children, json_string(value), 0);
+			if (!normaliser->in_branch)
+				name_map_add(normaliser->held, json_string(value), 0);
+		}
 		write_value(normaliser, value);
 	}
 }
@@ -213,10 +217,11 @@ write_switch(Normaliser *normaliser, const Json *value, GivenPlace place)
 }
 
 /*
- * What a switch does when no case applies: children, or a jump.
+ * Where a conditional leads, or a switch when no case applies: children, or a
+ * jump.
  */
 void
-write_switch_default(Normaliser *normaliser, const Json *value, GivenPlace place)
+write_target(Normaliser *normaliser, const Json *value, GivenPlace place)
 {
 	if (json_kind(value) == JSON_OBJECT && json_count(value) == 1)
 	{

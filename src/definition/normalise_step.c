@@ -174,6 +174,29 @@ has_children(const char *type, const char *field)
 }
 
 /*
+ * A branch of a conditional: children, or a jump.
+ */
+static void
+write_condition_branch(Normaliser *normaliser, const Json *value, GivenPlace place)
+{
+	bool		is_id = json_kind(value) == JSON_STRING;
+
+	if (is_id && !normaliser->collecting &&
+		normaliser->drafts[normaliser->current].routes)
+	{
+		normaliser_moved(normaliser, psprintf("%s.next_step", place.path), place.given);
+		write_text(normaliser, "{");
+		begin_member(normaliser, "next_step");
+		write_value(normaliser, value);
+		write_text(normaliser, "}");
+		return;
+	}
+	normaliser->in_branch = is_id;
+	write_target(normaliser, value, place);
+	normaliser->in_branch = false;
+}
+
+/*
  * One field of a step that belongs to no configuration.
  */
 static void
@@ -198,9 +221,9 @@ write_step_field(Normaliser *normaliser, const char *type, const Json *member,
 	else if (strcmp(field, "switch") == 0)
 		write_switch(normaliser, member, below);
 	else if (strcmp(field, "default") == 0)
-		write_switch_default(normaliser, member, below);
+		write_target(normaliser, member, below);
 	else
-		write_children(normaliser, member, below, CHILDREN_ONE_OR_LIST);
+		write_condition_branch(normaliser, member, below);
 }
 
 /*

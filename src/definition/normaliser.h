@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * normaliser.h
- *	  Between normalise.c (the document), normalise_step.c (one step) and
- *	  normalise_children.c (its children).  Private to src/definition.
+ *	  Between normalise.c (the document), normalise_step.c (one step),
+ *	  normalise_children.c (its children) and normalise_routes.c (conditionals
+ *	  that route).  Private to src/definition.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +24,7 @@ typedef struct Draft
 	const char *branch;			/* inline child of a branch: its name */
 	bool		duplicate;		/* the key occurs twice: not written */
 	const char *default_next;	/* from the order of an array */
+	bool		routes;			/* conditional whose branches are jumps */
 } Draft;
 
 typedef struct Normaliser
@@ -44,6 +46,8 @@ typedef struct Normaliser
 
 	NameMap    *ids;			/* explicit and generated ids -> draft */
 	NameMap    *children;		/* ids used as a child somewhere */
+	NameMap    *held;			/* those of them that are not just a conditional's branch */
+	bool		in_branch;		/* the single id of such a branch is being gone through */
 	NameMap    *moved;			/* path in the stored form -> index of given_paths */
 	char	  **given_paths;
 	int			nmoved;
@@ -93,9 +97,13 @@ extern GivenPlace member_place(Normaliser *normaliser, GivenPlace place,
 extern void write_children(Normaliser *normaliser, const Json *value, GivenPlace place,
 						   ChildrenShape shape);
 extern void write_switch(Normaliser *normaliser, const Json *value, GivenPlace place);
-extern void write_switch_default(Normaliser *normaliser, const Json *value,
-								 GivenPlace place);
+extern void write_target(Normaliser *normaliser, const Json *value,
+						 GivenPlace place);
 extern void write_branch(Normaliser *normaliser, const Json *value, GivenPlace place);
+
+/* --- normalise_routes.c --- */
+
+extern void normaliser_find_routes(Normaliser *normaliser);
 
 /* --- normalise_step.c --- */
 

@@ -161,6 +161,8 @@ link_root(Builder *builder)
 			field_error(builder, &place, "next_step",
 						likeness_hint(builder, builder->ids, json_string(next)),
 						"step \"%s\" does not exist", json_string(next));
+		else if (node->container >= 0 && target == node->container)
+			;					/* back to where it belongs: no more is meant */
 		else if (node->container >= 0)
 			problem_add(builder->problems, PROBLEM_WARNING,
 						psprintf("%s.next_step", place.path), node->id,

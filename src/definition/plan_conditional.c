@@ -30,6 +30,27 @@ build_case_target(Builder *builder, PlanNode *node, const Place *place)
 }
 
 /*
+ * What stands in a field of the conditional itself: children, or an object that
+ * is read like the target of a case.  For the line added last.
+ */
+static void
+build_target(Builder *builder, PlanNode *node, const Place *place,
+			 const char *field, const Json *value)
+{
+	Place		below;
+
+	if (json_kind(value) != JSON_OBJECT)
+	{
+		add_children(builder, node, place, field, value);
+		return;
+	}
+	below.object = value;
+	below.path = psprintf("%s.%s", place->path, field);
+	below.step_id = place->step_id;
+	build_case_target(builder, node, &below);
+}
+
+/*
  * A conditional with several cases.
  */
 static void
@@ -73,17 +94,7 @@ build_switch(Builder *builder, PlanNode *node, const Place *place)
 		return;
 	add_line(node, pstrdup("default"));
 	node->default_line = node->nlines - 1;
-	if (json_kind(otherwise) == JSON_OBJECT)
-	{
-		Place		below;
-
-		below.object = otherwise;
-		below.path = psprintf("%s.default", place->path);
-		below.step_id = place->step_id;
-		build_case_target(builder, node, &below);
-	}
-	else
-		add_children(builder, node, place, "default", otherwise);
+	build_target(builder, node, place, "default", otherwise);
 }
 
 /*
@@ -122,12 +133,12 @@ build_conditional(Builder *builder, PlanNode *node, const Place *place)
 	if (if_true != NULL)
 	{
 		add_line(node, pstrdup("then"));
-		add_children(builder, node, place, "if_true_step", if_true);
+		build_target(builder, node, place, "if_true_step", if_true);
 	}
 	if (if_false != NULL)
 	{
 		add_line(node, pstrdup("else"));
 		node->default_line = node->nlines - 1;
-		add_children(builder, node, place, "if_false_step", if_false);
+		build_target(builder, node, place, "if_false_step", if_false);
 	}
 }

@@ -145,14 +145,18 @@ check_jumps(Builder *builder)
 			if (line->jump < 0)
 				continue;
 			target = &plan->nodes[line->jump];
-			field = k == node->default_line ? pstrdup("default.next_step") :
+			field = node->condition != NULL ?
+				psprintf("%s.next_step", k == node->default_line ? "if_false_step" : "if_true_step") :
+				k == node->default_line ? pstrdup("default.next_step") :
 				psprintf("switch[%d].next_step", k);
 			if (target->container != node->container ||
 				(node->container >= 0 && target->line != node->line))
 				step_error(builder, node, field,
+						   node->condition != NULL ?
+						   "A conditional can lead only to a step beside it." :
 						   "Use \"step\" for a child of the switch.",
-						   psprintf("step \"%s\" is not in the same line as the switch",
-									target->id));
+						   psprintf("step \"%s\" is not in the same line as the %s",
+									target->id, node->condition != NULL ? "conditional" : "switch"));
 			else if (node->container >= 0 &&
 					 builder->position[line->jump] <= builder->position[i])
 				step_error(builder, node, field, "Use a \"while\" loop to repeat steps.",
@@ -242,7 +246,8 @@ can_end_at(const PlanNode *node)
 		return true;
 	if (node->container >= 0 || node->next >= 0)
 		return false;
-	if (node->type != STEP_CONDITIONAL || node->default_line < 0)
+	if (node->type != STEP_CONDITIONAL || node->default_line < 0 ||
+		(node->condition != NULL && node->nlines == 1))
 		return true;
 	for (int k = 0; k < node->nlines; k++)
 		if (node->lines[k].jump < 0)

@@ -188,6 +188,10 @@ test_references(void)
 	tree("${ check.output.total }", "<output of check .total>");
 	tree("check.output", "<output of check>");
 	tree("check.outputs", "<output of check>");
+	tree("steps.check.output", "<output of check>");
+	tree("steps.check.status", "<status of check>");
+	tree("${steps.a-b.output.c}", "<output of a-b .c>");
+	tree("steps.output.c", "<output of steps .c>");
 	tree("check.status", "<status of check>");
 	tree("check.error.message", "<error of check .message>");
 	tree("${step-a.output.x-y}", "<output of step-a .x-y>");
@@ -258,6 +262,8 @@ test_errors(void)
 	refused("'\\ude00'", 2, "unicode surrogate without its other half");
 	refused("'abc", 1, "unterminated string");
 	refused("1 > check", 10, "\"check\" must be followed by \".\" and output, outputs, status or error");
+	refused("steps.check", 12, "\"steps.check\" must be followed by \".\" and output, outputs, status or error");
+	refused("steps.check.result", 13, "\"steps.check\" has no \"result\", only output, outputs, status or error");
 	refused("check.result", 7, "\"check\" has no \"result\", only output, outputs, status or error");
 	refused("workflow.output", 10,
 			"\"workflow\" has no \"output\", only input, execution_id, name, version or started_at");
