@@ -192,6 +192,14 @@ CALL published_try('published half', '{"n": 1}');
 SELECT * FROM published;
 CALL published_try('published half', '{"n": 2}');
 SELECT * FROM published;
+-- a case that leads back to its own switch visits it again
+SELECT workflow.define('{"name": "published again", "start_step": "a", "steps": {
+  "a": {"type": "conditional", "max_visits": 3, "switch": [{"when": "${workflow.input.again}", "next_step": "a"}], "next_step": "b"},
+  "b": {"type": "set", "output": "b"}}}');
+CALL published_try('published again', '{"again": true}');
+SELECT * FROM published;
+CALL published_try('published again', '{"again": false}');
+SELECT * FROM published;
 -- a step that is called steps stays one
 SELECT workflow.define('{"name": "published steps", "start_step": "steps", "steps": {
   "steps": {"type": "set", "output": {"output": 1}, "next_step": "end"},

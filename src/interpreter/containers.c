@@ -131,7 +131,7 @@ conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 		return;
 	}
 	if (line >= 0 && node->lines[line].jump >= 0)
-		frame->at = &thread->plan->nodes[node->lines[line].jump];
+		frame->jump = &thread->plan->nodes[node->lines[line].jump];
 	row->output = join_conditional_output(row, NULL, NULL);
 	step_ended(thread, frame, node, row);
 }

@@ -387,7 +387,9 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	}
 	else
 	{
-		if (frame->at == node)
+		if (frame->jump != NULL)
+			frame->at = frame->jump;
+		else if (frame->at == node)
 			frame->at = node->next >= 0 ? &thread->plan->nodes[node->next] : NULL;
 		if (frame->at == NULL)
 		{
@@ -401,6 +403,7 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 			frame_remember(frame, node, row);
 	}
 
+	frame->jump = NULL;
 	journal_add(thread, row);
 
 	if (row->scope_outcome == SCOPE_OPEN)

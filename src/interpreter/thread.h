@@ -81,6 +81,7 @@ typedef struct Frame
 	ScopeId		scope_id;
 	char	   *scope;
 	PlanNode   *at;				/* next step; NULL: the line is at its end */
+	PlanNode   *jump;			/* where the conditional that is ending leads, NULL = to its next */
 	int			next_attempt;	/* > 1: at is to be tried again .. */
 	int			attempt_visit;	/* .. at this visit .. */
 	TimestampTz attempt_at;		/* .. not before */
