@@ -81,6 +81,34 @@ SELECT DISTINCT w.status FROM (SELECT id FROM workflow.executions WHERE workflow
 -- execute() tries again at once
 SELECT setval('tries', 1);
 SELECT workflow.execute('retry third');
+-- catch: when no retry follows, an error leads to another step
+SELECT workflow.define('{"name": "catch", "start_step": "a", "steps": {
+	"a": {"sql": "SELECT 1 / 0", "retry": {"errors": ["22012"], "max_retries": 1, "type": "immediate"},
+	      "catch": [{"errors": ["08*"], "next_step": "wrong"}, {"errors": ["division_by_zero"], "next_step": "mend"}],
+	      "next_step": "b"},
+	"b": {"sql": "SELECT 1", "next_step": null},
+	"mend": {"type": "parallel", "parallel_steps": ["x", "y"], "catch": [{"next_step": "last"}], "next_step": "b"},
+	"x": {"sql": "SELECT input.m", "result": "value", "input_mapping": {"m": "${a.error.message} (${a.error.sqlstate})"}},
+	"y": {"sql": "SELECT ''x''::integer"},
+	"last": {"type": "set", "output": "${x.output}; ${mend.error.type}", "next_step": null},
+	"wrong": {"type": "fail", "message": "wrong"}}}');
+SELECT workflow.explain('catch');
+SELECT workflow.start('catch') AS id \gset
+SELECT status, output FROM workflow.wait(:id, '30s');
+SELECT step_id, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = :id
+	AND scope = '' ORDER BY completed_at;
+SELECT workflow.execute('catch');
+-- in a line of a container it leads to a later step; the loop goes on
+SELECT workflow.define('{"name": "catch inside", "steps": [
+	{"id": "each", "type": "loop", "collection": [1, 0, 2], "result": "outputs", "loop_body": [
+		{"id": "divide", "sql": "SELECT 10 / input.i::integer", "result": "value", "input_mapping": {"i": "${loop.item}"},
+		 "catch": [{"errors": ["22*"], "next_step": "say"}]},
+		{"id": "double", "sql": "SELECT 2 * input.v::integer", "result": "value", "input_mapping": {"v": "${divide.output}"}},
+		{"id": "say", "type": "set", "output": "${divide.status}"}]}]}');
+SELECT workflow.start('catch inside') AS id \gset
+SELECT status, output FROM workflow.wait(:id, '30s');
+SELECT scope, step_id, status, on_failure FROM workflow.step_executions WHERE execution_id = :id AND scope <> '' ORDER BY completed_at;
+
 DROP TABLE attempts;
 DROP SEQUENCE tries;
 DROP FUNCTION attempts_of;

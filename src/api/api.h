@@ -26,8 +26,6 @@ extern int64 required_execution_id(FunctionCallInfo fcinfo);
 /* A version argument: 0 for null, an error when it is not positive. */
 extern int	version_argument(FunctionCallInfo fcinfo, int argument);
 
-/* Member of a jsonb object that is a string, as text; NULL when there is none. */
-extern char *jsonb_string_member(Jsonb *object, const char *key);
 
 /* Find a definition or raise an error that names it. */
 extern void require_definition(const char *workflow, int version, Definition *definition);

@@ -78,20 +78,6 @@ version_argument(FunctionCallInfo fcinfo, int argument)
 	return version;
 }
 
-char *
-jsonb_string_member(Jsonb *object, const char *key)
-{
-	JsonbValue	buffer;
-	JsonbValue *value;
-
-	if (!JB_ROOT_IS_OBJECT(object))
-		return NULL;
-	value = getKeyJsonValueFromContainer(&object->root, key, strlen(key), &buffer);
-	if (value == NULL || value->type != jbvString)
-		return NULL;
-	return pnstrdup(value->val.string.val, value->val.string.len);
-}
-
 void
 require_definition(const char *workflow, int version, Definition *definition)
 {

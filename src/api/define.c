@@ -39,7 +39,7 @@ static void
 raise_problems(Jsonb *document, const ProblemList *problems)
 {
 	StringInfoData detail;
-	char	   *name = jsonb_string_member(document, "name");
+	char	   *name = jsonb_member_string(document, "name");
 	int			listed = 0;
 
 	initStringInfo(&detail);
@@ -176,10 +176,10 @@ workflow_define(PG_FUNCTION_ARGS)
 	memset(&new, 0, sizeof(new));
 	new.document = document;
 	new.normalised = jsonb_from_text(normalised);
-	new.name = jsonb_string_member(new.normalised, "name");
-	new.label = jsonb_string_member(new.normalised, "version");
-	new.workflow_id = jsonb_string_member(new.normalised, "workflow_id");
-	new.description = jsonb_string_member(new.normalised, "description");
+	new.name = jsonb_member_string(new.normalised, "name");
+	new.label = jsonb_member_string(new.normalised, "version");
+	new.workflow_id = jsonb_member_string(new.normalised, "workflow_id");
+	new.description = jsonb_member_string(new.normalised, "description");
 	new.status = status;
 	new.owner = GetUserId();
 

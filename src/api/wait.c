@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "api/api.h"
+#include "interpreter/evaluate.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
 #include "state/executions.h"
@@ -188,9 +189,9 @@ workflow_wait(PG_FUNCTION_ARGS)
 static void
 raise_outcome(const ExecutionState *state)
 {
-	char	   *message = state->error ? jsonb_string_member(state->error, "message") : NULL;
-	char	   *sqlstate = state->error ? jsonb_string_member(state->error, "sqlstate") : NULL;
-	char	   *step_id = state->error ? jsonb_string_member(state->error, "step_id") : NULL;
+	char	   *message = state->error ? jsonb_member_string(state->error, "message") : NULL;
+	char	   *sqlstate = state->error ? jsonb_member_string(state->error, "sqlstate") : NULL;
+	char	   *step_id = state->error ? jsonb_member_string(state->error, "step_id") : NULL;
 	int			code = ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
 
 	if (sqlstate != NULL && strlen(sqlstate) == 5)

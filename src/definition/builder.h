@@ -75,6 +75,7 @@ typedef struct Builder
 #define FIELD_OF_CASE (1 << 16)
 #define FIELD_OF_ON_FAILURE (1 << 17)
 #define FIELD_OF_RETRY (1 << 18)
+#define FIELD_OF_CATCH (1 << 19)
 
 /* --- fields.c --- */
 
@@ -125,6 +126,7 @@ extern Condition *build_condition(Builder *builder, const Place *place,
 /* --- plan_retry.c --- */
 
 extern void build_retry(Builder *builder, PlanNode *node, const Place *place);
+extern void build_catch(Builder *builder, PlanNode *node, const Place *place);
 
 /* --- plan_container.c --- */
 

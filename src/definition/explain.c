@@ -243,6 +243,36 @@ explain_facts(Explainer *explainer, const PlanNode *node, int indent)
 	explain_settings(explainer, node->settings, node->nsettings, indent);
 }
 
+/* "22012, 08*", or "any error". */
+static char *
+error_list(char **errors, int nerrors)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < nerrors; i++)
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", errors[i]);
+	if (nerrors == 0)
+		appendStringInfoString(&list, "any error");
+	return list.data;
+}
+
+/*
+ * What follows when the step fails.
+ */
+static void
+explain_failures(Explainer *explainer, const PlanNode *node, int indent)
+{
+	for (int i = 0; i < node->nretry; i++)
+		fact(explainer, indent, "on %s: retry %d times",
+			 error_list(node->retry[i].errors, node->retry[i].nerrors),
+			 node->retry[i].max_retries);
+	for (int i = 0; i < node->ncatches; i++)
+		fact(explainer, indent, "on %s: go to %s",
+			 error_list(node->catches[i].errors, node->catches[i].nerrors),
+			 explainer->plan->nodes[node->catches[i].target].id);
+}
+
 /*
  * The heading of a line of children, and the children below it.
  */
@@ -289,6 +319,7 @@ explain_step(Explainer *explainer, const PlanNode *node, int indent, int follows
 	for (int k = 0; k < node->nlines; k++)
 		explain_line(explainer, node, k, indent);
 
+	explain_failures(explainer, node, indent);
 	if (node->next >= 0 && node->next != follows)
 		fact(explainer, indent, "next: %s", explainer->plan->nodes[node->next].id);
 	else if (node->next < 0 && node->container < 0 && explainer->left > 0 &&

@@ -124,6 +124,14 @@ typedef struct RetryPolicy
 	char	   *retry_if_text;
 } RetryPolicy;
 
+/* Where a scope goes on after an error; the first clause that names it counts. */
+typedef struct CatchClause
+{
+	char	  **errors;			/* as written; none = all */
+	int			nerrors;
+	int			target;			/* node in the step's own scope */
+} CatchClause;
+
 /* A GUC for the step's SQL. */
 typedef struct PlanSetting
 {
@@ -166,6 +174,8 @@ typedef struct PlanNode
 	Template   *failure_default;
 	RetryPolicy *retry;			/* leaf steps */
 	int			nretry;
+	CatchClause *catches;
+	int			ncatches;
 	Template   *output;			/* reshapes the result; NULL = as it is */
 	PlanSetting *settings;
 	int			nsettings;

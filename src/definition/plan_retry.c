@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_retry.c
- *	  Retry policies of steps that run user SQL.
+ *	  What follows a failure: retry policies and catch clauses.
  *
  * NOTES
  *	  Pure, like the whole room.  What an error name means (SQLSTATE, class,
@@ -25,7 +25,7 @@
 
 /* Names of errors: a list of strings, or one. */
 static void
-build_errors(Builder *builder, RetryPolicy *policy, const Place *place)
+build_errors(Builder *builder, const Place *place, char ***errors, int *nerrors)
 {
 	const Json *value = field_get(place, "errors");
 	const Json *item;
@@ -40,7 +40,7 @@ build_errors(Builder *builder, RetryPolicy *policy, const Place *place)
 					"\"errors\" must be an array of strings, not %s", json_kind_name(value));
 		return;
 	}
-	policy->errors = palloc(sizeof(char *) * Max(is_list ? json_count(value) : 1, 1));
+	*errors = palloc(sizeof(char *) * Max(is_list ? json_count(value) : 1, 1));
 	for (item = is_list ? json_first(value) : value; item != NULL;
 		 item = is_list ? json_next(item) : NULL)
 	{
@@ -51,7 +51,7 @@ build_errors(Builder *builder, RetryPolicy *policy, const Place *place)
 						"\"errors\" must hold strings that are not empty");
 			return;
 		}
-		policy->errors[policy->nerrors++] = pstrdup(json_string(item));
+		(*errors)[(*nerrors)++] = pstrdup(json_string(item));
 	}
 }
 
@@ -98,7 +98,7 @@ build_policy(Builder *builder, RetryPolicy *policy, const Place *place)
 
 	memset(policy, 0, sizeof(RetryPolicy));
 	check_fields(builder, place, FIELD_OF_RETRY, "a retry policy");
-	build_errors(builder, policy, place);
+	build_errors(builder, place, &policy->errors, &policy->nerrors);
 	policy->type = (RetryType) field_choice(builder, place, "type", types, RETRY_EXPONENTIAL);
 	policy->max_retries = field_integer(builder, place, "max_retries", 0, MAX_RETRIES,
 										DEFAULT_MAX_RETRIES);
@@ -153,5 +153,40 @@ build_retry(Builder *builder, PlanNode *node, const Place *place)
 			continue;
 		}
 		build_policy(builder, &node->retry[node->nretry++], &below);
+	}
+}
+
+/*
+ * "catch": clauses of which the first that names the error says where the scope
+ * goes on.
+ */
+void
+build_catch(Builder *builder, PlanNode *node, const Place *place)
+{
+	const Json *value = field_of_kind(builder, place, "catch", JSON_ARRAY);
+	int			index = 0;
+
+	if (value == NULL)
+		return;
+	node->catches = palloc0(sizeof(CatchClause) * Max(json_count(value), 1));
+	for (const Json *item = json_first(value); item != NULL; item = json_next(item))
+	{
+		CatchClause *clause = &node->catches[node->ncatches];
+		Place		below = {item, NULL, place->step_id};
+
+		below.path = psprintf("%s[%d]", field_path(place, "catch"), index++);
+		if (json_kind(item) != JSON_OBJECT || json_get(item, "next_step") == NULL)
+		{
+			field_error(builder, &below, NULL, NULL,
+						"a catch clause must be an object with \"next_step\"");
+			continue;
+		}
+		check_fields(builder, &below, FIELD_OF_CATCH, "a catch clause");
+		build_errors(builder, &below, &clause->errors, &clause->nerrors);
+		clause->target = find_step(builder, &below, "next_step", json_get(item, "next_step"));
+		if (clause->target < 0)
+			builder->links_broken = true;
+		else
+			node->ncatches++;
 	}
 }

@@ -461,6 +461,7 @@ build_step(Builder *builder, PlanNode *node)
 	build_common(builder, node, &place);
 	build_input_mapping(builder, node, &place);
 	build_retry(builder, node, &place);
+	build_catch(builder, node, &place);
 
 	switch (node->type)
 	{

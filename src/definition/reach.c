@@ -35,16 +35,19 @@ typedef struct Search
 } Search;
 
 /*
- * The k-th step that can follow: next_step, then the jumps of a switch.
- * -1: none.  *more: whether to ask for the next k.
+ * The k-th step that can follow: next_step, then the jumps of a switch, then
+ * where errors lead.  -1: none.  *more: whether to ask for the next k.
  */
 int
 root_successor(const PlanNode *node, int k, bool *more)
 {
-	*more = k < node->nlines;
+	*more = k < node->nlines + node->ncatches;
 	if (k == 0)
 		return node->next;
-	return k <= node->nlines ? node->lines[k - 1].jump : -1;
+	if (k <= node->nlines)
+		return node->lines[k - 1].jump;
+	return k <= node->nlines + node->ncatches
+		? node->catches[k - 1 - node->nlines].target : -1;
 }
 
 /*
@@ -152,9 +155,13 @@ compute_reach(Builder *builder)
 	bool		has_jumps = false;
 
 	for (int i = 0; i < plan->nnodes; i++)
+	{
+		if (plan->nodes[i].container >= 0)
+			continue;
+		has_jumps |= plan->nodes[i].ncatches > 0;
 		for (int k = 0; k < plan->nodes[i].nlines; k++)
-			has_jumps |= plan->nodes[i].container < 0 &&
-				plan->nodes[i].lines[k].jump >= 0;
+			has_jumps |= plan->nodes[i].lines[k].jump >= 0;
+	}
 
 	memset(&search, 0, sizeof(search));
 	search.builder = builder;

@@ -171,6 +171,41 @@ check_jumps(Builder *builder)
 }
 
 /*
+ * What catches an error stays in the scope of the step, and inside a container
+ * comes after it.
+ */
+static void
+check_catches(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		PlanNode   *node = &plan->nodes[i];
+
+		for (int k = 0; k < node->ncatches; k++)
+		{
+			PlanNode   *target = &plan->nodes[node->catches[k].target];
+			char	   *field = psprintf("catch[%d].next_step", k);
+
+			if (target->container != node->container ||
+				(node->container >= 0 && target->line != node->line))
+				step_error(builder, node, field, NULL,
+						   psprintf("step \"%s\" is not in the same line", target->id));
+			else if (node->container >= 0 &&
+					 builder->position[target->index] <= builder->position[i])
+				step_error(builder, node, field, "Use \"retry\" to repeat a step.",
+						   psprintf("a step inside a container cannot go back to \"%s\"",
+									target->id));
+			else
+				continue;
+			node->ncatches = 0;
+			builder->links_broken = true;
+		}
+	}
+}
+
+/*
  * Everything that can be reached from the first step.  In the root scope
  * position becomes the order of discovery, which in a scope without jumps is
  * the order of execution.  Returns the set as an array by node.
@@ -414,6 +449,7 @@ validate_graph(Builder *builder)
 		return false;
 	compute_positions(builder);
 	check_jumps(builder);
+	check_catches(builder);
 	if (plan->start >= 0)
 	{
 		reachable = find_reachable(builder);

@@ -95,29 +95,16 @@ inline_leaf(Thread *thread)
 		thread_leaf_failed(thread, STATUS_FAILED, leaf_error(leaf, error));
 }
 
-/* A string member of an error object, NULL when it is not there. */
-static char *
-error_member(Jsonb *error, const char *key)
-{
-	Jsonb	   *member = error ? jsonb_get_member(error, key) : NULL;
-	JsonbValue	value;
-
-	if (member == NULL || !JB_ROOT_IS_SCALAR(member) ||
-		!JsonbExtractScalar(&member->root, &value) || value.type != jbvString)
-		return NULL;
-	return pnstrdup(value.val.string.val, value.val.string.len);
-}
-
 /* The workflow failed: raise what its failed step raised. */
 static void
 raise_failure(Thread *thread)
 {
 	Jsonb	   *error = thread->execution_error;
-	char	   *sqlstate = error_member(error, "sqlstate");
-	char	   *message = error_member(error, "message");
-	char	   *detail = error_member(error, "detail");
-	char	   *hint = error_member(error, "hint");
-	char	   *step_id = error_member(error, "step_id");
+	char	   *sqlstate = jsonb_member_string(error, "sqlstate");
+	char	   *message = jsonb_member_string(error, "message");
+	char	   *detail = jsonb_member_string(error, "detail");
+	char	   *hint = jsonb_member_string(error, "hint");
+	char	   *step_id = jsonb_member_string(error, "step_id");
 	int			code = ERRCODE_RAISE_EXCEPTION;
 
 	if (sqlstate != NULL && strlen(sqlstate) == 5)

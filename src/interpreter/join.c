@@ -158,15 +158,11 @@ lines_detail(PlanNode *node, StepRecord **by_line)
 	initStringInfo(&detail);
 	for (int i = 0; i < node->nlines && named < MAX_DETAILED_FAILURES; i++)
 	{
-		Jsonb	   *message = by_line[i] != NULL && by_line[i]->scope_outcome != SCOPE_COMPLETED &&
-			by_line[i]->error != NULL ? jsonb_get_member(by_line[i]->error, "message") : NULL;
-		JsonbValue	string;
+		char	   *message = by_line[i] != NULL && by_line[i]->scope_outcome != SCOPE_COMPLETED
+			? jsonb_member_string(by_line[i]->error, "message") : NULL;
 
-		if (message == NULL || !JB_ROOT_IS_SCALAR(message) ||
-			!JsonbExtractScalar(&message->root, &string) || string.type != jbvString)
-			continue;
-		appendStringInfo(&detail, "%s%s: ", named++ ? "; " : "", node->lines[i].name);
-		appendBinaryStringInfo(&detail, string.val.string.val, string.val.string.len);
+		if (message != NULL)
+			appendStringInfo(&detail, "%s%s: %s", named++ ? "; " : "", node->lines[i].name, message);
 	}
 	return named > 0 ? detail.data : NULL;
 }

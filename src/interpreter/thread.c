@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "definition/error_names.h"
 #include "interpreter/scope.h"
 #include "interpreter/thread.h"
 
@@ -321,6 +322,29 @@ reshape_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 }
 
 /*
+ * The step that catches a failed step's error, by what its row says; NULL: none.
+ */
+PlanNode *
+step_catcher(Thread *thread, PlanNode *node, StepStatus status, const char *error_type,
+			 Jsonb *error)
+{
+	char	   *sqlstate = jsonb_member_string(error, "sqlstate");
+
+	for (int i = 0; i < node->ncatches; i++)
+	{
+		CatchClause *clause = &node->catches[i];
+		bool		covers = clause->nerrors == 0;
+
+		for (int k = 0; k < clause->nerrors && !covers; k++)
+			covers = error_name_covers(clause->errors[k], error_type, sqlstate,
+									   status == STATUS_TIMED_OUT);
+		if (covers)
+			return &thread->plan->nodes[clause->target];
+	}
+	return NULL;
+}
+
+/*
  * A step has failed: does the definition say that its scope goes on?  Then the
  * row says how.
  */
@@ -329,7 +353,14 @@ failure_is_handled(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
 	EvaluateContext context;
 	Jsonb	   *value;
+	PlanNode   *catcher = step_catcher(thread, node, row->status, row->error_type, row->error);
 
+	if (catcher != NULL)
+	{
+		row->on_failure = "caught";
+		frame->at = catcher;
+		return true;
+	}
 	switch (node->on_failure)
 	{
 		case ON_FAILURE_FAIL:

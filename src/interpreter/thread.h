@@ -185,6 +185,8 @@ extern void frame_set_deadline(Frame *frame, TimestampTz from);
 extern void frame_load_activation(Thread *thread, Frame *frame);
 extern StepRow *step_row(Thread *thread, Frame *frame, PlanNode *node, int visit);
 extern void step_fail(StepRow *row, StepStatus status, const StepError *error);
+extern PlanNode *step_catcher(Thread *thread, PlanNode *node, StepStatus status,
+							  const char *error_type, Jsonb *error);
 extern void step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row);
 extern void execution_ended(Thread *thread, const char *status, Jsonb *output,
 							Jsonb *error, const char *error_type);

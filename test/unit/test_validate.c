@@ -103,7 +103,7 @@ test_steps(void)
 	for (const char **type = (const char *[]) {"external", "sub_workflow", "wait", "wait_for_event", "validate", NULL}; *type != NULL; type++)
 		REFUSED(psprintf("type %s", *type), psprintf(STEPS("`a`: {`type`: `%s`, `anything`: 1}"), *type), "steps.a.type",
 				psprintf("step type `%s` is not supported by this version of pg_workflow", *type), NULL);
-	for (const char **field = (const char *[]) {"catch", "compensate", "depends_on", "on_complete", "dead_letter", "caching", "circuit_breaker", NULL}; *field != NULL; field++)
+	for (const char **field = (const char *[]) {"compensate", "depends_on", "on_complete", "dead_letter", "caching", "circuit_breaker", NULL}; *field != NULL; field++)
 		REFUSED(psprintf("field %s", *field), psprintf(STEPS("`a`: {`agent_name`: `x`, `%s`: []}"), *field), psprintf("steps.a.%s", *field),
 				psprintf("`%s` is not supported by this version of pg_workflow", *field), NULL);
 	REFUSED("retry", STEPS("`a`: {`agent_name`: `x`, `retry`: [{}, 1]}"), "steps.a.retry[1]",
@@ -116,12 +116,20 @@ test_steps(void)
 			"steps.a.retry.backoff_multiplier", "`backoff_multiplier` must be a number from 1 to 1000", NULL);
 	REFUSED("retry_strategy", STEPS("`a`: {`agent_name`: `x`, `retry_strategy`: {`type`: `never`}}"), "steps.a.retry_strategy.type",
 			"`type` must be `exponential_backoff`, `fixed_delay`, `linear_backoff` or `immediate`, not `never`", NULL);
+	REFUSED("catch without a step", STEPS("`a`: {`agent_name`: `x`, `catch`: [{}]}"), "steps.a.catch[0]",
+			"a catch clause must be an object with `next_step`", NULL);
+	REFUSED("catch to nowhere", STEPS("`a`: {`agent_name`: `x`, `catch`: [{`next_step`: `zz`}]}"), "steps.a.catch[0].next_step",
+			"step `zz` does not exist", NULL);
+	REFUSED("catch back without max_visits", STEPS("`a`: {`agent_name`: `x`, `catch`: [{`next_step`: `a`}]}"), "steps.a",
+			"steps form a cycle without `max_visits`: a -> a", NULL);
+	REFUSED("catch out of a container", "{`name`: `t`, `start_step`: `p`, `steps`: {`p`: {`type`: `parallel`, `parallel_steps`: [{`id`: `x`, `agent_name`: `x`, `catch`: [{`next_step`: `z`}]}, {`agent_name`: `x`}], `next_step`: `z`}, " AGENT("z") "}}",
+			"steps.p.parallel_steps[0].catch[0].next_step", "step `z` is not in the same line", NULL);
 	REFUSED("retry of a container", STEPS("`a`: {`type`: `parallel`, `retry`: {}, `parallel_steps`: [{`agent_name`: `x`}, {`agent_name`: `x`}]}"),
 			"steps.a.retry", "only steps of type agent and sql can be retried", NULL);
 	REFUSED("unknown field", STEPS("`a`: {`agent_name`: `x`, `inputmapping`: {}}"), "steps.a.inputmapping",
 			"unknown field `inputmapping`", "Did you mean `input_mapping`?");
 	REFUSED("very unknown field", STEPS("`a`: {`type`: `succeed`, `zzzzzz`: {}}"), "steps.a.zzzzzz", "unknown field `zzzzzz`",
-			"Fields of a step of type succeed are: description, id, input_mapping, max_visits, metadata, name, next_step, on_failure, output, priority, retry, settings, timeout_seconds, type, when.");
+			"Fields of a step of type succeed are: catch, description, id, input_mapping, max_visits, metadata, name, next_step, on_failure, output, priority, retry, settings, timeout_seconds, type, when.");
 	REFUSED("field of another type", STEPS("`a`: {`agent_name`: `x`, `max_parallelism`: 2}"), "steps.a.max_parallelism",
 			"field `max_parallelism` does not belong here", NULL);
 	REFUSED("field twice", STEPS("`a`: {`agent_name`: `x`, `agent_name`: `y`}"), "steps.a.agent_name",
