@@ -521,10 +521,12 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 		journal_flush(thread);
 
 	scope_children_range(frame->scope, node, visit, &from, &to);
-	if (node->on_join_cancel)
-		step_close_open_between(thread->execution->id, from, to);
 	row->completed_at = thread_time(thread);
 	expired = container_expired(node, frame, row->started_at, row->completed_at);
+	/* children that were stopped, or not gone on with after a crash */
+	if (container_is_concurrent(node) &&
+		(node->on_join_cancel || node->on_error == ON_ERROR_STOP || expired))
+		step_close_open_between(thread->execution->id, from, to);
 	if (node->type == STEP_LOOP)
 		join_loop(thread->execution->id, node, from, to, row, expired);
 	else

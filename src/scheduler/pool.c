@@ -31,6 +31,11 @@
 #define EXHAUSTION_OVER_MS 60000
 /* Executors of a role that may end before they are idle before its executions fail. */
 #define MAX_FAILED_STARTS 5
+/*
+ * How long a suspect is tried alone, ms.  One that has done no harm by then does
+ * not keep the others waiting, however long its step takes.
+ */
+#define SUSPECT_TRIAL_MS 60000
 
 static DatabaseEntry *database = NULL;
 static uint32 scheduler_generation;
@@ -336,24 +341,31 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	}
 }
 
+/* When the trial of the suspect the executor runs is over; DT_NOBEGIN: there is none. */
+static TimestampTz
+trial_end(const PoolExecutor *executor)
+{
+	for (int i = 0; executor->busy && i < executor->nruns; i++)
+		if (executor->runs[i]->execution->suspect)
+			return TimestampTzPlusMilliseconds(executor->since, SUSPECT_TRIAL_MS);
+	return DT_NOBEGIN;
+}
+
 /*
  * Suspects are tried one at a time: is another one being tried?
  */
 static bool
 another_suspect_runs(const LiveExecution *execution)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &executors)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
-		if (!executor->busy)
-			continue;
-		for (int i = 0; i < executor->nruns; i++)
-			if (executor->runs[i]->execution->suspect &&
-				executor->runs[i]->execution != execution)
-				return true;
+		if (trial_end(executor) > now && executor->runs[0]->execution != execution)
+			return true;
 	}
 	return false;
 }
@@ -578,6 +590,8 @@ pool_next_timeout(TimestampTz now)
 		if (is_idle(executor) && setting_executor_idle_timeout > 0)
 			next = Min(next, TimestampTzPlusMilliseconds(executor->since,
 														 setting_executor_idle_timeout));
+		if (ready_total() > 0 && trial_end(executor) > now)
+			next = Min(next, trial_end(executor));
 	}
 	if (next == DT_NOEND)
 		return -1;

@@ -39,10 +39,19 @@
  */
 #define SKIPPED_RETRY_MS 200
 
+/*
+ * For so long after its start the scheduler waits for the disk before it hands out
+ * what it has claimed, ms.  Later a claim may be lost, with all that was done under
+ * it; but an execution that takes the server down before its claim is safe must not
+ * do so again and again without being counted.
+ */
+#define DURABLE_CLAIMS_MS 10000
+
 static DatabaseEntry *database = NULL;
 static MemoryContext loop_context = NULL;
 static bool look_for_pending = true;
 static TimestampTz next_start_at = DT_NOEND;
+static TimestampTz durable_claims_until;
 static TimestampTz next_unpark_at = DT_NOEND;
 
 /* --- transactions --- */
@@ -163,10 +172,11 @@ execution_give_up(LiveExecution *execution, const char *error_type, const char *
 	execution->stopping = STOP_ENDED;
 	dlist_foreach_modify(iter, &execution->ready)
 		ready_discard(dlist_container(ReadyRun, node, iter.cur));
+	/* first, or the interrupted thread of the root would end it as cancelled */
+	write_end(id, STOP_ENDED, error_type, error);
 	pool_stop_execution(execution, STOP_ENDED);
 	if (execution->running == 0)
 		live_remove(execution);
-	write_end(id, STOP_ENDED, error_type, error);
 }
 
 /* The same, because nobody can run as its role. */
@@ -215,7 +225,8 @@ recover_all(void)
 	int			count;
 
 	scheduler_begin();
-	count = executions_recover(0, &recovered);
+	step_close_abandoned();
+	count = executions_recover(0, !database->orderly_end, &recovered);
 	scheduler_commit(true);
 	for (int i = 0; i < count; i++)
 		recover(&recovered[i]);
@@ -259,7 +270,7 @@ run_lost(PoolExecutor *executor, const char *why)
 
 		scheduler_begin();
 		reason = role_cannot_run(execution->role);
-		count = executions_recover(execution->id, &recovered);
+		count = executions_recover(execution->id, true, &recovered);
 		scheduler_commit(true);
 		if (reason != NULL)
 		{
@@ -463,6 +474,18 @@ thread_reported(ReadyRun *run, const Report *report)
 }
 
 /*
+ * Has something been done that was not done before?  Finding an open container
+ * again is nothing.
+ */
+static bool
+made_progress(const Report *report)
+{
+	if (report->outcome == OUTCOME_FORK)
+		return report->handled > 0 || !report->fork.recovered;
+	return report->outcome == OUTCOME_DONE || report->outcome == OUTCOME_YIELDED;
+}
+
+/*
  * What a report means.  The executor is idle again.
  */
 void
@@ -500,6 +523,8 @@ run_reported(PoolExecutor *executor, const Report *report)
 	}
 
 	execution->running--;
+	if (made_progress(report))
+		execution->suspect = false;
 	if (execution->stopping != STOP_NONE)
 		finalise_if_drained(execution);
 	else if (report->execution_ended)
@@ -561,7 +586,7 @@ look_for_work(void)
 	if (!look_for_pending && executions_pending_left())
 		next_start_at = Min(next_start_at,
 							TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
-	scheduler_commit(false);
+	scheduler_commit(count > 0 && GetCurrentTimestamp() < durable_claims_until);
 	for (int i = 0; i < count; i++)
 	{
 		LiveExecution *execution = live_add(&claimed[i]);
@@ -628,6 +653,8 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 	require_extension();
 	live_initialize();
 	pool_initialize(database, parameters.generation);
+
+	durable_claims_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DURABLE_CLAIMS_MS);
 
 	/* the executors of the scheduler before this one are on their way out */
 	while (database_count_executors(parameters.database) > 0)

@@ -31,6 +31,7 @@
 
 #include "shared/compat.h"
 #include "shared/slots.h"
+#include "shared/worker.h"
 
 /* Delay before the next start of a scheduler that failed: doubles up to the last. */
 #define FIRST_RESTART_DELAY_MS 1000
@@ -90,6 +91,7 @@ database_entry(Oid database, bool create)
 	unused->started_at = 0;
 	unused->next_start = 0;
 	unused->failures = 0;
+	unused->orderly_end = registry->orderly_start;
 	pg_atomic_write_u32(&unused->wake, 0);
 	pg_atomic_write_u64(&unused->steps_done, 0);
 	pg_atomic_write_u64(&unused->executions_done, 0);
@@ -338,6 +340,7 @@ scheduler_detach(int code, Datum argument pg_attribute_unused())
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	entry->scheduler_pid = 0;
 	entry->scheduler_pgprocno = -1;
+	entry->orderly_end = worker_asked_to_exit();
 	if (extension_is_absent &&
 		(pg_atomic_read_u32(&entry->wake) & WAKE_EXTENSION) == 0)
 		entry->state = DATABASE_ABSENT;

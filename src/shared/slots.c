@@ -30,6 +30,8 @@
 
 #include <signal.h>
 
+#include "catalog/pg_control.h"
+#include "common/controldata_utils.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -66,6 +68,22 @@ slots_request_shmem(void)
 }
 
 /*
+ * Has the server that wrote this data directory been shut down?  Asked while the
+ * control file still says so: not yet started, or restarting after a crash.
+ */
+static bool
+was_shut_down(void)
+{
+	bool		is_valid;
+	ControlFileData *control = get_controlfile(DataDir, &is_valid);
+	bool		result = is_valid && (control->state == DB_SHUTDOWNED ||
+									  control->state == DB_SHUTDOWNED_IN_RECOVERY);
+
+	pfree(control);
+	return result;
+}
+
+/*
  * Make or find the registry.  Called by shmem_startup_hook: in the postmaster,
  * and where processes are not forked in each of them.
  */
@@ -82,6 +100,7 @@ slots_init_shmem(void)
 		memset(shared, 0, registry_size());
 		shared->lock = &(GetNamedLWLockTranche(REGISTRY_NAME))->lock;
 		shared->launcher_pgprocno = -1;
+		shared->orderly_start = was_shut_down();
 		shared->ndatabases = setting_max_databases;
 		shared->nslots = setting_max_executors;
 		ConditionVariableInit(&shared->databases_changed);

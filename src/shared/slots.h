@@ -198,6 +198,7 @@ typedef struct DatabaseEntry
 	TimestampTz started_at;		/* of the scheduler: when it was registered */
 	TimestampTz next_start;		/* not before, after a failure */
 	int			failures;		/* schedulers that failed one after the other */
+	bool		orderly_end;	/* the last scheduler, or the server, was asked to end */
 	pg_atomic_uint32 wake;		/* WAKE_* */
 	/* instruments, reset with the server */
 	pg_atomic_uint64 steps_done;
@@ -211,6 +212,7 @@ typedef struct Registry
 	LWLock	   *lock;
 	pid_t		launcher_pid;
 	int			launcher_pgprocno;
+	bool		orderly_start;	/* the server was shut down before it started */
 	int			ndatabases;		/* size of the array */
 	int			nslots;
 	int			nwaiting;		/* databases that wait for a slot */

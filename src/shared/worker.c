@@ -34,6 +34,8 @@
 /* The parameters this process was started with. */
 static WorkerParameters my_parameters;
 
+static volatile sig_atomic_t asked_to_exit = false;
+
 static void worker_describe(BackgroundWorker *worker, const char *type, const char *function);
 static bool worker_register_dynamic(BackgroundWorker *worker, const WorkerParameters *parameters,
 									BackgroundWorkerHandle **handle);
@@ -111,12 +113,26 @@ register_executor(Oid database, Oid role, int slot, uint32 generation,
 
 /* --- in the worker --- */
 
+/* SIGTERM: as in a backend; the server's own note of it is gone when the exit begins. */
+static void
+handle_sigterm(SIGNAL_ARGS)
+{
+	asked_to_exit = true;
+	die(postgres_signal_arg);
+}
+
+bool
+worker_asked_to_exit(void)
+{
+	return asked_to_exit;
+}
+
 /*
  * First thing in each worker: install the signal handlers, unblock signals, give
  * back the parameters (NULL when there are none: the launcher).
  *
- * SIGTERM is die(), not the default of background workers, which raises FATAL
- * inside the handler.  SIGINT cancels the user's SQL in an executor; the others run
+ * SIGTERM is die() and a note that it came, not the default of background workers,
+ * which raises FATAL inside the handler.  SIGINT cancels the user's SQL in an executor; the others run
  * none, and a query cancelled by mistake would end them.
  */
 void
@@ -129,7 +145,7 @@ worker_initialize(WorkerParameters *parameters)
 	}
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, handle_sigterm);
 	pqsignal(SIGINT, OidIsValid(my_parameters.role) ? StatementCancelHandler : SIG_IGN);
 	BackgroundWorkerUnblockSignals();
 }

@@ -37,6 +37,8 @@ extern void worker_connect(Oid database, Oid role, const char *application_name)
 /* Wait on the latch until woken or for at most timeout ms (-1 = for ever); reloads the
  * configuration when asked, absorbs invalidations, CHECK_FOR_INTERRUPTS. */
 extern void worker_sleep(long timeout, uint32 wait_event);
+/* Has somebody sent this process SIGTERM?  Its exit is an orderly one then. */
+extern bool worker_asked_to_exit(void);
 
 extern uint32 wait_event_launcher(void);
 extern uint32 wait_event_scheduler(void);

@@ -65,9 +65,12 @@ static StateStatement cancelling_statement = {
 
 static const Oid id_types[] = {INT8OID};
 
+static const Oid recover_types[] = {INT8OID, BOOLOID};
 static StateStatement recover_statement = {
 	"UPDATE workflow.executions AS e SET recovered_at = r.progress, probation = false,"
 	" recoveries = CASE"
+	"  WHEN NOT $2 AND r.progress IS DISTINCT FROM e.recovered_at THEN 0"
+	"  WHEN NOT $2 THEN e.recoveries"
 	"  WHEN r.progress IS DISTINCT FROM e.recovered_at OR e.recoveries OPERATOR(pg_catalog.=) 0 THEN 1"
 	"  WHEN e.recoveries OPERATOR(pg_catalog.<) 2 OR e.probation THEN e.recoveries OPERATOR(pg_catalog.+) 1"
 	"  ELSE e.recoveries END"
@@ -79,7 +82,7 @@ static StateStatement recover_statement = {
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
 	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text, e.recoveries",
-	lengthof(id_types), id_types, NULL
+	lengthof(recover_types), recover_types, NULL
 };
 
 static const Oid probation_types[] = {INT8OID, BOOLOID};
@@ -210,11 +213,12 @@ executions_cancelling(int64 **ids)
 }
 
 int
-executions_recover(int64 id, ClaimedExecution **recovered)
+executions_recover(int64 id, bool counted, ClaimedExecution **recovered)
 {
-	Datum		values[1];
+	Datum		values[2];
 
 	values[0] = Int64GetDatum(id);
+	values[1] = BoolGetDatum(counted);
 	return read_claims(&recover_statement, values, recovered);
 }
 

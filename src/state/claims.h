@@ -35,11 +35,11 @@ extern TimestampTz executions_next_start(void);
 extern int	executions_cancelling(int64 **ids);
 
 /*
- * Count a recovery of running executions (id 0: of all), and return them.
- * recoveries counts those without progress in between: a row that ended since the last one resets it.
+ * Recover running executions (id 0: all): count that, unless they were interrupted
+ * by an orderly stop, and return them.  recoveries counts those without progress in between: a row that ended since the last one resets it.
  * From the second on only an execution that was dispatched on probation is counted.
  */
-extern int	executions_recover(int64 id, ClaimedExecution **recovered);
+extern int	executions_recover(int64 id, bool counted, ClaimedExecution **recovered);
 /* Mark an execution as being tried alone, durably; or take the mark back. */
 extern void execution_set_probation(int64 id, bool probation);
 

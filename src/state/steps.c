@@ -221,6 +221,15 @@ static StateStatement close_between_statement = {
 	lengthof(close_between_types), close_between_types, NULL
 };
 
+static StateStatement close_abandoned_statement = {
+	"UPDATE workflow.step_executions AS s SET status = 'cancelled', completed_at = pg_catalog.clock_timestamp()"
+	" FROM workflow.executions AS e"
+	" WHERE s.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+	" AND e.id OPERATOR(pg_catalog.=) s.execution_id AND e.status OPERATOR(pg_catalog.=)"
+	" ANY ('{completed,failed,cancelled,timed_out}'::pg_catalog.text[])",
+	0, NULL, NULL
+};
+
 const char *
 step_status_name(StepStatus status)
 {
@@ -631,6 +640,12 @@ step_close_open_between(int64 execution_id, const char *from, const char *to)
 	values[1] = CStringGetTextDatum(from);
 	values[2] = CStringGetTextDatum(to);
 	state_execute(&close_between_statement, values, NULL);
+}
+
+void
+step_close_abandoned(void)
+{
+	state_execute(&close_abandoned_statement, NULL, NULL);
 }
 
 void

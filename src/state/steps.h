@@ -147,5 +147,7 @@ extern void step_walk_set_rows(int64 execution_id, SetRowFunction function, void
 extern void step_close_open_between(int64 execution_id, const char *from, const char *to);
 /* Containers left open become cancelled or timed_out: the execution is over. */
 extern void step_close_open(int64 execution_id, StepStatus status);
+/* The same for executions that have ended, whose scheduler went before it could. */
+extern void step_close_abandoned(void);
 
 #endif							/* PGWF_STEPS_H */

@@ -66,6 +66,12 @@ foreach my $how ('fatal', 'kill')
 		poison => { type => 'sql', sql => "SELECT die('$how', 'poison_${how}_inside')" } });
 }
 
+define_workflow($node, 'w', 'poison_later', 'before', { step('before', 0, next_step => 'poison'),
+	poison => { type => 'sql', sql => "SELECT die('kill', 'poison_later')" } });
+# what takes the server down before anything of it is safe
+define_workflow($node, 'w', 'poison_first', 'poison',
+	{ poison => { type => 'sql', sql => "SELECT die('kill', 'poison_first')" } });
+
 sub tries
 {
 	my ($name) = @_;
@@ -139,25 +145,36 @@ wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $sho
 $node->safe_psql('w', 'DELETE FROM gate');
 wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'the bystander completes');
 
+# --- the server dies before the claim is on disk ---
+
+$poison = start('poison_first', 0);
+wait_until("SELECT status = 'failed' AND error_type = 'CrashLoop' FROM workflow.executions WHERE id = $poison",
+	'poison in the first step fails as CrashLoop');
+cmp_ok(tries('poison_first'), '<=', 4, 'and was not tried for ever');
+
 # --- the server dies, and the bystander is tried first ---
 
 $node->safe_psql('w', 'INSERT INTO gate VALUES (true)');
 $bystander = start('bystander', 0);
 wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'another bystander runs');
 # it waits for the bystander when both are suspects, and that is when we look
-$poison = start('poison_kill_inside', -10);
+$poison = start('poison_later', -10);
 wait_until("SELECT count(*) = 2 FROM workflow.executions WHERE id IN ($poison, $bystander) AND recoveries = 2",
 	'the server crashes until both are suspects');
 wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander is tried alone');
-my $tries = tries('poison_kill_inside');
+my $tries = tries('poison_later');
 $short = start('short', 0);
 wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
-is(tries('poison_kill_inside'), $tries, 'the other suspect waits');
+is(tries('poison_later'), $tries, 'the other suspect waits');
 is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $bystander"),
 	'running|2', 'the bystander is not counted out');
 $node->safe_psql('w', 'DELETE FROM gate');
-check_poison($poison, 'poison_kill_inside');
+check_poison($poison, 'poison_later');
 wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'the bystander completes');
+
+# --- the server dies of a step inside containers ---
+
+check_poison(start('poison_kill_inside', 0), 'poison_kill_inside');
 
 check_finished($node, 'w', 'at the end');
 check_effects($node, 'w', 'true', 'at the end');
