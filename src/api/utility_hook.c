@@ -186,6 +186,21 @@ before_alter_database(const AlterDatabaseStmt *statement)
 	}
 }
 
+/*
+ * ALTER DATABASE ... SET or RESET workflow.enabled: workers that come after it
+ * find it, so those that are there go.  RESET ALL may be about it, too.
+ */
+static void
+before_set_database(const AlterDatabaseSetStmt *statement)
+{
+	const VariableSetStmt *setting = statement->setstmt;
+	Oid			database = owned_database(statement->dbname);
+
+	if (OidIsValid(database) && superuser() &&
+		(setting->kind == VAR_RESET_ALL || pg_strcasecmp(setting->name, "workflow.enabled") == 0))
+		database_hold(database);
+}
+
 /* --- the extension --- */
 
 /* Hold the current database if it has the extension and the user owns that. */
@@ -279,6 +294,9 @@ before_utility(Node *statement, bool is_top_level)
 		case T_AlterDatabaseStmt:
 			if (!IsInTransactionBlock(is_top_level))
 				before_alter_database((AlterDatabaseStmt *) statement);
+			break;
+		case T_AlterDatabaseSetStmt:
+			before_set_database((AlterDatabaseSetStmt *) statement);
 			break;
 		case T_RenameStmt:
 			if (((RenameStmt *) statement)->renameType == OBJECT_DATABASE)

@@ -40,11 +40,19 @@ my $orphan = $node->safe_psql('source', q{SET ROLE gone; SELECT workflow.start('
 $node->safe_psql('source', "SELECT workflow.wait($done, '60 s'), workflow.wait($orphan, '60 s')");
 $node->safe_psql('source', 'DROP OWNED BY gone');
 $node->safe_psql('postgres', 'DROP ROLE gone');
-my $session = $node->background_psql('source');
-$session->query_safe('SELECT pg_advisory_lock(1)');
-my $running = $node->safe_psql('source', q{SET ROLE alice; SELECT workflow.start('w', version => 1)});
-$node->poll_query_until('source', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted})
-  or die 'the step does not run';
+my $session;
+
+# An execution that waits for the session in its third step.
+sub start_busy
+{
+	$session = $node->background_psql('source');
+	$session->query_safe('SELECT pg_advisory_lock(1)');
+	my $busy = $node->safe_psql('source', q{SET ROLE alice; SELECT workflow.start('w', version => 1)});
+	$node->poll_query_until('source', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted})
+	  or die 'the step does not run';
+	return $busy;
+}
+my $running = start_busy();
 my $later = $node->safe_psql('source', q{SET ROLE alice; SELECT workflow.start('w', '{"x": 5}', start_at => 'infinity', idempotency_key => 'later')});
 
 # What must be the same afterwards.
@@ -65,8 +73,8 @@ foreach my $format ('plain', 'custom')
 {
 	my $target = $format eq 'plain' ? 'target' : 'paused';
 
-	# The second restore is told to keep things still.
-	$node->safe_psql('postgres', 'ALTER DATABASE paused SET workflow.enabled = off') if $target eq 'paused';
+	# Nothing is to move while rows are loaded.
+	$node->safe_psql('postgres', "ALTER DATABASE $target SET workflow.enabled = off");
 	command_ok([ 'pg_dump', '-h', $node->host, '-p', $node->port, '-F', $format, '-f', "$dump.$format", 'source' ], "pg_dump, $format");
 	if ($format eq 'plain')
 	{
@@ -87,7 +95,7 @@ is($node->safe_psql('paused', "SELECT status FROM workflow.executions WHERE id =
 	'workflow.enabled = off: nothing moves');
 is($node->safe_psql('paused', 'SELECT count(*) FROM effects'), 1, 'no step was run');
 ok(wait_for_status($node, 'source', $running, 'completed'), 'it completes in the source');
-# whoever uses the restored database wakes its scheduler
+$node->safe_psql('postgres', 'ALTER DATABASE target RESET workflow.enabled');
 my $new = run_execution($node, 'target', 'w', 'alice');
 cmp_ok($new, '>', $later, 'new executions get new numbers');
 is($node->safe_psql('target', "SELECT status FROM workflow.executions WHERE id = $new"), 'failed', 'they run: this one lacks its input');
@@ -103,9 +111,20 @@ is($node->safe_psql('target', "SELECT count(*) FROM workflow.execution_status WH
 
 # --- let go ---
 
-$node->safe_psql('postgres', 'ALTER DATABASE paused RESET workflow.enabled');
-$node->restart;
+$node->safe_psql('postgres', 'ALTER DATABASE paused RESET ALL');
 ok(wait_for_status($node, 'paused', $running, 'completed'), 'the paused one goes on when it may');
+
+# --- the switch in a database that works ---
+
+my $id = start_busy();
+$node->safe_psql('postgres', 'ALTER DATABASE source SET workflow.enabled = off');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE datname = 'source' AND backend_type = 'pg_workflow executor'}), 0,
+	'switched off: no executor is left');
+$node->safe_psql('source', 'ALTER DATABASE source SET workflow.enabled = on');
+ok($node->poll_query_until('source', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}),
+	'switched on, from within: it goes on');
+$session->quit;
+ok(wait_for_status($node, 'source', $id, 'completed'), 'to its end');
 
 unlike(slurp_file($node->logfile), qr/PANIC|was terminated by signal|TRAP/, 'nothing crashed');
 $node->stop;
