@@ -1,0 +1,292 @@
+# Recovery, case by case: a process or the server goes while an execution stands at
+# a known place.  After that the steps that were under way run again, and no other.
+#
+# Steps say in the server log that they are tried, which no rollback takes back, and
+# stand still at a gate: a row in "gates" makes them wait for an advisory lock that
+# the test holds.
+
+use strict;
+use warnings FATAL => 'all';
+
+use CrashTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = PostgreSQL::Test::Cluster->new('recovery');
+$node->init;
+$node->append_conf(
+	'postgresql.conf', q{
+shared_preload_libraries = 'pg_workflow'
+max_worker_processes = 20
+workflow.max_executors = 5
+restart_after_crash = on
+fsync = off
+log_line_prefix = '%m [%p] %b '
+});
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE w');
+$node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
+effects_table($node, 'w');
+$node->safe_psql(
+	'w', q{
+	CREATE TABLE gates (step_id text, place text);
+	CREATE OR REPLACE FUNCTION effect(execution_id bigint, step_id text, place text) RETURNS text
+	LANGUAGE plpgsql AS $$
+	BEGIN
+		RAISE LOG 'trying %: % %.', $1, $2, $3;
+		INSERT INTO effects VALUES ($1, $2, $3);
+		IF EXISTS (SELECT FROM gates AS g WHERE g.step_id = $2 AND g.place = $3) THEN
+			BEGIN
+				PERFORM pg_advisory_xact_lock_shared(1);
+			EXCEPTION WHEN query_canceled THEN
+				IF $2 <> 'stubborn' THEN
+					RAISE;
+				END IF;
+				PERFORM pg_advisory_xact_lock_shared(1);
+			END;
+		END IF;
+		RETURN $2 || ':' || $3;
+	END $$;
+});
+
+my $gatekeeper;
+
+sub close_gate
+{
+	$gatekeeper = $node->background_psql('w');
+	$gatekeeper->query_safe('SELECT pg_advisory_lock(1)');
+	return;
+}
+
+# It may have gone with the server.
+sub open_gate
+{
+	eval { $gatekeeper->quit };
+	return;
+}
+
+sub wait_until
+{
+	my ($sql, $name) = @_;
+
+	$node->poll_query_until('w', $sql) and return;
+	fail($name);
+	diagnose($node, 'w');
+	return;
+}
+
+# Wait until so many steps stand at the gate, in other processes than these.
+sub wait_at_gate
+{
+	my ($count, @others) = @_;
+	my $others = join ',', 0, @others;
+
+	wait_until(qq{SELECT count(*) = $count FROM pg_locks
+		WHERE locktype = 'advisory' AND NOT granted AND pid NOT IN ($others)}, 'steps stand at the gate');
+	return split /\n/, $node->safe_psql('w',
+		q{SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
+}
+
+# The ways to go.  Each leaves the gate open.
+my %ways = (
+	'immediate stop' => sub {
+		$node->stop('immediate');
+		open_gate();
+		$node->start;
+	},
+	'kill -9' => sub {
+		my ($count, @pids) = @_;
+		kill 'KILL', $pids[0];
+		# the lock goes with the server, not before
+		wait_until(q{SELECT count(*) = 0 FROM pg_locks
+			WHERE locktype IN ('advisory', 'transactionid') AND granted AND pid <> pg_backend_pid()},
+			'the server restarts');
+		open_gate();
+	},
+	'SIGTERM of the executors' => sub {
+		my ($count, @pids) = @_;
+		kill 'TERM', @pids;
+		wait_at_gate($count, @pids) if $count;
+		open_gate();
+	},
+	'SIGTERM of the scheduler' => sub {
+		my ($count, @pids) = @_;
+		my $scheduler = $node->safe_psql('w',
+			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'");
+		kill 'TERM', $scheduler;
+		wait_until(qq{SELECT count(*) = 1 FROM pg_stat_activity
+			WHERE backend_type = 'pg_workflow scheduler' AND pid <> $scheduler}, 'another scheduler takes over');
+		wait_at_gate($count, @pids) if $count;
+		open_gate();
+	});
+
+# The steps of an execution that were tried more often than once, in order.
+sub tried_again
+{
+	my ($id) = @_;
+	my (%tries, @again);
+
+	$tries{$_}++ foreach slurp_file($node->logfile) =~ /trying $id: (\S+ \S+)\.$/mg;
+	foreach my $step (sort keys %tries)
+	{
+		push @again, $step . ($tries{$step} > 2 ? " x $tries{$step}" : '') if $tries{$step} > 1;
+	}
+	return join ', ', @again;
+}
+
+my $input = '{"three": [1, 2, 3], "five": [1, 2, 3, 4, 5]}';
+
+# A case: the workflow, the steps that stand at the gate, what has to be true as
+# well before anybody goes; then those same steps are tried again, and it completes.
+sub check_case
+{
+	my ($name, $start, $steps, $gated, $also, @only) = @_;
+
+	define_workflow($node, 'w', $name, $start, $steps);
+	foreach my $way (@only ? @only : sort keys %ways)
+	{
+		$node->safe_psql('w', "TRUNCATE gates; INSERT INTO gates VALUES "
+			  . join(', ', map { "('" . join("', '", split / /) . "')" } @$gated));
+		close_gate();
+		my $id = $node->safe_psql('w', "SELECT workflow.start('$name', '$input')");
+		my @pids = wait_at_gate(scalar @$gated);
+		wait_until("SELECT $also FROM workflow.step_executions WHERE execution_id = $id", 'the others have ended')
+		  if $also;
+		$ways{$way}->(scalar @$gated, @pids);
+		is($node->safe_psql('w', "SELECT status FROM workflow.wait($id, '30 s')"),
+			'completed', "$name, $way: completes");
+		is(tried_again($id), join(', ', sort @$gated), "$name, $way: what was under way ran again, nothing else");
+		# each lost run is counted
+		is($node->safe_psql('w', "SELECT recoveries FROM workflow.executions WHERE id = $id"),
+			$way eq 'SIGTERM of the scheduler' ? 0 : 1,
+			"$name, $way: counted as a recovery, unless it was an orderly end")
+		  if $way ne 'SIGTERM of the executors';
+	}
+	return;
+}
+
+sub parallel
+{
+	return { type => 'parallel', parallel_steps => [@_] };
+}
+
+# --- places ---
+
+check_case('chain', 'c1', { step('c1', 0, next_step => 'c2'), step('c2', 0, next_step => 'c3'),
+		step('c3', 0, next_step => 'c4'), step('c4', 0) }, ['c3 -']);
+# its claim may be lost, but not in the first seconds of a scheduler
+check_case('first', 'c1', { step('c1', 0, next_step => 'c2'), step('c2', 0) }, ['c1 -']);
+check_case('iteration', 'l', {
+		l => { type => 'loop', loop_config => { collection => '${workflow.input.five}', loop_body => [ 'l1', 'l2' ] },
+			next_step => 'after' },
+		step('l1', 1), step('l2', 1), step('after', 0) }, ['l2 i3']);
+check_case('children', 'p', {
+		p => { %{ parallel('pa', 'pb', 'pc') }, next_step => 'after' },
+		step('pa', 0), step('pb', 0), pc => parallel('pd', 'pe'), step('pd', 0), step('pe', 0), step('after', 0) },
+	[ 'pb -', 'pe -' ], q{count(*) FILTER (WHERE step_id IN ('pa', 'pd')) = 2});
+check_case('range', 'r', {
+		r => { type => 'loop', loop_config => { collection => '${workflow.input.five}', loop_body => [ 'r1', 'r2' ],
+				execution_mode => 'parallel' }, next_step => 'after' },
+		step('r1', 1), step('r2', 1), step('after', 0) }, [ 'r1 i2', 'r2 i4' ],
+	q{count(*) FILTER (WHERE step_id = 'r2') = 3});
+check_case('branch', 'l', {
+		l => { type => 'loop', loop_config => { collection => '${workflow.input.three}', loop_body => [ 'f', 'l2' ] },
+			next_step => 'after' },
+		f => { type => 'fork_join', fork_join_config => { branches =>
+				{ left => { steps => [ 'f1', 'f2' ] }, right => { steps => [ 'f3', 'f4' ] } } } },
+		step('f1', 1), step('f2', 1), step('f3', 1), step('f4', 1), step('l2', 1), step('after', 0) },
+	['f4 i1'], q{count(*) FILTER (WHERE step_id = 'f2') = 2});
+# in the run that closed the container
+check_case('behind', 'p', {
+		p => { %{ parallel('pa', 'pb') }, next_step => 'after' },
+		step('pa', 0), step('pb', 0), step('after', 0, next_step => 'last'), step('last', 0) }, ['after -']);
+check_case('behind_in_loop', 'l', {
+		l => { type => 'loop', loop_config => { collection => '${workflow.input.three}', loop_body => [ 'p', 'l2' ] },
+			next_step => 'after' },
+		p => parallel('pa', 'pb'), step('pa', 1), step('pb', 1), step('l2', 1), step('after', 0) }, ['l2 i1']);
+
+# --- between the last child and the join ---
+
+# The row of the container is locked: the run that closes it waits.
+define_workflow($node, 'w', 'join', 'p', { p => { %{ parallel('pa', 'pb') }, next_step => 'after' },
+	step('pa', 0), step('pb', 0), step('after', 0) });
+foreach my $way (sort keys %ways)
+{
+	$node->safe_psql('w', q{TRUNCATE gates; INSERT INTO gates VALUES ('pb', '-')});
+	close_gate();
+	my $id = $node->safe_psql('w', "SELECT workflow.start('join', '$input')");
+	wait_at_gate(1);
+	my $locker = $node->background_psql('w');
+	$locker->query_safe("BEGIN; SELECT FROM workflow.step_executions WHERE execution_id = $id AND step_id = 'p' FOR UPDATE");
+	open_gate();
+	my $waiting = q{pg_stat_activity WHERE backend_type = 'pg_workflow executor' AND wait_event_type = 'Lock'};
+	wait_until("SELECT count(*) = 1 FROM $waiting", 'the join waits');
+	my $pid = $node->safe_psql('w', "SELECT pid FROM $waiting");
+	$ways{$way}->(0, $pid);
+	eval { $locker->quit };
+	is($node->safe_psql('w', "SELECT status FROM workflow.wait($id, '30 s')"), 'completed', "join, $way: completes");
+	# the step behind it is in the transaction that closes the container
+	is(tried_again($id), 'after -', "join, $way: no child ran again");
+}
+
+# --- while it is being cancelled ---
+
+# The step that does not let itself be cancelled keeps the execution "cancelling".
+define_workflow($node, 'w', 'cancelling', 'p', { p => { %{ parallel('pa', 'stubborn') }, next_step => 'after' },
+	pa => { type => 'loop', loop_config => { collection => '${workflow.input.three}', loop_body => ['pb'],
+			execution_mode => 'parallel' } },
+	step('pb', 1), step('stubborn', 0), step('after', 0) });
+foreach my $way (sort keys %ways)
+{
+	$node->safe_psql('w', q{TRUNCATE gates; INSERT INTO gates VALUES ('stubborn', '-'), ('pb', 'i1')});
+	close_gate();
+	my $id = $node->safe_psql('w', "SELECT workflow.start('cancelling', '$input')");
+	wait_at_gate(2);
+	is($node->safe_psql('w', "SELECT workflow.cancel($id)"), 'cancelling', "cancelling, $way: accepted");
+	my @pids = wait_at_gate(1);
+	wait_until(qq{SELECT status = 'cancelled' FROM workflow.step_executions
+		WHERE execution_id = $id AND step_id = 'pb' AND loop_iteration_index = 1}, 'the other step is interrupted');
+	is($node->safe_psql('w', "SELECT status FROM workflow.executions WHERE id = $id"),
+		'cancelling', "cancelling, $way: not before all have stopped");
+	$ways{$way}->(0, @pids);
+	is($node->safe_psql('w', "SELECT status FROM workflow.wait($id, '30 s')"),
+		'cancelled', "cancelling, $way: cancelled");
+	is(tried_again($id), '', "cancelling, $way: nothing ran again");
+	is($node->safe_psql('w', "SELECT count(*) FROM effects WHERE execution_id = $id AND step_id = 'stubborn'"),
+		0, "cancelling, $way: the step had no effect");
+}
+
+# --- orderly stops do not count ---
+
+# Nothing is recovered while workflow.enabled is off: time to close the gate.
+$node->safe_psql('w', q{TRUNCATE gates; INSERT INTO gates VALUES ('c3', '-')});
+close_gate();
+my $id = $node->safe_psql('w', "SELECT workflow.start('chain', '$input')");
+wait_at_gate(1);
+foreach my $round (1 .. 4)
+{
+	my $begin = time();
+
+	$node->append_conf('postgresql.conf', 'workflow.enabled = off');
+	$node->stop('fast');
+	cmp_ok(time() - $begin, '<', 20, "fast stop number $round is fast, with a step under way");
+	open_gate();
+	$node->start;
+	close_gate();
+	$node->append_conf('postgresql.conf', 'workflow.enabled = on');
+	$node->reload;
+	wait_at_gate(1);
+	is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $id"),
+		'running|0', 'it is not counted');
+}
+open_gate();
+is($node->safe_psql('w', "SELECT status FROM workflow.wait($id, '30 s')"), 'completed', 'the execution completes');
+
+check_finished($node, 'w', 'at the end');
+check_effects($node, 'w', 'true', 'at the end');
+check_pool($node, 'w', 'at the end');
+$node->stop('fast');
+
+done_testing();
