@@ -168,7 +168,7 @@ test_files(void)
 	static const char *const files[] = {
 		"parallel_block", "loop_sequential", "loop_parallel", "conditional",
 		"fork_join_all", "fork_join_any", "fork_join_majority", "fork_join_n_of_m",
-		"order", "nested", "inline", "cycle", "poll", NULL
+		"order", "nested", "inline", "cycle", "poll", "routing", NULL
 	};
 	const char *directory = getenv("PGWF_DEFINITIONS");
 
