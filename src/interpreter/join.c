@@ -23,29 +23,23 @@
 
 /*
  * Smallest count that is at least total * ratio, exactly: the ratio is decimal
- * text between 0 and 1.
+ * text between 0 and 1, multiplied by hand from its last digit on.
  */
 static int
 required_by_ratio(const char *ratio, int total)
 {
-	int64		numerator = 0;
-	int64		denominator = 1;
+	const char *point = strchr(ratio, '.');
+	int64		carry = 0;
 	bool		fraction = false;
 
-	for (const char *p = ratio; *p && denominator < INT64CONST(1000000000); p++)
+	for (const char *p = ratio + strlen(ratio) - 1; point != NULL && p > point; p--)
 	{
-		if (*p == '.')
-			fraction = true;
-		else if (*p >= '0' && *p <= '9')
-		{
-			numerator = numerator * 10 + (*p - '0');
-			if (fraction)
-				denominator *= 10;
-		}
-		else
-			break;
+		int64		product = (int64) total * (*p - '0') + carry;
+
+		carry = product / 10;
+		fraction |= (product % 10 != 0);
 	}
-	return (int) ((total * numerator + denominator - 1) / denominator);
+	return (int) ((int64) total * (ratio[0] - '0') + carry + (fraction ? 1 : 0));
 }
 
 int

@@ -216,10 +216,14 @@ step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 	row->started_at = thread_time(thread);
 	if (frame->container != NULL)
 	{
+		Frame	   *iteration = frame;
+
 		row->parent_step_id = frame->container->id;
-		if (frame->container->type == STEP_LOOP)
-			row->loop_iteration_index = frame->child;
-		else
+		while (iteration->container != NULL && iteration->container->type != STEP_LOOP)
+			iteration = iteration->parent;
+		if (iteration->container != NULL)
+			row->loop_iteration_index = iteration->child;
+		if (frame->container->type != STEP_LOOP)
 			row->branch_name = frame->container->lines[frame->child].name;
 	}
 	return row;
