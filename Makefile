@@ -118,7 +118,9 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions agents start api_errors security run_sql retry published
+REGRESS = install expression definitions agents start api_errors security run_sql retry published helpers sequence parallel fork_join \
+	conditional loop variables nesting timeouts failures acceptance defects modes cancel \
+	deferred notify
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION =

@@ -1,0 +1,127 @@
+--
+-- What the tests of execution have in common.  They come after this one.
+--
+SET client_min_messages = warning;
+CREATE SCHEMA test;
+
+-- Start an execution, wait for its end in another transaction and show it.  The
+-- execution is the one the views below are about.
+CREATE PROCEDURE test.go(workflow text, input jsonb DEFAULT '{}', INOUT status text DEFAULT NULL,
+    INOUT output jsonb DEFAULT NULL, INOUT error_type text DEFAULT NULL, INOUT error text DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+DECLARE
+    id bigint := workflow.start(workflow, input);
+BEGIN
+    PERFORM set_config('test.id', id::text, false);
+    COMMIT;
+    SELECT e.status, e.output, e.error_type, e.error ->> 'message' INTO status, output, error_type, error
+    FROM workflow.wait(id, '60 seconds') AS e;
+END $$;
+
+CREATE FUNCTION test.id() RETURNS bigint LANGUAGE sql STABLE
+RETURN current_setting('test.id')::bigint;
+
+-- What an execution stops by ending is recorded a moment later.
+CREATE PROCEDURE test.settle() LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. 3000 LOOP
+        EXIT WHEN NOT EXISTS (SELECT FROM workflow.step_executions WHERE execution_id = test.id() AND status = 'running')
+              AND NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = test.id());
+        PERFORM pg_sleep(0.01);
+        COMMIT;
+    END LOOP;
+END $$;
+
+-- how its steps ended, scope by scope, in the order in which they were run
+CREATE VIEW test.steps AS
+SELECT scope, step_id AS step, status, scope_outcome AS ends, output,
+       COALESCE(error_type || ': ', '') || (error ->> 'message') AS error
+FROM workflow.step_executions WHERE execution_id = test.id()
+ORDER BY scope COLLATE "C", started_at;
+
+-- the columns that say what a step was part of
+CREATE VIEW test.places AS
+SELECT scope, step_id AS step, step_type AS type, agent_name AS agent, parent_step_id AS parent,
+       branch_name AS branch, join_policy AS policy, loop_iteration_index AS i, loop_collection_size AS size,
+       loop_execution_mode AS mode
+FROM workflow.step_executions WHERE execution_id = test.id()
+ORDER BY scope COLLATE "C", started_at;
+
+-- what no row may look like, whatever ran
+CREATE VIEW test.wrong AS
+SELECT e.workflow, s.scope, s.step_id, s.status, s.started_at, s.completed_at, s.executor_pid
+FROM workflow.step_executions AS s JOIN workflow.executions AS e ON e.id = s.execution_id
+WHERE (e.status NOT IN ('pending', 'running', 'cancelling') AND s.status IN ('pending', 'running', 'waiting'))
+   OR (s.status NOT IN ('pending', 'running', 'waiting') AND s.completed_at IS NULL)
+   OR s.completed_at < s.started_at
+   OR s.started_at < e.started_at
+   OR s.completed_at > e.completed_at AND s.status <> 'cancelled'
+   OR s.executor_pid IS NULL
+   OR (s.status IN ('failed', 'timed_out') AND (s.error_type IS NULL OR s.error ->> 'message' IS NULL
+                                                OR s.error ->> 'step_id' IS NULL))
+   OR (s.scope = '') <> (s.parent_step_id IS NULL)
+   OR (s.scope <> '' AND num_nonnulls(s.branch_name, s.loop_iteration_index) = 0);
+
+-- an agent that gives back what it gets, and one that fails when told to
+CREATE FUNCTION test.echo(jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE RETURN $1;
+CREATE FUNCTION test.may_fail(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    IF (input ->> 'fail')::boolean THEN
+        RAISE EXCEPTION 'told to fail' USING DETAIL = format('with %s', input - 'fail'), HINT = 'Try not to.';
+    END IF;
+    RETURN input - 'fail';
+END $$;
+SELECT workflow.register_agent('echo', 'test.echo(jsonb)') \gset
+SELECT workflow.register_agent('may-fail', 'test.may_fail(jsonb)') \gset
+
+-- The rows of an execution without what differs from run to run.
+CREATE FUNCTION test.without_context(jsonb) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN regexp_replace($1::text, ', "context": "([^"\\]|\\.)*"', '', 'g');
+CREATE FUNCTION test.rows(id bigint) RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT test.without_context(to_jsonb(s) - '{execution_id,started_at,completed_at,executor_pid}'::text[])
+    FROM workflow.step_executions AS s WHERE execution_id = id
+$$;
+
+-- Run workflows in three ways: by many executors, without parallelism, in this
+-- transaction.  test.differences has what is not the same.
+CREATE TABLE test.runs (workflow text, mode text, id bigint, status text, output jsonb, message text, PRIMARY KEY (workflow, mode));
+CREATE PROCEDURE test.run_three_ways(names text[], input jsonb DEFAULT '{}')
+LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+    result jsonb;
+    says text;
+BEGIN
+    DELETE FROM test.runs;
+    INSERT INTO test.runs SELECT n, 'durable', workflow.start(n, input) FROM unnest(names) AS n;
+    PERFORM set_config('workflow.parallel', 'off', false);
+    INSERT INTO test.runs SELECT n, 'off', workflow.start(n, input) FROM unnest(names) AS n;
+    PERFORM set_config('workflow.parallel', 'on', false);
+    COMMIT;
+    FOREACH name IN ARRAY names LOOP
+        BEGIN
+            result := workflow.execute(name, input);
+            INSERT INTO test.runs VALUES (name, 'execute', (SELECT max(e.id) FROM workflow.executions AS e WHERE inline AND e.workflow = name), 'completed', result);
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS says = MESSAGE_TEXT;
+            -- of a failed execution all is rolled back, its output too
+            INSERT INTO test.runs VALUES (name, 'execute', NULL, 'failed', NULL, says);
+        END;
+    END LOOP;
+    PERFORM workflow.wait(r.id, '60 seconds') FROM test.runs AS r WHERE mode <> 'execute';
+    COMMIT;
+    UPDATE test.runs AS r SET status = e.status, output = CASE e.status WHEN 'completed' THEN e.output END, message = e.error ->> 'message'
+    FROM workflow.executions AS e WHERE e.id = r.id AND mode <> 'execute';
+END $$;
+CREATE VIEW test.differences AS
+SELECT a.workflow, b.mode, 'result' AS what, a.status || ' ' || COALESCE(a.output::text, a.message, 'null') AS durable,
+       b.status || ' ' || COALESCE(b.output::text, b.message, 'null') AS other
+FROM test.runs AS a JOIN test.runs AS b ON a.workflow = b.workflow AND a.mode = 'durable' AND b.mode <> 'durable'
+WHERE (a.status, test.without_context(COALESCE(a.output, 'null')), a.message) IS DISTINCT FROM
+      (b.status, test.without_context(COALESCE(b.output, 'null')), b.message)
+UNION ALL
+SELECT a.workflow, b.mode, 'row', d.durable, d.other
+FROM test.runs AS a JOIN test.runs AS b ON a.workflow = b.workflow AND a.mode = 'durable' AND b.mode <> 'durable' AND b.id IS NOT NULL,
+     LATERAL (SELECT durable, other FROM test.rows(a.id) AS durable FULL JOIN test.rows(b.id) AS other ON durable = other
+              WHERE durable IS NULL OR other IS NULL) AS d
+ORDER BY 1, 2, 3, 4, 5;

@@ -1,0 +1,65 @@
+--
+-- Containers in containers in containers, every combination, run in three ways
+--
+SET client_min_messages = warning;
+CREATE TABLE test.nesting_log (execution_id bigint);
+
+-- A step of a kind with what is inside: leaves write a row and give their place.
+CREATE FUNCTION test.nest(kinds text[], id text) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    common jsonb := jsonb_build_object('id', id, 'type', kinds[1]);
+    a jsonb;
+    b jsonb;
+BEGIN
+    IF kinds = '{}' THEN
+        RETURN jsonb_build_object('id', id, 'type', 'sql', 'result', 'value',
+            'sql', 'WITH log AS (INSERT INTO test.nesting_log VALUES ($1)) SELECT $2::text', 'params', jsonb_build_array('${workflow.execution_id}', id));
+    END IF;
+    a := test.nest(kinds[2:], id || 'a');
+    b := test.nest(kinds[2:], id || 'b');
+    RETURN CASE kinds[1]
+        WHEN 'parallel' THEN common || jsonb_build_object('parallel_steps', jsonb_build_array(a, b))
+        WHEN 'fork_join' THEN common || jsonb_build_object('branches', jsonb_build_object('left', jsonb_build_array(a),
+            'right', jsonb_build_array(b, jsonb_build_object('id', id || 'c', 'type', 'set', 'output', jsonb_build_object('b', format('${%sb.output}', id))))))
+        WHEN 'conditional' THEN common || jsonb_build_object('condition', 'true', 'if_true_step', a)
+        WHEN 'sequential' THEN common || jsonb_build_object('type', 'loop', 'loop_config', jsonb_build_object('collection', '${workflow.input.items}', 'result', 'outputs', 'loop_body',
+            jsonb_build_array(a, jsonb_build_object('id', id || 'c', 'type', 'set', 'output', jsonb_build_array('${loop.index}', format('${%sa.output}', id))))))
+        WHEN 'loop' THEN common || jsonb_build_object('loop_config', jsonb_build_object('collection', '${workflow.input.items}', 'execution_mode', 'parallel', 'result', 'outputs',
+            'loop_body', jsonb_build_array(a)))
+        END;
+END $$;
+
+CREATE TABLE test.nesting (name text PRIMARY KEY, kinds text[], leaves int);
+INSERT INTO test.nesting
+SELECT format('nest %s %s %s', a.kind, b.kind, c.kind), ARRAY[a.kind, b.kind, c.kind], a.n * b.n * c.n
+FROM (VALUES ('parallel', 2), ('fork_join', 2), ('conditional', 1), ('sequential', 2), ('loop', 2)) AS a (kind, n),
+     (VALUES ('parallel', 2), ('fork_join', 2), ('conditional', 1), ('sequential', 2), ('loop', 2)) AS b (kind, n),
+     (VALUES ('parallel', 2), ('fork_join', 2), ('conditional', 1), ('sequential', 2), ('loop', 2)) AS c (kind, n);
+SELECT count(workflow.define(jsonb_build_object('name', name, 'steps', jsonb_build_array(
+    test.nest(kinds, 'x'), '{"id": "after", "type": "set", "output": {"x": "${x.output}"}}'::jsonb)))) FROM test.nesting;
+SELECT array_agg(name ORDER BY name) AS names FROM test.nesting \gset
+CALL test.run_three_ways(:'names', '{"items": ["p", "q"]}');
+
+-- all of them completed, every leaf once, nothing different
+SELECT mode, status, count(*) FROM test.runs GROUP BY 1, 2 ORDER BY 1, 2;
+TABLE test.differences;
+SELECT n.name, r.mode, n.leaves, count(l.execution_id) FROM test.nesting AS n JOIN test.runs AS r ON r.workflow = n.name
+    LEFT JOIN test.nesting_log AS l ON l.execution_id = r.id
+GROUP BY 1, 2, 3 HAVING count(l.execution_id) <> n.leaves;
+SELECT s.status, count(*) FROM test.runs AS r JOIN workflow.step_executions AS s ON s.execution_id = r.id GROUP BY 1;
+-- and some of it in full
+SELECT workflow, output FROM test.runs WHERE mode = 'durable' AND workflow IN
+    ('nest parallel loop fork_join', 'nest loop sequential parallel', 'nest fork_join conditional sequential', 'nest conditional parallel loop') ORDER BY workflow;
+SELECT set_config('test.id', id::text, false) FROM test.runs WHERE mode = 'durable' AND workflow = 'nest fork_join sequential parallel' \g /dev/null
+SELECT scope, step, status, ends, output FROM test.steps;
+TABLE test.places;
+
+-- deeper: the limit of the setting, and beyond it
+SHOW workflow.max_nesting;
+SELECT workflow.define(jsonb_build_object('name', 'nest_deep', 'steps', jsonb_build_array(
+    test.nest(array_fill('conditional'::text, ARRAY[current_setting('workflow.max_nesting')::int]), 'x')))) \gset
+CALL test.go('nest_deep');
+SELECT severity, path, step_id, message, hint FROM workflow.validate(jsonb_build_object('name', 'nest_deeper', 'steps', jsonb_build_array(
+    test.nest(array_fill('conditional'::text, ARRAY[current_setting('workflow.max_nesting')::int + 1]), 'x'))));
+
+TABLE test.wrong;

@@ -1,0 +1,25 @@
+--
+-- LISTEN workflow: one notification per change of state, where the definition asks for it
+--
+SET client_min_messages = warning;
+SELECT workflow.define($${"name": "notify", "notify": true, "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT 1", "result": "value"},
+  {"id": "b", "type": "set", "output": 1, "when": "false"},
+  {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input}", "loop_body": [{"id": "c", "type": "sql", "sql": "SELECT 1 / $1::int", "params": ["${loop.item}"], "on_failure": "ignore"}]}},
+  {"id": "bad", "type": "sql", "sql": "SELECT 1 / 0"}]}$$) \gset
+SELECT workflow.define($${"name": "silent", "steps": [{"id": "a", "type": "sql", "sql": "SELECT 1"}]}$$) \gset
+LISTEN workflow;
+\o | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
+CALL test.go('silent');
+CALL test.go('notify', '[1, 0]');
+SELECT 'all have come' AS end;
+\o
+-- when the workflow is run in a transaction, they come with its commit
+BEGIN;
+SELECT workflow.define($${"name": "notify_inline", "notify": true, "steps": [{"id": "a", "type": "sql", "sql": "SELECT 1"}]}$$) \gset
+SELECT workflow.execute('notify_inline');
+\o | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
+COMMIT;
+SELECT 'all have come' AS end;
+\o
+UNLISTEN workflow;
