@@ -26,6 +26,7 @@ OBJS = \
 	src/api/define.o \
 	src/api/evaluate.o \
 	src/api/extension.o \
+	src/api/prune.o \
 	src/api/start.o \
 	src/api/utility_hook.o \
 	src/api/views.o \
@@ -118,7 +119,7 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions agents start api_errors security run_sql retry published helpers sequence parallel fork_join \
+REGRESS = install expression definitions agents start api_errors security run_sql retry prune published helpers sequence parallel fork_join \
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel \
 	deferred notify
 

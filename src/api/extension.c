@@ -40,6 +40,7 @@ PG_FUNCTION_INFO_V1(workflow_revoke_usage);
 static const char *const owner_only[] = {
 	"extension_ready",
 	"grant_usage",
+	"prune",
 	"refuse_change",
 	"revoke_usage"
 };

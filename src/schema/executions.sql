@@ -44,3 +44,13 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_cancel';
 COMMENT ON FUNCTION workflow.cancel(bigint, text) IS
 'cancel an execution and return its status after that: cancelled, or cancelling while its executors are being stopped; one that has ended stays as it is. Errors: 42704 for an unknown execution, 42501 for others than the role that started it and the owner of the workflow';
+
+CREATE FUNCTION workflow.prune(
+    older_than interval DEFAULT '30 days',
+    statuses text[] DEFAULT '{completed,failed,cancelled,timed_out}',
+    max_executions integer DEFAULT 10000)
+RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_prune';
+COMMENT ON FUNCTION workflow.prune(interval, text[], integer) IS
+'delete executions that ended longer ago than older_than, and their steps, oldest first and at most max_executions of them; returns how many. Call it until it returns 0, or from time to time. Waits for no lock and holds back no running execution. For the owner of the extension, or whom that grants it to. Errors: 22023 for a negative age or a status that is not final';

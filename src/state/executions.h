@@ -64,6 +64,12 @@ extern bool execution_row(int64 id, Datum *row);
 /* Make a locked execution cancelled (final) or cancelling. */
 extern void execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason);
 
+/*
+ * Delete executions with one of the statuses (an array of text) that ended before a
+ * time, oldest first, at most max of them, and their steps.
+ */
+extern int64 executions_prune(TimestampTz before, Datum statuses, int32 max);
+
 extern bool execution_status_is_final(const char *status);
 
 #endif							/* PGWF_EXECUTIONS_H */
