@@ -124,7 +124,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	deferred notify
 
 # test/specs/NAME.spec with test/expected/NAME.out
-ISOLATION =
+ISOLATION = idempotency cancel define start
 
 SCRIPTED = check demo demo-stop bench unit fuzz lint compat
 

@@ -1,0 +1,74 @@
+# workflow.wait() and cancel() in different sessions: a wait ends when the cancel has
+# committed, not before, and ends by itself when it is interrupted.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use WorkflowTest;
+
+my $node = workflow_cluster('wait');
+install_extension($node, 'postgres');
+
+my $waits = q{SELECT count(*) FROM pg_stat_activity WHERE query ~ 'workflow.wait' AND state = 'active'
+	AND wait_event_type = 'Extension' AND backend_type = 'client backend'};
+
+# Start several sessions that wait for an execution.
+sub waiters
+{
+	my ($count, $call) = @_;
+	my @waiters = map { $node->background_psql('postgres', on_error_stop => 0) } 1 .. $count;
+
+	$_->query_until(qr/go/, "\\echo go\n$call;\n\\echo done\n") foreach @waiters;
+	$node->poll_query_until('postgres', $waits, $count) or die 'they do not wait';
+	return @waiters;
+}
+
+# pending, running, and in a transaction that has not ended
+foreach my $kind ('pending', 'running')
+{
+	my $id = $kind eq 'pending'
+	  ? $node->safe_psql('postgres', "SELECT workflow.start('endless', start_at => 'infinity')")
+	  : start_endless($node, 'postgres');
+	my @waiters = waiters(3, "SELECT 'ended ' || (workflow.wait($id)).status");
+	my $session = $node->background_psql('postgres');
+
+	$session->query_safe("BEGIN; SELECT workflow.cancel($id); ROLLBACK");
+	$session->query_safe("BEGIN; SELECT workflow.cancel($id)");
+	is($node->safe_psql('postgres', $waits), 3, "$kind: nobody is woken by a cancel that has not committed");
+	is($node->safe_psql('postgres', "SELECT (workflow.wait($id, '10 ms')).status"), $kind, "$kind: nor told");
+	$session->query_safe('COMMIT');
+	$session->quit;
+	like($_->query_until(qr/done/, "\n"), qr/ended cancelled/, "$kind: all are told when it has") foreach @waiters;
+	$_->quit foreach @waiters;
+}
+
+# cancel() from many sessions at once
+my $id = start_endless($node, 'postgres');
+my @cancels = map { $node->background_psql('postgres') } 1 .. 4;
+$_->query_until(qr/go/, "\\echo go\nSELECT workflow.cancel($id);\n\\echo done\n") foreach @cancels;
+like($_->query_until(qr/done/, "\n"), qr/cancel(ling|led)/, 'cancel() from several sessions') foreach @cancels;
+$_->quit foreach @cancels;
+ok(wait_for_status($node, 'postgres', $id, 'cancelled'), 'it is cancelled');
+
+# interrupted
+$id = $node->safe_psql('postgres', "SELECT workflow.start('endless', start_at => 'infinity')");
+foreach my $case ("SET statement_timeout = '50ms'; SELECT workflow.wait($id)", "SET statement_timeout = '50ms'; SELECT workflow.wait($id, '1 year')")
+{
+	my ($result, $stdout, $stderr) = $node->psql('postgres', $case, timeout => 60);
+	like($stderr, qr/canceling statement due to statement timeout/, 'statement_timeout ends a wait');
+}
+is($node->safe_psql('postgres', "SELECT (workflow.wait($id, '50 ms')).status"), 'pending', 'its own timeout, too');
+my ($waiter) = waiters(1, "SELECT workflow.wait($id)");
+$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+	WHERE query ~ 'SELECT workflow.wait' AND pid <> pg_backend_pid()});
+ok($node->poll_query_until('postgres', $waits, 0), 'and so does pg_cancel_backend()');
+eval { $waiter->quit };
+
+# the server goes down
+($waiter) = waiters(1, "SELECT workflow.wait($id)");
+$node->stop('fast');
+pass('a wait does not keep the server from stopping');
+eval { $waiter->quit };
+done_testing();
