@@ -105,6 +105,15 @@ SELECT workflow.define($${"name": "parallel_stop", "steps": [
 CALL test.go('parallel_stop');
 TABLE test.steps;
 
+-- more together than workflow.max_result_size: a clear error, the children keep theirs
+SELECT workflow.define($${"name": "parallel_large", "steps": [
+  {"id": "block", "type": "parallel", "parallel_steps": [
+     {"id": "a", "type": "sql", "sql": "SELECT repeat('a', 9000000)", "result": "value"},
+     {"id": "b", "type": "sql", "sql": "SELECT repeat('b', 9000000)", "result": "value"}]}]}$$) \gset
+CALL test.go('parallel_large');
+SELECT step, status, length(output ->> 0) AS length, error FROM test.steps;
+SELECT error ->> 'detail' AS detail FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'block';
+
 -- max_parallelism: never more at once than that
 CREATE TABLE test.parallel_running (id int PRIMARY KEY, began timestamptz, ended timestamptz);
 SELECT workflow.define(jsonb_build_object('name', 'parallel_limit', 'steps', jsonb_build_array(jsonb_build_object(

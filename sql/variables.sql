@@ -25,6 +25,19 @@ SELECT workflow.define($${"name": "variables_failed", "steps": [
 CALL test.go('variables_failed');
 TABLE test.steps;
 
+-- what grows without end meets workflow.max_result_size
+SELECT workflow.define($${"name": "variables_grow", "steps": [
+  {"id": "init", "type": "set", "assign": {"x": "0123456789012345678901234567890123456789"}},
+  {"id": "each", "type": "loop", "loop_config": {"while": "true", "result": "counts", "loop_body": [{"id": "double", "type": "set", "assign": {"x": ["${vars.x}", "${vars.x}"]}}]}}]}$$) \gset
+CALL test.go('variables_grow');
+SELECT error_type, error ->> 'message' AS message, error ->> 'detail' AS detail FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'double' AND status = 'failed';
+SELECT workflow.define($${"name": "variables_output", "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT repeat('a', 9000000)", "result": "value"},
+  {"id": "b", "type": "set", "output": ["${a.output}", "${a.output}"], "on_failure": "ignore"},
+  {"id": "c", "type": "sql", "sql": "SELECT repeat('c', 9000000)", "result": "value", "output": ["${a.output}", "${c.output}"], "on_failure": "ignore"},
+  {"id": "d", "type": "set", "output": ["${b.error.message}", "${c.error.message}"]}]}$$) \gset
+CALL test.go('variables_output');
+
 -- lines that run one after the other share the variables around them; each that
 -- runs beside others reads those, and has its own
 SELECT workflow.define($${"name": "variables_scopes", "steps": [

@@ -187,6 +187,20 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	return true;
 }
 
+/* Replace the variables of a scope. */
+static void
+set_variables(Frame *owner, Jsonb *variables)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
+	Jsonb	   *before = owner->variables;
+
+	owner->variables = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(variables));
+	owner->variables_loaded = true;
+	MemoryContextSwitchTo(oldcontext);
+	if (before != NULL)
+		pfree(before);
+}
+
 /* A set step: variables and an output, no SQL. */
 static void
 run_set(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
@@ -239,26 +253,28 @@ run_set(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		}
 		if (error == NULL)
 		{
-			MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
-			Jsonb	   *before = owner->variables;
-
-			owner->variables = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-			owner->variables_loaded = true;
-			MemoryContextSwitchTo(oldcontext);
-			row->input = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(owner->variables));
-			if (before != NULL && before != owner->variables)
-				pfree(before);
+			row->input = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+			error = size_error(node, VARSIZE(row->input));
+			if (error == NULL)
+				set_variables(owner, row->input);
+			else
+			{
+				row->input = NULL;
+				error->message = psprintf("variables exceed workflow.max_result_size in step \"%s\"", node->id);
+			}
 		}
 	}
 	if (error == NULL && node->output != NULL)
 	{
 		evaluate_in(thread, frame, &context);
 		row->output = evaluate_template(&context, node->output);
-		if (row->output == NULL)
-			error = mapping_error("output", &context);
+		error = row->output ? size_error(node, VARSIZE(row->output)) : mapping_error("output", &context);
 	}
 	if (error != NULL)
+	{
+		row->output = NULL;
 		step_fail(row, STATUS_FAILED, error);
+	}
 	step_ended(thread, frame, node, row);
 }
 

@@ -250,6 +250,31 @@ lines_message(PlanNode *node, StepRecord **by_line, int failed, int total, int r
 	return message.data;
 }
 
+/* The outputs by line; NULL when they would be too large together, with their size. */
+static Jsonb *
+lines_output(PlanNode *node, StepRecord **by_line, Size *size)
+{
+	JsonbParseState *state = NULL;
+
+	*size = 0;
+	for (int i = 0; i < node->nlines; i++)
+		if (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_COMPLETED &&
+			by_line[i]->output != NULL)
+			*size += VARSIZE(by_line[i]->output);
+	if (size_error(node, *size) != NULL)
+		return NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < node->nlines; i++)
+	{
+		bool		success = (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_COMPLETED);
+
+		push_key(&state, node->lines[i].name);
+		push_jsonb(&state, WJB_VALUE, success ? by_line[i]->output : NULL);
+	}
+	return end_object(&state);
+}
+
 void
 join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 		   const char *from, const char *to, StepRow *row, bool expired)
@@ -257,11 +282,11 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 	int			nrecords;
 	StepRecord *records = step_children(execution_id, from, to, node->id, true, &nrecords);
 	StepRecord **by_line = palloc0(node->nlines * sizeof(StepRecord *));
-	JsonbParseState *state = NULL;
 	int			completed = 0;
 	int			skipped = 0;
 	int			total;
 	int			required;
+	Size		size;
 
 	for (int i = 0; i < nrecords; i++)
 	{
@@ -271,19 +296,14 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 			by_line[last->line] = &records[i];
 	}
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < node->nlines; i++)
 	{
-		bool		success = (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_COMPLETED);
-
-		if (success)
+		if (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_COMPLETED)
 			completed++;
 		if (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_SKIPPED)
 			skipped++;
-		push_key(&state, node->lines[i].name);
-		push_jsonb(&state, WJB_VALUE, success ? by_line[i]->output : NULL);
 	}
-	row->output = end_object(&state);
+	row->output = lines_output(node, by_line, &size);
 
 	total = node->nlines - skipped;
 	required = join_required(node, total);
@@ -301,6 +321,13 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 		}
 		row->error = lines_error(node, by_line, row->error_type ? row->error_type : "PartialFailure",
 								 message);
+	}
+	if (row->output == NULL && row->status == STATUS_COMPLETED)
+	{
+		StepError  *error = size_error(node, size);
+
+		error->hint = "Its children's outputs are kept; the limit can be raised.";
+		step_fail(row, STATUS_FAILED, error);
 	}
 }
 

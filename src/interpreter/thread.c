@@ -27,6 +27,7 @@
 #include "definition/error_names.h"
 #include "interpreter/scope.h"
 #include "interpreter/thread.h"
+#include "shared/settings.h"
 
 /* Bookkeeping rows to collect before they get a transaction of their own. */
 #define JOURNAL_LIMIT 200
@@ -288,6 +289,23 @@ mapping_error(const char *what, const EvaluateContext *context)
 	return error;
 }
 
+/* What the interpreter itself has built is too large to be kept; NULL: it is not. */
+StepError *
+size_error(const PlanNode *node, Size size)
+{
+	StepError  *error;
+
+	if (size <= (Size) setting_max_result_size * 1024)
+		return NULL;
+	error = palloc0(sizeof(StepError));
+	error->type = "ResultTooLarge";
+	error->sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	error->message = psprintf("output of step \"%s\" exceeds workflow.max_result_size", node->id);
+	error->detail = psprintf("It would have %zu kB, the limit is %d kB.",
+							 (size_t) size / 1024, setting_max_result_size);
+	return error;
+}
+
 /* --- transitions --- */
 
 /* An error object with one more member. */
@@ -323,6 +341,22 @@ reshape_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		row->output = output;
 	else
 		step_fail(row, STATUS_FAILED, mapping_error("output", &context));
+}
+
+/* A completed container's output: reshaped, and within its limit. */
+static void
+check_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
+{
+	StepError  *error;
+
+	if (node->output != NULL)
+		reshape_output(thread, frame, node, row);
+	error = size_error(node, row->output ? VARSIZE(row->output) : 0);
+	if (error != NULL)
+	{
+		row->output = NULL;
+		step_fail(row, STATUS_FAILED, error);
+	}
 }
 
 /*
@@ -399,9 +433,8 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 
 	if (row->completed_at == 0)
 		row->completed_at = thread_time(thread);
-	if (step_type_is_container(node->type) && node->output != NULL &&
-		row->status == STATUS_COMPLETED)
-		reshape_output(thread, frame, node, row);
+	if (step_type_is_container(node->type) && row->status == STATUS_COMPLETED)
+		check_output(thread, frame, node, row);
 	failed = (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT ||
 			  row->status == STATUS_CANCELLED);
 	scope_expired = (frame->deadline != DT_NOEND && row->completed_at >= frame->deadline);
@@ -571,6 +604,7 @@ thread_leaf_output(Thread *thread, Jsonb *result)
 {
 	PlanNode   *node = thread->leaf.node;
 	EvaluateContext context;
+	StepError  *error;
 	Jsonb	   *output;
 
 	if (thread->leaf.is_condition || node->output == NULL)
@@ -583,6 +617,12 @@ thread_leaf_output(Thread *thread, Jsonb *result)
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("%s", context.message),
 				 errdetail("In \"output\" of step \"%s\".", node->id)));
+	error = size_error(node, VARSIZE(output));
+	if (error != NULL)
+		ereport(ERROR,
+				(errcode(error->sqlerrcode),
+				 errmsg("%s", error->message),
+				 errdetail("%s", error->detail)));
 	return output;
 }
 

@@ -192,6 +192,7 @@ extern void execution_ended(Thread *thread, const char *status, Jsonb *output,
 							Jsonb *error, const char *error_type);
 extern TimestampTz thread_time(Thread *thread);
 extern Jsonb *step_error_jsonb(const StepError *error, const char *step_id, const char *scope);
+extern StepError *size_error(const PlanNode *node, Size size);
 extern StepError *mapping_error(const char *what, const EvaluateContext *context);
 
 /* enter.c */
