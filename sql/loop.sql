@@ -48,6 +48,13 @@ SELECT output -> 'total_count' AS total, output -> 'completed_count' AS complete
 -- at the same time: which ones have been begun when the first fails is a matter of luck
 CALL test.go('loop_parallel_stop', '{"items": [3]}');
 SELECT output #- '{iterations,0,error,context}' AS output, error FROM test.loops;
+SELECT jsonb_build_object('items', jsonb_agg(i)) AS items FROM generate_series(1, 2000) AS i \gset
+SELECT workflow.start('loop_parallel_stop', :'items') AS id \gset
+SELECT status, error_type FROM workflow.wait(:id, '60 seconds');
+SELECT l.output -> 'total_count' AS total, (l.output -> 'failed_count')::int BETWEEN 1 AND 8 AS few_failed, (l.output -> 'skipped_count')::int > 0 AS some_skipped,
+       (l.output -> 'completed_count')::int + (l.output -> 'failed_count')::int + (l.output -> 'skipped_count')::int AS sum,
+       jsonb_array_length(l.output -> 'iterations') = (SELECT count(*) FROM workflow.step_executions AS c WHERE c.execution_id = :id AND c.step_id = 'call') AS all_that_ran
+FROM workflow.step_executions AS l WHERE execution_id = :id AND step_id = 'each';
 CALL test.go('loop_parallel_continue', '{"items": [1, 2, 3, 4]}');
 SELECT output #- '{iterations,2,error,context}' AS output, error FROM test.loops;
 CALL test.go('loop_parallel_collect', '{"items": [1, 2, 3, 4, 5, 6]}');
@@ -59,6 +66,15 @@ SELECT workflow.define($${"name": "loop_order", "steps": [
   {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input.items}", "execution_mode": "parallel", "max_parallelism": 4, "result": "outputs", "loop_body": [
      {"id": "nap", "type": "sql", "sql": "SELECT input.i::int FROM pg_sleep(input.s::float)", "input_mapping": {"i": "${loop.index}", "s": "${loop.item}"}, "result": "value"}]}}]}$$) \gset
 CALL test.go('loop_order', '{"items": [0.2, 0.001, 0.1, 0.001, 0.05, 0.001]}');
+
+-- max_parallelism: never more at once than that
+CREATE TABLE test.loop_running (began timestamptz, ended timestamptz);
+SELECT workflow.define($${"name": "loop_at_once", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input}", "execution_mode": "parallel", "max_parallelism": 3, "result": "counts", "loop_body": [
+     {"id": "nap", "type": "sql", "result": "none", "sql": "WITH t AS MATERIALIZED (SELECT clock_timestamp() AS began), w AS MATERIALIZED (SELECT began, pg_sleep(0.003) FROM t) INSERT INTO test.loop_running SELECT began, clock_timestamp() FROM w"}]}}]}$$) \gset
+SELECT jsonb_agg(i) AS items FROM generate_series(1, 60) AS i \gset
+CALL test.go('loop_at_once', :'items');
+SELECT count(*), max((SELECT count(*) FROM test.loop_running AS b WHERE b.began <= a.began AND b.ended > a.began)) <= 3 AS kept FROM test.loop_running AS a;
 
 -- the three forms of results
 SELECT workflow.define(jsonb_build_object('name', 'loop_result_' || result, 'steps', jsonb_build_array(

@@ -110,6 +110,22 @@ SELECT workflow.define($${"name": "succeed_parallel", "steps": [
 CALL test.go('succeed_parallel', '[1, 2]');
 CALL test.settle();
 SELECT step, status FROM test.steps WHERE step IN ('block', 'quick', 'done', 'after', 'slow_loop') ORDER BY step;
+-- the execution's own output is evaluated wherever it ends
+SELECT workflow.define($${"name": "succeed_output", "output": {"a": "${a.output}", "x": "${vars.x}", "input": "${workflow.input}", "block": "${block.status ?? 'open'}"}, "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT 'a'", "result": "value"},
+  {"id": "v", "type": "set", "assign": {"x": "root"}},
+  {"id": "block", "type": "parallel", "parallel_steps": [
+     {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input}", "execution_mode": "parallel", "loop_body": [
+        {"id": "own", "type": "set", "assign": {"x": "own"}},
+        {"id": "done", "type": "succeed", "when": "${loop.item} == 2 and ${vars.x} == 'own'"}]}},
+     {"id": "slow", "type": "sql", "sql": "SELECT pg_sleep(600)"}]}]}$$) \gset
+CALL test.go('succeed_output', '[1, 2, 3]');
+CALL test.settle();
+SELECT workflow.define($${"name": "fail_loop", "steps": [
+  {"id": "each", "type": "loop", "on_failure": "ignore", "loop_config": {"collection": "${workflow.input}", "execution_mode": "parallel", "on_error": "continue", "loop_body": [
+     {"id": "stop", "type": "fail", "error": "Found", "message": "item ${loop.item} at ${loop.index}", "when": "${loop.item} == 'c'"}]}}]}$$) \gset
+CALL test.go('fail_loop', '["a", "b", "c", "d"]');
+CALL test.settle();
 SELECT workflow.define($${"name": "fail_parallel", "steps": [
   {"id": "fork", "type": "fork_join", "join_policy": "any", "branches": {
      "quick": [{"id": "nap", "type": "sql", "sql": "SELECT pg_sleep(0.05)", "result": "none"}, {"id": "stop", "type": "fail", "error": "Enough", "message": "that is enough"}],
