@@ -55,7 +55,10 @@ WHERE (e.status NOT IN ('pending', 'running', 'cancelling') AND s.status IN ('pe
    OR (s.status NOT IN ('pending', 'running', 'waiting') AND s.completed_at IS NULL)
    OR s.completed_at < s.started_at
    OR s.started_at < e.started_at
-   OR s.completed_at > e.completed_at AND s.status <> 'cancelled'
+   OR (s.completed_at > e.completed_at AND s.status <> 'cancelled'
+       -- unless one of several lines ended it while the others ran
+       AND NOT EXISTS (SELECT FROM workflow.step_executions AS t WHERE t.execution_id = s.execution_id
+                       AND t.step_type IN ('succeed', 'fail') AND t.scope <> ''))
    OR s.executor_pid IS NULL
    OR (s.status IN ('failed', 'timed_out') AND (s.error_type IS NULL OR s.error ->> 'message' IS NULL
                                                 OR s.error ->> 'step_id' IS NULL))
