@@ -422,7 +422,13 @@ make_room(TimestampTz now)
 		int			count;
 
 		if (executor->leaving)
-			return;				/* somebody is on the way out already */
+		{
+			/* on the way out already, unless its step lasts too long */
+			if (executor->busy &&
+				TimestampDifferenceExceeds(executor->since, now, 2 * setting_run_quantum))
+				continue;
+			return;
+		}
 		if (is_idle(executor) && role_queue(executor->role)->count == 0)
 		{
 			let_go(executor);

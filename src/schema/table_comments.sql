@@ -68,7 +68,7 @@ COMMENT ON COLUMN workflow.step_executions.attempt IS 'which attempt of the visi
 COMMENT ON COLUMN workflow.step_executions.executor_pid IS 'process that wrote the row; of the caller with workflow.execute()';
 COMMENT ON COLUMN workflow.step_executions.loop_iteration_index IS 'index, from 0, of the innermost loop iteration the step ran in';
 COMMENT ON COLUMN workflow.step_executions.loop_collection_size IS 'loops: number of items';
-COMMENT ON COLUMN workflow.step_executions.condition_result IS 'conditionals: what the condition gave; null when it could not be evaluated';
+COMMENT ON COLUMN workflow.step_executions.condition_result IS 'conditionals: what the condition gave; false, with an error in the row, when it could not be evaluated';
 COMMENT ON COLUMN workflow.step_executions.scope IS 'where it ran: empty at the top, else a path of step.branch, step.child and step[iteration] separated by "/"';
 COMMENT ON COLUMN workflow.step_executions.step_id IS 'id of the step in the definition';
 COMMENT ON COLUMN workflow.step_executions.step_type IS 'type of the step';

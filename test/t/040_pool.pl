@@ -134,6 +134,24 @@ foreach my $case (
 			WHERE status IN ('pending', 'running', 'cancelling')}), "$name: all are cancelled");
 }
 
+# One of two executors is in a step that lasts: the other one is enough.
+define_sql($node, 'postgres', 'endless', 'SELECT pg_sleep(3600)');
+my $endless = $node->safe_psql('postgres', q{SET ROLE r1; SELECT workflow.start('endless', priority => 9)});
+wait_for_endless($node, 'postgres');
+$node->safe_psql('postgres', q{SET ROLE r1;
+	SELECT workflow.start('loop', jsonb_build_object('items', (SELECT jsonb_agg(i) FROM generate_series(1, 30000) i)))});
+foreach my $role ('r2', 'r3')
+{
+	$id = run_execution($node, 'postgres', 'one', $role);
+	is($node->safe_psql('postgres', "SELECT status FROM workflow.executions WHERE id = $id"), 'completed',
+		"$role gets through beside a step that lasts");
+}
+is($node->safe_psql('postgres', "SELECT status FROM workflow.executions WHERE id = $endless"), 'running', 'which goes on');
+$node->safe_psql('postgres', q{SELECT count(workflow.cancel(id)) FROM workflow.executions
+	WHERE status IN ('pending', 'running')});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM workflow.executions
+		WHERE status IN ('pending', 'running', 'cancelling')}), 'all are cancelled');
+
 # --- executors are replaced ---
 
 set('restart', 'workflow.max_executors = 1', 'workflow.executor_max_runs = 2');
