@@ -121,7 +121,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions agents start api_errors security run_sql retry prune published helpers sequence parallel fork_join \
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel \
-	deferred notify
+	deferred notify lifetime
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start

@@ -49,13 +49,15 @@ typedef struct Driver
 	MemoryContext context;
 	int			position;		/* RUN_START: execution, RUN_CHILDREN: child */
 	Thread	   *thread;
+	MemoryContext thread_context;	/* of the thread and its execution */
 	bool		standing;		/* the thread is where the driver is to go on */
 	bool		leaf_again;		/* its leaf has been prepared and is to be run */
 	Phase		phase;
 	bool		leaf_done;		/* in this transaction */
 	bool		any_leaf;		/* of this run has run: it may yield */
 
-	/* a failure to be recorded */
+	/* a failure to be recorded; its context is for the last one */
+	MemoryContext failure_context;
 	StepError  *failure;
 	StepStatus	failure_status;
 	bool		reload;			/* the thread has moved on: make it anew from its rows */
@@ -146,6 +148,30 @@ stop_reason(const Driver *driver)
 	return slot_stop_reason(present_execution(driver));
 }
 
+/* The thread a run begins with. */
+static Thread *
+make_first_thread(Driver *driver, LoadedExecution *execution)
+{
+	const Run  *run = driver->run;
+
+	switch (run->kind)
+	{
+		case RUN_START:
+			/* claimed earlier, begun now */
+			execution->started_at = GetCurrentTimestamp();
+			return thread_create(execution, execution->parallel);
+		case RUN_THREAD:
+			return thread_resume(execution, execution->parallel, &run->scope);
+		case RUN_JOIN:
+			return thread_join(execution, execution->parallel, &run->scope,
+							   run->bottom, run->node, run->visit);
+		case RUN_CHILDREN:
+			return thread_child(execution, execution->parallel, &run->scope,
+								run->node, run->visit, driver->position, run->fresh);
+	}
+	return NULL;				/* not reached */
+}
+
 /*
  * Make the thread the run is about.  Returns false when there is nothing to do.
  */
@@ -153,6 +179,7 @@ static bool
 make_thread(Driver *driver)
 {
 	const Run  *run = driver->run;
+	MemoryContext before = driver->thread_context;
 	LoadedExecution *execution;
 
 	if (driver->thread != NULL && run->kind == RUN_CHILDREN && !driver->reload)
@@ -160,34 +187,24 @@ make_thread(Driver *driver)
 		thread_move_to_child(driver->thread, driver->position, run->fresh);
 		return true;
 	}
+	driver->thread_context = AllocSetContextCreate(driver->context, "workflow thread of a run",
+												   ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(driver->thread_context);
 	/* NULL when it is not running any more: cancelled, say */
 	execution = execution_load(present_execution(driver));
 	if (execution == NULL)
+	{
+		MemoryContextSwitchTo(driver->context);
 		return false;
+	}
 	if (driver->reload)
-	{
 		driver->thread = thread_resume(execution, execution->parallel, &driver->reload_scope);
-		return true;
-	}
-	switch (run->kind)
-	{
-		case RUN_START:
-			/* claimed earlier, begun now */
-			execution->started_at = GetCurrentTimestamp();
-			driver->thread = thread_create(execution, execution->parallel);
-			break;
-		case RUN_THREAD:
-			driver->thread = thread_resume(execution, execution->parallel, &run->scope);
-			break;
-		case RUN_JOIN:
-			driver->thread = thread_join(execution, execution->parallel, &run->scope,
-										 run->bottom, run->node, run->visit);
-			break;
-		case RUN_CHILDREN:
-			driver->thread = thread_child(execution, execution->parallel, &run->scope,
-										  run->node, run->visit, driver->position, run->fresh);
-			break;
-	}
+	else
+		driver->thread = make_first_thread(driver, execution);
+	MemoryContextSwitchTo(driver->context);
+	/* a loop can have many of its steps fail at their commit */
+	if (before != NULL)
+		MemoryContextDelete(before);
 	return true;
 }
 
@@ -470,7 +487,11 @@ drive_one(Driver *driver)
 
 			HOLD_INTERRUPTS();
 			timed_out = leaf_timer_stop();
-			MemoryContextSwitchTo(driver->context);
+			if (driver->failure_context == NULL)
+				driver->failure_context = AllocSetContextCreate(driver->context, "workflow failure",
+																ALLOCSET_SMALL_SIZES);
+			MemoryContextReset(driver->failure_context);
+			MemoryContextSwitchTo(driver->failure_context);
 			error = CopyErrorData();
 			done = !sort_out_error(driver, error, timed_out, &ended);
 			outcome = ended;
@@ -520,6 +541,8 @@ drive_executions(Driver *driver)
 		driver->context = AllocSetContextCreate(outer, "workflow execution",
 												ALLOCSET_DEFAULT_SIZES);
 		driver->thread = NULL;
+		driver->thread_context = NULL;
+		driver->failure_context = NULL;
 		driver->standing = false;
 		driver->any_leaf = false;
 		outcome = drive_one(driver);
@@ -550,7 +573,7 @@ drive_children(Driver *driver)
 
 		driver->standing = false;
 		outcome = drive_one(driver);
-		if (outcome != OUTCOME_DONE && outcome != OUTCOME_STOPPED)
+		if ((outcome != OUTCOME_DONE && outcome != OUTCOME_STOPPED) || driver->thread == NULL)
 			return outcome;
 		report->handled++;
 		if (driver->thread->execution_ended)

@@ -51,6 +51,10 @@ container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int chi
 		frame->row->input = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->input));
 	if (row->error != NULL)
 		frame->row->error = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->error));
+	if (row->error_type != NULL)
+		frame->row->error_type = pstrdup(row->error_type);
+	if (row->branch_taken != NULL)
+		frame->row->branch_taken = pstrdup(row->branch_taken);
 	frame->opened_at = row->started_at;
 	frame->total = row->loop_collection_size;
 	frame->collection = frame->row->input;

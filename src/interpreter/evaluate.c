@@ -464,8 +464,9 @@ evaluation_to_jsonb(Evaluation *evaluation, Expression *expression)
 		Jsonb	   *root;
 
 		status = resolve_root(evaluation, expression->reference, &root, &value);
+		/* a copy: what is resolved lives as long as whoever has it likes */
 		if (status == VALUE_OK && root != NULL)
-			return root;
+			return (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(root));
 	}
 	else
 		status = evaluate_value(evaluation, expression, &value);

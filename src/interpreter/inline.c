@@ -42,29 +42,32 @@ run_leaf_in_subtransaction(Thread *thread, Jsonb **output, bool *timed_out)
 	MemoryContext context = thread->step_contexts[thread->step_context];
 	MemoryContext oldcontext = CurrentMemoryContext;
 	ResourceOwner oldowner = CurrentResourceOwner;
+	LeafTimer	timer;
 	ErrorData  *volatile error = NULL;
 
 	*timed_out = false;
 	BeginInternalSubTransaction(NULL);
+	leaf_timer_enter(&timer, leaf->deadline);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		leaf_timer_start(leaf->deadline);
 		*output = thread_leaf_output(thread, run_sql(&leaf->task));
 		/* ended after all: the cancel that may be under way has come too late */
-		if (leaf_timer_stop())
+		if (leaf_timer_leave(&timer))
 			QueryCancelPending = false;
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		bool		fired = leaf_timer_stop();
+		bool		fired = leaf_timer_leave(&timer);
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		*timed_out = (fired && error->sqlerrcode == ERRCODE_QUERY_CANCELED);
+		if (fired && !*timed_out)
+			QueryCancelPending = false; /* it failed just before */
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(oldcontext);
@@ -139,8 +142,11 @@ execute_inline(const Definition *definition, Jsonb *input, int64 *execution_id)
 		ThreadAction action = thread_next(thread);
 
 		CHECK_FOR_INTERRUPTS();
+		/* for errors; the caller's context lives until its statement ends */
+		MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
 		if (action == THREAD_LEAF)
 			inline_leaf(thread);
+		MemoryContextSwitchTo(thread->step_contexts[1 - thread->step_context]);
 		journal_flush(thread);
 		if (action == THREAD_ENDED)
 			break;

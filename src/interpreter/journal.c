@@ -112,6 +112,8 @@ void
 journal_committed(Thread *thread, bool leaf_pending)
 {
 	thread->dirty = false;
+	if (thread->execution_ended)
+		return;					/* its output and error are in there */
 	MemoryContextReset(thread->step_contexts[1 - thread->step_context]);
 	if (!leaf_pending && !thread->ended)
 		MemoryContextReset(thread->step_contexts[thread->step_context]);

@@ -26,6 +26,7 @@
 static TimeoutId leaf_timer = USER_TIMEOUT;
 static bool timer_registered = false;
 static bool timer_armed = false;
+static TimestampTz timer_deadline = DT_NOEND;
 static volatile sig_atomic_t timer_fired = false;
 
 /*
@@ -40,10 +41,13 @@ leaf_timer_handler(void)
 	timer_fired = true;
 }
 
-void
-leaf_timer_start(TimestampTz deadline)
+/*
+ * Set the timer.  In a worker it comes again, see above.
+ */
+static void
+arm(TimestampTz deadline)
 {
-	timer_fired = false;
+	timer_deadline = deadline;
 	timer_armed = (deadline != DT_NOEND);
 	if (!timer_armed)
 		return;
@@ -58,15 +62,64 @@ leaf_timer_start(TimestampTz deadline)
 		enable_timeout_at(leaf_timer, deadline);
 }
 
-bool
-leaf_timer_stop(void)
+static void
+disarm(void)
 {
 	if (timer_armed)
 		disable_timeout(leaf_timer, false);
 	timer_armed = false;
+}
+
+void
+leaf_timer_start(TimestampTz deadline)
+{
+	timer_fired = false;
+	arm(deadline);
+}
+
+bool
+leaf_timer_stop(void)
+{
+	disarm();
 	if (compat_is_background_worker())
 		disable_timeout(STATEMENT_TIMEOUT, false);
 	return timer_fired;
+}
+
+void
+leaf_timer_enter(LeafTimer *outer, TimestampTz deadline)
+{
+	outer->armed = timer_armed;
+	outer->fired = timer_armed && timer_fired;
+	outer->deadline = timer_deadline;
+	disarm();
+	outer->inner_deadline = deadline;
+	if (outer->armed)
+		deadline = Min(deadline, outer->deadline);
+	leaf_timer_start(deadline);
+}
+
+bool
+leaf_timer_leave(const LeafTimer *outer)
+{
+	bool		fired;
+	bool		inner;
+
+	disarm();
+	fired = timer_fired;
+	inner = fired && (!outer->armed || outer->inner_deadline < outer->deadline);
+	timer_fired = outer->fired || (fired && !inner);
+	if (!outer->armed)
+		return inner;
+	if (!timer_fired)
+		arm(outer->deadline);
+	else if (compat_is_background_worker())
+	{
+		/* it was told; if it does not listen, the next time is the last */
+		arm(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Max(setting_cancel_grace, 1)));
+		timer_deadline = outer->deadline;
+	}
+	return inner;
 }
 
 StepError *

@@ -16,6 +16,22 @@ extern void leaf_timer_start(TimestampTz deadline);
 /* Stop it, and what arm_statement_timeout() started; true when it has fired. */
 extern bool leaf_timer_stop(void);
 
+/*
+ * The same for a leaf that may run inside another one (a step can call
+ * execute()): the time limit of the outer one holds inside, too.  leave: true
+ * when it was the inner one that fired.
+ */
+typedef struct LeafTimer
+{
+	bool		armed;			/* the outer leaf's */
+	bool		fired;
+	TimestampTz deadline;
+	TimestampTz inner_deadline;
+} LeafTimer;
+
+extern void leaf_timer_enter(LeafTimer *outer, TimestampTz deadline);
+extern bool leaf_timer_leave(const LeafTimer *outer);
+
 /* An error of the server as the error of a step, in the current memory context. */
 extern StepError *leaf_error(const Leaf *leaf, const ErrorData *error);
 /* The error of a step whose time was over. */

@@ -105,10 +105,16 @@ frame_remember(Frame *frame, PlanNode *node, const StepRow *row)
 		step->next = frame->cached;
 		frame->cached = step;
 	}
-	else if (step->output != NULL)
+	else
 	{
-		frame->cached_bytes -= VARSIZE(step->output);
-		pfree(step->output);
+		if (step->output != NULL)
+		{
+			frame->cached_bytes -= VARSIZE(step->output);
+			pfree(step->output);
+		}
+		if (step->error != NULL)
+			pfree(step->error);
+		pfree(step->status);
 	}
 	step->output = row->output ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->output)) : NULL;
 	step->status = jsonb_from_string(step_status_name(row->status));

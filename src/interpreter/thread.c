@@ -575,7 +575,7 @@ thread_next(Thread *thread)
 			action = THREAD_FLUSH;
 			break;
 		}
-		if (frame->next_attempt > 1 && frame->attempt_at > GetCurrentTimestamp())
+		if (thread->parks && frame->next_attempt > 1 && frame->attempt_at > GetCurrentTimestamp())
 		{
 			thread->park_until = frame->attempt_at;
 			action = THREAD_PARK;

@@ -390,13 +390,12 @@ definition_plan(int definition_id)
 }
 
 /*
- * Part of state_forget_plans().
+ * Part of state_forget_plans().  The plans stay where they are: a step can drop the
+ * extension, and its thread still has one in its hands.
  */
 void
 definitions_forget(void)
 {
-	if (plan_cache_context != NULL)
-		MemoryContextDelete(plan_cache_context);
 	plan_cache_context = NULL;
 	plan_cache = NULL;
 	found_counter = 0;

@@ -1,0 +1,61 @@
+--
+-- Values that have to outlive the memory they were made in: results, inputs and
+-- errors from one commit to the next, time limits from one execute() to another.
+--
+SET client_min_messages = error;
+
+-- what an execution returns
+SELECT workflow.define('{"name": "large output", "steps": [
+	{"id": "a", "sql": "SELECT repeat(''x'', 3000000)", "result": "value"}]}');
+SELECT md5(workflow.execute('large output') #>> '{}') = md5(repeat('x', 3000000)) AS same;
+
+-- an output too large to be remembered is the next step's input
+SELECT workflow.define('{"name": "large input", "steps": [
+	{"id": "a", "sql": "SELECT repeat(''x'', 3000000)", "result": "value"},
+	{"id": "b", "sql": "SELECT md5($1 #>> ''{}'')", "params": ["${a.output}"], "result": "value"},
+	{"id": "c", "sql": "SELECT md5(input.v #>> ''{}'') = input.sum", "result": "value",
+	 "input_mapping": {"v": "${a.output}", "sum": "${b.output}"}}]}');
+SELECT workflow.execute('large input') AS same;
+SELECT workflow.start('large input') AS id \gset
+SELECT status, output AS same FROM workflow.wait(:id, '30s');
+
+-- a cycle without any SQL: each visit replaces what the one before has left
+SELECT workflow.define('{"name": "cycle of values", "start_step": "count", "steps": {
+	"count": {"type": "set", "assign": {"n": "${(vars.n ?? 0) + 1}"}, "output": "visit ${vars.n}", "max_visits": 60, "next_step": "copy"},
+	"copy": {"type": "set", "output": "${count.output}", "next_step": "again"},
+	"again": {"type": "conditional", "condition": "${vars.n} < 50", "if_true_step": "count"}}}');
+SELECT workflow.start('cycle of values') AS id \gset
+SELECT status FROM workflow.wait(:id, '30s');
+SELECT step_id, count(*), count(DISTINCT output), min(output #>> '{}'), max(output #>> '{}')
+FROM workflow.step_executions WHERE execution_id = :id AND step_id <> 'again' GROUP BY step_id ORDER BY step_id;
+
+-- the open container of a thread that was made anew from its rows
+CREATE TABLE checked (n integer PRIMARY KEY DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO checked VALUES (1);
+SELECT workflow.define('{"name": "reloaded branch", "steps": [
+	{"id": "choose", "type": "conditional", "condition": "true", "then": [
+		{"id": "clash", "sql": "INSERT INTO checked VALUES (1)", "on_failure": "ignore"},
+		{"id": "b", "sql": "SELECT repeat(''b'', 9000)", "result": "value"},
+		{"id": "c", "sql": "SELECT repeat(''c'', 9000)", "result": "value"},
+		{"id": "d", "sql": "SELECT 1", "result": "value"}]}]}');
+SELECT workflow.start('reloaded branch') AS id \gset
+SELECT status, output FROM workflow.wait(:id, '30s');
+SELECT step_id, status, on_failure, branch_taken FROM workflow.step_executions WHERE execution_id = :id ORDER BY started_at;
+
+-- time limits around an execute() inside a step hold, and end with their step
+SELECT workflow.define('{"name": "inner", "steps": [
+	{"id": "i", "sql": "SELECT 1", "result": "value", "timeout_seconds": 60}]}');
+SELECT workflow.define('{"name": "inner without limit", "steps": [{"id": "i", "sql": "SELECT 1", "result": "value"}]}');
+SELECT workflow.define('{"name": "outer late", "steps": [
+	{"id": "o", "sql": "SELECT workflow.execute(input.w), pg_sleep(30)", "input_mapping": {"w": "${workflow.input}"},
+	 "timeout_seconds": 1, "on_failure": {"default": "late"}}]}');
+SELECT w, workflow.execute('outer late', to_jsonb(w)) FROM unnest(ARRAY['inner', 'inner without limit']) AS w;
+SELECT workflow.define('{"name": "outer in time", "steps": [
+	{"id": "o", "sql": "SELECT workflow.execute(''inner without limit'')", "result": "value", "timeout_seconds": 1},
+	{"id": "p", "sql": "SELECT pg_sleep(1.5)", "result": "none"}]}');
+SELECT workflow.execute('outer in time');
+SELECT workflow.start('outer late', '"inner without limit"') AS late, workflow.start('outer in time') AS in_time \gset
+SELECT status, output FROM workflow.wait(:late, '30s');
+SELECT status, output FROM workflow.wait(:in_time, '30s');
+
+DROP TABLE checked;
