@@ -483,6 +483,8 @@ pool_dispatch(void)
 			launch_refused = true;	/* those that have executors go on */
 	}
 
+	if (!launch_refused)
+		slots_are_not_wanted();
 	now = GetCurrentTimestamp();
 	if (ready_total() > 0 && (launch_refused || nexecutors >= pool_limit()))
 		make_room(now);

@@ -144,6 +144,21 @@ slots_are_wanted_elsewhere(void)
 }
 
 /*
+ * The scheduler that asks wants no slot at present: others need not give way to
+ * its database any more.  Cheap as long as it does not wait.
+ */
+void
+slots_are_not_wanted(void)
+{
+	if (*(volatile TimestampTz *) &my_database_entry->waits_until == 0)
+		return;
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	share_stop_waiting(my_database_entry);
+	LWLockRelease(registry->lock);
+}
+
+/*
  * Ask one idle executor of another database to leave, if it can be spared or its
  * database exceeds its share.  Returns false when there is none.
  */

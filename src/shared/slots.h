@@ -288,6 +288,7 @@ extern void slot_request_exit(int slot);	/* leave when idle */
 extern bool slot_take_report(int slot, Report *report); /* REPORTED -> IDLE */
 /* Another database waits for slots that this one should give up (woken: WAKE_REPORT). */
 extern bool slots_are_wanted_elsewhere(void);
+extern void slots_are_not_wanted(void);	/* here: the database waits no longer */
 extern void slots_forget_starting(DatabaseEntry *entry);	/* the scheduler's exit; lock held */
 
 /* --- slots: the executor's side --- */
