@@ -339,9 +339,19 @@ check_sql_syntax(const char *sql, int *position)
 void
 discard_session_state(void)
 {
+	Oid			temp_namespace;
+	Oid			temp_toast_namespace;
+
 	PortalHashTableDeleteAll();
 	DropAllPreparedStatements();
 	LockReleaseAll(USER_LOCKMETHOD, true);
-	ResetTempTableNamespace();
+	GetTempNamespaceState(&temp_namespace, &temp_toast_namespace);
+	if (OidIsValid(temp_namespace))
+	{
+		/* dropping needs one, and a snapshot is too much for every step */
+		PushActiveSnapshot(GetTransactionSnapshot());
+		ResetTempTableNamespace();
+		PopActiveSnapshot();
+	}
 	ResetSequenceCaches();
 }
