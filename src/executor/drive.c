@@ -574,7 +574,10 @@ drive_children(Driver *driver)
 		driver->standing = false;
 		outcome = drive_one(driver);
 		if ((outcome != OUTCOME_DONE && outcome != OUTCOME_STOPPED) || driver->thread == NULL)
+		{
+			report->in_child = true;
 			return outcome;
+		}
 		report->handled++;
 		if (driver->thread->execution_ended)
 		{

@@ -283,6 +283,27 @@ cancel_children(LiveJoin *join)
 }
 
 /*
+ * No further child is to begin; those that have begun go on.  Ranges that wait are
+ * dropped, those that run end with the child they are at.
+ */
+static void
+begin_no_more(LiveJoin *join)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &join->execution->ready)
+	{
+		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
+
+		if (run->kind != RUN_CHILDREN || run->join != join || !run->fresh)
+			continue;
+		join->active--;
+		ready_discard(run);
+	}
+	pool_shorten_ranges(join);
+}
+
+/*
  * Decide what can be decided, and close the join when nothing is active any
  * more.  May free the join.
  */
@@ -295,7 +316,10 @@ join_check(LiveJoin *join)
 		bool		lost = join->skipped == 0 && join->total - join->failed < join->required;
 
 		if (join->stop_on_failure && join->failed > 0)
+		{
 			join->decided = true;
+			begin_no_more(join);
+		}
 		if (join->deadline != DT_NOEND && GetCurrentTimestamp() >= join->deadline)
 			join->decided = true;	/* running children have the deadline themselves */
 		if (join->on_join_cancel && (met || lost))

@@ -159,6 +159,7 @@ extern long pool_next_timeout(TimestampTz now);
 extern int	pool_limit(void);
 extern void pool_stop_execution(LiveExecution *execution, StopReason reason);
 extern void pool_stop_join(LiveJoin *join);
+extern void pool_shorten_ranges(LiveJoin *join);
 
 /* --- scheduler.c: what a report or a death means --- */
 extern void run_reported(PoolExecutor *executor, const Report *report);

@@ -651,3 +651,19 @@ pool_stop_join(LiveJoin *join)
 			ask_to_stop(executor, STOP_SIBLING, 0);
 	}
 }
+
+/* Have the executors that work on ranges of children begin no further one. */
+void
+pool_shorten_ranges(LiveJoin *join)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+
+		if (executor->busy && executor->kind == RUN_CHILDREN &&
+			executor->runs[0]->join == join)
+			slot_request_stop(executor->slot, STOP_YIELD, 0);
+	}
+}

@@ -259,9 +259,9 @@ run_lost(PoolExecutor *executor, const char *why)
 			finalise_if_drained(execution);
 			continue;
 		}
-		if (run->join != NULL && run->join->cancelled)
+		if (run->join != NULL && run->join->decided)
 		{
-			/* it was being stopped, and it has */
+			/* it was being stopped, or would not be begun again */
 			join_child_ended(run->join, 0, 1, 0);
 			join_range_ended(run->join);
 			pfree(run);
@@ -430,6 +430,13 @@ children_reported(ReadyRun *run, const Report *report)
 			return;
 		case OUTCOME_YIELDED:
 			join_put_back(join, next + 1, run->to, run->fresh);
+			if (join->decided && report->in_child)
+			{
+				/* nothing further begins, but what has begun goes on */
+				child = scope_child(&run->scope, run->container, run->visit, next);
+				requeue_thread(execution, join, &child, report);
+				return;
+			}
 			join_put_back(join, next, Min(next + 1, run->to), false);
 			break;
 		default:

@@ -99,6 +99,7 @@ typedef struct Report
 {
 	RunOutcome	outcome;
 	int			handled;		/* RUN_START: executions dealt with (incl. the one that forked or yielded); RUN_CHILDREN: children */
+	bool		in_child;		/* RUN_CHILDREN: the one behind those has begun */
 	int			completed;		/* RUN_CHILDREN: outcomes of the ended ones */
 	int			failed;
 	int			skipped;

@@ -258,30 +258,69 @@ foreach my $way (sort keys %ways)
 		0, "cancelling, $way: the step had no effect");
 }
 
+# --- a loop that stops at its first failure ---
+
+# Its first item fails while others stand at the gate: these end, and no other begins.
+$node->safe_psql('w', q{CREATE FUNCTION fail_later() RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM pg_advisory_xact_lock_shared(2);
+		RAISE 'the first item fails';
+	END $$});
+define_workflow($node, 'w', 'stops', 'l', { l => { type => 'loop', loop_config => {
+		collection => '${workflow.input.many}', loop_body => [ 'la', 'lb' ], execution_mode => 'parallel', on_error => 'stop' } },
+	la => { type => 'sql', result => 'value', input_mapping => { e => '${workflow.execution_id}', n => '${loop.index}', p => 'i${loop.index}' },
+		sql => q{SELECT CASE WHEN input.n = 0 THEN fail_later() ELSE effect(input.e, 'la', input.p) END} },
+	step('lb', 1) });
+$node->safe_psql('w', q{TRUNCATE gates; INSERT INTO gates SELECT 'la', 'i' || i FROM generate_series(1, 39) AS i});
+close_gate();
+my $second = $node->background_psql('w');
+$second->query_safe('SELECT pg_advisory_lock(2)');
+my $stops = $node->safe_psql('w', q{SELECT workflow.start('stops',
+	jsonb_build_object('many', (SELECT jsonb_agg(i) FROM generate_series(1, 40) AS i)))});
+wait_at_gate(5);
+$second->quit;
+# the scheduler has taken the report of the failure when its executor is idle
+wait_until(q{SELECT count(*) FILTER (WHERE state = 'idle') = 1 AND count(*) FILTER (WHERE state = 'running') = 4
+	FROM workflow.executors}, 'the failure is known');
+open_gate();
+is($node->safe_psql('w', "SELECT status FROM workflow.wait($stops, '30 s')"), 'failed', 'the loop fails');
+is($node->safe_psql('w', qq{SELECT count(*) FILTER (WHERE step_id = 'la'), count(*) FILTER (WHERE step_id = 'lb')
+		FROM workflow.step_executions WHERE execution_id = $stops AND status = 'completed'}),
+	'4|4', 'items that had begun end, others do not begin');
+
 # --- orderly stops do not count ---
 
-# Nothing is recovered while workflow.enabled is off: time to close the gate.
-$node->safe_psql('w', q{TRUNCATE gates; INSERT INTO gates VALUES ('c3', '-')});
-close_gate();
-my $id = $node->safe_psql('w', "SELECT workflow.start('chain', '$input')");
-wait_at_gate(1);
+# A fast stop ends the gatekeeper perhaps before the steps: these wait for a row.
+$node->safe_psql(
+	'w', q{
+	TRUNCATE gates;
+	INSERT INTO gates VALUES ('patient', '-');
+	CREATE FUNCTION be_patient(execution_id bigint) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		WHILE EXISTS (SELECT FROM gates) LOOP
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+		RETURN effect($1, 'patient', '-');
+	END $$});
+define_workflow($node, 'w', 'patient', 'before', { step('before', 0, next_step => 'patient'),
+	patient => { type => 'sql', sql => 'SELECT be_patient(input.e)', result => 'value',
+		input_mapping => { e => '${workflow.execution_id}' }, next_step => 'after' },
+	step('after', 0) });
+my $id = $node->safe_psql('w', "SELECT workflow.start('patient')");
+my $runs = q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'patient'};
+wait_until($runs, 'a patient step runs');
 foreach my $round (1 .. 4)
 {
 	my $begin = time();
 
-	$node->append_conf('postgresql.conf', 'workflow.enabled = off');
 	$node->stop('fast');
 	cmp_ok(time() - $begin, '<', 20, "fast stop number $round is fast, with a step under way");
-	open_gate();
 	$node->start;
-	close_gate();
-	$node->append_conf('postgresql.conf', 'workflow.enabled = on');
-	$node->reload;
-	wait_at_gate(1);
+	wait_until($runs, 'it runs again');
 	is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $id"),
-		'running|0', 'it is not counted');
+		'running|0', 'that is not counted');
 }
-open_gate();
+$node->safe_psql('w', 'DELETE FROM gates');
 is($node->safe_psql('w', "SELECT status FROM workflow.wait($id, '30 s')"), 'completed', 'the execution completes');
 
 check_finished($node, 'w', 'at the end');
