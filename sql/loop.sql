@@ -191,4 +191,17 @@ TABLE test.loops;
 CALL test.go('loop_large_counts', :'items');
 SELECT status, count(*) FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'big' GROUP BY 1;
 
+-- also when so much could not even be put together: what is stored compressed, and
+-- errors, count in full
+SELECT workflow.define($$ {"name": "loop_compressed", "steps": [{"id": "each", "type": "loop", "loop_config": {
+  "collection": "${workflow.input.items}", "result": "outputs", "execution_mode": "parallel", "loop_body": [
+    {"id": "big", "type": "sql", "result": "value", "sql": "SELECT repeat('x', 80000)"}]}}]} $$);
+SELECT jsonb_build_object('items', jsonb_agg(i)) AS items FROM generate_series(1, 3500) AS i \gset
+CALL test.go('loop_compressed', :'items');
+SELECT workflow.define($$ {"name": "loop_long_errors", "steps": [{"id": "each", "type": "loop", "loop_config": {
+  "collection": "${workflow.input.items}", "on_error": "continue", "loop_body": [
+    {"id": "big", "type": "sql", "sql": "DO 'BEGIN RAISE ''%'', repeat(''x'', 1000000); END'"}]}}]} $$);
+SELECT jsonb_build_object('items', jsonb_agg(i)) AS items FROM generate_series(1, 20) AS i \gset
+CALL test.go('loop_long_errors', :'items');
+
 TABLE test.wrong;

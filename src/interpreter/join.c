@@ -413,7 +413,9 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 		error.type = "ResultTooLarge";
 		error.sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 		error.message = psprintf("output of loop \"%s\" exceeds workflow.max_result_size", node->id);
-		error.hint = "Use \"result\": \"counts\" or \"outputs\" on the loop, or raise workflow.max_result_size.";
+		error.hint = node->loop_result == LOOP_RESULT_OUTPUTS ?
+			"Use \"result\": \"counts\" on the loop, or raise workflow.max_result_size." :
+			"Use \"result\": \"counts\" or \"outputs\" on the loop, or raise workflow.max_result_size.";
 		step_fail(row, STATUS_FAILED, &error);
 	}
 	else if (expired && summary.completed + summary.skipped < total)

@@ -153,18 +153,22 @@ static StateStatement children_payload_statement = {
 	lengthof(children_types), children_types, NULL
 };
 
+/* About how large a payload is in memory: what is stored compressed is measured as text. */
+#define PAYLOAD_SIZE(column) \
+	"COALESCE(pg_catalog.sum(CASE WHEN pg_catalog.pg_column_compression(" column ") IS NOT NULL" \
+	"  THEN pg_catalog.octet_length(" column "::pg_catalog.text)" \
+	"  ELSE pg_catalog.pg_column_size(" column ") END), 0)"
+
 /*
- * Counts, and about how large an array of the payloads would be: what is stored
- * compressed is measured as it would be there.
+ * Counts, and about how large an array of the outputs would be, and what the
+ * other payloads of an array of iterations add to that.
  */
 static StateStatement loop_counts_statement = {
 	"SELECT pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.=) 'completed'::pg_catalog.text),"
 	" pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.<>) ALL ('{completed,skipped}'::pg_catalog.text[])),"
 	" pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.=) 'skipped'::pg_catalog.text),"
-	" COALESCE(pg_catalog.sum(CASE WHEN pg_catalog.pg_column_size(output) OPERATOR(pg_catalog.>) 1000"
-	"  THEN pg_catalog.octet_length(output::pg_catalog.text) ELSE pg_catalog.pg_column_size(output) END), 0)::pg_catalog.int8,"
-	" COALESCE(pg_catalog.sum(CASE WHEN pg_catalog.pg_column_size(input) OPERATOR(pg_catalog.>) 1000"
-	"  THEN pg_catalog.octet_length(input::pg_catalog.text) ELSE pg_catalog.pg_column_size(input) END), 0)::pg_catalog.int8"
+	" " PAYLOAD_SIZE("output") "::pg_catalog.int8,"
+	" (" PAYLOAD_SIZE("input") " OPERATOR(pg_catalog.+) " PAYLOAD_SIZE("error") ")::pg_catalog.int8"
 	" FROM workflow.step_executions"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
 	lengthof(children_types), children_types, NULL
