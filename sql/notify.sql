@@ -22,4 +22,23 @@ SELECT workflow.execute('notify_inline');
 COMMIT;
 SELECT 'all have come' AS end;
 \o
+-- ends that no executor writes: cancelled while it waited, and while it ran
+SELECT workflow.define($${"name": "notify_cancel", "notify": true, "steps": [{"id": "a", "type": "sql", "sql": "SELECT pg_sleep(60)"}]}$$) \gset
+SELECT workflow.start('notify_cancel', start_at => 'infinity') AS id \gset
+\o | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
+SELECT workflow.cancel(:id);
+\o
+SELECT workflow.start('notify_cancel') AS id \gset
+SELECT set_config('test.id', :'id', false) = :'id' AS set \gset
+DO $$
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = test.id() AND wait_event = 'PgSleep') LOOP
+        PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+    END LOOP;
+END $$;
+\o | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/' | LC_ALL=C sort
+SELECT workflow.cancel(:id);
+SELECT status FROM workflow.wait(:id, '60 seconds');
+SELECT 'all have come' AS end;
+\o
 UNLISTEN workflow;

@@ -108,10 +108,11 @@ static StateStatement finish_statement = {
 
 static const Oid finalise_types[] = {INT8OID, TEXTOID, JSONBOID, TEXTOID};
 static StateStatement finalise_statement = {
-	"UPDATE workflow.executions SET status = $2, error = $3, error_type = $4,"
+	"UPDATE workflow.executions AS e SET status = $2, error = $3, error_type = $4,"
 	" completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1"
-	" AND status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])",
+	" AND status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
+	NOTIFY_STATUS,
 	lengthof(finalise_types), finalise_types, NULL
 };
 

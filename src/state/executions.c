@@ -69,7 +69,8 @@ static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID, TIMEST
 static StateStatement cancel_execution = {
 	"UPDATE workflow.executions AS e SET status = $2, cancelled_by = $3, "
 	"cancel_reason = $4, cancelled_at = COALESCE($5, pg_catalog.clock_timestamp()), completed_at = $5, "
-	"error_type = CASE WHEN $5 IS NULL THEN e.error_type ELSE 'Cancelled'::pg_catalog.text END WHERE e.id OPERATOR(pg_catalog.=) $1",
+	"error_type = CASE WHEN $5 IS NULL THEN e.error_type ELSE 'Cancelled'::pg_catalog.text END WHERE e.id OPERATOR(pg_catalog.=) $1"
+	NOTIFY_STATUS,
 	5, cancel_types, NULL
 };
 

@@ -41,4 +41,15 @@ extern int64 state_column_int64(uint64 row, int column);
 /* Text as a C string in the current context, NULL for null. */
 extern char *state_column_text(uint64 row, int column);
 
+/*
+ * Part of a RETURNING: announces the new status of execution e where its
+ * definition asks for that, as interpreter/journal.c does for the executors.
+ */
+#define NOTIFY_STATUS \
+	" RETURNING (SELECT pg_catalog.pg_notify('workflow', pg_catalog.format(" \
+	"'{\"execution_id\": %s, \"workflow\": %s, \"status\": \"%s\"}'," \
+	" e.id, pg_catalog.to_json(e.workflow), e.status))" \
+	" FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) e.definition_id" \
+	" AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
+
 #endif							/* PGWF_STATE_PRIVATE_H */
