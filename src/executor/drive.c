@@ -97,10 +97,12 @@ finish(Driver *driver, bool leaf_pending)
 	int			saved_synchronous_commit = synchronous_commit;
 	bool		execution_ended;
 
-	/* what writing needs is gone after the commit, with the leaf that has ended */
+	/*
+	 * What writing needs is gone after the commit, with the leaf that has ended; so is
+	 * what deferred triggers leave behind when they fail, with the thread.
+	 */
 	MemoryContextSwitchTo(thread->step_contexts[1 - thread->step_context]);
 	journal_flush(thread);
-	MemoryContextSwitchTo(driver->context);
 	execution_ended = thread->execution_ended && !thread->execution_lost;
 	if (thread->plan->relaxed && !execution_ended &&
 		synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
