@@ -34,6 +34,7 @@ CREATE TABLE checked (n integer PRIMARY KEY DEFERRABLE INITIALLY DEFERRED);
 INSERT INTO checked VALUES (1);
 SELECT workflow.define('{"name": "reloaded branch", "steps": [
 	{"id": "choose", "type": "conditional", "condition": "true", "then": [
+		{"id": "a", "sql": "SELECT 1"},
 		{"id": "clash", "sql": "INSERT INTO checked VALUES (1)", "on_failure": "ignore"},
 		{"id": "b", "sql": "SELECT repeat(''b'', 9000)", "result": "value"},
 		{"id": "c", "sql": "SELECT repeat(''c'', 9000)", "result": "value"},
@@ -41,6 +42,21 @@ SELECT workflow.define('{"name": "reloaded branch", "steps": [
 SELECT workflow.start('reloaded branch') AS id \gset
 SELECT status, output FROM workflow.wait(:id, '30s');
 SELECT step_id, status, on_failure, branch_taken FROM workflow.step_executions WHERE execution_id = :id ORDER BY started_at;
+
+SELECT workflow.define('{"name": "reloaded branches", "steps": [
+	{"id": "fork", "type": "fork_join", "fork_join_config": {"branches": {
+		"left": {"steps": [{"id": "l", "sql": "SELECT ''left''", "result": "value"}]},
+		"right": {"steps": [{"id": "r", "sql": "SELECT 1"},
+			{"id": "clash", "sql": "INSERT INTO checked VALUES (1)", "on_failure": "ignore"},
+			{"id": "b", "sql": "SELECT repeat(''b'', 9000)", "result": "value"},
+			{"id": "c", "sql": "SELECT length(input.b)", "input_mapping": {"b": "${b.output}"}, "result": "value"}]},
+		"skipped": {"steps": [{"id": "s", "sql": "SELECT 1", "when": "false"}]},
+		"last": {"steps": [{"id": "d", "sql": "SELECT ''last''", "result": "value"}]}}}}]}');
+SET workflow.parallel = off;
+SELECT workflow.start('reloaded branches') AS id \gset
+RESET workflow.parallel;
+SELECT status, output FROM workflow.wait(:id, '30s');
+SELECT scope, step_id, status, on_failure FROM workflow.step_executions WHERE execution_id = :id ORDER BY started_at;
 
 -- time limits around an execute() inside a step hold, and end with their step
 SELECT workflow.define('{"name": "inner", "steps": [
