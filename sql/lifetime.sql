@@ -75,3 +75,13 @@ SELECT status, output FROM workflow.wait(:late, '30s');
 SELECT status, output FROM workflow.wait(:in_time, '30s');
 
 DROP TABLE checked;
+
+-- the function of an agent is dropped while the step before runs
+CREATE FUNCTION test.soon_gone(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN input; END $$;
+SELECT workflow.register_agent('soon-gone', 'test.soon_gone(jsonb)') \gset
+SELECT workflow.define('{"name": "soon_gone", "steps": [{"id": "a", "agent_name": "soon-gone"}, {"id": "b", "agent_name": "soon-gone"}]}') \gset
+SELECT workflow.start('soon_gone') AS id \gset
+SELECT test.running(:id);
+DROP FUNCTION test.soon_gone;
+SELECT status, error_type, error ->> 'step_id' AS step, error ->> 'message' AS message FROM workflow.wait(:id, '60 seconds');
+SELECT workflow.drop_agent('soon-gone') \gset

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -75,11 +76,15 @@ leaf_settings(Thread *thread, PlanNode *node, SqlTask *task)
 static StepError *
 leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 {
-	const Agent *agent = agent_find(node->agent_name);
-	bool		lost = (agent != NULL && agent->kind == AGENT_FUNCTION &&
-						!OidIsValid(agent->function));
+	const Agent *agent;
+	bool		lost;
 	StepError  *error;
 
+	/* the step before may have taken long, and no lock was taken since */
+	AcceptInvalidationMessages();
+	agent = agent_find(node->agent_name);
+	lost = (agent != NULL && agent->kind == AGENT_FUNCTION &&
+			!OidIsValid(agent->function));
 	if (agent != NULL && agent->active && agent->kind != AGENT_QUEUE && !lost)
 	{
 		leaf->task.kind = agent->kind == AGENT_FUNCTION ? SQL_TASK_FUNCTION : SQL_TASK_STATEMENTS;
