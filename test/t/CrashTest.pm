@@ -13,6 +13,7 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use JSON::PP;
+use PatientPsql;
 use Test::More;
 
 our @EXPORT = qw(

@@ -8,6 +8,7 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use JSON::PP;
+use PatientPsql;
 use PostgreSQL::Test::Cluster;
 
 our @EXPORT = qw(
