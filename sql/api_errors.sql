@@ -56,3 +56,7 @@ SELECT workflow.start('errors_test') > 0 AS started;
 SELECT workflow.define('{"name": "errors_test", "start_step": "b", "steps": {"b": {"type": "set", "output": 1}}}');
 ROLLBACK;
 RESET ALL;
+-- ranges of start()
+SELECT workflow.start('errors_test', priority => 1001);
+SELECT workflow.start('errors_test', idempotency_key => '');
+SELECT workflow.start('errors_test', tenant => repeat('x', 256));

@@ -99,6 +99,16 @@ start_execution(const Definition *definition, Jsonb *input)
 	return queue_execution(&new);
 }
 
+/* Keys and names of tenants are parts of indexes and of messages: no longer than other names. */
+static void
+require_short(const char *value, const char *name)
+{
+	if (value != NULL && (*value == '\0' || strlen(value) > PLAN_MAX_ID_LENGTH))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must have between 1 and %d bytes", name, PLAN_MAX_ID_LENGTH)));
+}
+
 /*
  * workflow.start(workflow text, input jsonb, version integer, priority integer,
  * start_at timestamptz, idempotency_key text, tenant text) returns bigint
@@ -118,8 +128,15 @@ workflow_start(PG_FUNCTION_ARGS)
 	new.has_start_at = !PG_ARGISNULL(4);
 	if (new.has_start_at)
 		new.start_at = PG_GETARG_TIMESTAMPTZ(4);
+	if (new.priority < -MAX_PRIORITY || new.priority > MAX_PRIORITY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("priority must be between %d and %d, not %d",
+						-MAX_PRIORITY, MAX_PRIORITY, new.priority)));
 	new.idempotency_key = optional_text_argument(fcinfo, 5);
 	new.tenant = optional_text_argument(fcinfo, 6);
+	require_short(new.idempotency_key, "idempotency_key");
+	require_short(new.tenant, "tenant");
 
 	PG_RETURN_INT64(queue_execution(&new));
 }

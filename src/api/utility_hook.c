@@ -130,7 +130,7 @@ before_drop_database(const DropdbStmt *statement)
 	Oid			database = owned_database(statement->dbname);
 
 	if (OidIsValid(database) && database != MyDatabaseId && !is_template(database))
-		database_hold(database);
+		database_hold(database, false);
 }
 
 /* CREATE DATABASE: the template must have nobody in it. */
@@ -153,7 +153,7 @@ before_create_database(const CreatedbStmt *statement)
 	if (OidIsValid(template) && may_create_databases() &&
 		(is_template(template) || compat_owns_database(template, GetUserId())) &&
 		!OidIsValid(get_database_oid(statement->dbname, true)))
-		database_hold(template);
+		database_hold(template, false);
 }
 
 /* ALTER DATABASE ... RENAME TO. */
@@ -164,7 +164,7 @@ before_rename_database(const RenameStmt *statement)
 
 	if (OidIsValid(database) && database != MyDatabaseId && may_create_databases() &&
 		!OidIsValid(get_database_oid(statement->newname, true)))
-		database_hold(database);
+		database_hold(database, false);
 }
 
 /* ALTER DATABASE ... SET TABLESPACE, which is one of the options by its grammar. */
@@ -182,7 +182,7 @@ before_alter_database(const AlterDatabaseStmt *statement)
 			continue;
 		database = owned_database(statement->dbname);
 		if (OidIsValid(database) && database != MyDatabaseId)
-			database_hold(database);
+			database_hold(database, false);
 	}
 }
 
@@ -198,7 +198,7 @@ before_set_database(const AlterDatabaseSetStmt *statement)
 
 	if (OidIsValid(database) && superuser() &&
 		(setting->kind == VAR_RESET_ALL || pg_strcasecmp(setting->name, "workflow.enabled") == 0))
-		database_hold(database);
+		database_hold(database, false);
 }
 
 /* --- the extension --- */
@@ -210,7 +210,7 @@ hold_for_extension(void)
 	Oid			extension = workflow_extension_oid();
 
 	if (OidIsValid(extension) && compat_owns_extension(extension, GetUserId()))
-		database_hold(MyDatabaseId);
+		database_hold(MyDatabaseId, true);
 }
 
 /* Whether one of the names of a DROP is this one. */
@@ -244,7 +244,7 @@ before_drop(const DropStmt *statement)
 
 		if (OidIsValid(schema) && compat_owns_schema(schema, GetUserId()) &&
 			OidIsValid(workflow_extension_oid()))
-			database_hold(MyDatabaseId);
+			database_hold(MyDatabaseId, true);
 	}
 }
 
@@ -265,7 +265,7 @@ before_drop_owned(const DropOwnedStmt *statement)
 		if (OidIsValid(role) && has_privs_of_role(GetUserId(), role) &&
 			compat_owns_extension(extension, role))
 		{
-			database_hold(MyDatabaseId);
+			database_hold(MyDatabaseId, true);
 			return;
 		}
 	}

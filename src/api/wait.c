@@ -167,6 +167,12 @@ workflow_wait(PG_FUNCTION_ARGS)
 			break;
 		if (deadline == DT_NOEND || GetCurrentTimestamp() < deadline)
 			require_wait_can_end(&state);
+		if (registry != NULL && extension_is_held())
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("cannot wait for execution %lld any longer", (long long) id),
+					 errdetail("Another session is dropping or changing the extension; it would wait for this one."),
+					 errhint("Wait again when it has finished.")));
 		if (registry == NULL || !sleep_until_finished(id, deadline))
 			break;
 		MemoryContextReset(context);

@@ -26,7 +26,6 @@
 #define MANY_STEPS 1000
 
 #define MAX_TIMEOUT_SECONDS 31536000
-#define MAX_PRIORITY 1000
 #define MAX_VISITS 1000000
 
 /* No upper limit other than that of the type. */

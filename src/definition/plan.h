@@ -24,6 +24,8 @@
 #define PLAN_MAX_ID_LENGTH 255
 /* Longest scope path a plan may give rise to: it is part of a btree key. */
 #define PLAN_MAX_SCOPE_LENGTH 1500
+/* Priorities are from -MAX_PRIORITY to MAX_PRIORITY. */
+#define MAX_PRIORITY 1000
 /* A while or until loop without max_iterations ends after so many. */
 #define DEFAULT_MAX_ITERATIONS 10000
 

@@ -86,6 +86,7 @@ database_entry(Oid database, bool create)
 	unused->scheduler_pid = 0;
 	unused->scheduler_pgprocno = -1;
 	unused->holds = 0;
+	unused->extension_holds = 0;
 	unused->nslots = 0;
 	unused->waits_until = 0;
 	unused->started_at = 0;

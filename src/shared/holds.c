@@ -35,6 +35,9 @@ static List *held_databases = NIL;
 static bool callback_registered = false;
 
 static bool database_is_busy(Oid database);
+/* Holds of this transaction that are for a change of the extension. */
+static int	my_extension_holds = 0;
+
 static void release_holds(void);
 static void hold_xact_callback(XactEvent event, void *argument);
 
@@ -44,7 +47,7 @@ static void hold_xact_callback(XactEvent event, void *argument);
  * gone, interruptibly and not for ever.  Needs a transaction.
  */
 void
-database_hold(Oid database)
+database_hold(Oid database, bool extension_changes)
 {
 	MemoryContext old_context;
 	DatabaseEntry *entry;
@@ -76,9 +79,19 @@ database_hold(Oid database)
 	if (entry != NULL)
 	{
 		entry->holds++;
+		if (extension_changes)
+		{
+			entry->extension_holds++;
+			my_extension_holds++;
+		}
 		database_terminate_workers(entry);
 	}
 	LWLockRelease(registry->lock);
+
+	/* whoever waits for an execution here holds locks the command will want */
+	if (extension_changes)
+		for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
+			ConditionVariableBroadcast(&registry->finished[i]);
 
 	/* Without room for an entry it has no workers. */
 	if (entry == NULL)
@@ -126,6 +139,20 @@ database_is_busy(Oid database)
 	return busy;
 }
 
+bool
+extension_is_held(void)
+{
+	DatabaseEntry *entry;
+	bool		held;
+
+	LWLockAcquire(registry->lock, LW_SHARED);
+	entry = database_entry(MyDatabaseId, false);
+	held = entry != NULL && entry->extension_holds > 0;
+	LWLockRelease(registry->lock);
+
+	return held;
+}
+
 /* Let the launcher serve the databases again that this transaction held. */
 static void
 release_holds(void)
@@ -143,12 +170,18 @@ release_holds(void)
 		if (entry != NULL && entry->holds > 0)
 		{
 			entry->holds--;
+			if (entry->database == MyDatabaseId && my_extension_holds > 0)
+			{
+				entry->extension_holds--;
+				my_extension_holds--;
+			}
 			entry->failures = 0;
 			entry->next_start = 0;
 		}
 	}
 	LWLockRelease(registry->lock);
 
+	my_extension_holds = 0;
 	list_free(held_databases);
 	held_databases = NIL;
 	wake_launcher();

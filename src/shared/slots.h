@@ -194,6 +194,7 @@ typedef struct DatabaseEntry
 	int			scheduler_pgprocno;
 	uint32		generation;		/* ++ at each scheduler start */
 	int			holds;			/* > 0: no scheduler may run (DROP DATABASE, DROP EXTENSION ...) */
+	int			extension_holds;		/* of those: by sessions that drop or change the extension */
 	int			nslots;			/* slots of this database that are not free */
 	TimestampTz waits_until;	/* its scheduler wants a slot: see shares.c; 0 = no */
 	TimestampTz started_at;		/* of the scheduler: when it was registered */
@@ -248,7 +249,9 @@ extern void broadcast_finished(int64 execution_id); /* wait() looks again */
 extern DatabaseEntry *database_entry(Oid database, bool create);
 /* Stop the scheduler and executors of a database and keep them away until the
  * end of the current transaction.  Waits, interruptibly, until they are gone. */
-extern void database_hold(Oid database);
+extern void database_hold(Oid database, bool extension_changes);
+/* Is a session of this database about to drop or change the extension? */
+extern bool extension_is_held(void);
 /* SIGTERM to the scheduler and executors of a database; lock held by the caller. */
 extern void database_terminate_workers(DatabaseEntry *entry);
 /* Slots of this database that are not free: executors, living or about to start. */

@@ -74,7 +74,7 @@ static StateStatement recover_statement = {
 	"  WHEN r.progress IS DISTINCT FROM e.recovered_at OR e.recoveries OPERATOR(pg_catalog.=) 0 THEN 1"
 	"  WHEN e.recoveries OPERATOR(pg_catalog.<) 2 OR e.probation THEN e.recoveries OPERATOR(pg_catalog.+) 1"
 	"  ELSE e.recoveries END"
-	" FROM (SELECT x.id, (SELECT pg_catalog.max(s.completed_at) FROM workflow.step_executions AS s"
+	" FROM (SELECT x.id, (SELECT pg_catalog.max(GREATEST(s.started_at, s.completed_at)) FROM workflow.step_executions AS s"
 	"                     WHERE s.execution_id OPERATOR(pg_catalog.=) x.id) AS progress"
 	"       FROM workflow.executions AS x"
 	"       WHERE x.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
