@@ -19,7 +19,7 @@ RETURNS workflow.executions
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_wait';
 COMMENT ON FUNCTION workflow.wait(bigint, interval) IS
-'wait, without polling, until an execution has ended, or for the timeout, and return its row; the status tells which. Errors: 42704 for an unknown execution, 42501 for another role''s, 55000 in the transaction that started it, under REPEATABLE READ, and where no workers run';
+'wait, without polling, until an execution has ended, or for the timeout, and return its row; the status tells which. Errors: 42704 for an unknown execution, 42501 for another role''s, 55000 in the transaction that started it, under REPEATABLE READ, and where no workers run; 55006 when another session drops or changes the extension meanwhile';
 
 CREATE PROCEDURE workflow.run(
     workflow text,
