@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -29,6 +30,8 @@
 #define LAUNCH_RETRY_MS 1000
 /* A lack of workers is over when there has been none for this long, ms. */
 #define EXHAUSTION_OVER_MS 60000
+/* Time for the SIGTERM of a shutdown to reach the scheduler behind its executors, ms. */
+#define SHUTDOWN_ARRIVES_MS 100
 /* Executors of a role that may end before they are idle before its executions fail. */
 #define MAX_FAILED_STARTS 5
 /*
@@ -138,6 +141,25 @@ start_failed(PoolExecutor *executor)
 					? "executors ended before they started" : NULL);
 }
 
+/*
+ * An executor that ends may be the first sign of a shutdown whose SIGTERM has not
+ * reached us yet.  Wait a moment for it: an orderly end is not to be counted as a
+ * recovery.  Once for all that end together.
+ */
+static void
+let_shutdown_arrive(void)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!TimestampDifferenceExceeds(last, now, 10 * SHUTDOWN_ARRIVES_MS))
+		return;
+	last = now;
+	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, SHUTDOWN_ARRIVES_MS,
+					 wait_event_scheduler());
+	CHECK_FOR_INTERRUPTS();
+}
+
 /* Look at one executor.  Returns false when it is gone. */
 static bool
 look_at(PoolExecutor *executor)
@@ -153,6 +175,7 @@ look_at(PoolExecutor *executor)
 		else if (executor->busy)
 		{
 			executor->busy = false;
+			let_shutdown_arrive();
 			run_lost(executor, "the executor ended while it worked");
 		}
 		return false;

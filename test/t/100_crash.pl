@@ -201,13 +201,15 @@ sub pids
 	return split /\n/, $pids // '';
 }
 
-# Wait until the server answers and there is somebody to kill.
+# Wait until the server answers and there is somebody to kill; not for long, there
+# may be nothing left to do.
 sub somebody
 {
 	my ($kind, $deadline) = @_;
+	my $until = time() + 3;
 	my @pids;
 
-	while (!(@pids = pids($kind)) && time() < $deadline)
+	while (!(@pids = pids($kind)) && time() < $deadline && time() < $until)
 	{
 		usleep(10_000);
 	}
@@ -286,6 +288,7 @@ while ($kills < $wanted_kills && time() < $deadline)
 		try_sql($node, 'postgres', 'SELECT pg_reload_conf()');
 	}
 	# enough to do, and an end in sight
+	$node->poll_query_until('postgres', 'SELECT true');
 	try_sql($node, 'w', "$start_all WHERE (SELECT count(*) < 40 FROM workflow.executions
 		WHERE status IN ('pending', 'running'))");
 	usleep(int(rand(300_000)));	# the random moment
