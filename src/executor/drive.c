@@ -122,13 +122,11 @@ finish(Driver *driver, bool leaf_pending)
 	if (driver->leaf_done)
 	{
 		my_slot->steps_done++;
-		pg_atomic_fetch_add_u64(&my_database_entry->steps_done, 1);
 	}
 	driver->leaf_done = false;
 	driver->phase = PHASE_BOOKKEEPING;
 	if (execution_ended)
 	{
-		pg_atomic_fetch_add_u64(&my_database_entry->executions_done, 1);
 		broadcast_finished(thread->execution->id);
 	}
 	journal_committed(thread, leaf_pending);
@@ -297,13 +295,12 @@ run_pending_leaf(Driver *driver)
 
 /* The leaf is not to be run: somebody wants the thread to stop. */
 static void
-stop_at_leaf(Driver *driver, StopReason reason)
+stop_at_leaf(Driver *driver)
 {
 	StepError	error = {.type = "Cancelled", .sqlerrcode = ERRCODE_QUERY_CANCELED,
 	.message = "not started: the execution was stopped"};
 
-	thread_leaf_failed(driver->thread, reason == STOP_TIMEOUT ? STATUS_TIMED_OUT : STATUS_CANCELLED,
-					   &error);
+	thread_leaf_failed(driver->thread, STATUS_CANCELLED, &error);
 }
 
 static bool
@@ -378,7 +375,7 @@ drive_thread(Driver *driver)
 				reason = stop_reason(driver);
 				if (is_stop(reason))
 				{
-					stop_at_leaf(driver, reason);
+					stop_at_leaf(driver);
 					driver->leaf_done = true;
 					break;
 				}
@@ -459,8 +456,8 @@ sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *out
 	}
 	else if (cancelled && is_stop(reason))
 	{
-		driver->failure->type = reason == STOP_TIMEOUT ? "Timeout" : "Cancelled";
-		driver->failure_status = reason == STOP_TIMEOUT ? STATUS_TIMED_OUT : STATUS_CANCELLED;
+		driver->failure->type = "Cancelled";
+		driver->failure_status = STATUS_CANCELLED;
 	}
 	return true;
 }

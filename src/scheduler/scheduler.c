@@ -96,12 +96,7 @@ static void
 write_end(int64 id, StopReason reason, const char *error_type, Jsonb *error)
 {
 	scheduler_begin();
-	if (reason == STOP_TIMEOUT)
-	{
-		step_close_open(id, STATUS_TIMED_OUT);
-		execution_finalise(id, "timed_out", error, "Timeout");
-	}
-	else if (error_type != NULL)
+	if (error_type != NULL)
 	{
 		step_close_open(id, STATUS_CANCELLED);
 		execution_finalise(id, "failed", error, error_type);

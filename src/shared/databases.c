@@ -94,8 +94,6 @@ database_entry(Oid database, bool create)
 	unused->failures = 0;
 	unused->orderly_end = registry->orderly_start;
 	pg_atomic_write_u32(&unused->wake, 0);
-	pg_atomic_write_u64(&unused->steps_done, 0);
-	pg_atomic_write_u64(&unused->executions_done, 0);
 	return unused;
 }
 

@@ -116,8 +116,6 @@ slots_init_shmem(void)
 			entry->state = DATABASE_UNUSED;
 			entry->scheduler_pgprocno = -1;
 			pg_atomic_init_u32(&entry->wake, 0);
-			pg_atomic_init_u64(&entry->steps_done, 0);
-			pg_atomic_init_u64(&entry->executions_done, 0);
 		}
 
 		shared->slots = (Slot *)
@@ -210,7 +208,6 @@ slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 			slot->role = role;
 			slot->scheduler_generation = scheduler_generation;
 			slot->attached_at = 0;
-			slot->busy_since = 0;
 			slot->runs_done = 0;
 			slot->steps_done = 0;
 			slot->memory_bytes = 0;
@@ -308,7 +305,6 @@ bool
 slot_assign(int slot_number, const Run *run)
 {
 	Slot	   *slot = &registry->slots[slot_number];
-	TimestampTz now = GetCurrentTimestamp();
 	bool		assigned = false;
 	int			pgprocno = -1;
 
@@ -318,7 +314,6 @@ slot_assign(int slot_number, const Run *run)
 		slot->run = *run;
 		slot->stop = STOP_NONE;
 		slot->stop_execution = 0;
-		slot->busy_since = now;
 		slot->state = SLOT_ASSIGNED;
 		pgprocno = slot->pgprocno;
 		assigned = true;
@@ -430,7 +425,6 @@ slot_take_report(int slot_number, Report *report)
 		*report = slot->report;
 		slot->stop = STOP_NONE;
 		slot->exit_requested |= give_way;
-		slot->busy_since = 0;
 		slot->idle_since = now;
 		slot->state = SLOT_IDLE;
 		if (slot->exit_requested)

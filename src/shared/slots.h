@@ -116,7 +116,6 @@ typedef enum StopReason
 {
 	STOP_NONE,
 	STOP_CANCEL,				/* workflow.cancel() */
-	STOP_TIMEOUT,				/* the execution's deadline */
 	STOP_SIBLING,				/* the join is decided */
 	STOP_ENDED,					/* the execution ended in another thread */
 	STOP_YIELD					/* not a stop: give way at the next step boundary; no signal */
@@ -164,7 +163,6 @@ typedef struct Slot
 	Report		report;
 	Progress	progress;
 	TimestampTz attached_at;
-	TimestampTz busy_since;
 	TimestampTz idle_since;
 	int64		runs_done;
 	int64		steps_done;
@@ -202,9 +200,6 @@ typedef struct DatabaseEntry
 	int			failures;		/* schedulers that failed one after the other */
 	bool		orderly_end;	/* the last scheduler, or the server, was asked to end */
 	pg_atomic_uint32 wake;		/* WAKE_* */
-	/* instruments, reset with the server */
-	pg_atomic_uint64 steps_done;
-	pg_atomic_uint64 executions_done;
 } DatabaseEntry;
 
 #define NUM_WAIT_CHANNELS 64
