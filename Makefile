@@ -28,13 +28,18 @@ OBJS = \
 	src/api/extension.o \
 	src/api/prune.o \
 	src/api/start.o \
+	src/api/steer.o \
 	src/api/utility_hook.o \
 	src/api/views.o \
 	src/api/wait.o \
+	src/scheduler/control.o \
+	src/scheduler/endings.o \
 	src/scheduler/joins.o \
 	src/scheduler/launcher.o \
 	src/scheduler/live.o \
 	src/scheduler/pool.o \
+	src/scheduler/recovery.o \
+	src/scheduler/reports.o \
 	src/scheduler/scheduler.o \
 	src/executor/drive.o \
 	src/executor/executor.o \
@@ -60,10 +65,12 @@ OBJS = \
 	src/interpreter/scope.o \
 	src/interpreter/thread.o \
 	src/state/agents.o \
+	src/state/audit.o \
 	src/state/claims.o \
 	src/state/definitions.o \
 	src/state/executions.o \
 	src/state/state.o \
+	src/state/status.o \
 	src/state/steps.o \
 	src/definition/error_names.o \
 	src/definition/explain.o \
@@ -110,6 +117,7 @@ SCHEMA = \
 	src/schema/definitions.sql \
 	src/schema/agents.sql \
 	src/schema/executions.sql \
+	src/schema/audit.sql \
 	src/schema/extension.sql \
 	src/schema/evaluate.sql \
 	src/schema/views.sql \

@@ -95,5 +95,12 @@ SELECT workflow.cancel(:id);
 ROLLBACK;
 SELECT status FROM workflow.executions WHERE id = :id;
 SELECT workflow.cancel(:id);
+-- the log has what was done, once, and nothing of what was rolled back or came too late
+SELECT action, subject_type, subject = :'id' AS subject, role = current_user::regrole AS by_me, pid = pg_backend_pid() AS from_here,
+       reason, before, after
+FROM workflow.audit_log WHERE execution_id = :id;
+SELECT l.action, l.reason, l.before, l.after
+FROM workflow.audit_log AS l JOIN workflow.executions AS e ON e.id = l.execution_id
+WHERE e.workflow IN ('cancel_leaf', 'cancel_ended') ORDER BY l.id;
 
 TABLE test.wrong;

@@ -13,66 +13,16 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #include "api/api.h"
+#include "api/steer.h"
 #include "shared/slots.h"
-#include "state/executions.h"
 
 extern PGDLLEXPORT Datum workflow_cancel(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_cancel);
-
-/*
- * Wait channels with an execution this transaction made final: those who wait
- * for it look again at commit.  A bit per channel, not a list of executions, so
- * that cancelling a million pending ones needs no memory.
- */
-static bool channels_to_wake[NUM_WAIT_CHANNELS];
-static bool any_channel_to_wake = false;
-static bool callback_registered = false;
-
-/*
- * At commit wake the waiters; otherwise forget them.  Waking somebody for
- * nothing, after a subtransaction was rolled back, does no harm.
- */
-static void
-wake_waiters(XactEvent event, void *argument pg_attribute_unused())
-{
-	if (!any_channel_to_wake)
-		return;
-	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
-		event != XACT_EVENT_PREPARE)
-		return;
-
-	if (event == XACT_EVENT_COMMIT && registry != NULL)
-	{
-		for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
-			if (channels_to_wake[i])
-				broadcast_finished(i);
-	}
-	memset(channels_to_wake, 0, sizeof(channels_to_wake));
-	any_channel_to_wake = false;
-}
-
-/*
- * Have those who wait for the execution look again when we commit.
- */
-static void
-wake_waiters_at_commit(int64 execution_id)
-{
-	if (!callback_registered)
-	{
-		RegisterXactCallback(wake_waiters, NULL);
-		callback_registered = true;
-	}
-	channels_to_wake[(uint64) execution_id % NUM_WAIT_CHANNELS] = true;
-	any_channel_to_wake = true;
-}
 
 /*
  * workflow.cancel(execution_id bigint, reason text) returns text
@@ -84,37 +34,27 @@ workflow_cancel(PG_FUNCTION_ARGS)
 	char	   *reason = optional_text_argument(fcinfo, 1);
 	Oid			caller = GetUserId();
 	ExecutionState state;
-	bool		pending;
+	ExecutionStatus after;
 
-	if (!execution_lock(id, &state))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("execution %lld does not exist", (long long) id)));
-	if (!has_privs_of_role(caller, state.role) &&
-		!(OidIsValid(state.definition_owner) &&
-		  has_privs_of_role(caller, state.definition_owner)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for execution %lld", (long long) id),
-				 errdetail("An execution is cancelled by the role that started it or by the owner of its workflow.")));
-
+	lock_to_steer(id, "cancelled", &state);
 	if (execution_status_is_final(state.status))
 	{
 		/* asking twice is no mistake, asking too late may be one */
-		if (strcmp(state.status, "cancelled") != 0)
+		if (state.status != EXECUTION_CANCELLED)
 			ereport(NOTICE,
 					(errmsg("execution %lld has already ended with status \"%s\"",
-							(long long) id, state.status)));
-		PG_RETURN_TEXT_P(cstring_to_text(state.status));
+							(long long) id, execution_status_name(state.status))));
+		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
 	}
-	if (strcmp(state.status, "cancelling") == 0)
-		PG_RETURN_TEXT_P(cstring_to_text(state.status));
+	if (state.status == EXECUTION_CANCELLING)
+		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
 
-	pending = strcmp(state.status, "pending") == 0;
-	execution_cancel(id, pending, caller, reason);
-	if (pending)
+	after = state.status == EXECUTION_PENDING ? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
+	execution_cancel(id, after == EXECUTION_CANCELLED, caller, reason);
+	audit_execution("cancel", id, reason, state.status, after);
+	if (after == EXECUTION_CANCELLED)
 		wake_waiters_at_commit(id);
 	else
 		wake_at_commit(WAKE_CONTROL);
-	PG_RETURN_TEXT_P(cstring_to_text(pending ? "cancelled" : "cancelling"));
+	PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(after)));
 }

@@ -35,13 +35,15 @@ require_final_statuses(ArrayType *statuses)
 	deconstruct_array(statuses, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
-		char	   *status = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
+		char	   *name = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
+		ExecutionStatus status;
 
-		if (status == NULL || !execution_status_is_final(status))
+		if (name == NULL || !execution_status_find(name, &status) ||
+			!execution_status_is_final(status))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("executions with status \"%s\" cannot be pruned",
-							status ? status : "null"),
+							name ? name : "null"),
 					 errhint("The statuses are completed, failed, cancelled and timed_out.")));
 	}
 }

@@ -203,13 +203,13 @@ raise_outcome(const ExecutionState *state)
 	if (sqlstate != NULL && strlen(sqlstate) == 5)
 		code = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
 							 sqlstate[3], sqlstate[4]);
-	else if (strcmp(state->status, "failed") != 0)
+	else if (state->status != EXECUTION_FAILED)
 		code = ERRCODE_QUERY_CANCELED;
 
 	ereport(ERROR,
 			(errcode(code),
 			 errmsg("execution %lld of workflow \"%s\" ended with status \"%s\"%s%s",
-					(long long) state->id, state->workflow, state->status,
+					(long long) state->id, state->workflow, execution_status_name(state->status),
 					message != NULL ? ": " : "",
 					message != NULL ? message : ""),
 			 step_id != NULL ?
@@ -303,7 +303,7 @@ workflow_run(PG_FUNCTION_ARGS)
 	SPI_commit();
 
 	wait_between_transactions(id, deadline, &state);
-	if (strcmp(state.status, "completed") != 0)
+	if (state.status != EXECUTION_COMPLETED)
 		raise_outcome(&state);
 
 	if (state.output != NULL)

@@ -19,6 +19,12 @@
 #include "shared/slots.h"
 #include "state/claims.h"
 
+/*
+ * The scheduler skips rows that somebody has locked, to cancel them mostly.  If that is
+ * rolled back nobody wakes it, so it looks again after this time, ms.
+ */
+#define SKIPPED_RETRY_MS 200
+
 /* An execution that is not over. */
 typedef struct LiveExecution
 {
@@ -161,11 +167,28 @@ extern void pool_stop_execution(LiveExecution *execution, StopReason reason);
 extern void pool_stop_join(LiveJoin *join);
 extern void pool_shorten_ranges(LiveJoin *join);
 
-/* --- scheduler.c: what a report or a death means --- */
+/* --- reports.c --- */
 extern void run_reported(PoolExecutor *executor, const Report *report);
+
+/* --- recovery.c --- */
+extern void recover_all(bool counted);
+extern void recover(const ClaimedExecution *claimed);
 extern void run_lost(PoolExecutor *executor, const char *why);
 extern void role_failed(Oid role, const char *why);
+
+/* --- endings.c --- */
+extern void write_end(int64 id, StopReason reason, const char *error_type, Jsonb *error);
 extern void execution_stop(LiveExecution *execution, StopReason reason);
+extern void finalise_if_drained(LiveExecution *execution);
+extern void execution_over(LiveExecution *execution);
+extern void execution_give_up(LiveExecution *execution, const char *error_type,
+							  const char *message, const char *detail);
+extern void give_up_for_role(LiveExecution *execution, const char *reason);
+
+/* --- control.c: what sessions want --- */
+extern TimestampTz look_for_control(void);
+
+/* --- scheduler.c --- */
 extern void scheduler_begin(void);
 extern void scheduler_commit(bool durable);
 

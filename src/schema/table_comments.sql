@@ -53,6 +53,7 @@ COMMENT ON COLUMN workflow.executions.error_type IS 'type of the error it failed
 COMMENT ON COLUMN workflow.executions.cancelled_by IS 'role that called cancel()';
 COMMENT ON COLUMN workflow.executions.cancelled_at IS 'when cancel() was called';
 COMMENT ON COLUMN workflow.executions.cancel_reason IS 'reason given to cancel()';
+COMMENT ON COLUMN workflow.executions.control IS 'a session wants something of it that the scheduler has not seen yet';
 COMMENT ON COLUMN workflow.executions.input IS 'input given to start()';
 COMMENT ON COLUMN workflow.executions.output IS 'output, when it completed';
 COMMENT ON COLUMN workflow.executions.error IS 'error, when it did not complete';

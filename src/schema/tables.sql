@@ -58,6 +58,7 @@ CREATE TABLE workflow.executions (
     cancelled_by    regrole,
     cancelled_at    timestamptz,
     cancel_reason   text,
+    control         boolean NOT NULL DEFAULT false,  -- the scheduler has to look at it
     input           jsonb NOT NULL,
     output          jsonb,
     error           jsonb
@@ -68,6 +69,7 @@ CREATE INDEX executions_start_at_idx ON workflow.executions (start_at)
     WHERE status = 'pending' AND start_at IS NOT NULL;
 CREATE INDEX executions_running_idx ON workflow.executions (id)
     WHERE status IN ('running', 'cancelling');
+CREATE INDEX executions_control_idx ON workflow.executions (id) WHERE control;
 CREATE UNIQUE INDEX executions_idempotency_key_idx ON workflow.executions (idempotency_key, workflow, role)
     WHERE idempotency_key IS NOT NULL;
 

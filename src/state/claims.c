@@ -56,10 +56,16 @@ static StateStatement pending_left_statement = {
 	0, NULL, NULL
 };
 
-static StateStatement cancelling_statement = {
-	"SELECT id FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
-	" AND status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text",
+static StateStatement control_statement = {
+	"UPDATE workflow.executions AS e SET control = false FROM ("
+	"SELECT id FROM workflow.executions WHERE control LIMIT 1000 FOR UPDATE SKIP LOCKED) AS marked"
+	" WHERE e.id OPERATOR(pg_catalog.=) marked.id"
+	" RETURNING e.id, e.status",
+	0, NULL, NULL
+};
+
+static StateStatement control_left_statement = {
+	"SELECT 1 FROM workflow.executions WHERE control LIMIT 1",
 	0, NULL, NULL
 };
 
@@ -202,13 +208,18 @@ executions_next_start(void)
 }
 
 int
-executions_cancelling(int64 **ids)
+executions_controlled(ControlledExecution **controlled, bool *left)
 {
-	uint64		nrows = state_query(&cancelling_statement, NULL, NULL, false, 0);
+	uint64		nrows = state_query(&control_statement, NULL, NULL, false, 0);
 
-	*ids = palloc(Max(nrows, 1) * sizeof(int64));
+	*controlled = palloc(Max(nrows, 1) * sizeof(ControlledExecution));
 	for (uint64 i = 0; i < nrows; i++)
-		(*ids)[i] = state_column_int64(i, 1);
+	{
+		(*controlled)[i].id = state_column_int64(i, 1);
+		(*controlled)[i].status = execution_status_from_name(state_column_text(i, 2));
+	}
+	state_done();
+	*left = state_query(&control_left_statement, NULL, NULL, false, 1) > 0;
 	state_done();
 	return (int) nrows;
 }

@@ -31,8 +31,19 @@ extern int	executions_claim(int limit, ClaimedExecution **claimed);
 extern bool executions_pending_left(void);
 /* When the next deferred execution is due; DT_NOEND: there is none. */
 extern TimestampTz executions_next_start(void);
-/* Executions being cancelled. */
-extern int	executions_cancelling(int64 **ids);
+
+/* An execution that a session wants something of. */
+typedef struct ControlledExecution
+{
+	int64		id;
+	ExecutionStatus status;
+} ControlledExecution;
+
+/*
+ * Take the mark "control" off executions that have it, some of them if they are
+ * many, and return them.  *left: there are others, locked perhaps.
+ */
+extern int	executions_controlled(ControlledExecution **controlled, bool *left);
 
 /*
  * Recover running executions (id 0: all): count that, unless they were interrupted

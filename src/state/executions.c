@@ -67,7 +67,7 @@ static StateStatement read_row = {
 
 static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID};
 static StateStatement cancel_execution = {
-	"UPDATE workflow.executions AS e SET status = $2, cancelled_by = $3, "
+	"UPDATE workflow.executions AS e SET status = $2, control = $5 IS NULL, cancelled_by = $3, "
 	"cancel_reason = $4, cancelled_at = COALESCE($5, pg_catalog.clock_timestamp()), completed_at = $5, "
 	"error_type = CASE WHEN $5 IS NULL THEN e.error_type ELSE 'Cancelled'::pg_catalog.text END WHERE e.id OPERATOR(pg_catalog.=) $1"
 	NOTIFY_STATUS,
@@ -153,7 +153,7 @@ fetch_execution(StateStatement *statement, int64 id, ExecutionState *state)
 	{
 		state->id = state_column_int64(0, 1);
 		state->workflow = state_column_text(0, 2);
-		state->status = state_column_text(0, 3);
+		state->status = execution_status_from_name(state_column_text(0, 3));
 		state->role = DatumGetObjectId(state_column(0, 4, &isnull));
 		state->definition_owner = DatumGetObjectId(state_column(0, 5, &isnull));
 		if (isnull)
@@ -229,18 +229,4 @@ executions_prune(TimestampTz before, Datum statuses, int32 max)
 	values[1] = statuses;
 	values[2] = Int32GetDatum(max);
 	return (int64) state_execute(&prune_statement, values, NULL);
-}
-
-/*
- * True for a status no execution leaves again.
- */
-bool
-execution_status_is_final(const char *status)
-{
-	static const char *const final[] = {"completed", "failed", "cancelled", "timed_out"};
-
-	for (int i = 0; i < (int) lengthof(final); i++)
-		if (strcmp(status, final[i]) == 0)
-			return true;
-	return false;
 }

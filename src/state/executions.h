@@ -42,7 +42,7 @@ typedef struct ExecutionState
 {
 	int64		id;
 	char	   *workflow;
-	char	   *status;
+	ExecutionStatus status;
 	Oid			role;
 	Oid			definition_owner;	/* InvalidOid: the definition is gone */
 	TransactionId xmin;			/* who wrote the row last */
@@ -69,7 +69,5 @@ extern void execution_cancel(int64 id, bool final, Oid cancelled_by, const char 
  * time, oldest first, at most max of them, and their steps.
  */
 extern int64 executions_prune(TimestampTz before, Datum statuses, int32 max);
-
-extern bool execution_status_is_final(const char *status);
 
 #endif							/* PGWF_EXECUTIONS_H */

@@ -46,6 +46,49 @@ extern uint64 state_query(StateStatement *statement, Datum *values, const char *
 extern void state_done(void);
 extern void state_forget_plans(void);	/* the extension was dropped or re-created */
 
+/* --- status.c: the states of an execution --- */
+
+typedef enum ExecutionStatus
+{
+	EXECUTION_PENDING,
+	EXECUTION_RUNNING,
+	EXECUTION_PAUSED,
+	EXECUTION_CANCELLING,
+	EXECUTION_COMPLETED,
+	EXECUTION_FAILED,
+	EXECUTION_CANCELLED,
+	EXECUTION_TIMED_OUT,
+	EXECUTION_BLOCKED
+} ExecutionStatus;
+
+extern const char *execution_status_name(ExecutionStatus status);
+/* False when there is no status of this name. */
+extern bool execution_status_find(const char *name, ExecutionStatus *status);
+/* The same for a name out of the table. */
+extern ExecutionStatus execution_status_from_name(const char *name);
+/* True for a status no execution leaves again by itself. */
+extern bool execution_status_is_final(ExecutionStatus status);
+
+/* --- audit.c: who did what --- */
+
+/* An entry of workflow.audit_log; the session's identity is added to it. */
+typedef struct AuditEntry
+{
+	const char *action;			/* cancel, pause, define .. */
+	const char *subject_type;	/* execution, workflow, agent, executor, database .. */
+	const char *subject;		/* name or number */
+	int64		execution_id;	/* 0: none */
+	const char *reason;			/* may be NULL */
+	Jsonb	   *before;			/* may be NULL */
+	Jsonb	   *after;			/* may be NULL */
+} AuditEntry;
+
+/* Write an entry in the current transaction. */
+extern void audit(const AuditEntry *entry);
+/* The same about an execution, whose status changes. */
+extern void audit_execution(const char *action, int64 execution_id, const char *reason,
+							ExecutionStatus before, ExecutionStatus after);
+
 /* --- definitions.c --- */
 
 typedef struct Definition

@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * steer.c
+ *	  What all functions that steer executions share: who may, and who is told.
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+
+#include "api/steer.h"
+#include "shared/slots.h"
+
+/*
+ * Wait channels with an execution this transaction made final: those who wait
+ * for it look again at commit.  A bit per channel, not a list of executions, so
+ * that cancelling a million pending ones needs no memory.
+ */
+static bool channels_to_wake[NUM_WAIT_CHANNELS];
+static bool any_channel_to_wake = false;
+static bool callback_registered = false;
+
+/*
+ * At commit wake the waiters; otherwise forget them.  Waking somebody for
+ * nothing, after a subtransaction was rolled back, does no harm.
+ */
+static void
+wake_waiters(XactEvent event, void *argument pg_attribute_unused())
+{
+	if (!any_channel_to_wake)
+		return;
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE)
+		return;
+
+	if (event == XACT_EVENT_COMMIT && registry != NULL)
+	{
+		for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
+			if (channels_to_wake[i])
+				broadcast_finished(i);
+	}
+	memset(channels_to_wake, 0, sizeof(channels_to_wake));
+	any_channel_to_wake = false;
+}
+
+void
+wake_waiters_at_commit(int64 execution_id)
+{
+	if (!callback_registered)
+	{
+		RegisterXactCallback(wake_waiters, NULL);
+		callback_registered = true;
+	}
+	channels_to_wake[(uint64) execution_id % NUM_WAIT_CHANNELS] = true;
+	any_channel_to_wake = true;
+}
+
+
+void
+lock_to_steer(int64 id, const char *what, ExecutionState *state)
+{
+	Oid			caller = GetUserId();
+
+	if (!execution_lock(id, state))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("execution %lld does not exist", (long long) id)));
+	if (!has_privs_of_role(caller, state->role) &&
+		!(OidIsValid(state->definition_owner) &&
+		  has_privs_of_role(caller, state->definition_owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for execution %lld", (long long) id),
+				 errdetail("An execution is %s by the role that started it or by the owner of its workflow.",
+						   what)));
+}

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * steer.h
+ *	  What all functions that steer executions share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_STEER_H
+#define PGWF_STEER_H
+
+#include "state/executions.h"
+
+/*
+ * Lock the execution's row until the end of the transaction and read it; an error
+ * unless it exists and the caller has the rights of the role that started it or of
+ * the owner of its workflow.  what: "cancelled", for the message.
+ */
+extern void lock_to_steer(int64 id, const char *what, ExecutionState *state);
+
+/* Have those who wait for the execution look again when we commit. */
+extern void wake_waiters_at_commit(int64 execution_id);
+
+#endif							/* PGWF_STEER_H */

@@ -1,0 +1,172 @@
+/*-------------------------------------------------------------------------
+ *
+ * recovery.c
+ *	  Executions whose process died, found running at the start or lost since.
+ *
+ * NOTES
+ *	  Scheduler only.  What was not committed did not happen: a run is done again
+ *	  from the rows, and counted, so that what kills its process again and again
+ *	  ends (docs/architecture.md section 7).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "interpreter/evaluate.h"
+#include "scheduler/live.h"
+#include "shared/identity.h"
+#include "shared/settings.h"
+#include "shared/worker.h"
+
+/*
+ * A recovery has been counted: go on from the rows, or give up.
+ */
+void
+recover(const ClaimedExecution *claimed)
+{
+	LiveExecution *execution = live_find(claimed->id);
+	ScopeId		root = {0};
+
+	if (claimed->cancelling)
+	{
+		if (execution == NULL)
+			write_end(claimed->id, STOP_CANCEL, NULL, NULL);
+		return;
+	}
+	if (execution == NULL)
+		execution = live_add(claimed);
+	execution->suspect = (claimed->recoveries >= 2);
+	if (claimed->recoveries >= setting_max_recoveries)
+	{
+		execution_give_up(execution, "CrashLoop",
+						  "the execution was recovered too often without progress",
+						  psprintf("It was interrupted %d times at the same step; see the server log. "
+								   "The limit is workflow.max_recoveries.", claimed->recoveries));
+		return;
+	}
+	ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
+}
+
+void
+recover_all(bool counted)
+{
+	ClaimedExecution *recovered;
+	int			count;
+
+	scheduler_begin();
+	step_close_abandoned();
+	count = executions_recover(0, counted, &recovered);
+	scheduler_commit(true);
+	for (int i = 0; i < count; i++)
+		recover(&recovered[i]);
+	if (count > 0)
+		ereport(LOG,
+				(errmsg_plural("recovered %d running workflow execution",
+							   "recovered %d running workflow executions",
+							   count, count)));
+}
+
+/*
+ * A run was lost: its executor died, or could not go on.  What it did not commit
+ * did not happen.  The run is done again from the rows, and counted.
+ */
+void
+run_lost(PoolExecutor *executor, const char *why)
+{
+	for (int i = 0; i < executor->nruns; i++)
+	{
+		ReadyRun   *run = executor->runs[i];
+		LiveExecution *execution = run->execution;
+		ClaimedExecution *recovered;
+		char	   *reason;
+		int			count;
+
+		execution->running--;
+		if (execution->stopping != STOP_NONE)
+		{
+			pfree(run);
+			finalise_if_drained(execution);
+			continue;
+		}
+		if (run->join != NULL && run->join->decided)
+		{
+			/* it was being stopped, or would not be begun again */
+			join_child_ended(run->join, 0, 1, 0);
+			join_range_ended(run->join);
+			pfree(run);
+			continue;
+		}
+
+		scheduler_begin();
+		reason = role_cannot_run(execution->role);
+		count = executions_recover(execution->id, true, &recovered);
+		scheduler_commit(true);
+		if (reason != NULL)
+		{
+			pfree(run);
+			give_up_for_role(execution, reason);
+			continue;
+		}
+		if (count == 0)
+		{
+			/* it had ended */
+			pfree(run);
+			execution_over(execution);
+			continue;
+		}
+		ereport(LOG,
+				(errmsg("run of workflow execution " INT64_FORMAT " was lost: %s",
+						execution->id, why),
+				 errdetail("Recovery %d without progress of at most %d.",
+						   recovered->recoveries, setting_max_recoveries - 1)));
+		if (recovered->cancelling)
+		{
+			pfree(run);
+			execution_stop(execution, STOP_CANCEL);
+			continue;
+		}
+		if (recovered->recoveries >= setting_max_recoveries)
+		{
+			pfree(run);
+			execution_give_up(execution, "CrashLoop",
+							  "the execution was recovered too often without progress",
+							  psprintf("The last time: %s.", why));
+			continue;
+		}
+		execution->suspect = (recovered->recoveries >= 2);
+		ready_resume(run);
+		ready_enqueue(run);
+	}
+	executor->nruns = 0;
+}
+
+/*
+ * No executor can run as this role.  why NULL: find out, and do nothing when
+ * there is no reason to be found.
+ */
+void
+role_failed(Oid role, const char *why)
+{
+	RoleQueue  *queue = role_queue(role);
+	char	   *reason;
+	ReadyRun   *run;
+	MemoryContext outer = CurrentMemoryContext;
+
+	scheduler_begin();
+	reason = role_cannot_run(role);
+	if (reason != NULL)
+		reason = MemoryContextStrdup(outer, reason);
+	scheduler_commit(false);
+	if (reason == NULL)
+		reason = unconstify(char *, why);
+	if (reason == NULL)
+		return;
+
+	while ((run = ready_first(queue)) != NULL)
+		give_up_for_role(run->execution, reason);
+	queue->failed_starts = 0;
+	queue->retry_at = 0;
+}

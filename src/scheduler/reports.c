@@ -1,0 +1,219 @@
+/*-------------------------------------------------------------------------
+ *
+ * reports.c
+ *	  What the report of an executor means for the execution it is about.
+ *
+ * NOTES
+ *	  Scheduler only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "interpreter/scope.h"
+#include "scheduler/live.h"
+
+/*
+ * The thread of a scope goes on from its rows later: when it is its turn again,
+ * or, parked, not before a time.
+ */
+static void
+requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope,
+			   const Report *report)
+{
+	ReadyRun   *run = ready_add(execution, RUN_THREAD, join, scope, -1, 0);
+
+	ready_resume(run);
+	if (report->outcome == OUTCOME_PARKED)
+		ready_park(run, report->park_until);
+}
+
+static bool
+goes_on_later(const Report *report)
+{
+	return report->outcome == OUTCOME_YIELDED || report->outcome == OUTCOME_PARKED;
+}
+
+/* Report of a run of fresh executions. */
+static void
+executions_reported(PoolExecutor *executor, const Report *report)
+{
+	ScopeId		root = {0};
+
+	for (int i = 0; i < executor->nruns; i++)
+	{
+		ReadyRun   *run = executor->runs[i];
+		LiveExecution *execution = run->execution;
+		bool		last = (i == report->handled - 1);
+
+		execution->running--;
+		if (i >= report->handled)
+		{
+			/* not begun: given back */
+			if (execution->stopping != STOP_NONE)
+			{
+				pfree(run);
+				finalise_if_drained(execution);
+			}
+			else
+				ready_enqueue(run);
+			continue;
+		}
+		pfree(run);
+		if (execution->stopping != STOP_NONE)
+			finalise_if_drained(execution);
+		else if (last && report->outcome == OUTCOME_FORK)
+			join_create(execution, NULL, &report->fork);
+		else if (last && goes_on_later(report))
+			requeue_thread(execution, NULL, &root, report);
+		else
+			execution_over(execution);
+	}
+}
+
+/* Report of a range of children. */
+static void
+children_reported(ReadyRun *run, const Report *report)
+{
+	LiveJoin   *join = run->join;
+	LiveExecution *execution = run->execution;
+	int			next = run->from + report->handled;
+	ScopeId		child;
+
+	join_child_ended(join, report->completed, report->failed, report->skipped);
+	if (join->cancelled)
+	{
+		join_range_ended(join);
+		return;
+	}
+	switch (report->outcome)
+	{
+		case OUTCOME_FORK:
+			/* child number next is parked: the join's range is now that child */
+			join_put_back(join, next + 1, run->to, run->fresh);
+			join_create(execution, join, &report->fork);
+			join_hand_out(join);
+			return;
+		case OUTCOME_PARKED:
+			/* so is a child that waits */
+			join_put_back(join, next + 1, run->to, run->fresh);
+			child = scope_child(&run->scope, run->container, run->visit, next);
+			requeue_thread(execution, join, &child, report);
+			join_hand_out(join);
+			return;
+		case OUTCOME_YIELDED:
+			join_put_back(join, next + 1, run->to, run->fresh);
+			if (join->decided && report->in_child)
+			{
+				/* nothing further begins, but what has begun goes on */
+				child = scope_child(&run->scope, run->container, run->visit, next);
+				requeue_thread(execution, join, &child, report);
+				return;
+			}
+			join_put_back(join, next, Min(next + 1, run->to), false);
+			break;
+		default:
+			break;
+	}
+	join_range_ended(join);
+}
+
+/* Report of a thread that was resumed or went on behind a join. */
+static void
+thread_reported(ReadyRun *run, const Report *report)
+{
+	LiveJoin   *parent = run->join;
+	LiveExecution *execution = run->execution;
+
+	if (parent != NULL && parent->cancelled)
+	{
+		join_child_ended(parent, 0, 1, 0);
+		join_range_ended(parent);
+		return;
+	}
+	switch (report->outcome)
+	{
+		case OUTCOME_FORK:
+			join_create(execution, parent, &report->fork);
+			return;
+		case OUTCOME_YIELDED:
+		case OUTCOME_PARKED:
+			requeue_thread(execution, parent, &run->scope, report);
+			return;
+		default:
+			break;
+	}
+	if (parent == NULL)
+		execution_over(execution);
+	else
+	{
+		join_child_ended(parent, !report->scope_failed && !report->scope_skipped ? 1 : 0,
+						 report->scope_failed ? 1 : 0, report->scope_skipped ? 1 : 0);
+		join_range_ended(parent);
+	}
+}
+
+/*
+ * Has something been done that was not done before?  Finding an open container
+ * again is nothing.
+ */
+static bool
+made_progress(const Report *report)
+{
+	if (report->outcome == OUTCOME_FORK)
+		return report->handled > 0 || !report->fork.recovered;
+	return report->outcome == OUTCOME_DONE || report->outcome == OUTCOME_YIELDED;
+}
+
+/*
+ * What a report means.  The executor is idle again.
+ */
+void
+run_reported(PoolExecutor *executor, const Report *report)
+{
+	ReadyRun   *run = executor->runs[0];
+	LiveExecution *execution = run->execution;
+
+	if (report->outcome == OUTCOME_ERROR || report->outcome == OUTCOME_LOST)
+	{
+		if (executor->kind == RUN_START)
+		{
+			/* those before the one in trouble are over, those behind it not begun */
+			int			trouble = Max(report->handled - 1, 0);
+			Report		others = *report;
+
+			run = executor->runs[trouble];
+			executor->nruns--;
+			memmove(&executor->runs[trouble], &executor->runs[trouble + 1],
+					(executor->nruns - trouble) * sizeof(ReadyRun *));
+			others.outcome = OUTCOME_DONE;
+			others.handled = trouble;
+			executions_reported(executor, &others);
+			executor->runs[0] = run;
+			executor->nruns = 1;
+		}
+		run_lost(executor, report->outcome == OUTCOME_LOST
+				 ? "another process has recorded its step" : report->error);
+		return;
+	}
+	if (executor->kind == RUN_START)
+	{
+		executions_reported(executor, report);
+		return;
+	}
+
+	execution->running--;
+	if (made_progress(report))
+		execution->suspect = false;
+	if (execution->stopping != STOP_NONE)
+		finalise_if_drained(execution);
+	else if (report->execution_ended)
+		execution_over(execution);
+	else if (executor->kind == RUN_CHILDREN)
+		children_reported(run, report);
+	else
+		thread_reported(run, report);
+	pfree(run);
+}

@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit.c
+ *	  The table workflow.audit_log: who did what, when, from where and why.
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction: what is rolled back was not
+ *	  done and is not in the log; and in the scheduler, for what it decides by
+ *	  itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "state/state.h"
+
+static const Oid insert_types[] = {TEXTOID, TEXTOID, TEXTOID, INT8OID, REGROLEOID, REGROLEOID,
+INT4OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID};
+static StateStatement insert_statement = {
+	"INSERT INTO workflow.audit_log (action, subject_type, subject, execution_id, role, session_role,"
+	" pid, application_name, client_address, reason, before, after)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.inet_client_addr(), $9, $10, $11)",
+	lengthof(insert_types), insert_types, NULL
+};
+
+/* Argument number i of the statement, or null. */
+static void
+set_text(Datum *values, char *nulls, int i, const char *text)
+{
+	if (text == NULL)
+		nulls[i] = 'n';
+	else
+		values[i] = CStringGetTextDatum(text);
+}
+
+void
+audit(const AuditEntry *entry)
+{
+	Datum		values[lengthof(insert_types)];
+	char		nulls[lengthof(insert_types)];
+
+	memset(nulls, ' ', sizeof(nulls));
+	set_text(values, nulls, 0, entry->action);
+	set_text(values, nulls, 1, entry->subject_type);
+	set_text(values, nulls, 2, entry->subject);
+	values[3] = Int64GetDatum(entry->execution_id);
+	if (entry->execution_id == 0)
+		nulls[3] = 'n';
+	values[4] = ObjectIdGetDatum(GetUserId());
+	values[5] = ObjectIdGetDatum(GetSessionUserId());
+	values[6] = Int32GetDatum(MyProcPid);
+	set_text(values, nulls, 7, application_name);
+	set_text(values, nulls, 8, entry->reason);
+	values[9] = PointerGetDatum(entry->before);
+	if (entry->before == NULL)
+		nulls[9] = 'n';
+	values[10] = PointerGetDatum(entry->after);
+	if (entry->after == NULL)
+		nulls[10] = 'n';
+	state_execute(&insert_statement, values, nulls);
+}
+
+/* {"status": "..."} */
+static Jsonb *
+status_object(ExecutionStatus status)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue	value;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	value.type = jbvString;
+	value.val.string.val = "status";
+	value.val.string.len = strlen("status");
+	pushJsonbValue(&state, WJB_KEY, &value);
+	value.val.string.val = unconstify(char *, execution_status_name(status));
+	value.val.string.len = strlen(execution_status_name(status));
+	pushJsonbValue(&state, WJB_VALUE, &value);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+void
+audit_execution(const char *action, int64 execution_id, const char *reason,
+				ExecutionStatus before, ExecutionStatus after)
+{
+	AuditEntry	entry = {.action = action,.subject_type = "execution",
+		.execution_id = execution_id,.reason = reason};
+
+	entry.subject = psprintf(INT64_FORMAT, execution_id);
+	entry.before = status_object(before);
+	entry.after = status_object(after);
+	audit(&entry);
+}
