@@ -69,6 +69,7 @@ OBJS = \
 	src/state/claims.o \
 	src/state/definitions.o \
 	src/state/executions.o \
+	src/state/history.o \
 	src/state/state.o \
 	src/state/status.o \
 	src/state/steps.o \
@@ -118,6 +119,7 @@ SCHEMA = \
 	src/schema/agents.sql \
 	src/schema/executions.sql \
 	src/schema/audit.sql \
+	src/schema/executor_history.sql \
 	src/schema/extension.sql \
 	src/schema/evaluate.sql \
 	src/schema/views.sql \

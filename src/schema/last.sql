@@ -10,7 +10,7 @@ GRANT EXECUTE ON FUNCTION workflow.version() TO PUBLIC;
 
 /* Monitoring: the views, which show it no payloads. */
 GRANT USAGE ON SCHEMA workflow TO pg_monitor;
-GRANT SELECT ON workflow.audit_log, workflow.executors, workflow.activity, workflow.execution_status,
+GRANT SELECT ON workflow.audit_log, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
 
@@ -22,5 +22,7 @@ SELECT pg_catalog.pg_extension_config_dump('workflow.executions_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.step_executions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.audit_log', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.audit_log_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.executor_history', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.executor_history_id_seq', '');
 
 SELECT workflow.extension_ready();
