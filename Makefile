@@ -70,6 +70,7 @@ OBJS = \
 	src/state/definitions.o \
 	src/state/executions.o \
 	src/state/history.o \
+	src/state/insert.o \
 	src/state/state.o \
 	src/state/status.o \
 	src/state/steps.o \
@@ -130,7 +131,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions agents start api_errors security run_sql retry prune published helpers sequence parallel fork_join \
-	conditional loop variables nesting timeouts failures acceptance defects modes cancel \
+	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables \
 	deferred notify lifetime
 
 # test/specs/NAME.spec with test/expected/NAME.out

@@ -19,6 +19,9 @@
 extern uint64 state_definitions_counter;
 extern uint64 state_agents_counter;
 
+/* Counts the installations of the extension this process has seen. */
+extern uint64 state_installation;
+
 /*
  * Raise an error unless the extension is installed in this database, and forget
  * everything cached when it is not the same installation as before.  Cheap when

@@ -31,6 +31,7 @@
 
 uint64		state_definitions_counter = 1;
 uint64		state_agents_counter = 1;
+uint64		state_installation = 1;
 
 /* The installation this process has caches of. */
 static Oid	definitions_relation = InvalidOid;
@@ -245,6 +246,7 @@ state_forget_plans(void)
 	list_free(prepared_statements);
 	prepared_statements = NIL;
 
+	state_installation++;
 	definitions_forget();
 	agents_forget();
 	installation_checked = false;

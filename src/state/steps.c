@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/settings.h"
+#include "state/insert.h"
 #include "state/private.h"
 #include "state/steps.h"
 
@@ -40,24 +41,32 @@ static const char *const outcome_names[] = {
 	[SCOPE_SKIPPED] = "skipped"
 };
 
-#define INSERT_ARGUMENTS 27
-
-static const Oid insert_types[INSERT_ARGUMENTS] = {
-	INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTOID, BOOLOID,
-	TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	INT4OID, TIMESTAMPTZOID
+/* The columns, in the order of the table. */
+static const char *const columns[] = {
+	"execution_id", "started_at", "completed_at", "retry_at", "visit", "attempt", "executor_pid",
+	"loop_iteration_index", "loop_collection_size", "condition_result", "scope", "step_id", "step_type",
+	"status", "scope_outcome", "on_failure", "agent_name", "parent_step_id", "branch_name", "join_policy",
+	"loop_execution_mode", "condition_expression", "branch_taken", "error_type", "input", "output", "error"
+};
+static const Oid insert_types[] = {
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID,
+	INT4OID, INT4OID, BOOLOID, TEXTOID, TEXTOID, TEXTOID,
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID
 };
 
+static StateTable step_executions = {"step_executions", columns, lengthof(columns), InvalidOid, 0};
+
+/* For a table that is not as plain as it was made. */
 static StateStatement insert_statement = {
 	"INSERT INTO workflow.step_executions"
-	" (execution_id, scope, step_id, visit, attempt, step_type, status, scope_outcome, on_failure,"
-	"  agent_name, parent_step_id, branch_name, join_policy, loop_iteration_index, loop_collection_size,"
-	"  loop_execution_mode, condition_expression, condition_result, branch_taken, error_type,"
-	"  input, output, error, started_at, completed_at, executor_pid, retry_at)"
+	" (execution_id, started_at, completed_at, retry_at, visit, attempt, executor_pid,"
+	"  loop_iteration_index, loop_collection_size, condition_result, scope, step_id, step_type,"
+	"  status, scope_outcome, on_failure, agent_name, parent_step_id, branch_name, join_policy,"
+	"  loop_execution_mode, condition_expression, branch_taken, error_type, input, output, error)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,"
 	" $21, $22, $23, $24, $25, $26, $27)",
-	INSERT_ARGUMENTS, insert_types, NULL
+	lengthof(insert_types), insert_types, NULL
 };
 
 static const Oid close_types[] = {
@@ -297,51 +306,59 @@ set_number(Datum *values, char *nulls, int argument, int number)
 		values[argument] = Int32GetDatum(number);
 }
 
+static void
+set_time(Datum *values, char *nulls, int argument, TimestampTz time)
+{
+	if (time == 0)
+		nulls[argument] = 'n';
+	else
+		values[argument] = TimestampTzGetDatum(time);
+}
+
 void
 step_insert(const StepRow *row)
 {
-	Datum		values[INSERT_ARGUMENTS];
-	char		nulls[INSERT_ARGUMENTS + 1];
+	Datum		values[lengthof(columns)];
+	char		nulls[lengthof(columns)];
+	int			i = 0;
 
-	memset(nulls, ' ', INSERT_ARGUMENTS);
-	values[0] = Int64GetDatum(row->execution_id);
-	set_text(values, nulls, 1, row->scope);
-	set_text(values, nulls, 2, row->step_id);
-	values[3] = Int32GetDatum(row->visit);
-	values[4] = Int32GetDatum(row->attempt);
-	set_text(values, nulls, 5, step_type_name(row->type));
-	set_text(values, nulls, 6, status_names[row->status]);
-	set_text(values, nulls, 7, outcome_names[row->scope_outcome]);
-	set_text(values, nulls, 8, row->on_failure);
-	set_text(values, nulls, 9, row->agent_name);
-	set_text(values, nulls, 10, row->parent_step_id);
-	set_text(values, nulls, 11, row->branch_name);
-	set_text(values, nulls, 12, row->join_policy);
-	set_number(values, nulls, 13, row->loop_iteration_index);
-	set_number(values, nulls, 14, row->loop_collection_size);
-	set_text(values, nulls, 15, row->loop_execution_mode);
-	set_text(values, nulls, 16, row->condition_expression);
+	StaticAssertStmt(lengthof(columns) == lengthof(insert_types), "a type for each column");
+	memset(nulls, ' ', sizeof(nulls));
+	values[i++] = Int64GetDatum(row->execution_id);
+	values[i++] = TimestampTzGetDatum(row->started_at);
+	set_time(values, nulls, i++, row->completed_at);
+	set_time(values, nulls, i++, row->retry_at);
+	values[i++] = Int32GetDatum(row->visit);
+	values[i++] = Int32GetDatum(row->attempt);
+	values[i++] = Int32GetDatum(MyProcPid);
+	set_number(values, nulls, i++, row->loop_iteration_index);
+	set_number(values, nulls, i++, row->loop_collection_size);
 	if (row->condition_result < 0)
-		nulls[17] = 'n';
+		nulls[i] = 'n';
 	else
-		values[17] = BoolGetDatum(row->condition_result != 0);
-	set_text(values, nulls, 18, row->branch_taken);
-	set_text(values, nulls, 19, row->error_type);
-	set_jsonb(values, nulls, 20, row->input);
-	set_jsonb(values, nulls, 21, row->output);
-	set_jsonb(values, nulls, 22, row->error);
-	values[23] = TimestampTzGetDatum(row->started_at);
-	if (row->completed_at == 0)
-		nulls[24] = 'n';
-	else
-		values[24] = TimestampTzGetDatum(row->completed_at);
-	values[25] = Int32GetDatum(MyProcPid);
-	if (row->retry_at == 0)
-		nulls[26] = 'n';
-	else
-		values[26] = TimestampTzGetDatum(row->retry_at);
+		values[i] = BoolGetDatum(row->condition_result != 0);
+	i++;
+	set_text(values, nulls, i++, row->scope);
+	set_text(values, nulls, i++, row->step_id);
+	set_text(values, nulls, i++, step_type_name(row->type));
+	set_text(values, nulls, i++, status_names[row->status]);
+	set_text(values, nulls, i++, outcome_names[row->scope_outcome]);
+	set_text(values, nulls, i++, row->on_failure);
+	set_text(values, nulls, i++, row->agent_name);
+	set_text(values, nulls, i++, row->parent_step_id);
+	set_text(values, nulls, i++, row->branch_name);
+	set_text(values, nulls, i++, row->join_policy);
+	set_text(values, nulls, i++, row->loop_execution_mode);
+	set_text(values, nulls, i++, row->condition_expression);
+	set_text(values, nulls, i++, row->branch_taken);
+	set_text(values, nulls, i++, row->error_type);
+	set_jsonb(values, nulls, i++, row->input);
+	set_jsonb(values, nulls, i++, row->output);
+	set_jsonb(values, nulls, i++, row->error);
+	Assert(i == lengthof(columns));
 
-	state_execute(&insert_statement, values, nulls);
+	if (!state_insert(&step_executions, values, nulls))
+		state_execute(&insert_statement, values, nulls);
 }
 
 void
