@@ -74,6 +74,7 @@ OBJS = \
 	src/state/state.o \
 	src/state/status.o \
 	src/state/steps.o \
+	src/definition/agent_options.o \
 	src/definition/error_names.o \
 	src/definition/explain.o \
 	src/definition/expression.o \

@@ -34,6 +34,10 @@ SELECT workflow.register_agent(NULL, sql => 'SELECT 1');
 SELECT workflow.register_agent('', sql => 'SELECT 1');
 SELECT workflow.register_agent(repeat('x', 300), sql => 'SELECT 1');
 
+SELECT workflow.register_agent('x', sql => 'SELECT 1', retry => '3');
+SELECT workflow.register_agent('x', sql => 'SELECT 1', retry => '[{"max_retries": -1, "color": 1}, "always"]');
+SELECT workflow.register_agent('x', sql => 'SELECT 1', retry => '{"retry_if": "${x.error.message} == 1"}');
+
 -- registering again replaces
 SELECT workflow.register_agent('total', sql => 'SELECT 1 AS total', result => 'row');
 SELECT sql, result, timeout_seconds FROM workflow.agents WHERE name = 'total';
@@ -67,6 +71,10 @@ SELECT message, hint FROM workflow.validate('{"name": "agent_test", "start_step"
 CREATE FUNCTION public.agent_double(input jsonb) RETURNS jsonb
 LANGUAGE sql AS $$ SELECT to_jsonb((input ->> 'n')::numeric * 2) $$;
 SELECT count(*) FROM workflow.validate('{"name": "agent_test", "start_step": "a", "steps": {"a": {"type": "agent", "agent_name": "double"}}}');
+
+-- who did what
+SELECT action, role, before - 'owner' AS before, after - 'owner' AS after
+FROM workflow.audit_log WHERE subject_type = 'agent' AND subject IN ('double', 'total') ORDER BY id;
 
 SELECT workflow.drop_agent('nobody');
 SELECT workflow.set_agent_status('nobody', 'active');

@@ -105,6 +105,9 @@ SELECT count(*) FROM workflow.definitions WHERE name = 'def_bad';
 -- nothing wrong: no rows
 SELECT * FROM workflow.validate('{"name": "def_ok", "start_step": "a", "steps": {"a": {"type": "sql", "sql": "SELECT 1"}}}');
 
+-- who did what
+SELECT action, role, before, after FROM workflow.audit_log WHERE subject_type = 'workflow' AND subject = 'def_order' ORDER BY id;
+
 -- arguments
 SELECT workflow.define(NULL);
 SELECT workflow.define('[]');

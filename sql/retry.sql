@@ -109,6 +109,43 @@ SELECT workflow.start('catch inside') AS id \gset
 SELECT status, output FROM workflow.wait(:id, '30s');
 SELECT scope, step_id, status, on_failure FROM workflow.step_executions WHERE execution_id = :id AND scope <> '' ORDER BY completed_at;
 
+-- policies of an agent come after the step's own and before the definition's defaults
+CREATE FUNCTION fails(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'no' USING ERRCODE = input ->> 'code';
+END $$;
+SELECT workflow.register_agent('fails', 'fails(jsonb)',
+	retry => '[{"errors": ["08*"], "max_retries": 2, "type": "immediate"}, {"errors": ["AG001"], "max_retries": 1, "type": "immediate"}]');
+SELECT workflow.register_agent('fails too', 'fails(jsonb)', retry => '{"max_retries": 1, "type": "immediate"}');
+SELECT workflow.define('{"name": "retry agent",
+	"defaults": {"retry": {"errors": ["AG001", "AG002"], "max_retries": 3, "type": "immediate"}, "on_failure": "ignore"},
+	"steps": [
+	{"id": "class", "agent_name": "fails", "input_mapping": {"code": "08006"}},
+	{"id": "code", "agent_name": "fails", "input_mapping": {"code": "AG001"}},
+	{"id": "default", "agent_name": "fails", "input_mapping": {"code": "AG002"}},
+	{"id": "none", "agent_name": "fails", "input_mapping": {"code": "AG003"}},
+	{"id": "own", "agent_name": "fails", "input_mapping": {"code": "08001"},
+	 "retry": {"errors": ["connection_exception", "08001"], "max_retries": 1, "type": "immediate"}},
+	{"id": "own-other", "agent_name": "fails", "input_mapping": {"code": "08001"},
+	 "retry": {"errors": ["40*"], "max_retries": 4, "type": "immediate"}},
+	{"id": "own-default", "agent_name": "fails", "input_mapping": {"code": "AG002"},
+	 "retry": {"errors": ["40*"], "max_retries": 0}},
+	{"id": "never", "agent_name": "fails", "input_mapping": {"code": "08001"}, "retry": {"max_retries": 0}},
+	{"id": "all", "agent_name": "fails too", "input_mapping": {"code": "AG003"}},
+	{"id": "sql", "sql": "SELECT 1 / 0"}]}');
+SELECT workflow.start('retry agent') AS id \gset
+SELECT status, output FROM workflow.wait(:id, '30s');
+SELECT step_id, max(attempt) AS attempts, min(error_type) AS error_type, string_agg(on_failure, ' ' ORDER BY attempt) AS on_failure
+FROM workflow.step_executions WHERE execution_id = :id GROUP BY step_id ORDER BY min(completed_at);
+-- what is registered when the step fails counts
+SELECT workflow.register_agent('fails', 'fails(jsonb)', retry => '{"errors": ["08006"], "max_retries": 4, "type": "immediate"}');
+SELECT workflow.start('retry agent') AS id \gset
+SELECT status, output FROM workflow.wait(:id, '30s');
+SELECT step_id, max(attempt) AS attempts FROM workflow.step_executions
+WHERE execution_id = :id AND step_id IN ('class', 'code') GROUP BY step_id ORDER BY step_id;
+SELECT workflow.drop_agent('fails'), workflow.drop_agent('fails too');
+DROP FUNCTION fails(jsonb);
+
 DROP TABLE attempts;
 DROP SEQUENCE tries;
 DROP FUNCTION attempts_of;

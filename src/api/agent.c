@@ -24,6 +24,7 @@
 #include "utils/syscache.h"
 
 #include "api/api.h"
+#include "definition/agent_options.h"
 #include "interpreter/run_sql.h"
 
 extern PGDLLEXPORT Datum workflow_register_agent(PG_FUNCTION_ARGS);
@@ -99,6 +100,42 @@ check_function(Oid function)
 	return format_procedure_qualified(function);
 }
 
+/*
+ * Log what was done to an agent, unless it made no difference.
+ */
+static void
+audit_agent(const char *action, const char *name, Jsonb *before)
+{
+	AuditEntry	entry = {.action = action,.subject_type = "agent",.subject = name};
+
+	entry.before = before;
+	entry.after = agent_describe(name);
+	if (before != NULL && entry.after != NULL && VARSIZE(before) == VARSIZE(entry.after) &&
+		memcmp(before, entry.after, VARSIZE(before)) == 0)
+		return;
+	audit(&entry);
+}
+
+/* The options that are JSON documents: read them, or raise all that is wrong. */
+static void
+check_options(FunctionCallInfo fcinfo, Agent *agent)
+{
+	ProblemList *problems = problem_list_create();
+
+	if (!PG_ARGISNULL(7))
+	{
+		agent->retry_document = PG_GETARG_JSONB_P(7);
+		agent_retry_parse(JsonbToCString(NULL, &agent->retry_document->root,
+										 VARSIZE(agent->retry_document)),
+						  &agent->retry, &agent->nretry, problems);
+	}
+	if (problems->errors > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options of agent \"%s\" are not acceptable", agent->name),
+				 errdetail_internal("%s", problem_details(problems))));
+}
+
 static void
 check_agent_name(const char *name)
 {
@@ -111,7 +148,7 @@ check_agent_name(const char *name)
 
 /*
  * workflow.register_agent(name text, function regprocedure, sql text, result text,
- * timeout_seconds integer, status text, description text) returns void
+ * timeout_seconds integer, status text, description text, retry jsonb) returns void
  */
 Datum
 workflow_register_agent(PG_FUNCTION_ARGS)
@@ -120,6 +157,7 @@ workflow_register_agent(PG_FUNCTION_ARGS)
 	char	   *result = required_text(fcinfo, 3, "result");
 	char	   *status = required_text(fcinfo, 5, "status");
 	const Agent *existing;
+	Jsonb	   *before;
 	Agent		agent;
 
 	memset(&agent, 0, sizeof(agent));
@@ -171,14 +209,18 @@ workflow_register_agent(PG_FUNCTION_ARGS)
 							agent.timeout_seconds)));
 	}
 
+	check_options(fcinfo, &agent);
+
 	/* a member of the owner may change an agent, but does not take it over */
 	existing = agent_find(name);
 	if (existing != NULL)
 		agent.owner = require_own_agent(name)->owner;
+	before = agent_describe(name);
 	if (!agent_store(&agent, optional_text_argument(fcinfo, 6)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of agent \"%s\"", name)));
+	audit_agent("register_agent", name, before);
 	PG_RETURN_VOID();
 }
 
@@ -190,8 +232,12 @@ workflow_drop_agent(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
+	Jsonb	   *before;
+
 	(void) require_own_agent(name);
+	before = agent_describe(name);
 	agent_delete(name);
+	audit_agent("drop_agent", name, before);
 	PG_RETURN_VOID();
 }
 
@@ -204,7 +250,11 @@ workflow_set_agent_status(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	bool		active = agent_status_argument(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 
+	Jsonb	   *before;
+
 	(void) require_own_agent(name);
+	before = agent_describe(name);
 	agent_set_status(name, active);
+	audit_agent("set_agent_status", name, before);
 	PG_RETURN_VOID();
 }

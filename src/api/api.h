@@ -40,6 +40,11 @@ extern void require_startable(const char *workflow, int version, Definition *def
  */
 extern char *check_definition(Jsonb *document, ProblemList *problems);
 
+/* --- define.c --- */
+
+/* The errors among the problems, one per line, for a detail. */
+extern char *problem_details(const ProblemList *problems);
+
 /* --- start.c --- */
 
 /* Queue an execution in the caller's transaction with the definition's defaults. */

@@ -33,13 +33,12 @@ PG_FUNCTION_INFO_V1(workflow_explain);
 PG_FUNCTION_INFO_V1(workflow_refuse_change);
 
 /*
- * Raise one error with everything that is wrong.
+ * The errors among the problems, one per line.
  */
-static void
-raise_problems(Jsonb *document, const ProblemList *problems)
+char *
+problem_details(const ProblemList *problems)
 {
 	StringInfoData detail;
-	char	   *name = jsonb_member_string(document, "name");
 	int			listed = 0;
 
 	initStringInfo(&detail);
@@ -60,6 +59,16 @@ raise_problems(Jsonb *document, const ProblemList *problems)
 	}
 	if (problems->errors > listed)
 		appendStringInfo(&detail, "\n... and %d more", problems->errors - listed);
+	return detail.data;
+}
+
+/*
+ * Raise one error with everything that is wrong.
+ */
+static void
+raise_problems(Jsonb *document, const ProblemList *problems)
+{
+	char	   *name = jsonb_member_string(document, "name");
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -70,7 +79,7 @@ raise_problems(Jsonb *document, const ProblemList *problems)
 			 errmsg_plural("workflow definition has %d error",
 						   "workflow definition has %d errors",
 						   problems->errors, problems->errors),
-			 errdetail_internal("%s", detail.data),
+			 errdetail_internal("%s", problem_details(problems)),
 			 errhint("workflow.validate() returns the same as rows.")));
 }
 
@@ -116,6 +125,28 @@ check_owner(const Definition *definition)
 }
 
 /*
+ * Log what became of a workflow: a version with its status, after perhaps another
+ * one or another status.
+ */
+static void
+audit_workflow(const char *action, const char *name, const char *version_before,
+			   const char *version_after)
+{
+	AuditEntry	entry = {.action = action,.subject_type = "workflow",.subject = name};
+
+	entry.before = version_before ? jsonb_from_text(version_before) : NULL;
+	entry.after = jsonb_from_text(version_after);
+	audit(&entry);
+}
+
+/* The status is one of those of check_status(). */
+static char *
+version_text(int version, const char *status)
+{
+	return psprintf("{\"version\": %d, \"status\": \"%s\"}", version, status);
+}
+
+/*
  * Store a checked document: the version that exists when it is the newest one's,
  * else the next one.  Returns the version.
  */
@@ -127,6 +158,7 @@ store_definition(NewDefinition *new)
 		Definition	newest;
 		bool		same;
 		int			version = 1;
+		char	   *before = NULL;
 
 		if (definition_lock_newest(new->name, new->normalised, &newest, &same))
 		{
@@ -136,6 +168,9 @@ store_definition(NewDefinition *new)
 				if (strcmp(newest.status, new->status) != 0)
 				{
 					definition_set_status(newest.id, new->status);
+					audit_workflow("define", new->name,
+								   version_text(newest.version, newest.status),
+								   version_text(newest.version, new->status));
 					ereport(NOTICE,
 							(errmsg("status of version %d of workflow \"%s\" changed from \"%s\" to \"%s\"",
 									newest.version, newest.name,
@@ -144,12 +179,16 @@ store_definition(NewDefinition *new)
 				return newest.version;
 			}
 			version = newest.version + 1;
+			before = version_text(newest.version, newest.status);
 			new->owner = newest.owner;
 		}
 
 		/* no id: another session took the number, and is through with it */
 		if (definition_insert(new, version) != 0)
+		{
+			audit_workflow("define", new->name, before, version_text(version, new->status));
 			return version;
+		}
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -245,7 +284,13 @@ workflow_set_status(PG_FUNCTION_ARGS)
 	check_status(status);
 	require_definition(workflow, version, &definition);
 	check_owner(&definition);
-	definition_set_status(definition.id, status);
+	if (strcmp(definition.status, status) != 0)
+	{
+		audit_workflow("set_status", definition.name,
+					   version_text(definition.version, definition.status),
+					   version_text(definition.version, status));
+		definition_set_status(definition.id, status);
+	}
 	PG_RETURN_VOID();
 }
 

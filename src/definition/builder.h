@@ -124,6 +124,7 @@ extern Condition *build_condition(Builder *builder, const Place *place,
 
 /* --- plan_retry.c --- */
 
+extern RetryPolicy *build_policies(Builder *builder, const Place *place, int *npolicies);
 extern void build_retry(Builder *builder, PlanNode *node, const Place *place);
 extern void build_catch(Builder *builder, PlanNode *node, const Place *place);
 

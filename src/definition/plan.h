@@ -174,8 +174,9 @@ typedef struct PlanNode
 	int			timeout_seconds;	/* step or block; 0 = none */
 	OnFailure	on_failure;
 	Template   *failure_default;
-	RetryPolicy *retry;			/* leaf steps */
+	RetryPolicy *retry;			/* leaf steps: its own, then the definition's defaults */
 	int			nretry;
+	int			nown_retry;		/* how many of them are its own: an agent's come after those */
 	CatchClause *catches;
 	int			ncatches;
 	Template   *output;			/* reshapes the result; NULL = as it is */

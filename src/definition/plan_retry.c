@@ -80,7 +80,7 @@ build_retry_if(Builder *builder, RetryPolicy *policy, const Place *place)
 	if (place->step_id == NULL)
 	{
 		field_error(builder, place, "retry_if", "Give the step a \"retry\" of its own.",
-					"\"retry_if\" needs the error of one step and cannot stand in \"defaults\"");
+					"\"retry_if\" needs the error of one step and can only stand in the step's \"retry\"");
 		return;
 	}
 	policy->retry_if = expression_parse(policy->retry_if_text, &error);
@@ -117,29 +117,20 @@ build_policy(Builder *builder, RetryPolicy *policy, const Place *place)
 }
 
 /*
- * "retry": one policy, or a list of them of which the first that names the error
- * counts.
+ * One policy, or a list of them of which the first that names the error counts.
+ * place->object has them as the member "retry".
  */
-void
-build_retry(Builder *builder, PlanNode *node, const Place *place)
+RetryPolicy *
+build_policies(Builder *builder, const Place *place, int *npolicies)
 {
 	const Json *value = field_get(place, "retry");
-	const Json *item;
-	bool		is_list;
+	bool		is_list = json_kind(value) == JSON_ARRAY;
+	RetryPolicy *policies;
 	int			index = 0;
 
-	if (value == NULL)
-		return;
-	if (place->step_id != NULL && !step_type_has_retry(node->type))
-	{
-		field_error(builder, place, "retry",
-					step_type_is_container(node->type) ? "Give the steps inside a \"retry\"." : NULL,
-					"only steps of type agent and sql can be retried");
-		return;
-	}
-	is_list = json_kind(value) == JSON_ARRAY;
-	node->retry = palloc(sizeof(RetryPolicy) * Max(is_list ? json_count(value) : 1, 1));
-	for (item = is_list ? json_first(value) : value; item != NULL;
+	*npolicies = 0;
+	policies = palloc(sizeof(RetryPolicy) * Max(is_list ? json_count(value) : 1, 1));
+	for (const Json *item = is_list ? json_first(value) : value; item != NULL;
 		 item = is_list ? json_next(item) : NULL)
 	{
 		char	   *path = field_path(place, "retry");
@@ -152,8 +143,28 @@ build_retry(Builder *builder, PlanNode *node, const Place *place)
 						"a retry policy must be an object, not %s", json_kind_name(item));
 			continue;
 		}
-		build_policy(builder, &node->retry[node->nretry++], &below);
+		build_policy(builder, &policies[(*npolicies)++], &below);
 	}
+	return policies;
+}
+
+/*
+ * "retry" of a step, or of the defaults.
+ */
+void
+build_retry(Builder *builder, PlanNode *node, const Place *place)
+{
+	if (field_get(place, "retry") == NULL)
+		return;
+	if (place->step_id != NULL && !step_type_has_retry(node->type))
+	{
+		field_error(builder, place, "retry",
+					step_type_is_container(node->type) ? "Give the steps inside a \"retry\"." : NULL,
+					"only steps of type agent and sql can be retried");
+		return;
+	}
+	node->retry = build_policies(builder, place, &node->nretry);
+	node->nown_retry = node->nretry;
 }
 
 /*

@@ -232,10 +232,16 @@ apply_defaults(Builder *builder, PlanNode *node, const Place *place)
 		node->on_failure = defaults->on_failure;
 		node->failure_default = defaults->failure_default;
 	}
-	if (field_get(place, "retry") == NULL && step_type_has_retry(node->type))
+	if (defaults->nretry > 0 && step_type_has_retry(node->type))
 	{
-		node->retry = defaults->retry;
-		node->nretry = defaults->nretry;
+		/* they come last, for the errors that nothing before them names */
+		RetryPolicy *both = palloc(sizeof(RetryPolicy) * (node->nretry + defaults->nretry));
+
+		if (node->nretry > 0)
+			memcpy(both, node->retry, sizeof(RetryPolicy) * node->nretry);
+		memcpy(both + node->nretry, defaults->retry, sizeof(RetryPolicy) * defaults->nretry);
+		node->retry = both;
+		node->nretry += defaults->nretry;
 	}
 	if (defaults->nsettings == 0)
 		return;

@@ -50,14 +50,35 @@ policy_covers(const RetryPolicy *policy, const StepError *error, bool timed_out)
 	return false;
 }
 
-/* The first policy that names the error; NULL: none does. */
+/* The first of a list that names the error; NULL: none does. */
+static const RetryPolicy *
+first_policy(const RetryPolicy *policies, int count, const StepError *error, bool timed_out)
+{
+	for (int i = 0; i < count; i++)
+		if (policy_covers(&policies[i], error, timed_out))
+			return &policies[i];
+	return NULL;
+}
+
+/*
+ * The policy that counts: the step's own come first, then its agent's as
+ * registered now, the definition's defaults, and what everybody gets.
+ */
 static const RetryPolicy *
 find_policy(const PlanNode *node, const StepError *error, bool timed_out)
 {
-	for (int i = 0; i < node->nretry; i++)
-		if (policy_covers(&node->retry[i], error, timed_out))
-			return &node->retry[i];
-	return policy_covers(&transient_policy, error, timed_out) ? &transient_policy : NULL;
+	const Agent *agent = node->agent_name ? agent_find(node->agent_name) : NULL;
+	const RetryPolicy *policy;
+
+	policy = first_policy(node->retry, node->nown_retry, error, timed_out);
+	if (policy == NULL && agent != NULL)
+		policy = first_policy(agent->retry, agent->nretry, error, timed_out);
+	if (policy == NULL)
+		policy = first_policy(node->retry + node->nown_retry, node->nretry - node->nown_retry,
+							  error, timed_out);
+	if (policy == NULL)
+		policy = first_policy(&transient_policy, 1, error, timed_out);
+	return policy;
 }
 
 /* Milliseconds before the retry that follows attempt number attempt (from 1). */

@@ -28,6 +28,7 @@ CREATE TABLE workflow.agents (
     status          text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'inactive')),
     owner           regrole NOT NULL,
     description     text,
+    retry           jsonb,
     created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     updated_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     CHECK (pg_catalog.num_nonnulls(function, sql, queue) = 1)

@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "definition/agent_options.h"
 #include "state/private.h"
 #include "state/state.h"
 
@@ -47,23 +48,24 @@ static const Oid name_types[] = {TEXTOID};
 static StateStatement select_agent = {
 	"SELECT a.kind, a.function, "
 	"pg_catalog.to_regprocedure(a.function)::pg_catalog.oid, "
-	"a.sql, a.result, a.timeout_seconds, a.status, a.owner "
+	"a.sql, a.result, a.timeout_seconds, a.status, a.owner, a.retry::pg_catalog.text "
 	"FROM workflow.agents AS a WHERE a.name OPERATOR(pg_catalog.=) $1",
 	1, name_types, NULL
 };
 
 static const Oid store_types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID,
-TEXTOID, REGROLEOID, TEXTOID};
+TEXTOID, REGROLEOID, TEXTOID, JSONBOID};
 static StateStatement store_agent = {
 	"INSERT INTO workflow.agents AS a (name, kind, function, sql, result, "
-	"timeout_seconds, status, owner, description) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+	"timeout_seconds, status, owner, description, retry) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
 	"ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, function = excluded.function, "
 	"sql = excluded.sql, queue = NULL, result = excluded.result, "
 	"timeout_seconds = excluded.timeout_seconds, status = excluded.status, "
-	"description = excluded.description, updated_at = pg_catalog.clock_timestamp() "
+	"description = excluded.description, retry = excluded.retry, "
+	"updated_at = pg_catalog.clock_timestamp() "
 	"WHERE a.owner::pg_catalog.oid OPERATOR(pg_catalog.=) excluded.owner::pg_catalog.oid",
-	9, store_types, NULL
+	lengthof(store_types), store_types, NULL
 };
 
 static const Oid status_types[] = {TEXTOID, TEXTOID};
@@ -75,6 +77,13 @@ static StateStatement update_agent_status = {
 
 static StateStatement delete_agent = {
 	"DELETE FROM workflow.agents AS a WHERE a.name OPERATOR(pg_catalog.=) $1",
+	1, name_types, NULL
+};
+
+static StateStatement describe_agent = {
+	"SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) "
+	"'{name,created_at,updated_at}'::pg_catalog.text[]) "
+	"FROM workflow.agents AS a WHERE a.name OPERATOR(pg_catalog.=) $1",
 	1, name_types, NULL
 };
 
@@ -197,6 +206,8 @@ read_agent(const char *name)
 		agent->timeout_seconds = state_column_int32(0, 6);
 		agent->active = strcmp(status, "active") == 0;
 		agent->owner = DatumGetObjectId(state_column(0, 8, &isnull));
+		agent_retry_parse(state_column_text(0, 9), &agent->retry, &agent->nretry,
+						  problem_list_create());
 	}
 	state_done();
 	return agent;
@@ -270,9 +281,11 @@ agent_find(const char *name)
 bool
 agent_store(const Agent *agent, const char *description)
 {
-	Datum		values[9];
-	char		nulls[10] = "         ";
+	Datum		values[lengthof(store_types)];
+	char		nulls[lengthof(store_types)];
 	bool		stored;
+
+	memset(nulls, ' ', sizeof(nulls));
 
 	values[0] = CStringGetTextDatum(agent->name);
 	values[1] = CStringGetTextDatum(kind_names[agent->kind]);
@@ -296,6 +309,9 @@ agent_store(const Agent *agent, const char *description)
 		values[8] = CStringGetTextDatum(description);
 	else
 		nulls[8] = 'n';
+	values[9] = PointerGetDatum(agent->retry_document);
+	if (agent->retry_document == NULL)
+		nulls[9] = 'n';
 
 	stored = state_execute(&store_agent, values, nulls) > 0;
 	state_agents_changed();
@@ -320,6 +336,24 @@ agent_delete(const char *name)
 
 	state_execute(&delete_agent, &value, NULL);
 	state_agents_changed();
+}
+
+Jsonb *
+agent_describe(const char *name)
+{
+	Datum		value = CStringGetTextDatum(name);
+	Jsonb	   *result = NULL;
+
+	if (state_query(&describe_agent, &value, NULL, false, 1) > 0)
+	{
+		bool		isnull;
+		Datum		column = state_column(0, 1, &isnull);
+
+		if (!isnull)
+			result = DatumGetJsonbPCopy(column);
+	}
+	state_done();
+	return result;
 }
 
 /*

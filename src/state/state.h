@@ -159,6 +159,9 @@ typedef struct Agent
 	int			timeout_seconds;	/* 0 = none */
 	bool		active;
 	Oid			owner;
+	RetryPolicy *retry;			/* for steps whose own policies do not name the error */
+	int			nretry;
+	Jsonb	   *retry_document; /* agent_store() only: as given, NULL = none */
 } Agent;
 
 /*
@@ -170,6 +173,8 @@ extern const Agent *agent_find(const char *name);
 extern bool agent_store(const Agent *agent, const char *description);
 extern void agent_set_status(const char *name, bool active);
 extern void agent_delete(const char *name);
+/* The row without its times, for the audit log; NULL when there is none. */
+extern Jsonb *agent_describe(const char *name);
 
 extern const char *sql_result_name(SqlResult result);
 extern bool sql_result_from_name(const char *name, SqlResult *result);

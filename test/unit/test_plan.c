@@ -8,6 +8,8 @@
  */
 #include "documents.h"
 
+#include "definition/agent_options.h"
+
 #include <time.h>
 
 /* The stored form of a document, NULL with the problems printed. */
@@ -269,6 +271,25 @@ measure(int steps, bool with_jumps)
 	return best;
 }
 
+/* Options of agents are read like fields. */
+static void
+test_agent_options(void)
+{
+	ProblemList *problems = problem_list_create();
+	RetryPolicy *policies;
+	int			count;
+
+	agent_retry_parse(NULL, &policies, &count, problems);
+	CHECK(count == 0 && problems->errors == 0, "no retry of an agent");
+	agent_retry_parse("{\"errors\": \"40001\", \"type\": \"immediate\"}", &policies, &count, problems);
+	CHECK(count == 1 && problems->errors == 0 && policies[0].type == RETRY_IMMEDIATE &&
+		  policies[0].max_retries == 3 && is(policies[0].errors[0], "40001"), "one policy of an agent");
+	agent_retry_parse("[{\"max_retries\": 0}, {\"max_retries\": 2}]", &policies, &count, problems);
+	CHECK(count == 2 && problems->errors == 0 && policies[1].max_retries == 2, "two policies of an agent");
+	agent_retry_parse("[{\"max_retries\": -1}, 7]", &policies, &count, problems);
+	CHECK(problems->errors == 2, "all that is wrong with policies of an agent");
+}
+
 int
 main(void)
 {
@@ -283,5 +304,6 @@ main(void)
 	CHECK(measure(1000, true) < 500, "1,000 steps with jumps are quick");
 	CHECK(measure(20000, false) < 20000, "20,000 steps are quick");
 	CHECK(measure(20000, true) < 20000, "20,000 steps with jumps are quick");
+	test_agent_options();
 	return done_testing();
 }
