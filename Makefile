@@ -64,6 +64,7 @@ OBJS = \
 	src/interpreter/run_sql.o \
 	src/interpreter/scope.o \
 	src/interpreter/thread.o \
+	src/interpreter/variables.o \
 	src/state/agents.o \
 	src/state/audit.o \
 	src/state/claims.o \
@@ -133,7 +134,8 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions agents start api_errors security run_sql retry prune published helpers sequence parallel fork_join \
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables \
-	deferred notify lifetime
+	deferred notify lifetime \
+	catch_as
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start

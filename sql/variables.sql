@@ -9,7 +9,7 @@ SELECT workflow.define($${"name": "variables", "steps": [
   {"id": "c", "type": "sql", "sql": "SELECT $1 || '!'", "params": ["${vars.y}"], "result": "value"},
   {"id": "d", "type": "set", "output": {"x": "${vars.x}", "y": "${vars.y}", "z0": "${vars.z.deep[0]}", "w": "${vars.w}", "c": "${c.output}", "a": "${a.output}", "b": "${b.output}"}}]}$$) \gset
 CALL test.go('variables', '{"y": "why"}');
-SELECT step_id, status, input, output FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at;
+SELECT step_id, status, variables, output FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at;
 -- what has not been set
 SELECT workflow.define($${"name": "variables_unset", "steps": [
   {"id": "maybe", "type": "set", "assign": {"x": 1}, "when": "${workflow.input.go}"},
@@ -55,7 +55,7 @@ SELECT workflow.define($${"name": "variables_scopes", "steps": [
      {"id": "m1", "type": "set", "assign": {"n": "${vars.n * loop.item}"}}, {"id": "m2", "type": "set", "output": "${vars.n}"}]}},
   {"id": "after", "type": "set", "output": {"n": "${vars.n}", "block": "${block.output}", "fork": "${fork.output}", "many": "${many.output}"}}]}$$) \gset
 CALL test.go('variables_scopes', '[10, 20]');
-SELECT scope, step_id, input FROM workflow.step_executions WHERE execution_id = test.id() AND step_type = 'set' ORDER BY scope, started_at;
+SELECT scope, step_id, variables FROM workflow.step_executions WHERE execution_id = test.id() AND step_type = 'set' ORDER BY scope, started_at;
 -- across the commits of SQL steps, and behind joins
 SELECT workflow.define($${"name": "variables_commits", "steps": [
   {"id": "init", "type": "set", "assign": {"n": 0}},

@@ -47,7 +47,7 @@ typedef struct Builder
 	int			max_nesting;
 
 	NameMap    *ids;			/* step id -> node */
-	NameMap    *variables;		/* assigned by some set step */
+	NameMap    *variables;		/* assigned by some set step or catch clause */
 	const Json **sources;		/* the object of each node */
 	const char *start_step;		/* as written, may be NULL */
 	bool		links_broken;	/* some way from step to step is missing: do not ask what can be reached */

@@ -268,9 +268,14 @@ explain_failures(Explainer *explainer, const PlanNode *node, int indent)
 			 error_list(node->retry[i].errors, node->retry[i].nerrors),
 			 node->retry[i].max_retries);
 	for (int i = 0; i < node->ncatches; i++)
-		fact(explainer, indent, "on %s: go to %s",
-			 error_list(node->catches[i].errors, node->catches[i].nerrors),
-			 explainer->plan->nodes[node->catches[i].target].id);
+	{
+		const CatchClause *clause = &node->catches[i];
+
+		fact(explainer, indent, "on %s: go to %s%s%s",
+			 error_list(clause->errors, clause->nerrors),
+			 explainer->plan->nodes[clause->target].id,
+			 clause->as != NULL ? ", error in vars." : "", clause->as != NULL ? clause->as : "");
+	}
 }
 
 /*

@@ -30,7 +30,7 @@ typedef struct Field
 /* Sorted by name, for the search. */
 static const Field fields[] = {
 	{"agent_name", FIELD_OF(STEP_AGENT), FIELD_USED},
-	{"as", FIELD_OF_CATCH, FIELD_LATER},
+	{"as", FIELD_OF_CATCH, FIELD_USED},
 	{"assign", FIELD_OF(STEP_SET), FIELD_USED},
 	{"backoff_multiplier", FIELD_OF_RETRY, FIELD_USED},
 	{"batch_size", FIELD_OF_LOOP_CONFIG, FIELD_NOT_APPLIED},

@@ -132,6 +132,7 @@ typedef struct CatchClause
 	char	  **errors;			/* as written; none = all */
 	int			nerrors;
 	int			target;			/* node in the step's own scope */
+	char	   *as;				/* variable that gets the error; NULL = none */
 } CatchClause;
 
 /* A GUC for the step's SQL. */
@@ -242,7 +243,7 @@ typedef struct WorkflowPlan
 	bool		notify;
 	int			priority;
 	int			max_retry_budget;	/* retries of all steps together; -1 = no limit */
-	bool		assigns_variables;	/* some set step does */
+	bool		assigns_variables;	/* some set step or catch clause does */
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */
 } WorkflowPlan;
 

@@ -168,6 +168,29 @@ build_retry(Builder *builder, PlanNode *node, const Place *place)
 }
 
 /*
+ * A variable that the step sets; NULL: none, or, with a problem reported, no name
+ * for one.
+ */
+static char *
+build_variable(Builder *builder, const Place *place, const char *field, PlanNode *node)
+{
+	char	   *name = field_string(builder, place, field, false);
+	const char *complaint = name != NULL ? name_id_complaint(name) : NULL;
+
+	if (complaint != NULL)
+	{
+		field_error(builder, place, field, NULL, "the name of a variable %s", complaint);
+		return NULL;
+	}
+	if (name != NULL)
+	{
+		builder->plan->assigns_variables = true;
+		name_map_add(builder->variables, name, node->index);
+	}
+	return name;
+}
+
+/*
  * "catch": clauses of which the first that names the error says where the scope
  * goes on.
  */
@@ -194,6 +217,7 @@ build_catch(Builder *builder, PlanNode *node, const Place *place)
 		}
 		check_fields(builder, &below, FIELD_OF_CATCH, "a catch clause");
 		build_errors(builder, &below, &clause->errors, &clause->nerrors);
+		clause->as = build_variable(builder, &below, "as", node);
 		clause->target = find_step(builder, &below, "next_step", json_get(item, "next_step"));
 		if (clause->target < 0)
 			builder->links_broken = true;

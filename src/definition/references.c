@@ -293,7 +293,7 @@ check_reference(Reference *reference, void *context)
 			if (name_map_get(builder->variables, reference->field) < 0)
 				reference_error(checker, reference,
 								likeness_hint(builder, builder->variables, reference->field),
-								"names a variable that no set step assigns");
+								"names a variable that no set step or catch clause assigns");
 			break;
 	}
 }

@@ -192,47 +192,20 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	return true;
 }
 
-/* Replace the variables of a scope. */
-static void
-set_variables(Frame *owner, Jsonb *variables)
-{
-	MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
-	Jsonb	   *before = owner->variables;
-
-	owner->variables = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(variables));
-	owner->variables_loaded = true;
-	MemoryContextSwitchTo(oldcontext);
-	if (before != NULL)
-		pfree(before);
-}
-
 /* A set step: variables and an output, no SQL. */
 static void
 run_set(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
 	EvaluateContext context;
 	Frame	   *owner = variables_frame(frame);
-	Jsonb	   *variables = frame_variables(thread, owner);
 	JsonbParseState *state = NULL;
 	StepError  *error = NULL;
 
 	evaluate_in(thread, frame, &context);
 	if (node->nassign > 0)
 	{
-		JsonbIterator *it;
-		JsonbValue	value;
-		JsonbIteratorToken token;
-
 		/* the variables as they are, then the new values over them */
-		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-		if (variables != NULL)
-		{
-			it = JsonbIteratorInit(&variables->root);
-			token = JsonbIteratorNext(&it, &value, true);
-			while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
-				if (token == WJB_KEY || token == WJB_VALUE)
-					pushJsonbValue(&state, token, &value);
-		}
+		variables_begin(&state, frame_variables(thread, owner));
 		for (int i = 0; i < node->nassign && error == NULL; i++)
 		{
 			Jsonb	   *assigned = evaluate_template(&context, node->assign_values[i]);
@@ -242,32 +215,10 @@ run_set(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 				error = mapping_error(psprintf("assign.%s", node->assign_names[i]), &context);
 				break;
 			}
-			value.type = jbvString;
-			value.val.string.val = node->assign_names[i];
-			value.val.string.len = strlen(node->assign_names[i]);
-			pushJsonbValue(&state, WJB_KEY, &value);
-			if (JB_ROOT_IS_SCALAR(assigned))
-				JsonbExtractScalar(&assigned->root, &value);
-			else
-			{
-				value.type = jbvBinary;
-				value.val.binary.data = &assigned->root;
-				value.val.binary.len = VARSIZE(assigned) - VARHDRSZ;
-			}
-			pushJsonbValue(&state, WJB_VALUE, &value);
+			variables_assign(&state, node->assign_names[i], assigned);
 		}
 		if (error == NULL)
-		{
-			row->input = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-			error = size_error(node, VARSIZE(row->input));
-			if (error == NULL)
-				set_variables(owner, row->input);
-			else
-			{
-				row->input = NULL;
-				error->message = psprintf("variables exceed workflow.max_result_size in step \"%s\"", node->id);
-			}
-		}
+			error = variables_end(&state, owner, node, row);
 	}
 	if (error == NULL && node->output != NULL)
 	{

@@ -342,62 +342,6 @@ resolve_loop(Thread *thread, Frame *frame, const Reference *reference,
 
 /* --- variables --- */
 
-/* The scope whose variables a frame sets: the nearest that runs beside others. */
-Frame *
-variables_frame(Frame *frame)
-{
-	while (frame->container != NULL && !container_is_concurrent(frame->container))
-		frame = frame->parent;
-	return frame;
-}
-
-typedef struct VariablesSearch
-{
-	Thread	   *thread;
-	Frame	   *owner;
-	Jsonb	   *found;
-} VariablesSearch;
-
-/* Is this set row one of the owner's?  Its scope without the inner, not concurrent levels says so. */
-static bool
-match_set_row(void *context, const char *scope, Jsonb *variables)
-{
-	VariablesSearch *search = context;
-	WorkflowPlan	   *plan = search->thread->plan;
-	ScopeId		id;
-
-	if (!scope_parse(plan, scope, &id))
-		return true;
-	while (id.depth > 0 &&
-		   !container_is_concurrent(&plan->nodes[id.level[id.depth - 1].node]))
-		id.depth--;
-	if (id.depth != search->owner->scope_id.depth ||
-		memcmp(id.level, search->owner->scope_id.level, id.depth * sizeof(ScopeLevel)) != 0)
-		return true;
-	search->found = variables;
-	return false;
-}
-
-/* The variables object of a scope that has its own; NULL: none set. */
-Jsonb *
-frame_variables(Thread *thread, Frame *owner)
-{
-	if (!owner->variables_loaded)
-	{
-		owner->variables_loaded = true;
-		if (!owner->fresh && thread->plan->assigns_variables)
-		{
-			VariablesSearch search = {thread, owner, NULL};
-			MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
-
-			step_walk_set_rows(thread->execution->id, match_set_row, &search);
-			owner->variables = search.found;
-			MemoryContextSwitchTo(oldcontext);
-		}
-	}
-	return owner->variables;
-}
-
 static ResolveStatus
 resolve_variable(Thread *thread, Frame *frame, const Reference *reference,
 				 Jsonb **value, char **why)

@@ -325,12 +325,12 @@ resume_top(Thread *thread)
 	}
 	else
 	{
-		PlanNode   *catcher = record->status == STATUS_FAILED || record->status == STATUS_TIMED_OUT
-			? step_catcher(thread, node, record->status, record->error_type, record->error) : NULL;
+		CatchClause *clause = record->status == STATUS_FAILED || record->status == STATUS_TIMED_OUT
+			? step_catcher(node, record->status, record->error_type, record->error) : NULL;
 
 		frame->at = node->next >= 0 ? &thread->plan->nodes[node->next] : NULL;
-		if (catcher != NULL)
-			frame->at = catcher;
+		if (clause != NULL)
+			frame->at = &thread->plan->nodes[clause->target];
 		if (node->type == STEP_CONDITIONAL && record->branch_taken != NULL)
 			for (int i = 0; i < node->nlines; i++)
 				if (node->lines[i].jump >= 0 && strcmp(node->lines[i].name, record->branch_taken) == 0)

@@ -360,11 +360,10 @@ check_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 }
 
 /*
- * The step that catches a failed step's error, by what its row says; NULL: none.
+ * The clause that catches a failed step's error, by what its row says; NULL: none.
  */
-PlanNode *
-step_catcher(Thread *thread, PlanNode *node, StepStatus status, const char *error_type,
-			 Jsonb *error)
+CatchClause *
+step_catcher(const PlanNode *node, StepStatus status, const char *error_type, Jsonb *error)
 {
 	char	   *sqlstate = jsonb_member_string(error, "sqlstate");
 
@@ -377,9 +376,37 @@ step_catcher(Thread *thread, PlanNode *node, StepStatus status, const char *erro
 			covers = error_name_covers(clause->errors[k], error_type, sqlstate,
 									   status == STATUS_TIMED_OUT);
 		if (covers)
-			return &thread->plan->nodes[clause->target];
+			return clause;
 	}
 	return NULL;
+}
+
+/*
+ * An error has been caught: the scope goes on with the step the clause names, the
+ * error in its variable.  False when that finds no room.
+ */
+static bool
+failure_is_caught(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
+				  const CatchClause *clause)
+{
+	Frame	   *owner = variables_frame(frame);
+	JsonbParseState *state = NULL;
+	StepError  *error;
+
+	if (clause->as != NULL)
+	{
+		variables_begin(&state, frame_variables(thread, owner));
+		variables_assign(&state, clause->as, row->error ? row->error : jsonb_null());
+		error = variables_end(&state, owner, node, row);
+		if (error != NULL)
+		{
+			row->error = error_with(row->error, "catch_error", error->message);
+			return false;
+		}
+	}
+	row->on_failure = "caught";
+	frame->at = &thread->plan->nodes[clause->target];
+	return true;
 }
 
 /*
@@ -391,14 +418,10 @@ failure_is_handled(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
 	EvaluateContext context;
 	Jsonb	   *value;
-	PlanNode   *catcher = step_catcher(thread, node, row->status, row->error_type, row->error);
+	CatchClause *clause = step_catcher(node, row->status, row->error_type, row->error);
 
-	if (catcher != NULL)
-	{
-		row->on_failure = "caught";
-		frame->at = catcher;
-		return true;
-	}
+	if (clause != NULL)
+		return failure_is_caught(thread, frame, node, row, clause);
 	switch (node->on_failure)
 	{
 		case ON_FAILURE_FAIL:

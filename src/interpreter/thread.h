@@ -185,8 +185,8 @@ extern void frame_set_deadline(Frame *frame, TimestampTz from);
 extern void frame_load_activation(Thread *thread, Frame *frame);
 extern StepRow *step_row(Thread *thread, Frame *frame, PlanNode *node, int visit);
 extern void step_fail(StepRow *row, StepStatus status, const StepError *error);
-extern PlanNode *step_catcher(Thread *thread, PlanNode *node, StepStatus status,
-							  const char *error_type, Jsonb *error);
+extern CatchClause *step_catcher(const PlanNode *node, StepStatus status,
+								 const char *error_type, Jsonb *error);
 extern void step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row);
 extern void execution_ended(Thread *thread, const char *status, Jsonb *output,
 							Jsonb *error, const char *error_type);
@@ -218,7 +218,12 @@ extern void evaluate_in(Thread *thread, Frame *frame, EvaluateContext *context);
 extern Jsonb *evaluate_output(Thread *thread, Frame *frame, PlanNode *node,
 							  Jsonb *result, EvaluateContext *context);
 extern void frame_remember(Frame *frame, PlanNode *node, const StepRow *row);
-extern Jsonb *frame_variables(Thread *thread, Frame *frame);
+
+/* variables.c */
+extern Jsonb *frame_variables(Thread *thread, Frame *owner);
 extern Frame *variables_frame(Frame *frame);
+extern void variables_begin(JsonbParseState **state, Jsonb *variables);
+extern void variables_assign(JsonbParseState **state, const char *name, Jsonb *assigned);
+extern StepError *variables_end(JsonbParseState **state, Frame *owner, const PlanNode *node, StepRow *row);
 
 #endif							/* PGWF_THREAD_H */

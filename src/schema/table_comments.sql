@@ -76,7 +76,7 @@ COMMENT ON COLUMN workflow.step_executions.step_id IS 'id of the step in the def
 COMMENT ON COLUMN workflow.step_executions.step_type IS 'type of the step';
 COMMENT ON COLUMN workflow.step_executions.status IS 'pending, running (an open container), waiting, completed, failed, timed_out, cancelled or skipped';
 COMMENT ON COLUMN workflow.step_executions.scope_outcome IS 'on the row whose commit ended its scope: how the scope ended';
-COMMENT ON COLUMN workflow.step_executions.on_failure IS 'on a failed row whose failure did not end the scope: ignored or default';
+COMMENT ON COLUMN workflow.step_executions.on_failure IS 'on a failed row whose failure did not end the scope: ignored, default, caught or retried';
 COMMENT ON COLUMN workflow.step_executions.agent_name IS 'agents: name of the agent';
 COMMENT ON COLUMN workflow.step_executions.parent_step_id IS 'id of the container the step is in';
 COMMENT ON COLUMN workflow.step_executions.branch_name IS 'branch of a fork_join, or line of another container, it is in';
@@ -85,6 +85,7 @@ COMMENT ON COLUMN workflow.step_executions.loop_execution_mode IS 'loops: sequen
 COMMENT ON COLUMN workflow.step_executions.condition_expression IS 'conditionals and while or until loops: the condition as written';
 COMMENT ON COLUMN workflow.step_executions.branch_taken IS 'conditionals: which way was taken';
 COMMENT ON COLUMN workflow.step_executions.error_type IS 'type of the error it failed with';
-COMMENT ON COLUMN workflow.step_executions.input IS 'what its input mapping gave; of a set step all variables of its scope after it';
+COMMENT ON COLUMN workflow.step_executions.input IS 'what its input mapping gave';
 COMMENT ON COLUMN workflow.step_executions.output IS 'its output';
+COMMENT ON COLUMN workflow.step_executions.variables IS 'of a step that changed variables (set, or an error caught with "as"): all variables of its scope after it; else null';
 COMMENT ON COLUMN workflow.step_executions.error IS 'error of a failed attempt: SQLSTATE, message, detail, hint, context';

@@ -106,9 +106,10 @@ CREATE TABLE workflow.step_executions (
     input           jsonb,
     output          jsonb,
     error           jsonb,
+    variables       jsonb,
     PRIMARY KEY (execution_id, scope, step_id, visit, attempt)
 );
 CREATE INDEX step_executions_running_idx ON workflow.step_executions (execution_id)
     WHERE status = 'running';
-CREATE INDEX step_executions_set_idx ON workflow.step_executions (execution_id, completed_at)
-    WHERE step_type = 'set';
+CREATE INDEX step_executions_variables_idx ON workflow.step_executions (execution_id, completed_at)
+    WHERE variables IS NOT NULL;

@@ -46,13 +46,15 @@ static const char *const columns[] = {
 	"execution_id", "started_at", "completed_at", "retry_at", "visit", "attempt", "executor_pid",
 	"loop_iteration_index", "loop_collection_size", "condition_result", "scope", "step_id", "step_type",
 	"status", "scope_outcome", "on_failure", "agent_name", "parent_step_id", "branch_name", "join_policy",
-	"loop_execution_mode", "condition_expression", "branch_taken", "error_type", "input", "output", "error"
+	"loop_execution_mode", "condition_expression", "branch_taken", "error_type", "input", "output", "error",
+	"variables"
 };
 static const Oid insert_types[] = {
 	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID,
 	INT4OID, INT4OID, BOOLOID, TEXTOID, TEXTOID, TEXTOID,
 	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID,
+	JSONBOID
 };
 
 static StateTable step_executions = {"step_executions", columns, lengthof(columns), InvalidOid, 0};
@@ -63,21 +65,22 @@ static StateStatement insert_statement = {
 	" (execution_id, started_at, completed_at, retry_at, visit, attempt, executor_pid,"
 	"  loop_iteration_index, loop_collection_size, condition_result, scope, step_id, step_type,"
 	"  status, scope_outcome, on_failure, agent_name, parent_step_id, branch_name, join_policy,"
-	"  loop_execution_mode, condition_expression, branch_taken, error_type, input, output, error)"
+	"  loop_execution_mode, condition_expression, branch_taken, error_type, input, output, error,"
+	"  variables)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,"
-	" $21, $22, $23, $24, $25, $26, $27)",
+	" $21, $22, $23, $24, $25, $26, $27, $28)",
 	lengthof(insert_types), insert_types, NULL
 };
 
 static const Oid close_types[] = {
 	INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	JSONBOID, JSONBOID, TIMESTAMPTZOID, INT4OID
+	JSONBOID, JSONBOID, TIMESTAMPTZOID, INT4OID, JSONBOID
 };
 
 static StateStatement close_statement = {
 	"UPDATE workflow.step_executions"
 	" SET status = $6, scope_outcome = $7, on_failure = $8, error_type = $9, output = $10, error = $11,"
-	" completed_at = $12, executor_pid = $13"
+	" completed_at = $12, executor_pid = $13, variables = $14"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
 	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4"
 	" AND attempt OPERATOR(pg_catalog.=) $5 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
@@ -211,9 +214,9 @@ static StateStatement loop_errors_statement = {
 };
 
 static const Oid execution_types[] = {INT8OID, TIMESTAMPTZOID};
-static StateStatement set_rows_statement = {
-	"SELECT scope, input, completed_at FROM workflow.step_executions"
-	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND step_type OPERATOR(pg_catalog.=) 'set'::pg_catalog.text"
+static StateStatement variables_statement = {
+	"SELECT scope, variables, completed_at FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND variables IS NOT NULL"
 	" AND completed_at OPERATOR(pg_catalog.<=) $2"
 	" ORDER BY completed_at DESC",
 	lengthof(execution_types), execution_types, NULL
@@ -355,6 +358,7 @@ step_insert(const StepRow *row)
 	set_jsonb(values, nulls, i++, row->input);
 	set_jsonb(values, nulls, i++, row->output);
 	set_jsonb(values, nulls, i++, row->error);
+	set_jsonb(values, nulls, i++, row->variables);
 	Assert(i == lengthof(columns));
 
 	if (!state_insert(&step_executions, values, nulls))
@@ -381,6 +385,7 @@ step_close(const StepRow *row)
 	set_jsonb(values, nulls, 10, row->error);
 	values[11] = TimestampTzGetDatum(row->completed_at);
 	values[12] = Int32GetDatum(MyProcPid);
+	set_jsonb(values, nulls, 13, row->variables);
 
 	if (state_execute(&close_statement, values, nulls) == 0)
 		ereport(ERROR,
@@ -614,7 +619,7 @@ step_loop_summary(int64 execution_id, const char *from, const char *to,
 }
 
 void
-step_walk_set_rows(int64 execution_id, SetRowFunction function, void *context)
+step_walk_variables(int64 execution_id, VariablesFunction function, void *context)
 {
 	TimestampTz until = DT_NOEND;
 	bool		more = true;
@@ -629,15 +634,14 @@ step_walk_set_rows(int64 execution_id, SetRowFunction function, void *context)
 		CHECK_FOR_INTERRUPTS();
 		values[0] = Int64GetDatum(execution_id);
 		values[1] = TimestampTzGetDatum(until);
-		nrows = state_query(&set_rows_statement, values, NULL, false, 100);
+		nrows = state_query(&variables_statement, values, NULL, false, 100);
 		more = (nrows == 100);
 		for (uint64 i = 0; i < nrows; i++)
 		{
 			Jsonb	   *variables = column_jsonb(i, 2);
 
 			oldest = column_time(i, 3);
-			if (variables != NULL &&
-				!function(context, state_column_text(i, 1), variables))
+			if (!function(context, state_column_text(i, 1), variables))
 			{
 				more = false;
 				break;

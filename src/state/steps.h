@@ -57,6 +57,7 @@ typedef struct StepRow
 	Jsonb	   *input;
 	Jsonb	   *output;
 	Jsonb	   *error;
+	Jsonb	   *variables;		/* all of its scope, when it changed them */
 	TimestampTz started_at;
 	TimestampTz completed_at;	/* 0 = null */
 	TimestampTz retry_at;		/* of a failed attempt: when the next one is due; 0 = null */
@@ -137,11 +138,11 @@ extern void step_loop_summary(int64 execution_id, const char *from, const char *
 							  const char *container, LoopResult result, LoopSummary *summary);
 
 /*
- * Newest rows of set steps of an execution, newest first, handed to a function
- * until it returns false.
+ * The rows of an execution that changed variables, newest first, handed to a
+ * function until it returns false.
  */
-typedef bool (*SetRowFunction) (void *context, const char *scope, Jsonb *variables);
-extern void step_walk_set_rows(int64 execution_id, SetRowFunction function, void *context);
+typedef bool (*VariablesFunction) (void *context, const char *scope, Jsonb *variables);
+extern void step_walk_variables(int64 execution_id, VariablesFunction function, void *context);
 
 /* Containers left open in scopes in [from, to), those of children that were stopped. */
 extern void step_close_open_between(int64 execution_id, const char *from, const char *to);

@@ -398,7 +398,7 @@ test_references(void)
 	REFUSED("item of a while", STEPS("`a`: {`type`: `loop`, `while`: `${loop.index} < 3`, `loop_body`: `b`}, " MAPPED("b", "loop.item", "")), "steps.b.input_mapping.v",
 			"reference `loop.item` asks for items of `a`, which is a loop without a collection", NULL);
 	REFUSED("variable that nothing assigns", STEPS("`a`: {`type`: `set`, `assign`: {`total`: 1}, `next`: `b`}, " MAPPED("b", "vars.totl", "")), "steps.b.input_mapping.v",
-			"reference `vars.totl` names a variable that no set step assigns", "Did you mean `total`?");
+			"reference `vars.totl` names a variable that no set step or catch clause assigns", "Did you mean `total`?");
 	REFUSED("expression that does not parse", STEPS("`a`: {`agent_name`: `x`, `input_mapping`: {`l`: [1, `x ${workflow.input.a`]}}"), "steps.a.input_mapping.l[1]",
 			"`}` is missing at character 21", "It is character 21 of `x ${workflow.input.a`.");
 	REFUSED("field that the workflow does not have", "{`name`: `t`, `steps`: [{`id`: `a`, `agent_name`: `x`, `input_mapping`: {`v`: `${workflow.inputs}`}}]}", "steps[0].input_mapping.v",

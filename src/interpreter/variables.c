@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * variables.c
+ *	  Variables: whose they are, what they hold, changing them.
+ *
+ * NOTES
+ *	  Same place and transaction as thread.c.  Variables belong to the nearest
+ *	  scope that runs beside others.  They are an object in the frame of that scope;
+ *	  each row that changes them (a set step, an error caught with "as") has the
+ *	  whole object, so that the newest row says it all.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "interpreter/jsonb_values.h"
+#include "interpreter/scope.h"
+#include "interpreter/thread.h"
+
+/* The scope whose variables a frame sets: the nearest that runs beside others. */
+Frame *
+variables_frame(Frame *frame)
+{
+	while (frame->container != NULL && !container_is_concurrent(frame->container))
+		frame = frame->parent;
+	return frame;
+}
+
+typedef struct VariablesSearch
+{
+	Thread	   *thread;
+	Frame	   *owner;
+	Jsonb	   *found;
+} VariablesSearch;
+
+/* Is this row's scope one of the owner's?  Its scope without the inner, not concurrent levels says so. */
+static bool
+match_scope(void *context, const char *scope, Jsonb *variables)
+{
+	VariablesSearch *search = context;
+	WorkflowPlan *plan = search->thread->plan;
+	ScopeId		id;
+
+	if (!scope_parse(plan, scope, &id))
+		return true;
+	while (id.depth > 0 &&
+		   !container_is_concurrent(&plan->nodes[id.level[id.depth - 1].node]))
+		id.depth--;
+	if (id.depth != search->owner->scope_id.depth ||
+		memcmp(id.level, search->owner->scope_id.level, id.depth * sizeof(ScopeLevel)) != 0)
+		return true;
+	search->found = variables;
+	return false;
+}
+
+/* The variables object of a scope that has its own; NULL: none set. */
+Jsonb *
+frame_variables(Thread *thread, Frame *owner)
+{
+	if (!owner->variables_loaded)
+	{
+		owner->variables_loaded = true;
+		if (!owner->fresh && thread->plan->assigns_variables)
+		{
+			VariablesSearch search = {thread, owner, NULL};
+			MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
+
+			step_walk_variables(thread->execution->id, match_scope, &search);
+			owner->variables = search.found;
+			MemoryContextSwitchTo(oldcontext);
+		}
+	}
+	return owner->variables;
+}
+
+/* --- changing them --- */
+
+void
+variables_begin(JsonbParseState **state, Jsonb *variables)
+{
+	JsonbIterator *it;
+	JsonbValue	value;
+	JsonbIteratorToken token;
+
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	if (variables == NULL)
+		return;
+	it = JsonbIteratorInit(&variables->root);
+	token = JsonbIteratorNext(&it, &value, true);
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+		if (token == WJB_KEY || token == WJB_VALUE)
+			pushJsonbValue(state, token, &value);
+}
+
+void
+variables_assign(JsonbParseState **state, const char *name, Jsonb *assigned)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, name);
+	value.val.string.len = strlen(name);
+	pushJsonbValue(state, WJB_KEY, &value);
+	if (JB_ROOT_IS_SCALAR(assigned))
+		JsonbExtractScalar(&assigned->root, &value);
+	else
+	{
+		value.type = jbvBinary;
+		value.val.binary.data = &assigned->root;
+		value.val.binary.len = VARSIZE(assigned) - VARHDRSZ;
+	}
+	pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+/*
+ * Replace the variables of a scope by the object that was built, by this row.  An
+ * error, and nothing is changed, when they are too large.
+ */
+StepError *
+variables_end(JsonbParseState **state, Frame *owner, const PlanNode *node, StepRow *row)
+{
+	Jsonb	   *variables = JsonbValueToJsonb(pushJsonbValue(state, WJB_END_OBJECT, NULL));
+	StepError  *error = size_error(node, VARSIZE(variables));
+	Jsonb	   *before = owner->variables;
+	MemoryContext oldcontext;
+
+	if (error != NULL)
+	{
+		error->message = psprintf("variables exceed workflow.max_result_size in step \"%s\"", node->id);
+		return error;
+	}
+	row->variables = variables;
+	oldcontext = MemoryContextSwitchTo(owner->scope_context);
+	owner->variables = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(variables));
+	owner->variables_loaded = true;
+	MemoryContextSwitchTo(oldcontext);
+	if (before != NULL)
+		pfree(before);
+	return NULL;
+}
