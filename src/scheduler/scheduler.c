@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -152,6 +153,19 @@ require_extension(void)
 	}
 }
 
+/*
+ * All we ask of the tables is to be found through an index, however large they
+ * grow after the plans were made and whatever their statistics say.
+ */
+static void
+prefer_indexes(void)
+{
+	static const char *const off[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"};
+
+	for (int i = 0; i < (int) lengthof(off); i++)
+		SetConfigOption(off[i], "off", PGC_USERSET, PGC_S_SESSION);
+}
+
 void
 workflow_scheduler_main(Datum argument pg_attribute_unused())
 {
@@ -162,6 +176,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 	database = scheduler_attach(parameters.database, parameters.generation);
 	worker_connect(parameters.database, InvalidOid, "pg_workflow scheduler");
 
+	prefer_indexes();
 	loop_context = AllocSetContextCreate(TopMemoryContext, "workflow scheduler loop",
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(loop_context);

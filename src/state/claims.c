@@ -37,7 +37,7 @@ static StateStatement claim_statement = {
 static StateStatement claim_due_statement = {
 	CLAIM_SET "SELECT id FROM workflow.executions"
 	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL"
-	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
+	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()"	/* stable: bounds the index scan */
 	" ORDER BY start_at" CLAIM_END,
 	lengthof(claim_types), claim_types, NULL
 };
