@@ -1,0 +1,481 @@
+# The engine's speed beside the floor of the same machine: figures as ratios to what
+# bare one-row transactions reach seconds before and after, medians of several rounds.
+#
+# usage: run.pl RESULTS.json BIN CONNECTION..; run by run.sh.  Prints a table, writes JSON,
+# asserts no time; it dies when an execution did not complete or an effect is missing.
+
+use strict;
+use warnings FATAL => 'all';
+
+use Time::HiRes qw(time);
+
+my ($json_file, $bin, @connection) = @ARGV;
+my $rounds = $ENV{PGWF_BENCH_ROUNDS} // 3;
+my @sizes = split ' ', $ENV{PGWF_BENCH_EXECUTORS} // '1 2 4 8 16';
+my $scale = $ENV{PGWF_BENCH_SCALE} // 1;
+my @psql = ("$bin/psql", '-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', @connection);
+my @results;
+
+# --- talking to the server ---
+
+sub sql
+{
+	my ($text) = @_;
+
+	open(my $out, '-|', @psql, '-c', $text) or die "psql: $!";
+	my $answer = do { local $/; <$out> } // '';
+	close($out) or die "failed: $text\n";
+	chomp $answer;
+	return $answer;
+}
+
+# The same statement in several sessions at once.
+sub sessions
+{
+	my ($count, $text) = @_;
+	my @children;
+
+	for (1 .. $count)
+	{
+		my $pid = fork() // die "fork: $!";
+		if ($pid == 0)
+		{
+			open(STDOUT, '>', '/dev/null');
+			exec(@psql, '-c', $text) or die "psql: $!";
+		}
+		push @children, $pid;
+	}
+	foreach my $pid (@children)
+	{
+		waitpid($pid, 0);
+		die "failed: $text\n" if $?;
+	}
+}
+
+sub sized { my ($size) = @_; return int($size / $scale) || 1 }
+
+sub clean
+{
+	sql('TRUNCATE effects, measured, workflow.executions, workflow.step_executions');
+	sql('CHECKPOINT');
+}
+
+sub executors
+{
+	my ($count) = @_;
+
+	sql("ALTER SYSTEM SET workflow.max_executors_per_database = $count");
+	sql('SELECT pg_reload_conf()');
+}
+
+# --- floors ---
+
+# One-row transactions per second of so many sessions together.
+sub bare_loop
+{
+	my ($sessions, $transactions, $synchronous) = @_;
+
+	clean();
+	sessions($sessions, sprintf("CALL bare_loop(%d, '%s')", $transactions / $sessions, $synchronous // 'on'));
+	return sql('SELECT count(*) / extract(epoch FROM max(written_at) - min(written_at)) FROM effects');
+}
+
+sub bare_batches
+{
+	my ($sessions, $rows) = @_;
+
+	clean();
+	sessions($sessions, sprintf('CALL bare_batches(%d, 50)', $rows / $sessions / 50));
+	return sql('SELECT count(*) / extract(epoch FROM max(written_at) - min(written_at)) FROM effects');
+}
+
+sub percentiles
+{
+	return split /\|/, sql(q{SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms), percentile_cont(0.95) WITHIN GROUP (ORDER BY ms),
+		percentile_cont(0.99) WITHIN GROUP (ORDER BY ms) FROM measured});
+}
+
+# --- the engine ---
+
+# Queue executions in one transaction, wait for their end; steps per second from the
+# start of the first to the end of the last, by their rows.
+sub engine
+{
+	my ($workflow, $executions, $steps, %more) = @_;
+	my $input = $more{input} // q{'{}'};
+
+	clean();
+	sql("SELECT count(workflow.start('$workflow', $input)) FROM generate_series(1, $executions)");
+	sql(q{SELECT count(*) FROM (SELECT workflow.wait(id, '1 hour') FROM (SELECT id FROM workflow.executions ORDER BY id DESC) AS e OFFSET 0) AS w});
+	my ($completed, $effects) = split /\|/, sql(q{SELECT (SELECT count(*) FROM workflow.executions WHERE status = 'completed'), (SELECT count(*) FROM effects)});
+	die "$workflow: $completed of $executions executions completed\n" if $completed != $executions;
+	die "$workflow: $effects effects instead of " . $executions * $steps . "\n"
+	  if !$more{no_effects} && $effects != $executions * $steps;
+	return sql("SELECT $executions * $steps / extract(epoch FROM max(completed_at) - min(started_at)) FROM workflow.executions");
+}
+
+# --- figures ---
+
+sub median
+{
+	my @sorted = sort { $a <=> $b } @_;
+	my $middle = int(@sorted / 2);
+
+	return @sorted % 2 ? $sorted[$middle] : ($sorted[ $middle - 1 ] + $sorted[$middle]) / 2;
+}
+
+sub least { return (sort { $a <=> $b } @_)[0] }
+sub most { return (sort { $a <=> $b } @_)[-1] }
+
+sub number
+{
+	my ($n) = @_;
+
+	return abs($n) >= 100 ? sprintf('%.0f', $n) : abs($n) >= 10 ? sprintf('%.1f', $n) : sprintf('%.3g', $n);
+}
+
+# A line of the table: values and, where there is one, the floor of each round.
+sub report
+{
+	my ($workload, $what, $values, $floors) = @_;
+	my %result = (workload => $workload, figure => $what,
+		values => [ map { $_ + 0 } least(@$values), median(@$values), most(@$values) ]);
+	my $line = sprintf('%-22s %-38s %9s (%s .. %s)', $workload, $what, number(median(@$values)),
+		number(least(@$values)), number(most(@$values)));
+
+	if ($floors)
+	{
+		my @ratios = map { $values->[$_] / $floors->[$_] } 0 .. $#$values;
+
+		$result{floor} = [ map { $_ + 0 } least(@$floors), median(@$floors), most(@$floors) ];
+		$result{ratio} = [ least(@ratios), median(@ratios), most(@ratios) ];
+		$line .= sprintf('  floor %s  ratio %.2f (%.2f .. %.2f)', number(median(@$floors)), median(@ratios),
+			least(@ratios), most(@ratios));
+	}
+	print "$line\n";
+	push @results, \%result;
+}
+
+# So many rounds of floor, engine, floor.
+sub rounds
+{
+	my ($workload, $what, $floor, $engine) = @_;
+	my (@values, @floors);
+
+	for (1 .. $rounds)
+	{
+		my $before = $floor->();
+
+		push @values, $engine->();
+		push @floors, ($before + $floor->()) / 2;
+	}
+	report($workload, $what, \@values, \@floors);
+}
+
+# --- workloads ---
+
+my %workloads;
+my @order;
+
+sub workload
+{
+	my ($name, $run) = @_;
+
+	$workloads{$name} = $run;
+	push @order, $name;
+}
+
+# 1,000 ten-step chains queued up front
+foreach my $kind ('', '_relaxed', '_noop', '_agent')
+{
+	workload("chain$kind" => sub {
+		my $count = sized(1000);
+
+		foreach my $size ($kind eq '' ? @sizes : grep { $_ == 1 || $_ == 8 || $_ == 16 } @sizes)
+		{
+			executors($size);
+			rounds("chain$kind", "steps/s, $size executors",
+				sub { bare_loop($size, $count * 10, $kind eq '_relaxed' ? 'off' : 'on') },
+				sub { engine("chain$kind", $count, 10, no_effects => $kind eq '_noop') });
+		}
+	});
+}
+
+# the shapes that other engines publish
+workload(shapes => sub {
+	my $count = sized(2000);
+
+	executors(8);
+	foreach my $shape ([ three => 3, $count ], [ hundred => 100, $count / 20 ], [ fan_out_10 => 10, $count / 4 ])
+	{
+		my ($workflow, $steps, $executions) = @$shape;
+
+		rounds('shapes', "$workflow, workflows/s",
+			sub { bare_loop(8, $executions * $steps) / $steps },
+			sub { engine($workflow, $executions, $steps) / $steps });
+	}
+});
+
+# one chain of ten on an idle server
+workload(latency => sub {
+	my (%engine, %floor, %inline);
+	my @names = ('p50', 'p95', 'p99');
+
+	executors(8);
+	for (1 .. $rounds)
+	{
+		foreach my $part ([ \%floor, 'bare_latency(200)' ], [ \%engine, "latency('chain', 200)" ], [ \%inline, "inline_latency('chain', 200)" ])
+		{
+			clean();
+			sql("CALL $part->[1]");
+			my @percentiles = percentiles();
+			push @{ $part->[0]{ $names[$_] } }, $percentiles[$_] foreach 0 .. $#names;
+		}
+	}
+	report('latency', "start to completed, ms, $_", $engine{$_}, $floor{$_}) foreach @names;
+	report('latency', "execute(), ms, $_", $inline{$_}, $floor{$_}) foreach @names;
+});
+
+workload(fan_out => sub {
+	executors(8);
+	foreach my $case ([ 'loop_parallel', sized(1000), 'fan-out and join' ], [ 'loop_parallel', sized(100000), 'parallel loop' ])
+	{
+		my ($workflow, $items, $name) = @$case;
+
+		rounds('fan_out', "$name of $items, children/s",
+			sub { bare_loop(8, $items) },
+			sub { engine($workflow, 1, $items, input => "(SELECT jsonb_build_object('items', jsonb_agg(i)) FROM generate_series(1, $items) AS i)") });
+	}
+	rounds('fan_out', 'nested 100 x 100, children/s',
+		sub { bare_loop(8, 10000) },
+		sub { engine('nested', 1, 10000, input => q{(SELECT jsonb_build_object('items', jsonb_agg(i)) FROM generate_series(1, 100) AS i)}) });
+});
+
+# does a step cost more the more there were before?
+workload(long => sub {
+	executors(1);
+	foreach my $case ([ loop_sequential => sized(100000) ], [ ten_thousand => 10000 ])
+	{
+		my ($workflow, $steps) = @$case;
+		my (@speeds, @floors, @deciles);
+
+		for (1 .. $rounds)
+		{
+			my $before = bare_loop(1, 10000);
+
+			push @speeds, engine($workflow, 1, $steps,
+				input => "(SELECT jsonb_build_object('items', jsonb_agg(i)) FROM generate_series(1, $steps) AS i)");
+			push @deciles, sql(q{WITH d AS (SELECT ntile(10) OVER (ORDER BY id) AS n, written_at FROM effects),
+				t AS (SELECT n, extract(epoch FROM max(written_at) - min(written_at)) AS s FROM d GROUP BY n)
+				SELECT max(s) FILTER (WHERE n = 10) / max(s) FILTER (WHERE n = 1) FROM t});
+			push @floors, ($before + bare_loop(1, 10000)) / 2;
+		}
+		report('long', "$workflow of $steps, steps/s", \@speeds, \@floors);
+		report('long', "$workflow, last decile / first", \@deciles);
+	}
+});
+
+# start() itself; nothing runs meanwhile
+workload(start => sub {
+	my $seconds = 5;
+	my (@one, @floors, @bulk, @bulk_floors);
+	my $bulk = sized(100000);
+
+	sql('ALTER DATABASE postgres SET workflow.enabled = off');
+	sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'});
+	for (1 .. $rounds)
+	{
+		clean();
+		push @floors, pgbench($seconds, 'INSERT INTO effects (step) VALUES (1)');
+		push @one, pgbench($seconds, "SELECT workflow.start('one')");
+		clean();
+		my $began = time;
+		sql("SELECT count(workflow.start('one')) FROM generate_series(1, $bulk)");
+		push @bulk, $bulk / (time - $began);
+		$began = time;
+		sql("DO \$\$ BEGIN FOR i IN 1..$bulk LOOP INSERT INTO effects (step) VALUES (1); END LOOP; END \$\$");
+		push @bulk_floors, $bulk / (time - $began);
+	}
+	clean();
+	sql('ALTER DATABASE postgres RESET workflow.enabled');
+	sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'});
+	report('start', 'start() from 8 clients, /s', \@one, \@floors);
+	report('start', "$bulk by one query, /s", \@bulk, \@bulk_floors);
+});
+
+# transactions per second of 8 clients
+sub pgbench
+{
+	my ($seconds, $statement) = @_;
+	my $script = "$json_file.sql";
+
+	open(my $file, '>', $script) or die "$script: $!";
+	print $file "$statement;\n";
+	close($file);
+	my @options = map { $_ eq '-d' ? () : $_ } @connection;
+	my $answer = `$bin/pgbench -n -M prepared -c 8 -j 2 -T $seconds -f $script @options 2>/dev/null`;
+	unlink $script;
+	$answer =~ /tps = ([0-9.]+)/ or die "pgbench: $answer\n";
+	return $1;
+}
+
+# what waits, and what has ended, costs the others nothing
+workload(waiting => sub {
+	my $rows = sized(1000000);
+	my %latency;
+
+	executors(8);
+	foreach my $state ('empty', 'pending', 'completed', 'pruned')
+	{
+		if ($state eq 'empty')
+		{
+			clean();
+		}
+		elsif ($state eq 'pruned')
+		{
+			my $began = time;
+
+			1 while sql("SELECT workflow.prune('0', max_executions => 50000)") > 0;
+			report('waiting', 'pruned executions/s', [ $rows / (time - $began) ]);
+			sql('VACUUM workflow.executions, workflow.step_executions');
+		}
+		else
+		{
+			clean();
+			# as start() and an executor would write them, without the time that takes
+			sql("INSERT INTO workflow.executions (definition_id, workflow, version, status, role, start_at, started_at, completed_at, input)
+				SELECT d.id, d.name, d.version, '$state', 'postgres', CASE '$state' WHEN 'pending' THEN now() + interval '1 year' END,
+					CASE '$state' WHEN 'completed' THEN now() END, CASE '$state' WHEN 'completed' THEN now() END, '{}'
+				FROM workflow.definitions AS d, generate_series(1, $rows) WHERE d.name = 'one'");
+			sql('VACUUM ANALYZE workflow.executions');
+			sql('CHECKPOINT');
+		}
+		sql('TRUNCATE measured');
+		my $began = worker_ticks();
+		my $slept = time;
+		sql('SELECT pg_sleep(5)');
+		my $ticks = worker_ticks() - $began;
+		sql("CALL latency('chain', 100)");
+		my ($p50, undef, $p99) = percentiles();
+		$latency{$state} = $p50;
+		report('waiting', "$rows $state: latency p50, ms", [$p50], [ $latency{empty} ]);
+		report('waiting', "$rows $state: idle CPU, %", [ $ticks / (time - $slept) ]);
+	}
+	clean();
+});
+
+# processor time of scheduler and executors, in hundredths of a second
+sub worker_ticks
+{
+	my $ticks = 0;
+
+	foreach my $pid (split /\n/, sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pg_workflow %'}))
+	{
+		open(my $stat, '<', "/proc/$pid/stat") or next;
+		my @fields = split ' ', <$stat>;
+
+		$ticks += $fields[13] + $fields[14];
+	}
+	return $ticks;
+}
+
+# private memory of scheduler and executors after many steps
+workload(memory => sub {
+	my $portion = sized(100000) / 10;
+
+	executors(2);
+	sql('ALTER SYSTEM SET workflow.executor_max_runs = 0');
+	sql('SELECT pg_reload_conf()');
+	engine('chain_relaxed', $portion, 10);
+	my ($first, $contexts) = memory();
+	engine('chain_relaxed', $portion, 10) for 1 .. 9;
+	my ($last, $last_contexts) = memory();
+	report('memory', 'private kB of all workers, ' . $portion * 10 . ' steps', [$first]);
+	report('memory', 'the same, ' . $portion * 100 . ' steps', [$last], [$first]);
+	report('memory', 'contexts of executors, bytes, ' . $portion * 100 . ' steps', [$last_contexts], [$contexts]);
+	sql('ALTER SYSTEM RESET workflow.executor_max_runs');
+	sql('SELECT pg_reload_conf()');
+});
+
+sub memory
+{
+	my $kilobytes = 0;
+
+	foreach my $pid (split /\n/, sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pg_workflow %'}))
+	{
+		open(my $rollup, '<', "/proc/$pid/smaps_rollup") or next;
+		while (my $line = <$rollup>)
+		{
+			$kilobytes += $1 if $line =~ /^Private_\w+:\s+(\d+) kB/;
+		}
+	}
+	return ($kilobytes, sql('SELECT COALESCE(sum(memory_bytes), 0) FROM workflow.executors'));
+}
+
+# a plain queue: one-step executions, one commit each
+workload(queue => sub {
+	my $count = sized(50000);
+
+	foreach my $size (8, 16)
+	{
+		executors($size);
+		rounds('queue', "executions/s, $size executors",
+			sub { bare_loop($size, $count) },
+			sub { engine('one', $count, 1) });
+	}
+});
+
+# what a step costs, whatever the machine
+workload(budget => sub {
+	my $count = sized(1000);
+	my $steps = $count * 10;
+	my @columns = ('wal_records', 'wal_fpi', 'wal_bytes', 'wal_sync');
+
+	executors(1);
+	engine('chain', 10, 10);
+	clean();
+	sql(q{SELECT pg_stat_reset_shared('wal'), pg_stat_reset()});
+	my $before = sql('SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()');
+	sql("SELECT count(workflow.start('chain')) FROM generate_series(1, $count)");
+	sql(q{SELECT count(*) FROM (SELECT workflow.wait(id, '1 hour') FROM (SELECT id FROM workflow.executions ORDER BY id DESC) AS e OFFSET 0) AS w});
+	executors(2);
+	sql(q{SELECT pg_sleep(1.5)});	# statistics of other processes arrive within a second
+	my @wal = split /\|/, sql('SELECT ' . join(', ', @columns) . ' FROM pg_stat_wal');
+	report('budget', "$columns[$_] per step", [ $wal[$_] / $steps ]) foreach 0 .. $#columns;
+	report('budget', 'commits per step', [ (sql('SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()') - $before) / $steps ]);
+	foreach my $table ('executions', 'step_executions')
+	{
+		my ($dead, $updated, $hot, $buffers) = split /\|/, sql("SELECT n_dead_tup, n_tup_upd, n_tup_hot_upd,
+			heap_blks_read + heap_blks_hit + COALESCE(idx_blks_read + idx_blks_hit, 0) + COALESCE(toast_blks_read + toast_blks_hit, 0)
+			FROM pg_stat_user_tables JOIN pg_statio_user_tables USING (relid) WHERE relid = 'workflow.$table'::regclass");
+
+		report('budget', "$table: dead tuples per step", [ $dead / $steps ]);
+		report('budget', "$table: updates per step", [ $updated / $steps ]);
+		report('budget', "$table: buffers touched per step", [ $buffers / $steps ]);
+	}
+});
+
+# --- all of it ---
+
+sub json
+{
+	my ($value) = @_;
+
+	return '[' . join(', ', map { json($_) } @$value) . ']' if ref $value eq 'ARRAY';
+	return '{' . join(', ', map { qq("$_": ) . json($value->{$_}) } sort keys %$value) . '}' if ref $value eq 'HASH';
+	return $value if $value =~ /^-?[0-9.]+(e-?[0-9]+)?$/;
+	return qq("$value");
+}
+
+$| = 1;
+print "# $rounds rounds; median (least .. most); floor: bare one-row transactions before and after with as many sessions\n";
+foreach my $name ($ENV{PGWF_BENCH} ? split(' ', $ENV{PGWF_BENCH}) : @order)
+{
+	my $run = $workloads{$name} or die "there is no workload \"$name\"; there are @order\n";
+
+	$run->();
+}
+open(my $file, '>', $json_file) or die "$json_file: $!";
+print $file json(\@results), "\n";
+close($file);
+print "# JSON in $json_file\n";
