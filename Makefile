@@ -26,6 +26,7 @@ OBJS = \
 	src/api/define.o \
 	src/api/evaluate.o \
 	src/api/extension.o \
+	src/api/pictures.o \
 	src/api/prune.o \
 	src/api/start.o \
 	src/api/steer.o \
@@ -65,6 +66,10 @@ OBJS = \
 	src/interpreter/scope.o \
 	src/interpreter/thread.o \
 	src/interpreter/variables.o \
+	src/pictures/outline.o \
+	src/pictures/spans.o \
+	src/pictures/timeline.o \
+	src/pictures/words.o \
 	src/state/agents.o \
 	src/state/audit.o \
 	src/state/claims.o \
@@ -75,6 +80,7 @@ OBJS = \
 	src/state/state.o \
 	src/state/status.o \
 	src/state/steps.o \
+	src/state/trace.o \
 	src/definition/agent_options.o \
 	src/definition/error_names.o \
 	src/definition/explain.o \
@@ -126,6 +132,7 @@ SCHEMA = \
 	src/schema/extension.sql \
 	src/schema/evaluate.sql \
 	src/schema/views.sql \
+	src/schema/pictures.sql \
 	src/schema/last.sql
 # end of SCHEMA
 
@@ -135,7 +142,8 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 REGRESS = install expression definitions agents start api_errors security run_sql retry prune published helpers sequence parallel fork_join \
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables \
 	deferred notify lifetime \
-	catch_as
+	catch_as \
+	timeline
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start

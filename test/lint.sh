@@ -32,15 +32,17 @@ may_include()
 		shared) echo "shared definition" ;;
 		state) echo "state definition shared" ;;
 		interpreter) echo "interpreter state definition shared" ;;
-		api | scheduler | executor) echo "$1 interpreter state definition shared" ;;
+		pictures) echo "pictures state definition shared" ;;
+		api) echo "api pictures interpreter state definition shared" ;;
+		scheduler | executor) echo "$1 interpreter state definition shared" ;;
 	esac
 }
 
 upward_includes()
 {
-	for room in definition shared state interpreter api scheduler executor; do
+	for room in definition shared state interpreter pictures api scheduler executor; do
 		allowed=$(may_include $room | tr ' ' '|')
-		grep -nE '^#include "(definition|shared|state|interpreter|api|scheduler|executor)/' \
+		grep -nE '^#include "(definition|shared|state|interpreter|pictures|api|scheduler|executor)/' \
 			"src/$room"/*.[ch] 2>/dev/null |
 			while IFS= read -r line; do
 				# PostgreSQL has an executor/ too: ours are files that we have

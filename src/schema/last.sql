@@ -12,6 +12,7 @@ GRANT EXECUTE ON FUNCTION workflow.version() TO PUBLIC;
 GRANT USAGE ON SCHEMA workflow TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
 
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions', '');

@@ -16,6 +16,7 @@
 #	    times and intervals         one word (00:00:01.234)
 #	    numbers followed by " ms"   one word
 #	    widths of columns           runs of spaces are one, rules of dashes are equal
+#	    bars of a timeline          a space
 #	    a line "..."                any number of lines
 #
 #	  With PGWF_DOCS_UPDATE set, compare writes what was seen into the file.
@@ -83,7 +84,7 @@ sub normalise
 	$line =~ s/\b\d+:\d\d:\d\d(\.\d+)?/INTERVAL/g;
 	$line =~ s/\b\d+(\.\d+)? ms\b/MS/g;
 	$line =~ s/^\s*-[-+]*\s*$/----/;
-	$line =~ s/\s+/ /g;
+	$line =~ s/(?:\s|\xe2\x96[\x80-\x9f]|\xe2\x94\x81|\xe2\x95[\xb8\xba])+/ /g;
 	$line =~ s/^ | $//g;
 	return $line;
 }

@@ -1,0 +1,108 @@
+/*-------------------------------------------------------------------------
+ *
+ * pictures.c
+ *	  Pictures of executions and workflows: timeline() and its sisters.
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction; reads only.  Who may see an
+ *	  execution is decided here, before anything of it is read.  Members of
+ *	  pg_monitor see what others' executions did, not what they said.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+#include "api/api.h"
+#include "pictures/pictures.h"
+#include "state/trace.h"
+
+extern PGDLLEXPORT Datum workflow_timeline(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_timeline);
+
+/*
+ * Read an execution the caller may see; *messages: and what its errors say.
+ */
+static TraceExecution *
+visible_execution(int64 id, bool *messages)
+{
+	TraceExecution *execution = palloc0(sizeof(TraceExecution));
+
+	if (!trace_execution(id, execution))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("execution %lld does not exist", (long long) id)));
+	*messages = has_privs_of_role(GetUserId(), execution->role);
+	if (!*messages && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for execution %lld", (long long) id)));
+	if (!*messages)
+		execution->error_message = execution->cancel_reason = NULL;
+	return execution;
+}
+
+/*
+ * An argument that must be there and in a range.
+ */
+static int
+ranged_argument(FunctionCallInfo fcinfo, int argument, const char *name, int low, int high)
+{
+	int			value;
+
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+	value = PG_GETARG_INT32(argument);
+	if (value < low || value > high)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be between %d and %d, not %d",
+						name, low, high, value)));
+	return value;
+}
+
+/*
+ * Read what the first argument names, with so many iterations of each loop.
+ */
+static SpanTree *
+read_tree(FunctionCallInfo fcinfo, int max_iterations)
+{
+	bool		messages;
+	TraceExecution *execution = visible_execution(required_execution_id(fcinfo), &messages);
+
+	return span_tree_read(execution, max_iterations, messages);
+}
+
+/*
+ * Can text of this database reach the client with more than ASCII in it?
+ */
+static bool
+client_reads_unicode(void)
+{
+	return GetDatabaseEncoding() == PG_UTF8 &&
+		(pg_get_client_encoding() == PG_UTF8 || pg_get_client_encoding() == PG_SQL_ASCII);
+}
+
+/*
+ * workflow.timeline(execution_id bigint, width integer, ascii boolean,
+ * max_iterations integer) returns text
+ */
+Datum
+workflow_timeline(PG_FUNCTION_ARGS)
+{
+	int			width = ranged_argument(fcinfo, 1, "width", TIMELINE_MIN_WIDTH, TIMELINE_MAX_WIDTH);
+	bool		ascii = PG_ARGISNULL(2) ? !client_reads_unicode() : PG_GETARG_BOOL(2);
+	int			max_iterations = ranged_argument(fcinfo, 3, "max_iterations", 1, PICTURE_MAX_ITERATIONS);
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ascii = true;
+	PG_RETURN_TEXT_P(cstring_to_text(draw_timeline(read_tree(fcinfo, max_iterations), width, ascii)));
+}

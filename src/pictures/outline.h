@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * outline.h
+ *	  A tree of spans as rows, one below the other: what text and SVG draw.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_OUTLINE_H
+#define PGWF_OUTLINE_H
+
+#include "pictures/spans.h"
+
+typedef struct OutlineRow
+{
+	int			depth;
+	uint64		rails;			/* bit d: after this row others of depth d follow in the same parent */
+	bool		last;			/* of its parent */
+	char	   *label;			/* "dhl", "[3] closure", "cost: volume" */
+	char	   *remark;			/* "loop of 53", "3 attempts"; NULL = none */
+	char	   *type;			/* of the step, NULL for a line of several steps */
+	char	   *error;			/* "type: message"; NULL = none */
+	SpanStatus	status;
+	TimestampTz start;
+	TimestampTz end;
+	TimestampTz due;			/* next attempt; 0 = none */
+	List	   *attempts;		/* of Attempt, NIL for a line */
+	bool		container;
+	bool		critical;
+	const LeftOut *left_out;	/* the row stands for these; NULL: for one step or line */
+} OutlineRow;
+
+typedef struct Outline
+{
+	OutlineRow *rows;
+	int			nrows;
+	int64		more;			/* rows beyond the limit */
+	TimestampTz start;
+	TimestampTz end;
+} Outline;
+
+extern Outline *outline_create(const SpanTree *tree, int max_rows);
+
+#endif							/* PGWF_OUTLINE_H */

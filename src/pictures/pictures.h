@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * pictures.h
+ *	  Pictures of executions and plans: text, SVG, Mermaid, HTML.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_PICTURES_H
+#define PGWF_PICTURES_H
+
+#include "pictures/spans.h"
+
+/* Narrower and wider texts than these are not drawn. */
+#define TIMELINE_MIN_WIDTH 40
+#define TIMELINE_MAX_WIDTH 500
+
+/* Iterations of a loop that a picture can be asked to show. */
+#define PICTURE_MAX_ITERATIONS 1000
+
+/* A tree with bars, in lines of at most width columns. */
+extern char *draw_timeline(const SpanTree *tree, int width, bool ascii);
+
+#endif							/* PGWF_PICTURES_H */

@@ -1,0 +1,621 @@
+/*-------------------------------------------------------------------------
+ *
+ * spans.c
+ *	  Rows of an execution become a tree of spans.
+ *
+ * NOTES
+ *	  Runs in sessions, inside the transaction of the caller.
+ *
+ *	  Rows come in the order of their scopes, so the row of a container comes
+ *	  before those of its children, and an iteration is over before the next one
+ *	  begins.  Each line has a memory context of its own, within that of the line
+ *	  around it.  Of a loop, an iteration that is not kept is deleted as soon as
+ *	  there are too many, so memory does not grow with their number.  Other lines
+ *	  are bounded by the plan, and thinned out at the end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "pictures/spans.h"
+
+/* Steps kept of a line, branches and attempts kept of a step, lines altogether. */
+#define MAX_STEPS_OF_LINE 500
+#define MAX_BRANCHES 100
+#define MAX_ATTEMPTS 50
+#define MAX_LINES 5000
+
+typedef struct Reader
+{
+	SpanTree   *tree;
+	int			max_iterations;	/* kept of a loop */
+	bool		messages;
+	bool		is_over;		/* the execution is */
+	int			nlines;			/* kept, loops inside loops included */
+	char	   *scope;			/* of the last row; NULL: none yet */
+	Line	   *line;			/* it is in; NULL: one that was not kept */
+	MemoryContext context;		/* of the tree */
+} Reader;
+
+static const char *const status_names[] = {
+	[SPAN_COMPLETED] = "completed",
+	[SPAN_FAILED] = "failed",
+	[SPAN_TIMED_OUT] = "timed out",
+	[SPAN_CANCELLED] = "cancelled",
+	[SPAN_SKIPPED] = "skipped",
+	[SPAN_RUNNING] = "running",
+	[SPAN_WAITING] = "waiting"
+};
+
+const char *
+span_status_name(SpanStatus status)
+{
+	return status_names[status];
+}
+
+bool
+span_status_is_bad(SpanStatus status)
+{
+	return status == SPAN_FAILED || status == SPAN_TIMED_OUT || status == SPAN_CANCELLED;
+}
+
+/*
+ * A status out of the table.
+ */
+static SpanStatus
+status_from_name(const char *name)
+{
+	if (strcmp(name, "timed_out") == 0)
+		return SPAN_TIMED_OUT;
+	for (int i = 0; i < NUM_SPAN_STATUSES; i++)
+		if (strcmp(name, status_names[i]) == 0)
+			return (SpanStatus) i;
+	return SPAN_RUNNING;
+}
+
+/* --- what is kept, and what is summed up --- */
+
+static void
+leave_out(LeftOut *left_out, SpanStatus status, TimestampTz start, TimestampTz end)
+{
+	left_out->count++;
+	left_out->by_status[status]++;
+	left_out->total_ms += Max(end - start, 0) / 1000.0;
+	if (left_out->start == 0 || start < left_out->start)
+		left_out->start = start;
+	left_out->end = Max(left_out->end, end);
+}
+
+/* What decides whether one of many is kept. */
+typedef struct Candidate
+{
+	SpanStatus	status;
+	TimestampTz start;
+	TimestampTz end;
+} Candidate;
+
+/*
+ * The one that is missed least: of those that completed and are neither the
+ * longest nor the last to end, the latest to start; else simply the latest.
+ */
+static int
+least_interesting(const Candidate *candidates, int count)
+{
+	int			longest = 0;
+	int			last = 0;
+	int			victim = -1;
+	int			victim_rank = 0;
+
+	for (int i = 1; i < count; i++)
+	{
+		const Candidate *c = &candidates[i];
+
+		if (c->end - c->start > candidates[longest].end - candidates[longest].start)
+			longest = i;
+		if (c->end > candidates[last].end)
+			last = i;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		SpanStatus	status = candidates[i].status;
+		int			rank = 0;
+
+		if (status != SPAN_COMPLETED && status != SPAN_SKIPPED)
+			rank = 2;
+		else if (i == longest || i == last)
+			rank = 1;
+		if (victim < 0 || rank < victim_rank ||
+			(rank == victim_rank && candidates[i].start >= candidates[victim].start))
+		{
+			victim = i;
+			victim_rank = rank;
+		}
+	}
+	return victim;
+}
+
+/*
+ * Lines in a line, at any depth.
+ */
+static int
+count_lines(const Line *line)
+{
+	int			count = 0;
+	ListCell   *cell;
+	ListCell   *inner;
+
+	foreach(cell, line->spans)
+		foreach(inner, ((Span *) lfirst(cell))->lines)
+			count += 1 + count_lines(lfirst(inner));
+	return count;
+}
+
+/*
+ * Sum up lines of a step until no more than max are left.
+ */
+static void
+thin_out_lines(Span *span, int max, int *nlines)
+{
+	Candidate  *candidates = palloc(sizeof(Candidate) * list_length(span->lines));
+
+	while (list_length(span->lines) > max)
+	{
+		int			victim;
+		Line	   *line;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < list_length(span->lines); i++)
+		{
+			line = list_nth(span->lines, i);
+			candidates[i].status = line->status;
+			candidates[i].start = line->start;
+			candidates[i].end = line->end;
+		}
+		victim = least_interesting(candidates, list_length(span->lines));
+		line = list_nth(span->lines, victim);
+		leave_out(&span->left_out, line->status, line->start, line->end);
+		span->lines = list_delete_nth_cell(span->lines, victim);
+		*nlines -= count_lines(line) + 1;
+		MemoryContextDelete(line->context);
+	}
+	pfree(candidates);
+}
+
+/*
+ * Sum up one step of a line.  Scopes in it that come later find nobody.
+ */
+static void
+thin_out_spans(Line *line)
+{
+	Candidate  *candidates = palloc(sizeof(Candidate) * list_length(line->spans));
+	int			victim;
+	Span	   *span;
+	ListCell   *cell;
+
+	for (int i = 0; i < list_length(line->spans); i++)
+	{
+		span = list_nth(line->spans, i);
+		candidates[i].status = span->status;
+		candidates[i].start = span->start;
+		candidates[i].end = span->end;
+	}
+	victim = least_interesting(candidates, list_length(line->spans));
+	pfree(candidates);
+
+	span = list_nth(line->spans, victim);
+	leave_out(&line->left_out, span->status, span->start, span->end);
+	foreach(cell, span->lines)
+		MemoryContextDelete(((Line *) lfirst(cell))->context);
+	line->spans = list_delete_nth_cell(line->spans, victim);
+	pfree(span);
+}
+
+/* --- finding the place of a row --- */
+
+/*
+ * The step of a line that a row belongs to, NULL when there is none.  Rows of a
+ * line come in the order of step and visit, so it is mostly the last one.
+ */
+static Span *
+find_span(const Line *line, const char *step_id, size_t length, int visit)
+{
+	for (int i = list_length(line->spans) - 1; i >= 0; i--)
+	{
+		Span	   *span = list_nth(line->spans, i);
+
+		if (span->visit == visit && strncmp(span->step_id, step_id, length) == 0 &&
+			span->step_id[length] == '\0')
+			return span;
+	}
+	return NULL;
+}
+
+/* Where a name stands among the branches of a container; paths have '_' for ' '. */
+static int
+place_in_plan(const WorkflowPlan *plan, const char *step_id, const char *name)
+{
+	const PlanNode *node = plan_find(plan, step_id);
+
+	for (int i = 0; node != NULL && i < node->nlines; i++)
+	{
+		const char *known = node->lines[i].name;
+		size_t		k = 0;
+
+		if (known == NULL)
+			continue;
+		while (known[k] != '\0' && name[k] == (known[k] == ' ' ? '_' : known[k]))
+			k++;
+		if (known[k] == '\0' && name[k] == '\0')
+			return i;
+	}
+	return 0;
+}
+
+static Line *
+create_line(MemoryContext parent, const char *name, int order)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "workflow line", ALLOCSET_SMALL_SIZES);
+	Line	   *line = MemoryContextAllocZero(context, sizeof(Line));
+
+	line->context = context;
+	line->name = MemoryContextStrdup(context, name);
+	line->order = order;
+	line->status = SPAN_RUNNING;
+	return line;
+}
+
+/*
+ * The line of a step by what a scope calls it, "[3]" or a branch's name; created
+ * when it is seen for the first time, unless there are too many.
+ */
+static Line *
+find_line(Reader *reader, MemoryContext around, Span *span, const char *name)
+{
+	MemoryContext caller;
+	Line	   *line;
+	bool		is_iteration = name[0] == '[';
+
+	for (int i = list_length(span->lines) - 1; i >= 0; i--)
+	{
+		line = list_nth(span->lines, i);
+		if (strcmp(line->name, name) == 0)
+			return line;
+	}
+
+	/* iterations before this one have come to their end */
+	if (is_iteration)
+		thin_out_lines(span, reader->max_iterations, &reader->nlines);
+	if (reader->nlines >= MAX_LINES)
+		return NULL;
+
+	line = create_line(around, name, is_iteration ? atoi(name + 1) :
+					   place_in_plan(reader->tree->plan, span->step_id, name));
+	caller = MemoryContextSwitchTo(around);
+	span->lines = lappend(span->lines, line);
+	MemoryContextSwitchTo(caller);
+	reader->nlines++;
+	return line;
+}
+
+/*
+ * The line that a scope names; NULL when what is on the way there is not kept.
+ * A scope is "step.branch", "step#2[3]" and so on, separated by slashes.
+ */
+static Line *
+line_of_scope(Reader *reader, const char *scope)
+{
+	Line	   *line = reader->tree->root;
+	const char *p = scope;
+
+	while (*p != '\0' && line != NULL)
+	{
+		size_t		length = strcspn(p, "#.[/");
+		int			visit = 1;
+		Span	   *span;
+		const char *name;
+
+		if (p[length] == '#')
+			visit = atoi(p + length + 1);
+		span = find_span(line, p, length, visit);
+		p += length + strcspn(p + length, ".[/");
+		if (span == NULL || *p == '\0' || *p == '/')
+			return NULL;
+		if (*p == '.')
+			p++;
+		length = strcspn(p, "/");
+		name = pnstrdup(p, length);
+		p += length;
+		if (*p == '/')
+			p++;
+		line = find_line(reader, line->context, span, name);
+	}
+	return line;
+}
+
+/* --- a row becomes part of the tree --- */
+
+static Span *
+add_span(Line *line, const TraceRow *row)
+{
+	MemoryContext caller;
+	Span	   *span;
+
+	if (list_length(line->spans) >= MAX_STEPS_OF_LINE)
+		thin_out_spans(line);
+	caller = MemoryContextSwitchTo(line->context);
+	span = palloc0(sizeof(Span));
+	span->step_id = pstrdup(row->step_id);
+	span->visit = row->visit;
+	span->type = pstrdup(row->type != NULL ? row->type : "");
+	span->collection_size = -1;
+	span->start = row->started_at;
+	line->spans = lappend(line->spans, span);
+	MemoryContextSwitchTo(caller);
+	return span;
+}
+
+/*
+ * "type: message" of a failed attempt.
+ */
+static char *
+error_text(const Reader *reader, const TraceRow *row)
+{
+	if (row->error_type == NULL)
+		return NULL;
+	if (!reader->messages || row->error_message == NULL || row->error_message[0] == '\0')
+		return pstrdup(row->error_type);
+	return psprintf("%s: %s", row->error_type, row->error_message);
+}
+
+/*
+ * Add an attempt to a step; beyond MAX_ATTEMPTS it takes the place of the last.
+ */
+static void
+add_attempt(const Reader *reader, Span *span, const TraceRow *row)
+{
+	Attempt    *attempt = palloc0(sizeof(Attempt));
+
+	attempt->status = status_from_name(row->status);
+	attempt->start = row->started_at;
+	attempt->end = row->completed_at != 0 ? row->completed_at : reader->tree->execution->now;
+	attempt->end = Max(attempt->end, attempt->start);
+	attempt->error = error_text(reader, row);
+
+	if (list_length(span->attempts) >= MAX_ATTEMPTS)
+		span->attempts = list_delete_last(span->attempts);
+	span->attempts = lappend(span->attempts, attempt);
+	span->last_attempt = row->attempt;
+	span->start = Min(span->start, attempt->start);
+	span->end = attempt->end;
+	span->status = attempt->status;
+	span->due = 0;
+	if (row->retry_at != 0 && !reader->is_over)
+	{
+		span->status = SPAN_WAITING;
+		span->due = row->retry_at;
+		span->end = reader->tree->execution->now;
+	}
+	if (span->detail == NULL && row->agent_name != NULL)
+		span->detail = pstrdup(row->agent_name);
+	if (row->branch_taken != NULL)
+		span->detail = pstrdup(row->branch_taken);
+	span->collection_size = Max(span->collection_size, row->collection_size);
+}
+
+/*
+ * What the rows so far say of a line: the row that ended it, if there is one.
+ */
+static void
+update_line(const Reader *reader, Line *line, const Span *span, const char *outcome)
+{
+	if (line->start == 0 || span->start < line->start)
+		line->start = span->start;
+	line->end = Max(line->end, span->end);
+	if (outcome != NULL)
+	{
+		line->status = status_from_name(outcome);
+		line->ended = true;
+	}
+	else if (!line->ended && reader->is_over)
+		line->status = SPAN_CANCELLED;
+	else if (!line->ended && span->status == SPAN_WAITING)
+		line->status = SPAN_WAITING;
+}
+
+static void
+count_row(SpanTree *tree, const TraceRow *row)
+{
+	const PlanNode *node = plan_find(tree->plan, row->step_id);
+	TimestampTz end = row->completed_at != 0 ? row->completed_at : tree->execution->now;
+
+	tree->attempts++;
+	if (node != NULL)
+	{
+		StepTotals *totals = &tree->totals[node->index];
+
+		totals->attempts++;
+		if (row->retry_at == 0)
+			totals->by_status[status_from_name(row->status)]++;
+		else if (tree->execution->completed_at == 0)
+			totals->by_status[SPAN_WAITING]++;
+		totals->total_ms += Max(end - row->started_at, 0) / 1000.0;
+	}
+}
+
+/*
+ * A row of the execution, for trace_walk().
+ */
+static void
+take_row(void *context, const TraceRow *row)
+{
+	Reader	   *reader = context;
+	MemoryContext caller;
+	Span	   *span;
+
+	count_row(reader->tree, row);
+	if (reader->scope == NULL || strcmp(reader->scope, row->scope) != 0)
+	{
+		if (reader->scope != NULL)
+			pfree(reader->scope);
+		reader->scope = MemoryContextStrdup(reader->context, row->scope);
+		reader->line = line_of_scope(reader, row->scope);
+	}
+	if (reader->line == NULL)
+	{
+		reader->tree->not_shown++;
+		return;
+	}
+
+	span = find_span(reader->line, row->step_id, strlen(row->step_id), row->visit);
+	if (span == NULL)
+		span = add_span(reader->line, row);
+	caller = MemoryContextSwitchTo(reader->line->context);
+	add_attempt(reader, span, row);
+	MemoryContextSwitchTo(caller);
+	update_line(reader, reader->line, span, row->scope_outcome);
+}
+
+/* --- the tree is complete --- */
+
+static int
+compare_spans(const ListCell *a, const ListCell *b)
+{
+	const Span *first = lfirst(a);
+	const Span *second = lfirst(b);
+
+	if (first->start != second->start)
+		return first->start < second->start ? -1 : 1;
+	/* a container and what it did not begin may share an instant */
+	if (first->end != second->end)
+		return first->end < second->end ? -1 : 1;
+	return strcmp(first->step_id, second->step_id);
+}
+
+static int
+compare_lines(const ListCell *a, const ListCell *b)
+{
+	const Line *first = lfirst(a);
+	const Line *second = lfirst(b);
+
+	if (first->order != second->order)
+		return first->order < second->order ? -1 : 1;
+	return strcmp(first->name, second->name);
+}
+
+/*
+ * Put everything into its order, and keep no more lines than wanted.
+ */
+static void
+arrange(Line *line, int max_iterations, int *nlines)
+{
+	ListCell   *cell;
+
+	check_stack_depth();
+	list_sort(line->spans, compare_spans);
+	foreach(cell, line->spans)
+	{
+		Span	   *span = lfirst(cell);
+		ListCell   *inner;
+
+		thin_out_lines(span, strcmp(span->type, "loop") == 0 ? max_iterations : MAX_BRANCHES, nlines);
+		list_sort(span->lines, compare_lines);
+		foreach(inner, span->lines)
+		{
+			Line	   *child = lfirst(inner);
+
+			arrange(child, max_iterations, nlines);
+			/* a step in it may be open although no row of the line itself is */
+			if (child->start == 0)
+				child->start = child->end = span->start;
+		}
+	}
+}
+
+/*
+ * The line whose end something had to wait for: the last to end before a time.
+ */
+static Line *
+last_line_before(const Span *span, TimestampTz before)
+{
+	Line	   *last = NULL;
+	ListCell   *cell;
+
+	foreach(cell, span->lines)
+	{
+		Line	   *line = lfirst(cell);
+
+		if (line->critical || line->end > before ||
+			(line->status == SPAN_CANCELLED && span->status == SPAN_COMPLETED))
+			continue;
+		if (last == NULL || line->end > last->end)
+			last = line;
+	}
+	return last;
+}
+
+/*
+ * Mark what the end of a line waited for.  Steps of a line follow each other,
+ * so it is all of them; lines of a step may run one beside the other, so it is
+ * the one that ended last, before that the last that ended before this one
+ * began, and so on.
+ */
+static void
+mark_critical(Line *line)
+{
+	ListCell   *cell;
+
+	check_stack_depth();
+	line->critical = true;
+	foreach(cell, line->spans)
+	{
+		Span	   *span = lfirst(cell);
+		TimestampTz before = span->end;
+		Line	   *child;
+
+		span->critical = span->status != SPAN_SKIPPED;
+		while ((child = last_line_before(span, before)) != NULL)
+		{
+			mark_critical(child);
+			before = child->start;
+		}
+	}
+}
+
+/*
+ * From the first start to the end, for the axis.
+ */
+static void
+measure(SpanTree *tree)
+{
+	const TraceExecution *execution = tree->execution;
+
+	tree->start = execution->started_at != 0 ? execution->started_at : execution->created_at;
+	if (tree->root->start != 0)
+		tree->start = Min(tree->start, tree->root->start);
+	tree->end = Max(execution->now, tree->root->end);
+	tree->end = Max(tree->end, tree->start);
+}
+
+SpanTree *
+span_tree_read(TraceExecution *execution, int max_iterations, bool messages)
+{
+	SpanTree   *tree = palloc0(sizeof(SpanTree));
+	Reader		reader = {.tree = tree, .max_iterations = max_iterations, .messages = messages};
+
+	tree->execution = execution;
+	tree->plan = definition_plan(execution->definition_id);
+	tree->totals = palloc0(sizeof(StepTotals) * Max(tree->plan->nnodes, 1));
+	tree->root = create_line(CurrentMemoryContext, "", 0);
+	reader.is_over = execution->completed_at != 0;
+	reader.context = CurrentMemoryContext;
+
+	trace_walk(execution->id, take_row, &reader);
+	arrange(tree->root, max_iterations, &reader.nlines);
+	mark_critical(tree->root);
+	measure(tree);
+	return tree;
+}

@@ -1,0 +1,452 @@
+/*-------------------------------------------------------------------------
+ *
+ * timeline.c
+ *	  An execution as a tree with bars, for a terminal.
+ *
+ * NOTES
+ *	  Runs in sessions.  A bar has half a column as its unit: of each column the
+ *	  left and the right half are painted by themselves.  Every step has at least
+ *	  one half, however short it was.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pictures/outline.h"
+#include "pictures/pictures.h"
+#include "pictures/words.h"
+
+#define MAX_ROWS 500
+#define TIME_WIDTH 8			/* "123d 04h" */
+
+/* What half a column of a bar shows; of two in one column the higher wins. */
+typedef enum Paint
+{
+	PAINT_NONE,
+	PAINT_WAIT,
+	PAINT_LINE,					/* a step with steps in it */
+	PAINT_RUN,
+	PAINT_FAILED,
+	NUM_PAINTS
+} Paint;
+
+/* The characters of a picture. */
+typedef struct Glyphs
+{
+	const char *marks[NUM_SPAN_STATUSES];
+	const char *paints[NUM_PAINTS];
+	const char *left_halves[NUM_PAINTS];
+	const char *right_halves[NUM_PAINTS];
+	const char *rail;
+	const char *branch;
+	const char *last_branch;
+	const char *more;
+} Glyphs;
+
+static const Glyphs unicode_glyphs = {
+	.marks = {"✓", "✗", "✗", "⊘", "–", "▸", "…"},
+	.paints = {" ", "░", "━", "█", "▒"},
+	.left_halves = {" ", "░", "╸", "▌", "▒"},
+	.right_halves = {" ", "░", "╺", "▐", "▒"},
+	.rail = "│ ",
+	.branch = "├ ",
+	.last_branch = "└ ",
+	.more = "…"
+};
+
+static const Glyphs ascii_glyphs = {
+	.marks = {"+", "x", "x", "/", "-", ">", "."},
+	.paints = {" ", ".", "-", "=", "x"},
+	.left_halves = {" ", ".", "-", "=", "x"},
+	.right_halves = {" ", ".", "-", "=", "x"},
+	.rail = "| ",
+	.branch = "|-",
+	.last_branch = "`-",
+	.more = "..."
+};
+
+static const char *const paint_names[] = {
+	[PAINT_WAIT] = "waits for its next attempt",
+	[PAINT_LINE] = "has steps in it",
+	[PAINT_RUN] = "runs",
+	[PAINT_FAILED] = "failed attempt"
+};
+
+typedef struct Drawing
+{
+	const SpanTree *tree;
+	const Outline *outline;
+	const Glyphs *glyphs;
+	int			width;
+	int			label_width;
+	int			bar_width;
+	bool		painted[NUM_PAINTS];	/* for the legend */
+	bool		marked[NUM_SPAN_STATUSES];
+	StringInfoData out;
+} Drawing;
+
+/*
+ * End the line: no blanks at its end.
+ */
+static void
+end_line(StringInfo out)
+{
+	while (out->len > 0 && out->data[out->len - 1] == ' ')
+		out->data[--out->len] = '\0';
+	appendStringInfoChar(out, '\n');
+}
+
+/* A text and blanks up to a width. */
+static void
+append_padded(StringInfo out, const char *text, int width)
+{
+	appendStringInfoString(out, text);
+	appendStringInfoSpaces(out, Max(width - text_width(text), 0));
+}
+
+/* What is left of a row's label: the branches of the tree. */
+static char *
+tree_prefix(const Drawing *drawing, const OutlineRow *row)
+{
+	StringInfoData prefix;
+
+	initStringInfo(&prefix);
+	for (int depth = 1; depth < row->depth; depth++)
+		appendStringInfoString(&prefix, (row->rails & (UINT64CONST(1) << depth)) != 0 ?
+							   drawing->glyphs->rail : "  ");
+	if (row->depth > 0)
+		appendStringInfoString(&prefix, row->last ? drawing->glyphs->last_branch :
+							   drawing->glyphs->branch);
+	return prefix.data;
+}
+
+static char *
+full_label(const OutlineRow *row)
+{
+	if (row->remark == NULL)
+		return row->label;
+	return psprintf("%s (%s)", row->label, row->remark);
+}
+
+/*
+ * Divide the width: the labels get what they need, up to almost a half.
+ */
+static void
+lay_out(Drawing *drawing)
+{
+	int			needed = 12;
+
+	for (int i = 0; i < drawing->outline->nrows; i++)
+	{
+		const OutlineRow *row = &drawing->outline->rows[i];
+
+		if (row->left_out == NULL)
+			needed = Max(needed, 2 * row->depth + text_width(full_label(row)));
+	}
+	drawing->label_width = Min(needed, drawing->width * 9 / 20);
+	drawing->bar_width = drawing->width - drawing->label_width - TIME_WIDTH - 4;
+}
+
+/*
+ * Paint the halves of a bar from one time to another.
+ */
+static void
+paint(Drawing *drawing, Paint *halves, TimestampTz start, TimestampTz end, Paint what)
+{
+	const Outline *outline = drawing->outline;
+	int			count = drawing->bar_width * 2;
+	double		scale = count / (double) Max(outline->end - outline->start, 1);
+	int			from = (int) ((start - outline->start) * scale);
+	int			to = (int) ((end - outline->start) * scale + 0.5);
+
+	from = Min(Max(from, 0), count - 1);
+	to = Min(Max(to, from + 1), count);
+	for (int i = from; i < to; i++)
+		halves[i] = Max(halves[i], what);
+	drawing->painted[what] = true;
+}
+
+static void
+paint_row(Drawing *drawing, Paint *halves, const OutlineRow *row)
+{
+	TimestampTz waits_from = 0;
+	ListCell   *cell;
+
+	if (row->container || row->attempts == NIL)
+	{
+		paint(drawing, halves, row->start, row->end, PAINT_LINE);
+		return;
+	}
+	foreach(cell, row->attempts)
+	{
+		const Attempt *attempt = lfirst(cell);
+
+		if (waits_from != 0 && attempt->start > waits_from)
+			paint(drawing, halves, waits_from, attempt->start, PAINT_WAIT);
+		if (attempt->status != SPAN_SKIPPED)
+			paint(drawing, halves, attempt->start, attempt->end,
+				  span_status_is_bad(attempt->status) ? PAINT_FAILED : PAINT_RUN);
+		waits_from = attempt->end;
+	}
+	if (row->status == SPAN_WAITING && row->end > waits_from)
+		paint(drawing, halves, waits_from, row->end, PAINT_WAIT);
+}
+
+static void
+append_bar(Drawing *drawing, const OutlineRow *row)
+{
+	Paint	   *halves = palloc0(sizeof(Paint) * drawing->bar_width * 2);
+	const Glyphs *glyphs = drawing->glyphs;
+
+	paint_row(drawing, halves, row);
+	for (int i = 0; i < drawing->bar_width; i++)
+	{
+		Paint		left = halves[2 * i];
+		Paint		right = halves[2 * i + 1];
+
+		if (left == PAINT_NONE)
+			appendStringInfoString(&drawing->out, glyphs->right_halves[right]);
+		else if (right == PAINT_NONE)
+			appendStringInfoString(&drawing->out, glyphs->left_halves[left]);
+		else
+			appendStringInfoString(&drawing->out, glyphs->paints[Max(left, right)]);
+	}
+	pfree(halves);
+}
+
+/*
+ * A line below a row that belongs to it.
+ */
+static void
+append_note(Drawing *drawing, const OutlineRow *row, bool has_children, const char *note)
+{
+	StringInfoData line;
+
+	initStringInfo(&line);
+	appendStringInfoString(&line, "  ");
+	for (int depth = 1; depth <= row->depth; depth++)
+		appendStringInfoString(&line, (row->rails & (UINT64CONST(1) << depth)) != 0 ?
+							   drawing->glyphs->rail : "  ");
+	appendStringInfoString(&line, has_children ? drawing->glyphs->rail : "  ");
+	appendStringInfoString(&line, note);
+	appendStringInfoString(&drawing->out,
+						   clip_text(line.data, drawing->width, drawing->glyphs->more));
+	end_line(&drawing->out);
+	pfree(line.data);
+}
+
+/* The error, and when it goes on; NULL: nothing to say. */
+static char *
+note_of(const OutlineRow *row)
+{
+	StringInfoData note;
+
+	if (row->error == NULL && row->due == 0)
+		return NULL;
+	initStringInfo(&note);
+	if (row->due != 0)
+		appendStringInfo(&note, "next attempt at %s%s", time_text(row->due),
+						 row->error != NULL ? " after " : "");
+	if (row->error != NULL)
+		appendStringInfoString(&note, row->error);
+	return note.data;
+}
+
+static void
+append_row(Drawing *drawing, int i)
+{
+	const OutlineRow *row = &drawing->outline->rows[i];
+	const Glyphs *glyphs = drawing->glyphs;
+	StringInfo	out = &drawing->out;
+	char	   *prefix = tree_prefix(drawing, row);
+	char	   *label;
+	char	   *note;
+	bool		has_children = i + 1 < drawing->outline->nrows &&
+		drawing->outline->rows[i + 1].depth > row->depth;
+
+	if (row->left_out != NULL)
+	{
+		label = psprintf("%s %s%s %s", " ", prefix, glyphs->more, row->label);
+		appendStringInfoString(out, clip_text(label, drawing->width, glyphs->more));
+		end_line(out);
+		return;
+	}
+
+	drawing->marked[row->status] = true;
+	appendStringInfo(out, "%s ", glyphs->marks[row->status]);
+	label = psprintf("%s%s", prefix, full_label(row));
+	append_padded(out, clip_text(label, drawing->label_width, glyphs->more), drawing->label_width + 1);
+	append_bar(drawing, row);
+	if (row->status != SPAN_SKIPPED)
+		appendStringInfo(out, "%*s", TIME_WIDTH + 1, duration_between(row->start, row->end));
+	end_line(out);
+
+	note = note_of(row);
+	if (note != NULL)
+		append_note(drawing, row, has_children, note);
+}
+
+/*
+ * What the execution is, how it is, since when, and why.
+ */
+static void
+append_header(Drawing *drawing)
+{
+	const TraceExecution *execution = drawing->tree->execution;
+	StringInfo	out = &drawing->out;
+	StringInfoData line;
+	char	   *status = pstrdup(execution_status_name(execution->status));
+
+	for (char *c = status; *c != '\0'; c++)
+		if (*c == '_')
+			*c = ' ';
+	initStringInfo(&line);
+	appendStringInfo(&line, "%s version %d, execution %lld: %s", plain_text(execution->workflow),
+					 execution->version, (long long) execution->id, status);
+	if (execution->started_at != 0)
+		appendStringInfo(&line, " %s %s", execution->completed_at != 0 ? "after" : "for",
+						 duration_between(execution->started_at, execution->now));
+	appendStringInfoString(out, clip_text(line.data, drawing->width, drawing->glyphs->more));
+	end_line(out);
+
+	resetStringInfo(&line);
+	if (execution->started_at != 0)
+		appendStringInfo(&line, "started %s by %s, queued %s",
+						 time_text(execution->started_at), plain_text(execution->role_name),
+						 duration_between(execution->created_at, execution->started_at));
+	else
+		appendStringInfo(&line, "queued %s by %s, %s ago", time_text(execution->created_at),
+						 plain_text(execution->role_name),
+						 duration_between(execution->created_at, execution->now));
+	appendStringInfoString(out, clip_text(line.data, drawing->width, drawing->glyphs->more));
+	end_line(out);
+	pfree(line.data);
+}
+
+/*
+ * Times over the bars: the beginning, the middle and the end.
+ */
+static void
+append_axis(Drawing *drawing)
+{
+	TimestampTz length = drawing->outline->end - drawing->outline->start;
+	char	   *middle = duration_text(length / 2000.0);
+	char	   *end = duration_text(length / 1000.0);
+	int			left;
+
+	end_line(&drawing->out);
+	appendStringInfoSpaces(&drawing->out, drawing->label_width + 3);
+	left = drawing->bar_width / 2 - text_width(middle) / 2;
+	append_padded(&drawing->out, "0", left);
+	appendStringInfoString(&drawing->out, middle);
+	left += text_width(middle);
+	appendStringInfo(&drawing->out, "%*s", drawing->bar_width - left, end);
+	end_line(&drawing->out);
+}
+
+/* One entry of the legend, on a new line where it does not fit. */
+static void
+append_legend_entry(Drawing *drawing, StringInfo line, const char *glyph, const char *meaning)
+{
+	char	   *entry = psprintf("%s %s", glyph, meaning);
+
+	if (text_width(line->data) + 3 + text_width(entry) > drawing->width)
+	{
+		appendStringInfoString(&drawing->out, line->data);
+		end_line(&drawing->out);
+		resetStringInfo(line);
+	}
+	appendStringInfo(line, "%s%s", line->len > 0 ? "   " : "", entry);
+}
+
+/*
+ * What the marks and bars mean, as far as they occur.
+ */
+static void
+append_legend(Drawing *drawing)
+{
+	StringInfoData line;
+	bool		is_plain = true;
+
+	for (int i = SPAN_FAILED; i < NUM_SPAN_STATUSES; i++)
+		is_plain = is_plain && !drawing->marked[i];
+	if (is_plain)
+		return;
+
+	end_line(&drawing->out);
+	initStringInfo(&line);
+	for (int i = SPAN_COMPLETED; i < NUM_SPAN_STATUSES; i++)
+	{
+		if (drawing->marked[i] && i != SPAN_TIMED_OUT)
+			append_legend_entry(drawing, &line, drawing->glyphs->marks[i],
+								i == SPAN_FAILED && drawing->marked[SPAN_TIMED_OUT] ?
+								"failed or timed out" : span_status_name(i));
+		else if (i == SPAN_TIMED_OUT && drawing->marked[i] && !drawing->marked[SPAN_FAILED])
+			append_legend_entry(drawing, &line, drawing->glyphs->marks[i], span_status_name(i));
+	}
+	for (int i = PAINT_WAIT; i < NUM_PAINTS; i++)
+		if (drawing->painted[i] && i != PAINT_RUN && i != PAINT_LINE &&
+			strcmp(drawing->glyphs->paints[i], drawing->glyphs->marks[SPAN_FAILED]) != 0)
+			append_legend_entry(drawing, &line, drawing->glyphs->paints[i], paint_names[i]);
+	appendStringInfoString(&drawing->out, line.data);
+	end_line(&drawing->out);
+	pfree(line.data);
+}
+
+/*
+ * The error of the execution, or who cancelled it.
+ */
+static void
+append_outcome(Drawing *drawing)
+{
+	const TraceExecution *execution = drawing->tree->execution;
+	StringInfoData line;
+
+	initStringInfo(&line);
+	if (execution->error_type != NULL)
+		appendStringInfo(&line, "%s", execution->error_type);
+	if (execution->error_step != NULL)
+		appendStringInfo(&line, " in %s", execution->error_step);
+	if (execution->error_message != NULL && line.len > 0)
+		appendStringInfo(&line, ": %s", execution->error_message);
+	if (execution->cancel_reason != NULL)
+		appendStringInfo(&line, "%scancelled because: %s", line.len > 0 ? "; " : "",
+						 execution->cancel_reason);
+	if (line.len > 0)
+	{
+		end_line(&drawing->out);
+		appendStringInfoString(&drawing->out, clip_text(plain_text(line.data), drawing->width,
+														drawing->glyphs->more));
+		end_line(&drawing->out);
+	}
+	pfree(line.data);
+}
+
+char *
+draw_timeline(const SpanTree *tree, int width, bool ascii)
+{
+	Drawing		drawing = {.tree = tree, .width = width};
+
+	drawing.glyphs = ascii ? &ascii_glyphs : &unicode_glyphs;
+	drawing.outline = outline_create(tree, MAX_ROWS);
+	initStringInfo(&drawing.out);
+
+	append_header(&drawing);
+	if (drawing.outline->nrows > 0)
+	{
+		lay_out(&drawing);
+		append_axis(&drawing);
+		for (int i = 0; i < drawing.outline->nrows; i++)
+			append_row(&drawing, i);
+	}
+	if (drawing.outline->more > 0)
+		appendStringInfo(&drawing.out, "%s %s more lines\n", drawing.glyphs->more,
+						 count_text(drawing.outline->more));
+	if (tree->not_shown > 0)
+		appendStringInfo(&drawing.out, "%s %s more attempts\n", drawing.glyphs->more,
+						 count_text(tree->not_shown));
+	append_outcome(&drawing);
+	append_legend(&drawing);
+	drawing.out.data[--drawing.out.len] = '\0';	/* psql ends the line */
+	return drawing.out.data;
+}

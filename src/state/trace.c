@@ -1,0 +1,240 @@
+/*-------------------------------------------------------------------------
+ *
+ * trace.c
+ *	  An execution's rows as pictures need them.
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction and under its snapshot; reads
+ *	  only.  Whoever calls has checked that the caller may see the execution:
+ *	  the statements run as the extension's owner, to whom row-level security
+ *	  does not apply.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "state/trace.h"
+#include "state/private.h"
+
+/* Rows read at once. */
+#define PAGE_ROWS 1000
+
+static const Oid id_types[] = {INT8OID};
+
+static StateStatement read_execution = {
+	"SELECT e.id, e.definition_id, e.workflow, e.version, e.status, e.role,"
+	" pg_catalog.pg_get_userbyid(e.role::pg_catalog.oid)::pg_catalog.text, e.tenant,"
+	" e.created_at, e.started_at, e.completed_at, e.recoveries, e.error_type,"
+	" e.error OPERATOR(pg_catalog.->>) 'step_id',"
+	" pg_catalog.left(e.error OPERATOR(pg_catalog.->>) 'message', 1000),"
+	" pg_catalog.left(e.cancel_reason, 1000)"
+	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
+	1, id_types, NULL
+};
+
+/* From behind a key on; the key's index gives the order and the end of each page. */
+static const Oid page_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, INT4OID};
+static StateStatement read_page = {
+	"SELECT s.scope, s.step_id, s.visit, s.attempt, s.step_type, s.status, s.scope_outcome,"
+	" s.agent_name, s.branch_taken, s.loop_collection_size,"
+	" s.started_at, s.completed_at, s.retry_at, s.error_type,"
+	" pg_catalog.left(s.error OPERATOR(pg_catalog.->>) 'message', 500)"
+	" FROM workflow.step_executions AS s WHERE s.execution_id OPERATOR(pg_catalog.=) $1"
+	" AND ROW(s.scope, s.step_id, s.visit, s.attempt) OPERATOR(pg_catalog.>) ROW($2, $3, $4, $5)"
+	" ORDER BY s.scope USING OPERATOR(pg_catalog.<), s.step_id USING OPERATOR(pg_catalog.<),"
+	" s.visit USING OPERATOR(pg_catalog.<), s.attempt USING OPERATOR(pg_catalog.<)"
+	" LIMIT $6",
+	lengthof(page_types), page_types, NULL
+};
+
+/* What an executor has begun and not committed. */
+static StateStatement read_running = {
+	"SELECT a.scope, a.step_id, a.visit, a.attempt,"
+	" d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id"
+	" OPERATOR(pg_catalog.->>) 'type', 'running'::pg_catalog.text, NULL::pg_catalog.text,"
+	" d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id"
+	" OPERATOR(pg_catalog.->>) 'agent_name', NULL::pg_catalog.text, NULL::pg_catalog.int4,"
+	" a.step_started_at, NULL::pg_catalog.timestamptz, NULL::pg_catalog.timestamptz,"
+	" NULL::pg_catalog.text, NULL::pg_catalog.text"
+	" FROM workflow.executor_slots() AS a"
+	" JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id"
+	" LEFT JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id"
+	" WHERE a.execution_id OPERATOR(pg_catalog.=) $1 AND a.step_id IS NOT NULL"
+	" AND a.step_started_at IS NOT NULL AND a.database OPERATOR(pg_catalog.=)"
+	" (SELECT b.oid FROM pg_catalog.pg_database AS b"
+	"  WHERE b.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"
+	" AND NOT EXISTS (SELECT FROM workflow.step_executions AS s"
+	" WHERE s.execution_id OPERATOR(pg_catalog.=) a.execution_id"
+	" AND s.scope OPERATOR(pg_catalog.=) a.scope AND s.step_id OPERATOR(pg_catalog.=) a.step_id"
+	" AND s.visit OPERATOR(pg_catalog.=) a.visit AND s.attempt OPERATOR(pg_catalog.=) a.attempt)",
+	1, id_types, NULL
+};
+
+/* The newest executions are found from the newest ids back; rows are bounded, too. */
+static const Oid average_types[] = {INT4OID, OIDOID};
+static StateStatement read_averages = {
+	"WITH newest AS MATERIALIZED (SELECT e.id FROM"
+	" (SELECT * FROM workflow.executions ORDER BY id USING OPERATOR(pg_catalog.>) LIMIT 10000) AS e"
+	" WHERE e.definition_id OPERATOR(pg_catalog.=) $1 AND e.started_at IS NOT NULL"
+	" AND (pg_catalog.pg_has_role($2, e.role::pg_catalog.oid, 'USAGE')"
+	"      OR pg_catalog.pg_has_role($2, 'pg_monitor'::pg_catalog.name, 'USAGE'))"
+	" ORDER BY e.id USING OPERATOR(pg_catalog.>) LIMIT 100),"
+	" steps AS (SELECT s.* FROM newest AS n"
+	" JOIN workflow.step_executions AS s ON s.execution_id OPERATOR(pg_catalog.=) n.id"
+	" WHERE s.completed_at IS NOT NULL AND s.status OPERATOR(pg_catalog.<>) 'skipped'::pg_catalog.text"
+	" LIMIT 100000)"
+	" SELECT s.step_id, pg_catalog.count(*),"
+	" pg_catalog.count(*) FILTER (WHERE s.status OPERATOR(pg_catalog.<>) 'completed'::pg_catalog.text),"
+	" pg_catalog.avg(t.ms), pg_catalog.max(t.ms),"
+	" (SELECT pg_catalog.count(*) FROM newest)"
+	" FROM steps AS s, LATERAL (SELECT (1000::pg_catalog.float8 OPERATOR(pg_catalog.*)"
+	" pg_catalog.date_part('epoch', s.completed_at OPERATOR(pg_catalog.-) s.started_at)) AS ms) AS t"
+	" GROUP BY s.step_id",
+	lengthof(average_types), average_types, NULL
+};
+
+/* Column of a row as a time, 0 for null. */
+static TimestampTz
+column_time(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = state_column(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+bool
+trace_execution(int64 id, TraceExecution *execution)
+{
+	Datum		value = Int64GetDatum(id);
+	bool		found;
+	bool		isnull;
+
+	found = state_query(&read_execution, &value, NULL, true, 1) > 0;
+	if (found)
+	{
+		execution->id = state_column_int64(0, 1);
+		execution->definition_id = state_column_int32(0, 2);
+		execution->workflow = state_column_text(0, 3);
+		execution->version = state_column_int32(0, 4);
+		execution->status = execution_status_from_name(state_column_text(0, 5));
+		execution->role = DatumGetObjectId(state_column(0, 6, &isnull));
+		execution->role_name = state_column_text(0, 7);
+		execution->tenant = state_column_text(0, 8);
+		execution->created_at = column_time(0, 9);
+		execution->started_at = column_time(0, 10);
+		execution->completed_at = column_time(0, 11);
+		execution->now = execution->completed_at != 0 ?
+			execution->completed_at : GetCurrentTimestamp();
+		execution->recoveries = state_column_int32(0, 12);
+		execution->error_type = state_column_text(0, 13);
+		execution->error_step = state_column_text(0, 14);
+		execution->error_message = state_column_text(0, 15);
+		execution->cancel_reason = state_column_text(0, 16);
+	}
+	state_done();
+	return found;
+}
+
+/*
+ * Hand over the rows of the statement just run.  Returns the last one's key.
+ */
+static void
+hand_over(uint64 nrows, TraceRowFunction function, void *context, TraceRow *row)
+{
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		bool		isnull;
+
+		row->scope = state_column_text(i, 1);
+		row->step_id = state_column_text(i, 2);
+		row->visit = state_column_int32(i, 3);
+		row->attempt = state_column_int32(i, 4);
+		row->type = state_column_text(i, 5);
+		row->status = state_column_text(i, 6);
+		row->scope_outcome = state_column_text(i, 7);
+		row->agent_name = state_column_text(i, 8);
+		row->branch_taken = state_column_text(i, 9);
+		(void) state_column(i, 10, &isnull);
+		row->collection_size = isnull ? -1 : state_column_int32(i, 10);
+		row->started_at = column_time(i, 11);
+		row->completed_at = column_time(i, 12);
+		row->retry_at = column_time(i, 13);
+		row->error_type = state_column_text(i, 14);
+		row->error_message = state_column_text(i, 15);
+		function(context, row);
+	}
+}
+
+void
+trace_walk(int64 id, TraceRowFunction function, void *context)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext pages[2];
+	TraceRow	row = {.scope = "", .step_id = ""};
+	Datum		values[6];
+	uint64		nrows;
+
+	/* Two in turn: the key of a page's last row is needed to read the next. */
+	for (int i = 0; i < 2; i++)
+		pages[i] = AllocSetContextCreate(caller, "workflow trace", ALLOCSET_DEFAULT_SIZES);
+
+	for (int page = 0;; page = !page)
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(pages[page]);
+		MemoryContextSwitchTo(pages[page]);
+		values[0] = Int64GetDatum(id);
+		values[1] = CStringGetTextDatum(row.scope);
+		values[2] = CStringGetTextDatum(row.step_id);
+		values[3] = Int32GetDatum(row.visit);
+		values[4] = Int32GetDatum(row.attempt);
+		values[5] = Int32GetDatum(PAGE_ROWS);
+		nrows = state_query(&read_page, values, NULL, true, 0);
+		hand_over(nrows, function, context, &row);
+		state_done();
+		if (nrows < PAGE_ROWS)
+			break;
+	}
+
+	nrows = state_query(&read_running, values, NULL, true, 0);
+	hand_over(nrows, function, context, &row);
+	state_done();
+
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(pages[0]);
+	MemoryContextDelete(pages[1]);
+}
+
+TraceAverage *
+trace_averages(int definition_id, Oid reader, int *count, int64 *executions)
+{
+	TraceAverage *averages;
+	Datum		values[2];
+	uint64		nrows;
+
+	values[0] = Int32GetDatum(definition_id);
+	values[1] = ObjectIdGetDatum(reader);
+	nrows = state_query(&read_averages, values, NULL, true, 0);
+	averages = palloc(sizeof(TraceAverage) * Max(nrows, 1));
+	*executions = nrows > 0 ? state_column_int64(0, 6) : 0;
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		bool		isnull;
+
+		averages[i].step_id = state_column_text(i, 1);
+		averages[i].attempts = state_column_int64(i, 2);
+		averages[i].failures = state_column_int64(i, 3);
+		averages[i].mean_ms = DatumGetFloat8(state_column(i, 4, &isnull));
+		averages[i].longest_ms = DatumGetFloat8(state_column(i, 5, &isnull));
+	}
+	state_done();
+	*count = (int) nrows;
+	return averages;
+}

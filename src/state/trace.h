@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * trace.h
+ *	  An execution's rows as pictures need them: without payloads, a page at a
+ *	  time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_TRACE_H
+#define PGWF_TRACE_H
+
+#include "state/state.h"
+
+/* An execution.  NULL and 0 stand for SQL null. */
+typedef struct TraceExecution
+{
+	int64		id;
+	int			definition_id;
+	char	   *workflow;
+	int			version;
+	ExecutionStatus status;
+	Oid			role;
+	char	   *role_name;
+	char	   *tenant;
+	TimestampTz created_at;
+	TimestampTz started_at;
+	TimestampTz completed_at;
+	TimestampTz now;			/* of the clock, or completed_at */
+	int			recoveries;
+	char	   *error_type;
+	char	   *error_step;
+	char	   *error_message;
+	char	   *cancel_reason;
+} TraceExecution;
+
+/* One attempt at one step, valid until the function it is handed to returns. */
+typedef struct TraceRow
+{
+	const char *scope;
+	const char *step_id;
+	int			visit;
+	int			attempt;
+	const char *type;
+	const char *status;
+	const char *scope_outcome;	/* NULL: the row did not end its scope */
+	const char *agent_name;
+	const char *branch_taken;
+	int			collection_size;	/* of a loop; -1 = null */
+	TimestampTz started_at;
+	TimestampTz completed_at;
+	TimestampTz retry_at;
+	const char *error_type;
+	const char *error_message;	/* its beginning */
+} TraceRow;
+
+typedef void (*TraceRowFunction) (void *context, const TraceRow *row);
+
+/* Into the current memory context; false when there is no such execution. */
+extern bool trace_execution(int64 id, TraceExecution *execution);
+
+/*
+ * The rows of an execution in the order of their key, that is by scope, step,
+ * visit and attempt; scopes as bytes, so that a scope comes before those in it
+ * and the iterations of a loop are not mixed with each other.  Memory does not
+ * depend on their number.  Then what runs this moment, which has no row yet.
+ */
+extern void trace_walk(int64 id, TraceRowFunction function, void *context);
+
+/* How long a step of a definition took in the newest executions of it. */
+typedef struct TraceAverage
+{
+	char	   *step_id;
+	int64		attempts;
+	int64		failures;
+	double		mean_ms;
+	double		longest_ms;
+} TraceAverage;
+
+/*
+ * Averages of the steps of a definition, from executions that the role may see:
+ * the newest ones, and of those a bounded number of rows.  *executions: of how many.
+ */
+extern TraceAverage *trace_averages(int definition_id, Oid reader, int *count, int64 *executions);
+
+#endif							/* PGWF_TRACE_H */
