@@ -34,6 +34,7 @@ OBJS = \
 	src/api/views.o \
 	src/api/wait.o \
 	src/scheduler/control.o \
+	src/scheduler/departures.o \
 	src/scheduler/endings.o \
 	src/scheduler/joins.o \
 	src/scheduler/launcher.o \
@@ -42,6 +43,7 @@ OBJS = \
 	src/scheduler/recovery.o \
 	src/scheduler/reports.o \
 	src/scheduler/scheduler.o \
+	src/scheduler/stuck.o \
 	src/executor/drive.o \
 	src/executor/executor.o \
 	src/interpreter/bind.o \
@@ -114,6 +116,7 @@ OBJS = \
 	src/shared/settings.o \
 	src/shared/shares.o \
 	src/shared/slots.o \
+	src/shared/trouble.o \
 	src/shared/wake.o \
 	src/shared/worker.o
 # end of OBJS

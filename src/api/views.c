@@ -50,26 +50,6 @@ typedef enum SlotColumn
 	NUM_SLOT_COLUMNS
 } SlotColumn;
 
-static const char *
-slot_state_name(SlotState state)
-{
-	switch (state)
-	{
-		case SLOT_FREE:
-			return "free";
-		case SLOT_STARTING:
-			return "starting";
-		case SLOT_IDLE:
-			return "idle";
-		case SLOT_ASSIGNED:
-			return "assigned";
-		case SLOT_RUNNING:
-			return "running";
-		case SLOT_REPORTED:
-			return "reported";
-	}
-	return "unknown";
-}
 
 /*
  * The part of a slot that is shown, small enough to be copied under a spinlock.
@@ -77,6 +57,8 @@ slot_state_name(SlotState state)
 typedef struct SlotCopy
 {
 	SlotState	state;
+	SlotTrouble trouble;
+	bool		leaving;
 	Oid			database;
 	Oid			role;
 	pid_t		pid;
@@ -87,11 +69,38 @@ typedef struct SlotCopy
 	Progress	progress;
 } SlotCopy;
 
+static const char *
+executor_state_name(const SlotCopy *slot)
+{
+	switch (slot->trouble)
+	{
+		case TROUBLE_STUCK:
+			return "stuck";
+		case TROUBLE_QUARANTINED:
+			return "quarantined";
+		case TROUBLE_NONE:
+			break;
+	}
+	if (slot->leaving)
+		return "draining";
+	switch (slot->state)
+	{
+		case SLOT_STARTING:
+			return "starting";
+		case SLOT_IDLE:
+			return "idle";
+		default:
+			return "busy";
+	}
+}
+
 static void
 copy_slot(Slot *slot, SlotCopy *copy)
 {
 	SpinLockAcquire(&slot->mutex);
 	copy->state = slot->state;
+	copy->trouble = slot->trouble;
+	copy->leaving = slot->exit_requested;
 	copy->database = slot->database;
 	copy->role = slot->role;
 	copy->pid = slot->pid;
@@ -163,7 +172,7 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 		nulls[COLUMN_DATABASE] = false;
 		values[COLUMN_ROLE] = ObjectIdGetDatum(copy.role);
 		nulls[COLUMN_ROLE] = false;
-		values[COLUMN_STATE] = CStringGetTextDatum(slot_state_name(copy.state));
+		values[COLUMN_STATE] = CStringGetTextDatum(executor_state_name(&copy));
 		nulls[COLUMN_STATE] = false;
 		values[COLUMN_ATTACHED_AT] = TimestampTzGetDatum(copy.attached_at);
 		nulls[COLUMN_ATTACHED_AT] = copy.attached_at == 0;

@@ -55,6 +55,7 @@ typedef struct Driver
 	Phase		phase;
 	bool		leaf_done;		/* in this transaction */
 	bool		any_leaf;		/* of this run has run: it may yield */
+	const StuckAttempt *stuck;	/* not to be run again, but recorded; NULL: none */
 
 	/* a failure to be recorded; its context is for the last one */
 	MemoryContext failure_context;
@@ -118,6 +119,7 @@ finish(Driver *driver, bool leaf_pending)
 	PG_END_TRY();
 	MemoryContextSwitchTo(driver->context);
 	RESUME_CANCEL_INTERRUPTS();
+	my_slot->settling = false;
 
 	if (driver->leaf_done)
 	{
@@ -201,6 +203,7 @@ make_thread(Driver *driver)
 		driver->thread = thread_resume(execution, execution->parallel, &driver->reload_scope);
 	else
 		driver->thread = make_first_thread(driver, execution);
+	driver->thread->stuck = driver->stuck;
 	MemoryContextSwitchTo(driver->context);
 	/* a loop can have many of its steps fail at their commit */
 	if (before != NULL)
@@ -223,6 +226,8 @@ show_progress(Thread *thread)
 	progress.visit = leaf->visit;
 	progress.attempt = leaf->attempt;
 	progress.iteration = leaf->iteration;
+	progress.scope_id = thread->top->scope_id;
+	progress.node = leaf->node->index;
 	progress.step_started_at = leaf->started_at;
 	progress.execution_started_at = thread->execution->started_at;
 	slot_set_progress(&progress);
@@ -248,6 +253,7 @@ run_leaf(Driver *driver)
 	Leaf	   *leaf = &thread->leaf;
 	Jsonb	   *result;
 
+	my_slot->settling = false;
 	show_progress(thread);
 	debug_query_string = leaf_text(leaf);
 	pgstat_report_activity(STATE_RUNNING, debug_query_string);
@@ -274,6 +280,7 @@ run_leaf(Driver *driver)
 	result = thread_leaf_output(thread, result);
 
 	/* it has ended: a cancel that comes now has come too late */
+	my_slot->settling = true;
 	leaf_timer_stop();
 	HOLD_CANCEL_INTERRUPTS();
 	QueryCancelPending = false;
@@ -301,6 +308,33 @@ stop_at_leaf(Driver *driver)
 	.message = "not started: the execution was stopped"};
 
 	thread_leaf_failed(driver->thread, STATUS_CANCELLED, &error);
+}
+
+/*
+ * The thread stands at the attempt whose process did not respond: record that.  True
+ * when it did, once in a run.
+ */
+static bool
+fail_stuck_leaf(Driver *driver)
+{
+	Thread	   *thread = driver->thread;
+	Leaf	   *leaf = &thread->leaf;
+	const StuckAttempt *stuck = thread->stuck;
+	bool		stands_there;
+
+	if (stuck == NULL)
+		return false;
+	stands_there = is_stuck_attempt(thread, thread->top, leaf->node, leaf->visit, leaf->attempt);
+	thread->stuck = NULL;
+	driver->stuck = NULL;
+	/* the row may have been written after all, by who was thought to be stuck */
+	if (!stands_there)
+		return false;
+	leaf->executor_pid = stuck->pid;
+	leaf->started_at = stuck->started_at;
+	thread_leaf_failed(thread, STATUS_FAILED, leaf_stuck_error(leaf, stuck));
+	driver->leaf_done = true;
+	return true;
 }
 
 static bool
@@ -372,6 +406,8 @@ drive_thread(Driver *driver)
 						return OUTCOME_YIELDED;
 					begin(driver);
 				}
+				if (fail_stuck_leaf(driver))
+					break;
 				reason = stop_reason(driver);
 				if (is_stop(reason))
 				{
@@ -600,6 +636,8 @@ drive_run(const Run *run, Report *report, MemoryContext context)
 	Driver		driver = {.run = run,.report = report,.context = context};
 
 	memset(report, 0, sizeof(Report));
+	if (run->stuck.execution_id != 0)
+		driver.stuck = &run->stuck;
 	MemoryContextSwitchTo(context);
 	switch (run->kind)
 	{

@@ -6,8 +6,8 @@
  * NOTES
  *	  A dynamic background worker, connected as one role for life.  Between runs
  *	  it sleeps on its latch with no transaction, no snapshot and no lock.  It
- *	  leaves when the scheduler asks it to, which is also how it is recycled after
- *	  many runs or when it has grown.
+ *	  leaves when the scheduler asks it to, or when it has asked itself to: after
+ *	  many runs, or when it has grown.
  *
  *	  Everything a step may have left in the session is discarded before the next
  *	  step runs (see run_sql.h).
@@ -22,19 +22,8 @@
 #include "utils/memutils.h"
 
 #include "executor/drive.h"
-#include "shared/settings.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
-
-/* Has this process done its share, or grown too large? */
-static bool
-wants_recycling(void)
-{
-	if (setting_executor_max_runs > 0 && my_slot->runs_done >= setting_executor_max_runs)
-		return true;
-	return setting_executor_max_memory > 0 &&
-		my_slot->memory_bytes / 1024 > setting_executor_max_memory;
-}
 
 void
 workflow_executor_main(Datum argument pg_attribute_unused())
@@ -72,9 +61,8 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 			drive_run(run, report, context);
 			MemoryContextSwitchTo(TopMemoryContext);
 			MemoryContextReset(context);
-			slot_report(report);
-			if (wants_recycling())
-				my_slot->exit_requested = true;
+			if (!slot_report(report))
+				break;			/* written off: its successor does the rest */
 		}
 	}
 	pgstat_report_stat(true);

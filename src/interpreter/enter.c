@@ -295,6 +295,19 @@ run_terminal(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	}
 }
 
+/* Is it the attempt whose process did not respond?  Then it has begun, whatever the time. */
+bool
+is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node, int visit, int attempt)
+{
+	const StuckAttempt *stuck = thread->stuck;
+
+	return stuck != NULL && stuck->execution_id == thread->execution->id &&
+		stuck->node == node->index && stuck->visit == visit &&
+		stuck->attempt == attempt && stuck->scope.depth == frame->scope_id.depth &&
+		memcmp(stuck->scope.level, frame->scope_id.level,
+			   stuck->scope.depth * sizeof(ScopeLevel)) == 0;
+}
+
 /*
  * Take the step the frame stands at.  again: it has ended, or a scope was
  * opened; the thread goes on.
@@ -311,7 +324,8 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 	if (again_after_failure)
 		row->attempt = frame->next_attempt;
 	frame->next_attempt = 0;
-	if (frame->deadline != DT_NOEND && row->started_at >= frame->deadline)
+	if (frame->deadline != DT_NOEND && row->started_at >= frame->deadline &&
+		!is_stuck_attempt(thread, frame, node, visit, row->attempt))
 	{
 		StepError	error = {"Timeout", "not started: the time for its scope was over",
 		.sqlerrcode = ERRCODE_QUERY_CANCELED};

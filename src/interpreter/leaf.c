@@ -21,7 +21,7 @@
 
 #include "interpreter/leaf.h"
 #include "shared/compat.h"
-#include "shared/settings.h"
+#include "shared/slots.h"
 
 static TimeoutId leaf_timer = USER_TIMEOUT;
 static bool timer_registered = false;
@@ -30,20 +30,17 @@ static TimestampTz timer_deadline = DT_NOEND;
 static volatile sig_atomic_t timer_fired = false;
 
 /*
- * The first time it cancels the statement.  In a worker it comes again after
- * workflow.cancel_grace: a statement that has swallowed the cancel takes its
- * process along.
+ * Cancel the statement.  In an executor the scheduler is told: it sees to it that a
+ * statement that swallows the cancel ends all the same.
  */
 static void
 leaf_timer_handler(void)
 {
-	kill(MyProcPid, timer_fired ? SIGTERM : SIGINT);
 	timer_fired = true;
+	slot_note_interrupt();
+	kill(MyProcPid, SIGINT);
 }
 
-/*
- * Set the timer.  In a worker it comes again, see above.
- */
 static void
 arm(TimestampTz deadline)
 {
@@ -56,10 +53,7 @@ arm(TimestampTz deadline)
 		leaf_timer = RegisterTimeout(USER_TIMEOUT, leaf_timer_handler);
 		timer_registered = true;
 	}
-	if (compat_is_background_worker())
-		enable_timeout_every(leaf_timer, deadline, Max(setting_cancel_grace, 1));
-	else
-		enable_timeout_at(leaf_timer, deadline);
+	enable_timeout_at(leaf_timer, deadline);
 }
 
 static void
@@ -74,6 +68,7 @@ void
 leaf_timer_start(TimestampTz deadline)
 {
 	timer_fired = false;
+	slot_forget_interrupt();
 	arm(deadline);
 }
 
@@ -81,6 +76,7 @@ bool
 leaf_timer_stop(void)
 {
 	disarm();
+	slot_forget_interrupt();
 	if (compat_is_background_worker())
 		disable_timeout(STATEMENT_TIMEOUT, false);
 	return timer_fired;
@@ -96,7 +92,8 @@ leaf_timer_enter(LeafTimer *outer, TimestampTz deadline)
 	outer->inner_deadline = deadline;
 	if (outer->armed)
 		deadline = Min(deadline, outer->deadline);
-	leaf_timer_start(deadline);
+	timer_fired = false;
+	arm(deadline);
 }
 
 bool
@@ -109,15 +106,17 @@ leaf_timer_leave(const LeafTimer *outer)
 	fired = timer_fired;
 	inner = fired && (!outer->armed || outer->inner_deadline < outer->deadline);
 	timer_fired = outer->fired || (fired && !inner);
+	if (!timer_fired)
+		slot_forget_interrupt();
 	if (!outer->armed)
 		return inner;
 	if (!timer_fired)
 		arm(outer->deadline);
-	else if (compat_is_background_worker())
+	else
 	{
-		/* it was told; if it does not listen, the next time is the last */
-		arm(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Max(setting_cancel_grace, 1)));
+		/* it was told; if it does not listen, the scheduler will notice */
 		timer_deadline = outer->deadline;
+		timer_armed = true;
 	}
 	return inner;
 }
@@ -147,6 +146,21 @@ leaf_timeout_error(const Leaf *leaf)
 	result->message = psprintf("step \"%s\" was cancelled after %ld.%03ld s: its time was over",
 							   leaf->node->id, elapsed / 1000, elapsed % 1000);
 	result->hint = "See \"timeout_seconds\" of the step and of what is around it.";
+	return result;
+}
+
+StepError *
+leaf_stuck_error(const Leaf *leaf, const StuckAttempt *stuck)
+{
+	StepError  *result = palloc0(sizeof(StepError));
+
+	result->type = "ExecutionStuck";
+	result->message = psprintf("step \"%s\" did not respond to cancellation within %d ms",
+							   leaf->node->id, stuck->grace_ms);
+	result->detail = psprintf("It had run for " INT64_FORMAT ".%03d s in the executor with PID %d, which %s.",
+							  stuck->elapsed_ms / 1000, (int) (stuck->elapsed_ms % 1000), stuck->pid,
+							  stuck->quarantined ? "ignores SIGTERM, too, and is quarantined" : "was terminated");
+	result->hint = "See \"workflow.cancel_grace\" and workflow.executor_history.";
 	return result;
 }
 

@@ -36,6 +36,8 @@ extern bool leaf_timer_leave(const LeafTimer *outer);
 extern StepError *leaf_error(const Leaf *leaf, const ErrorData *error);
 /* The error of a step whose time was over. */
 extern StepError *leaf_timeout_error(const Leaf *leaf);
+/* The error of a step whose process did not respond to being cancelled. */
+extern StepError *leaf_stuck_error(const Leaf *leaf, const StuckAttempt *stuck);
 /* True for the fence: another process has recorded this attempt. */
 extern bool error_is_fence(const ErrorData *error);
 

@@ -660,6 +660,7 @@ leaf_row(Thread *thread)
 	row->started_at = leaf->started_at;
 	row->input = leaf->input;
 	row->agent_name = leaf->agent_name;
+	row->executor_pid = leaf->executor_pid;
 	return row;
 }
 
@@ -709,7 +710,7 @@ thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
 
 	thread->step_context = 1 - thread->step_context;
 	oldcontext = MemoryContextSwitchTo(step_context(thread));
-	if (leaf->is_condition && status == STATUS_FAILED)
+	if (leaf->is_condition && status == STATUS_FAILED && leaf->executor_pid == 0)
 	{
 		/* a condition that cannot be evaluated is false, and says why */
 		if (leaf->node->type == STEP_LOOP)

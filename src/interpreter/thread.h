@@ -57,6 +57,7 @@ typedef struct Leaf
 	bool		transaction_none;
 	bool		reshaping;		/* its SQL has run; "output" is being evaluated */
 	Jsonb	   *input;
+	int			executor_pid;	/* that ran it; 0: this process */
 	TimestampTz started_at;
 	TimestampTz deadline;		/* of the step or of a scope around it; DT_NOEND = none */
 } Leaf;
@@ -125,6 +126,7 @@ typedef struct Thread
 	TimestampTz last_time;		/* of a row: strictly increasing within a thread */
 
 	Leaf		leaf;
+	const StuckAttempt *stuck;	/* the attempt the thread may stand at that is not to be run again */
 	ForkReport	fork;
 	bool		fork_pending;	/* resumed at a container that has forked */
 
@@ -196,6 +198,7 @@ extern StepError *size_error(const PlanNode *node, Size size);
 extern StepError *mapping_error(const char *what, const EvaluateContext *context);
 
 /* enter.c */
+extern bool is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node, int visit, int attempt);
 extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again);
 
 /* retry.c */

@@ -73,6 +73,7 @@ live_add(const ClaimedExecution *claimed)
 	execution->suspect = (claimed->recoveries >= 2);
 	dlist_init(&execution->ready);
 	dlist_init(&execution->joins);
+	slist_init(&execution->stuck);
 	return execution;
 }
 
@@ -87,6 +88,8 @@ live_remove(LiveExecution *execution)
 		ready_discard(dlist_container(ReadyRun, node, iter.cur));
 	dlist_foreach_modify(iter, &execution->joins)
 		join_free(dlist_container(LiveJoin, node, iter.cur));
+	while (!slist_is_empty(&execution->stuck))
+		pfree(slist_container(StuckEntry, node, slist_pop_head_node(&execution->stuck)));
 	hash_search(executions, &execution->id, HASH_REMOVE, NULL);
 }
 

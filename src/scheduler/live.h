@@ -37,7 +37,15 @@ typedef struct LiveExecution
 	bool		suspect;		/* recovered without progress: tried alone */
 	dlist_head	ready;			/* its ready runs */
 	dlist_head	joins;			/* its open joins */
+	slist_head	stuck;			/* its attempts that did not respond: StuckEntry */
 } LiveExecution;
+
+/* An attempt whose process does not respond; as long as the execution lives. */
+typedef struct StuckEntry
+{
+	slist_node	node;
+	StuckAttempt attempt;
+} StuckEntry;
 
 /* A range of children to hand out. */
 typedef struct ChildRange
@@ -88,6 +96,7 @@ typedef struct ReadyRun
 	int			from;
 	int			to;
 	bool		fresh;
+	const StuckAttempt *stuck;	/* begins by recording that; NULL: none.  The execution's */
 	int			priority;
 	uint64		sequence;
 	TimestampTz queued_at;
@@ -120,6 +129,23 @@ typedef struct PoolExecutor
 	int64		asked_execution;	/* which of several executions, 0: all */
 	TimestampTz since;			/* idle or busy */
 	TimestampTz launched_at;
+	bool		retired;		/* another may take its place: it does not count */
+
+	/* for its history */
+	int			pid;
+	TimestampTz started_at;
+	int64		runs_done;
+	int64		steps_done;
+	int64		peak_memory;
+	ExitReason	exit_reason;
+	ExitRequest request;		/* a session's */
+	TimestampTz draining_since; /* it was asked to leave; 0: it was not */
+	int64		history_id;		/* of its entry; 0: none */
+
+	TimestampTz stuck_at;		/* it does not respond since; 0: it does */
+	bool		quarantined;	/* and was written off */
+	StuckAttempt *stuck;		/* what it does; NULL: not known */
+
 	RunKind		kind;			/* of the run it does */
 	int			nruns;			/* RUN_START: several executions */
 	ReadyRun   *runs[RUN_MAX_EXECUTIONS];
@@ -163,12 +189,34 @@ extern void pool_reap(void);	/* reports and deaths */
 extern void pool_dispatch(void);	/* ready runs to executors */
 extern long pool_next_timeout(TimestampTz now);
 extern int	pool_limit(void);
+extern dlist_head pool_executors;
+extern bool executor_is_idle(const PoolExecutor *executor);
+extern void pool_retire(PoolExecutor *executor);
+extern PoolExecutor *pool_adopt(int slot);
+
+/* --- departures.c: executors that leave, and what is told of them --- */
+extern void executor_note(PoolExecutor *executor, const SlotView *view);
+extern void executor_let_go(PoolExecutor *executor, ExitReason reason);
+extern void executor_asked_to_leave(PoolExecutor *executor, const ExitRequest *request);
+extern void executor_departed(PoolExecutor *executor);
+extern void dismiss_idle_and_old(TimestampTz now);
+extern TimestampTz departures_next(TimestampTz now);
+extern void history_of_stuck(PoolExecutor *executor, const Progress *progress);
+
+/* --- stuck.c: stopping what runs, and what does not stop --- */
+extern void stuck_initialize(void);
+extern void stuck_look(TimestampTz now);
+extern TimestampTz stuck_next(TimestampTz now);
+extern void stuck_now(PoolExecutor *executor);
+extern bool stuck_soon(const PoolExecutor *executor);
+extern void stuck_ended(PoolExecutor *executor);
 extern void pool_stop_execution(LiveExecution *execution, StopReason reason);
 extern void pool_stop_join(LiveJoin *join);
 extern void pool_shorten_ranges(LiveJoin *join);
 
 /* --- reports.c --- */
 extern void run_reported(PoolExecutor *executor, const Report *report);
+extern void settle_others(PoolExecutor *executor, int trouble, const Report *report);
 
 /* --- recovery.c --- */
 extern void recover_all(bool counted);

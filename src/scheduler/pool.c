@@ -42,7 +42,7 @@
 
 static DatabaseEntry *database = NULL;
 static uint32 scheduler_generation;
-static dlist_head executors;
+dlist_head	pool_executors;
 static int	nexecutors = 0;
 static bool exhausted = false;	/* told that there are no workers */
 static TimestampTz launch_retry_at = 0;
@@ -53,7 +53,7 @@ pool_initialize(DatabaseEntry *entry, uint32 generation)
 {
 	database = entry;
 	scheduler_generation = generation;
-	dlist_init(&executors);
+	dlist_init(&pool_executors);
 }
 
 /* Executors this database may have. */
@@ -71,7 +71,7 @@ count_executors(Oid role, bool (*which) (const PoolExecutor *))
 	int			count = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &executors)
+	dlist_foreach(iter, &pool_executors)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
@@ -87,8 +87,8 @@ is_starting(const PoolExecutor *executor)
 	return executor->starting;
 }
 
-static bool
-is_idle(const PoolExecutor *executor)
+bool
+executor_is_idle(const PoolExecutor *executor)
 {
 	return !executor->starting && !executor->busy && !executor->leaving;
 }
@@ -96,7 +96,7 @@ is_idle(const PoolExecutor *executor)
 static bool
 is_staying(const PoolExecutor *executor)
 {
-	return !executor->leaving;
+	return !executor->leaving && !executor->retired;
 }
 
 static PoolExecutor *
@@ -104,11 +104,11 @@ find_idle(Oid role)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &executors)
+	dlist_foreach(iter, &pool_executors)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
-		if (executor->role == role && is_idle(executor))
+		if (executor->role == role && executor_is_idle(executor))
 			return executor;
 	}
 	return NULL;
@@ -116,11 +116,39 @@ find_idle(Oid role)
 
 /* --- reports and deaths --- */
 
+/* Another executor may be started in place of this one, which lives. */
+void
+pool_retire(PoolExecutor *executor)
+{
+	if (executor->retired)
+		return;
+	executor->retired = true;
+	nexecutors--;
+	slot_retire(executor->slot);
+}
+
+/* An executor that a scheduler before this one has left behind. */
+PoolExecutor *
+pool_adopt(int slot)
+{
+	PoolExecutor *executor = MemoryContextAllocZero(live_context, sizeof(PoolExecutor));
+
+	executor->slot = slot;
+	executor->generation = slot_generation(slot);
+	executor->role = registry->slots[slot].role;
+	executor->leaving = true;
+	executor->retired = true;
+	dlist_push_tail(&pool_executors, &executor->node);
+	return executor;
+}
+
 static void
 forget(PoolExecutor *executor)
 {
+	executor_departed(executor);
 	dlist_delete(&executor->node);
-	nexecutors--;
+	if (!executor->retired)
+		nexecutors--;
 	if (executor->handle != NULL)
 		pfree(executor->handle);
 	pfree(executor);
@@ -164,25 +192,31 @@ let_shutdown_arrive(void)
 static bool
 look_at(PoolExecutor *executor)
 {
-	SlotState	state = slot_state(executor->slot, executor->generation);
+	SlotView	view;
 	Report		report;
 	pid_t		pid;
 
-	if (state == SLOT_FREE)
+	slot_look(executor->slot, executor->generation, &view);
+	executor_note(executor, &view);
+	if (view.state == SLOT_FREE)
 	{
 		if (executor->starting)
 			start_failed(executor);
+		else if (executor->stuck_at != 0)
+			stuck_ended(executor);
 		else if (executor->busy)
 		{
 			executor->busy = false;
 			let_shutdown_arrive();
 			run_lost(executor, "the executor ended while it worked");
 		}
+		else if (executor->exit_reason == EXIT_NONE)
+			let_shutdown_arrive();
 		return false;
 	}
 	if (executor->starting)
 	{
-		if (state == SLOT_STARTING)
+		if (view.state == SLOT_STARTING)
 		{
 			if (GetBackgroundWorkerPid(executor->handle, &pid) != BGWH_STOPPED)
 				return true;
@@ -194,7 +228,7 @@ look_at(PoolExecutor *executor)
 		executor->since = GetCurrentTimestamp();
 		role_queue(executor->role)->failed_starts = 0;
 	}
-	if (state == SLOT_REPORTED && executor->busy && slot_take_report(executor->slot, &report))
+	if (view.state == SLOT_REPORTED && executor->busy && slot_take_report(executor->slot, &report))
 	{
 		executor->busy = false;
 		executor->asked_to_yield = false;
@@ -202,6 +236,8 @@ look_at(PoolExecutor *executor)
 		executor->since = GetCurrentTimestamp();
 		run_reported(executor, &report);
 	}
+	if (view.request.reason != EXIT_NONE)
+		executor_asked_to_leave(executor, &view.request);
 	return true;
 }
 
@@ -211,7 +247,7 @@ pool_reap(void)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &executors)
+	dlist_foreach_modify(iter, &pool_executors)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
@@ -280,16 +316,9 @@ launch(Oid role)
 	executor->starting = true;
 	executor->since = now;
 	executor->launched_at = now;
-	dlist_push_tail(&executors, &executor->node);
+	dlist_push_tail(&pool_executors, &executor->node);
 	nexecutors++;
 	return true;
-}
-
-static void
-let_go(PoolExecutor *executor)
-{
-	executor->leaving = true;
-	slot_request_exit(executor->slot);
 }
 
 /* --- dispatch --- */
@@ -337,6 +366,9 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	run.visit = first->visit;
 	run.from = first->from;
 	run.to = first->to;
+	run.stuck.execution_id = 0;
+	if (first->stuck != NULL)
+		run.stuck = *first->stuck;
 	run.stop_on_failure = (first->kind == RUN_CHILDREN && first->join->stop_on_failure);
 
 	if (first->execution->suspect)
@@ -383,7 +415,7 @@ another_suspect_runs(const LiveExecution *execution)
 	TimestampTz now = GetCurrentTimestamp();
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &executors)
+	dlist_foreach(iter, &pool_executors)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
@@ -439,11 +471,13 @@ make_room(TimestampTz now)
 	int			most = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &executors)
+	dlist_foreach(iter, &pool_executors)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 		int			count;
 
+		if (executor->retired)
+			continue;
 		if (executor->leaving)
 		{
 			/* on the way out already, unless its step lasts too long */
@@ -452,9 +486,9 @@ make_room(TimestampTz now)
 				continue;
 			return;
 		}
-		if (is_idle(executor) && role_queue(executor->role)->count == 0)
+		if (executor_is_idle(executor) && role_queue(executor->role)->count == 0)
 		{
-			let_go(executor);
+			executor_let_go(executor, EXIT_ROOM);
 			return;
 		}
 		if (starved == NULL || executor->starting ||
@@ -468,25 +502,7 @@ make_room(TimestampTz now)
 		}
 	}
 	if (victim != NULL)
-		let_go(victim);
-}
-
-/* Who has had nothing to do for long goes home. */
-static void
-dismiss_idle(TimestampTz now)
-{
-	dlist_iter	iter;
-
-	if (setting_executor_idle_timeout <= 0)
-		return;
-	dlist_foreach(iter, &executors)
-	{
-		PoolExecutor *idle = dlist_container(PoolExecutor, node, iter.cur);
-
-		if (is_idle(idle) &&
-			TimestampDifferenceExceeds(idle->since, now, setting_executor_idle_timeout))
-			let_go(idle);
-	}
+		executor_let_go(victim, EXIT_ROOM);
 }
 
 void
@@ -511,7 +527,7 @@ pool_dispatch(void)
 	now = GetCurrentTimestamp();
 	if (ready_total() > 0 && (launch_refused || nexecutors >= pool_limit()))
 		make_room(now);
-	dismiss_idle(now);
+	dismiss_idle_and_old(now);
 }
 
 /* --- giving way --- */
@@ -538,15 +554,15 @@ give_way(TimestampTz now)
 	bool		room = nexecutors < pool_limit();
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &executors)
-		room |= is_idle(dlist_container(PoolExecutor, node, iter.cur));
+	dlist_foreach(iter, &pool_executors)
+		room |= executor_is_idle(dlist_container(PoolExecutor, node, iter.cur));
 
-	dlist_foreach(iter, &executors)
+	dlist_foreach(iter, &pool_executors)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 		TimestampTz until;
 
-		if (!executor->busy || executor->asked_to_yield ||
+		if (!executor->busy || executor->asked_to_yield || executor->stuck_at != 0 ||
 			!(waiting || (room && is_divisible(executor))))
 			continue;
 		until = TimestampTzPlusMilliseconds(executor->since, setting_run_quantum);
@@ -561,47 +577,11 @@ give_way(TimestampTz now)
 	return next;
 }
 
-/*
- * Terminate executors whose step was asked to stop and has not done so for
- * workflow.cancel_grace; returns when to look again.
- */
-static TimestampTz
-end_stubborn(TimestampTz now)
-{
-	TimestampTz next = DT_NOEND;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &executors)
-	{
-		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
-		TimestampTz until;
-		pid_t		pid;
-
-		if (!executor->busy || executor->asked_to_stop == 0)
-			continue;
-		until = TimestampTzPlusMilliseconds(executor->asked_to_stop, setting_cancel_grace);
-		if (until > now)
-		{
-			next = Min(next, until);
-			continue;
-		}
-		executor->asked_to_stop = 0;
-		pid = slot_terminate(executor->slot, executor->asked_execution);
-		if (pid != 0)
-			ereport(LOG,
-					(errmsg("terminated workflow executor with PID %d", (int) pid),
-					 errdetail("Its step did not stop within %d ms of being asked to.",
-							   setting_cancel_grace),
-					 errhint("The setting is \"%s\".", "workflow.cancel_grace")));
-	}
-	return next;
-}
-
 /* Milliseconds until the pool has something to do by itself; -1: never. */
 long
 pool_next_timeout(TimestampTz now)
 {
-	TimestampTz next = Min(give_way(now), end_stubborn(now));
+	TimestampTz next = Min(give_way(now), Min(stuck_next(now), departures_next(now)));
 	dlist_iter	iter;
 
 	if (ready_total() > 0)
@@ -614,79 +594,14 @@ pool_next_timeout(TimestampTz now)
 		else if (ready_best_role(role_is_starved) != NULL)
 			next = Min(next, TimestampTzPlusMilliseconds(now, setting_run_quantum));
 	}
-	dlist_foreach(iter, &executors)
+	dlist_foreach(iter, &pool_executors)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
-		if (is_idle(executor) && setting_executor_idle_timeout > 0)
-			next = Min(next, TimestampTzPlusMilliseconds(executor->since,
-														 setting_executor_idle_timeout));
 		if (ready_total() > 0 && trial_end(executor) > now)
 			next = Min(next, trial_end(executor));
 	}
 	if (next == DT_NOEND)
 		return -1;
 	return Max(1, TimestampDifferenceMilliseconds(now, next) + 1);
-}
-
-/* --- stopping --- */
-
-/* Interrupt an executor.  execution_id: which of several executions, 0: all. */
-static void
-ask_to_stop(PoolExecutor *executor, StopReason reason, int64 execution_id)
-{
-	slot_request_stop(executor->slot, reason, execution_id);
-	if (executor->asked_to_stop != 0 && executor->asked_execution == execution_id)
-		return;
-	executor->asked_to_stop = GetCurrentTimestamp();
-	executor->asked_execution = execution_id;
-}
-
-/* Interrupt all executors that work on an execution. */
-void
-pool_stop_execution(LiveExecution *execution, StopReason reason)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &executors)
-	{
-		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
-
-		for (int i = 0; executor->busy && i < executor->nruns; i++)
-			if (executor->runs[i]->execution == execution)
-				ask_to_stop(executor, reason,
-							executor->kind == RUN_START ? execution->id : 0);
-	}
-}
-
-/* Interrupt the executors that work on children of a join, at any depth. */
-void
-pool_stop_join(LiveJoin *join)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &executors)
-	{
-		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
-
-		if (executor->busy && executor->kind != RUN_START &&
-			join_is_under(executor->runs[0]->join, join))
-			ask_to_stop(executor, STOP_SIBLING, 0);
-	}
-}
-
-/* Have the executors that work on ranges of children begin no further one. */
-void
-pool_shorten_ranges(LiveJoin *join)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &executors)
-	{
-		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
-
-		if (executor->busy && executor->kind == RUN_CHILDREN &&
-			executor->runs[0]->join == join)
-			slot_request_stop(executor->slot, STOP_YIELD, 0);
-	}
 }

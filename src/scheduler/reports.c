@@ -168,6 +168,26 @@ made_progress(const Report *report)
 }
 
 /*
+ * Of a run of fresh executions one is in trouble: those before it are over, those
+ * behind it not begun.  It alone is left in the executor.
+ */
+void
+settle_others(PoolExecutor *executor, int trouble, const Report *report)
+{
+	ReadyRun   *run = executor->runs[trouble];
+	Report		others = *report;
+
+	executor->nruns--;
+	memmove(&executor->runs[trouble], &executor->runs[trouble + 1],
+			(executor->nruns - trouble) * sizeof(ReadyRun *));
+	others.outcome = OUTCOME_DONE;
+	others.handled = trouble;
+	executions_reported(executor, &others);
+	executor->runs[0] = run;
+	executor->nruns = 1;
+}
+
+/*
  * What a report means.  The executor is idle again.
  */
 void
@@ -179,21 +199,7 @@ run_reported(PoolExecutor *executor, const Report *report)
 	if (report->outcome == OUTCOME_ERROR || report->outcome == OUTCOME_LOST)
 	{
 		if (executor->kind == RUN_START)
-		{
-			/* those before the one in trouble are over, those behind it not begun */
-			int			trouble = Max(report->handled - 1, 0);
-			Report		others = *report;
-
-			run = executor->runs[trouble];
-			executor->nruns--;
-			memmove(&executor->runs[trouble], &executor->runs[trouble + 1],
-					(executor->nruns - trouble) * sizeof(ReadyRun *));
-			others.outcome = OUTCOME_DONE;
-			others.handled = trouble;
-			executions_reported(executor, &others);
-			executor->runs[0] = run;
-			executor->nruns = 1;
-		}
+			settle_others(executor, Max(report->handled - 1, 0), report);
 		run_lost(executor, report->outcome == OUTCOME_LOST
 				 ? "another process has recorded its step" : report->error);
 		return;

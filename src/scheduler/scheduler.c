@@ -171,6 +171,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 {
 	WorkerParameters parameters;
 	uint32		wake;
+	TimestampTz gone_by;
 
 	worker_initialize(&parameters);
 	database = scheduler_attach(parameters.database, parameters.generation);
@@ -186,9 +187,11 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 
 	durable_claims_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DURABLE_CLAIMS_MS);
 
-	/* the executors of the scheduler before this one are on their way out */
-	while (database_count_executors(parameters.database) > 0)
+	/* the executors of the scheduler before this one are on their way out; not for ever */
+	gone_by = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_cancel_grace);
+	while (database_count_executors(parameters.database) > 0 && GetCurrentTimestamp() < gone_by)
 		worker_sleep(10, wait_event_scheduler());
+	stuck_initialize();
 
 	while (!setting_enabled)
 		worker_sleep(-1, wait_event_scheduler());
@@ -206,6 +209,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 		pool_reap();
 		if ((wake & WAKE_CONTROL) || next_control_at <= GetCurrentTimestamp())
 			next_control_at = look_for_control();
+		stuck_look(GetCurrentTimestamp());
 		if ((wake & WAKE_PENDING) ||
 			(next_start_at != DT_NOEND && next_start_at <= GetCurrentTimestamp()))
 			look_for_pending = true;

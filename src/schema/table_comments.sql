@@ -67,7 +67,7 @@ COMMENT ON COLUMN workflow.step_executions.completed_at IS 'when it ended; null 
 COMMENT ON COLUMN workflow.step_executions.retry_at IS 'of a failed attempt that another one follows: when that is due; null: none follows';
 COMMENT ON COLUMN workflow.step_executions.visit IS 'how often the step was come to in its scope, from 1; more than 1 on a cycle only';
 COMMENT ON COLUMN workflow.step_executions.attempt IS 'which attempt of the visit, from 1';
-COMMENT ON COLUMN workflow.step_executions.executor_pid IS 'process that wrote the row; of the caller with workflow.execute()';
+COMMENT ON COLUMN workflow.step_executions.executor_pid IS 'process that ran it; of the caller with workflow.execute()';
 COMMENT ON COLUMN workflow.step_executions.loop_iteration_index IS 'index, from 0, of the innermost loop iteration the step ran in';
 COMMENT ON COLUMN workflow.step_executions.loop_collection_size IS 'loops: number of items';
 COMMENT ON COLUMN workflow.step_executions.condition_result IS 'conditionals: what the condition gave; false, with an error in the row, when it could not be evaluated';

@@ -48,7 +48,7 @@ COMMENT ON VIEW workflow.executors IS 'the executors of all databases of the ser
 COMMENT ON COLUMN workflow.executors.pid IS 'process; null while it starts';
 COMMENT ON COLUMN workflow.executors.database IS 'database it is connected to';
 COMMENT ON COLUMN workflow.executors.role IS 'role it is connected as';
-COMMENT ON COLUMN workflow.executors.state IS 'starting, idle, assigned (has been handed a run), running or reported (has ended a run)';
+COMMENT ON COLUMN workflow.executors.state IS 'starting, idle, busy, draining (leaves at the end of its step), stuck (did not stop its step in time, and was sent SIGTERM) or quarantined (ignores that, too, and is written off)';
 COMMENT ON COLUMN workflow.executors.attached_at IS 'when it was ready for its first run';
 COMMENT ON COLUMN workflow.executors.uptime IS 'how long ago that was';
 COMMENT ON COLUMN workflow.executors.runs_done IS 'number of runs it has ended';

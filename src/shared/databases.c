@@ -88,6 +88,7 @@ database_entry(Oid database, bool create)
 	unused->holds = 0;
 	unused->extension_holds = 0;
 	unused->nslots = 0;
+	unused->nretired = 0;
 	unused->waits_until = 0;
 	unused->started_at = 0;
 	unused->next_start = 0;
@@ -99,17 +100,24 @@ database_entry(Oid database, bool create)
 
 /*
  * Number of slots of a database that are not free: executors that live, or that
- * were registered by a living scheduler.
+ * were registered by a living scheduler; without those that are written off.
  */
 int
 database_count_executors(Oid database)
 {
-	DatabaseEntry *entry;
-	int			count;
+	int			count = 0;
 
 	LWLockAcquire(registry->lock, LW_SHARED);
-	entry = database_entry(database, false);
-	count = entry != NULL ? entry->nslots : 0;
+	for (int i = 0; i < registry->nslots; i++)
+	{
+		Slot	   *slot = &registry->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state != SLOT_FREE && slot->database == database &&
+			slot->trouble != TROUBLE_QUARANTINED)
+			count++;
+		SpinLockRelease(&slot->mutex);
+	}
 	LWLockRelease(registry->lock);
 
 	return count;

@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/compat.h"
+#include "shared/settings.h"
 #include "shared/slots.h"
 
 /* Runs between two looks at the memory of the process. */
@@ -142,26 +143,76 @@ slot_take_run(Run *run)
 	return taken;
 }
 
-/* Tell the scheduler how the run ended. */
-void
+/* Has this process done its share, or grown too large? */
+static ExitReason
+recycling_reason(int64 runs, int64 memory)
+{
+	if (setting_executor_max_runs > 0 && runs >= setting_executor_max_runs)
+		return EXIT_RUNS;
+	if (setting_executor_max_memory > 0 && memory / 1024 > setting_executor_max_memory)
+		return EXIT_MEMORY;
+	return EXIT_NONE;
+}
+
+/*
+ * Tell the scheduler how the run ended.  One that has been written off meanwhile has
+ * nothing to tell: its run is another's.
+ */
+bool
 slot_report(const Report *report)
 {
 	int64		memory = my_slot->memory_bytes;
+	ExitReason	recycle;
+	bool		reported = false;
 
 	/* walking all contexts is too much for every run */
 	if (my_slot->runs_done % MEMORY_CHECK_INTERVAL == 0)
 		memory = MemoryContextMemAllocated(TopMemoryContext, true);
+	recycle = recycling_reason(my_slot->runs_done + 1, memory);
 
 	SpinLockAcquire(&my_slot->mutex);
 	Assert(my_slot->state == SLOT_RUNNING);
-	my_slot->report = *report;
-	my_slot->state = SLOT_REPORTED;
-	my_slot->runs_done++;
-	my_slot->memory_bytes = memory;
-	memset(&my_slot->progress, 0, sizeof(Progress));
+	if (my_slot->trouble == TROUBLE_NONE)
+	{
+		my_slot->report = *report;
+		my_slot->state = SLOT_REPORTED;
+		my_slot->runs_done++;
+		my_slot->memory_bytes = memory;
+		my_slot->peak_memory = Max(my_slot->peak_memory, memory);
+		memset(&my_slot->progress, 0, sizeof(Progress));
+		if (recycle != EXIT_NONE && !my_slot->exit_requested)
+		{
+			my_slot->exit_requested = true;
+			my_slot->exit_reason = recycle;
+		}
+		reported = true;
+	}
 	SpinLockRelease(&my_slot->mutex);
 
 	wake_entry(my_database_entry, WAKE_REPORT);
+	return reported;
+}
+
+/*
+ * The time of the step is over, and this process tells itself so: from now on the
+ * scheduler looks whether it listens.  In a signal handler: no lock, nothing that
+ * can fail.
+ */
+void
+slot_note_interrupt(void)
+{
+	if (my_slot == NULL || my_slot->interrupted_at != 0)
+		return;
+	*(volatile TimestampTz *) &my_slot->interrupted_at = GetCurrentTimestamp();
+	wake_entry(my_database_entry, WAKE_REPORT);
+}
+
+/* It has listened. */
+void
+slot_forget_interrupt(void)
+{
+	if (my_slot != NULL && my_slot->interrupted_at != 0)
+		*(volatile TimestampTz *) &my_slot->interrupted_at = 0;
 }
 
 /*

@@ -38,6 +38,9 @@ bool		setting_enabled = true;
 /* An executor that has had nothing to do for this long exits.  0: it never does. */
 int			setting_executor_idle_timeout = 60000;
 
+/* An executor is replaced after this time, at the end of its step.  0: it never is. */
+int			setting_executor_max_age = 3600;
+
 /*
  * An executor whose memory has grown beyond this is replaced when it is done
  * with its run.  0: it never is.
@@ -148,6 +151,12 @@ define_executor_settings(GucContext at_start)
 							&setting_executor_idle_timeout, 60000, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("workflow.executor_max_age",
+							"Time after which an executor is replaced.",
+							"0 never replaces an executor for its age.",
+							&setting_executor_max_age, 3600, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("workflow.executor_max_memory",
 							"Memory use at which an executor is replaced.",
 							"0 never replaces an executor for its memory use.",
@@ -156,7 +165,7 @@ define_executor_settings(GucContext at_start)
 
 	DefineCustomIntVariable("workflow.executor_max_runs",
 							"Number of runs after which an executor is replaced.",
-							"0 never replaces an executor for its age.",
+							"0 never replaces an executor for its runs.",
 							&setting_executor_max_runs, 10000, 0, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 

@@ -13,6 +13,7 @@
 extern int	setting_cancel_grace;	/* workflow.cancel_grace, ms, 10 s, SIGHUP */
 extern bool setting_enabled;	/* workflow.enabled, on, SUSET: off keeps this database's executions queued */
 extern int	setting_executor_idle_timeout;	/* workflow.executor_idle_timeout, ms, 60 s, 0 = never, SIGHUP */
+extern int	setting_executor_max_age;	/* workflow.executor_max_age, s, 1 h, 0 = never, SIGHUP */
 extern int	setting_executor_max_memory;	/* workflow.executor_max_memory, kB, 256 MB, 0 = never, SIGHUP */
 extern int	setting_executor_max_runs;	/* workflow.executor_max_runs, 10000, 0 = never, SIGHUP */
 extern int	setting_max_databases;	/* workflow.max_databases, 64, POSTMASTER */

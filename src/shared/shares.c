@@ -29,6 +29,7 @@
 
 #include "utils/timestamp.h"
 
+#include "shared/settings.h"
 #include "shared/slots.h"
 
 /* For how long a slot that became free is kept for those that wait. */
@@ -38,6 +39,13 @@
 #define SPARE_AFTER_MS 1000
 
 static bool ask_idle_executor_to_leave(const DatabaseEntry *for_entry);
+
+/* Executors that are stuck or retired do not count: others have been started in their place. */
+int
+share_of(const DatabaseEntry *entry)
+{
+	return entry->nslots - entry->nretired;
+}
 
 /* Note that a database wants a slot and there is none; make room if that is fair. */
 void
@@ -54,7 +62,7 @@ share_wait_for_slot(DatabaseEntry *entry)
 		{
 			DatabaseEntry *other = &registry->databases[i];
 
-			if (other != entry && other->nslots > 0)
+			if (other != entry && share_of(other) > 0)
 				wake_entry(other, WAKE_REPORT);
 		}
 }
@@ -111,17 +119,17 @@ share_is_exceeded(const DatabaseEntry *entry, int nslots)
 
 		if (other->waits_until != 0 && other->waits_until < now)
 			share_stop_waiting(other);
-		if (other->nslots > 0 || other->waits_until != 0)
+		if (share_of(other) > 0 || other->waits_until != 0)
 			nsharing++;
 		if (other != entry && other->waits_until != 0)
 		{
 			somebody_waits = true;
-			if (other->nslots == 0)
+			if (share_of(other) == 0)
 				return true;
 		}
 	}
 
-	return somebody_waits && nslots > Max(1, registry->nslots / nsharing);
+	return somebody_waits && nslots > Max(1, setting_max_executors / nsharing);
 }
 
 /*
@@ -137,7 +145,7 @@ slots_are_wanted_elsewhere(void)
 		return false;
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-	result = share_is_exceeded(my_database_entry, my_database_entry->nslots);
+	result = share_is_exceeded(my_database_entry, share_of(my_database_entry));
 	LWLockRelease(registry->lock);
 
 	return result;
@@ -177,13 +185,14 @@ ask_idle_executor_to_leave(const DatabaseEntry *for_entry)
 
 		if (entry == NULL || entry == for_entry)
 			continue;
-		exceeded = share_is_exceeded(entry, entry->nslots);
+		exceeded = share_is_exceeded(entry, share_of(entry));
 
 		SpinLockAcquire(&slot->mutex);
 		if (slot->state == SLOT_IDLE && !slot->exit_requested &&
 			(exceeded || slot->idle_since < spare_since))
 		{
 			slot->exit_requested = true;
+			slot->exit_reason = EXIT_ROOM;
 			pgprocno = slot->pgprocno;
 		}
 		SpinLockRelease(&slot->mutex);

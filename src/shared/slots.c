@@ -52,7 +52,11 @@ StaticAssertDecl(SCOPE_MAX_DEPTH == PLAN_MAX_NESTING,
 
 Registry   *registry = NULL;
 
+/* At least so many executors can be stuck before there are fewer than workflow.max_executors. */
+#define MIN_RESERVE 4
+
 static Size registry_size(void);
+static int	number_of_slots(void);
 
 /* --- shared memory --- */
 
@@ -102,7 +106,7 @@ slots_init_shmem(void)
 		shared->launcher_pgprocno = -1;
 		shared->orderly_start = was_shut_down();
 		shared->ndatabases = setting_max_databases;
-		shared->nslots = setting_max_executors;
+		shared->nslots = number_of_slots();
 		ConditionVariableInit(&shared->databases_changed);
 		for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
 			ConditionVariableInit(&shared->finished[i]);
@@ -143,15 +147,21 @@ registry_size(void)
 
 	size = add_size(size, MAXALIGN(mul_size(setting_max_databases,
 											sizeof(DatabaseEntry))));
-	size = add_size(size, MAXALIGN(mul_size(setting_max_executors,
-											sizeof(Slot))));
+	size = add_size(size, MAXALIGN(mul_size(number_of_slots(), sizeof(Slot))));
 	return size;
+}
+
+/* Some in reserve for the successors of executors that are stuck or retired. */
+static int
+number_of_slots(void)
+{
+	return setting_max_executors + Max(MIN_RESERVE, setting_max_executors / 4);
 }
 
 /* --- the scheduler's side --- */
 
 /* Whether this process is the scheduler that allocated the slot; spinlock held. */
-static inline bool
+bool
 slot_is_ours(const Slot *slot)
 {
 	return my_database_entry != NULL &&
@@ -168,6 +178,8 @@ void
 slot_clear(Slot *slot, DatabaseEntry *entry)
 {
 	entry->nslots--;
+	if (slot->retired)
+		entry->nretired--;
 	slot->state = SLOT_FREE;
 	slot->generation++;
 	slot->database = InvalidOid;
@@ -176,8 +188,24 @@ slot_clear(Slot *slot, DatabaseEntry *entry)
 	slot->pgprocno = -1;
 	slot->scheduler_generation = 0;
 	slot->exit_requested = false;
+	slot->retired = false;
+	slot->trouble = TROUBLE_NONE;
+	slot->settling = false;
+	slot->interrupted_at = 0;
 	slot->stop = STOP_NONE;
 	memset(&slot->progress, 0, sizeof(Progress));
+}
+
+/* Executors that count, of all databases; registry lock held. */
+static int
+count_active(void)
+{
+	int			count = 0;
+
+	for (int i = 0; i < registry->ndatabases; i++)
+		if (registry->databases[i].state != DATABASE_UNUSED)
+			count += registry->databases[i].nslots - registry->databases[i].nretired;
+	return count;
 }
 
 /*
@@ -190,12 +218,14 @@ slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 {
 	DatabaseEntry *entry = my_database_entry;
 	bool		give_way;
+	bool		full;
 	int			result = -1;
 
 	Assert(entry != NULL && entry->database == database);
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-	give_way = entry->nslots > 0 && share_is_exceeded(entry, entry->nslots + 1);
-	for (int i = 0; i < registry->nslots && result < 0 && !give_way; i++)
+	full = count_active() >= setting_max_executors;
+	give_way = share_of(entry) > 0 && share_is_exceeded(entry, share_of(entry) + 1);
+	for (int i = 0; i < registry->nslots && result < 0 && !give_way && !full; i++)
 	{
 		Slot	   *slot = &registry->slots[i];
 
@@ -211,6 +241,9 @@ slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 			slot->runs_done = 0;
 			slot->steps_done = 0;
 			slot->memory_bytes = 0;
+			slot->peak_memory = 0;
+			slot->exit_reason = EXIT_NONE;
+			memset(&slot->request, 0, sizeof(ExitRequest));
 			result = i;
 		}
 		SpinLockRelease(&slot->mutex);
@@ -242,20 +275,27 @@ slot_generation(int slot_number)
 }
 
 /*
- * The state of the executor that was given this generation of the slot;
- * SLOT_FREE when it is gone, whoever may have the slot now.
+ * Look at the executor that was given this generation of the slot.  When it is gone
+ * its last words are there until somebody else is given the slot.
  */
-SlotState
-slot_state(int slot_number, uint32 generation)
+void
+slot_look(int slot_number, uint32 generation, SlotView *view)
 {
 	Slot	   *slot = &registry->slots[slot_number];
-	SlotState	state;
+	bool		alive;
 
 	SpinLockAcquire(&slot->mutex);
-	state = slot->generation == generation ? slot->state : SLOT_FREE;
+	alive = slot->generation == generation;
+	view->state = alive ? slot->state : SLOT_FREE;
+	view->last_words = alive || slot->generation == generation + 1;
+	view->pid = slot->pid;
+	view->attached_at = slot->attached_at;
+	view->exit_reason = slot->exit_reason;
+	view->request = slot->request;
+	view->runs_done = slot->runs_done;
+	view->steps_done = slot->steps_done;
+	view->peak_memory = slot->peak_memory;
 	SpinLockRelease(&slot->mutex);
-
-	return state;
 }
 
 /*
@@ -367,29 +407,10 @@ slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
 }
 
 /*
- * Terminate the executor if it still works on the execution, 0: on any, that it
- * was asked to stop.  Returns its pid then, else 0.
+ * Ask the executor to exit as soon as it is idle.  The first reason stays.
  */
-pid_t
-slot_terminate(int slot_number, int64 execution_id)
-{
-	Slot	   *slot = &registry->slots[slot_number];
-	pid_t		pid = 0;
-
-	SpinLockAcquire(&slot->mutex);
-	if (slot_is_ours(slot) && slot->state == SLOT_RUNNING &&
-		(execution_id == 0 || slot->progress.execution_id == execution_id))
-		pid = slot->pid;
-	SpinLockRelease(&slot->mutex);
-
-	if (pid != 0)
-		kill(pid, SIGTERM);
-	return pid;
-}
-
-/* Ask the executor to exit as soon as it is idle. */
 void
-slot_request_exit(int slot_number)
+slot_request_exit(int slot_number, ExitReason reason)
 {
 	Slot	   *slot = &registry->slots[slot_number];
 	int			pgprocno = -1;
@@ -398,6 +419,8 @@ slot_request_exit(int slot_number)
 	if (slot_is_ours(slot))
 	{
 		slot->exit_requested = true;
+		if (slot->exit_reason == EXIT_NONE)
+			slot->exit_reason = reason;
 		pgprocno = slot->pgprocno;
 	}
 	SpinLockRelease(&slot->mutex);
@@ -424,7 +447,11 @@ slot_take_report(int slot_number, Report *report)
 	{
 		*report = slot->report;
 		slot->stop = STOP_NONE;
-		slot->exit_requested |= give_way;
+		if (give_way && !slot->exit_requested)
+		{
+			slot->exit_requested = true;
+			slot->exit_reason = EXIT_ROOM;
+		}
 		slot->idle_since = now;
 		slot->state = SLOT_IDLE;
 		if (slot->exit_requested)

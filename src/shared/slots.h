@@ -53,6 +53,24 @@ typedef enum RunKind
 
 #define RUN_MAX_EXECUTIONS 64
 
+/*
+ * An attempt at a step whose process did not respond to being cancelled.  The first
+ * five say which attempt it is, exactly.
+ */
+typedef struct StuckAttempt
+{
+	int64		execution_id;	/* 0: none */
+	ScopeId		scope;
+	int			node;
+	int			visit;
+	int			attempt;
+	int			pid;			/* of the executor */
+	bool		quarantined;	/* which ignores SIGTERM, too */
+	int			grace_ms;		/* the time it was given */
+	int64		elapsed_ms;		/* since the attempt began */
+	TimestampTz started_at;
+} StuckAttempt;
+
 typedef struct Run
 {
 	RunKind		kind;
@@ -66,6 +84,7 @@ typedef struct Run
 	int			from;
 	int			to;
 	bool		stop_on_failure;	/* RUN_CHILDREN: do not start another after a failed one */
+	StuckAttempt stuck;			/* not to be run again, but recorded as stuck */
 } Run;
 
 typedef enum RunOutcome
@@ -134,6 +153,9 @@ typedef struct Progress
 	int			iteration;		/* -1 = none */
 	TimestampTz step_started_at;
 	TimestampTz execution_started_at;
+	/* the exact name of the attempt */
+	ScopeId		scope_id;
+	int			node;
 } Progress;
 
 typedef enum SlotState
@@ -146,6 +168,36 @@ typedef enum SlotState
 	SLOT_REPORTED
 } SlotState;
 
+/* Why an executor is to leave. */
+typedef enum ExitReason
+{
+	EXIT_NONE,
+	EXIT_IDLE,					/* nothing to do for workflow.executor_idle_timeout */
+	EXIT_RUNS,					/* workflow.executor_max_runs */
+	EXIT_MEMORY,				/* workflow.executor_max_memory */
+	EXIT_AGE,					/* workflow.executor_max_age */
+	EXIT_DRAIN,					/* somebody asked for it */
+	EXIT_RECYCLE,				/* the same, to be replaced at once */
+	EXIT_ROOM					/* its slot is needed for another role or database */
+} ExitReason;
+
+/* An executor that does not respond. */
+typedef enum SlotTrouble
+{
+	TROUBLE_NONE,
+	TROUBLE_STUCK,				/* it swallowed a cancel, and was sent SIGTERM */
+	TROUBLE_QUARANTINED			/* it ignored that, too: written off until it dies */
+} SlotTrouble;
+
+/* What a session wants of an executor. */
+typedef struct ExitRequest
+{
+	ExitReason	reason;			/* EXIT_NONE: nothing; EXIT_DRAIN, EXIT_RECYCLE */
+	Oid			requested_by;
+	TimestampTz requested_at;
+	char		text[128];		/* clipped */
+} ExitRequest;
+
 typedef struct Slot
 {
 	slock_t		mutex;
@@ -157,6 +209,10 @@ typedef struct Slot
 	int			pgprocno;
 	uint32		scheduler_generation;	/* of the scheduler that started it */
 	bool		exit_requested; /* leave when idle */
+	ExitReason	exit_reason;	/* why; EXIT_NONE: not requested */
+	ExitRequest request;		/* of a session, for the scheduler */
+	SlotTrouble trouble;
+	bool		retired;		/* it does not count: another may be started in its place */
 	StopReason	stop;			/* for the present run */
 	int64		stop_execution; /* of a run of several executions: the one that is to stop; 0 = all */
 	Run			run;
@@ -167,7 +223,26 @@ typedef struct Slot
 	int64		runs_done;
 	int64		steps_done;
 	int64		memory_bytes;	/* at the end of the last run */
+	int64		peak_memory;
+
+	/* the executor's alone, written without the lock */
+	bool		settling;		/* the step's SQL has ended, and what follows is not committed */
+	TimestampTz interrupted_at; /* its step's time is over, and it has been told; 0: not */
 } Slot;
+
+/* What the scheduler wants to know of a slot at each look. */
+typedef struct SlotView
+{
+	SlotState	state;			/* SLOT_FREE: that executor is gone */
+	bool		last_words;		/* what follows is still there: always, but when somebody else has the slot */
+	pid_t		pid;
+	TimestampTz attached_at;
+	ExitReason	exit_reason;
+	ExitRequest request;
+	int64		runs_done;
+	int64		steps_done;
+	int64		peak_memory;
+} SlotView;
 
 typedef enum DatabaseState
 {
@@ -194,6 +269,7 @@ typedef struct DatabaseEntry
 	int			holds;			/* > 0: no scheduler may run (DROP DATABASE, DROP EXTENSION ...) */
 	int			extension_holds;		/* of those: by sessions that drop or change the extension */
 	int			nslots;			/* slots of this database that are not free */
+	int			nretired;		/* those of them that do not count */
 	TimestampTz waits_until;	/* its scheduler wants a slot: see shares.c; 0 = no */
 	TimestampTz started_at;		/* of the scheduler: when it was registered */
 	TimestampTz next_start;		/* not before, after a failure */
@@ -211,7 +287,7 @@ typedef struct Registry
 	int			launcher_pgprocno;
 	bool		orderly_start;	/* the server was shut down before it started */
 	int			ndatabases;		/* size of the array */
-	int			nslots;
+	int			nslots;			/* size of the array: more than may be in use, since some can be retired */
 	int			nwaiting;		/* databases that wait for a slot */
 	ConditionVariable databases_changed;	/* a scheduler or executor came or went */
 	ConditionVariable finished[NUM_WAIT_CHANNELS];	/* executions ended; channel = id % n */
@@ -278,12 +354,23 @@ extern uint32 scheduler_take_wake(DatabaseEntry *entry);
 /* -1: none free; the scheduler is woken (WAKE_REPORT) when there may be one. */
 extern int	slot_allocate(Oid database, Oid role, uint32 scheduler_generation);
 extern uint32 slot_generation(int slot);	/* to remember after slot_allocate() */
-extern SlotState slot_state(int slot, uint32 generation);	/* SLOT_FREE: that executor is gone */
+extern void slot_look(int slot, uint32 generation, SlotView *view);
 extern void slot_release(int slot); /* its process never came: STARTING -> FREE; else nothing */
 extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED, wakes; false: it has gone */
 extern void slot_request_stop(int slot, StopReason reason, int64 execution_id); /* with SIGINT, except STOP_YIELD; can be repeated */
-extern pid_t slot_terminate(int slot, int64 execution_id);	/* SIGTERM while it works on that; 0: it does not */
-extern void slot_request_exit(int slot);	/* leave when idle */
+extern TimestampTz slot_interrupted_at(int slot);	/* its step's time is over since; 0: not */
+/*
+ * The executor does not respond: mark it, have another take its place, SIGTERM.
+ * False: it does not work on that execution (0: on any) any more.
+ */
+extern bool slot_stuck(int slot, int64 execution_id, Progress *progress, pid_t *pid);
+extern void slot_quarantine(int slot);
+extern bool slot_settling(int slot);
+extern void slot_request_exit(int slot, ExitReason reason); /* leave when idle */
+extern void slot_retire(int slot);	/* another may be started in its place already */
+extern void slot_forget_request(int slot);	/* what a session asked for has been seen */
+/* Quarantined executors of schedulers before this one; returns how many. */
+extern int	slots_adopt(int *slots, int max);
 extern bool slot_take_report(int slot, Report *report); /* REPORTED -> IDLE */
 /* Another database waits for slots that this one should give up (woken: WAKE_REPORT). */
 extern bool slots_are_wanted_elsewhere(void);
@@ -300,18 +387,27 @@ extern void slot_attach(int slot, uint32 generation);
 /* ASSIGNED -> RUNNING; forgets a late cancel of the run before.  The first call
  * is STARTING -> IDLE: a slot that goes from STARTING to FREE never connected. */
 extern bool slot_take_run(Run *run);
-extern void slot_report(const Report *report);	/* RUNNING -> REPORTED, wakes the scheduler */
+/* RUNNING -> REPORTED, wakes the scheduler.  False: it has been written off, and is to exit. */
+extern bool slot_report(const Report *report);
+extern void slot_note_interrupt(void);	/* its own, at the end of a step's time; in a signal handler */
+extern void slot_forget_interrupt(void);
 extern StopReason slot_stop_reason(int64 execution_id);
 extern bool slot_exit_requested(void);
 extern bool slot_may_leave(void);	/* asked to leave, and the last report was taken */
 extern void slot_set_progress(const Progress *progress);	/* NULL: nothing */
 extern Slot *my_slot;
 
+/* --- slots: sessions --- */
+/* Ask an executor of any database to leave; false: it has gone. */
+extern bool slot_ask(int slot, uint32 generation, const ExitRequest *request);
+
 /* --- slots: databases share them (shares.c); registry lock held exclusively --- */
 extern void share_wait_for_slot(DatabaseEntry *entry);
 extern void share_stop_waiting(DatabaseEntry *entry);
 extern void share_slot_freed(void);
 extern bool share_is_exceeded(const DatabaseEntry *entry, int nslots);
+extern int	share_of(const DatabaseEntry *entry);	/* what it has of the slots, as far as they count */
+extern bool slot_is_ours(const Slot *slot);	/* the scheduler's that calls; the slot's lock */
 extern void slot_clear(Slot *slot, DatabaseEntry *entry);	/* and the slot's lock */
 
 /* --- anybody --- */

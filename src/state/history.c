@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -27,7 +28,9 @@ static StateStatement insert_statement = {
 	"INSERT INTO workflow.executor_history (pid, role, started_at, ended_at, reason, runs, steps, peak_memory,"
 	" requested_by, request_reason, draining_since, stuck_at, execution_id, workflow, scope, step_id,"
 	" visit, attempt, elapsed)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, COALESCE("
+	"(SELECT e.workflow FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $13), $14),"
+	" $15, $16, $17, $18,"
 	" pg_catalog.make_interval(secs => $19::pg_catalog.float8 OPERATOR(pg_catalog./) 1000.0::pg_catalog.float8))"
 	" RETURNING id",
 	lengthof(insert_types), insert_types, NULL
@@ -46,10 +49,17 @@ static StateStatement end_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
+static const Oid pids_types[] = {INT4ARRAYOID};
 static StateStatement abandoned_statement = {
 	"UPDATE workflow.executor_history SET ended_at = pg_catalog.clock_timestamp()"
-	" WHERE ended_at IS NULL",
-	0, NULL, NULL
+	" WHERE ended_at IS NULL AND pid OPERATOR(pg_catalog.<>) ALL ($1)",
+	lengthof(pids_types), pids_types, NULL
+};
+
+static const Oid pid_types[] = {INT4OID};
+static StateStatement find_statement = {
+	"SELECT id FROM workflow.executor_history WHERE ended_at IS NULL AND pid OPERATOR(pg_catalog.=) $1",
+	lengthof(pid_types), pid_types, NULL
 };
 
 static const Oid count_types[] = {TEXTOID, TIMESTAMPTZOID};
@@ -136,9 +146,27 @@ executor_history_end(int64 id)
 }
 
 void
-executor_history_close_abandoned(void)
+executor_history_close_abandoned(const int *pids, int npids)
 {
-	state_execute(&abandoned_statement, NULL, NULL);
+	Datum	   *elements = palloc(Max(npids, 1) * sizeof(Datum));
+	Datum		value;
+
+	for (int i = 0; i < npids; i++)
+		elements[i] = Int32GetDatum(pids[i]);
+	value = PointerGetDatum(construct_array(elements, npids, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	state_execute(&abandoned_statement, &value, NULL);
+}
+
+int64
+executor_history_find(int pid)
+{
+	Datum		value = Int32GetDatum(pid);
+	int64		id = 0;
+
+	if (state_query(&find_statement, &value, NULL, true, 1) > 0)
+		id = state_column_int64(0, 1);
+	state_done();
+	return id;
 }
 
 int64

@@ -42,8 +42,10 @@ extern int64 executor_history_insert(const ExecutorRecord *record);
 extern void executor_history_quarantine(int64 id);
 /* The stuck executor of an entry has ended at last. */
 extern void executor_history_end(int64 id);
-/* Those that lived when the scheduler before this one ended. */
-extern void executor_history_close_abandoned(void);
+/* Those that lived when the scheduler before this one ended, but for some processes. */
+extern void executor_history_close_abandoned(const int *pids, int npids);
+/* The entry of a process that was stuck and lives; 0: none. */
+extern int64 executor_history_find(int pid);
 
 /* How many attempts at steps of a workflow got stuck at or after a time. */
 extern int64 executor_history_count_stuck(const char *workflow, TimestampTz since);

@@ -59,17 +59,23 @@ static const Oid insert_types[] = {
 
 static StateTable step_executions = {"step_executions", columns, lengthof(columns), InvalidOid, 0};
 
+#define INSERT_STEP \
+	"INSERT INTO workflow.step_executions" \
+	" (execution_id, started_at, completed_at, retry_at, visit, attempt, executor_pid," \
+	"  loop_iteration_index, loop_collection_size, condition_result, scope, step_id, step_type," \
+	"  status, scope_outcome, on_failure, agent_name, parent_step_id, branch_name, join_policy," \
+	"  loop_execution_mode, condition_expression, branch_taken, error_type, input, output, error," \
+	"  variables)" \
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20," \
+	" $21, $22, $23, $24, $25, $26, $27, $28)"
+
 /* For a table that is not as plain as it was made. */
 static StateStatement insert_statement = {
-	"INSERT INTO workflow.step_executions"
-	" (execution_id, started_at, completed_at, retry_at, visit, attempt, executor_pid,"
-	"  loop_iteration_index, loop_collection_size, condition_result, scope, step_id, step_type,"
-	"  status, scope_outcome, on_failure, agent_name, parent_step_id, branch_name, join_policy,"
-	"  loop_execution_mode, condition_expression, branch_taken, error_type, input, output, error,"
-	"  variables)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,"
-	" $21, $22, $23, $24, $25, $26, $27, $28)",
-	lengthof(insert_types), insert_types, NULL
+	INSERT_STEP, lengthof(insert_types), insert_types, NULL
+};
+
+static StateStatement insert_once_statement = {
+	INSERT_STEP " ON CONFLICT DO NOTHING", lengthof(insert_types), insert_types, NULL
 };
 
 static const Oid close_types[] = {
@@ -318,22 +324,21 @@ set_time(Datum *values, char *nulls, int argument, TimestampTz time)
 		values[argument] = TimestampTzGetDatum(time);
 }
 
-void
-step_insert(const StepRow *row)
+/* The values of a row, in the order of the columns. */
+static void
+set_row(const StepRow *row, Datum *values, char *nulls)
 {
-	Datum		values[lengthof(columns)];
-	char		nulls[lengthof(columns)];
 	int			i = 0;
 
 	StaticAssertStmt(lengthof(columns) == lengthof(insert_types), "a type for each column");
-	memset(nulls, ' ', sizeof(nulls));
+	memset(nulls, ' ', lengthof(columns));
 	values[i++] = Int64GetDatum(row->execution_id);
 	values[i++] = TimestampTzGetDatum(row->started_at);
 	set_time(values, nulls, i++, row->completed_at);
 	set_time(values, nulls, i++, row->retry_at);
 	values[i++] = Int32GetDatum(row->visit);
 	values[i++] = Int32GetDatum(row->attempt);
-	values[i++] = Int32GetDatum(MyProcPid);
+	values[i++] = Int32GetDatum(row->executor_pid != 0 ? row->executor_pid : MyProcPid);
 	set_number(values, nulls, i++, row->loop_iteration_index);
 	set_number(values, nulls, i++, row->loop_collection_size);
 	if (row->condition_result < 0)
@@ -360,9 +365,27 @@ step_insert(const StepRow *row)
 	set_jsonb(values, nulls, i++, row->error);
 	set_jsonb(values, nulls, i++, row->variables);
 	Assert(i == lengthof(columns));
+}
 
+void
+step_insert(const StepRow *row)
+{
+	Datum		values[lengthof(columns)];
+	char		nulls[lengthof(columns)];
+
+	set_row(row, values, nulls);
 	if (!state_insert(&step_executions, values, nulls))
 		state_execute(&insert_statement, values, nulls);
+}
+
+void
+step_insert_once(const StepRow *row)
+{
+	Datum		values[lengthof(columns)];
+	char		nulls[lengthof(columns)];
+
+	set_row(row, values, nulls);
+	state_execute(&insert_once_statement, values, nulls);
 }
 
 void

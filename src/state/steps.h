@@ -61,6 +61,7 @@ typedef struct StepRow
 	TimestampTz started_at;
 	TimestampTz completed_at;	/* 0 = null */
 	TimestampTz retry_at;		/* of a failed attempt: when the next one is due; 0 = null */
+	int			executor_pid;	/* 0: this process */
 
 	/* the journal's */
 	bool		journaled;		/* waits to be written */
@@ -75,6 +76,8 @@ extern const char *scope_outcome_name(ScopeOutcome outcome);
  * ERRCODE_UNIQUE_VIOLATION on table step_executions.
  */
 extern void step_insert(const StepRow *row);
+/* The same, unless it is there. */
+extern void step_insert_once(const StepRow *row);
 /* Write the end of a container; the same error when it is not open any more. */
 extern void step_close(const StepRow *row);
 

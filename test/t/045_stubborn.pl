@@ -47,10 +47,10 @@ $id = $node->safe_psql('postgres', "SELECT workflow.start('sibling')");
 is($node->safe_psql('postgres', "SELECT status FROM workflow.wait($id, '60 s')"),
 	'completed', 'a join does not wait for a stubborn loser');
 
-# a time limit: the step is tried again, and the execution gives up in the end
+# a time limit
 $id = $node->safe_psql('postgres', "SELECT workflow.start('limited')");
 is( $node->safe_psql('postgres', "SELECT status, error_type FROM workflow.wait($id, '60 s')"),
-	'failed|CrashLoop', 'a step that swallows its timeout is terminated');
+	'failed|ExecutionStuck', 'a step that swallows its timeout is terminated');
 
 # others go on
 $id = $node->safe_psql('postgres', "SELECT workflow.start('short')");

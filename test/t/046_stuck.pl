@@ -1,0 +1,207 @@
+# Executors whose step does not end when it is asked to: the attempt is recorded as
+# stuck, the executor replaced, and what ignores SIGTERM, too, is written off.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use lib 't';
+use StuckTest;
+use WorkflowTest;
+
+my $node = workflow_cluster('stuck', 'workflow.cancel_grace = 300ms', 'workflow.max_executors = 2');
+
+install_stubborn($node);
+
+sub define
+{
+	my ($name, $body) = @_;
+
+	$node->safe_psql('postgres', "SELECT workflow.define(\$definition\$$body\$definition\$)");
+	return;
+}
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+sub ended { return query("SELECT status, error_type FROM workflow.wait($_[0], '60 s')"); }
+
+sub row
+{
+	return query("SELECT status, error_type FROM workflow.step_executions WHERE execution_id = $_[0] AND step_id = 's2'");
+}
+
+sub stuck_count { return query("SELECT count(*) FROM workflow.executor_history WHERE execution_id = $_[0]"); }
+
+sub others_run
+{
+	my ($what) = @_;
+
+	is( query(q{SELECT count(*) FROM (SELECT workflow.start('short') FROM generate_series(1, 20)) AS s}), 20, 'twenty others');
+	ok($node->poll_query_until('postgres',
+			q{SELECT bool_and(status = 'completed') FROM workflow.executions WHERE workflow = 'short'}),
+		"others run: $what");
+	return;
+}
+
+my %sql = (
+	endless => 'SELECT endless()',
+	swallow => 'SELECT swallow()',
+	sleep => 'SELECT pg_sleep(3600)',
+	spin => q{SELECT spin('spin')});
+
+for my $kind (sort keys %sql)
+{
+	my $step = qq{"sql": "$sql{$kind}"};
+
+	define("limited_$kind", qq{{"name": "limited_$kind", "steps": [{"id": "s1", "sql": "SELECT 1"},
+		{"id": "s2", $step, "timeout_seconds": 1}, {"id": "s3", "sql": "SELECT 3"}]}});
+	define("free_$kind", qq{{"name": "free_$kind", "steps": [{"id": "s1", "sql": "SELECT 1"},
+		{"id": "s2", $step}, {"id": "s3", "sql": "SELECT 3"}]}});
+}
+
+# --- what responds is not stuck ---
+
+for my $kind ('endless', 'sleep')
+{
+	my $id = query("SELECT workflow.start('limited_$kind')");
+
+	is(ended($id), 'timed_out|Timeout', "$kind: timed out");
+	is(row($id), 'timed_out|Timeout', "$kind: so says its row");
+	$id = query("SELECT workflow.start('free_$kind')");
+	wait_for_spin($node, $id);
+	query("SELECT workflow.cancel($id, 'enough')");
+	is(ended($id), 'cancelled|Cancelled', "$kind: cancelled");
+	is(row($id), 'cancelled|Cancelled', "$kind: so says its row");
+	is(stuck_count($id), 0, "$kind: not stuck");
+}
+
+# --- a block that catches query_canceled in a loop ---
+
+my $id = query("SELECT workflow.start('limited_swallow')");
+is(ended($id), 'failed|ExecutionStuck', 'swallow, time limit: the execution fails');
+is( query(qq{SELECT s.status, s.error_type, s.scope_outcome, s.executor_pid = h.pid, h.workflow, h.step_id, h.visit, h.attempt,
+		h.elapsed BETWEEN '1.2 s' AND '50 s', h.reason, s.error ->> 'message',
+		(s.error ->> 'detail') ~ ('PID ' || h.pid), s.completed_at - s.started_at >= '1.2 s'
+	FROM workflow.step_executions AS s JOIN workflow.executor_history AS h USING (execution_id)
+	WHERE s.execution_id = $id AND s.step_id = 's2'}),
+	'failed|ExecutionStuck|failed|t|limited_swallow|s2|1|1|t|stuck|step "s2" did not respond to cancellation within 300 ms|t|t',
+	'the row and the history say what, how long and who');
+is(query("SELECT recoveries FROM workflow.executions WHERE id = $id"), 0, 'it is no recovery');
+ok($node->poll_query_until('postgres', "SELECT ended_at IS NOT NULL FROM workflow.executor_history WHERE execution_id = $id"),
+	'the executor has ended');
+
+$id = query("SELECT workflow.start('free_swallow')");
+wait_for_spin($node, $id);
+query("SELECT workflow.cancel($id, 'enough')");
+is(ended($id), 'cancelled|Cancelled', 'swallow, cancelled: the execution is');
+is(row($id), 'failed|ExecutionStuck', 'and its step was stuck');
+is(stuck_count($id), 1, 'the history knows it');
+like(slurp_file($node->logfile), qr/terminated workflow executor with PID \d+/, 'the log says so');
+
+# --- what follows: retry, catch, on_failure ---
+
+define('retried', q{{"name": "retried", "steps": [{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 1,
+	"retry": {"errors": ["ExecutionStuck"], "max_retries": 1, "type": "immediate"}}]}});
+define('timeouts', q{{"name": "timeouts", "steps": [{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 1,
+	"retry": {"errors": ["timeout"], "max_retries": 1, "type": "immediate"}}]}});
+define('caught', q{{"name": "caught", "steps": [{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 1,
+	"catch": [{"errors": ["ExecutionStuck"], "next_step": "rescue"}]}, {"id": "rescue", "sql": "SELECT 1"}]}});
+my $retried = query("SELECT workflow.start('retried')");
+my $timeouts = query("SELECT workflow.start('timeouts')");
+my $caught = query("SELECT workflow.start('caught')");
+is(ended($retried), 'failed|ExecutionStuck', 'retried and failed');
+is( query("SELECT string_agg(attempt || ' ' || error_type || ' ' || coalesce(on_failure, '-'), ', ' ORDER BY attempt)
+	FROM workflow.step_executions WHERE execution_id = $retried"),
+	'1 ExecutionStuck retried, 2 ExecutionStuck -', 'a policy that names it covers it');
+is(ended($timeouts), 'failed|ExecutionStuck', 'one for timeouts');
+is(query("SELECT count(*) FROM workflow.step_executions WHERE execution_id = $timeouts"), 1, 'does not');
+is(ended($caught), 'completed|', 'caught');
+
+# --- limits around it ---
+
+define('outer', q{{"name": "outer", "timeout_seconds": 1, "steps": [{"id": "s2", "sql": "SELECT swallow()"}]}});
+$id = query("SELECT workflow.start('outer')");
+is(ended($id), 'timed_out|ExecutionStuck', 'the time of the execution was over');
+is(row($id), 'failed|ExecutionStuck', 'what was stuck is told all the same');
+
+# --- the child of a parallel loop ---
+
+define('items', q{{"name": "items", "steps": [{"id": "each", "type": "loop", "loop_config": {
+	"collection": [1, 2, 3, 4, 5, 6, 7, 8], "execution_mode": "parallel", "on_error": "continue", "loop_body": [
+	{"id": "s2", "type": "sql", "timeout_seconds": 1, "input_mapping": {"n": "${loop.item}"},
+	 "sql": "SELECT CASE WHEN input.n = 3 THEN swallow() END"}]}}]}});
+$id = query("SELECT workflow.start('items')");
+is(ended($id), 'completed|', 'a parallel loop with a stuck item completes');
+is( query("SELECT status, coalesce(error_type, '-'), count(*), string_agg(loop_iteration_index::text, ',') FILTER (WHERE status <> 'completed')
+	FROM workflow.step_executions WHERE execution_id = $id AND step_id = 's2' GROUP BY 1, 2 ORDER BY 1"),
+	"completed|-|7|\nfailed|ExecutionStuck|1|2", 'the other items are not touched');
+
+# cancelled: the row is the scheduler's
+define('items_free', q{{"name": "items_free", "steps": [{"id": "each", "type": "loop", "loop_config": {
+	"collection": [1, 2, 3, 4], "execution_mode": "parallel", "on_error": "continue", "loop_body": [
+	{"id": "s2", "type": "sql", "input_mapping": {"n": "${loop.item}"},
+	 "sql": "SELECT CASE WHEN input.n = 3 THEN swallow() END"}]}}]}});
+$id = query("SELECT workflow.start('items_free')");
+wait_for_endless($node, 'postgres');
+query("SELECT workflow.cancel($id, 'enough')");
+is(ended($id), 'cancelled|Cancelled', 'cancelled with a stuck item');
+is( query("SELECT scope, parent_step_id, loop_iteration_index, status, error_type FROM workflow.step_executions
+	WHERE execution_id = $id AND step_id = 's2' AND loop_iteration_index = 2"),
+	'each[2]|each|2|failed|ExecutionStuck', 'its row is complete');
+
+# --- C code without a look at interrupts ---
+
+$id = query("SELECT workflow.start('limited_spin')");
+is(ended($id), 'failed|ExecutionStuck', 'spin, time limit: the execution fails although the process lives');
+is(query("SELECT state FROM workflow.executors WHERE state IN ('stuck', 'quarantined')"), 'quarantined', 'it is quarantined');
+is( query("SELECT quarantined_at > stuck_at, ended_at IS NULL FROM workflow.executor_history WHERE execution_id = $id"),
+	't|t', 'so says the history');
+like(query("SELECT error ->> 'detail' FROM workflow.step_executions WHERE execution_id = $id AND step_id = 's2'"),
+	qr/quarantined/, 'and the row');
+
+my $cancelled = query("SELECT workflow.start('free_spin')");
+wait_for_spin($node, $cancelled);
+query("SELECT workflow.cancel($cancelled, 'enough')");
+is(ended($cancelled), 'cancelled|Cancelled', 'spin, cancelled: the execution is');
+is(row($cancelled), 'failed|ExecutionStuck', 'and its step was stuck');
+others_run('two processes are quarantined');
+ok(query("SELECT count(*) FILTER (WHERE state = 'quarantined') = 2 AND count(*) FILTER (WHERE state <> 'quarantined') BETWEEN 1 AND 2
+	FROM workflow.executors"), 'both have their successor');
+
+# a new scheduler does not wait for them, and knows them
+my $scheduler = worker_pid($node, 'scheduler', 'postgres');
+query("SELECT pg_terminate_backend($scheduler)");
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity
+	WHERE backend_type = 'pg_workflow scheduler' AND pid <> $scheduler"), 'another scheduler');
+others_run('under a new scheduler');
+is(query("SELECT count(*) FROM workflow.executors WHERE state = 'quarantined'"), 2, 'two are quarantined still');
+is(query("SELECT count(*) FROM workflow.executor_history WHERE ended_at IS NULL"), 2, 'and live');
+let_spin('spin');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM workflow.executors WHERE state = 'quarantined'"),
+	'their slots are free when they have died');
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM workflow.executor_history WHERE ended_at IS NULL'),
+	'and the history says so');
+
+# --- the fence: it comes back after others have gone on ---
+
+query('CREATE TABLE effects (who integer)');
+query('CREATE SEQUENCE attempts');
+define('fenced', q{{"name": "fenced", "steps": [{"id": "s2", "result": "none", "timeout_seconds": 1,
+	"sql": "INSERT INTO effects SELECT pg_backend_pid() FROM deaf('deaf.' || nextval('attempts'))",
+	"retry": {"errors": ["ExecutionStuck"], "max_retries": 1, "type": "immediate"}}]}});
+let_spin('deaf.2');
+$id = query("SELECT workflow.start('fenced')");
+is(ended($id), 'completed|', 'the second attempt succeeds while the first one lives');
+my $deaf = query("SELECT pid FROM workflow.executors WHERE state = 'quarantined'");
+let_spin('deaf.1');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $deaf"), 'the first one has ended');
+is(query("SELECT count(*), bool_and(who <> $deaf) FROM effects"), '1|t', 'it could not commit');
+is( query("SELECT string_agg(attempt || ' ' || status, ', ' ORDER BY attempt) FROM workflow.step_executions WHERE execution_id = $id"),
+	'1 failed, 2 completed', 'its row is what was recorded');
+is(query("SELECT count(*) FROM workflow.executors WHERE state = 'quarantined'"), 0, 'its slot is free');
+others_run('at the end');
+
+$node->stop;
+done_testing();
