@@ -21,6 +21,7 @@ OBJS = \
 	src/pg_workflow.o \
 	src/api/agent.o \
 	src/api/arguments.o \
+	src/api/block.o \
 	src/api/cancel.o \
 	src/api/check.o \
 	src/api/define.o \
@@ -33,6 +34,7 @@ OBJS = \
 	src/api/utility_hook.o \
 	src/api/views.o \
 	src/api/wait.o \
+	src/scheduler/admission.o \
 	src/scheduler/control.o \
 	src/scheduler/departures.o \
 	src/scheduler/endings.o \
@@ -72,8 +74,10 @@ OBJS = \
 	src/pictures/spans.o \
 	src/pictures/timeline.o \
 	src/pictures/words.o \
+	src/state/admission.o \
 	src/state/agents.o \
 	src/state/audit.o \
+	src/state/blocks.o \
 	src/state/claims.o \
 	src/state/definitions.o \
 	src/state/executions.o \
@@ -132,6 +136,7 @@ SCHEMA = \
 	src/schema/executions.sql \
 	src/schema/audit.sql \
 	src/schema/executor_history.sql \
+	src/schema/blocked_workflows.sql \
 	src/schema/extension.sql \
 	src/schema/evaluate.sql \
 	src/schema/views.sql \
@@ -145,6 +150,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 REGRESS = install expression definitions agents start api_errors security run_sql retry prune published helpers sequence parallel fork_join \
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables \
 	deferred notify lifetime \
+	block \
 	catch_as \
 	timeline
 

@@ -29,7 +29,7 @@ extern int	version_argument(FunctionCallInfo fcinfo, int argument);
 
 /* Find a definition or raise an error that names it. */
 extern void require_definition(const char *workflow, int version, Definition *definition);
-/* Same for one that can be started; warns of a deprecated one. */
+/* Same for one that can be started: neither blocked nor a draft; warns of a deprecated one. */
 extern void require_startable(const char *workflow, int version, Definition *definition);
 
 /* --- check.c --- */
@@ -44,6 +44,11 @@ extern char *check_definition(Jsonb *document, ProblemList *problems);
 
 /* The errors among the problems, one per line, for a detail. */
 extern char *problem_details(const ProblemList *problems);
+
+/* --- block.c --- */
+
+/* An error when the workflow is blocked: nothing of it may begin. */
+extern void require_not_blocked(const Definition *definition);
 
 /* --- start.c --- */
 

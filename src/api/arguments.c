@@ -118,6 +118,7 @@ void
 require_startable(const char *workflow, int version, Definition *definition)
 {
 	require_definition(workflow, version, definition);
+	require_not_blocked(definition);
 
 	if (strcmp(definition->status, "active") == 0)
 		return;

@@ -49,7 +49,8 @@ workflow_cancel(PG_FUNCTION_ARGS)
 	if (state.status == EXECUTION_CANCELLING)
 		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
 
-	after = state.status == EXECUTION_PENDING ? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
+	after = state.status == EXECUTION_PENDING || state.status == EXECUTION_BLOCKED
+		? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
 	execution_cancel(id, after == EXECUTION_CANCELLED, caller, reason);
 	audit_execution("cancel", id, reason, state.status, after);
 	if (after == EXECUTION_CANCELLED)

@@ -22,6 +22,7 @@
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
+#include "state/admission.h"
 #include "state/executions.h"
 
 extern PGDLLEXPORT Datum workflow_start(PG_FUNCTION_ARGS);
@@ -67,6 +68,27 @@ require_role_can_run(Oid role)
 }
 
 /*
+ * A workflow whose definition says so refuses what is too many.  Two sessions that
+ * start the last execution at the same time do not see each other here; the
+ * scheduler fails the one that comes second.
+ */
+static void
+refuse_when_full(NewExecution *new)
+{
+	const Definition *definition = new->definition;
+
+	new->counted = definition->refuse_when_full;
+	if (!new->counted || new->has_start_at || execution_exists(new) ||
+		executions_count_active(definition->name, definition->max_running) < definition->max_running)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("workflow \"%s\" has as many executions as it may have", definition->name),
+			 errdetail("WorkflowFull: \"max_running\" is %d.", definition->max_running),
+			 errhint("Start it again when one of them has ended; see \"max_running\" and \"when_full\" of the definition.")));
+}
+
+/*
  * Queue an execution and arrange for the scheduler to be woken at commit.
  */
 static int64
@@ -76,6 +98,7 @@ queue_execution(NewExecution *new)
 	int64		id;
 
 	new->role = GetUserId();
+	refuse_when_full(new);
 	new->parallel = setting_parallel;
 	require_role_can_run(new->role);
 
@@ -95,6 +118,7 @@ start_execution(const Definition *definition, Jsonb *input)
 	memset(&new, 0, sizeof(new));
 	new.definition = definition;
 	new.priority = definition->priority;
+	new.tenant = definition->tenant;
 	new.input = input;
 	return queue_execution(&new);
 }
@@ -134,7 +158,7 @@ workflow_start(PG_FUNCTION_ARGS)
 				 errmsg("priority must be between %d and %d, not %d",
 						-MAX_PRIORITY, MAX_PRIORITY, new.priority)));
 	new.idempotency_key = optional_text_argument(fcinfo, 5);
-	new.tenant = optional_text_argument(fcinfo, 6);
+	new.tenant = PG_ARGISNULL(6) ? definition.tenant : optional_text_argument(fcinfo, 6);
 	require_short(new.idempotency_key, "idempotency_key");
 	require_short(new.tenant, "tenant");
 

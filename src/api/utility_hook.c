@@ -338,7 +338,7 @@ after_utility(Node *statement)
 		case T_TransactionStmt:
 			if (((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
 				wake_scheduler(MyDatabaseId,
-							   WAKE_PENDING | WAKE_CONTROL | WAKE_EXTENSION);
+							   WAKE_PENDING | WAKE_CONTROL | WAKE_EXTENSION | WAKE_ADMISSION);
 			break;
 		default:
 			break;

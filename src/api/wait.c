@@ -35,6 +35,7 @@
 #include "interpreter/evaluate.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
+#include "state/blocks.h"
 #include "state/executions.h"
 
 extern PGDLLEXPORT Datum workflow_wait(PG_FUNCTION_ARGS);
@@ -108,6 +109,19 @@ read_own_execution(int64 id, ExecutionState *state)
 }
 
 /*
+ * An execution that is blocked does not go on before somebody does something about
+ * it.  When that has been done, the scheduler is about to queue it again.
+ */
+static bool
+wait_is_over(const ExecutionState *state)
+{
+	WorkflowBlock block;
+
+	return execution_status_is_final(state->status) ||
+		(state->status == EXECUTION_BLOCKED && block_find(state->workflow, &block));
+}
+
+/*
  * Refuse a wait that nothing could end.
  */
 static void
@@ -163,7 +177,7 @@ workflow_wait(PG_FUNCTION_ARGS)
 		ExecutionState state;
 
 		read_own_execution(id, &state);
-		if (execution_status_is_final(state.status))
+		if (wait_is_over(&state))
 			break;
 		if (deadline == DT_NOEND || GetCurrentTimestamp() < deadline)
 			require_wait_can_end(&state);
@@ -208,6 +222,9 @@ raise_outcome(const ExecutionState *state)
 
 	ereport(ERROR,
 			(errcode(code),
+			 state->status == EXECUTION_BLOCKED ?
+			 errmsg("execution %lld was not run: %s", (long long) state->id,
+					message != NULL ? message : "its workflow is blocked") :
 			 errmsg("execution %lld of workflow \"%s\" ended with status \"%s\"%s%s",
 					(long long) state->id, state->workflow, execution_status_name(state->status),
 					message != NULL ? ": " : "",
@@ -237,7 +254,7 @@ wait_between_transactions(int64 id, TimestampTz deadline, ExecutionState *state)
 		MemoryContextReset(context);
 		ConditionVariablePrepareToSleep(wait_channel(id));
 		read_own_execution(id, state);
-		if (execution_status_is_final(state->status))
+		if (wait_is_over(state))
 			break;
 		if (deadline != DT_NOEND && GetCurrentTimestamp() >= deadline)
 		{

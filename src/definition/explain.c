@@ -372,6 +372,11 @@ plan_explain(const WorkflowPlan *plan)
 		remark(&explainer, "timeout %d s", plan->timeout_seconds);
 	if (plan->priority != 0)
 		remark(&explainer, "priority %d", plan->priority);
+	if (plan->tenant != NULL)
+		remark(&explainer, "tenant %s", plan->tenant);
+	if (plan->max_running > 0)
+		remark(&explainer, "at most %d running%s", plan->max_running,
+			   plan->refuse_when_full ? ", others refused" : "");
 	if (plan->relaxed)
 		remark(&explainer, "durability relaxed");
 	if (plan->notify)

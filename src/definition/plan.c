@@ -59,10 +59,29 @@ build_description(Builder *builder, const Place *place)
 	/* Kept in the document only. */
 	field_of_kind(builder, place, "workflow_id", JSON_STRING);
 	field_of_kind(builder, place, "description", JSON_STRING);
-	field_of_kind(builder, place, "tenant", JSON_STRING);
 	field_of_kind(builder, place, "metadata", JSON_OBJECT);
 	field_of_kind(builder, place, "input_schema", JSON_OBJECT);
-	field_integer(builder, place, "max_running", 1, ANY_INTEGER, 0);
+}
+
+/*
+ * How many executions there may be at one time, and for whom they are.
+ */
+static void
+build_admission(Builder *builder, const Place *place)
+{
+	static const char *const when_full[] = {"queue", "refuse", NULL};
+	WorkflowPlan *plan = builder->plan;
+
+	plan->tenant = field_string(builder, place, "tenant", false);
+	if (plan->tenant != NULL &&
+		(plan->tenant[0] == '\0' || strlen(plan->tenant) > PLAN_MAX_ID_LENGTH))
+		field_error(builder, place, "tenant", NULL, "\"tenant\" must have between 1 and %d bytes",
+					PLAN_MAX_ID_LENGTH);
+	plan->max_running = field_integer(builder, place, "max_running", 1, ANY_INTEGER, 0);
+	plan->refuse_when_full = field_choice(builder, place, "when_full", when_full, 0) == 1;
+	if (plan->refuse_when_full && plan->max_running == 0)
+		field_error(builder, place, "when_full", "Give the number in \"max_running\".",
+					"\"when_full\" means nothing without \"max_running\"");
 }
 
 /*
@@ -77,6 +96,7 @@ build_header(Builder *builder, const Place *place)
 
 	check_fields(builder, place, FIELD_OF_DEFINITION, "a definition");
 	build_description(builder, place);
+	build_admission(builder, place);
 	plan->timeout_seconds = field_integer(builder, place, "timeout_seconds",
 										  1, MAX_TIMEOUT_SECONDS, 0);
 	plan->priority = field_integer(builder, place, "priority",

@@ -242,6 +242,9 @@ typedef struct WorkflowPlan
 	bool		relaxed;		/* durability: relaxed */
 	bool		notify;
 	int			priority;
+	char	   *tenant;			/* NULL = none */
+	int			max_running;	/* 0 = no limit */
+	bool		refuse_when_full;
 	int			max_retry_budget;	/* retries of all steps together; -1 = no limit */
 	bool		assigns_variables;	/* some set step or catch clause does */
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */

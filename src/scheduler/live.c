@@ -71,6 +71,7 @@ live_add(const ClaimedExecution *claimed)
 	execution->running = 0;
 	execution->stopping = STOP_NONE;
 	execution->suspect = (claimed->recoveries >= 2);
+	admission_enter(execution, claimed);
 	dlist_init(&execution->ready);
 	dlist_init(&execution->joins);
 	slist_init(&execution->stuck);
@@ -90,6 +91,7 @@ live_remove(LiveExecution *execution)
 		join_free(dlist_container(LiveJoin, node, iter.cur));
 	while (!slist_is_empty(&execution->stuck))
 		pfree(slist_container(StuckEntry, node, slist_pop_head_node(&execution->stuck)));
+	admission_leave(execution);
 	hash_search(executions, &execution->id, HASH_REMOVE, NULL);
 }
 

@@ -25,6 +25,9 @@
  */
 #define SKIPPED_RETRY_MS 200
 
+/* What a limit counts: admission.c */
+typedef struct Limited Limited;
+
 /* An execution that is not over. */
 typedef struct LiveExecution
 {
@@ -35,6 +38,8 @@ typedef struct LiveExecution
 	int			running;		/* runs in executors */
 	StopReason	stopping;		/* nothing new is dispatched; finalised when running is 0 */
 	bool		suspect;		/* recovered without progress: tried alone */
+	Limited    *workflow;		/* it counts for these */
+	Limited    *tenant;			/* NULL: none */
 	dlist_head	ready;			/* its ready runs */
 	dlist_head	joins;			/* its open joins */
 	slist_head	stuck;			/* its attempts that did not respond: StuckEntry */
@@ -232,6 +237,19 @@ extern void execution_over(LiveExecution *execution);
 extern void execution_give_up(LiveExecution *execution, const char *error_type,
 							  const char *message, const char *detail);
 extern void give_up_for_role(LiveExecution *execution, const char *reason);
+
+/* --- admission.c: what may run --- */
+extern void admission_initialize(void);
+extern void admission_recover(void);	/* groups of executions that wait */
+extern void admission_enter(LiveExecution *execution, const ClaimedExecution *claimed);
+extern void admission_leave(LiveExecution *execution);
+extern int	admission_room(void);
+extern int	admission_claim_queue(int wanted, ClaimedExecution *admitted, bool *left);
+extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
+extern void admission_committed(void);
+extern TimestampTz admission_changed(void);
+extern bool admission_is_due(void);
+extern TimestampTz admission_next(TimestampTz now, bool queued);
 
 /* --- control.c: what sessions want --- */
 extern TimestampTz look_for_control(void);

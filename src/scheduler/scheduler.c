@@ -45,6 +45,7 @@ static bool look_for_pending = true;
 static TimestampTz next_start_at = DT_NOEND;
 static TimestampTz durable_claims_until;
 static TimestampTz next_unpark_at = DT_NOEND;
+static TimestampTz next_admission_at = DT_NOBEGIN;	/* once at the start */
 static TimestampTz next_control_at = DT_NOBEGIN;	/* once at the start */
 
 /* --- transactions --- */
@@ -76,39 +77,52 @@ scheduler_commit(bool durable)
 /* --- work --- */
 
 /*
- * Claim pending executions, as many as will soon find an executor.  Roles change
- * after start(): those that cannot connect any more are not given to an executor
- * that connected in time.
+ * Claim pending executions, as many as will soon find an executor.  Those that wait
+ * for room under a limit and those in the queue take turns.  Roles change after
+ * start(): those that cannot connect any more are not given to an executor that
+ * connected in time.
  */
 static void
 look_for_work(void)
 {
+	static bool groups_turn = false;
 	int			window = pool_limit() * RUN_MAX_EXECUTIONS;
 	int			wanted = window - ready_total();
+	bool		groups = admission_is_due();
 	ClaimedExecution *claimed;
 	char	  **reasons;
-	int			count;
+	int			count = 0;
 
-	if (!look_for_pending || !setting_enabled || wanted < window / 2)
+	if (!(look_for_pending || groups) || !setting_enabled || wanted < window / 2 ||
+		admission_room() == 0)
 		return;
+	wanted = Min(wanted, admission_room());
+	claimed = palloc((wanted + 1) * 2 * sizeof(ClaimedExecution));
 	scheduler_begin();
-	count = executions_claim(wanted, &claimed);
+	if (groups)
+	{
+		groups_turn = !groups_turn;
+		count = admission_claim_waiting((wanted + groups_turn) / 2, claimed);
+	}
+	if (look_for_pending)
+	{
+		count += admission_claim_queue(Min(wanted, admission_room()), claimed + count,
+									   &look_for_pending);
+		next_start_at = executions_next_start();
+		if (!look_for_pending && executions_pending_left())
+			next_start_at = Min(next_start_at,
+								TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+	}
 	reasons = palloc(Max(count, 1) * sizeof(char *));
 	for (int i = 0; i < count; i++)
 		reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role
 			? reasons[i - 1] : role_cannot_run(claimed[i].role);
-	next_start_at = executions_next_start();
-	look_for_pending = (count >= wanted);
-	if (!look_for_pending && executions_pending_left())
-		next_start_at = Min(next_start_at,
-							TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
 	scheduler_commit(count > 0 && GetCurrentTimestamp() < durable_claims_until);
+	admission_committed();
 	for (int i = 0; i < count; i++)
 	{
-		LiveExecution *execution = live_add(&claimed[i]);
+		LiveExecution *execution = live_find(claimed[i].id);
 
-		if (execution == NULL)
-			continue;
 		if (reasons[i] != NULL)
 			give_up_for_role(execution, reasons[i]);
 		else
@@ -124,8 +138,9 @@ next_timeout(void)
 	TimestampTz next = Min(Min(next_unpark_at, next_control_at), joins_next_deadline(now));
 	long		timeout = pool_next_timeout(now);
 
+	next = Min(next, next_admission_at);
 	if (setting_enabled)
-		next = Min(next, next_start_at);
+		next = Min(next, Min(next_start_at, admission_next(now, look_for_pending)));
 	if (next != DT_NOEND)
 	{
 		long		until = Max(1, TimestampDifferenceMilliseconds(now, next) + 1);
@@ -183,6 +198,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 	MemoryContextSwitchTo(loop_context);
 	require_extension();
 	live_initialize();
+	admission_initialize();
 	pool_initialize(database, parameters.generation);
 
 	durable_claims_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DURABLE_CLAIMS_MS);
@@ -196,6 +212,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 	while (!setting_enabled)
 		worker_sleep(-1, wait_event_scheduler());
 	recover_all(!database->orderly_end);
+	admission_recover();
 
 	for (;;)
 	{
@@ -210,6 +227,11 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 		if ((wake & WAKE_CONTROL) || next_control_at <= GetCurrentTimestamp())
 			next_control_at = look_for_control();
 		stuck_look(GetCurrentTimestamp());
+		if ((wake & WAKE_ADMISSION) || next_admission_at <= GetCurrentTimestamp())
+		{
+			next_admission_at = admission_changed();
+			look_for_pending = true;
+		}
 		if ((wake & WAKE_PENDING) ||
 			(next_start_at != DT_NOEND && next_start_at <= GetCurrentTimestamp()))
 			look_for_pending = true;

@@ -10,7 +10,7 @@ GRANT EXECUTE ON FUNCTION workflow.version() TO PUBLIC;
 
 /* Monitoring: the views, which show it no payloads. */
 GRANT USAGE ON SCHEMA workflow TO pg_monitor;
-GRANT SELECT ON workflow.audit_log, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
+GRANT SELECT ON workflow.audit_log, workflow.blocked_workflows, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
@@ -25,5 +25,7 @@ SELECT pg_catalog.pg_extension_config_dump('workflow.audit_log', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.audit_log_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executor_history', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executor_history_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.blocked_workflows', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.blocked_workflows_id_seq', '');
 
 SELECT workflow.extension_ready();

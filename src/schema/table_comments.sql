@@ -41,7 +41,7 @@ COMMENT ON COLUMN workflow.executions.role IS 'role that started it; its steps r
 COMMENT ON COLUMN workflow.executions.priority IS 'higher ones are run first; 0 where neither start() nor the definition says';
 COMMENT ON COLUMN workflow.executions.parallel IS 'whether containers may run children at the same time: workflow.parallel when it was started';
 COMMENT ON COLUMN workflow.executions.inline IS 'run by workflow.execute() in the caller''s transaction';
-COMMENT ON COLUMN workflow.executions.tenant IS 'label given to start()';
+COMMENT ON COLUMN workflow.executions.tenant IS 'label given to start(), or the definition''s; executions of a tenant count for workflow.max_running_per_tenant';
 COMMENT ON COLUMN workflow.executions.idempotency_key IS 'key given to start(); one execution per key, workflow and role';
 COMMENT ON COLUMN workflow.executions.start_at IS 'not to be run before; null: at once';
 COMMENT ON COLUMN workflow.executions.created_at IS 'when start() was called';
@@ -55,6 +55,8 @@ COMMENT ON COLUMN workflow.executions.cancelled_by IS 'role that called cancel()
 COMMENT ON COLUMN workflow.executions.cancelled_at IS 'when cancel() was called';
 COMMENT ON COLUMN workflow.executions.cancel_reason IS 'reason given to cancel()';
 COMMENT ON COLUMN workflow.executions.control IS 'a session wants something of it that the scheduler has not seen yet';
+COMMENT ON COLUMN workflow.executions.limited IS 'pending: found to be over a limit when its turn came (max_running of the definition, workflow.max_running_per_tenant), and waiting for room';
+COMMENT ON COLUMN workflow.executions.counted IS 'its definition has "when_full": "refuse"';
 COMMENT ON COLUMN workflow.executions.input IS 'input given to start()';
 COMMENT ON COLUMN workflow.executions.output IS 'output, when it completed';
 COMMENT ON COLUMN workflow.executions.error IS 'error, when it did not complete';

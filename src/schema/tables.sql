@@ -59,14 +59,21 @@ CREATE TABLE workflow.executions (
     cancelled_at    timestamptz,
     cancel_reason   text,
     control         boolean NOT NULL DEFAULT false,  -- the scheduler has to look at it
+    limited         boolean NOT NULL DEFAULT false,  -- pending: waits for room under a limit
+    counted         boolean NOT NULL DEFAULT false,  -- its workflow refuses what is too many
     input           jsonb NOT NULL,
     output          jsonb,
     error           jsonb
 ) WITH (fillfactor = 80);
 CREATE INDEX executions_pending_idx ON workflow.executions (priority DESC, id)
-    WHERE status = 'pending' AND start_at IS NULL;
+    WHERE status = 'pending' AND start_at IS NULL AND NOT limited;
 CREATE INDEX executions_start_at_idx ON workflow.executions (start_at)
-    WHERE status = 'pending' AND start_at IS NOT NULL;
+    WHERE status = 'pending' AND start_at IS NOT NULL AND NOT limited;
+CREATE INDEX executions_limited_idx ON workflow.executions (workflow, (COALESCE(tenant, '')), priority DESC, id)
+    WHERE status = 'pending' AND limited;
+CREATE INDEX executions_counted_idx ON workflow.executions (workflow)
+    WHERE counted AND status IN ('pending', 'running', 'cancelling');
+CREATE INDEX executions_blocked_idx ON workflow.executions (workflow) WHERE status = 'blocked';
 CREATE INDEX executions_running_idx ON workflow.executions (id)
     WHERE status IN ('running', 'cancelling');
 CREATE INDEX executions_control_idx ON workflow.executions (id) WHERE control;

@@ -71,6 +71,12 @@ int			setting_max_executors_per_database = 0;
 /* How deep containers can be nested in a definition. */
 int			setting_max_nesting = 10;
 
+/* Executions that may run at one time in the database.  0: no limit. */
+int			setting_max_running = 0;
+
+/* Executions of one tenant that may run at one time in the database.  0: no limit. */
+int			setting_max_running_per_tenant = 0;
+
 /*
  * An execution that was interrupted by the death of a process so many times
  * without a step completed in between fails with error type CrashLoop.
@@ -215,6 +221,18 @@ define_definition_settings(void)
 							NULL,
 							&setting_max_result_size, 16 * 1024, 1, MAX_KILOBYTES / 2,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.max_running",
+							"Number of executions that may run at one time in a database.",
+							"0 sets no limit.",
+							&setting_max_running, 0, 0, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.max_running_per_tenant",
+							"Number of executions of one tenant that may run at one time in a database.",
+							"0 sets no limit.",
+							&setting_max_running_per_tenant, 0, 0, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("workflow.parallel",
 							 "Runs the children of containers in parallel.",

@@ -258,6 +258,7 @@ typedef enum DatabaseState
 #define WAKE_CONTROL	0x02	/* cancel and the like: look at executions being stopped */
 #define WAKE_REPORT		0x04	/* some slot changed */
 #define WAKE_EXTENSION	0x08	/* the extension was dropped, created or updated */
+#define WAKE_ADMISSION	0x10	/* a block was lifted, or a limit may have changed */
 
 typedef struct DatabaseEntry
 {

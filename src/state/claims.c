@@ -21,22 +21,16 @@
 
 static const Oid claim_types[] = {INT4OID};
 
-#define CLAIM_SET \
-	"UPDATE workflow.executions AS e SET status = 'running', started_at = pg_catalog.clock_timestamp() FROM ("
-#define CLAIM_END \
-	" LIMIT $1 FOR UPDATE SKIP LOCKED) AS due WHERE e.id OPERATOR(pg_catalog.=) due.id" \
-	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id, false, 0"
-
 static StateStatement claim_statement = {
 	CLAIM_SET "SELECT id FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL"
+	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL AND NOT limited"
 	" ORDER BY priority DESC, id" CLAIM_END,
 	lengthof(claim_types), claim_types, NULL
 };
 
 static StateStatement claim_due_statement = {
 	CLAIM_SET "SELECT id FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL"
+	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL AND NOT limited"
 	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()"	/* stable: bounds the index scan */
 	" ORDER BY start_at" CLAIM_END,
 	lengthof(claim_types), claim_types, NULL
@@ -44,14 +38,14 @@ static StateStatement claim_due_statement = {
 
 static StateStatement next_start_statement = {
 	"SELECT start_at FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL"
+	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL AND NOT limited"
 	" ORDER BY start_at LIMIT 1",
 	0, NULL, NULL
 };
 
 static StateStatement pending_left_statement = {
 	"SELECT 1 FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL"
+	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL AND NOT limited"
 	" ORDER BY priority DESC, id LIMIT 1",
 	0, NULL, NULL
 };
@@ -87,7 +81,7 @@ static StateStatement recover_statement = {
 	"       AND ($1 OPERATOR(pg_catalog.=) 0 OR x.id OPERATOR(pg_catalog.=) $1)) AS r"
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
-	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text, e.recoveries",
+	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text, e.recoveries, e.workflow, e.tenant",
 	lengthof(recover_types), recover_types, NULL
 };
 
@@ -131,8 +125,8 @@ static StateStatement inline_statement = {
 };
 
 /* Run a statement that returns executions; rows in the current context. */
-static int
-read_claims(StateStatement *statement, Datum *values, ClaimedExecution **claimed)
+int
+executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecution **claimed)
 {
 	uint64		nrows = state_query(statement, values, NULL, false, 0);
 	ClaimedExecution *result;
@@ -148,6 +142,8 @@ read_claims(StateStatement *statement, Datum *values, ClaimedExecution **claimed
 		result[i].definition_id = state_column_int32(i, 4);
 		result[i].cancelling = DatumGetBool(state_column(i, 5, &isnull));
 		result[i].recoveries = state_column_int32(i, 6);
+		result[i].workflow = state_column_text(i, 7);
+		result[i].tenant = state_column_text(i, 8);
 	}
 	state_done();
 	*claimed = result;
@@ -164,14 +160,14 @@ executions_claim(int limit, ClaimedExecution **claimed)
 	int			nqueued = 0;
 
 	values[0] = Int32GetDatum(limit);
-	ndue = read_claims(&claim_due_statement, values, &due);
+	ndue = executions_read_claims(&claim_due_statement, values, &due);
 	if (ndue >= limit)
 	{
 		*claimed = due;
 		return ndue;
 	}
 	values[0] = Int32GetDatum(limit - ndue);
-	nqueued = read_claims(&claim_statement, values, &queued);
+	nqueued = executions_read_claims(&claim_statement, values, &queued);
 	if (ndue == 0)
 	{
 		*claimed = queued;
@@ -231,7 +227,7 @@ executions_recover(int64 id, bool counted, ClaimedExecution **recovered)
 
 	values[0] = Int64GetDatum(id);
 	values[1] = BoolGetDatum(counted);
-	return read_claims(&recover_statement, values, recovered);
+	return executions_read_claims(&recover_statement, values, recovered);
 }
 
 void

@@ -20,6 +20,8 @@ typedef struct ClaimedExecution
 	int			definition_id;
 	bool		cancelling;
 	int			recoveries;
+	char	   *workflow;
+	char	   *tenant;			/* NULL: none */
 } ClaimedExecution;
 
 /*

@@ -22,6 +22,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "shared/slots.h"
 #include "state/private.h"
 #include "state/state.h"
 
@@ -54,7 +55,15 @@ static MemoryContext plan_cache_context = NULL;
 	"d.id, d.name, d.version, d.status, d.owner, " \
 	"CASE WHEN pg_catalog.jsonb_typeof(d.definition OPERATOR(pg_catalog.->) 'priority') " \
 	"OPERATOR(pg_catalog.=) 'number' " \
-	"THEN pg_catalog.int4(d.definition OPERATOR(pg_catalog.->) 'priority') ELSE 0 END"
+	"THEN pg_catalog.int4(d.definition OPERATOR(pg_catalog.->) 'priority') ELSE 0 END, " \
+	"d.definition OPERATOR(pg_catalog.->>) 'tenant', " \
+	"CASE WHEN pg_catalog.jsonb_typeof(d.definition OPERATOR(pg_catalog.->) 'max_running') " \
+	"OPERATOR(pg_catalog.=) 'number' " \
+	"THEN pg_catalog.int4(d.definition OPERATOR(pg_catalog.->) 'max_running') ELSE 0 END, " \
+	"COALESCE(d.definition OPERATOR(pg_catalog.->>) 'when_full' OPERATOR(pg_catalog.=) 'refuse'::pg_catalog.text, false), " \
+	"EXISTS (SELECT FROM workflow.blocked_workflows AS b " \
+	"WHERE b.workflow OPERATOR(pg_catalog.=) d.name AND b.unblocked_at IS NULL)"
+#define DEFINITION_NCOLUMNS 10
 
 #define DEFINITION_CHOICE \
 	"AND ($2 OPERATOR(pg_catalog.=) 0 OR d.version OPERATOR(pg_catalog.=) $2) " \
@@ -134,6 +143,10 @@ read_definition(Definition *definition)
 	definition->status = state_column_text(0, 4);
 	definition->owner = DatumGetObjectId(state_column(0, 5, &isnull));
 	definition->priority = state_column_int32(0, 6);
+	definition->tenant = state_column_text(0, 7);
+	definition->max_running = state_column_int32(0, 8);
+	definition->refuse_when_full = DatumGetBool(state_column(0, 9, &isnull));
+	definition->blocked = DatumGetBool(state_column(0, 10, &isnull));
 }
 
 /*
@@ -193,8 +206,16 @@ remember(const char *workflow, int version, const Definition *definition,
 	entry->definition = *definition;
 	entry->definition.name = pstrdup(definition->name);
 	entry->definition.status = pstrdup(definition->status);
+	if (definition->tenant != NULL)
+		entry->definition.tenant = pstrdup(definition->tenant);
 	MemoryContextSwitchTo(oldcontext);
 	found_count++;
+}
+
+uint64
+definitions_change(void)
+{
+	return state_definitions_counter;
 }
 
 bool
@@ -238,7 +259,7 @@ definition_lock_newest(const char *name, Jsonb *normalised,
 	if (found)
 	{
 		read_definition(newest);
-		*same = DatumGetBool(state_column(0, 7, &isnull));
+		*same = DatumGetBool(state_column(0, DEFINITION_NCOLUMNS + 1, &isnull));
 	}
 	state_done();
 	return found;
@@ -250,6 +271,14 @@ optional_text(const char *string, char *null)
 {
 	*null = string == NULL ? 'n' : ' ';
 	return string == NULL ? (Datum) 0 : CStringGetTextDatum(string);
+}
+
+/* Another version counts: what executions may run is for the scheduler to see anew. */
+static void
+limits_changed(void)
+{
+	state_definitions_changed();
+	wake_at_commit(WAKE_ADMISSION);
 }
 
 int
@@ -274,7 +303,7 @@ definition_insert(const NewDefinition *definition, int version)
 	state_done();
 
 	if (id != 0)
-		state_definitions_changed();
+		limits_changed();
 	return id;
 }
 
@@ -286,7 +315,7 @@ definition_set_status(int definition_id, const char *status)
 	values[0] = Int32GetDatum(definition_id);
 	values[1] = CStringGetTextDatum(status);
 	state_execute(&update_status, values, NULL);
-	state_definitions_changed();
+	limits_changed();
 }
 
 char *

@@ -22,22 +22,22 @@
 #include "state/private.h"
 
 static const Oid insert_types[] = {INT4OID, TEXTOID, INT4OID, REGROLEOID, INT4OID, BOOLOID,
-TIMESTAMPTZOID, TEXTOID, JSONBOID, TEXTOID};
+TIMESTAMPTZOID, TEXTOID, JSONBOID, TEXTOID, BOOLOID};
 
 #define INSERT_EXECUTION \
 	"INSERT INTO workflow.executions AS e (definition_id, workflow, version, role, " \
-	"priority, parallel, start_at, tenant, input, idempotency_key) " \
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+	"priority, parallel, start_at, tenant, input, idempotency_key, counted) " \
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
 
 static StateStatement insert_execution = {
 	INSERT_EXECUTION "RETURNING e.id",
-	10, insert_types, NULL
+	lengthof(insert_types), insert_types, NULL
 };
 static StateStatement insert_execution_once = {
 	INSERT_EXECUTION
 	"ON CONFLICT (idempotency_key, workflow, role) WHERE idempotency_key IS NOT NULL "
 	"DO NOTHING RETURNING e.id",
-	10, insert_types, NULL
+	lengthof(insert_types), insert_types, NULL
 };
 
 static const Oid key_types[] = {TEXTOID, TEXTOID, REGROLEOID};
@@ -68,7 +68,7 @@ static StateStatement read_row = {
 static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID};
 static StateStatement cancel_execution = {
 	"UPDATE workflow.executions AS e SET status = $2, control = $5 IS NULL, cancelled_by = $3, "
-	"cancel_reason = $4, cancelled_at = COALESCE($5, pg_catalog.clock_timestamp()), completed_at = $5, "
+	"cancel_reason = $4, error = NULL, cancelled_at = COALESCE($5, pg_catalog.clock_timestamp()), completed_at = $5, "
 	"error_type = CASE WHEN $5 IS NULL THEN e.error_type ELSE 'Cancelled'::pg_catalog.text END WHERE e.id OPERATOR(pg_catalog.=) $1"
 	NOTIFY_STATUS,
 	5, cancel_types, NULL
@@ -78,10 +78,11 @@ int64
 execution_insert(const NewExecution *execution, bool *created)
 {
 	bool		once = execution->idempotency_key != NULL;
-	Datum		values[10];
-	char		nulls[11] = "          ";
+	Datum		values[lengthof(insert_types)];
+	char		nulls[lengthof(insert_types)];
 	Datum		key_values[3];
 
+	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int32GetDatum(execution->definition->id);
 	values[1] = CStringGetTextDatum(execution->definition->name);
 	values[2] = Int32GetDatum(execution->definition->version);
@@ -92,6 +93,7 @@ execution_insert(const NewExecution *execution, bool *created)
 	values[7] = execution->tenant ? CStringGetTextDatum(execution->tenant) : (Datum) 0;
 	values[8] = JsonbPGetDatum(execution->input);
 	values[9] = once ? CStringGetTextDatum(execution->idempotency_key) : (Datum) 0;
+	values[10] = BoolGetDatum(execution->counted);
 	nulls[6] = execution->has_start_at ? ' ' : 'n';
 	nulls[7] = execution->tenant ? ' ' : 'n';
 	nulls[9] = once ? ' ' : 'n';
@@ -128,6 +130,22 @@ execution_insert(const NewExecution *execution, bool *created)
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+bool
+execution_exists(const NewExecution *execution)
+{
+	Datum		values[3];
+	bool		found;
+
+	if (execution->idempotency_key == NULL)
+		return false;
+	values[0] = CStringGetTextDatum(execution->idempotency_key);
+	values[1] = CStringGetTextDatum(execution->definition->name);
+	values[2] = ObjectIdGetDatum(execution->role);
+	found = state_query(&find_by_key, values, NULL, false, 1) > 0;
+	state_done();
+	return found;
 }
 
 /* Column of the first row as a jsonb in the current context, NULL for null. */

@@ -24,6 +24,7 @@ typedef struct NewExecution
 	bool		parallel;
 	bool		has_start_at;
 	TimestampTz start_at;
+	bool		counted;		/* its workflow refuses what is too many */
 	const char *tenant;			/* may be NULL */
 	const char *idempotency_key;	/* may be NULL */
 	Jsonb	   *input;
@@ -36,6 +37,9 @@ typedef struct NewExecution
  * the key is waited for.
  */
 extern int64 execution_insert(const NewExecution *execution, bool *created);
+
+/* Has its idempotency key been used? */
+extern bool execution_exists(const NewExecution *execution);
 
 /* What sessions need to know about an execution to decide. */
 typedef struct ExecutionState

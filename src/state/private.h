@@ -55,4 +55,21 @@ extern char *state_column_text(uint64 row, int column);
 	" FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) e.definition_id" \
 	" AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
 
+/*
+ * The two ends of a claim, with a query for the ids in between: what it finds is running.
+ * $1: how many at most.
+ */
+#define CLAIM_SET \
+	"UPDATE workflow.executions AS e SET status = 'running', limited = false," \
+	" started_at = pg_catalog.clock_timestamp() FROM ("
+#define CLAIM_END \
+	" LIMIT $1 FOR UPDATE SKIP LOCKED) AS due WHERE e.id OPERATOR(pg_catalog.=) due.id" \
+	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id, false, 0, e.workflow, e.tenant"
+
+struct StateStatement;
+struct ClaimedExecution;
+/* Run a claim. */
+extern int	executions_read_claims(struct StateStatement *statement, Datum *values,
+								   struct ClaimedExecution **claimed);
+
 #endif							/* PGWF_STATE_PRIVATE_H */

@@ -99,6 +99,10 @@ typedef struct Definition
 	char	   *status;
 	Oid			owner;
 	int			priority;		/* of its executions, unless start() says otherwise */
+	char	   *tenant;			/* the same; NULL: none */
+	int			max_running;	/* executions of the workflow at one time; 0 = no limit */
+	bool		refuse_when_full;	/* rather than let them wait */
+	bool		blocked;		/* the workflow is: see blocks.h */
 } Definition;
 
 /* A version to be stored. */
@@ -136,6 +140,11 @@ extern void definition_set_status(int definition_id, const char *status);
  * workflow_id as its name or workflow_id; NULL when there is none.
  */
 extern char *definition_find_clash(const char *name, const char *workflow_id);
+/*
+ * A number that moves when this process learns that a definition or a block has
+ * changed: what definition_find() gave under another one may have changed.
+ */
+extern uint64 definitions_change(void);
 /* Plan of a definition, cached in this process for good (definitions are immutable). */
 extern WorkflowPlan *definition_plan(int definition_id);
 

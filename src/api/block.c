@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * block.c
+ *	  workflow.block(), unblock(), and what refuses a blocked workflow.
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.  Executions that are queued
+ *	  are not touched here: the scheduler finds the block when it claims them, and
+ *	  makes them pending again when it is lifted.  A start at the same moment may
+ *	  still queue an execution; it is found at its claim.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "api/api.h"
+#include "shared/compat.h"
+#include "shared/identity.h"
+#include "shared/slots.h"
+#include "state/blocks.h"
+
+extern PGDLLEXPORT Datum workflow_block(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_unblock(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_block);
+PG_FUNCTION_INFO_V1(workflow_unblock);
+
+void
+require_not_blocked(const Definition *definition)
+{
+	WorkflowBlock block;
+	char	   *role = NULL;
+
+	if (!definition->blocked || !block_find(definition->name, &block))
+		return;
+	if (OidIsValid(block.blocked_by))
+		role = GetUserNameFromId(block.blocked_by, true);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("workflow \"%s\" is blocked", definition->name),
+			 block.automatic ?
+			 errdetail("WorkflowBlocked: at %s, automatically: %s.",
+					   timestamptz_to_str(block.blocked_at), block.reason ? block.reason : "no reason") :
+			 errdetail("WorkflowBlocked: at %s, by role \"%s\": %s.",
+					   timestamptz_to_str(block.blocked_at), role ? role : "unknown",
+					   block.reason ? block.reason : "no reason was given"),
+			 errhint("workflow.unblock() lets it be started again.")));
+}
+
+/* The workflow of the first argument, which the caller may block. */
+static void
+require_may_block(FunctionCallInfo fcinfo, Definition *definition)
+{
+	char	   *workflow = required_text(fcinfo, 0, "workflow");
+
+	require_definition(workflow, 0, definition);
+	if (!has_privs_of_role(GetUserId(), definition->owner) &&
+		!compat_owns_extension(workflow_extension_oid(), GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of workflow \"%s\"", definition->name),
+				 errdetail("A workflow is blocked and unblocked by its owner or by the owner of extension \"%s\".",
+						   "pg_workflow")));
+	/* what follows changes definitions, and with them what definition_find() gave */
+	definition->name = pstrdup(definition->name);
+}
+
+/*
+ * workflow.block(workflow text, reason text) returns boolean
+ */
+Datum
+workflow_block(PG_FUNCTION_ARGS)
+{
+	Definition	definition;
+	bool		blocked;
+
+	require_may_block(fcinfo, &definition);
+	blocked = block_insert(definition.name, optional_text_argument(fcinfo, 1), GetUserId(), 0);
+	if (blocked)
+		wake_at_commit(WAKE_ADMISSION);
+	PG_RETURN_BOOL(blocked);
+}
+
+/*
+ * workflow.unblock(workflow text, reason text) returns boolean
+ */
+Datum
+workflow_unblock(PG_FUNCTION_ARGS)
+{
+	Definition	definition;
+	bool		lifted;
+
+	require_may_block(fcinfo, &definition);
+	lifted = block_lift(definition.name, optional_text_argument(fcinfo, 1), GetUserId());
+	if (lifted)
+		wake_at_commit(WAKE_ADMISSION);
+	PG_RETURN_BOOL(lifted);
+}

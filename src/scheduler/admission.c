@@ -1,0 +1,550 @@
+/*-------------------------------------------------------------------------
+ *
+ * admission.c
+ *	  Which pending executions may run: blocks and limits.
+ *
+ * NOTES
+ *	  Scheduler only.  Counts what lives, by workflow and by tenant.  Executions are
+ *	  claimed in the order of the queue; one that is over a limit is set aside, into
+ *	  the group of its workflow and tenant, and claimed from there when there is
+ *	  room.  Nothing here is proportional to the number of executions that wait:
+ *	  each is set aside once, and memory holds groups, not executions.
+ *
+ *	  A group is either worth trying, or in the list of the limit it found
+ *	  reached.  When one of those counted by the limit ends, the first group of the
+ *	  list is worth trying; groups take turns.
+ *
+ *	  Rows decide: counts and groups are read from them at the start, and who has
+ *	  been set aside wrongly waits until its group is tried.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "scheduler/live.h"
+#include "shared/settings.h"
+#include "state/admission.h"
+#include "state/blocks.h"
+
+/* Executions of a blocked workflow that are taken out of a group at once. */
+#define BLOCK_BATCH 1000
+/* Claims in a row of executions that are all set aside, before others have a turn. */
+#define MAX_CLAIMS 16
+
+/* What a limit counts the executions of: a workflow, or a tenant. */
+struct Limited
+{
+	char		name[PLAN_MAX_ID_LENGTH + 1];	/* hash key */
+	int			running;
+	int			ngroups;		/* groups that refer to it */
+	dlist_head	waiting;		/* groups that found it full */
+
+	/* workflows only; as of the newest definition when read_at moved */
+	uint64		read_at;
+	int			max_running;
+	bool		refuse_when_full;
+	bool		blocked;
+};
+
+typedef struct GroupKey
+{
+	Limited    *workflow;
+	Limited    *tenant;			/* NULL: none */
+} GroupKey;
+
+/* Executions of one workflow and tenant that wait for room. */
+typedef struct WaitingGroup
+{
+	GroupKey	key;			/* hash key */
+	dlist_node	node;			/* in worth_trying or in the list of a limit */
+} WaitingGroup;
+
+typedef enum Verdict
+{
+	ADMITTED,
+	SET_ASIDE,
+	BLOCKED,
+	REFUSED
+} Verdict;
+
+static HTAB *workflows = NULL;
+static HTAB *tenants = NULL;
+static HTAB *groups = NULL;
+static dlist_head worth_trying;
+
+static bool room_appeared = false;
+static TimestampTz locked_retry_at = DT_NOEND;	/* rows of a group were locked */
+static bool channels_to_tell[NUM_WAIT_CHANNELS];
+static int	seen_per_tenant = 0;
+
+void
+admission_initialize(void)
+{
+	HASHCTL		control = {0};
+
+	control.hcxt = live_context;
+	control.keysize = PLAN_MAX_ID_LENGTH + 1;
+	control.entrysize = sizeof(Limited);
+	workflows = hash_create("workflow limits", 64, &control,
+							HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	tenants = hash_create("workflow tenants", 64, &control,
+						  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	control.keysize = sizeof(GroupKey);
+	control.entrysize = sizeof(WaitingGroup);
+	groups = hash_create("workflow groups", 64, &control,
+						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	dlist_init(&worth_trying);
+}
+
+/* --- what is counted --- */
+
+/* The entry of a workflow or tenant, made when it is new; NULL for no name. */
+static Limited *
+limited(HTAB *table, const char *name)
+{
+	bool		found;
+	Limited    *entry;
+
+	if (name == NULL || name[0] == '\0')
+		return NULL;
+	entry = hash_search(table, name, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->running = 0;
+		entry->ngroups = 0;
+		dlist_init(&entry->waiting);
+		entry->read_at = PG_UINT64_MAX;
+		entry->max_running = 0;
+		entry->refuse_when_full = false;
+		entry->blocked = false;
+	}
+	return entry;
+}
+
+/* Tenants can be many: forget one that nothing is counted for. */
+static void
+forget_unused(Limited *tenant)
+{
+	if (tenant != NULL && tenant->running == 0 && tenant->ngroups == 0)
+		hash_search(tenants, tenant->name, HASH_REMOVE, NULL);
+}
+
+/* What the newest definition says, if anything has changed.  Needs a transaction. */
+static void
+read_limits(Limited *workflow)
+{
+	uint64		change = definitions_change();
+	Definition	definition;
+
+	if (workflow->read_at == change)
+		return;
+	if (definition_find(workflow->name, 0, &definition))
+	{
+		workflow->max_running = definition.max_running;
+		workflow->refuse_when_full = definition.refuse_when_full;
+		workflow->blocked = definition.blocked;
+	}
+	workflow->read_at = change;
+}
+
+static int
+room_of_workflow(const Limited *workflow)
+{
+	return workflow->max_running > 0 ? workflow->max_running - workflow->running : INT_MAX;
+}
+
+static int
+room_of_tenant(const Limited *tenant)
+{
+	return tenant != NULL && setting_max_running_per_tenant > 0
+		? setting_max_running_per_tenant - tenant->running : INT_MAX;
+}
+
+/* How many executions the database may begin. */
+int
+admission_room(void)
+{
+	return setting_max_running > 0 ? Max(0, setting_max_running - live_count()) : INT_MAX;
+}
+
+/* The first group that found it full is worth trying again. */
+static void
+call_next(Limited *entry, int room)
+{
+	if (entry != NULL && room > 0 && !dlist_is_empty(&entry->waiting))
+		dlist_push_tail(&worth_trying, dlist_pop_head_node(&entry->waiting));
+}
+
+void
+admission_enter(LiveExecution *execution, const ClaimedExecution *claimed)
+{
+	execution->workflow = limited(workflows, claimed->workflow);
+	execution->tenant = limited(tenants, claimed->tenant);
+	execution->workflow->running++;
+	if (execution->tenant != NULL)
+		execution->tenant->running++;
+}
+
+void
+admission_leave(LiveExecution *execution)
+{
+	room_appeared = true;
+	execution->workflow->running--;
+	call_next(execution->workflow, room_of_workflow(execution->workflow));
+	if (execution->tenant != NULL)
+	{
+		execution->tenant->running--;
+		call_next(execution->tenant, room_of_tenant(execution->tenant));
+		forget_unused(execution->tenant);
+	}
+}
+
+/* --- who waits for an execution that is not to run --- */
+
+static void
+tell_waiters(const int64 *ids, int count)
+{
+	for (int i = 0; i < count; i++)
+		channels_to_tell[(uint64) ids[i] % NUM_WAIT_CHANNELS] = true;
+}
+
+/* The transaction has committed: have them look. */
+void
+admission_committed(void)
+{
+	for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
+	{
+		if (channels_to_tell[i])
+			broadcast_finished(i);
+		channels_to_tell[i] = false;
+	}
+}
+
+/* --- groups --- */
+
+/* The group of a workflow and a tenant; NULL: nothing waits in it. */
+static WaitingGroup *
+find_group(Limited *workflow, Limited *tenant)
+{
+	GroupKey	key = {workflow, tenant};
+
+	return hash_search(groups, &key, HASH_FIND, NULL);
+}
+
+/* Have the group in the list; made when it is new. */
+static void
+add_group(Limited *workflow, Limited *tenant, dlist_head *list)
+{
+	GroupKey	key = {workflow, tenant};
+	bool		found;
+	WaitingGroup *group = hash_search(groups, &key, HASH_ENTER, &found);
+
+	if (found)
+		return;
+	workflow->ngroups++;
+	if (tenant != NULL)
+		tenant->ngroups++;
+	dlist_push_tail(list, &group->node);
+}
+
+/* Nothing waits in the group any more. */
+static void
+remove_group(WaitingGroup *group)
+{
+	GroupKey	key = group->key;
+
+	dlist_delete(&group->node);
+	hash_search(groups, &key, HASH_REMOVE, NULL);
+	key.workflow->ngroups--;
+	if (key.tenant != NULL)
+	{
+		key.tenant->ngroups--;
+		forget_unused(key.tenant);
+	}
+}
+
+static void
+try_all_groups(void)
+{
+	HASH_SEQ_STATUS status;
+	WaitingGroup *group;
+
+	hash_seq_init(&status, groups);
+	while ((group = hash_seq_search(&status)) != NULL)
+	{
+		dlist_delete(&group->node);
+		dlist_push_tail(&worth_trying, &group->node);
+	}
+}
+
+/* Find the groups that were there before this scheduler. */
+void
+admission_recover(void)
+{
+	GroupName  *names;
+	int			count;
+
+	scheduler_begin();
+	count = executions_waiting_groups(&names);
+	scheduler_commit(false);
+	for (int i = 0; i < count; i++)
+		add_group(limited(workflows, names[i].workflow), limited(tenants, names[i].tenant),
+				  &worth_trying);
+}
+
+/*
+ * A workflow was blocked or unblocked, or a definition changed: make executions
+ * pending again that are blocked no longer, a batch of them, and look at all groups
+ * anew.  Returns when to do so again, DT_NOEND: when somebody calls.
+ */
+TimestampTz
+admission_changed(void)
+{
+	int64		count;
+	bool		left;
+
+	scheduler_begin();
+	count = executions_unblock(&left);
+	scheduler_commit(false);
+	try_all_groups();
+	if (!left)
+		return DT_NOEND;
+	return count > 0 ? GetCurrentTimestamp()
+		: TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+}
+
+/* --- claims --- */
+
+/* May an execution that was claimed run?  Needs a transaction. */
+static Verdict
+judge(const ClaimedExecution *claimed)
+{
+	Limited    *workflow = limited(workflows, claimed->workflow);
+	Limited    *tenant;
+	Verdict		verdict = ADMITTED;
+
+	read_limits(workflow);
+	if (workflow->blocked)
+		return BLOCKED;
+	if (workflow->refuse_when_full && room_of_workflow(workflow) <= 0)
+		return REFUSED;
+	if (workflow->max_running == 0 && workflow->ngroups == 0 && claimed->tenant == NULL)
+		return ADMITTED;
+
+	tenant = limited(tenants, claimed->tenant);
+	if (find_group(workflow, tenant) != NULL)
+		verdict = SET_ASIDE;	/* there are others before it */
+	else if (room_of_workflow(workflow) <= 0)
+	{
+		add_group(workflow, tenant, &workflow->waiting);
+		verdict = SET_ASIDE;
+	}
+	else if (room_of_tenant(tenant) <= 0)
+	{
+		add_group(workflow, tenant, &tenant->waiting);
+		verdict = SET_ASIDE;
+	}
+	return verdict;
+}
+
+/*
+ * Judge what was claimed: what may run is added to what lives and moved to the
+ * front.  Returns how many.
+ */
+static int
+judge_all(ClaimedExecution *claimed, int count)
+{
+	int64	   *ids[REFUSED + 1];
+	int			nids[REFUSED + 1] = {0};
+	int			admitted = 0;
+
+	for (int i = 0; i <= REFUSED; i++)
+		ids[i] = palloc(Max(count, 1) * sizeof(int64));
+	for (int i = 0; i < count; i++)
+	{
+		Verdict		verdict = judge(&claimed[i]);
+
+		ids[verdict][nids[verdict]++] = claimed[i].id;
+		if (verdict == ADMITTED && live_add(&claimed[i]) != NULL)
+			claimed[admitted++] = claimed[i];
+	}
+	executions_set_aside(ids[SET_ASIDE], nids[SET_ASIDE]);
+	executions_block(ids[BLOCKED], nids[BLOCKED]);
+	executions_refuse(ids[REFUSED], nids[REFUSED]);
+	tell_waiters(ids[BLOCKED], nids[BLOCKED]);
+	tell_waiters(ids[REFUSED], nids[REFUSED]);
+	return admitted;
+}
+
+/*
+ * Claim from the queue, at most wanted.  Returns how many may run; *left: there
+ * are others.  In a transaction.
+ */
+int
+admission_claim_queue(int wanted, ClaimedExecution *admitted, bool *left)
+{
+	int			total = 0;
+
+	*left = true;
+	for (int i = 0; i < MAX_CLAIMS && *left && total < wanted; i++)
+	{
+		ClaimedExecution *claimed;
+		int			limit = wanted - total;
+		int			count = executions_claim(limit, &claimed);
+		int			n = judge_all(claimed, count);
+
+		memcpy(admitted + total, claimed, n * sizeof(ClaimedExecution));
+		total += n;
+		*left = (count >= limit);
+	}
+	/* nothing begins that would call us again when it ends */
+	if (*left && total < wanted)
+		room_appeared = true;
+	return total;
+}
+
+/* The workflow of a group is blocked: so are its executions.  Returns false when some are locked. */
+static bool
+block_group(WaitingGroup *group)
+{
+	const char *workflow = group->key.workflow->name;
+	const char *tenant = group->key.tenant != NULL ? group->key.tenant->name : "";
+	ClaimedExecution *claimed;
+	int			count = executions_claim_waiting(workflow, tenant, BLOCK_BATCH, &claimed);
+	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
+
+	for (int i = 0; i < count; i++)
+		ids[i] = claimed[i].id;
+	executions_block(ids, count);
+	tell_waiters(ids, count);
+	if (count > 0)
+		return true;
+	if (executions_waiting_left(workflow, tenant))
+		return false;
+	remove_group(group);
+	return true;
+}
+
+/*
+ * Claim from a group whose limits leave room, at most limit.  Returns how many, -1: all that
+ * is left is locked.
+ */
+static int
+claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
+{
+	Limited    *workflow = group->key.workflow;
+	Limited    *tenant = group->key.tenant;
+	const char *tenant_name = tenant != NULL ? tenant->name : "";
+	ClaimedExecution *claimed;
+	int			count = executions_claim_waiting(workflow->name, tenant_name, limit, &claimed);
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+		if (live_add(&claimed[i]) != NULL)
+			admitted[n++] = claimed[i];
+	if (count == limit)
+		return n;
+	if (executions_waiting_left(workflow->name, tenant_name))
+		return n > 0 ? n : -1;
+
+	/* others of the workflow or the tenant may have the room it leaves */
+	call_next(workflow, room_of_workflow(workflow));
+	call_next(tenant, room_of_tenant(tenant));
+	remove_group(group);
+	return n;
+}
+
+/*
+ * Try one group.  Returns how many of its executions were claimed, -1: those that
+ * are left are locked.
+ */
+static int
+try_group(WaitingGroup *group, int wanted, ClaimedExecution *admitted)
+{
+	Limited    *workflow = group->key.workflow;
+	Limited    *tenant = group->key.tenant;
+	int			workflow_room;
+	int			tenant_room;
+
+	read_limits(workflow);
+	if (workflow->blocked)
+		return block_group(group) ? 0 : -1;
+
+	workflow_room = room_of_workflow(workflow);
+	tenant_room = room_of_tenant(tenant);
+	if (workflow_room > 0 && tenant_room > 0)
+		return claim_group(group, Min(wanted, Min(workflow_room, tenant_room)), admitted);
+
+	dlist_delete(&group->node);
+	dlist_push_tail(workflow_room <= 0 ? &workflow->waiting : &tenant->waiting, &group->node);
+	/* it was called because there is room under the other limit, perhaps */
+	call_next(workflow, workflow_room);
+	call_next(tenant, tenant_room);
+	return 0;
+}
+
+/*
+ * Claim from the groups that are worth trying, at most wanted.  Returns how many.
+ * In a transaction.
+ */
+int
+admission_claim_waiting(int wanted, ClaimedExecution *admitted)
+{
+	int			total = 0;
+	int			tries = MAX_CLAIMS + (int) hash_get_num_entries(groups);
+	dlist_head	locked;
+
+	dlist_init(&locked);
+	locked_retry_at = DT_NOEND;
+	while (total < wanted && tries-- > 0 && !dlist_is_empty(&worth_trying))
+	{
+		WaitingGroup *group = dlist_head_element(WaitingGroup, node, &worth_trying);
+		int			count;
+
+		/* the others first, the next time */
+		dlist_delete(&group->node);
+		dlist_push_tail(&worth_trying, &group->node);
+		count = try_group(group, wanted - total, admitted + total);
+		if (count >= 0)
+			total += count;
+		else
+		{
+			dlist_delete(&group->node);
+			dlist_push_tail(&locked, &group->node);
+			locked_retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+		}
+	}
+	if (total < wanted && !dlist_is_empty(&worth_trying))
+		room_appeared = true;	/* go on soon */
+	while (!dlist_is_empty(&locked))
+		dlist_push_tail(&worth_trying, dlist_pop_head_node(&locked));
+	return total;
+}
+
+/* --- when --- */
+
+/* Is there a group to try?  Notices changes of the settings, too. */
+bool
+admission_is_due(void)
+{
+	if (seen_per_tenant != setting_max_running_per_tenant)
+	{
+		seen_per_tenant = setting_max_running_per_tenant;
+		try_all_groups();
+	}
+	room_appeared = false;
+	return !dlist_is_empty(&worth_trying);
+}
+
+/* When the scheduler has to look again by itself; queued: there may be executions in the queue. */
+TimestampTz
+admission_next(TimestampTz now, bool queued)
+{
+	if (room_appeared && (queued || !dlist_is_empty(&worth_trying)))
+		return now;
+	return locked_retry_at;
+}

@@ -1,0 +1,205 @@
+/*-------------------------------------------------------------------------
+ *
+ * admission.c
+ *	  The table workflow.executions: claimed ones that may not run, those that
+ *	  wait for room under a limit, and how many there are.
+ *
+ * NOTES
+ *	  The first two in the scheduler, counting in sessions.  A claim takes
+ *	  executions without asking for limits; those that are over one are put back
+ *	  in the same transaction, marked "limited", and are in an index by workflow
+ *	  and tenant from then on.  So an execution is put back once at most, however
+ *	  long it waits, and what waits is in nobody's way.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "state/admission.h"
+#include "state/private.h"
+
+static const Oid ids_types[] = {INT8ARRAYOID};
+
+/* The claim has set it; who has begun before, and was paused say, keeps it. */
+#define STARTED_AS_BEFORE \
+	"started_at = CASE WHEN EXISTS (SELECT FROM workflow.step_executions AS s" \
+	" WHERE s.execution_id OPERATOR(pg_catalog.=) e.id) THEN e.started_at END"
+
+static StateStatement set_aside_statement = {
+	"UPDATE workflow.executions AS e SET status = 'pending', limited = true, " STARTED_AS_BEFORE
+	" WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)",
+	lengthof(ids_types), ids_types, NULL
+};
+
+static StateStatement block_statement = {
+	"UPDATE workflow.executions AS e SET status = 'blocked', error_type = 'WorkflowBlocked',"
+	" error = pg_catalog.jsonb_build_object('type', 'WorkflowBlocked', 'sqlstate', '55000',"
+	" 'message', pg_catalog.format('workflow \"%s\" is blocked', e.workflow),"
+	" 'detail', (SELECT b.reason FROM workflow.blocked_workflows AS b"
+	"  WHERE b.workflow OPERATOR(pg_catalog.=) e.workflow AND b.unblocked_at IS NULL),"
+	" 'hint', 'It is queued again by workflow.unblock().'), " STARTED_AS_BEFORE
+	" WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)"
+	NOTIFY_STATUS,
+	lengthof(ids_types), ids_types, NULL
+};
+
+static StateStatement refuse_statement = {
+	"UPDATE workflow.executions AS e SET status = 'failed', error_type = 'WorkflowFull', started_at = NULL,"
+	" completed_at = pg_catalog.clock_timestamp(),"
+	" error = pg_catalog.jsonb_build_object('type', 'WorkflowFull', 'sqlstate', '53400',"
+	" 'message', pg_catalog.format('workflow \"%s\" has as many executions as it may have', e.workflow),"
+	" 'hint', 'See \"max_running\" and \"when_full\" of the definition.')"
+	" WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)"
+	NOTIFY_STATUS,
+	lengthof(ids_types), ids_types, NULL
+};
+
+/* The columns and conditions of executions_limited_idx. */
+#define IS_WAITING "status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND limited"
+#define TENANT "COALESCE(tenant, ''::pg_catalog.text)"
+#define NEXT_GROUP \
+	"SELECT workflow, " TENANT " AS tenant FROM workflow.executions WHERE " IS_WAITING
+#define ORDER_OF_GROUPS " ORDER BY workflow, " TENANT " LIMIT 1"
+
+static StateStatement groups_statement = {
+	"WITH RECURSIVE groups AS ((" NEXT_GROUP ORDER_OF_GROUPS ")"
+	" UNION ALL SELECT n.workflow, n.tenant FROM groups AS g CROSS JOIN LATERAL ("
+	NEXT_GROUP " AND ROW(workflow, " TENANT ") OPERATOR(pg_catalog.>) ROW(g.workflow, g.tenant)" ORDER_OF_GROUPS
+	") AS n) SELECT workflow, tenant FROM groups",
+	0, NULL, NULL
+};
+
+static const Oid claim_types[] = {INT4OID, TEXTOID, TEXTOID};
+static StateStatement claim_statement = {
+	CLAIM_SET "SELECT id FROM workflow.executions WHERE " IS_WAITING
+	" AND workflow OPERATOR(pg_catalog.=) $2 AND " TENANT " OPERATOR(pg_catalog.=) $3"
+	" ORDER BY priority DESC, id" CLAIM_END,
+	lengthof(claim_types), claim_types, NULL
+};
+
+static const Oid group_types[] = {TEXTOID, TEXTOID};
+static StateStatement left_statement = {
+	"SELECT 1 FROM workflow.executions WHERE " IS_WAITING
+	" AND workflow OPERATOR(pg_catalog.=) $1 AND " TENANT " OPERATOR(pg_catalog.=) $2"
+	" ORDER BY priority DESC, id LIMIT 1",
+	lengthof(group_types), group_types, NULL
+};
+
+static const Oid active_types[] = {TEXTOID, INT4OID};
+static StateStatement active_statement = {
+	"SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions WHERE counted"
+	" AND status OPERATOR(pg_catalog.=) ANY ('{pending,running,cancelling}'::pg_catalog.text[])"
+	" AND workflow OPERATOR(pg_catalog.=) $1 LIMIT $2) AS active",
+	lengthof(active_types), active_types, NULL
+};
+
+static const Oid pending_types[] = {INT4OID};
+static StateStatement pending_statement = {
+	"SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions"
+	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND (start_at IS NULL OR start_at OPERATOR(pg_catalog.<=) pg_catalog.now()) LIMIT $1) AS waiting",
+	lengthof(pending_types), pending_types, NULL
+};
+
+static void
+change_all(StateStatement *statement, const int64 *ids, int count)
+{
+	Datum	   *elements;
+	Datum		value;
+
+	if (count == 0)
+		return;
+	elements = palloc(count * sizeof(Datum));
+	for (int i = 0; i < count; i++)
+		elements[i] = Int64GetDatum(ids[i]);
+	value = PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
+											FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	state_execute(statement, &value, NULL);
+}
+
+void
+executions_set_aside(const int64 *ids, int count)
+{
+	change_all(&set_aside_statement, ids, count);
+}
+
+void
+executions_block(const int64 *ids, int count)
+{
+	change_all(&block_statement, ids, count);
+}
+
+void
+executions_refuse(const int64 *ids, int count)
+{
+	change_all(&refuse_statement, ids, count);
+}
+
+int
+executions_waiting_groups(GroupName **groups)
+{
+	uint64		nrows = state_query(&groups_statement, NULL, NULL, false, 0);
+
+	*groups = palloc_extended(Max(nrows, 1) * sizeof(GroupName), MCXT_ALLOC_HUGE);
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		(*groups)[i].workflow = state_column_text(i, 1);
+		(*groups)[i].tenant = state_column_text(i, 2);
+	}
+	state_done();
+	return (int) nrows;
+}
+
+int
+executions_claim_waiting(const char *workflow, const char *tenant, int limit,
+						 ClaimedExecution **claimed)
+{
+	Datum		values[3];
+
+	values[0] = Int32GetDatum(limit);
+	values[1] = CStringGetTextDatum(workflow);
+	values[2] = CStringGetTextDatum(tenant);
+	return executions_read_claims(&claim_statement, values, claimed);
+}
+
+bool
+executions_waiting_left(const char *workflow, const char *tenant)
+{
+	Datum		values[2];
+	bool		left;
+
+	values[0] = CStringGetTextDatum(workflow);
+	values[1] = CStringGetTextDatum(tenant);
+	left = state_query(&left_statement, values, NULL, false, 1) > 0;
+	state_done();
+	return left;
+}
+
+int
+executions_count_active(const char *workflow, int limit)
+{
+	Datum		values[2];
+	int			count;
+
+	values[0] = CStringGetTextDatum(workflow);
+	values[1] = Int32GetDatum(limit);
+	state_query(&active_statement, values, NULL, false, 1);
+	count = (int) state_column_int64(0, 1);
+	state_done();
+	return count;
+}
+
+int
+executions_count_pending(int limit)
+{
+	Datum		value = Int32GetDatum(limit);
+	int			count;
+
+	state_query(&pending_statement, &value, NULL, false, 1);
+	count = (int) state_column_int64(0, 1);
+	state_done();
+	return count;
+}

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * admission.h
+ *	  The table workflow.executions: claimed ones that may not run, those that
+ *	  wait for room under a limit, and how many there are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_STATE_ADMISSION_H
+#define PGWF_STATE_ADMISSION_H
+
+#include "state/claims.h"
+
+/* --- the scheduler: what it claimed in this transaction and does not run after all --- */
+
+/* A limit is reached: pending again, and waiting in the group of their workflow and tenant. */
+extern void executions_set_aside(const int64 *ids, int count);
+/* Their workflow is blocked: blocked. */
+extern void executions_block(const int64 *ids, int count);
+/* Their workflow is full and has them refused: failed. */
+extern void executions_refuse(const int64 *ids, int count);
+
+/* --- the scheduler: groups of waiting executions --- */
+
+typedef struct GroupName
+{
+	char	   *workflow;
+	char	   *tenant;			/* empty: none */
+} GroupName;
+
+/* All groups in which executions wait. */
+extern int	executions_waiting_groups(GroupName **groups);
+/* As executions_claim(), of one group. */
+extern int	executions_claim_waiting(const char *workflow, const char *tenant, int limit,
+									 ClaimedExecution **claimed);
+/* Does something wait in the group? */
+extern bool executions_waiting_left(const char *workflow, const char *tenant);
+
+/* --- sessions --- */
+
+/* Executions of a workflow that refuses what is too many: pending and running ones, at most limit. */
+extern int	executions_count_active(const char *workflow, int limit);
+/* Pending executions that do not wait for their start_at, at most limit. */
+extern int	executions_count_pending(int limit);
+
+#endif							/* PGWF_STATE_ADMISSION_H */

@@ -1,0 +1,170 @@
+# Blocks and limits with many executors and starters, and across crashes.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use WorkflowTest;
+
+my $node = workflow_cluster('admission', 'workflow.max_executors = 6', 'autovacuum = off',
+	'workflow.cancel_grace = 200ms');
+
+sub sql
+{
+	return $node->safe_psql('postgres', @_);
+}
+
+# Wait until a query returns true.
+sub wait_until
+{
+	my ($query, $name) = @_;
+
+	return ok($node->poll_query_until('postgres', $query), $name);
+}
+
+# A server that stops in the middle and comes back.
+sub crash
+{
+	$node->stop('immediate');
+	$node->start;
+	return;
+}
+
+# Each step notes how many of its kind run beside it, and for how long there were too many.
+sql(q{
+	CREATE EXTENSION pg_workflow;
+	CREATE TABLE gate (open boolean);
+	INSERT INTO gate VALUES (false);
+	CREATE TABLE done (workflow text, tenant text, n int);
+	CREATE FUNCTION wait_at_gate() RETURNS int LANGUAGE plpgsql AS $$
+	BEGIN
+		WHILE NOT (SELECT open FROM gate) LOOP
+			PERFORM pg_sleep(0.01);
+		END LOOP;
+		RETURN 1;
+	END $$;
+	CREATE VIEW running AS
+		SELECT workflow, COALESCE(tenant, '') AS tenant, count(*) FROM workflow.executions
+		WHERE status IN ('running', 'cancelling') GROUP BY 1, 2;
+	-- the most executions that ran at one time, by the times in the rows
+	CREATE FUNCTION most_at_once(name text, of_tenant text DEFAULT NULL) RETURNS bigint LANGUAGE sql AS $$
+		WITH e AS (
+			SELECT s.started_at, e.completed_at FROM workflow.executions AS e
+			JOIN workflow.step_executions AS s ON s.execution_id = e.id
+			WHERE e.workflow = name AND (of_tenant IS NULL OR e.tenant = of_tenant))
+		SELECT max((SELECT count(*) FROM e AS b WHERE b.started_at <= a.started_at AND b.completed_at > a.started_at))
+		FROM e AS a $$;
+	SELECT workflow.define('{"name": "two", "max_running": 2, "steps": [{"id": "a", "sql": "SELECT wait_at_gate()"}]}');
+	SELECT workflow.define('{"name": "free", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+	SELECT workflow.define('{"name": "nap", "max_running": 3, "steps": [{"id": "a", "sql": "SELECT pg_sleep(0.005)"}]}');
+	SELECT workflow.define('{"name": "tenants", "steps": [{"id": "a", "sql": "SELECT pg_sleep(0.005)"}]}');
+	SELECT workflow.define('{"name": "only", "max_running": 1, "when_full": "refuse", "steps": [{"id": "a", "sql": "SELECT wait_at_gate()"}]}');
+});
+
+# --- max_running of a definition ---
+
+sql("SELECT workflow.start('two', priority => i % 3) FROM generate_series(1, 10) AS i");
+wait_until("SELECT count(*) = 8 FROM workflow.executions WHERE workflow = 'two' AND status = 'pending' AND limited",
+	'what is too many is set aside');
+is(sql("SELECT count FROM running WHERE workflow = 'two'"), '2', 'two run');
+my $free = run_execution($node, 'postgres', 'free');
+is(sql("SELECT status FROM workflow.executions WHERE id = $free"), 'completed', 'others are not concerned');
+
+crash();
+wait_until("SELECT count(*) = 2 FROM workflow.activity WHERE workflow = 'two'", 'two go on after a crash');
+$free = run_execution($node, 'postgres', 'free');
+is(sql("SELECT string_agg(status || count, ' ' ORDER BY status) FROM (SELECT status, count(*) FROM workflow.executions WHERE workflow = 'two' GROUP BY 1) AS s"),
+	'pending8 running2', 'and no more than that');
+
+# cancelling one makes room for another, and for the most urgent
+my $victim = sql("SELECT min(id) FROM workflow.executions WHERE workflow = 'two' AND status = 'running'");
+my $urgent = sql("SELECT min(id) FROM workflow.executions WHERE workflow = 'two' AND status = 'pending' AND priority = 2");
+sql("SELECT workflow.cancel($victim)");
+wait_for_status($node, 'postgres', $urgent, 'running');
+is(sql("SELECT count FROM running WHERE workflow = 'two'"), '2', 'a cancelled one makes room for the most urgent');
+
+# one that waits can be cancelled
+my $waiting = sql("SELECT max(id) FROM workflow.executions WHERE workflow = 'two' AND status = 'pending'");
+is(sql("SELECT workflow.cancel($waiting)"), 'cancelled', 'one that waits can be cancelled');
+
+# a new version with a higher limit takes effect at once
+sql(q{SELECT workflow.define('{"name": "two", "max_running": 4, "steps": [{"id": "a", "sql": "SELECT wait_at_gate()"}]}')});
+wait_until("SELECT count = 4 FROM running WHERE workflow = 'two'", 'a higher limit takes effect at once');
+
+# and so does a block, for those that are set aside, too
+sql("SELECT workflow.block('two')");
+wait_until("SELECT count(*) = 4 FROM workflow.executions WHERE workflow = 'two' AND status = 'blocked'", 'those that wait become blocked');
+crash();
+wait_until("SELECT count(*) = 4 FROM workflow.activity WHERE workflow = 'two'", 'what ran goes on, though blocked');
+is(sql("SELECT count(*) FROM workflow.executions WHERE workflow = 'two' AND status = 'blocked'"), '4', 'blocked ones are blocked after a crash');
+sql("SELECT workflow.unblock('two')");
+wait_until("SELECT count(*) = 4 FROM workflow.executions WHERE workflow = 'two' AND status = 'pending' AND limited", 'unblocked, they wait for room again');
+sql("UPDATE gate SET open = true");
+wait_until("SELECT count(*) = 8 FROM workflow.executions WHERE workflow = 'two' AND status = 'completed'", 'all are run in the end');
+
+# --- many starters, many executors ---
+
+my @starters = map {
+	$node->background_psql('postgres')
+} 1 .. 4;
+$_->query_safe("SELECT workflow.start('nap', tenant => 't' || i % 3) FROM generate_series(1, 40) AS i") foreach @starters;
+$_->quit foreach @starters;
+wait_until("SELECT count(*) = 160 FROM workflow.executions WHERE workflow = 'nap' AND status = 'completed'", '160 executions under a limit of 3');
+cmp_ok(sql("SELECT most_at_once('nap')"), '<=', 3, 'never more than 3 at one time');
+
+$node->append_conf('postgresql.conf', 'workflow.max_running_per_tenant = 2');
+$node->reload;
+sql("SELECT workflow.start('tenants', tenant => CASE WHEN i % 3 > 0 THEN 't' || i % 3 END) FROM generate_series(1, 150) AS i");
+wait_until("SELECT count(*) = 150 FROM workflow.executions WHERE workflow = 'tenants' AND status = 'completed'", '150 executions of three tenants');
+cmp_ok(sql("SELECT most_at_once('tenants', 't1')"), '<=', 2, 'never more than 2 of a tenant');
+cmp_ok(sql("SELECT most_at_once('tenants', 't2')"), '<=', 2, 'nor of the other');
+
+# both limits at once, and a crash in the middle
+sql("UPDATE gate SET open = false");
+sql("SELECT workflow.start('two', tenant => 't' || i % 3) FROM generate_series(1, 30) AS i");
+wait_until("SELECT sum(count) = 4 AND max(count) <= 2 FROM running WHERE workflow = 'two'", 'both limits hold');
+crash();
+wait_until("SELECT count(*) = 4 FROM workflow.activity WHERE workflow = 'two'", 'the same four after a crash');
+is(sql("SELECT sum(count) = 4 AND max(count) <= 2 FROM running WHERE workflow = 'two'"), 't', 'both limits still hold');
+sql("UPDATE gate SET open = true");
+wait_until("SELECT count(*) = 38 FROM workflow.executions WHERE workflow = 'two' AND status = 'completed'", 'and all are run');
+
+# the limit is taken away while many wait
+sql("UPDATE gate SET open = false");
+sql("SELECT workflow.start('two', tenant => 'one') FROM generate_series(1, 5) AS i");
+wait_until("SELECT count(*) = 3 FROM workflow.executions WHERE workflow = 'two' AND limited AND status = 'pending'", 'three wait');
+$node->append_conf('postgresql.conf', 'workflow.max_running_per_tenant = 0');
+$node->reload;
+wait_until("SELECT count = 4 FROM running WHERE workflow = 'two'", 'a setting takes effect with a reload');
+
+# --- the database ---
+
+$node->append_conf('postgresql.conf', 'workflow.max_running = 5');
+$node->reload;
+sql("SELECT workflow.start('free') FROM generate_series(1, 50)");
+wait_until("SELECT count(*) = 52 FROM workflow.executions WHERE workflow = 'free' AND status = 'completed'", 'one at a time beside the four');
+sql("SELECT workflow.start('tenants', tenant => 'x') FROM generate_series(1, 50)");
+sql("UPDATE gate SET open = true");
+wait_until("SELECT count(*) = 200 FROM workflow.executions WHERE workflow = 'tenants' AND status = 'completed'", 'executions wait for room in the database');
+$node->append_conf('postgresql.conf', 'workflow.max_running = 0');
+$node->reload;
+
+# --- refuse ---
+
+sql("UPDATE gate SET open = false");
+my $only = sql("SELECT workflow.start('only', idempotency_key => 'k')");
+my ($rc, $out, $err) = $node->psql('postgres', "SELECT workflow.start('only')");
+like($err, qr/workflow "only" has as many executions as it may have/, 'what is too many is refused');
+is(sql("SELECT workflow.start('only', idempotency_key => 'k')"), $only, 'the same once more is not too many');
+wait_for_status($node, 'postgres', $only, 'running');
+my $late = sql("SELECT workflow.start('only', start_at => now())");
+is(sql("SELECT status, error_type FROM workflow.wait($late, '60 s')"), 'failed|WorkflowFull', 'what could not be refused fails');
+sql("UPDATE gate SET open = true");
+wait_for_status($node, 'postgres', $only, 'completed');
+run_execution($node, 'postgres', 'only');
+is(sql("SELECT count(*) FROM workflow.executions WHERE workflow = 'only' AND status = 'completed'"), '2', 'and there is room again');
+
+$node->stop;
+done_testing();
