@@ -28,6 +28,7 @@ OBJS = \
 	src/api/evaluate.o \
 	src/api/extension.o \
 	src/api/pictures.o \
+	src/api/plan_steps.o \
 	src/api/prune.o \
 	src/api/start.o \
 	src/api/steer.o \
@@ -141,6 +142,7 @@ SCHEMA = \
 	src/schema/evaluate.sql \
 	src/schema/views.sql \
 	src/schema/pictures.sql \
+	src/schema/monitoring.sql \
 	src/schema/last.sql
 # end of SCHEMA
 
@@ -148,7 +150,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions agents start api_errors security run_sql retry prune published helpers sequence parallel fork_join \
-	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables \
+	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables monitoring \
 	deferred notify lifetime \
 	block \
 	catch_as \

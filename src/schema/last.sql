@@ -14,6 +14,10 @@ GRANT SELECT ON workflow.audit_log, workflow.blocked_workflows, workflow.executo
     workflow.step_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
+GRANT SELECT ON workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics,
+    workflow.blocks TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interval),
+    workflow.metrics(bigint), workflow.plan_steps(integer), workflow.progress(bigint) TO pg_monitor;
 
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions_id_seq', '');

@@ -95,6 +95,7 @@ CREATE VIEW workflow.execution_status WITH (security_barrier) AS
 SELECT e.id AS execution_id,
        e.workflow,
        e.version,
+       e.definition_id,
        e.status,
        e.role,
        e.priority,
@@ -123,6 +124,7 @@ COMMENT ON VIEW workflow.execution_status IS
 COMMENT ON COLUMN workflow.execution_status.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.execution_status.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.execution_status.version IS 'version of the workflow';
+COMMENT ON COLUMN workflow.execution_status.definition_id IS 'number of that version in workflow.definitions';
 COMMENT ON COLUMN workflow.execution_status.status IS 'status, as in workflow.executions';
 COMMENT ON COLUMN workflow.execution_status.role IS 'role that started it';
 COMMENT ON COLUMN workflow.execution_status.priority IS 'higher ones are run first';
@@ -165,6 +167,7 @@ SELECT s.execution_id,
        s.join_policy,
        s.condition_result,
        s.branch_taken,
+       s.scope_outcome,
        s.on_failure,
        s.error_type,
        CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN s.input END AS input,
@@ -190,7 +193,7 @@ SELECT a.execution_id,
        a.executor_pid,
        (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
            OPERATOR(pg_catalog.->>) 'agent_name'),
-       NULL, NULL, a.iteration, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+       NULL, NULL, a.iteration, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM workflow.activity AS a
      JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
      LEFT JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id
@@ -224,6 +227,7 @@ COMMENT ON COLUMN workflow.step_status.loop_execution_mode IS 'loops: sequential
 COMMENT ON COLUMN workflow.step_status.join_policy IS 'parallel and fork_join: when the join counts as met';
 COMMENT ON COLUMN workflow.step_status.condition_result IS 'conditionals: what the condition gave';
 COMMENT ON COLUMN workflow.step_status.branch_taken IS 'conditionals: which way was taken';
+COMMENT ON COLUMN workflow.step_status.scope_outcome IS 'how the step''s scope ended, on the row that ended it';
 COMMENT ON COLUMN workflow.step_status.on_failure IS 'how a failure was dealt with: ignored or default';
 COMMENT ON COLUMN workflow.step_status.error_type IS 'type of the error it failed with';
 COMMENT ON COLUMN workflow.step_status.input IS 'input; null for executions of others';
