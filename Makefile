@@ -30,6 +30,12 @@ OBJS = \
 	src/api/pictures.o \
 	src/api/plan_steps.o \
 	src/api/prune.o \
+	src/api/schedule.o \
+	src/api/schedule_input.o \
+	src/api/schedule_jobs.o \
+	src/api/schedule_remote.o \
+	src/api/schedule_run.o \
+	src/api/schedule_times.o \
 	src/api/start.o \
 	src/api/steer.o \
 	src/api/utility_hook.o \
@@ -80,15 +86,18 @@ OBJS = \
 	src/state/audit.o \
 	src/state/blocks.o \
 	src/state/claims.o \
+	src/state/cron_jobs.o \
 	src/state/definitions.o \
 	src/state/executions.o \
 	src/state/history.o \
 	src/state/insert.o \
+	src/state/schedules.o \
 	src/state/state.o \
 	src/state/status.o \
 	src/state/steps.o \
 	src/state/trace.o \
 	src/definition/agent_options.o \
+	src/definition/cron.o \
 	src/definition/error_names.o \
 	src/definition/explain.o \
 	src/definition/expression.o \
@@ -143,6 +152,7 @@ SCHEMA = \
 	src/schema/views.sql \
 	src/schema/pictures.sql \
 	src/schema/monitoring.sql \
+	src/schema/schedules.sql \
 	src/schema/last.sql
 # end of SCHEMA
 
@@ -154,7 +164,8 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	deferred notify lifetime \
 	block \
 	catch_as \
-	timeline
+	timeline \
+	schedules
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start

@@ -206,7 +206,8 @@ run_regress()
 }
 
 if wanted regress || wanted isolation || wanted docs || wanted tap; then
-	cluster_start check "${PGWF_PORT:-55431}" "workflow.max_executors = 8"
+	cluster_start check "${PGWF_PORT:-55431}" "workflow.max_executors = 8" \
+		"shared_preload_libraries = 'pg_cron, pg_workflow'" "cron.use_background_workers = on"
 fi
 
 if wanted regress && [ -n "${REGRESS:-}" ]; then

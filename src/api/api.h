@@ -13,7 +13,7 @@
 #include "utils/jsonb.h"
 
 #include "definition/plan.h"
-#include "state/state.h"
+#include "state/executions.h"
 
 /* --- arguments.c --- */
 
@@ -51,6 +51,12 @@ extern char *problem_details(const ProblemList *problems);
 extern void require_not_blocked(const Definition *definition);
 
 /* --- start.c --- */
+
+/*
+ * Queue an execution, of the current role unless another one is given, and arrange
+ * for the scheduler to be woken at commit.
+ */
+extern int64 queue_execution(NewExecution *new);
 
 /* Queue an execution in the caller's transaction with the definition's defaults. */
 extern int64 start_execution(const Definition *definition, Jsonb *input);

@@ -42,7 +42,9 @@ static const char *const owner_only[] = {
 	"grant_usage",
 	"prune",
 	"refuse_change",
-	"revoke_usage"
+	"revoke_usage",
+	"schedule_housekeeping",
+	"schedule_run_ended"
 };
 
 /*

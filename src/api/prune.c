@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "state/executions.h"
+#include "state/schedules.h"
 
 extern PGDLLEXPORT Datum workflow_prune(PG_FUNCTION_ARGS);
 
@@ -75,5 +76,6 @@ workflow_prune(PG_FUNCTION_ARGS)
 	before = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
 													 TimestampTzGetDatum(GetCurrentTimestamp()),
 													 IntervalPGetDatum(older_than)));
+	(void) schedule_runs_prune(before, max_executions);
 	PG_RETURN_INT64(executions_prune(before, PointerGetDatum(statuses), max_executions));
 }

@@ -88,16 +88,14 @@ refuse_when_full(NewExecution *new)
 			 errhint("Start it again when one of them has ended; see \"max_running\" and \"when_full\" of the definition.")));
 }
 
-/*
- * Queue an execution and arrange for the scheduler to be woken at commit.
- */
-static int64
+int64
 queue_execution(NewExecution *new)
 {
 	bool		created;
 	int64		id;
 
-	new->role = GetUserId();
+	if (!OidIsValid(new->role))
+		new->role = GetUserId();
 	refuse_when_full(new);
 	new->parallel = setting_parallel;
 	require_role_can_run(new->role);

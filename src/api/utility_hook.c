@@ -36,6 +36,7 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
+#include "api/schedule.h"
 #include "api/utility_hook.h"
 #include "shared/compat.h"
 #include "shared/identity.h"
@@ -213,6 +214,16 @@ hold_for_extension(void)
 		database_hold(MyDatabaseId, true);
 }
 
+/* DROP EXTENSION: the jobs that pg_cron has for our schedules go with it. */
+static void
+drop_jobs_of_extension(void)
+{
+	Oid			extension = workflow_extension_oid();
+
+	if (OidIsValid(extension) && compat_owns_extension(extension, GetUserId()))
+		schedule_drop_jobs();
+}
+
 /* Whether one of the names of a DROP is this one. */
 static bool
 names_contain(const List *objects, const char *name)
@@ -235,7 +246,10 @@ before_drop(const DropStmt *statement)
 {
 	if (statement->removeType == OBJECT_EXTENSION &&
 		names_contain(statement->objects, EXTENSION_NAME))
+	{
 		hold_for_extension();
+		drop_jobs_of_extension();
+	}
 	else if (statement->removeType == OBJECT_SCHEMA &&
 			 statement->behavior == DROP_CASCADE &&
 			 names_contain(statement->objects, SCHEMA_NAME))
@@ -244,7 +258,10 @@ before_drop(const DropStmt *statement)
 
 		if (OidIsValid(schema) && compat_owns_schema(schema, GetUserId()) &&
 			OidIsValid(workflow_extension_oid()))
+		{
 			database_hold(MyDatabaseId, true);
+			drop_jobs_of_extension();
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ GRANT EXECUTE ON FUNCTION workflow.version() TO PUBLIC;
 GRANT USAGE ON SCHEMA workflow TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.blocked_workflows, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status TO pg_monitor;
+GRANT SELECT ON workflow.audit_log, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
+    workflow.step_status, workflow.schedules, workflow.schedule_runs TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
 GRANT SELECT ON workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics,
@@ -31,5 +33,9 @@ SELECT pg_catalog.pg_extension_config_dump('workflow.executor_history', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executor_history_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.blocked_workflows', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.blocked_workflows_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_entries', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_entries_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_runs', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_runs_id_seq', '');
 
 SELECT workflow.extension_ready();

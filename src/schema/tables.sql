@@ -47,7 +47,8 @@ CREATE TABLE workflow.executions (
     inline          boolean NOT NULL DEFAULT false,  -- run by execute()
     tenant          text,
     idempotency_key text,
-    start_at        timestamptz,
+    schedule_id     integer,
+    start_at        timestamptz,      -- infinity: another one of its schedule has to end first
     created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     started_at      timestamptz,
     completed_at    timestamptz,
@@ -79,6 +80,9 @@ CREATE INDEX executions_running_idx ON workflow.executions (id)
 CREATE INDEX executions_control_idx ON workflow.executions (id) WHERE control;
 CREATE UNIQUE INDEX executions_idempotency_key_idx ON workflow.executions (idempotency_key, workflow, role)
     WHERE idempotency_key IS NOT NULL;
+
+CREATE INDEX executions_schedule_idx ON workflow.executions (schedule_id, id)
+    WHERE schedule_id IS NOT NULL AND status IN ('pending', 'running', 'paused', 'cancelling', 'blocked');
 
 /*
  * The table every step inserts a row into.  It has no check constraints: their

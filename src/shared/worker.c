@@ -111,6 +111,18 @@ register_executor(Oid database, Oid role, int slot, uint32 generation,
 	return worker_register_dynamic(&worker, &parameters, handle);
 }
 
+/* Register a worker that writes a job of pg_cron; see worker_register_dynamic(). */
+bool
+register_cron_writer(Oid database, Oid role, uint32 segment, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker;
+	WorkerParameters parameters = {.database = database, .role = role, .slot = -1};
+
+	worker_describe(&worker, "pg_workflow cron writer", "workflow_cron_writer_main");
+	worker.bgw_main_arg = UInt32GetDatum(segment);
+	return worker_register_dynamic(&worker, &parameters, handle);
+}
+
 /* --- in the worker --- */
 
 /* SIGTERM: as in a backend; the server's own note of it is gone when the exit begins. */

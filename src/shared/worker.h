@@ -29,6 +29,9 @@ extern void register_launcher(void);
 extern bool register_scheduler(Oid database, uint32 generation, BackgroundWorkerHandle **handle);
 extern bool register_executor(Oid database, Oid role, int slot, uint32 generation,
 							  BackgroundWorkerHandle **handle);
+/* One that writes a job of pg_cron; segment is the handle of its request. */
+extern bool register_cron_writer(Oid database, Oid role, uint32 segment,
+								 BackgroundWorkerHandle **handle);
 
 /* Handlers (SIGHUP reload, SIGTERM die, SIGINT cancel), unblock; call first. */
 extern void worker_initialize(WorkerParameters *parameters);
@@ -50,5 +53,6 @@ extern uint32 wait_event_hold(void);
 extern PGDLLEXPORT void workflow_launcher_main(Datum argument);
 extern PGDLLEXPORT void workflow_scheduler_main(Datum argument);
 extern PGDLLEXPORT void workflow_executor_main(Datum argument);
+extern PGDLLEXPORT void workflow_cron_writer_main(Datum argument);
 
 #endif							/* PGWF_WORKER_H */

@@ -22,12 +22,12 @@
 #include "state/private.h"
 
 static const Oid insert_types[] = {INT4OID, TEXTOID, INT4OID, REGROLEOID, INT4OID, BOOLOID,
-TIMESTAMPTZOID, TEXTOID, JSONBOID, TEXTOID, BOOLOID};
+TIMESTAMPTZOID, TEXTOID, JSONBOID, TEXTOID, BOOLOID, INT4OID};
 
 #define INSERT_EXECUTION \
 	"INSERT INTO workflow.executions AS e (definition_id, workflow, version, role, " \
-	"priority, parallel, start_at, tenant, input, idempotency_key, counted) " \
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+	"priority, parallel, start_at, tenant, input, idempotency_key, counted, schedule_id) " \
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
 
 static StateStatement insert_execution = {
 	INSERT_EXECUTION "RETURNING e.id",
@@ -94,9 +94,11 @@ execution_insert(const NewExecution *execution, bool *created)
 	values[8] = JsonbPGetDatum(execution->input);
 	values[9] = once ? CStringGetTextDatum(execution->idempotency_key) : (Datum) 0;
 	values[10] = BoolGetDatum(execution->counted);
+	values[11] = Int32GetDatum(execution->schedule_id);
 	nulls[6] = execution->has_start_at ? ' ' : 'n';
 	nulls[7] = execution->tenant ? ' ' : 'n';
 	nulls[9] = once ? ' ' : 'n';
+	nulls[11] = execution->schedule_id != 0 ? ' ' : 'n';
 
 	key_values[0] = values[9];
 	key_values[1] = values[1];

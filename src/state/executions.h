@@ -27,6 +27,7 @@ typedef struct NewExecution
 	bool		counted;		/* its workflow refuses what is too many */
 	const char *tenant;			/* may be NULL */
 	const char *idempotency_key;	/* may be NULL */
+	int			schedule_id;	/* 0: none */
 	Jsonb	   *input;
 } NewExecution;
 

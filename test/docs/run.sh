@@ -27,6 +27,9 @@ work=$scratch/$cluster/docs
 mkdir -p "$work"
 broken=0
 
+# docs/scheduling.md needs pg_cron, which check.sh has preloaded for the database postgres.
+cluster_psql "$cluster" postgres -c 'CREATE EXTENSION IF NOT EXISTS pg_cron' >"$work/cron.log" 2>&1
+
 # verdict NAME FILE-WITH-PROBLEMS NOTE
 verdict()
 {

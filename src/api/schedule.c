@@ -1,0 +1,380 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.c
+ *	  workflow.schedule(), unschedule(), pause_schedule(), resume_schedule(),
+ *	  sync_schedules(), schedule_housekeeping().
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.  What makes a schedule start
+ *	  something is in schedule_run.c, what makes pg_cron call that in
+ *	  schedule_jobs.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "api/api.h"
+#include "api/schedule.h"
+#include "shared/identity.h"
+
+extern PGDLLEXPORT Datum workflow_schedule(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_unschedule(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_pause_schedule(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_resume_schedule(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_sync_schedules(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_schedule_housekeeping(PG_FUNCTION_ARGS);
+
+/* define.c */
+extern PGDLLEXPORT Datum workflow_define(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_schedule);
+PG_FUNCTION_INFO_V1(workflow_unschedule);
+PG_FUNCTION_INFO_V1(workflow_pause_schedule);
+PG_FUNCTION_INFO_V1(workflow_resume_schedule);
+PG_FUNCTION_INFO_V1(workflow_sync_schedules);
+PG_FUNCTION_INFO_V1(workflow_schedule_housekeeping);
+
+#define HOUSEKEEPING_WORKFLOW "pg_workflow.housekeeping"
+
+/* --- checks --- */
+
+static void
+require_overlap(const char *overlap)
+{
+	if (strcmp(overlap, "skip") != 0 && strcmp(overlap, "queue") != 0 &&
+		strcmp(overlap, "replace") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown overlap \"%s\"", overlap),
+				 errhint("It is skip, queue or replace.")));
+}
+
+/* Names are parts of indexes and of the commands of jobs. */
+static void
+require_name(const char *value, const char *what)
+{
+	if (*value == '\0' || strlen(value) > PLAN_MAX_ID_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must have between 1 and %d bytes", what, PLAN_MAX_ID_LENGTH)));
+}
+
+static void
+require_not_negative(const Interval *interval, const char *name)
+{
+	Interval	zero = {0};
+
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(interval),
+										 IntervalPGetDatum(&zero))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative", name)));
+}
+
+/* Numbers in their ranges, and times in their order. */
+static void
+check_ranges(const Schedule *schedule)
+{
+	if (schedule->max_concurrent_runs < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_concurrent_runs must be greater than zero, not %d",
+						schedule->max_concurrent_runs)));
+	if (schedule->priority < -MAX_PRIORITY || schedule->priority > MAX_PRIORITY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("priority must be between %d and %d, not %d",
+						-MAX_PRIORITY, MAX_PRIORITY, schedule->priority)));
+	if (schedule->start_at > schedule->end_at)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("start_at must not be after end_at")));
+	require_not_negative(&schedule->max_lateness, "max_lateness");
+}
+
+/* Everything about a schedule that can be wrong, and its next time. */
+static void
+check_schedule(Schedule *schedule)
+{
+	CronExpression cron;
+	Definition	definition;
+	char	   *problem;
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next;
+
+	require_name(schedule->name, "name");
+	if (schedule->tenant != NULL)
+		require_name(schedule->tenant, "tenant");
+	require_cron(schedule->cron, &cron);
+	(void) require_timezone(schedule->timezone);
+	require_overlap(schedule->overlap);
+	check_ranges(schedule);
+	require_startable(schedule->workflow, schedule->version, &definition);
+	problem = role_cannot_run(schedule->role);
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("executions of role \"%s\" cannot be run by a worker",
+						GetUserNameFromId(schedule->role, false)),
+				 errdetail_internal("%s.", problem)));
+
+	next = schedule_next_time(schedule, now);
+	if (next == DT_NOEND)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("schedule \"%s\" is never due", schedule->name),
+				 schedule->end_at == DT_NOEND ?
+				 errdetail("There is no such time within 50 years: \"%s\".", schedule->cron) :
+				 errdetail("There is no time of \"%s\" before its end.", schedule->cron)));
+	(void) schedule_render_input(schedule, next);
+	schedule->next_run_at = schedule->enabled ? next : DT_NOEND;
+}
+
+/* --- functions --- */
+
+/* Write a new schedule, or one in place of that with its name. */
+static void
+store_schedule(Schedule *schedule, Jsonb **before)
+{
+	Schedule	old;
+
+	*before = NULL;
+	while (!schedule_find(schedule->name, true, &old))
+	{
+		if (schedule_insert(schedule))
+			return;
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (old.role != schedule->role)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("schedule \"%s\" belongs to another role", schedule->name),
+				 errhint("Choose another name, or have its role call workflow.unschedule().")));
+	schedule->id = old.id;
+	schedule->created_at = old.created_at;
+	schedule->job_schedule = old.job_schedule;
+	*before = schedule_document(old.id);
+}
+
+/* The schedule's job and row, and the audit entry. */
+static void
+finish_change(Schedule *schedule, const char *action, const char *reason, Jsonb *before)
+{
+	schedule_write_job(schedule);
+	schedule_update(schedule, true);
+	audit_schedule(action, schedule->name, 0, reason, before, schedule_document(schedule->id));
+}
+
+/* A time to return; null: none. */
+#define RETURN_TIME(time) \
+	do { \
+		if ((time) == DT_NOEND) \
+			PG_RETURN_NULL(); \
+		PG_RETURN_TIMESTAMPTZ(time); \
+	} while (0)
+
+/* Make a schedule; the rest of it is filled in. */
+static void
+make_schedule(Schedule *schedule)
+{
+	Jsonb	   *before;
+
+	schedule->role = GetUserId();
+	check_schedule(schedule);
+	store_schedule(schedule, &before);
+	finish_change(schedule, "schedule", NULL, before);
+}
+
+/*
+ * workflow.schedule(name text, workflow text, cron text, input jsonb, timezone text,
+ * start_at timestamptz, end_at timestamptz, max_concurrent_runs integer, overlap text,
+ * enabled boolean, version integer, priority integer, tenant text,
+ * max_lateness interval, description text) returns timestamptz
+ */
+Datum
+workflow_schedule(PG_FUNCTION_ARGS)
+{
+	Schedule	schedule;
+
+	memset(&schedule, 0, sizeof(schedule));
+	schedule.name = required_text(fcinfo, 0, "name");
+	schedule.workflow = required_text(fcinfo, 1, "workflow");
+	schedule.cron = required_text(fcinfo, 2, "cron");
+	schedule.input = required_jsonb(fcinfo, 3, "input");
+	schedule.timezone = required_text(fcinfo, 4, "timezone");
+	schedule.start_at = PG_ARGISNULL(5) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(5);
+	schedule.end_at = PG_ARGISNULL(6) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(6);
+	schedule.max_concurrent_runs = PG_ARGISNULL(7) ? 1 : PG_GETARG_INT32(7);
+	schedule.overlap = required_text(fcinfo, 8, "overlap");
+	schedule.enabled = PG_ARGISNULL(9) || PG_GETARG_BOOL(9);
+	schedule.version = version_argument(fcinfo, 10);
+	schedule.has_priority = !PG_ARGISNULL(11);
+	schedule.priority = PG_ARGISNULL(11) ? 0 : PG_GETARG_INT32(11);
+	schedule.tenant = optional_text_argument(fcinfo, 12);
+	if (PG_ARGISNULL(13))
+		schedule.max_lateness.time = 10 * USECS_PER_MINUTE;
+	else
+		schedule.max_lateness = *PG_GETARG_INTERVAL_P(13);
+	schedule.description = optional_text_argument(fcinfo, 14);
+
+	make_schedule(&schedule);
+	RETURN_TIME(schedule.next_run_at);
+}
+
+/*
+ * workflow.unschedule(name text) returns void
+ */
+Datum
+workflow_unschedule(PG_FUNCTION_ARGS)
+{
+	char	   *name = required_text(fcinfo, 0, "name");
+	Schedule	schedule;
+	Jsonb	   *before;
+	int64	   *executions;
+	int			count;
+
+	/* executions before their schedule: see the order of locks in schedule_run.c */
+	require_schedule(name, false, &schedule);
+	count = schedule_executions(schedule.id, true, &executions);
+	for (int i = 0; i < count; i++)
+		schedule_cancel(executions[i], "its schedule was removed");
+
+	require_schedule(name, true, &schedule);
+	before = schedule_document(schedule.id);
+	schedule.enabled = false;
+	schedule_write_job(&schedule);
+	schedule_delete(schedule.id);
+	audit_schedule("unschedule", name, 0, NULL, before, NULL);
+	PG_RETURN_VOID();
+}
+
+/*
+ * workflow.pause_schedule(name text, reason text) returns void
+ */
+Datum
+workflow_pause_schedule(PG_FUNCTION_ARGS)
+{
+	char	   *name = required_text(fcinfo, 0, "name");
+	char	   *reason = optional_text_argument(fcinfo, 1);
+	Schedule	schedule;
+	Jsonb	   *before;
+
+	require_schedule(name, true, &schedule);
+	if (!schedule.enabled)
+		PG_RETURN_VOID();
+	before = schedule_document(schedule.id);
+	schedule.enabled = false;
+	schedule.next_run_at = DT_NOEND;
+	schedule.pause_reason = reason;
+	finish_change(&schedule, "pause_schedule", reason, before);
+	PG_RETURN_VOID();
+}
+
+/*
+ * workflow.resume_schedule(name text) returns timestamptz
+ */
+Datum
+workflow_resume_schedule(PG_FUNCTION_ARGS)
+{
+	char	   *name = required_text(fcinfo, 0, "name");
+	Schedule	schedule;
+	Jsonb	   *before;
+
+	require_schedule(name, true, &schedule);
+	if (!schedule.enabled)
+	{
+		before = schedule_document(schedule.id);
+		schedule.enabled = true;
+		schedule.pause_reason = NULL;
+		schedule.next_run_at = schedule_next_time(&schedule, GetCurrentTimestamp());
+		finish_change(&schedule, "resume_schedule", NULL, before);
+	}
+	RETURN_TIME(schedule.next_run_at);
+}
+
+/*
+ * workflow.sync_schedules() returns bigint
+ */
+Datum
+workflow_sync_schedules(PG_FUNCTION_ARGS)
+{
+	int		   *ids;
+	int			count = schedule_list(false, &ids);
+	int64		with_job = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		Schedule	schedule;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!schedule_find_id(ids[i], true, &schedule) ||
+			!has_privs_of_role(GetUserId(), schedule.role))
+			continue;
+		schedule_write_job(&schedule);
+		schedule_update(&schedule, false);
+		if (schedule.job_schedule != NULL)
+			with_job++;
+	}
+	PG_RETURN_INT64(with_job);
+}
+
+/* --- housekeeping --- */
+
+/* Prunes as long as there is something to prune, a transaction for each part. */
+static const char housekeeping_definition[] =
+"{\"name\": \"" HOUSEKEEPING_WORKFLOW "\", \"description\": \"Deletes executions that ended long ago\","
+" \"start_step\": \"prune\", \"steps\": {"
+" \"prune\": {\"type\": \"loop\", \"until\": \"${part.output} == 0\", \"max_iterations\": 10000,"
+"  \"loop_body\": [\"part\"], \"result\": \"counts\"},"
+" \"part\": {\"type\": \"sql\", \"result\": \"value\", \"params\": [\"${workflow.input.older_than}\"],"
+"  \"sql\": \"SELECT workflow.prune(older_than => $1::interval)\"}}}";
+
+/*
+ * workflow.schedule_housekeeping(older_than interval, cron text, timezone text,
+ * name text) returns timestamptz
+ */
+Datum
+workflow_schedule_housekeeping(PG_FUNCTION_ARGS)
+{
+	Schedule	schedule;
+	Interval	month = {.month = 0, .day = 30};
+	Interval   *older_than = PG_ARGISNULL(0) ? &month : PG_GETARG_INTERVAL_P(0);
+	JsonbParseState *state = NULL;
+	JsonbValue	value;
+
+	require_not_negative(older_than, "older_than");
+	memset(&schedule, 0, sizeof(schedule));
+	schedule.cron = required_text(fcinfo, 1, "cron");
+	schedule.timezone = required_text(fcinfo, 2, "timezone");
+	schedule.name = required_text(fcinfo, 3, "name");
+	schedule.workflow = HOUSEKEEPING_WORKFLOW;
+	schedule.start_at = DT_NOBEGIN;
+	schedule.end_at = DT_NOEND;
+	schedule.max_concurrent_runs = 1;
+	schedule.overlap = "skip";
+	schedule.enabled = true;
+	schedule.max_lateness.day = 1;	/* better late than never */
+	schedule.description = "deletes executions that ended long ago";
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	value.type = jbvString;
+	value.val.string.val = "older_than";
+	value.val.string.len = strlen(value.val.string.val);
+	pushJsonbValue(&state, WJB_KEY, &value);
+	value.val.string.val = DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(older_than)));
+	value.val.string.len = strlen(value.val.string.val);
+	pushJsonbValue(&state, WJB_VALUE, &value);
+	schedule.input = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+
+	(void) DirectFunctionCall2(workflow_define,
+							   DirectFunctionCall1(jsonb_in, CStringGetDatum(housekeeping_definition)),
+							   CStringGetTextDatum("active"));
+	make_schedule(&schedule);
+	RETURN_TIME(schedule.next_run_at);
+}

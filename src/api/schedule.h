@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.h
+ *	  What the functions about schedules share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_API_SCHEDULE_H
+#define PGWF_API_SCHEDULE_H
+
+#include "definition/cron.h"
+#include "state/schedules.h"
+
+/* --- schedule_times.c --- */
+
+/* The expression and the zone of a schedule, or an error that says what is wrong. */
+extern void require_cron(const char *text, CronExpression *cron);
+extern pg_tz *require_timezone(const char *name);
+
+/* The first time after another; DT_NOEND when there is none. */
+extern TimestampTz cron_next_time(const CronExpression *cron, pg_tz *zone, TimestampTz after);
+/* The same for a schedule, within its start and its end; DT_NOEND when there is none. */
+extern TimestampTz schedule_next_time(const Schedule *schedule, TimestampTz after);
+/* The schedule its job needs, in pg_cron's zone. */
+extern char *schedule_beat(const Schedule *schedule);
+
+/* --- schedule_input.c --- */
+
+/* The input with its placeholders filled in for a time. */
+extern Jsonb *schedule_render_input(const Schedule *schedule, TimestampTz due_at);
+
+/* --- schedule_jobs.c --- */
+
+/*
+ * Have pg_cron's job be what a locked schedule needs, and note in *schedule what it
+ * is: at once when pg_cron is in this database, else when the transaction commits.
+ * An error where that is not possible; with no job needed, nothing but the attempt.
+ */
+extern void schedule_write_job(Schedule *schedule);
+/* Before the extension is dropped: its jobs go with it. */
+extern void schedule_drop_jobs(void);
+
+/* --- schedule_run.c --- */
+
+/* Find a schedule the caller may change, locked or not, or raise an error. */
+extern void require_schedule(const char *name, bool lock, Schedule *schedule);
+/* An audit entry about a schedule. */
+extern void audit_schedule(const char *action, const char *name, int64 execution_id,
+						   const char *reason, Jsonb *before, Jsonb *after);
+
+#endif							/* PGWF_API_SCHEDULE_H */

@@ -1,0 +1,459 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule_run.c
+ *	  Schedules that are due: workflow.schedule_tick(), run_schedule_now(), and
+ *	  what follows when one of their executions ends.
+ *
+ * NOTES
+ *	  schedule_tick() runs in the sessions of pg_cron's jobs, as the role of the
+ *	  schedule.  It decides under a lock on the schedule's row, so a time is
+ *	  decided once however many call it; what it decided is recorded in
+ *	  the same transaction.  An execution that cannot be started is recorded, too,
+ *	  and raises a warning only: an error would take the record back.
+ *
+ *	  The trigger runs in whoever ends an execution of a schedule: executor,
+ *	  scheduler, session.
+ *
+ *	  Locks are taken in the order executions, schedule_entries: to replace
+ *	  executions they are cancelled first, before the schedule is locked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+#include "api/api.h"
+#include "api/schedule.h"
+#include "shared/slots.h"
+
+extern PGDLLEXPORT Datum workflow_schedule_tick(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_run_schedule_now(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_schedule_run_ended(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_schedule_tick);
+PG_FUNCTION_INFO_V1(workflow_run_schedule_now);
+PG_FUNCTION_INFO_V1(workflow_schedule_run_ended);
+
+/* So many executions may wait for others to end; more are skipped. */
+#define MAX_QUEUED 100
+
+/* So many times are looked at to find the newest one that is due. */
+#define MAX_TIMES 10000
+
+void
+require_schedule(const char *name, bool lock, Schedule *schedule)
+{
+	if (!schedule_find(name, lock, schedule))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("schedule \"%s\" does not exist", name),
+				 errhint("The schedules are in the view workflow.schedules.")));
+	if (!has_privs_of_role(GetUserId(), schedule->role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for schedule \"%s\"", name),
+				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(schedule->role, true) ?
+						   GetUserNameFromId(schedule->role, true) : "unknown")));
+}
+
+void
+audit_schedule(const char *action, const char *name, int64 execution_id,
+			   const char *reason, Jsonb *before, Jsonb *after)
+{
+	AuditEntry	entry = {.action = action, .subject_type = "schedule", .subject = name,
+	.execution_id = execution_id, .reason = reason, .before = before, .after = after};
+
+	audit(&entry);
+}
+
+/* --- deciding --- */
+
+/* Start an execution, or have one wait for others of the schedule. */
+static int64
+start_execution_of(const Schedule *schedule, TimestampTz due_at, bool waits)
+{
+	Definition	definition;
+	NewExecution new;
+
+	require_startable(schedule->workflow, schedule->version, &definition);
+	memset(&new, 0, sizeof(new));
+	new.definition = &definition;
+	new.role = schedule->role;
+	new.priority = schedule->has_priority ? schedule->priority : definition.priority;
+	new.tenant = schedule->tenant;
+	new.input = schedule_render_input(schedule, due_at);
+	new.schedule_id = schedule->id;
+	new.has_start_at = waits;
+	new.start_at = DT_NOEND;
+	return queue_execution(&new);
+}
+
+/*
+ * Cancel what a new execution is to replace: those that wait, and the oldest of
+ * the others until there is room.  Not when a new one could not be started.
+ */
+static void
+make_room(const Schedule *schedule, TimestampTz due_at)
+{
+	Definition	definition;
+	int64	   *executions;
+	int			count;
+
+	require_startable(schedule->workflow, schedule->version, &definition);
+	(void) schedule_render_input(schedule, due_at);
+
+	count = schedule_executions(schedule->id, true, &executions);
+	for (int i = 0; i < count; i++)
+		schedule_cancel(executions[i], "replaced by a later execution of its schedule");
+	count = schedule_executions(schedule->id, false, &executions);
+	for (int i = 0; i <= count - schedule->max_concurrent_runs; i++)
+		schedule_cancel(executions[i], "replaced by a later execution of its schedule");
+}
+
+/*
+ * Start an execution of a locked schedule, unless too many have not ended; fills in
+ * what came of it.
+ */
+static void
+decide(ScheduleRun *run)
+{
+	const Schedule *schedule = run->schedule;
+	int64		running;
+	int64		queued;
+
+	schedule_count(schedule->id, &running, &queued);
+	if (running < schedule->max_concurrent_runs && queued == 0)
+	{
+		run->execution_id = start_execution_of(schedule, run->due_at, false);
+		run->outcome = "started";
+	}
+	else if (strcmp(schedule->overlap, "skip") == 0)
+	{
+		run->outcome = "skipped";
+		run->reason = psprintf("%lld of at most %d executions have not ended",
+							   (long long) running, schedule->max_concurrent_runs);
+	}
+	else if (queued >= MAX_QUEUED)
+	{
+		run->outcome = "skipped";
+		run->reason = psprintf("%lld executions wait already", (long long) queued);
+	}
+	else
+	{
+		run->execution_id = start_execution_of(schedule, run->due_at, true);
+		run->outcome = "queued";
+	}
+}
+
+/* Record it, and audit it when something was started. */
+static void
+record(const ScheduleRun *run)
+{
+	schedule_record(run);
+	if (run->execution_id != 0)
+		audit_schedule(run->manual ? "run_schedule_now" : "start", run->schedule->name,
+					   run->execution_id, NULL, NULL, NULL);
+}
+
+/* --- in a subtransaction --- */
+
+typedef void (*ScheduleStep) (ScheduleRun *run);
+
+/* NULL, or the error, which has been rolled back. */
+static ErrorData *
+attempt(ScheduleStep step, ScheduleRun *run)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		step(run);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+
+	/* whoever wants the session to stop gets that */
+	if (error != NULL && (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+						  error->sqlerrcode == ERRCODE_OUT_OF_MEMORY))
+		ReThrowError(error);
+	return error;
+}
+
+static void
+step_make_room(ScheduleRun *run)
+{
+	make_room(run->schedule, run->due_at);
+}
+
+static void
+step_write_job(ScheduleRun *run)
+{
+	schedule_write_job(unconstify(Schedule *, run->schedule));
+}
+
+/* --- the beat --- */
+
+/*
+ * The newest time that is due, no older than max_lateness; DT_NOEND when there is
+ * none.  *missed becomes true when there are others.
+ */
+static TimestampTz
+newest_due(const Schedule *schedule, TimestampTz now, bool *missed)
+{
+	TimestampTz oldest = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
+																 TimestampTzGetDatum(now),
+																 IntervalPGetDatum(&schedule->max_lateness)));
+	TimestampTz due = schedule->next_run_at;
+	TimestampTz next;
+
+	if (due < oldest)
+		due = schedule_next_time(schedule, oldest - 1);
+	for (int i = 0; due <= now && i < MAX_TIMES; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		next = schedule_next_time(schedule, due);
+		if (next > now)
+			break;
+		due = next;
+	}
+	if (due > now)
+		due = DT_NOEND;
+	*missed = due != schedule->next_run_at;
+	return due;
+}
+
+/* The next time, and the job that it needs. */
+static void
+advance(Schedule *schedule, TimestampTz now)
+{
+	char	   *before = schedule->job_schedule;
+	char	   *after;
+	ScheduleRun run = {.schedule = schedule};
+	ErrorData  *error;
+
+	schedule->next_run_at = schedule_next_time(schedule, now);
+	after = schedule->next_run_at == DT_NOEND ? NULL : schedule_beat(schedule);
+	if (before == NULL || after == NULL || strcmp(before, after) != 0)
+	{
+		error = attempt(step_write_job, &run);
+		if (error != NULL)
+		{
+			schedule->job_schedule = before;
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 errmsg("the job of schedule \"%s\" could not be changed", schedule->name),
+					 errdetail_internal("%s.", error->message)));
+		}
+	}
+	schedule_update(schedule, false);
+}
+
+/* A time in messages. */
+static const char *
+time_text(TimestampTz time)
+{
+	return pstrdup(timestamptz_to_str(time));
+}
+
+/* What to answer pg_cron. */
+static const char *
+describe(const ScheduleRun *run)
+{
+	if (run->execution_id != 0)
+		return psprintf("%s: execution %lld", run->outcome, (long long) run->execution_id);
+	return psprintf("%s: %s", run->outcome, run->reason);
+}
+
+static bool
+is_due(const Schedule *schedule, TimestampTz now)
+{
+	CronExpression cron;
+
+	if (!schedule->enabled || schedule->next_run_at == DT_NOEND)
+		return false;
+	if (schedule->next_run_at <= now)
+		return true;
+	/* of those by seconds pg_cron's beat is the time */
+	require_cron(schedule->cron, &cron);
+	return cron.interval > 0 && schedule->start_at <= now &&
+		schedule->next_run_at <= now + cron.interval * USECS_PER_SEC;
+}
+
+static void
+step_decide(ScheduleRun *run)
+{
+	decide(run);
+}
+
+/*
+ * Decide about a schedule that is due; returns what to answer.
+ */
+static const char *
+run_due(const char *name, Schedule *schedule, TimestampTz now)
+{
+	ScheduleRun run = {.schedule = schedule};
+	ErrorData  *error = NULL;
+	bool		missed = false;
+
+	run.due_at = schedule->next_run_at > now ? now : newest_due(schedule, now, &missed);
+	if (strcmp(schedule->overlap, "replace") == 0 && run.due_at != DT_NOEND)
+		error = attempt(step_make_room, &run);
+
+	/* from here on alone; somebody else may have been quicker */
+	require_schedule(name, true, schedule);
+	if (!is_due(schedule, now))
+		return "not due any more";
+	if (schedule_admit(schedule->id, schedule->max_concurrent_runs) > 0)
+		wake_at_commit(WAKE_PENDING);	/* whose end was counted under an older snapshot */
+	run.due_at = schedule->next_run_at > now ? now : newest_due(schedule, now, &missed);
+
+	if (missed)
+	{
+		ScheduleRun late = {.schedule = schedule, .due_at = schedule->next_run_at, .outcome = "missed"};
+
+		late.reason = psprintf("noticed at %s%s", time_text(now), run.due_at == DT_NOEND ?
+							   ", later than max_lateness" : ", with later times due as well");
+		record(&late);
+		if (run.due_at == DT_NOEND)
+		{
+			advance(schedule, now);
+			return describe(&late);
+		}
+	}
+
+	if (error == NULL)
+		error = attempt(step_decide, &run);
+	if (error != NULL)
+	{
+		run.outcome = "failed";
+		run.execution_id = 0;
+		run.reason = error->detail == NULL ? error->message :
+			psprintf("%s: %s", error->message, error->detail);
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("schedule \"%s\" could not start workflow \"%s\"",
+						schedule->name, schedule->workflow),
+				 errdetail_internal("%s.", error->message)));
+	}
+	record(&run);
+	advance(schedule, now);
+	return describe(&run);
+}
+
+/* Counting executions behind a lock needs a snapshot taken behind it. */
+static void
+require_read_committed(const char *function)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s cannot be used under isolation level REPEATABLE READ or higher", function),
+				 errhint("Use READ COMMITTED.")));
+}
+
+/*
+ * workflow.schedule_tick(name text) returns text
+ */
+Datum
+workflow_schedule_tick(PG_FUNCTION_ARGS)
+{
+	char	   *name = required_text(fcinfo, 0, "name");
+	TimestampTz now = GetCurrentTimestamp();
+	Schedule	schedule;
+	const char *answer;
+
+	require_read_committed("workflow.schedule_tick()");
+	require_schedule(name, false, &schedule);
+	if (!schedule.enabled)
+		answer = "paused";
+	else if (schedule.next_run_at == DT_NOEND)
+		answer = "over";
+	else if (!is_due(&schedule, now))
+		answer = psprintf("not due before %s", time_text(schedule.next_run_at));
+	else
+		answer = run_due(name, &schedule, now);
+	PG_RETURN_TEXT_P(cstring_to_text(answer));
+}
+
+/*
+ * workflow.run_schedule_now(name text) returns bigint
+ */
+Datum
+workflow_run_schedule_now(PG_FUNCTION_ARGS)
+{
+	char	   *name = required_text(fcinfo, 0, "name");
+	Schedule	schedule;
+	ScheduleRun run = {.schedule = &schedule, .due_at = GetCurrentTimestamp(), .manual = true};
+
+	require_read_committed("workflow.run_schedule_now()");
+	require_schedule(name, false, &schedule);
+	if (strcmp(schedule.overlap, "replace") == 0)
+		make_room(&schedule, run.due_at);
+	require_schedule(name, true, &schedule);
+	decide(&run);
+	record(&run);
+	if (run.execution_id == 0)
+	{
+		ereport(NOTICE, (errmsg("schedule \"%s\" was skipped: %s", name, run.reason)));
+		PG_RETURN_NULL();
+	}
+	PG_RETURN_INT64(run.execution_id);
+}
+
+/* --- the end of an execution --- */
+
+/*
+ * workflow.schedule_run_ended() returns trigger
+ */
+Datum
+workflow_schedule_run_ended(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Schedule	schedule;
+	TupleDesc	descriptor;
+	int			id;
+	int			max = INT_MAX;
+	bool		isnull;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s can only be called by its trigger", "workflow.schedule_run_ended()")));
+
+	descriptor = trigger->tg_relation->rd_att;
+	id = DatumGetInt32(heap_getattr(trigger->tg_newtuple, SPI_fnumber(descriptor, "schedule_id"),
+									descriptor, &isnull));
+	if (isnull)
+		return PointerGetDatum(NULL);
+
+	/* of a schedule that is gone nothing has to wait */
+	if (schedule_find_id(id, true, &schedule))
+		max = schedule.max_concurrent_runs;
+	if (schedule_admit(id, max) > 0)
+		wake_at_commit(WAKE_PENDING);
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,271 @@
+/*
+ * Schedules: workflows started by pg_cron.
+ *
+ * pg_cron is not required: it gives the beat only, by a job for each schedule that
+ * calls schedule_tick().  What a schedule says, and when it is due, is here.
+ */
+
+CREATE TABLE workflow.schedule_entries (
+    id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name            text NOT NULL UNIQUE,
+    workflow        text NOT NULL,
+    version         integer,
+    cron            text NOT NULL,
+    timezone        text NOT NULL,
+    input           jsonb NOT NULL,
+    priority        integer,
+    tenant          text,
+    start_at        timestamptz,
+    end_at          timestamptz,
+    max_concurrent_runs integer NOT NULL CHECK (max_concurrent_runs > 0),
+    overlap         text NOT NULL CHECK (overlap IN ('skip', 'queue', 'replace')),
+    max_lateness    interval NOT NULL,
+    enabled         boolean NOT NULL,
+    role            regrole NOT NULL,
+    description     text,
+    next_run_at     timestamptz,
+    job_schedule    text,             -- of its job in cron.job; null: it has none
+    pause_reason    text,
+    created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    updated_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+
+COMMENT ON TABLE workflow.schedule_entries IS
+'schedules, as workflow.schedule() was told; the view workflow.schedules shows how they are doing. A role sees its own';
+COMMENT ON COLUMN workflow.schedule_entries.id IS 'number of the schedule';
+COMMENT ON COLUMN workflow.schedule_entries.name IS 'name of the schedule';
+COMMENT ON COLUMN workflow.schedule_entries.workflow IS 'workflow it starts';
+COMMENT ON COLUMN workflow.schedule_entries.version IS 'version it starts; null: the newest active one';
+COMMENT ON COLUMN workflow.schedule_entries.cron IS 'when: a cron expression, or "N seconds"';
+COMMENT ON COLUMN workflow.schedule_entries.timezone IS 'time zone of the expression';
+COMMENT ON COLUMN workflow.schedule_entries.input IS 'input of the executions, with placeholders';
+COMMENT ON COLUMN workflow.schedule_entries.priority IS 'priority of the executions; null: the definition''s';
+COMMENT ON COLUMN workflow.schedule_entries.tenant IS 'tenant of the executions';
+COMMENT ON COLUMN workflow.schedule_entries.start_at IS 'not due before; null: at once';
+COMMENT ON COLUMN workflow.schedule_entries.end_at IS 'not due after; null: no end';
+COMMENT ON COLUMN workflow.schedule_entries.max_concurrent_runs IS 'so many of its executions may run at a time';
+COMMENT ON COLUMN workflow.schedule_entries.overlap IS 'what happens when it is due and so many run: skip, queue or replace';
+COMMENT ON COLUMN workflow.schedule_entries.max_lateness IS 'a time that is noticed later than this is missed';
+COMMENT ON COLUMN workflow.schedule_entries.enabled IS 'false: paused';
+COMMENT ON COLUMN workflow.schedule_entries.role IS 'role that made it and that its executions run as';
+COMMENT ON COLUMN workflow.schedule_entries.description IS 'description';
+COMMENT ON COLUMN workflow.schedule_entries.next_run_at IS 'when it is due next; null: paused, or over';
+COMMENT ON COLUMN workflow.schedule_entries.job_schedule IS 'schedule of its job in cron.job, in pg_cron''s time zone; null: it has no job';
+COMMENT ON COLUMN workflow.schedule_entries.pause_reason IS 'reason given to pause_schedule()';
+COMMENT ON COLUMN workflow.schedule_entries.created_at IS 'when it was made';
+COMMENT ON COLUMN workflow.schedule_entries.updated_at IS 'when it was changed last, by somebody';
+
+CREATE TABLE workflow.schedule_runs (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    schedule_id     integer NOT NULL,
+    schedule        text NOT NULL,
+    role            regrole NOT NULL,
+    due_at          timestamptz NOT NULL,
+    decided_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    manual          boolean NOT NULL,
+    outcome         text NOT NULL CHECK (outcome IN ('started', 'queued', 'skipped', 'missed', 'failed')),
+    execution_id    bigint,
+    reason          text
+);
+CREATE INDEX schedule_runs_schedule_idx ON workflow.schedule_runs (schedule_id, id);
+CREATE INDEX schedule_runs_decided_at_idx ON workflow.schedule_runs (decided_at);
+
+COMMENT ON TABLE workflow.schedule_runs IS
+'what became of each time a schedule was due; a role sees its own, members of pg_monitor see all';
+COMMENT ON COLUMN workflow.schedule_runs.id IS 'number of the entry';
+COMMENT ON COLUMN workflow.schedule_runs.schedule_id IS 'number of the schedule';
+COMMENT ON COLUMN workflow.schedule_runs.schedule IS 'name of the schedule';
+COMMENT ON COLUMN workflow.schedule_runs.role IS 'role of the schedule';
+COMMENT ON COLUMN workflow.schedule_runs.due_at IS 'when it was due, or run_schedule_now() was called';
+COMMENT ON COLUMN workflow.schedule_runs.decided_at IS 'when that was noticed';
+COMMENT ON COLUMN workflow.schedule_runs.manual IS 'by run_schedule_now()';
+COMMENT ON COLUMN workflow.schedule_runs.outcome IS 'started; queued: started, and runs when another has ended; skipped: another one ran; missed: noticed too late; failed: could not be started';
+COMMENT ON COLUMN workflow.schedule_runs.execution_id IS 'execution that was started';
+COMMENT ON COLUMN workflow.schedule_runs.reason IS 'why it was skipped, missed or failed';
+
+ALTER TABLE workflow.schedule_entries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY schedule_entries_read ON workflow.schedule_entries FOR SELECT
+    USING (pg_catalog.pg_has_role(role::pg_catalog.oid, 'USAGE'));
+COMMENT ON POLICY schedule_entries_read ON workflow.schedule_entries IS
+'a role sees the schedules of the roles whose rights it has';
+
+ALTER TABLE workflow.schedule_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY schedule_runs_read ON workflow.schedule_runs FOR SELECT
+    USING (pg_catalog.pg_has_role(role::pg_catalog.oid, 'USAGE')
+           OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+COMMENT ON POLICY schedule_runs_read ON workflow.schedule_runs IS
+'a role sees what became of its schedules; members of pg_monitor see all';
+
+CREATE VIEW workflow.schedules WITH (security_barrier) AS
+SELECT s.name,
+       s.workflow,
+       s.cron,
+       s.timezone,
+       s.enabled,
+       s.next_run_at,
+       r.due_at AS last_run_at,
+       COALESCE(e.status, r.outcome) AS last_outcome,
+       r.execution_id AS last_execution_id,
+       COALESCE(r.reason, e.error_type) AS last_reason,
+       l.running,
+       l.queued,
+       s.overlap,
+       s.max_concurrent_runs,
+       s.version,
+       s.start_at,
+       s.end_at,
+       s.max_lateness,
+       s.priority,
+       s.tenant,
+       s.role,
+       s.job_schedule,
+       s.pause_reason,
+       s.description,
+       s.created_at,
+       s.updated_at,
+       CASE WHEN pg_catalog.pg_has_role(s.role::pg_catalog.oid, 'USAGE') THEN s.input END AS input
+FROM workflow.schedule_entries AS s
+     LEFT JOIN LATERAL (SELECT x.due_at, x.outcome, x.execution_id, x.reason
+                        FROM workflow.schedule_runs AS x
+                        WHERE x.schedule_id OPERATOR(pg_catalog.=) s.id
+                        ORDER BY x.id DESC LIMIT 1) AS r ON true
+     LEFT JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) r.execution_id
+     CROSS JOIN LATERAL (SELECT pg_catalog.count(*) FILTER (WHERE x.start_at IS DISTINCT FROM 'infinity') AS running,
+                                pg_catalog.count(*) FILTER (WHERE x.start_at OPERATOR(pg_catalog.=) 'infinity') AS queued
+                         FROM workflow.executions AS x
+                         WHERE x.schedule_id OPERATOR(pg_catalog.=) s.id
+                           AND x.status IN ('pending', 'running', 'paused', 'cancelling', 'blocked')) AS l
+WHERE pg_catalog.pg_has_role(s.role::pg_catalog.oid, 'USAGE')
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+
+COMMENT ON VIEW workflow.schedules IS
+'schedules and how they are doing: a role''s own; all of them for members of pg_monitor, without input';
+COMMENT ON COLUMN workflow.schedules.name IS 'name of the schedule';
+COMMENT ON COLUMN workflow.schedules.workflow IS 'workflow it starts';
+COMMENT ON COLUMN workflow.schedules.cron IS 'when: a cron expression, or "N seconds"';
+COMMENT ON COLUMN workflow.schedules.timezone IS 'time zone of the expression';
+COMMENT ON COLUMN workflow.schedules.enabled IS 'false: paused';
+COMMENT ON COLUMN workflow.schedules.next_run_at IS 'when it is due next; null: paused, or over';
+COMMENT ON COLUMN workflow.schedules.last_run_at IS 'when it was due last, or run_schedule_now() was called';
+COMMENT ON COLUMN workflow.schedules.last_outcome IS 'what became of that: status of the execution; or skipped, missed, failed; started when the execution has been pruned';
+COMMENT ON COLUMN workflow.schedules.last_execution_id IS 'execution that was started then';
+COMMENT ON COLUMN workflow.schedules.last_reason IS 'why it was skipped, missed or failed, or type of the execution''s error';
+COMMENT ON COLUMN workflow.schedules.running IS 'number of its executions that have not ended, without the next column''s';
+COMMENT ON COLUMN workflow.schedules.queued IS 'number of its executions that wait for another to end';
+COMMENT ON COLUMN workflow.schedules.overlap IS 'what happens when it is due and max_concurrent_runs run: skip, queue or replace';
+COMMENT ON COLUMN workflow.schedules.max_concurrent_runs IS 'so many of its executions may run at a time';
+COMMENT ON COLUMN workflow.schedules.version IS 'version it starts; null: the newest active one';
+COMMENT ON COLUMN workflow.schedules.start_at IS 'not due before; null: at once';
+COMMENT ON COLUMN workflow.schedules.end_at IS 'not due after; null: no end';
+COMMENT ON COLUMN workflow.schedules.max_lateness IS 'a time that is noticed later than this is missed';
+COMMENT ON COLUMN workflow.schedules.priority IS 'priority of the executions; null: the definition''s';
+COMMENT ON COLUMN workflow.schedules.tenant IS 'tenant of the executions';
+COMMENT ON COLUMN workflow.schedules.role IS 'role that made it and that its executions run as';
+COMMENT ON COLUMN workflow.schedules.job_schedule IS 'schedule of its job in cron.job, in pg_cron''s time zone; null: it has no job';
+COMMENT ON COLUMN workflow.schedules.pause_reason IS 'reason given to pause_schedule()';
+COMMENT ON COLUMN workflow.schedules.description IS 'description';
+COMMENT ON COLUMN workflow.schedules.created_at IS 'when it was made';
+COMMENT ON COLUMN workflow.schedules.updated_at IS 'when it was changed last, by somebody';
+COMMENT ON COLUMN workflow.schedules.input IS 'input of the executions, with placeholders; null for schedules of others';
+
+CREATE FUNCTION workflow.schedule(
+    name text,
+    workflow text,
+    cron text,
+    input jsonb DEFAULT '{}',
+    timezone text DEFAULT 'UTC',
+    start_at timestamptz DEFAULT NULL,
+    end_at timestamptz DEFAULT NULL,
+    max_concurrent_runs integer DEFAULT 1,
+    overlap text DEFAULT 'skip',
+    enabled boolean DEFAULT true,
+    version integer DEFAULT NULL,
+    priority integer DEFAULT NULL,
+    tenant text DEFAULT NULL,
+    max_lateness interval DEFAULT '10 minutes',
+    description text DEFAULT NULL)
+RETURNS timestamptz
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_schedule';
+COMMENT ON FUNCTION workflow.schedule(text, text, text, jsonb, text, timestamptz, timestamptz, integer, text, boolean, integer, integer, text, interval, text) IS
+'have pg_cron start a workflow at the times of a cron expression, as the calling role, or change a schedule of that name; returns when it is due next. overlap: skip, queue or replace, when it is due and max_concurrent_runs (1 or more) of its executions have not ended. input may hold placeholders such as ${date}. A time noticed later than max_lateness is missed. Errors: 22023 for an expression, time zone or placeholder that is none, 42704 for an unknown workflow, 42501 when the name belongs to another role or pg_cron may not be used, 55000 where there is no pg_cron';
+
+CREATE FUNCTION workflow.unschedule(name text)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_unschedule';
+COMMENT ON FUNCTION workflow.unschedule(text) IS
+'remove a schedule and its job; executions go on, those that wait for another to end are cancelled. Errors: 42704 when there is none, 42501 for others than its role';
+
+CREATE FUNCTION workflow.pause_schedule(name text, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_pause_schedule';
+COMMENT ON FUNCTION workflow.pause_schedule(text, text) IS
+'have a schedule start nothing until resume_schedule(); executions go on. Pausing twice is no error. Errors: 42704 when there is none, 42501 for others than its role';
+
+CREATE FUNCTION workflow.resume_schedule(name text)
+RETURNS timestamptz
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_resume_schedule';
+COMMENT ON FUNCTION workflow.resume_schedule(text) IS
+'have a paused schedule start executions again; returns when it is due next. What was due meanwhile is not made up for. Errors: 42704 when there is none, 42501 for others than its role, 55000 where there is no pg_cron';
+
+CREATE FUNCTION workflow.run_schedule_now(name text)
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_run_schedule_now';
+COMMENT ON FUNCTION workflow.run_schedule_now(text) IS
+'start an execution as the schedule would, now, also when it is paused or over; returns its id, null when it was skipped because others run. Errors: 42704 when there is none, 42501 for others than its role, and those of start()';
+
+CREATE FUNCTION workflow.schedule_tick(name text)
+RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_schedule_tick';
+COMMENT ON FUNCTION workflow.schedule_tick(text) IS
+'for pg_cron''s jobs: start an execution if the schedule is due, record what came of it, and say so. Calling it more often does no harm. Errors: 42704 when there is no such schedule, 42501 for others than its role';
+
+CREATE FUNCTION workflow.next_runs(
+    cron text,
+    timezone text DEFAULT 'UTC',
+    after timestamptz DEFAULT pg_catalog.now(),
+    count integer DEFAULT 1)
+RETURNS SETOF timestamptz
+LANGUAGE c STABLE PARALLEL SAFE ROWS 1
+AS 'MODULE_PATHNAME', 'workflow_next_runs';
+COMMENT ON FUNCTION workflow.next_runs(text, text, timestamptz, integer) IS
+'the first times after a given one, count (1 to 10000) of them, at which a cron expression is due in a time zone. Errors: 22023 for an expression or a time zone that is none, or another count';
+
+CREATE FUNCTION workflow.sync_schedules()
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_sync_schedules';
+COMMENT ON FUNCTION workflow.sync_schedules() IS
+'have pg_cron''s jobs be what the caller''s schedules need, after a restore, after the database was renamed or pg_cron''s time zone was changed; returns how many have a job. Errors: 42501 when pg_cron may not be used, 55000 where there is none';
+
+CREATE FUNCTION workflow.schedule_housekeeping(
+    older_than interval DEFAULT '30 days',
+    cron text DEFAULT '17 3 * * *',
+    timezone text DEFAULT 'UTC',
+    name text DEFAULT 'housekeeping')
+RETURNS timestamptz
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_schedule_housekeeping';
+COMMENT ON FUNCTION workflow.schedule_housekeeping(interval, text, text, text) IS
+'define the workflow pg_workflow.housekeeping, which prunes what ended longer ago than older_than, and schedule it; returns when it is due next. For the owner of the extension, or whom that grants it, and prune(), to. Errors: 22023 for a negative age, and those of schedule()';
+
+/* An execution of a schedule has ended: one that waits for that may run. */
+CREATE FUNCTION workflow.schedule_run_ended()
+RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_schedule_run_ended';
+COMMENT ON FUNCTION workflow.schedule_run_ended() IS
+'internal: lets an execution run that waits for another one of its schedule to end. Error: 55000 elsewhere than in its trigger';
+
+CREATE TRIGGER executions_schedule
+    AFTER UPDATE OF status ON workflow.executions
+    FOR EACH ROW WHEN (OLD.schedule_id IS NOT NULL
+                       AND NEW.status IN ('completed', 'failed', 'cancelled', 'timed_out'))
+    EXECUTE FUNCTION workflow.schedule_run_ended();
+COMMENT ON TRIGGER executions_schedule ON workflow.executions IS
+'the end of an execution, whoever writes it, lets the next of its schedule run';

@@ -1,0 +1,190 @@
+/*-------------------------------------------------------------------------
+ *
+ * cron_jobs.c
+ *	  The jobs of pg_cron that give schedules their beat.
+ *
+ * NOTES
+ *	  Runs in sessions, and in a worker that is connected to pg_cron's database,
+ *	  which need not have our extension: so the statements are not kept ones.  They
+ *	  run as the role the job is to belong to, which needs its own rights to use
+ *	  pg_cron, under a search_path without any schema of a user.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "shared/compat.h"
+#include "state/cron_jobs.h"
+
+#define CRON_SCHEMA "cron"
+
+/* 1.5 is the first that takes "N seconds". */
+static bool
+version_has_seconds(const char *version)
+{
+	int			major = 0;
+	int			minor = 0;
+
+	(void) sscanf(version, "%d.%d", &major, &minor);
+	return major > 1 || (major == 1 && minor >= 5);
+}
+
+const char *
+cron_database(void)
+{
+	return GetConfigOption("cron.database_name", true, false);
+}
+
+const char *
+cron_timezone(void)
+{
+	const char *timezone = GetConfigOption("cron.timezone", true, false);
+
+	return timezone == NULL ? "GMT" : timezone;
+}
+
+void
+cron_refuse_not_loaded(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("schedules need pg_cron, which the server has not loaded"),
+			 errdetail("shared_preload_libraries does not contain pg_cron."),
+			 errhint("Add pg_cron to shared_preload_libraries, restart the server, and run CREATE EXTENSION pg_cron in the database cron.database_name names.")));
+}
+
+/* Run a statement and leave its rows in SPI_tuptable. */
+static uint64
+run(const char *sql, int nargs, Oid *types, Datum *values)
+{
+	int			result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/* Version of pg_cron in this database, NULL when it has not been created. */
+static char *
+installed_version(void)
+{
+	if (run("SELECT x.extversion FROM pg_catalog.pg_extension AS x"
+			" JOIN pg_catalog.pg_depend AS d ON d.refclassid OPERATOR(pg_catalog.=)"
+			" 'pg_catalog.pg_extension'::pg_catalog.regclass"
+			" AND d.refobjid OPERATOR(pg_catalog.=) x.oid"
+			" AND d.deptype OPERATOR(pg_catalog.=) 'e'"
+			" JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) d.objid"
+			" AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass"
+			" WHERE x.extname OPERATOR(pg_catalog.=) 'pg_cron'"
+			" AND n.nspname OPERATOR(pg_catalog.=) '" CRON_SCHEMA "'", 0, NULL, NULL) == 0)
+		return NULL;
+	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+}
+
+/* Whether the role may call a function of pg_cron. */
+static bool
+may_call(const char *function)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(function)};
+	bool		isnull;
+
+	if (!compat_may_use_schema(get_namespace_oid(CRON_SCHEMA, false), GetUserId()))
+		return false;
+	(void) run("SELECT COALESCE(pg_catalog.has_function_privilege("
+			   "pg_catalog.to_regprocedure($1)::pg_catalog.oid, 'EXECUTE'), false)", 1, types, values);
+	return DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+#define SCHEDULE_HERE CRON_SCHEMA ".schedule(text, text, text)"
+#define SCHEDULE_ELSEWHERE CRON_SCHEMA ".schedule_in_database(text, text, text, text, text, boolean)"
+
+static void
+refuse_no_right(const char *function)
+{
+	const char *role = quote_identifier(GetUserNameFromId(GetUserId(), false));
+	const char *here = get_database_name(MyDatabaseId);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("role %s may not make jobs of pg_cron", role),
+			 errdetail("It needs the right to call %s in database \"%s\".", function, here),
+			 errhint("In database \"%s\", run GRANT USAGE ON SCHEMA cron TO %s; GRANT EXECUTE ON FUNCTION %s TO %s.",
+					 here, role, function, role)));
+}
+
+/* The rights and the version a job needs. */
+static void
+require_able(const CronJob *job, const char *version, const char *function)
+{
+	if (version == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("schedules need pg_cron, which database \"%s\" does not have",
+						get_database_name(MyDatabaseId)),
+				 errdetail("The server has loaded pg_cron (shared_preload_libraries) for that database (cron.database_name)."),
+				 errhint("Run CREATE EXTENSION pg_cron in database \"%s\".", get_database_name(MyDatabaseId))));
+	if (!may_call(function))
+		refuse_no_right(function);
+	if (strstr(job->schedule, "seconds") != NULL && !version_has_seconds(version))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("pg_cron %s has no schedules by seconds", version),
+				 errhint("Use a cron expression, whose finest grain is a minute, or pg_cron 1.5 or newer.")));
+}
+
+static void
+remove_job(const CronJob *job)
+{
+	Oid			types[] = {TEXTOID, NAMEOID};
+	Datum		values[] = {CStringGetTextDatum(job->name),
+	DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(GetUserId(), false)))};
+
+	(void) run("SELECT " CRON_SCHEMA ".unschedule(j.jobid) FROM " CRON_SCHEMA ".job AS j"
+			   " WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+			   " AND j.username OPERATOR(pg_catalog.=) $2::pg_catalog.text", 2, types, values);
+}
+
+static void
+make_job(const CronJob *job, bool here)
+{
+	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(job->name), CStringGetTextDatum(job->schedule),
+	CStringGetTextDatum(job->command), CStringGetTextDatum(job->database)};
+
+	if (here)
+		(void) run("SELECT " CRON_SCHEMA ".schedule($1, $2, $3)", 3, types, values);
+	else
+		(void) run("SELECT " CRON_SCHEMA ".schedule_in_database($1, $2, $3, $4)", 4, types, values);
+}
+
+void
+cron_job_write(const CronJob *job)
+{
+	bool		here = strcmp(job->database, get_database_name(MyDatabaseId)) == 0;
+	int			nest = NewGUCNestLevel();
+	char	   *version;
+
+	SPI_connect();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	version = installed_version();
+	if (job->schedule[0] != '\0')
+	{
+		require_able(job, version, here ? SCHEDULE_HERE : SCHEDULE_ELSEWHERE);
+		make_job(job, here);
+	}
+	else if (version != NULL &&
+			 compat_may_use_schema(get_namespace_oid(CRON_SCHEMA, false), GetUserId()))
+		remove_job(job);
+	AtEOXact_GUC(true, nest);
+	SPI_finish();
+}

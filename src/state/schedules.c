@@ -1,0 +1,392 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedules.c
+ *	  The tables workflow.schedule_entries and schedule_runs.
+ *
+ * NOTES
+ *	  Runs in sessions, pg_cron's included, in the caller's transaction; the part
+ *	  about executions that wait also in whoever ends an execution.
+ *
+ *	  Locks are taken in the order executions, schedule_entries: who ends an
+ *	  execution holds its row when the trigger locks the schedule, so nobody
+ *	  cancels executions while holding the row of their schedule.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "state/private.h"
+#include "state/schedules.h"
+
+#define SELECT_SCHEDULE \
+	"SELECT s.id, s.name, s.workflow, s.version, s.cron, s.timezone, s.input, s.priority," \
+	" s.tenant, s.start_at, s.end_at, s.max_concurrent_runs, s.overlap, s.max_lateness," \
+	" s.enabled, s.role, s.description, s.next_run_at, s.job_schedule, s.pause_reason, s.created_at" \
+	" FROM workflow.schedule_entries AS s WHERE "
+#define BY_NAME "s.name OPERATOR(pg_catalog.=) $1"
+#define BY_ID "s.id OPERATOR(pg_catalog.=) $1"
+
+static const Oid name_types[] = {TEXTOID};
+static const Oid id_types[] = {INT4OID};
+static StateStatement find_by_name = {SELECT_SCHEDULE BY_NAME, 1, name_types, NULL};
+static StateStatement lock_by_name = {SELECT_SCHEDULE BY_NAME " FOR UPDATE", 1, name_types, NULL};
+static StateStatement find_by_id = {SELECT_SCHEDULE BY_ID, 1, id_types, NULL};
+static StateStatement lock_by_id = {SELECT_SCHEDULE BY_ID " FOR UPDATE", 1, id_types, NULL};
+
+#define NWRITTEN 19
+static const Oid write_types[] = {TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, JSONBOID, INT4OID,
+	TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, TEXTOID, INTERVALOID, BOOLOID, REGROLEOID,
+TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT4OID, BOOLOID};
+static StateStatement insert_schedule = {
+	"INSERT INTO workflow.schedule_entries AS s (name, workflow, version, cron, timezone, input,"
+	" priority, tenant, start_at, end_at, max_concurrent_runs, overlap, max_lateness, enabled, role,"
+	" description, next_run_at, job_schedule, pause_reason)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+	" ON CONFLICT (name) DO NOTHING RETURNING s.id, s.created_at",
+	NWRITTEN, write_types, NULL
+};
+static StateStatement update_schedule = {
+	"UPDATE workflow.schedule_entries AS s SET (name, workflow, version, cron, timezone, input,"
+	" priority, tenant, start_at, end_at, max_concurrent_runs, overlap, max_lateness, enabled, role,"
+	" description, next_run_at, job_schedule, pause_reason, updated_at) ="
+	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
+	" CASE WHEN $21 THEN pg_catalog.clock_timestamp() ELSE s.updated_at END)"
+	" WHERE s.id OPERATOR(pg_catalog.=) $20",
+	NWRITTEN + 2, write_types, NULL
+};
+static StateStatement delete_schedule = {
+	"DELETE FROM workflow.schedule_entries AS s WHERE " BY_ID, 1, id_types, NULL
+};
+static const Oid bool_types[] = {BOOLOID};
+static StateStatement list_schedules = {
+	"SELECT s.id FROM workflow.schedule_entries AS s"
+	" WHERE s.job_schedule IS NOT NULL OR NOT $1 ORDER BY s.id",
+	1, bool_types, NULL
+};
+static StateStatement select_document = {
+	"SELECT pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.-) 'input'::pg_catalog.text"
+	" FROM workflow.schedule_entries AS s WHERE " BY_ID,
+	1, id_types, NULL
+};
+
+static const Oid record_types[] = {INT4OID, TEXTOID, REGROLEOID, TIMESTAMPTZOID, BOOLOID, TEXTOID,
+INT8OID, TEXTOID};
+static StateStatement insert_run = {
+	"INSERT INTO workflow.schedule_runs"
+	" (schedule_id, schedule, role, due_at, manual, outcome, execution_id, reason)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	lengthof(record_types), record_types, NULL
+};
+static StateStatement select_previous = {
+	"SELECT r.due_at FROM workflow.schedule_runs AS r"
+	" WHERE r.schedule_id OPERATOR(pg_catalog.=) $1 AND r.execution_id IS NOT NULL"
+	" ORDER BY r.id DESC LIMIT 1",
+	1, id_types, NULL
+};
+
+/* as in the index executions_schedule_idx */
+#define NOT_ENDED \
+	"e.schedule_id OPERATOR(pg_catalog.=) $1 AND e.status IN" \
+	" ('pending', 'running', 'paused', 'cancelling', 'blocked')"
+#define WAITS \
+	"(e.start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz" \
+	" AND e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text)"
+
+static StateStatement count_executions = {
+	"SELECT pg_catalog.count(*) FILTER (WHERE " WAITS " IS NOT TRUE),"
+	" pg_catalog.count(*) FILTER (WHERE " WAITS ")"
+	" FROM workflow.executions AS e WHERE " NOT_ENDED,
+	1, id_types, NULL
+};
+static const Oid admit_types[] = {INT4OID, INT8OID};
+static StateStatement admit_executions = {
+	"UPDATE workflow.executions AS x SET start_at = NULL WHERE x.id OPERATOR(pg_catalog.=) ANY"
+	" (ARRAY(SELECT e.id FROM workflow.executions AS e WHERE " NOT_ENDED " AND " WAITS
+	" ORDER BY e.id LIMIT $2))"
+	" AND x.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text",
+	2, admit_types, NULL
+};
+static const Oid list_types[] = {INT4OID, BOOLOID};
+static StateStatement list_executions = {
+	"SELECT e.id FROM workflow.executions AS e WHERE " NOT_ENDED " AND (" WAITS " OR NOT $2)"
+	" ORDER BY e.id",
+	2, list_types, NULL
+};
+
+static const Oid prune_types[] = {TIMESTAMPTZOID, INT4OID};
+static StateStatement prune_runs = {
+	"DELETE FROM workflow.schedule_runs AS r WHERE r.id OPERATOR(pg_catalog.=) ANY"
+	" (ARRAY(SELECT o.id FROM workflow.schedule_runs AS o"
+	" WHERE o.decided_at OPERATOR(pg_catalog.<) $1 ORDER BY o.decided_at LIMIT $2))",
+	2, prune_types, NULL
+};
+
+/* A column that may be null, as a time. */
+static TimestampTz
+column_time(int column, TimestampTz otherwise)
+{
+	bool		isnull;
+	Datum		value = state_column(0, column, &isnull);
+
+	return isnull ? otherwise : DatumGetTimestampTz(value);
+}
+
+/* The row that has been read. */
+static void
+read_schedule(Schedule *schedule)
+{
+	bool		isnull;
+
+	memset(schedule, 0, sizeof(*schedule));
+	schedule->id = state_column_int32(0, 1);
+	schedule->name = state_column_text(0, 2);
+	schedule->workflow = state_column_text(0, 3);
+	schedule->version = state_column_int32(0, 4);
+	schedule->cron = state_column_text(0, 5);
+	schedule->timezone = state_column_text(0, 6);
+	schedule->input = DatumGetJsonbPCopy(state_column(0, 7, &isnull));
+	(void) state_column(0, 8, &isnull);
+	schedule->has_priority = !isnull;
+	schedule->priority = state_column_int32(0, 8);
+	schedule->tenant = state_column_text(0, 9);
+	schedule->start_at = column_time(10, DT_NOBEGIN);
+	schedule->end_at = column_time(11, DT_NOEND);
+	schedule->max_concurrent_runs = state_column_int32(0, 12);
+	schedule->overlap = state_column_text(0, 13);
+	schedule->max_lateness = *DatumGetIntervalP(state_column(0, 14, &isnull));
+	schedule->enabled = DatumGetBool(state_column(0, 15, &isnull));
+	schedule->role = DatumGetObjectId(state_column(0, 16, &isnull));
+	schedule->description = state_column_text(0, 17);
+	schedule->next_run_at = column_time(18, DT_NOEND);
+	schedule->job_schedule = state_column_text(0, 19);
+	schedule->pause_reason = state_column_text(0, 20);
+	schedule->created_at = column_time(21, DT_NOBEGIN);
+}
+
+static bool
+find_schedule(StateStatement *statement, Datum key, Schedule *schedule)
+{
+	bool		found = state_query(statement, &key, NULL, false, 1) > 0;
+
+	if (found)
+		read_schedule(schedule);
+	state_done();
+	return found;
+}
+
+bool
+schedule_find(const char *name, bool lock, Schedule *schedule)
+{
+	return find_schedule(lock ? &lock_by_name : &find_by_name, CStringGetTextDatum(name), schedule);
+}
+
+bool
+schedule_find_id(int id, bool lock, Schedule *schedule)
+{
+	return find_schedule(lock ? &lock_by_id : &find_by_id, Int32GetDatum(id), schedule);
+}
+
+/* Parameter i: a text that may be NULL. */
+static void
+set_text(Datum *values, char *nulls, int i, const char *text)
+{
+	values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
+	nulls[i] = text ? ' ' : 'n';
+}
+
+/* Parameter i, or null. */
+static void
+set_value(Datum *values, char *nulls, int i, Datum value, bool given)
+{
+	values[i] = value;
+	nulls[i] = given ? ' ' : 'n';
+}
+
+/* What is written about a schedule. */
+static void
+schedule_values(const Schedule *schedule, Datum *values, char *nulls)
+{
+	memset(nulls, ' ', NWRITTEN);
+	set_text(values, nulls, 0, schedule->name);
+	set_text(values, nulls, 1, schedule->workflow);
+	set_value(values, nulls, 2, Int32GetDatum(schedule->version), schedule->version != 0);
+	set_text(values, nulls, 3, schedule->cron);
+	set_text(values, nulls, 4, schedule->timezone);
+	values[5] = JsonbPGetDatum(schedule->input);
+	set_value(values, nulls, 6, Int32GetDatum(schedule->priority), schedule->has_priority);
+	set_text(values, nulls, 7, schedule->tenant);
+	set_value(values, nulls, 8, TimestampTzGetDatum(schedule->start_at), schedule->start_at != DT_NOBEGIN);
+	set_value(values, nulls, 9, TimestampTzGetDatum(schedule->end_at), schedule->end_at != DT_NOEND);
+	values[10] = Int32GetDatum(schedule->max_concurrent_runs);
+	set_text(values, nulls, 11, schedule->overlap);
+	values[12] = IntervalPGetDatum(&schedule->max_lateness);
+	values[13] = BoolGetDatum(schedule->enabled);
+	values[14] = ObjectIdGetDatum(schedule->role);
+	set_text(values, nulls, 15, schedule->description);
+	set_value(values, nulls, 16, TimestampTzGetDatum(schedule->next_run_at), schedule->next_run_at != DT_NOEND);
+	set_text(values, nulls, 17, schedule->job_schedule);
+	set_text(values, nulls, 18, schedule->pause_reason);
+}
+
+bool
+schedule_insert(Schedule *schedule)
+{
+	Datum		values[NWRITTEN];
+	char		nulls[NWRITTEN];
+	bool		inserted;
+
+	schedule_values(schedule, values, nulls);
+	inserted = state_query(&insert_schedule, values, nulls, false, 0) > 0;
+	if (inserted)
+	{
+		schedule->id = state_column_int32(0, 1);
+		schedule->created_at = column_time(2, DT_NOBEGIN);
+	}
+	state_done();
+	return inserted;
+}
+
+void
+schedule_update(const Schedule *schedule, bool touched)
+{
+	Datum		values[NWRITTEN + 2];
+	char		nulls[NWRITTEN + 2];
+
+	schedule_values(schedule, values, nulls);
+	set_value(values, nulls, NWRITTEN, Int32GetDatum(schedule->id), true);
+	set_value(values, nulls, NWRITTEN + 1, BoolGetDatum(touched), true);
+	state_execute(&update_schedule, values, nulls);
+}
+
+void
+schedule_delete(int id)
+{
+	Datum		value = Int32GetDatum(id);
+
+	state_execute(&delete_schedule, &value, NULL);
+}
+
+int
+schedule_list(bool with_job, int **ids)
+{
+	Datum		value = BoolGetDatum(with_job);
+	int			count = (int) state_query(&list_schedules, &value, NULL, false, 0);
+
+	*ids = palloc(sizeof(int) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		(*ids)[i] = state_column_int32(i, 1);
+	state_done();
+	return count;
+}
+
+Jsonb *
+schedule_document(int id)
+{
+	Datum		value = Int32GetDatum(id);
+	Jsonb	   *document = NULL;
+	bool		isnull;
+
+	if (state_query(&select_document, &value, NULL, false, 1) > 0)
+		document = DatumGetJsonbPCopy(state_column(0, 1, &isnull));
+	state_done();
+	return document;
+}
+
+void
+schedule_record(const ScheduleRun *run)
+{
+	Datum		values[lengthof(record_types)];
+	char		nulls[lengthof(record_types)];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int32GetDatum(run->schedule->id);
+	set_text(values, nulls, 1, run->schedule->name);
+	values[2] = ObjectIdGetDatum(run->schedule->role);
+	values[3] = TimestampTzGetDatum(run->due_at);
+	values[4] = BoolGetDatum(run->manual);
+	set_text(values, nulls, 5, run->outcome);
+	set_value(values, nulls, 6, Int64GetDatum(run->execution_id), run->execution_id != 0);
+	set_text(values, nulls, 7, run->reason);
+	state_execute(&insert_run, values, nulls);
+}
+
+TimestampTz
+schedule_previous_run(int id)
+{
+	Datum		value = Int32GetDatum(id);
+	TimestampTz previous = DT_NOBEGIN;
+
+	if (state_query(&select_previous, &value, NULL, false, 1) > 0)
+		previous = column_time(1, DT_NOBEGIN);
+	state_done();
+	return previous;
+}
+
+void
+schedule_count(int id, int64 *running, int64 *queued)
+{
+	Datum		value = Int32GetDatum(id);
+
+	(void) state_query(&count_executions, &value, NULL, false, 1);
+	*running = state_column_int64(0, 1);
+	*queued = state_column_int64(0, 2);
+	state_done();
+}
+
+int64
+schedule_admit(int id, int max)
+{
+	Datum		values[2] = {Int32GetDatum(id), 0};
+	int64		running;
+	int64		queued;
+
+	schedule_count(id, &running, &queued);
+	if (queued == 0 || running >= max)
+		return 0;
+	values[1] = Int64GetDatum(max - running);
+	return (int64) state_execute(&admit_executions, values, NULL);
+}
+
+int
+schedule_executions(int id, bool waiting_only, int64 **executions)
+{
+	Datum		values[2] = {Int32GetDatum(id), BoolGetDatum(waiting_only)};
+	int			count = (int) state_query(&list_executions, values, NULL, false, 0);
+
+	*executions = palloc(sizeof(int64) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		(*executions)[i] = state_column_int64(i, 1);
+	state_done();
+	return count;
+}
+
+/*
+ * As the caller, whose cancellation it is and who needs the right to: so not by
+ * one of our own statements, which run as the owner.
+ */
+void
+schedule_cancel(int64 execution_id, const char *reason)
+{
+	Oid			types[] = {INT8OID, TEXTOID};
+	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(reason)};
+	int			result;
+
+	SPI_connect();
+	result = SPI_execute_with_args("SELECT workflow.cancel(execution_id => $1, reason => $2)",
+								   2, types, values, NULL, false, 0);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not cancel an execution: %s", SPI_result_code_string(result));
+	SPI_finish();
+}
+
+int64
+schedule_runs_prune(TimestampTz before, int32 max)
+{
+	Datum		values[2] = {TimestampTzGetDatum(before), Int32GetDatum(max)};
+
+	return (int64) state_execute(&prune_runs, values, NULL);
+}
