@@ -29,6 +29,7 @@
 #include "shared/settings.h"
 #include "state/admission.h"
 #include "state/blocks.h"
+#include "state/history.h"
 
 /* Executions of a blocked workflow that are taken out of a group at once. */
 #define BLOCK_BATCH 1000
@@ -296,6 +297,76 @@ admission_recover(void)
 				  &worth_trying);
 }
 
+/* Has no step of it begun, though it was claimed, and is its workflow blocked? */
+static bool
+is_to_be_blocked(LiveExecution *execution)
+{
+	return execution->workflow->blocked && execution->running == 0 &&
+		execution->stopping == STOP_NONE && !dlist_is_empty(&execution->ready) &&
+		dlist_container(ReadyRun, node, execution->ready.head.next)->kind == RUN_START;
+}
+
+/*
+ * Executions are claimed some time before an executor begins them: those of a blocked
+ * workflow that have not begun are given back.
+ */
+static void
+block_claimed(void)
+{
+	HASH_SEQ_STATUS status;
+	Limited    *workflow;
+	bool		any = false;
+	int64	   *ids;
+	int			count;
+
+	scheduler_begin();
+	hash_seq_init(&status, workflows);
+	while ((workflow = hash_seq_search(&status)) != NULL)
+	{
+		if (workflow->running == 0)
+			continue;
+		read_limits(workflow);
+		any |= workflow->blocked;
+	}
+	count = any ? live_select(is_to_be_blocked, &ids) : 0;
+	if (count > 0)
+		count = executions_block(ids, count);
+	scheduler_commit(count > 0);
+	for (int i = 0; i < count; i++)
+	{
+		live_remove(live_find(ids[i]));
+		broadcast_finished(ids[i]);
+	}
+}
+
+void
+admission_stuck(int64 execution_id)
+{
+	LiveExecution *execution = live_find(execution_id);
+	const char *workflow;
+	TimestampTz since = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													(int64) setting_stuck_window * -1000);
+	int64		count;
+	char	   *reason;
+
+	if (setting_stuck_threshold == 0 || execution == NULL)
+		return;
+	workflow = execution->workflow->name;
+	count = executor_history_count_stuck(workflow, Max(since, block_last_lifted(workflow)));
+	if (count < setting_stuck_threshold)
+		return;
+	reason = psprintf("%lld attempts got stuck within %d seconds", (long long) count,
+					  setting_stuck_window);
+	if (!block_insert(workflow, reason, InvalidOid, count))
+		return;
+	wake_at_commit(WAKE_ADMISSION); /* ourselves */
+	ereport(WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("workflow \"%s\" is blocked: %s", workflow, reason),
+			 errhint("workflow.unblock() lets it be started again. The settings are \"%s\" and \"%s\".",
+					 "workflow.stuck_threshold", "workflow.stuck_window")));
+}
+
 /*
  * A workflow was blocked or unblocked, or a definition changed: make executions
  * pending again that are blocked no longer, a batch of them, and look at all groups
@@ -310,6 +381,7 @@ admission_changed(void)
 	scheduler_begin();
 	count = executions_unblock(&left);
 	scheduler_commit(false);
+	block_claimed();
 	try_all_groups();
 	if (!left)
 		return DT_NOEND;
@@ -373,7 +445,7 @@ judge_all(ClaimedExecution *claimed, int count)
 			claimed[admitted++] = claimed[i];
 	}
 	executions_set_aside(ids[SET_ASIDE], nids[SET_ASIDE]);
-	executions_block(ids[BLOCKED], nids[BLOCKED]);
+	(void) executions_block(ids[BLOCKED], nids[BLOCKED]);
 	executions_refuse(ids[REFUSED], nids[REFUSED]);
 	tell_waiters(ids[BLOCKED], nids[BLOCKED]);
 	tell_waiters(ids[REFUSED], nids[REFUSED]);
@@ -419,7 +491,7 @@ block_group(WaitingGroup *group)
 
 	for (int i = 0; i < count; i++)
 		ids[i] = claimed[i].id;
-	executions_block(ids, count);
+	(void) executions_block(ids, count);
 	tell_waiters(ids, count);
 	if (count > 0)
 		return true;

@@ -222,5 +222,6 @@ history_of_stuck(PoolExecutor *executor, const Progress *progress)
 		record.elapsed_ms = stuck->elapsed_ms;
 	}
 	executor->history_id = executor_history_insert(&record);
+	admission_stuck(progress->execution_id);
 	scheduler_commit(true);
 }

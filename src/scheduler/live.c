@@ -101,6 +101,21 @@ live_count(void)
 	return (int) hash_get_num_entries(executions);
 }
 
+int
+live_select(bool (*which) (LiveExecution *execution), int64 **ids)
+{
+	HASH_SEQ_STATUS status;
+	LiveExecution *execution;
+	int			count = 0;
+
+	*ids = palloc(Max(live_count(), 1) * sizeof(int64));
+	hash_seq_init(&status, executions);
+	while ((execution = hash_seq_search(&status)) != NULL)
+		if (which(execution))
+			(*ids)[count++] = execution->id;
+	return count;
+}
+
 /* --- ready runs --- */
 
 /* More urgent first, then older first; a pairing heap gives the largest. */

@@ -164,6 +164,8 @@ extern LiveExecution *live_find(int64 id);
 extern LiveExecution *live_add(const ClaimedExecution *claimed);
 extern void live_remove(LiveExecution *execution);
 extern int	live_count(void);
+/* The ids of those a function is true for, in the current context. */
+extern int	live_select(bool (*which) (LiveExecution *execution), int64 **ids);
 extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope, int container, int visit);
 extern void ready_park(ReadyRun *run, TimestampTz until);	/* instead: not before a time */
 extern TimestampTz ready_unpark(TimestampTz now);	/* those that are due; returns when the next is */
@@ -248,6 +250,8 @@ extern int	admission_claim_queue(int wanted, ClaimedExecution *admitted, bool *l
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
 extern void admission_committed(void);
 extern TimestampTz admission_changed(void);
+/* One more attempt of the execution got stuck: block its workflow if it runs away.  In a transaction. */
+extern void admission_stuck(int64 execution_id);
 extern bool admission_is_due(void);
 extern TimestampTz admission_next(TimestampTz now, bool queued);
 

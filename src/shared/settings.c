@@ -98,6 +98,12 @@ bool		setting_parallel = true;
  */
 int			setting_run_quantum = 1000;
 
+/* Stuck attempts within workflow.stuck_window after which a workflow is blocked.  0: never. */
+int			setting_stuck_threshold = 5;
+
+/* The time within which stuck attempts count for that. */
+int			setting_stuck_window = 3600;
+
 #ifdef WORKFLOW_FAULT_POINTS
 /* For tests: "name=action", see fault.h. */
 char	   *setting_fault_point = NULL;
@@ -239,4 +245,16 @@ define_definition_settings(void)
 							 "When off, executions started in this session run them one after the other.",
 							 &setting_parallel, true,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.stuck_threshold",
+							"Number of stuck attempts after which a workflow is blocked.",
+							"0 never blocks a workflow.",
+							&setting_stuck_threshold, 5, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.stuck_window",
+							"Time within which stuck attempts count for blocking their workflow.",
+							NULL,
+							&setting_stuck_window, 3600, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 }

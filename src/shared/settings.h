@@ -27,6 +27,8 @@ extern int	setting_max_running;	/* workflow.max_running, 0 = no limit, SUSET: of
 extern int	setting_max_running_per_tenant; /* workflow.max_running_per_tenant, 0 = no limit, SUSET */
 extern bool setting_parallel;	/* workflow.parallel, on, USERSET: recorded by start() */
 extern int	setting_run_quantum;	/* workflow.run_quantum, ms, 1 s: a run gives way after it when others wait, SIGHUP */
+extern int	setting_stuck_threshold;	/* workflow.stuck_threshold, 5, 0 = never, SIGHUP */
+extern int	setting_stuck_window;	/* workflow.stuck_window, s, 1 h, SIGHUP */
 
 extern void define_settings(void);
 

@@ -42,8 +42,10 @@ static StateStatement block_statement = {
 	" 'detail', (SELECT b.reason FROM workflow.blocked_workflows AS b"
 	"  WHERE b.workflow OPERATOR(pg_catalog.=) e.workflow AND b.unblocked_at IS NULL),"
 	" 'hint', 'It is queued again by workflow.unblock().'), " STARTED_AS_BEFORE
-	" WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)"
-	NOTIFY_STATUS,
+	" FROM (SELECT id FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) ANY ($1)"
+	"  AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text FOR UPDATE SKIP LOCKED) AS x"
+	" WHERE e.id OPERATOR(pg_catalog.=) x.id"
+	NOTIFY_STATUS ", e.id",
 	lengthof(ids_types), ids_types, NULL
 };
 
@@ -104,19 +106,25 @@ static StateStatement pending_statement = {
 	lengthof(pending_types), pending_types, NULL
 };
 
+static Datum
+array_of_ids(const int64 *ids, int count)
+{
+	Datum	   *elements = palloc(count * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = Int64GetDatum(ids[i]);
+	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
 static void
 change_all(StateStatement *statement, const int64 *ids, int count)
 {
-	Datum	   *elements;
 	Datum		value;
 
 	if (count == 0)
 		return;
-	elements = palloc(count * sizeof(Datum));
-	for (int i = 0; i < count; i++)
-		elements[i] = Int64GetDatum(ids[i]);
-	value = PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
-											FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	value = array_of_ids(ids, count);
 	state_execute(statement, &value, NULL);
 }
 
@@ -126,10 +134,20 @@ executions_set_aside(const int64 *ids, int count)
 	change_all(&set_aside_statement, ids, count);
 }
 
-void
-executions_block(const int64 *ids, int count)
+int
+executions_block(int64 *ids, int count)
 {
-	change_all(&block_statement, ids, count);
+	Datum		value;
+	int			nrows;
+
+	if (count == 0)
+		return 0;
+	value = array_of_ids(ids, count);
+	nrows = (int) state_query(&block_statement, &value, NULL, false, 0);
+	for (int i = 0; i < nrows; i++)
+		ids[i] = state_column_int64(i, 2);
+	state_done();
+	return nrows;
 }
 
 void

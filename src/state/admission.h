@@ -15,8 +15,11 @@
 
 /* A limit is reached: pending again, and waiting in the group of their workflow and tenant. */
 extern void executions_set_aside(const int64 *ids, int count);
-/* Their workflow is blocked: blocked. */
-extern void executions_block(const int64 *ids, int count);
+/*
+ * Their workflow is blocked: so are those that are running still and that nobody has
+ * locked.  Returns how many; their ids come first in ids.
+ */
+extern int	executions_block(int64 *ids, int count);
 /* Their workflow is full and has them refused: failed. */
 extern void executions_refuse(const int64 *ids, int count);
 
