@@ -29,6 +29,7 @@ OBJS = \
 	src/api/extension.o \
 	src/api/pictures.o \
 	src/api/plan_steps.o \
+	src/api/pause.o \
 	src/api/prune.o \
 	src/api/schedule.o \
 	src/api/schedule_input.o \
@@ -94,6 +95,7 @@ OBJS = \
 	src/state/schedules.o \
 	src/state/state.o \
 	src/state/status.o \
+	src/state/steer.o \
 	src/state/steps.o \
 	src/state/trace.o \
 	src/definition/agent_options.o \
@@ -144,6 +146,7 @@ SCHEMA = \
 	src/schema/definitions.sql \
 	src/schema/agents.sql \
 	src/schema/executions.sql \
+	src/schema/steer.sql \
 	src/schema/audit.sql \
 	src/schema/executor_history.sql \
 	src/schema/blocked_workflows.sql \
@@ -166,6 +169,9 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	catch_as \
 	timeline \
 	schedules
+	catch_as pause \
+	pause \
+	timeline
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start

@@ -51,7 +51,7 @@ ORDER BY scope COLLATE "C", started_at;
 CREATE VIEW test.wrong AS
 SELECT e.workflow, s.scope, s.step_id, s.status, s.started_at, s.completed_at, s.executor_pid
 FROM workflow.step_executions AS s JOIN workflow.executions AS e ON e.id = s.execution_id
-WHERE (e.status NOT IN ('pending', 'running', 'cancelling') AND s.status IN ('pending', 'running', 'waiting'))
+WHERE (e.status NOT IN ('pending', 'running', 'paused', 'cancelling') AND s.status IN ('pending', 'running', 'waiting'))
    OR (s.status NOT IN ('pending', 'running', 'waiting') AND s.completed_at IS NULL)
    OR s.completed_at < s.started_at
    OR s.started_at < e.started_at
@@ -76,6 +76,38 @@ BEGIN
 END $$;
 SELECT workflow.register_agent('echo', 'test.echo(jsonb)') \gset
 SELECT workflow.register_agent('may-fail', 'test.may_fail(jsonb)') \gset
+
+-- Wait, transaction by transaction, until a query gives true.
+CREATE PROCEDURE test.until(query text) LANGUAGE plpgsql AS $$
+DECLARE
+    yes boolean;
+BEGIN
+    FOR i IN 1 .. 3000 LOOP
+        EXECUTE query INTO yes;
+        EXIT WHEN yes;
+        COMMIT;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    IF yes IS NOT TRUE THEN
+        RAISE EXCEPTION 'in vain: %', query;
+    END IF;
+END $$;
+
+-- A gate: steps that ask for it stand still while the session that tests holds it.
+CREATE FUNCTION test.pass(x jsonb DEFAULT NULL) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(4711);
+    RETURN x;
+END $$;
+CREATE PROCEDURE test.at_gate(steps integer) LANGUAGE plpgsql AS $$
+BEGIN
+    CALL test.until(format('SELECT count(*) = %s FROM pg_locks WHERE locktype = ''advisory'' AND objid = 4711 AND NOT granted', steps));
+END $$;
+-- nothing of the execution runs any more
+CREATE PROCEDURE test.at_rest() LANGUAGE plpgsql AS $$
+BEGIN
+    CALL test.until('SELECT count(*) = 0 FROM workflow.executor_slots() WHERE execution_id = test.id() OR state NOT IN (''idle'', ''starting'')');
+END $$;
 
 -- The rows of an execution without what differs from run to run.
 CREATE FUNCTION test.without_context(jsonb) RETURNS text LANGUAGE sql IMMUTABLE

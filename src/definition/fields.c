@@ -67,6 +67,7 @@ static const Field fields[] = {
 	{"max_delay_ms", FIELD_OF_RETRY, FIELD_USED},
 	{"max_iterations", FIELD_OF_LOOP_CONFIG, FIELD_USED},
 	{"max_parallelism", FIELD_OF(STEP_PARALLEL) | FIELD_OF_LOOP_CONFIG | FIELD_OF_FORK_JOIN_CONFIG, FIELD_USED},
+	{"max_pause_seconds", FIELD_OF_DEFINITION, FIELD_USED},
 	{"max_retries", FIELD_OF_RETRY, FIELD_USED},
 	{"max_retry_budget", FIELD_OF_DEFINITION, FIELD_USED},
 	{"max_running", FIELD_OF_DEFINITION, FIELD_USED},

@@ -236,6 +236,7 @@ typedef struct WorkflowPlan
 	int			nnodes;
 	int			start;			/* node */
 	int			timeout_seconds;	/* of the execution; 0 = none */
+	int			max_pause_seconds;	/* a longer pause fails it; 0 = no limit */
 	Template   *output;			/* of the execution; NULL = output of the last step */
 	PlanSetting *settings;		/* for every step's SQL */
 	int			nsettings;

@@ -50,6 +50,7 @@ typedef struct Driver
 	int			position;		/* RUN_START: execution, RUN_CHILDREN: child */
 	Thread	   *thread;
 	MemoryContext thread_context;	/* of the thread and its execution */
+	bool		paused;			/* the execution was, before the thread could begin */
 	bool		standing;		/* the thread is where the driver is to go on */
 	bool		leaf_again;		/* its leaf has been prepared and is to be run */
 	Phase		phase;
@@ -194,7 +195,9 @@ make_thread(Driver *driver)
 	MemoryContextSwitchTo(driver->thread_context);
 	/* NULL when it is not running any more: cancelled, say */
 	execution = execution_load(present_execution(driver));
-	if (execution == NULL)
+	/* what has begun in this process goes on, whether it is paused or not */
+	driver->paused = (execution != NULL && execution->paused && !driver->reload);
+	if (execution == NULL || driver->paused)
 	{
 		MemoryContextSwitchTo(driver->context);
 		return false;
@@ -337,10 +340,26 @@ fail_stuck_leaf(Driver *driver)
 	return true;
 }
 
+/*
+ * The leaf has ended: is the thread to go on somewhere else, or later?  Asked
+ * before what follows is worked out, so that whoever goes on sees it anew.
+ */
 static bool
-is_stop(StopReason reason)
+gives_way(Driver *driver)
 {
-	return reason != STOP_NONE && reason != STOP_YIELD;
+	Thread	   *thread = driver->thread;
+
+	if (thread->ended)
+		return false;
+	switch (stop_reason(driver))
+	{
+		case STOP_YIELD:
+			return true;
+		case STOP_PAUSE:
+			return thread_may_pause(thread);
+		default:
+			return false;
+	}
 }
 
 /*
@@ -365,6 +384,15 @@ record_failure(Driver *driver)
 	driver->phase = PHASE_BOOKKEEPING;
 }
 
+/* Nothing is to be done in this transaction. */
+static void
+end_without_change(Driver *driver)
+{
+	RESUME_CANCEL_INTERRUPTS();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(driver->context);
+}
+
 /*
  * Drive the thread until it ends, forks, yields or stops; raises whatever goes
  * wrong.
@@ -375,10 +403,8 @@ drive_thread(Driver *driver)
 	begin(driver);
 	if (!driver->standing && !make_thread(driver))
 	{
-		RESUME_CANCEL_INTERRUPTS();
-		CommitTransactionCommand();
-		MemoryContextSwitchTo(driver->context);
-		return OUTCOME_LOST;
+		end_without_change(driver);
+		return driver->paused ? OUTCOME_YIELDED : OUTCOME_LOST;
 	}
 	driver->standing = true;
 	driver->thread->parks = true;
@@ -395,21 +421,30 @@ drive_thread(Driver *driver)
 		Thread	   *thread = driver->thread;
 		StopReason	reason;
 
+		if (driver->leaf_done && gives_way(driver))
+		{
+			finish(driver, false);
+			return OUTCOME_YIELDED;
+		}
 		switch (thread_next(thread))
 		{
 			case THREAD_LEAF:
 				if (driver->leaf_done || thread->dirty)
 				{
 					finish(driver, true);
-					reason = stop_reason(driver);
-					if (reason == STOP_YIELD && driver->any_leaf)
+					if (stop_reason(driver) == STOP_YIELD && driver->any_leaf)
 						return OUTCOME_YIELDED;
 					begin(driver);
 				}
 				if (fail_stuck_leaf(driver))
 					break;
 				reason = stop_reason(driver);
-				if (is_stop(reason))
+				if (reason == STOP_PAUSE && !driver->any_leaf)
+				{
+					finish(driver, true);
+					return OUTCOME_YIELDED;
+				}
+				if (stop_interrupts(reason))
 				{
 					stop_at_leaf(driver);
 					driver->leaf_done = true;
@@ -427,18 +462,14 @@ drive_thread(Driver *driver)
 				return OUTCOME_PARKED;
 			case THREAD_FLUSH:
 				finish(driver, false);
+				reason = stop_reason(driver);
+				if (reason != STOP_NONE)
+					return stop_interrupts(reason) ? OUTCOME_STOPPED : OUTCOME_YIELDED;
 				begin(driver);
-				if (is_stop(stop_reason(driver)))
-				{
-					RESUME_CANCEL_INTERRUPTS();
-					CommitTransactionCommand();
-					MemoryContextSwitchTo(driver->context);
-					return OUTCOME_STOPPED;
-				}
 				break;
 			case THREAD_ENDED:
 				finish(driver, false);
-				return is_stop(stop_reason(driver)) && thread->outcome == SCOPE_CANCELLED
+				return stop_interrupts(stop_reason(driver)) && thread->outcome == SCOPE_CANCELLED
 					? OUTCOME_STOPPED : OUTCOME_DONE;
 		}
 	}
@@ -462,14 +493,14 @@ sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *out
 	if (driver->phase == PHASE_BOOKKEEPING)
 	{
 		EmitErrorReport();
-		*outcome = cancelled && is_stop(reason) ? OUTCOME_STOPPED : OUTCOME_ERROR;
+		*outcome = cancelled && stop_interrupts(reason) ? OUTCOME_STOPPED : OUTCOME_ERROR;
 		strlcpy(driver->report->error, error->message ? error->message : "",
 				sizeof(driver->report->error));
 		return false;
 	}
 
 	/* meant for another execution of this run, and late: run the leaf again */
-	if (cancelled && !timed_out && !is_stop(reason) && is_stop(my_slot->stop) &&
+	if (cancelled && !timed_out && !stop_interrupts(reason) && stop_interrupts(my_slot->stop) &&
 		driver->phase == PHASE_LEAF)
 	{
 		driver->leaf_again = true;
@@ -490,7 +521,7 @@ sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *out
 			driver->failure = leaf_timeout_error(&driver->thread->leaf);
 		driver->failure_status = STATUS_TIMED_OUT;
 	}
-	else if (cancelled && is_stop(reason))
+	else if (cancelled && stop_interrupts(reason))
 	{
 		driver->failure->type = "Cancelled";
 		driver->failure_status = STATUS_CANCELLED;
@@ -625,7 +656,7 @@ drive_children(Driver *driver)
 		if (run->stop_on_failure && report->failed > 0)
 			return OUTCOME_DONE;
 		if (stop_reason(driver) != STOP_NONE && driver->position + 1 < run->to)
-			return stop_reason(driver) == STOP_YIELD ? OUTCOME_YIELDED : OUTCOME_STOPPED;
+			return stop_interrupts(stop_reason(driver)) ? OUTCOME_STOPPED : OUTCOME_YIELDED;
 	}
 	return OUTCOME_DONE;
 }

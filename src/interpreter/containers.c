@@ -22,7 +22,6 @@
 #include "interpreter/thread.h"
 
 static void close_activation(Thread *thread);
-static bool container_expired(const PlanNode *node, const Frame *parent, TimestampTz opened_at, TimestampTz at);
 
 /* "then" and "else" are lines by name; -1: there is no such line. */
 static int
@@ -61,7 +60,7 @@ container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int chi
 	frame->activation_loaded = true;
 	MemoryContextSwitchTo(oldcontext);
 
-	frame_set_deadline(frame, row->started_at);
+	frame_set_deadline(thread, frame, row->started_at);
 	if (!row->written)
 		journal_add(thread, frame->row);
 	return frame;
@@ -94,8 +93,7 @@ container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow 
 	fork->deadline = frame->deadline;
 	if (node->timeout_seconds > 0)
 		fork->deadline = Min(fork->deadline,
-							 TimestampTzPlusMilliseconds(row->started_at,
-														 (int64) node->timeout_seconds * 1000));
+							 thread_deadline(thread, row->started_at, node->timeout_seconds));
 	return THREAD_FORK;
 }
 
@@ -424,12 +422,13 @@ container_decided(const PlanNode *node, int completed, int failed, int skipped)
 
 /* Is the time over of the container, or of the scope it is in? */
 static bool
-container_expired(const PlanNode *node, const Frame *parent, TimestampTz opened_at, TimestampTz at)
+container_expired(const Thread *thread, const PlanNode *node, const Frame *parent,
+				  TimestampTz opened_at, TimestampTz at)
 {
 	if (parent->deadline != DT_NOEND && at >= parent->deadline)
 		return true;
 	return node->timeout_seconds > 0 &&
-		at >= TimestampTzPlusMilliseconds(opened_at, (int64) node->timeout_seconds * 1000);
+		at >= thread_deadline(thread, opened_at, node->timeout_seconds);
 }
 
 /* The branch of a conditional has ended: so has the conditional. */
@@ -480,7 +479,7 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 	else
 		frame->failed++;
 
-	if (container_expired(node, frame->parent, frame->opened_at, last->completed_at))
+	if (container_expired(thread, node, frame->parent, frame->opened_at, last->completed_at))
 	{
 		StepError	error = {"Timeout", .sqlerrcode = ERRCODE_QUERY_CANCELED};
 
@@ -501,7 +500,7 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 	else if (frame->child + 1 < (node->type == STEP_LOOP ? frame->total : node->nlines))
 	{
 		frame_enter_child(thread, frame, frame->child + 1);
-		frame_set_deadline(frame, last->completed_at);
+		frame_set_deadline(thread, frame, last->completed_at);
 	}
 	else
 		close_activation(thread);
@@ -526,7 +525,7 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 
 	scope_children_range(frame->scope, node, visit, &from, &to);
 	row->completed_at = thread_time(thread);
-	expired = container_expired(node, frame, row->started_at, row->completed_at);
+	expired = container_expired(thread, node, frame, row->started_at, row->completed_at);
 	/* children that were stopped, or not gone on with after a crash */
 	if (container_is_concurrent(node) &&
 		(node->on_join_cancel || node->on_error == ON_ERROR_STOP || expired))
@@ -563,4 +562,17 @@ container_cut_short(Thread *thread, Frame *frame, StepStatus status, const StepE
 	Assert(frame == thread->top);
 	thread_pop(thread);
 	close_with(thread, thread->top, frame->container, frame->visit, frame->row, status, error);
+}
+
+bool
+thread_may_pause(const Thread *thread)
+{
+	for (const Frame *frame = thread->top;; frame = frame->parent)
+	{
+		if (frame->container != NULL && frame->container->type == STEP_LOOP)
+			return frame == thread->top && frame->next_attempt <= 1 &&
+				(frame->at == NULL || frame->at->index == frame->container->lines[0].first);
+		if (frame == thread->bottom)
+			return true;
+	}
 }

@@ -34,7 +34,7 @@ attach_deadline(Thread *thread, Frame *frame, bool fresh)
 		frame_load_activation(thread, frame);
 	if (line_timeout && !fresh)
 		started = step_scope_started(thread->execution->id, frame->scope);
-	frame_set_deadline(frame, started != 0 ? started : GetCurrentTimestamp());
+	frame_set_deadline(thread, frame, started != 0 ? started : GetCurrentTimestamp());
 }
 
 /* What the thread makes while it is set up belongs to its first step. */

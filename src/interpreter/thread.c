@@ -118,8 +118,8 @@ thread_push(Thread *thread, PlanNode *container, int visit, int child)
 	thread->top = frame;
 	frame_enter_child(thread, frame, child);
 	if (container == NULL && thread->plan->timeout_seconds > 0)
-		frame->deadline = TimestampTzPlusMilliseconds(thread->execution->started_at,
-													  (int64) thread->plan->timeout_seconds * 1000);
+		frame->deadline = thread_deadline(thread, thread->execution->started_at,
+										  thread->plan->timeout_seconds);
 	return frame;
 }
 
@@ -166,23 +166,43 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 }
 
 /*
+ * When so many seconds that began at a time are over.  Clocks stand still while the
+ * execution is paused.
+ */
+TimestampTz
+thread_deadline(const Thread *thread, TimestampTz from, int seconds)
+{
+	const LoadedExecution *execution = thread->execution;
+	TimestampTz deadline = TimestampTzPlusMilliseconds(from, (int64) seconds * 1000);
+
+	for (int i = 0; i < execution->npauses; i++)
+	{
+		const Pause *pause = &execution->pauses[i];
+
+		if (pause->from >= deadline)
+			break;
+		if (pause->to > from)
+			deadline += pause->to - Max(pause->from, from);
+	}
+	return deadline;
+}
+
+/*
  * The time by which the frame's scope has to end: the container's and the
  * line's, and that of everything around.  from: when the line started.
  */
 void
-frame_set_deadline(Frame *frame, TimestampTz from)
+frame_set_deadline(Thread *thread, Frame *frame, TimestampTz from)
 {
 	PlanNode   *container = frame->container;
 	TimestampTz deadline = frame->parent->deadline;
 
 	if (container->timeout_seconds > 0)
-		deadline = Min(deadline,
-					   TimestampTzPlusMilliseconds(frame->opened_at,
-												   (int64) container->timeout_seconds * 1000));
+		deadline = Min(deadline, thread_deadline(thread, frame->opened_at,
+												 container->timeout_seconds));
 	if (container->type != STEP_LOOP && container->lines[frame->child].timeout_seconds > 0)
-		deadline = Min(deadline,
-					   TimestampTzPlusMilliseconds(from,
-												   (int64) container->lines[frame->child].timeout_seconds * 1000));
+		deadline = Min(deadline, thread_deadline(thread, from,
+												 container->lines[frame->child].timeout_seconds));
 	frame->deadline = deadline;
 }
 

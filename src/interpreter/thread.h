@@ -157,6 +157,8 @@ extern Jsonb *thread_leaf_output(Thread *thread, Jsonb *result);
 extern void thread_leaf_succeeded(Thread *thread, Jsonb *output);
 extern void thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error);
 extern void thread_free(Thread *thread);
+/* May the thread be left here by a pause?  Not inside an iteration that has begun. */
+extern bool thread_may_pause(const Thread *thread);
 
 /* --- resume.c --- */
 /* Where the rows say the thread of this scope stands. */
@@ -183,7 +185,8 @@ extern void journal_committed(Thread *thread, bool leaf_pending);
 extern Frame *thread_push(Thread *thread, PlanNode *container, int visit, int child);
 extern void thread_pop(Thread *thread);
 extern void frame_enter_child(Thread *thread, Frame *frame, int child);
-extern void frame_set_deadline(Frame *frame, TimestampTz from);
+extern TimestampTz thread_deadline(const Thread *thread, TimestampTz from, int seconds);
+extern void frame_set_deadline(Thread *thread, Frame *frame, TimestampTz from);
 extern void frame_load_activation(Thread *thread, Frame *frame);
 extern StepRow *step_row(Thread *thread, Frame *frame, PlanNode *node, int visit);
 extern void step_fail(StepRow *row, StepStatus status, const StepError *error);

@@ -402,7 +402,7 @@ judge(const ClaimedExecution *claimed)
 	read_limits(workflow);
 	if (workflow->blocked)
 		return BLOCKED;
-	if (workflow->refuse_when_full && room_of_workflow(workflow) <= 0)
+	if (workflow->refuse_when_full && !claimed->resumes && room_of_workflow(workflow) <= 0)
 		return REFUSED;
 	if (workflow->max_running == 0 && workflow->ngroups == 0 && claimed->tenant == NULL)
 		return ADMITTED;
@@ -441,7 +441,7 @@ judge_all(ClaimedExecution *claimed, int count)
 		Verdict		verdict = judge(&claimed[i]);
 
 		ids[verdict][nids[verdict]++] = claimed[i].id;
-		if (verdict == ADMITTED && live_add(&claimed[i]) != NULL)
+		if (verdict == ADMITTED && live_claim(&claimed[i]))
 			claimed[admitted++] = claimed[i];
 	}
 	executions_set_aside(ids[SET_ASIDE], nids[SET_ASIDE]);
@@ -516,7 +516,7 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 	int			n = 0;
 
 	for (int i = 0; i < count; i++)
-		if (live_add(&claimed[i]) != NULL)
+		if (live_claim(&claimed[i]))
 			admitted[n++] = claimed[i];
 	if (count == limit)
 		return n;

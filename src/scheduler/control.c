@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * control.c
- *	  What sessions want of executions that are not over: cancel and the like.
+ *	  What sessions want of executions that are not over: cancel, pause.
  *
  * NOTES
  *	  Scheduler only.  A session writes what it wants into the execution's row,
@@ -17,6 +17,11 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "state/steer.h"
+
+/* Pauses have ends; when the next one comes. */
+static bool look_for_pause_ends = true;	/* once at the start */
+static TimestampTz next_pause_end = DT_NOEND;
 
 /* Do what is wanted of one execution. */
 static void
@@ -32,9 +37,52 @@ control_execution(const ControlledExecution *wanted)
 			else
 				write_end(wanted->id, STOP_CANCEL, NULL, NULL);
 			break;
+		case EXECUTION_PAUSED:
+			look_for_pause_ends = true;
+			if (execution != NULL)
+				execution_stop(execution, STOP_PAUSE);
+			break;
 		default:
 			break;
 	}
+}
+
+/*
+ * Fail what has been paused for too long; returns when to look again.
+ */
+static TimestampTz
+end_pauses(void)
+{
+	int64	   *ids;
+	int			count;
+	TimestampTz next;
+
+	scheduler_begin();
+	count = executions_paused_too_long(&ids);
+	for (int i = 0; i < count; i++)
+	{
+		Jsonb	   *error = execution_error("PauseTimeout", "the execution was paused for too long",
+											"See \"max_pause_seconds\" of the definition and max_pause of workflow.pause().");
+
+		step_close_open(ids[i], STATUS_CANCELLED);
+		execution_finalise(ids[i], "failed", error, "PauseTimeout");
+		audit_execution("pause_timeout", ids[i], NULL, EXECUTION_PAUSED, EXECUTION_FAILED);
+	}
+	next = executions_next_pause_end();
+	scheduler_commit(count > 0);
+
+	for (int i = 0; i < count; i++)
+	{
+		LiveExecution *execution = live_find(ids[i]);
+
+		broadcast_finished(ids[i]);
+		/* a step of before the pause runs still */
+		if (execution != NULL)
+			execution_over(execution);
+	}
+	if (next != DT_NOEND)
+		next = Max(next, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+	return next;
 }
 
 /*
@@ -53,6 +101,13 @@ look_for_control(void)
 	scheduler_commit(false);
 	for (int i = 0; i < count; i++)
 		control_execution(&wanted[i]);
-	return skipped
-		? TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS) : DT_NOEND;
+	if (look_for_pause_ends || next_pause_end <= GetCurrentTimestamp())
+	{
+		look_for_pause_ends = false;
+		next_pause_end = end_pauses();
+	}
+	if (!skipped)
+		return next_pause_end;
+	return Min(next_pause_end,
+			   TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
 }

@@ -18,7 +18,7 @@
 #include "scheduler/live.h"
 
 /* An error of an execution that no step has raised. */
-static Jsonb *
+Jsonb *
 execution_error(const char *type, const char *message, const char *detail)
 {
 	StepError	error = {.type = type,.message = message,.detail = detail};
@@ -46,7 +46,27 @@ write_end(int64 id, StopReason reason, const char *error_type, Jsonb *error)
 	broadcast_finished(id);
 }
 
-/* Nothing of a stopped execution runs any more: end it. */
+/*
+ * It was claimed again, resumed say, while runs of the time before were on their
+ * way out.  They are gone: it goes on from its rows.
+ */
+static void
+begin_again(LiveExecution *execution)
+{
+	dlist_mutable_iter iter;
+	ScopeId		root = {0};
+
+	execution->again = false;
+	execution->stopping = STOP_NONE;
+	dlist_foreach_modify(iter, &execution->joins)
+		join_free(dlist_container(LiveJoin, node, iter.cur));
+	ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
+}
+
+/*
+ * Nothing of a stopped execution runs any more: end it, or, if it is paused, forget
+ * it until it is claimed again.
+ */
 void
 finalise_if_drained(LiveExecution *execution)
 {
@@ -55,8 +75,14 @@ finalise_if_drained(LiveExecution *execution)
 
 	if (reason == STOP_NONE || execution->running > 0)
 		return;
+	if (execution->again)
+	{
+		begin_again(execution);
+		return;
+	}
 	live_remove(execution);
-	write_end(id, reason, NULL, NULL);
+	if (reason != STOP_PAUSE)
+		write_end(id, reason, NULL, NULL);
 }
 
 /*
@@ -68,9 +94,11 @@ execution_stop(LiveExecution *execution, StopReason reason)
 {
 	dlist_mutable_iter iter;
 
-	if (execution->stopping != STOP_NONE)
+	if (execution->stopping != STOP_NONE && execution->stopping != STOP_PAUSE)
 		return;
 	execution->stopping = reason;
+	if (reason == STOP_PAUSE)
+		execution->again = false;	/* the claim was before the pause */
 	dlist_foreach_modify(iter, &execution->ready)
 		ready_discard(dlist_container(ReadyRun, node, iter.cur));
 	pool_stop_execution(execution, reason);
@@ -81,10 +109,14 @@ execution_stop(LiveExecution *execution, StopReason reason)
 void
 execution_over(LiveExecution *execution)
 {
+	if (execution->stopping == STOP_PAUSE)
+		execution->stopping = STOP_NONE;	/* there is nothing left to pause */
 	if (execution->stopping != STOP_NONE)
 		finalise_if_drained(execution);
 	else if (execution->running > 0 || !dlist_is_empty(&execution->joins))
 		execution_stop(execution, STOP_ENDED);
+	else if (execution->again)
+		begin_again(execution);
 	else
 		live_remove(execution);
 }

@@ -70,12 +70,23 @@ live_add(const ClaimedExecution *claimed)
 	execution->definition_id = claimed->definition_id;
 	execution->running = 0;
 	execution->stopping = STOP_NONE;
+	execution->again = false;
 	execution->suspect = (claimed->recoveries >= 2);
 	admission_enter(execution, claimed);
 	dlist_init(&execution->ready);
 	dlist_init(&execution->joins);
 	slist_init(&execution->stuck);
 	return execution;
+}
+
+/* Was it paused and resumed, or ended and retried, before its runs were over? */
+bool
+live_claim(const ClaimedExecution *claimed)
+{
+	if (live_add(claimed) != NULL)
+		return true;
+	live_find(claimed->id)->again = true;
+	return false;
 }
 
 /* Forget an execution that has no run in an executor. */

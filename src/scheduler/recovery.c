@@ -20,6 +20,7 @@
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/worker.h"
+#include "state/steer.h"
 
 /*
  * A recovery has been counted: go on from the rows, or give up.
@@ -82,6 +83,7 @@ run_lost(PoolExecutor *executor, const char *why)
 		LiveExecution *execution = run->execution;
 		ClaimedExecution *recovered;
 		char	   *reason;
+		bool		paused;
 		int			count;
 
 		execution->running--;
@@ -103,6 +105,7 @@ run_lost(PoolExecutor *executor, const char *why)
 		scheduler_begin();
 		reason = role_cannot_run(execution->role);
 		count = executions_recover(execution->id, true, &recovered);
+		paused = (count == 0 && execution_is_paused(execution->id));
 		scheduler_commit(true);
 		if (reason != NULL)
 		{
@@ -112,9 +115,12 @@ run_lost(PoolExecutor *executor, const char *why)
 		}
 		if (count == 0)
 		{
-			/* it had ended */
+			/* it had ended, or was paused: its rows say where it stands */
 			pfree(run);
-			execution_over(execution);
+			if (paused)
+				execution_stop(execution, STOP_PAUSE);
+			else
+				execution_over(execution);
 			continue;
 		}
 		ereport(LOG,

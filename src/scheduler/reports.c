@@ -62,7 +62,9 @@ executions_reported(PoolExecutor *executor, const Report *report)
 			continue;
 		}
 		pfree(run);
-		if (execution->stopping != STOP_NONE)
+		if (!last || report->outcome == OUTCOME_DONE)
+			execution_over(execution);
+		else if (execution->stopping != STOP_NONE)
 			finalise_if_drained(execution);
 		else if (last && report->outcome == OUTCOME_FORK)
 			join_create(execution, NULL, &report->fork);
@@ -213,10 +215,10 @@ run_reported(PoolExecutor *executor, const Report *report)
 	execution->running--;
 	if (made_progress(report))
 		execution->suspect = false;
-	if (execution->stopping != STOP_NONE)
-		finalise_if_drained(execution);
-	else if (report->execution_ended)
+	if (report->execution_ended)
 		execution_over(execution);
+	else if (execution->stopping != STOP_NONE)
+		finalise_if_drained(execution);
 	else if (executor->kind == RUN_CHILDREN)
 		children_reported(run, report);
 	else

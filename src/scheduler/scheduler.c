@@ -126,7 +126,7 @@ look_for_work(void)
 		if (reasons[i] != NULL)
 			give_up_for_role(execution, reasons[i]);
 		else
-			ready_add(execution, RUN_START, NULL, NULL, -1, 0);
+			ready_add(execution, claimed[i].resumes ? RUN_THREAD : RUN_START, NULL, NULL, -1, 0);
 	}
 }
 

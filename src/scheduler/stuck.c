@@ -41,6 +41,8 @@ static void
 ask_to_stop(PoolExecutor *executor, StopReason reason, int64 execution_id)
 {
 	slot_request_stop(executor->slot, reason, execution_id);
+	if (!stop_interrupts(reason))
+		return;
 	if (executor->asked_to_stop != 0 && executor->asked_execution == execution_id)
 		return;
 	executor->asked_to_stop = GetCurrentTimestamp();
@@ -171,7 +173,13 @@ release(PoolExecutor *executor)
 	}
 	executor->nruns = 0;
 	execution->running--;
-	if (execution->stopping != STOP_NONE)
+	if (execution->stopping == STOP_PAUSE)
+	{
+		/* as if the process had died: the attempt is made again when it is resumed */
+		pfree(run);
+		finalise_if_drained(execution);
+	}
+	else if (execution->stopping != STOP_NONE)
 	{
 		record_attempt(execution, stuck);
 		pfree(run);

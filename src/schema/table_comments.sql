@@ -58,6 +58,11 @@ COMMENT ON COLUMN workflow.executions.cancel_reason IS 'reason given to cancel()
 COMMENT ON COLUMN workflow.executions.control IS 'a session wants something of it that the scheduler has not seen yet';
 COMMENT ON COLUMN workflow.executions.limited IS 'pending: found to be over a limit when its turn came (max_running of the definition, workflow.max_running_per_tenant), and waiting for room';
 COMMENT ON COLUMN workflow.executions.counted IS 'its definition has "when_full": "refuse"';
+COMMENT ON COLUMN workflow.executions.paused_by IS 'role that called pause() last';
+COMMENT ON COLUMN workflow.executions.paused_at IS 'when pause() was called last';
+COMMENT ON COLUMN workflow.executions.paused_until IS 'while it is paused: when it fails with the type PauseTimeout unless it is resumed; null: never';
+COMMENT ON COLUMN workflow.executions.pause_reason IS 'reason given to pause()';
+COMMENT ON COLUMN workflow.executions.pauses IS 'the times it was paused; time limits do not count them';
 COMMENT ON COLUMN workflow.executions.input IS 'input given to start()';
 COMMENT ON COLUMN workflow.executions.output IS 'output, when it completed';
 COMMENT ON COLUMN workflow.executions.error IS 'error, when it did not complete';

@@ -62,6 +62,11 @@ CREATE TABLE workflow.executions (
     control         boolean NOT NULL DEFAULT false,  -- the scheduler has to look at it
     limited         boolean NOT NULL DEFAULT false,  -- pending: waits for room under a limit
     counted         boolean NOT NULL DEFAULT false,  -- its workflow refuses what is too many
+    paused_by       regrole,
+    paused_at       timestamptz,
+    paused_until    timestamptz,      -- it fails then
+    pause_reason    text,
+    pauses          tstzmultirange,   -- those that are over
     input           jsonb NOT NULL,
     output          jsonb,
     error           jsonb
@@ -78,6 +83,8 @@ CREATE INDEX executions_blocked_idx ON workflow.executions (workflow) WHERE stat
 CREATE INDEX executions_running_idx ON workflow.executions (id)
     WHERE status IN ('running', 'cancelling');
 CREATE INDEX executions_control_idx ON workflow.executions (id) WHERE control;
+CREATE INDEX executions_paused_until_idx ON workflow.executions (paused_until)
+    WHERE status = 'paused' AND paused_until IS NOT NULL;
 CREATE UNIQUE INDEX executions_idempotency_key_idx ON workflow.executions (idempotency_key, workflow, role)
     WHERE idempotency_key IS NOT NULL;
 

@@ -234,6 +234,23 @@ slot_stop_reason(int64 execution_id)
 	return reason;
 }
 
+/*
+ * If that is rolled back, the run gives way for nothing.
+ */
+void
+slot_pause_myself(int64 execution_id)
+{
+	if (my_slot == NULL)
+		return;
+	SpinLockAcquire(&my_slot->mutex);
+	if (my_slot->stop == STOP_NONE && my_slot->progress.execution_id == execution_id)
+	{
+		my_slot->stop = STOP_PAUSE;
+		my_slot->stop_execution = execution_id;
+	}
+	SpinLockRelease(&my_slot->mutex);
+}
+
 /* Whether the scheduler wants this executor to leave when idle.  Cheap. */
 bool
 slot_exit_requested(void)

@@ -364,6 +364,23 @@ slot_assign(int slot_number, const Run *run)
 	return assigned;
 }
 
+bool
+stop_interrupts(StopReason reason)
+{
+	switch (reason)
+	{
+		case STOP_CANCEL:
+		case STOP_SIBLING:
+		case STOP_ENDED:
+			return true;
+		case STOP_NONE:
+		case STOP_YIELD:
+		case STOP_PAUSE:
+			break;
+	}
+	return false;
+}
+
 /*
  * Ask the executor to stop its present run.  The first real reason stays; a
  * repeated request sends the signal again, since the user's SQL can have
@@ -383,14 +400,14 @@ slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
 		bool		current = (execution_id == 0 ||
 							   slot->progress.execution_id == execution_id);
 
-		/* a stop of the execution that runs is not replaced by one of another */
-		if (slot->stop == STOP_NONE || slot->stop == STOP_YIELD ||
-			slot->stop_execution != slot->progress.execution_id)
+		/* what stops the execution that runs is not replaced by less, nor by what is for another one */
+		if (!stop_interrupts(slot->stop) ||
+			(slot->stop_execution != 0 && slot->stop_execution != slot->progress.execution_id))
 		{
 			slot->stop = reason;
 			slot->stop_execution = execution_id;
 		}
-		if (reason != STOP_YIELD && current)
+		if (stop_interrupts(reason) && current)
 			pid = slot->pid;
 		pgprocno = slot->pgprocno;
 	}

@@ -137,7 +137,8 @@ typedef enum StopReason
 	STOP_CANCEL,				/* workflow.cancel() */
 	STOP_SIBLING,				/* the join is decided */
 	STOP_ENDED,					/* the execution ended in another thread */
-	STOP_YIELD					/* not a stop: give way at the next step boundary; no signal */
+	STOP_YIELD,					/* not a stop: give way at the next step boundary; no signal */
+	STOP_PAUSE					/* nor is this: leave behind the step and the iteration that have begun; no signal */
 } StopReason;
 
 /* What an executor does this moment, for workflow.activity. */
@@ -358,7 +359,7 @@ extern uint32 slot_generation(int slot);	/* to remember after slot_allocate() */
 extern void slot_look(int slot, uint32 generation, SlotView *view);
 extern void slot_release(int slot); /* its process never came: STARTING -> FREE; else nothing */
 extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED, wakes; false: it has gone */
-extern void slot_request_stop(int slot, StopReason reason, int64 execution_id); /* with SIGINT, except STOP_YIELD; can be repeated */
+extern void slot_request_stop(int slot, StopReason reason, int64 execution_id); /* with SIGINT if it is a real one; can be repeated */
 extern TimestampTz slot_interrupted_at(int slot);	/* its step's time is over since; 0: not */
 /*
  * The executor does not respond: mark it, have another take its place, SIGTERM.
@@ -393,6 +394,10 @@ extern bool slot_report(const Report *report);
 extern void slot_note_interrupt(void);	/* its own, at the end of a step's time; in a signal handler */
 extern void slot_forget_interrupt(void);
 extern StopReason slot_stop_reason(int64 execution_id);
+/* The step that runs pauses its own execution: it is not to wait for the scheduler. */
+extern void slot_pause_myself(int64 execution_id);
+/* Does the reason interrupt the step that runs?  The others wait for its end. */
+extern bool stop_interrupts(StopReason reason);
 extern bool slot_exit_requested(void);
 extern bool slot_may_leave(void);	/* asked to leave, and the last report was taken */
 extern void slot_set_progress(const Progress *progress);	/* NULL: nothing */

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -22,14 +23,14 @@
 static const Oid claim_types[] = {INT4OID};
 
 static StateStatement claim_statement = {
-	CLAIM_SET "SELECT id FROM workflow.executions"
+	CLAIM_SET "SELECT id, started_at FROM workflow.executions"
 	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL AND NOT limited"
 	" ORDER BY priority DESC, id" CLAIM_END,
 	lengthof(claim_types), claim_types, NULL
 };
 
 static StateStatement claim_due_statement = {
-	CLAIM_SET "SELECT id FROM workflow.executions"
+	CLAIM_SET "SELECT id, started_at FROM workflow.executions"
 	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL AND NOT limited"
 	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()"	/* stable: bounds the index scan */
 	" ORDER BY start_at" CLAIM_END,
@@ -81,7 +82,7 @@ static StateStatement recover_statement = {
 	"       AND ($1 OPERATOR(pg_catalog.=) 0 OR x.id OPERATOR(pg_catalog.=) $1)) AS r"
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
-	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text, e.recoveries, e.workflow, e.tenant",
+	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text, e.recoveries, e.workflow, e.tenant, true",
 	lengthof(recover_types), recover_types, NULL
 };
 
@@ -92,9 +93,13 @@ static StateStatement probation_statement = {
 };
 
 static StateStatement load_statement = {
-	"SELECT definition_id, version, workflow, role::pg_catalog.oid, priority, parallel, started_at, input"
-	" FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1"
-	" AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
+	"SELECT e.definition_id, e.version, e.workflow, e.role::pg_catalog.oid, e.priority, e.parallel,"
+	" e.started_at, e.input, e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text,"
+	" CASE WHEN e.pauses IS NOT NULL THEN (SELECT pg_catalog.array_agg(t ORDER BY t)"
+	"  FROM pg_catalog.unnest(e.pauses) AS p, LATERAL (VALUES (pg_catalog.lower(p)), (pg_catalog.upper(p))) AS v (t))"
+	" END"
+	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
+	" AND e.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])",
 	lengthof(id_types), id_types, NULL
 };
 
@@ -102,7 +107,8 @@ static const Oid finish_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, J
 static StateStatement finish_statement = {
 	"UPDATE workflow.executions SET status = $2, started_at = COALESCE($3, started_at), output = $4,"
 	" error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
-	" WHERE id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
+	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL))",
 	lengthof(finish_types), finish_types, NULL
 };
 
@@ -111,7 +117,7 @@ static StateStatement finalise_statement = {
 	"UPDATE workflow.executions AS e SET status = $2, error = $3, error_type = $4,"
 	" completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1"
-	" AND status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
+	" AND status OPERATOR(pg_catalog.=) ANY ('{running,paused,cancelling}'::pg_catalog.text[])"
 	NOTIFY_STATUS,
 	lengthof(finalise_types), finalise_types, NULL
 };
@@ -144,6 +150,7 @@ executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecutio
 		result[i].recoveries = state_column_int32(i, 6);
 		result[i].workflow = state_column_text(i, 7);
 		result[i].tenant = state_column_text(i, 8);
+		result[i].resumes = DatumGetBool(state_column(i, 9, &isnull));
 	}
 	state_done();
 	*claimed = result;
@@ -240,6 +247,24 @@ execution_set_probation(int64 id, bool probation)
 	state_execute(&probation_statement, values, NULL);
 }
 
+/* An array of the bounds of pauses that do not overlap, in order. */
+static void
+read_pauses(Datum bounds, LoadedExecution *execution)
+{
+	Datum	   *times;
+	int			ntimes;
+
+	deconstruct_array(DatumGetArrayTypeP(bounds), TIMESTAMPTZOID, sizeof(TimestampTz),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &times, NULL, &ntimes);
+	execution->npauses = ntimes / 2;
+	execution->pauses = palloc(execution->npauses * sizeof(Pause));
+	for (int i = 0; i < execution->npauses; i++)
+	{
+		execution->pauses[i].from = DatumGetTimestampTz(times[2 * i]);
+		execution->pauses[i].to = DatumGetTimestampTz(times[2 * i + 1]);
+	}
+}
+
 LoadedExecution *
 execution_load(int64 id)
 {
@@ -250,6 +275,7 @@ execution_load(int64 id)
 	if (state_query(&load_statement, values, NULL, false, 1) > 0)
 	{
 		bool		isnull;
+		Datum		bounds;
 
 		result = palloc0(sizeof(LoadedExecution));
 		result->id = id;
@@ -261,6 +287,10 @@ execution_load(int64 id)
 		result->parallel = DatumGetBool(state_column(0, 6, &isnull));
 		result->started_at = DatumGetTimestampTz(state_column(0, 7, &isnull));
 		result->input = (Jsonb *) PG_DETOAST_DATUM_COPY(state_column(0, 8, &isnull));
+		result->paused = DatumGetBool(state_column(0, 9, &isnull));
+		bounds = state_column(0, 10, &isnull);
+		if (!isnull)
+			read_pauses(bounds, result);
 	}
 	state_done();
 	return result;

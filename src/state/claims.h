@@ -22,6 +22,7 @@ typedef struct ClaimedExecution
 	int			recoveries;
 	char	   *workflow;
 	char	   *tenant;			/* NULL: none */
+	bool		resumes;		/* it has run before and goes on from its rows */
 } ClaimedExecution;
 
 /*
@@ -56,7 +57,14 @@ extern int	executions_recover(int64 id, bool counted, ClaimedExecution **recover
 /* Mark an execution as being tried alone, durably; or take the mark back. */
 extern void execution_set_probation(int64 id, bool probation);
 
-/* What a thread needs to know of its execution; NULL when it is not running. */
+/* A time in which an execution was paused. */
+typedef struct Pause
+{
+	TimestampTz from;
+	TimestampTz to;
+} Pause;
+
+/* What a thread needs to know of its execution; NULL when it is neither running nor paused. */
 typedef struct LoadedExecution
 {
 	int64		id;
@@ -68,17 +76,21 @@ typedef struct LoadedExecution
 	bool		parallel;
 	TimestampTz started_at;
 	Jsonb	   *input;
+	bool		paused;
+	int			npauses;		/* those that are over, in order */
+	Pause	   *pauses;
 } LoadedExecution;
 
 extern LoadedExecution *execution_load(int64 id);
 
 /*
- * The end of a running execution.  started_at 0: keep.  Returns false when it is not running
- * any more (somebody cancelled or ended it).
+ * The end of a running execution, or of one that was paused, and perhaps resumed, during
+ * its last step.  started_at 0: keep.  Returns false when it is something else (somebody
+ * cancelled or ended it).
  */
 extern bool execution_finish(int64 id, const char *status, TimestampTz started_at,
 							 Jsonb *output, Jsonb *error, const char *error_type);
-/* The end decided by the scheduler: of a running or cancelling execution. */
+/* The end decided by the scheduler: of a running, paused or cancelling execution. */
 extern bool execution_finalise(int64 id, const char *status, Jsonb *error, const char *error_type);
 
 /* An execution run by execute(): inserted as running. */

@@ -55,7 +55,7 @@ static const Oid id_types[] = {INT8OID};
 	"SELECT e.id, e.workflow, e.status, e.role, " \
 	"(SELECT d.owner FROM workflow.definitions AS d " \
 	"WHERE d.id OPERATOR(pg_catalog.=) e.definition_id), " \
-	"e.xmin, e.error_type, e.error, e.output " \
+	"e.xmin, e.error_type, e.error, e.output, e.definition_id, e.started_at IS NOT NULL, e.inline " \
 	"FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
 
 static StateStatement read_execution = {SELECT_EXECUTION, 1, id_types, NULL};
@@ -182,6 +182,9 @@ fetch_execution(StateStatement *statement, int64 id, ExecutionState *state)
 		state->error_type = state_column_text(0, 7);
 		state->error = column_jsonb(8);
 		state->output = column_jsonb(9);
+		state->definition_id = state_column_int32(0, 10);
+		state->started = DatumGetBool(state_column(0, 11, &isnull));
+		state->executed = DatumGetBool(state_column(0, 12, &isnull));
 	}
 	state_done();
 	return found;

@@ -46,8 +46,11 @@ extern bool execution_exists(const NewExecution *execution);
 typedef struct ExecutionState
 {
 	int64		id;
+	int			definition_id;
 	char	   *workflow;
 	ExecutionStatus status;
+	bool		started;		/* it has been claimed once */
+	bool		executed;		/* by execute() */
 	Oid			role;
 	Oid			definition_owner;	/* InvalidOid: the definition is gone */
 	TransactionId xmin;			/* who wrote the row last */

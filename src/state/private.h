@@ -61,10 +61,11 @@ extern char *state_column_text(uint64 row, int column);
  */
 #define CLAIM_SET \
 	"UPDATE workflow.executions AS e SET status = 'running', limited = false," \
-	" started_at = pg_catalog.clock_timestamp() FROM ("
+	" started_at = COALESCE(e.started_at, pg_catalog.clock_timestamp()) FROM ("
 #define CLAIM_END \
 	" LIMIT $1 FOR UPDATE SKIP LOCKED) AS due WHERE e.id OPERATOR(pg_catalog.=) due.id" \
-	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id, false, 0, e.workflow, e.tenant"
+	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id, false, e.recoveries, e.workflow, e.tenant," \
+	" due.started_at IS NOT NULL"
 
 struct StateStatement;
 struct ClaimedExecution;

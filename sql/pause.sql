@@ -1,0 +1,204 @@
+--
+-- pause() and resume()
+--
+SET client_min_messages = warning;
+
+SELECT workflow.define($${"name": "pause_chain", "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "value"},
+  {"id": "b", "type": "set", "assign": {"n": 1}},
+  {"id": "c", "type": "sql", "sql": "SELECT input.n + 1", "result": "value", "input_mapping": {"n": "${vars.n}"}}]}$$);
+SELECT workflow.define($${"name": "pause_loop", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input}", "result": "outputs", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"},
+    {"id": "b", "type": "sql", "sql": "SELECT input.i", "result": "value", "input_mapping": {"i": "${loop.item}"}}]}}]}$$);
+SELECT workflow.define($${"name": "pause_parallel", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input}", "execution_mode": "parallel", "max_parallelism": 2,
+   "result": "outputs", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"},
+    {"id": "b", "type": "sql", "sql": "SELECT input.i", "result": "value", "input_mapping": {"i": "${loop.item}"}}]}}]}$$);
+
+-- Start it and wait until so many of its steps stand at the gate.
+CREATE PROCEDURE test.to_gate(workflow text, input jsonb DEFAULT '{}', steps integer DEFAULT 1) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_lock(4711);
+    PERFORM set_config('test.id', workflow.start(workflow, input)::text, false);
+    COMMIT;
+    CALL test.at_gate(steps);
+END $$;
+CREATE PROCEDURE test.open_gate() LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_unlock(4711);
+    COMMIT;
+    CALL test.at_rest();
+END $$;
+-- the scheduler has told its executors
+CREATE PROCEDURE test.told() LANGUAGE plpgsql AS $$
+BEGIN
+    CALL test.until('SELECT NOT control FROM workflow.executions WHERE id = test.id()');
+END $$;
+CREATE VIEW test.state AS
+SELECT status, output, error_type, paused_until IS NOT NULL AS ends, pause_reason,
+       paused_by, (SELECT count(*) FROM unnest(pauses)) AS pauses
+FROM workflow.executions WHERE id = test.id();
+
+-- one that has not begun
+SELECT set_config('test.id', workflow.start('pause_chain', start_at => 'now')::text, false) IS NOT NULL AS started,
+       workflow.pause(test.id(), 'not yet'), workflow.pause(test.id());
+TABLE test.state;
+SELECT workflow.resume(test.id(), 'now'), workflow.resume(test.id());
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+
+-- one that runs: its step ends, and nothing further begins
+CALL test.to_gate('pause_chain');
+SELECT workflow.pause(test.id(), 'to see'), workflow.pause(test.id(), 'again');
+SELECT step_id, status FROM workflow.step_status WHERE execution_id = test.id();
+CALL test.told();
+CALL test.open_gate();
+TABLE test.steps;
+TABLE test.state;
+SELECT workflow.resume(test.id());
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+TABLE test.steps;
+
+-- resumed before its step has ended
+CALL test.to_gate('pause_chain');
+SELECT workflow.pause(test.id());
+SELECT workflow.resume(test.id());
+CALL test.until('SELECT status = ''running'' FROM workflow.executions WHERE id = test.id()');
+SELECT workflow.pause(test.id());
+SELECT workflow.resume(test.id());
+CALL test.told();
+CALL test.open_gate();
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+TABLE test.steps;
+
+-- an iteration that has begun ends
+CALL test.to_gate('pause_loop', '[1, 2, 3]');
+SELECT workflow.pause(test.id());
+CALL test.told();
+CALL test.open_gate();
+TABLE test.steps;
+SELECT workflow.resume(test.id());
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+TABLE test.steps;
+
+-- so do those that run side by side
+CALL test.to_gate('pause_parallel', '[1, 2, 3, 4, 5, 6]', 2);
+SELECT workflow.pause(test.id());
+CALL test.told();
+CALL test.open_gate();
+SELECT step_id, count(*) FROM workflow.step_executions WHERE execution_id = test.id() GROUP BY 1 ORDER BY 1;
+SELECT workflow.resume(test.id());
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+SELECT step_id, count(*) FROM workflow.step_executions WHERE execution_id = test.id() GROUP BY 1 ORDER BY 1;
+
+-- the step that ends the execution ends it
+SELECT workflow.define('{"name": "pause_last", "steps": [{"id": "a", "type": "sql", "sql": "SELECT test.pass(''1'')", "result": "value"}]}');
+CALL test.to_gate('pause_last');
+SELECT workflow.pause(test.id());
+CALL test.told();
+CALL test.open_gate();
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+
+-- a step pauses its own execution
+SELECT workflow.define($${"name": "pause_itself", "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT workflow.pause(input.id, 'enough')", "result": "value", "input_mapping": {"id": "${workflow.execution_id}"}},
+  {"id": "b", "type": "set", "output": "${a.output}"}]}$$);
+SELECT set_config('test.id', workflow.start('pause_itself')::text, false) IS NOT NULL AS started;
+CALL test.until('SELECT status = ''paused'' FROM workflow.executions WHERE id = test.id()');
+CALL test.at_rest();
+TABLE test.steps;
+SELECT workflow.resume(test.id());
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+DO $$
+BEGIN
+    PERFORM workflow.execute('pause_itself');
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+    RAISE WARNING '%', regexp_replace(SQLERRM, '[0-9]+', 'N');
+END $$;
+
+-- time limits stand still: of the execution, the block, the branch
+SELECT workflow.define($${"name": "pause_clock", "timeout_seconds": 1, "steps": [
+  {"id": "f", "type": "fork_join", "timeout_seconds": 1, "fork_join_config": {"branches": {
+     "l": {"timeout_seconds": 1, "steps": [
+       {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"}, {"id": "b", "type": "sql", "sql": "SELECT 2", "result": "value"}]},
+     "r": {"steps": [{"id": "c", "type": "sql", "sql": "SELECT 3", "result": "value"}]}}}}]}$$);
+CALL test.to_gate('pause_clock');
+SELECT workflow.pause(test.id());
+CALL test.told();
+CALL test.open_gate();
+CALL test.until('SELECT clock_timestamp() > paused_at + interval ''1.1 seconds'' FROM workflow.executions WHERE id = test.id()');
+SELECT workflow.resume(test.id());
+SELECT status, output, error_type FROM workflow.wait(test.id(), '60 s');
+
+-- a pause that lasts too long: said by the caller, or by the definition
+CALL test.to_gate('pause_chain');
+SELECT workflow.pause(test.id(), max_pause => '50 ms');
+CALL test.told();
+CALL test.open_gate();
+SELECT status, error_type, error FROM workflow.wait(test.id(), '60 s');
+TABLE test.steps;
+SELECT workflow.define($${"name": "pause_limit", "max_pause_seconds": 1, "steps": [{"id": "a", "type": "set", "output": 1}]}$$);
+SELECT set_config('test.id', workflow.start('pause_limit', start_at => 'infinity')::text, false) IS NOT NULL AS started,
+       workflow.pause(test.id());
+SELECT paused_until - paused_at < '1 s' AND paused_until - paused_at > '0.5 s' AS by_definition FROM workflow.executions WHERE id = test.id();
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+-- with a step of before the pause still running
+CALL test.to_gate('pause_loop', '[1, 2]');
+SELECT workflow.pause(test.id(), max_pause => '50 ms');
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+CALL test.open_gate();
+TABLE test.steps;
+
+-- cancelled while it is paused
+CALL test.to_gate('pause_loop', '[1, 2]');
+SELECT workflow.pause(test.id());
+CALL test.told();
+CALL test.open_gate();
+SELECT workflow.cancel(test.id());
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+TABLE test.steps;
+-- .. and while its step still runs
+CALL test.to_gate('pause_loop', '[1, 2]');
+SELECT workflow.pause(test.id());
+SELECT workflow.cancel(test.id());
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+CALL test.open_gate();
+
+-- refused, or too late
+SELECT workflow.pause(test.id()), workflow.resume(test.id());
+SELECT workflow.pause(NULL);
+SELECT workflow.pause(-1);
+SELECT workflow.resume(-1);
+SELECT set_config('test.id', workflow.start('pause_chain', start_at => 'infinity')::text, false) IS NOT NULL AS started;
+SELECT workflow.pause(test.id(), max_pause => '0');
+SELECT workflow.define('{"name": "pause_wrong", "max_pause_seconds": 0, "steps": [{"id": "a", "type": "set", "output": 1}]}');
+CREATE ROLE pause_other;
+SELECT workflow.grant_usage('pause_other');
+SET ROLE pause_other;
+DO $$
+BEGIN
+    PERFORM workflow.pause(current_setting('test.id')::bigint);
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING '%', regexp_replace(SQLERRM, '[0-9]+', 'N');
+END $$;
+DO $$
+BEGIN
+    PERFORM workflow.resume(current_setting('test.id')::bigint);
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING '%', regexp_replace(SQLERRM, '[0-9]+', 'N');
+END $$;
+RESET ROLE;
+SELECT workflow.pause(test.id(), 'by whom'), workflow.resume(test.id(), 'why');
+SELECT action, subject_type, subject = test.id()::text AS it, role, session_role, pid = pg_backend_pid() AS from_here, reason, before, after
+FROM workflow.audit_log WHERE execution_id = test.id() ORDER BY id;
+-- what is rolled back was not done
+BEGIN;
+SELECT workflow.pause(test.id());
+ROLLBACK;
+SELECT status FROM workflow.executions WHERE id = test.id();
+SELECT workflow.cancel(test.id());
+
+TABLE test.wrong;
+DROP OWNED BY pause_other;
+DROP ROLE pause_other;

@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * steer.c
+ *	  The table workflow.executions: pause and resume.
+ *
+ * NOTES
+ *	  Sessions write, in the caller's transaction, with the row locked; the
+ *	  scheduler ends pauses that last too long.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "state/private.h"
+#include "state/steer.h"
+
+static const Oid pause_types[] = {INT8OID, REGROLEOID, TEXTOID, TIMESTAMPTZOID};
+static StateStatement pause_statement = {
+	"UPDATE workflow.executions AS e SET status = 'paused', control = true,"
+	" paused_at = pg_catalog.clock_timestamp(), paused_by = $2, pause_reason = $3, paused_until = $4"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1"
+	NOTIFY_STATUS,
+	lengthof(pause_types), pause_types, NULL
+};
+
+static const Oid id_types[] = {INT8OID};
+static StateStatement resume_statement = {
+	"UPDATE workflow.executions AS e SET status = 'pending', paused_until = NULL,"
+	" pauses = COALESCE(e.pauses, '{}'::pg_catalog.tstzmultirange) OPERATOR(pg_catalog.+)"
+	" pg_catalog.tstzmultirange(pg_catalog.tstzrange(e.paused_at, pg_catalog.clock_timestamp()))"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1"
+	NOTIFY_STATUS,
+	lengthof(id_types), id_types, NULL
+};
+
+static StateStatement is_paused_statement = {
+	"SELECT 1 FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1"
+	" AND status OPERATOR(pg_catalog.=) ANY ('{paused,pending}'::pg_catalog.text[])",
+	lengthof(id_types), id_types, NULL
+};
+
+#define WITH_PAUSE_END \
+	" FROM workflow.executions WHERE status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text" \
+	" AND paused_until IS NOT NULL"
+
+static StateStatement too_long_statement = {
+	"SELECT id" WITH_PAUSE_END
+	" AND paused_until OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
+	" ORDER BY paused_until LIMIT 100 FOR UPDATE SKIP LOCKED",
+	0, NULL, NULL
+};
+
+static StateStatement next_end_statement = {
+	"SELECT paused_until" WITH_PAUSE_END " ORDER BY paused_until LIMIT 1",
+	0, NULL, NULL
+};
+
+void
+execution_pause(int64 id, Oid paused_by, const char *reason, TimestampTz until)
+{
+	Datum		values[lengthof(pause_types)];
+	char		nulls[lengthof(pause_types)];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(id);
+	values[1] = ObjectIdGetDatum(paused_by);
+	values[2] = reason ? CStringGetTextDatum(reason) : (Datum) 0;
+	values[3] = TimestampTzGetDatum(until);
+	nulls[2] = reason ? ' ' : 'n';
+	nulls[3] = until != DT_NOEND ? ' ' : 'n';
+	state_execute(&pause_statement, values, nulls);
+}
+
+void
+execution_resume(int64 id)
+{
+	Datum		value = Int64GetDatum(id);
+
+	state_execute(&resume_statement, &value, NULL);
+}
+
+bool
+execution_is_paused(int64 id)
+{
+	Datum		value = Int64GetDatum(id);
+	bool		paused = state_query(&is_paused_statement, &value, NULL, false, 1) > 0;
+
+	state_done();
+	return paused;
+}
+
+int
+executions_paused_too_long(int64 **ids)
+{
+	uint64		nrows = state_query(&too_long_statement, NULL, NULL, false, 0);
+
+	*ids = palloc(Max(nrows, 1) * sizeof(int64));
+	for (uint64 i = 0; i < nrows; i++)
+		(*ids)[i] = state_column_int64(i, 1);
+	state_done();
+	return (int) nrows;
+}
+
+TimestampTz
+executions_next_pause_end(void)
+{
+	TimestampTz result = DT_NOEND;
+
+	if (state_query(&next_end_statement, NULL, NULL, false, 1) > 0)
+	{
+		bool		isnull;
+
+		result = DatumGetTimestampTz(state_column(0, 1, &isnull));
+	}
+	state_done();
+	return result;
+}

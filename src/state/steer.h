@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * steer.h
+ *	  The table workflow.executions: pause and resume.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_STATE_STEER_H
+#define PGWF_STATE_STEER_H
+
+#include "state/executions.h"
+
+/* Make a locked execution paused; until: it fails then, DT_NOEND: never. */
+extern void execution_pause(int64 id, Oid paused_by, const char *reason, TimestampTz until);
+/* Make a locked paused execution pending again. */
+extern void execution_resume(int64 id);
+
+/* Is it paused, or has it been resumed and not been claimed yet? */
+extern bool execution_is_paused(int64 id);
+/*
+ * Lock paused executions whose longest pause is over, some of them if they are many,
+ * skipping those that are locked.  Returns how many.
+ */
+extern int	executions_paused_too_long(int64 **ids);
+/* When the next one's is over; DT_NOEND: there is none. */
+extern TimestampTz executions_next_pause_end(void);
+
+#endif							/* PGWF_STATE_STEER_H */
