@@ -166,12 +166,9 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables monitoring \
 	deferred notify lifetime \
 	block \
-	catch_as \
+	catch_as pause \
 	timeline \
 	schedules
-	catch_as pause \
-	pause \
-	timeline
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start
