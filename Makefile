@@ -26,6 +26,7 @@ OBJS = \
 	src/api/check.o \
 	src/api/define.o \
 	src/api/evaluate.o \
+	src/api/executors.o \
 	src/api/extension.o \
 	src/api/pictures.o \
 	src/api/plan_steps.o \
@@ -45,6 +46,7 @@ OBJS = \
 	src/scheduler/admission.o \
 	src/scheduler/control.o \
 	src/scheduler/departures.o \
+	src/scheduler/drain.o \
 	src/scheduler/endings.o \
 	src/scheduler/joins.o \
 	src/scheduler/launcher.o \
@@ -89,6 +91,7 @@ OBJS = \
 	src/state/claims.o \
 	src/state/cron_jobs.o \
 	src/state/definitions.o \
+	src/state/drain.o \
 	src/state/executions.o \
 	src/state/history.o \
 	src/state/insert.o \
@@ -156,6 +159,7 @@ SCHEMA = \
 	src/schema/pictures.sql \
 	src/schema/monitoring.sql \
 	src/schema/schedules.sql \
+	src/schema/drain.sql \
 	src/schema/last.sql
 # end of SCHEMA
 

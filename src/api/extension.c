@@ -38,13 +38,15 @@ PG_FUNCTION_INFO_V1(workflow_revoke_usage);
  * of the extension.
  */
 static const char *const owner_only[] = {
+	"drain",
 	"extension_ready",
 	"grant_usage",
 	"prune",
 	"refuse_change",
 	"revoke_usage",
 	"schedule_housekeeping",
-	"schedule_run_ended"
+	"schedule_run_ended",
+	"undrain"
 };
 
 /*

@@ -355,7 +355,7 @@ after_utility(Node *statement)
 		case T_TransactionStmt:
 			if (((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
 				wake_scheduler(MyDatabaseId,
-							   WAKE_PENDING | WAKE_CONTROL | WAKE_EXTENSION | WAKE_ADMISSION);
+							   WAKE_PENDING | WAKE_CONTROL | WAKE_DRAIN | WAKE_EXTENSION | WAKE_ADMISSION);
 			break;
 		default:
 			break;

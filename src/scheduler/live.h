@@ -213,6 +213,12 @@ extern void dismiss_idle_and_old(TimestampTz now);
 extern TimestampTz departures_next(TimestampTz now);
 extern void history_of_stuck(PoolExecutor *executor, const Progress *progress);
 
+/* --- drain.c --- */
+extern void drain_look(DatabaseEntry *entry);
+extern bool drained_of_executions(void);
+extern bool drained_of_steps(void);
+extern void drain_executors(void);
+
 /* --- stuck.c: stopping what runs, and what does not stop --- */
 extern void stuck_initialize(void);
 extern void stuck_look(TimestampTz now);

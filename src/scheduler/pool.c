@@ -512,6 +512,12 @@ pool_dispatch(void)
 	TimestampTz now;
 
 	launch_refused = false;
+	if (drained_of_steps())
+	{
+		slots_are_not_wanted();
+		drain_executors();
+		return;
+	}
 	while ((queue = ready_best_role(role_has_work)) != NULL)
 	{
 		PoolExecutor *executor = find_idle(queue->role);
@@ -584,7 +590,7 @@ pool_next_timeout(TimestampTz now)
 	TimestampTz next = Min(give_way(now), Min(stuck_next(now), departures_next(now)));
 	dlist_iter	iter;
 
-	if (ready_total() > 0)
+	if (ready_total() > 0 && !drained_of_steps())
 	{
 		/* waiting for a worker, or for a role to be tried again */
 		if (launch_retry_at > now)

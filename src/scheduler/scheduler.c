@@ -93,7 +93,8 @@ look_for_work(void)
 	char	  **reasons;
 	int			count = 0;
 
-	if (!(look_for_pending || groups) || !setting_enabled || wanted < window / 2 ||
+	if (!(look_for_pending || groups) || !setting_enabled || drained_of_executions() ||
+		wanted < window / 2 ||
 		admission_room() == 0)
 		return;
 	wanted = Min(wanted, admission_room());
@@ -139,7 +140,7 @@ next_timeout(void)
 	long		timeout = pool_next_timeout(now);
 
 	next = Min(next, next_admission_at);
-	if (setting_enabled)
+	if (setting_enabled && !drained_of_executions())
 		next = Min(next, Min(next_start_at, admission_next(now, look_for_pending)));
 	if (next != DT_NOEND)
 	{
@@ -211,6 +212,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 
 	while (!setting_enabled)
 		worker_sleep(-1, wait_event_scheduler());
+	drain_look(database);
 	recover_all(!database->orderly_end);
 	admission_recover();
 
@@ -223,6 +225,8 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 		wake = scheduler_take_wake(database);
 		if (wake & WAKE_EXTENSION)
 			require_extension();
+		if (wake & WAKE_DRAIN)
+			drain_look(database);
 		pool_reap();
 		if ((wake & WAKE_CONTROL) || next_control_at <= GetCurrentTimestamp())
 			next_control_at = look_for_control();

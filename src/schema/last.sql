@@ -15,11 +15,12 @@ GRANT SELECT ON workflow.audit_log, workflow.blocked_workflows, workflow.executo
 GRANT SELECT ON workflow.audit_log, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status, workflow.schedules, workflow.schedule_runs TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer) TO pg_monitor;
-GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
 GRANT SELECT ON workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics,
     workflow.blocks TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interval),
     workflow.metrics(bigint), workflow.plan_steps(integer), workflow.progress(bigint) TO pg_monitor;
+GRANT SELECT ON workflow.database_state, workflow.drain_status TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.drained() TO pg_monitor;
 
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions_id_seq', '');
@@ -29,6 +30,7 @@ SELECT pg_catalog.pg_extension_config_dump('workflow.executions_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.step_executions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.audit_log', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.audit_log_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.database_state', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executor_history', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executor_history_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.blocked_workflows', '');

@@ -123,6 +123,41 @@ database_count_executors(Oid database)
 	return count;
 }
 
+void
+database_show_drain(DatabaseEntry *entry, DrainMode mode)
+{
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	entry->drain = mode;
+	LWLockRelease(registry->lock);
+}
+
+bool
+database_is_drained(Oid database, DrainMode mode)
+{
+	DatabaseEntry *entry;
+	bool		result = true;
+
+	if (registry == NULL)
+		return true;
+	LWLockAcquire(registry->lock, LW_SHARED);
+	entry = database_entry(database, false);
+	if (entry != NULL && entry->state == DATABASE_ACTIVE && entry->drain != mode)
+		result = false;
+	for (int i = 0; result && i < registry->nslots; i++)
+	{
+		Slot	   *slot = &registry->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->database == database && slot->trouble != TROUBLE_QUARANTINED &&
+			(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING ||
+			 slot->state == SLOT_REPORTED))
+			result = false;
+		SpinLockRelease(&slot->mutex);
+	}
+	LWLockRelease(registry->lock);
+	return result;
+}
+
 /*
  * SIGTERM to the scheduler, whose exit takes the executors along; when there is
  * none, to executors that outlived it.  The executors are not signalled beside a
@@ -300,6 +335,7 @@ scheduler_attach(Oid database, uint32 generation)
 		entry->state = DATABASE_ACTIVE;
 		entry->scheduler_pid = MyProcPid;
 		entry->scheduler_pgprocno = compat_my_pgprocno();
+		entry->drain = DRAIN_NONE;
 		pg_atomic_write_u32(&entry->wake, 0);
 	}
 	LWLockRelease(registry->lock);

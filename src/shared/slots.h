@@ -260,6 +260,15 @@ typedef enum DatabaseState
 #define WAKE_REPORT		0x04	/* some slot changed */
 #define WAKE_EXTENSION	0x08	/* the extension was dropped, created or updated */
 #define WAKE_ADMISSION	0x10	/* a block was lifted, or a limit may have changed */
+#define WAKE_DRAIN		0x20	/* drain() or undrain() */
+
+/* Are the workflows of a database to run? */
+typedef enum DrainMode
+{
+	DRAIN_NONE,
+	DRAIN_EXECUTIONS,			/* no execution is begun */
+	DRAIN_STEPS					/* no step is run */
+} DrainMode;
 
 typedef struct DatabaseEntry
 {
@@ -276,6 +285,7 @@ typedef struct DatabaseEntry
 	TimestampTz started_at;		/* of the scheduler: when it was registered */
 	TimestampTz next_start;		/* not before, after a failure */
 	int			failures;		/* schedulers that failed one after the other */
+	DrainMode	drain;			/* what the scheduler has seen */
 	bool		orderly_end;	/* the last scheduler, or the server, was asked to end */
 	pg_atomic_uint32 wake;		/* WAKE_* */
 } DatabaseEntry;
@@ -348,6 +358,9 @@ extern void database_retire(DatabaseEntry *entry);	/* no scheduler here any more
 extern DatabaseEntry *scheduler_attach(Oid database, uint32 generation);
 /* The extension is not installed here: no new scheduler after this one's exit. */
 extern void scheduler_detach_absent(void);
+extern void database_show_drain(DatabaseEntry *entry, DrainMode mode);
+/* The scheduler has seen that, or there is none, and no executor is busy. */
+extern bool database_is_drained(Oid database, DrainMode mode);
 /* The WAKE_* bits set since the last call.  Take them before looking at tables. */
 extern uint32 scheduler_take_wake(DatabaseEntry *entry);
 

@@ -280,7 +280,7 @@ my $stops = $node->safe_psql('w', q{SELECT workflow.start('stops',
 wait_at_gate(5);
 $second->quit;
 # the scheduler has taken the report of the failure when its executor is idle
-wait_until(q{SELECT count(*) FILTER (WHERE state = 'idle') = 1 AND count(*) FILTER (WHERE state = 'running') = 4
+wait_until(q{SELECT count(*) FILTER (WHERE state = 'idle') = 1 AND count(*) FILTER (WHERE state = 'busy') = 4
 	FROM workflow.executors}, 'the failure is known');
 open_gate();
 is($node->safe_psql('w', "SELECT status FROM workflow.wait($stops, '30 s')"), 'failed', 'the loop fails');
