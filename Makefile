@@ -62,6 +62,7 @@ OBJS = \
 	src/interpreter/containers.o \
 	src/interpreter/convert.o \
 	src/interpreter/enter.o \
+	src/interpreter/epilogue.o \
 	src/interpreter/evaluate.o \
 	src/interpreter/evaluate_operators.o \
 	src/interpreter/evaluate_template.o \
@@ -92,6 +93,7 @@ OBJS = \
 	src/state/cron_jobs.o \
 	src/state/definitions.o \
 	src/state/drain.o \
+	src/state/epilogue.o \
 	src/state/executions.o \
 	src/state/history.o \
 	src/state/insert.o \
@@ -120,6 +122,7 @@ OBJS = \
 	src/definition/plan.o \
 	src/definition/plan_conditional.o \
 	src/definition/plan_container.o \
+	src/definition/plan_epilogue.o \
 	src/definition/plan_retry.o \
 	src/definition/plan_step.o \
 	src/definition/problem.o \
@@ -160,6 +163,7 @@ SCHEMA = \
 	src/schema/monitoring.sql \
 	src/schema/schedules.sql \
 	src/schema/drain.sql \
+	src/schema/compensations.sql \
 	src/schema/last.sql
 # end of SCHEMA
 
@@ -171,6 +175,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	deferred notify lifetime \
 	block \
 	catch_as pause \
+	compensation on_failure_chain cancel_compensate \
 	timeline \
 	schedules
 

@@ -7,7 +7,8 @@
  *	  Runs in sessions, in the caller's transaction.  Locks the execution's row,
  *	  which its end must lock too, until the end of the transaction.  A pending
  *	  execution is cancelled here; a running one is marked, and the scheduler
- *	  stops its executors and makes it final.
+ *	  stops its executors and makes it final, after its compensations where that
+ *	  is wanted.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,14 +26,43 @@ extern PGDLLEXPORT Datum workflow_cancel(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(workflow_cancel);
 
 /*
- * workflow.cancel(execution_id bigint, reason text) returns text
+ * An execution is cancelling already, or is on its way to an end that was decided
+ * before: what more can be wanted is to have it compensated, or not any more.
+ */
+static void
+change_cancel(const ExecutionState *state, const char *reason, bool compensate)
+{
+	bool		cancelling = state->status == EXECUTION_CANCELLING;
+
+	if (state->decided && compensate)
+	{
+		/* asking twice is no mistake */
+		if (!cancelling || !state->compensate)
+			ereport(NOTICE,
+					(errmsg("how execution %lld ends has been decided before", (long long) state->id),
+					 cancelling ? errdetail("Its compensations are being stopped.") :
+					 errdetail("Its compensations are being run.")));
+		return;
+	}
+	if (cancelling && state->compensate == compensate)
+		return;
+	if (cancelling)
+		execution_set_compensate(state->id, compensate);
+	else
+		execution_cancel(state->id, false, GetUserId(), reason, false);
+	audit_execution("cancel", state->id, reason, state->status, EXECUTION_CANCELLING);
+	wake_at_commit(WAKE_CONTROL);
+}
+
+/*
+ * workflow.cancel(execution_id bigint, reason text, compensate boolean) returns text
  */
 Datum
 workflow_cancel(PG_FUNCTION_ARGS)
 {
 	int64		id = required_execution_id(fcinfo);
 	char	   *reason = optional_text_argument(fcinfo, 1);
-	Oid			caller = GetUserId();
+	bool		compensate = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
 	ExecutionState state;
 	ExecutionStatus after;
 
@@ -46,12 +76,18 @@ workflow_cancel(PG_FUNCTION_ARGS)
 							(long long) id, execution_status_name(state.status))));
 		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
 	}
-	if (state.status == EXECUTION_CANCELLING)
-		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
+	if (state.status == EXECUTION_CANCELLING || state.decided)
+	{
+		change_cancel(&state, reason, compensate);
+		after = compensate ? state.status : EXECUTION_CANCELLING;
+		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(after)));
+	}
 
-	after = state.status == EXECUTION_PENDING || state.status == EXECUTION_BLOCKED
-		? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
-	execution_cancel(id, after == EXECUTION_CANCELLED, caller, reason);
+	/* one that was resumed may have something to undo */
+	after = (state.status == EXECUTION_PENDING && !(compensate && state.started)) ||
+		state.status == EXECUTION_BLOCKED ? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
+	execution_cancel(id, after == EXECUTION_CANCELLED, GetUserId(), reason,
+					 compensate && after == EXECUTION_CANCELLING);
 	audit_execution("cancel", id, reason, state.status, after);
 	if (after == EXECUTION_CANCELLED)
 		wake_waiters_at_commit(id);

@@ -8,6 +8,7 @@
  *	  plan_step.c      fields that every step may have, and the leaf types
  *	  plan_container.c fields of containers, their lines
  *	  plan_conditional.c  conditionals, both forms
+ *	  plan_epilogue.c  compensations, the definition's on_failure
  *	  fields.c         which fields there are; reading one from an object
  *	  validate.c       the plan as a graph
  *	  reach.c          which steps can run before which
@@ -140,6 +141,12 @@ extern void add_children(Builder *builder, PlanNode *node, const Place *place,
 /* --- plan_conditional.c --- */
 
 extern void build_conditional(Builder *builder, PlanNode *node, const Place *place);
+
+/* --- plan_epilogue.c --- */
+
+/* Find compensations and the on_failure chain; all nodes are built and linked. */
+extern void build_epilogue(Builder *builder, const Place *place);
+extern void check_chain(Builder *builder, const bool *reachable, const bool *in_chain);
 
 /* --- plan.c --- */
 

@@ -21,10 +21,20 @@ typedef struct Explainer
 	StringInfoData out;
 	StringInfoData line;
 	bool	   *shown;			/* by node */
-	int			left;			/* steps of the root scope not shown yet */
+	bool		chain;			/* the on_failure chain is being shown */
+	int			left;			/* steps of the root scope, or of the chain, not shown yet */
 } Explainer;
 
 static void explain_chain(Explainer *explainer, int first, int indent);
+
+/*
+ * Is it one of the steps of the root scope, or of those of the on_failure chain?
+ */
+static bool
+is_of_chain(const PlanNode *node, bool chain)
+{
+	return node->container < 0 && node->compensates < 0 && node->in_chain == chain;
+}
 
 /*
  * Write the line that was collected, cut to the width.
@@ -316,7 +326,7 @@ static void
 explain_step(Explainer *explainer, const PlanNode *node, int indent, int follows)
 {
 	explainer->shown[node->index] = true;
-	if (node->container < 0)
+	if (is_of_chain(node, explainer->chain))
 		explainer->left--;
 	explain_heading(explainer, node, indent);
 	indent += INDENT;
@@ -325,10 +335,15 @@ explain_step(Explainer *explainer, const PlanNode *node, int indent, int follows
 		explain_line(explainer, node, k, indent);
 
 	explain_failures(explainer, node, indent);
+	if (node->compensation >= 0)
+	{
+		fact(explainer, indent, "undone by:");
+		explain_step(explainer, &explainer->plan->nodes[node->compensation], indent + INDENT, -1);
+	}
 	if (node->next >= 0 && node->next != follows)
 		fact(explainer, indent, "next: %s", explainer->plan->nodes[node->next].id);
 	else if (node->next < 0 && node->container < 0 && explainer->left > 0 &&
-			 node->type != STEP_SUCCEED && node->type != STEP_FAIL)
+			 node->compensates < 0 && node->type != STEP_SUCCEED && node->type != STEP_FAIL)
 		fact(explainer, indent, "next: end");
 }
 
@@ -356,12 +371,17 @@ char *
 plan_explain(const WorkflowPlan *plan)
 {
 	Explainer	explainer;
+	int			left = 0;
 
 	explainer.plan = plan;
 	explainer.shown = palloc0(sizeof(bool) * Max(plan->nnodes, 1));
+	explainer.chain = false;
 	explainer.left = 0;
 	for (int i = 0; i < plan->nnodes; i++)
-		explainer.left += plan->nodes[i].container < 0;
+	{
+		explainer.left += is_of_chain(&plan->nodes[i], false);
+		left += is_of_chain(&plan->nodes[i], true);
+	}
 	initStringInfo(&explainer.out);
 	initStringInfo(&explainer.line);
 
@@ -388,10 +408,18 @@ plan_explain(const WorkflowPlan *plan)
 
 	/* What only a switch jumps to comes after the chain. */
 	for (int i = 0; i < plan->nnodes; i++)
+		if (!explainer.shown[i] && is_of_chain(&plan->nodes[i], false))
+			explain_chain(&explainer, i, INDENT);
+
+	if (plan->on_failure >= 0)
 	{
-		if (explainer.shown[i] || plan->nodes[i].container >= 0)
-			continue;
-		explain_chain(&explainer, i, INDENT);
+		explainer.chain = true;
+		explainer.left = left;
+		fact(&explainer, INDENT, "on failure:");
+		explain_chain(&explainer, plan->on_failure, 2 * INDENT);
+		for (int i = 0; i < plan->nnodes; i++)
+			if (!explainer.shown[i] && is_of_chain(&plan->nodes[i], true))
+				explain_chain(&explainer, i, 2 * INDENT);
 	}
 	pfree(explainer.shown);
 	pfree(explainer.line.data);

@@ -63,6 +63,7 @@ typedef enum ReferenceRoot
 {
 	REFERENCE_WORKFLOW_INPUT,	/* workflow.input */
 	REFERENCE_WORKFLOW_FIELD,	/* workflow.execution_id, name, version, started_at: field says which */
+	REFERENCE_WORKFLOW_ERROR,	/* workflow.error: what the execution ends with, in its epilogue */
 	REFERENCE_STEP_OUTPUT,		/* <step>.output (and its alias <step>.outputs) */
 	REFERENCE_STEP_STATUS,		/* <step>.status */
 	REFERENCE_STEP_ERROR,		/* <step>.error */

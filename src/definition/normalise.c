@@ -114,11 +114,37 @@ given_path(const Normaliser *normaliser, const char *path)
 }
 
 /*
+ * The definition's on_failure: the id of a step, a step, or an array of both, each
+ * of which is followed by the next one.
+ */
+static void
+collect_chain(Normaliser *normaliser, const Json *value)
+{
+	bool		is_array = json_kind(value) == JSON_ARRAY;
+	int			index = 0;
+
+	for (const Json *item = is_array ? json_first(value) : value; item != NULL;
+		 item = is_array ? json_next(item) : NULL)
+	{
+		char	   *path = is_array ? psprintf("on_failure[%d]", index++) : pstrdup("on_failure");
+
+		if (json_kind(item) != JSON_OBJECT)
+		{
+			if (is_array && json_kind(item) == JSON_STRING)
+				name_map_add(normaliser->children, json_string(item), 0);
+			continue;
+		}
+		normaliser_add_draft(normaliser, item, path, -1, NULL, NULL);
+		normaliser->drafts[normaliser->ndrafts - 1].in_chain = true;
+	}
+}
+
+/*
  * Take down the members of steps, then go through all drafts, which adds their
  * inline children behind them.
  */
 static void
-collect_steps(Normaliser *normaliser, const Json *steps)
+collect_steps(Normaliser *normaliser, const Json *steps, const Json *on_failure)
 {
 	bool		is_array = json_kind(steps) == JSON_ARRAY;
 	int			index = 0;
@@ -146,6 +172,8 @@ collect_steps(Normaliser *normaliser, const Json *steps)
 							"a step of an array needs an \"id\"");
 		}
 	}
+	if (on_failure != NULL)
+		collect_chain(normaliser, on_failure);
 	for (int i = 0; i < normaliser->ndrafts && normaliser->ndrafts <= MAX_STEPS; i++)
 		normalise_step(normaliser, i);
 	normaliser->collecting = false;
@@ -168,7 +196,7 @@ generate_ids(Normaliser *normaliser)
 
 		if (draft->id != NULL)
 			continue;
-		prefix = pstrdup("step");
+		prefix = pstrdup(draft->in_chain ? "on_failure" : "step");
 		if (draft->parent >= 0)
 			prefix = psprintf("%.*s%s%.*s", GENERATED_PREFIX,
 							  normaliser->drafts[draft->parent].id,
@@ -186,23 +214,81 @@ generate_ids(Normaliser *normaliser)
 }
 
 /*
+ * The draft that an element of on_failure stands for; NULL: none.
+ */
+static Draft *
+chain_draft(Normaliser *normaliser, const Json *item, int *cursor)
+{
+	int			index;
+
+	if (json_kind(item) == JSON_STRING)
+	{
+		index = name_map_get(normaliser->ids, json_string(item));
+		return index >= 0 ? &normaliser->drafts[index] : NULL;
+	}
+	/* found in the order in which they were collected */
+	while (json_kind(item) == JSON_OBJECT && *cursor < normaliser->ndrafts)
+		if (normaliser->drafts[(*cursor)++].source == item)
+			return &normaliser->drafts[*cursor - 1];
+	return NULL;
+}
+
+/*
+ * Write on_failure as the id of its first step, and have the others follow.
+ */
+static void
+write_chain(Normaliser *normaliser, const Json *value)
+{
+	Draft	   *first;
+	Draft	   *draft;
+	const Json *item = value;
+	int			cursor = 0;
+
+	if (json_kind(value) == JSON_ARRAY)
+		item = json_first(value);
+	first = draft = item != NULL ? chain_draft(normaliser, item, &cursor) : NULL;
+	if (first == NULL)
+	{
+		json_append(&normaliser->out, value);
+		return;
+	}
+	if (json_kind(value) == JSON_ARRAY)
+		normaliser_moved(normaliser, "on_failure", "on_failure[0]");
+	json_append_string(&normaliser->out, first->id);
+	while (json_kind(value) == JSON_ARRAY && (item = json_next(item)) != NULL)
+	{
+		Draft	   *next = chain_draft(normaliser, item, &cursor);
+
+		if (next != NULL)
+			draft->default_next = next->id;
+		else
+			problem_add(normaliser->problems, PROBLEM_ERROR, "on_failure", NULL, NULL,
+						"\"on_failure\" must be the id of a step, a step, or an array of those");
+		draft = next != NULL ? next : draft;
+	}
+}
+
+/*
  * In an array each step is followed by the next one that is not a child.
  * Returns the first of them, the default of start_step.
  */
 static const char *
-follow_order(Normaliser *normaliser)
+follow_order(Normaliser *normaliser, const Json *on_failure)
 {
+	const char *chain = on_failure != NULL && json_kind(on_failure) == JSON_STRING ?
+		json_string(on_failure) : NULL;
 	const char *next = NULL;
 
 	for (int i = normaliser->ndrafts - 1; i >= 0; i--)
 	{
 		Draft	   *draft = &normaliser->drafts[i];
 
-		if (draft->parent >= 0 || draft->duplicate ||
+		if (draft->parent >= 0 || draft->duplicate || draft->in_chain ||
 			name_map_get(normaliser->children, draft->id) >= 0)
 			continue;
 		draft->default_next = next;
-		next = draft->id;
+		/* nothing flows into the on_failure chain */
+		next = chain != NULL && strcmp(draft->id, chain) == 0 ? NULL : draft->id;
 	}
 	return next;
 }
@@ -298,12 +384,14 @@ write_document(Normaliser *normaliser, const Json *document)
 		appendStringInfoChar(out, ':');
 		if (strcmp(key, "defaults") == 0)
 			write_defaults(normaliser, member);
+		else if (strcmp(key, "on_failure") == 0)
+			write_chain(normaliser, member);
 		else
 			json_append(out, member);
 	}
 
 	if (steps != NULL && json_kind(steps) == JSON_ARRAY)
-		first = follow_order(normaliser);
+		first = follow_order(normaliser, json_get(document, "on_failure"));
 	if (first != NULL && start == NULL)
 	{
 		appendStringInfoString(out, ",\"start_step\":");
@@ -388,7 +476,7 @@ definition_normalise(const char *document, int max_nesting, ProblemList *problem
 	steps = json_get(given, "steps");
 	if (steps != NULL &&
 		(json_kind(steps) == JSON_ARRAY || json_kind(steps) == JSON_OBJECT))
-		collect_steps(&normaliser, steps);
+		collect_steps(&normaliser, steps, json_get(given, "on_failure"));
 	if (normaliser.ndrafts > MAX_STEPS)
 	{
 		problem_add(problems, PROBLEM_ERROR, "steps", NULL,

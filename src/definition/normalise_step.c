@@ -207,6 +207,16 @@ write_step_field(Normaliser *normaliser, const char *type, const Json *member,
 	GivenPlace	below;
 
 	begin_member(normaliser, field);
+	if (strcmp(field, "compensate") == 0 && json_kind(member) != JSON_NULL)
+	{
+		const char *branch = normaliser->branch;
+
+		normaliser->branch = "undo";
+		write_children(normaliser, member, member_place(normaliser, place, field, field),
+					   CHILDREN_ONE_OR_LIST);
+		normaliser->branch = branch;
+		return;
+	}
 	if (json_kind(member) == JSON_NULL || !has_children(type, field))
 	{
 		if (field != json_key(member))
@@ -267,7 +277,7 @@ normalise_step(Normaliser *normaliser, int index)
 	type = step_type(step);
 	if (normaliser->collecting && strcmp(type, "parallel") != 0 &&
 		strcmp(type, "conditional") != 0 && strcmp(type, "loop") != 0 &&
-		strcmp(type, "fork_join") != 0)
+		strcmp(type, "fork_join") != 0 && json_get(step, "compensate") == NULL)
 		return;					/* no children to collect */
 
 	normaliser->current = index;

@@ -21,7 +21,8 @@ typedef struct Draft
 	const Json *source;
 	char	   *path;			/* where it stands in the document as given */
 	int			parent;			/* draft whose inline child it is, -1 = a member of steps */
-	const char *branch;			/* inline child of a branch: its name */
+	const char *branch;			/* inline child of a branch: its name; a compensation: "undo" */
+	bool		in_chain;		/* stands in the definition's on_failure */
 	bool		duplicate;		/* the key occurs twice: not written */
 	const char *default_next;	/* from the order of an array */
 	bool		routes;			/* conditional whose branches are jumps */

@@ -145,6 +145,7 @@ build_nodes(Builder *builder, const Json *steps)
 		node->container = -1;
 		node->next = -1;
 		node->default_line = -1;
+		node->compensation = node->compensates = -1;
 		builder->sources[plan->nnodes++] = step;
 
 		if (complaint == NULL)
@@ -283,6 +284,7 @@ build_steps(Builder *builder, const Place *place)
 		build_step(builder, &plan->nodes[i]);
 	link_root(builder);
 	find_start(builder, place);
+	build_epilogue(builder, place);
 	if (validate_graph(builder))
 		resolve_references(builder);
 
@@ -304,7 +306,7 @@ plan_compile(const Json *document, int max_nesting, ProblemList *problems)
 
 	memset(&builder, 0, sizeof(builder));
 	builder.plan = palloc0(sizeof(WorkflowPlan));
-	builder.plan->start = -1;
+	builder.plan->start = builder.plan->on_failure = -1;
 	builder.problems = problems;
 	builder.max_nesting = Min(max_nesting, PLAN_MAX_NESTING);
 	builder.variables = name_map_create(8);

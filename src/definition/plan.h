@@ -166,6 +166,9 @@ typedef struct PlanNode
 	int			line;			/* which of the container's lines */
 	int			next;			/* the following node in its scope, -1: end of the scope */
 	int			depth;			/* number of containers around it */
+	int			compensation;	/* the step that undoes it, -1: none */
+	int			compensates;	/* the step that it undoes, -1: it is no compensation */
+	bool		in_chain;		/* of the definition's on_failure chain, or inside it */
 	bool		on_cycle;		/* can be visited more than once in one scope */
 	bool		is_referenced;	/* some reference reads its output, status or error */
 
@@ -235,6 +238,8 @@ typedef struct WorkflowPlan
 	PlanNode   *nodes;
 	int			nnodes;
 	int			start;			/* node */
+	int			on_failure;		/* first node of the chain that runs before the execution fails; -1 = none */
+	int			ncompensations;
 	int			timeout_seconds;	/* of the execution; 0 = none */
 	int			max_pause_seconds;	/* a longer pause fails it; 0 = no limit */
 	Template   *output;			/* of the execution; NULL = output of the last step */

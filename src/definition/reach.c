@@ -182,6 +182,8 @@ compute_reach(Builder *builder)
 	builder->row = search.row;
 
 	search_from(&search, plan->start);
+	if (plan->on_failure >= 0 && search.number[plan->on_failure] < 0)
+		search_from(&search, plan->on_failure);
 
 	pfree(search.number);
 	pfree(search.low);

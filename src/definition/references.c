@@ -38,6 +38,7 @@ typedef struct Checker
 {
 	Builder    *builder;
 	int			node;			/* -1: the definition */
+	int			standing;		/* where it is evaluated: of a compensation the step it undoes; else node */
 	Moment		moment;
 	const char *base;			/* path of the template or expression .. */
 	const Element *element;		/* .. and inside it */
@@ -140,7 +141,8 @@ order_complaint(const Checker *checker, int here, int there, int target,
 		return NULL;
 	if (here != there)
 	{
-		bool		before = nodes[here].container < 0 ?
+		bool		before = nodes[here].in_chain && !nodes[there].in_chain ? true :
+			nodes[here].container < 0 ?
 			root_leads_to(builder, there, here) :
 			builder->position[there] < builder->position[here];
 
@@ -167,7 +169,8 @@ order_complaint(const Checker *checker, int here, int there, int target,
 			return NULL;
 		return "names a container that has not ended, since the step is in it";
 	}
-	return checker->moment == AFTER_STEP ? NULL : "names a step that cannot have run before";
+	return checker->moment == AFTER_STEP || checker->standing != checker->node
+		? NULL : "names a step that cannot have run before";
 }
 
 /*
@@ -178,7 +181,7 @@ static void
 check_order(const Checker *checker, const Reference *reference)
 {
 	const PlanNode *nodes = checker->builder->plan->nodes;
-	int			here = checker->node;
+	int			here = checker->standing;
 	int			there = reference->node;
 	int			here_container;
 	int			here_line = 0;
@@ -258,9 +261,37 @@ check_step_reference(const Checker *checker, Reference *reference)
 		return;
 	}
 	reference->node = target;
+	if (checker->node >= 0 && builder->plan->nodes[checker->node].compensates >= 0 &&
+		(target == builder->plan->nodes[checker->node].compensates ||
+		 (target == checker->node && checker->moment == AFTER_STEP)))
+		return;					/* the step it undoes, or its own result */
+	if (builder->plan->nodes[target].compensates >= 0 ||
+		(builder->plan->nodes[target].in_chain &&
+		 (checker->node < 0 || !builder->plan->nodes[checker->node].in_chain)))
+	{
+		reference_error(checker, reference,
+						"These steps run only when the execution does not complete.",
+						builder->plan->nodes[target].compensates >= 0 ?
+						"names a compensation" : "names a step of the on_failure chain");
+		return;
+	}
 	if (target != checker->node || checker->moment != AFTER_STEP)
 		builder->plan->nodes[target].is_referenced = true;
 	check_order(checker, reference);
+}
+
+/*
+ * workflow.error: there must be one by then.
+ */
+static void
+check_error_reference(const Checker *checker, const Reference *reference)
+{
+	const PlanNode *node = checker->node < 0 ? NULL : &checker->builder->plan->nodes[checker->node];
+
+	if (node == NULL || (node->compensates < 0 && !node->in_chain))
+		reference_error(checker, reference,
+						"Elsewhere read the error of a step: ${step.error}.",
+						"can be read in compensations and in the on_failure chain only");
 }
 
 /*
@@ -276,6 +307,9 @@ check_reference(Reference *reference, void *context)
 	{
 		case REFERENCE_WORKFLOW_INPUT:
 		case REFERENCE_WORKFLOW_FIELD:
+			break;
+		case REFERENCE_WORKFLOW_ERROR:
+			check_error_reference(checker, reference);
 			break;
 		case REFERENCE_STEP_OUTPUT:
 		case REFERENCE_STEP_STATUS:
@@ -406,6 +440,7 @@ check_step(Checker *checker, PlanNode *node)
 		node->failure_default == checker->builder->defaults.failure_default;
 
 	checker->node = node->index;
+	checker->standing = node->compensates >= 0 ? node->compensates : node->index;
 	if (node->when != NULL)
 	{
 		Condition	when = {node->when_text, node->when, NULL};
@@ -456,6 +491,6 @@ resolve_references(Builder *builder)
 	checker.builder = builder;
 	for (int i = 0; i < builder->plan->nnodes; i++)
 		check_step(&checker, &builder->plan->nodes[i]);
-	checker.node = -1;
+	checker.node = checker.standing = -1;
 	check_field(&checker, builder->plan->output, AFTER_ALL, "output");
 }

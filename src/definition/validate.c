@@ -206,28 +206,27 @@ check_catches(Builder *builder)
 }
 
 /*
- * Everything that can be reached from the first step.  In the root scope
- * position becomes the order of discovery, which in a scope without jumps is
+ * Everything that can be reached from a step of the root scope.  There position
+ * becomes the order of discovery, from *found on, which in a scope without jumps is
  * the order of execution.  Returns the set as an array by node.
  */
 static bool *
-find_reachable(Builder *builder)
+find_reachable(Builder *builder, int from, int *found)
 {
 	WorkflowPlan *plan = builder->plan;
 	bool	   *reachable = palloc0(sizeof(bool) * plan->nnodes);
 	int		   *stack = palloc(sizeof(int) * plan->nnodes);
 	int			height = 0;
-	int			found = 0;
 
-	stack[height++] = plan->start;
-	reachable[plan->start] = true;
+	stack[height++] = from;
+	reachable[from] = true;
 	while (height > 0)
 	{
 		PlanNode   *node = &plan->nodes[stack[--height]];
 		bool		more = true;
 
 		if (node->container < 0)
-			builder->position[node->index] = found++;
+			builder->position[node->index] = (*found)++;
 		for (int k = 0; more; k++)
 		{
 			int			next = root_successor(node, k, &more);
@@ -263,7 +262,7 @@ report_unreachable(Builder *builder, const bool *reachable)
 	{
 		PlanNode   *node = &builder->plan->nodes[i];
 
-		if (!reachable[i] && node->container < 0)
+		if (!reachable[i] && node->container < 0 && node->compensates < 0)
 			step_error(builder, node, NULL,
 					   "Name it in a \"next_step\" or as a child of a container.",
 					   psprintf("step \"%s\" cannot be reached from \"%s\"", node->id,
@@ -294,14 +293,15 @@ can_end_at(const PlanNode *node)
  * There must be a way out.
  */
 static void
-check_ends(Builder *builder, const bool *reachable)
+check_ends(Builder *builder, const bool *reachable, bool is_chain)
 {
 	for (int i = 0; i < builder->plan->nnodes; i++)
 		if (reachable[i] && can_end_at(&builder->plan->nodes[i]))
 			return;
-	problem_add(builder->problems, PROBLEM_ERROR, "steps", NULL,
+	problem_add(builder->problems, PROBLEM_ERROR, is_chain ? "on_failure" : "steps", NULL,
+				is_chain ? "Leave out \"next_step\" of the last step." :
 				"Leave out \"next_step\" of the last step, or add a succeed or fail step.",
-				"no step ends the workflow");
+				is_chain ? "no step ends the on_failure chain" : "no step ends the workflow");
 }
 
 /*
@@ -444,6 +444,7 @@ validate_graph(Builder *builder)
 {
 	WorkflowPlan *plan = builder->plan;
 	bool	   *reachable;
+	int			found = 0;
 
 	if (!compute_depths(builder))
 		return false;
@@ -452,10 +453,20 @@ validate_graph(Builder *builder)
 	check_catches(builder);
 	if (plan->start >= 0)
 	{
-		reachable = find_reachable(builder);
+		reachable = find_reachable(builder, plan->start, &found);
+		check_ends(builder, reachable, false);
+		if (plan->on_failure >= 0)
+		{
+			bool	   *in_chain = find_reachable(builder, plan->on_failure, &found);
+
+			check_chain(builder, reachable, in_chain);
+			check_ends(builder, in_chain, true);
+			for (int i = 0; i < plan->nnodes; i++)
+				reachable[i] |= in_chain[i];
+			pfree(in_chain);
+		}
 		if (!builder->links_broken)
 			report_unreachable(builder, reachable);
-		check_ends(builder, reachable);
 		check_cycles(builder, reachable);
 		compute_reach(builder);
 		pfree(reachable);

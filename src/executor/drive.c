@@ -128,7 +128,7 @@ finish(Driver *driver, bool leaf_pending)
 	}
 	driver->leaf_done = false;
 	driver->phase = PHASE_BOOKKEEPING;
-	if (execution_ended)
+	if (execution_ended && !thread->execution_decided)
 	{
 		broadcast_finished(thread->execution->id);
 	}
@@ -168,6 +168,8 @@ make_first_thread(Driver *driver, LoadedExecution *execution)
 		case RUN_JOIN:
 			return thread_join(execution, execution->parallel, &run->scope,
 							   run->bottom, run->node, run->visit);
+		case RUN_EPILOGUE:
+			return thread_epilogue(execution);
 		case RUN_CHILDREN:
 			return thread_child(execution, execution->parallel, &run->scope,
 								run->node, run->visit, driver->position, run->fresh);
@@ -197,12 +199,13 @@ make_thread(Driver *driver)
 	execution = execution_load(present_execution(driver));
 	/* what has begun in this process goes on, whether it is paused or not */
 	driver->paused = (execution != NULL && execution->paused && !driver->reload);
-	if (execution == NULL || driver->paused)
+	if (execution == NULL || driver->paused ||
+		(execution->ending != NULL) != (run->kind == RUN_EPILOGUE))
 	{
 		MemoryContextSwitchTo(driver->context);
 		return false;
 	}
-	if (driver->reload)
+	if (driver->reload && run->kind != RUN_EPILOGUE)
 		driver->thread = thread_resume(execution, execution->parallel, &driver->reload_scope);
 	else
 		driver->thread = make_first_thread(driver, execution);
@@ -469,6 +472,8 @@ drive_thread(Driver *driver)
 				break;
 			case THREAD_ENDED:
 				finish(driver, false);
+				if (thread->execution_decided)
+					return OUTCOME_EPILOGUE;
 				return stop_interrupts(stop_reason(driver)) && thread->outcome == SCOPE_CANCELLED
 					? OUTCOME_STOPPED : OUTCOME_DONE;
 		}
@@ -680,6 +685,7 @@ drive_run(const Run *run, Report *report, MemoryContext context)
 			break;
 		case RUN_THREAD:
 		case RUN_JOIN:
+		case RUN_EPILOGUE:
 			report->outcome = drive_one(&driver);
 			if (driver.thread != NULL && driver.thread->ended)
 			{

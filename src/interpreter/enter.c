@@ -316,7 +316,8 @@ ThreadAction
 step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 {
 	bool		again_after_failure = frame->next_attempt > 1;
-	int			visit = again_after_failure ? frame->attempt_visit : next_visit(thread, frame, node);
+	int			visit = again_after_failure ? frame->attempt_visit :
+		node->compensates >= 0 ? epilogue_visit(thread) : next_visit(thread, frame, node);
 	StepRow    *row = step_row(thread, frame, node, visit);
 	EvaluateContext context;
 

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "interpreter/thread.h"
+#include "state/epilogue.h"
 
 /* Channel of the notifications a definition asks for with "notify": true. */
 #define NOTIFY_CHANNEL "workflow"
@@ -88,7 +89,16 @@ journal_flush(Thread *thread)
 
 	if (thread->execution_ended && !thread->execution_flushed)
 	{
-		if (!execution_finish(thread->execution->id, thread->execution_status,
+		if (thread->epilogue != NULL)
+			thread->execution_lost = !execution_finish_epilogue(thread->execution->id);
+		else if (epilogue_follows(thread))
+		{
+			thread->execution_decided = execution_decide(thread->execution->id, thread->execution_status,
+														 thread->execution->started_at, thread->execution_output,
+														 thread->execution_error, thread->execution_error_type);
+			thread->execution_lost = !thread->execution_decided;
+		}
+		else if (!execution_finish(thread->execution->id, thread->execution_status,
 							  thread->execution->started_at, thread->execution_output,
 							  thread->execution_error, thread->execution_error_type))
 			thread->execution_lost = true;
@@ -97,7 +107,7 @@ journal_flush(Thread *thread)
 			/* ended from within a child: what is open around it ends with it */
 			step_close_open(thread->execution->id, STATUS_CANCELLED);
 		}
-		if (!thread->execution_lost && thread->plan->notify)
+		if (!thread->execution_lost && !thread->execution_decided && thread->plan->notify)
 			notify(thread, NULL, NULL, thread->execution_status);
 		thread->execution_flushed = true;
 		thread->dirty = true;

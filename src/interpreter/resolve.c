@@ -201,12 +201,20 @@ resolve_step(Thread *thread, Frame *frame, const Reference *reference,
 			 Jsonb **value, char **why)
 {
 	PlanNode   *node = &thread->plan->nodes[reference->node];
+	StepRecord *undone = epilogue_undone(thread, node);
 	Frame	   *scope_frame;
 	char	   *scope = scope_of_step(thread, frame, node, &scope_frame);
 	CachedStep	found = {0};
 	bool		known = false;
 
-	if (scope != NULL && scope_frame != NULL)
+	if (undone != NULL)
+	{
+		found.output = undone->output;
+		found.error = undone->error;
+		found.status = jsonb_from_string(step_status_name(undone->status));
+		known = true;
+	}
+	if (!known && scope != NULL && scope_frame != NULL)
 	{
 		CachedStep *cached = find_cached(scope_frame, node->index);
 
@@ -403,6 +411,9 @@ resolve(void *context, const Reference *reference, Jsonb **value, char **why)
 	{
 		case REFERENCE_WORKFLOW_INPUT:
 			*value = thread->execution->input;
+			return RESOLVE_OK;
+		case REFERENCE_WORKFLOW_ERROR:
+			*value = thread->execution->error ? thread->execution->error : jsonb_null();
 			return RESOLVE_OK;
 		case REFERENCE_WORKFLOW_FIELD:
 			return resolve_workflow_field(thread, reference, value, why);

@@ -19,7 +19,6 @@
 #include "interpreter/scope.h"
 #include "interpreter/thread.h"
 
-static void resume_top(Thread *thread);
 
 /* Deadline of a scope that others or this thread may have begun before. */
 static void
@@ -124,7 +123,7 @@ thread_resume(LoadedExecution *execution, bool forks, const ScopeId *scope)
 	Thread	   *thread = attach(execution, forks, scope, scope->depth);
 	MemoryContext oldcontext = enter_context(thread);
 
-	resume_top(thread);
+	thread_find_frontier(thread);
 	MemoryContextSwitchTo(oldcontext);
 	return thread;
 }
@@ -173,7 +172,7 @@ thread_move_to_child(Thread *thread, int child, bool fresh)
 	thread->top->fresh = fresh;
 	attach_deadline(thread, thread->top, fresh);
 	if (!fresh)
-		resume_top(thread);
+		thread_find_frontier(thread);
 	MemoryContextSwitchTo(oldcontext);
 }
 
@@ -215,7 +214,7 @@ resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		thread->top->failed = failed;
 		thread->top->skipped = skipped;
 		attach_deadline(thread, thread->top, false);
-		resume_top(thread);
+		thread_find_frontier(thread);
 		return;
 	}
 	container_close(thread, frame, node, row->visit, row);
@@ -252,7 +251,7 @@ resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord 
 			return;
 	}
 	container_enter(thread, node, row->visit, row, child);
-	resume_top(thread);
+	thread_find_frontier(thread);
 }
 
 /* --- the frontier --- */
@@ -275,8 +274,8 @@ ended_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record
 /*
  * Find out where the scope of the top frame stands.
  */
-static void
-resume_top(Thread *thread)
+void
+thread_find_frontier(Thread *thread)
 {
 	Frame	   *frame = thread->top;
 	StepRecord *record = step_newest_of_scope(thread->execution->id, frame->scope);

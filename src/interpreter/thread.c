@@ -476,6 +476,11 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 
 	if (row->completed_at == 0)
 		row->completed_at = thread_time(thread);
+	if (node->compensates >= 0)
+	{
+		epilogue_compensated(thread, row);
+		return;
+	}
 	if (step_type_is_container(node->type) && row->status == STATUS_COMPLETED)
 		check_output(thread, frame, node, row);
 	failed = (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT ||
@@ -519,7 +524,9 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 
 	if (row->scope_outcome == SCOPE_OPEN)
 		return;
-	if (frame->container == NULL)
+	if (frame->container == NULL && thread->epilogue != NULL)
+		epilogue_chain_ended(thread, row);
+	else if (frame->container == NULL)
 	{
 		if (row->scope_outcome == SCOPE_COMPLETED)
 			execution_ended(thread, "completed", row->output, NULL, NULL);

@@ -110,6 +110,9 @@ typedef struct Frame
 	int			skipped;
 } Frame;
 
+/* What an epilogue has to do: epilogue.c. */
+typedef struct Epilogue Epilogue;
+
 typedef struct Thread
 {
 	LoadedExecution *execution;
@@ -124,6 +127,8 @@ typedef struct Thread
 	int			step_context;	/* which one is being filled */
 	MemoryContext retired;		/* frames popped since the last commit */
 	TimestampTz last_time;		/* of a row: strictly increasing within a thread */
+
+	Epilogue   *epilogue;		/* this thread is its execution's epilogue; else NULL */
 
 	Leaf		leaf;
 	const StuckAttempt *stuck;	/* the attempt the thread may stand at that is not to be run again */
@@ -142,6 +147,7 @@ typedef struct Thread
 	bool		execution_ended;
 	bool		execution_flushed;	/* its end has been written */
 	bool		execution_lost; /* somebody else ended it first */
+	bool		execution_decided;	/* it is to end so, after its epilogue */
 	const char *execution_status;
 	Jsonb	   *execution_output;
 	Jsonb	   *execution_error;
@@ -174,6 +180,16 @@ extern Thread *thread_child(LoadedExecution *execution, bool forks, const ScopeI
 							int node, int visit, int child, bool fresh);
 extern void thread_move_to_child(Thread *thread, int child, bool fresh);
 
+/* --- epilogue.c --- */
+/* In front of what is left to be done of an execution whose end is decided. */
+extern Thread *thread_epilogue(LoadedExecution *execution);
+/* The execution has ended: does its definition ask for an epilogue? */
+extern bool epilogue_follows(const Thread *thread);
+extern int	epilogue_visit(const Thread *thread);
+extern StepRecord *epilogue_undone(const Thread *thread, const PlanNode *node);
+extern void epilogue_compensated(Thread *thread, StepRow *row);
+extern void epilogue_chain_ended(Thread *thread, StepRow *row);
+
 /* --- journal.c --- */
 extern void journal_add(Thread *thread, StepRow *row);
 /* Write what has happened; needs a transaction. */
@@ -199,6 +215,9 @@ extern TimestampTz thread_time(Thread *thread);
 extern Jsonb *step_error_jsonb(const StepError *error, const char *step_id, const char *scope);
 extern StepError *size_error(const PlanNode *node, Size size);
 extern StepError *mapping_error(const char *what, const EvaluateContext *context);
+
+/* resume.c */
+extern void thread_find_frontier(Thread *thread);
 
 /* enter.c */
 extern bool is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node, int visit, int attempt);

@@ -32,10 +32,10 @@ control_execution(const ControlledExecution *wanted)
 	switch (wanted->status)
 	{
 		case EXECUTION_CANCELLING:
-			if (execution != NULL)
+			if (execution == NULL)
+				execution_settle_end(wanted->id);
+			else if (!execution->in_epilogue || !wanted->in_epilogue)
 				execution_stop(execution, STOP_CANCEL);
-			else
-				write_end(wanted->id, STOP_CANCEL, NULL, NULL);
 			break;
 		case EXECUTION_PAUSED:
 			look_for_pause_ends = true;

@@ -6,7 +6,8 @@
  * NOTES
  *	  Scheduler only.  Who ends an execution from outside marks it as stopping, drops
  *	  its ready runs and interrupts what runs; when the last run has reported, the
- *	  end is written in a transaction of the scheduler.
+ *	  end is written in a transaction of the scheduler, or the execution's epilogue
+ *	  is begun (execution_settle_end()).
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 
 #include "interpreter/thread.h"
 #include "scheduler/live.h"
+#include "state/epilogue.h"
 
 /* An error of an execution that no step has raised. */
 Jsonb *
@@ -26,22 +28,13 @@ execution_error(const char *type, const char *message, const char *detail)
 	return step_error_jsonb(&error, NULL, NULL);
 }
 
-/* Write the end of an execution that the scheduler decided. */
-void
-write_end(int64 id, StopReason reason, const char *error_type, Jsonb *error)
+/* Write the failure of an execution that the scheduler decided: it has no epilogue. */
+static void
+write_failure(int64 id, const char *error_type, Jsonb *error)
 {
 	scheduler_begin();
-	if (error_type != NULL)
-	{
-		step_close_open(id, STATUS_CANCELLED);
-		execution_finalise(id, "failed", error, error_type);
-	}
-	else
-	{
-		step_close_open(id, STATUS_CANCELLED);
-		if (reason == STOP_CANCEL)
-			execution_finalise(id, "cancelled", NULL, "Cancelled");
-	}
+	step_close_open(id, STATUS_CANCELLED);
+	execution_finalise(id, "failed", error, error_type);
 	scheduler_commit(true);
 	broadcast_finished(id);
 }
@@ -64,25 +57,51 @@ begin_again(LiveExecution *execution)
 }
 
 /*
+ * Nothing of an execution that is to end runs: its row says whether its epilogue is
+ * to be run now, or that it is over.  It need not be in memory.
+ */
+void
+execution_settle_end(int64 id)
+{
+	LiveExecution *execution = live_find(id);
+	ClaimedExecution claimed;
+	ScopeId		root = {0};
+	bool		epilogue;
+
+	scheduler_begin();
+	epilogue = execution_settle(id, &claimed);
+	scheduler_commit(true);
+	if (!epilogue)
+	{
+		if (execution != NULL)
+			live_remove(execution);
+		broadcast_finished(id);
+		return;
+	}
+	if (execution != NULL)
+		live_clear(execution);
+	else
+		execution = live_add(&claimed);
+	execution->stopping = STOP_NONE;
+	execution->in_epilogue = true;
+	ready_add(execution, RUN_EPILOGUE, NULL, &root, -1, 0);
+}
+
+/*
  * Nothing of a stopped execution runs any more: end it, or, if it is paused, forget
  * it until it is claimed again.
  */
 void
 finalise_if_drained(LiveExecution *execution)
 {
-	int64		id = execution->id;
-	StopReason	reason = execution->stopping;
-
-	if (reason == STOP_NONE || execution->running > 0)
+	if (execution->stopping == STOP_NONE || execution->running > 0)
 		return;
 	if (execution->again)
-	{
 		begin_again(execution);
-		return;
-	}
-	live_remove(execution);
-	if (reason != STOP_PAUSE)
-		write_end(id, reason, NULL, NULL);
+	else if (execution->stopping == STOP_PAUSE)
+		live_remove(execution);
+	else
+		execution_settle_end(execution->id);
 }
 
 /*
@@ -135,7 +154,7 @@ execution_give_up(LiveExecution *execution, const char *error_type, const char *
 	dlist_foreach_modify(iter, &execution->ready)
 		ready_discard(dlist_container(ReadyRun, node, iter.cur));
 	/* first, or the interrupted thread of the root would end it as cancelled */
-	write_end(id, STOP_ENDED, error_type, error);
+	write_failure(id, error_type, error);
 	pool_stop_execution(execution, STOP_ENDED);
 	if (execution->running == 0)
 		live_remove(execution);

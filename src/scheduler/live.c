@@ -71,6 +71,7 @@ live_add(const ClaimedExecution *claimed)
 	execution->running = 0;
 	execution->stopping = STOP_NONE;
 	execution->again = false;
+	execution->in_epilogue = false;
 	execution->suspect = (claimed->recoveries >= 2);
 	admission_enter(execution, claimed);
 	dlist_init(&execution->ready);
@@ -89,9 +90,8 @@ live_claim(const ClaimedExecution *claimed)
 	return false;
 }
 
-/* Forget an execution that has no run in an executor. */
 void
-live_remove(LiveExecution *execution)
+live_clear(LiveExecution *execution)
 {
 	dlist_mutable_iter iter;
 
@@ -102,6 +102,13 @@ live_remove(LiveExecution *execution)
 		join_free(dlist_container(LiveJoin, node, iter.cur));
 	while (!slist_is_empty(&execution->stuck))
 		pfree(slist_container(StuckEntry, node, slist_pop_head_node(&execution->stuck)));
+}
+
+/* Forget an execution that has no run in an executor. */
+void
+live_remove(LiveExecution *execution)
+{
+	live_clear(execution);
 	admission_leave(execution);
 	hash_search(executions, &execution->id, HASH_REMOVE, NULL);
 }
@@ -272,7 +279,7 @@ void
 ready_resume(ReadyRun *run)
 {
 	run->fresh = false;
-	if (run->kind == RUN_CHILDREN)
+	if (run->kind == RUN_CHILDREN || run->kind == RUN_EPILOGUE)
 		return;
 	run->kind = RUN_THREAD;
 	run->scope.depth = thread_depth(run);

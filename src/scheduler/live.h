@@ -38,6 +38,7 @@ typedef struct LiveExecution
 	int			running;		/* runs in executors */
 	StopReason	stopping;		/* nothing new is dispatched; finalised when running is 0 */
 	bool		again;			/* claimed meanwhile: begins anew from its rows then */
+	bool		in_epilogue;	/* its end is decided: its only thread is a RUN_EPILOGUE */
 	bool		suspect;		/* recovered without progress: tried alone */
 	Limited    *workflow;		/* it counts for these */
 	Limited    *tenant;			/* NULL: none */
@@ -165,6 +166,7 @@ extern LiveExecution *live_find(int64 id);
 extern LiveExecution *live_add(const ClaimedExecution *claimed);
 /* The same for a claimed one: when it is there still, it begins again when that is over. */
 extern bool live_claim(const ClaimedExecution *claimed);
+extern void live_clear(LiveExecution *execution);	/* drop its ready runs and joins */
 extern void live_remove(LiveExecution *execution);
 extern int	live_count(void);
 /* The ids of those a function is true for, in the current context. */
@@ -242,7 +244,7 @@ extern void role_failed(Oid role, const char *why);
 
 /* --- endings.c --- */
 extern Jsonb *execution_error(const char *type, const char *message, const char *detail);
-extern void write_end(int64 id, StopReason reason, const char *error_type, Jsonb *error);
+extern void execution_settle_end(int64 id);
 extern void execution_stop(LiveExecution *execution, StopReason reason);
 extern void finalise_if_drained(LiveExecution *execution);
 extern void execution_over(LiveExecution *execution);

@@ -34,7 +34,7 @@ recover(const ClaimedExecution *claimed)
 	if (claimed->cancelling)
 	{
 		if (execution == NULL)
-			write_end(claimed->id, STOP_CANCEL, NULL, NULL);
+			execution_settle_end(claimed->id);
 		return;
 	}
 	if (execution == NULL)
@@ -48,7 +48,10 @@ recover(const ClaimedExecution *claimed)
 								   "The limit is workflow.max_recoveries.", claimed->recoveries));
 		return;
 	}
-	ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
+	if (claimed->in_epilogue)
+		execution_settle_end(claimed->id);
+	else
+		ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
 }
 
 void
@@ -128,10 +131,10 @@ run_lost(PoolExecutor *executor, const char *why)
 						execution->id, why),
 				 errdetail("Recovery %d without progress of at most %d.",
 						   recovered->recoveries, setting_max_recoveries - 1)));
-		if (recovered->cancelling)
+		if (recovered->cancelling || (recovered->in_epilogue && run->kind != RUN_EPILOGUE))
 		{
 			pfree(run);
-			execution_stop(execution, STOP_CANCEL);
+			execution_stop(execution, recovered->cancelling ? STOP_CANCEL : STOP_ENDED);
 			continue;
 		}
 		if (recovered->recoveries >= setting_max_recoveries)

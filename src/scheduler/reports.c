@@ -23,7 +23,8 @@ static void
 requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope,
 			   const Report *report)
 {
-	ReadyRun   *run = ready_add(execution, RUN_THREAD, join, scope, -1, 0);
+	ReadyRun   *run = ready_add(execution, execution->in_epilogue ? RUN_EPILOGUE : RUN_THREAD,
+								join, scope, -1, 0);
 
 	ready_resume(run);
 	if (report->outcome == OUTCOME_PARKED)
@@ -66,6 +67,8 @@ executions_reported(PoolExecutor *executor, const Report *report)
 			execution_over(execution);
 		else if (execution->stopping != STOP_NONE)
 			finalise_if_drained(execution);
+		else if (last && report->outcome == OUTCOME_EPILOGUE)
+			execution_stop(execution, STOP_ENDED);
 		else if (last && report->outcome == OUTCOME_FORK)
 			join_create(execution, NULL, &report->fork);
 		else if (last && goes_on_later(report))
@@ -166,7 +169,8 @@ made_progress(const Report *report)
 {
 	if (report->outcome == OUTCOME_FORK)
 		return report->handled > 0 || !report->fork.recovered;
-	return report->outcome == OUTCOME_DONE || report->outcome == OUTCOME_YIELDED;
+	return report->outcome == OUTCOME_DONE || report->outcome == OUTCOME_YIELDED ||
+		report->outcome == OUTCOME_EPILOGUE;
 }
 
 /*
@@ -215,7 +219,9 @@ run_reported(PoolExecutor *executor, const Report *report)
 	execution->running--;
 	if (made_progress(report))
 		execution->suspect = false;
-	if (report->execution_ended)
+	if (report->outcome == OUTCOME_EPILOGUE && execution->stopping == STOP_NONE)
+		execution_stop(execution, STOP_ENDED);
+	else if (report->execution_ended && report->outcome != OUTCOME_EPILOGUE)
 		execution_over(execution);
 	else if (execution->stopping != STOP_NONE)
 		finalise_if_drained(execution);

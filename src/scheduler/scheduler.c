@@ -126,6 +126,8 @@ look_for_work(void)
 
 		if (reasons[i] != NULL)
 			give_up_for_role(execution, reasons[i]);
+		else if (claimed[i].in_epilogue)
+			execution_settle_end(claimed[i].id);
 		else
 			ready_add(execution, claimed[i].resumes ? RUN_THREAD : RUN_START, NULL, NULL, -1, 0);
 	}

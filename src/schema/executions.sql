@@ -38,12 +38,12 @@ AS 'MODULE_PATHNAME', 'workflow_execute';
 COMMENT ON FUNCTION workflow.execute(text, jsonb, integer) IS
 'run a whole workflow in the caller''s transaction, one step after the other, and return its output; needs no workers. All or nothing: an execution that fails raises the error';
 
-CREATE FUNCTION workflow.cancel(execution_id bigint, reason text DEFAULT NULL)
+CREATE FUNCTION workflow.cancel(execution_id bigint, reason text DEFAULT NULL, compensate boolean DEFAULT false)
 RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_cancel';
-COMMENT ON FUNCTION workflow.cancel(bigint, text) IS
-'cancel an execution and return its status after that: cancelled, or cancelling while its executors are being stopped; one that has ended stays as it is. Errors: 42704 for an unknown execution, 42501 for others than the role that started it and the owner of the workflow';
+COMMENT ON FUNCTION workflow.cancel(bigint, text, boolean) IS
+'cancel an execution and return its status after that: cancelled, or cancelling while its executors are being stopped and, with compensate, its compensations are run; one that has ended stays as it is. Without compensate it also stops compensations and an on_failure chain that are being run: the execution ends as it would have after them. Errors: 42704 for an unknown execution, 42501 for others than the role that started it and the owner of the workflow';
 
 CREATE FUNCTION workflow.prune(
     older_than interval DEFAULT '30 days',

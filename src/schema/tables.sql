@@ -59,6 +59,8 @@ CREATE TABLE workflow.executions (
     cancelled_by    regrole,
     cancelled_at    timestamptz,
     cancel_reason   text,
+    compensate      boolean NOT NULL DEFAULT false,  -- cancel(compensate => true)
+    ending          text,             -- status it ends with, while its epilogue is run
     control         boolean NOT NULL DEFAULT false,  -- the scheduler has to look at it
     limited         boolean NOT NULL DEFAULT false,  -- pending: waits for room under a limit
     counted         boolean NOT NULL DEFAULT false,  -- its workflow refuses what is too many

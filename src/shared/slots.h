@@ -48,7 +48,8 @@ typedef enum RunKind
 	RUN_START,					/* fresh executions: execution_ids[0 .. nexecutions) */
 	RUN_THREAD,					/* go on with the thread of a scope, from its rows */
 	RUN_CHILDREN,				/* children [from, to) of the container (node, visit) in scope */
-	RUN_JOIN					/* all children ended: close the container (node, visit) in scope, go on */
+	RUN_JOIN,					/* all children ended: close the container (node, visit) in scope, go on */
+	RUN_EPILOGUE				/* the end of the execution is decided: compensate, run the on_failure chain, end it */
 } RunKind;
 
 #define RUN_MAX_EXECUTIONS 64
@@ -91,6 +92,7 @@ typedef enum RunOutcome
 {
 	OUTCOME_DONE,				/* RUN_START: all executions ended; RUN_CHILDREN: range done; else: the scope or the execution ended */
 	OUTCOME_FORK,				/* stopped at a container that forks: fork says which */
+	OUTCOME_EPILOGUE,			/* the execution is to end, after its epilogue */
 	OUTCOME_PARKED,				/* nothing to do before park_until; go on from the rows then */
 	OUTCOME_YIELDED,			/* asked to make room; go on from the rows later */
 	OUTCOME_STOPPED,			/* asked to stop (cancel, timeout, sibling); the interrupted attempt is recorded */

@@ -55,7 +55,8 @@ static StateStatement control_statement = {
 	"UPDATE workflow.executions AS e SET control = false FROM ("
 	"SELECT id FROM workflow.executions WHERE control LIMIT 1000 FOR UPDATE SKIP LOCKED) AS marked"
 	" WHERE e.id OPERATOR(pg_catalog.=) marked.id"
-	" RETURNING e.id, e.status",
+	" RETURNING e.id, e.status, e.ending IS NOT NULL"
+	" AND (e.compensate OR e.status OPERATOR(pg_catalog.<>) 'cancelling'::pg_catalog.text)",
 	0, NULL, NULL
 };
 
@@ -82,7 +83,8 @@ static StateStatement recover_statement = {
 	"       AND ($1 OPERATOR(pg_catalog.=) 0 OR x.id OPERATOR(pg_catalog.=) $1)) AS r"
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
-	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text, e.recoveries, e.workflow, e.tenant, true",
+	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND (e.ending IS NULL OR NOT e.compensate),"
+	" e.recoveries, e.workflow, e.tenant, true, e.ending IS NOT NULL",
 	lengthof(recover_types), recover_types, NULL
 };
 
@@ -97,9 +99,10 @@ static StateStatement load_statement = {
 	" e.started_at, e.input, e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text,"
 	" CASE WHEN e.pauses IS NOT NULL THEN (SELECT pg_catalog.array_agg(t ORDER BY t)"
 	"  FROM pg_catalog.unnest(e.pauses) AS p, LATERAL (VALUES (pg_catalog.lower(p)), (pg_catalog.upper(p))) AS v (t))"
-	" END"
+	" END, e.ending, e.error"
 	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
-	" AND e.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])",
+	" AND (e.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
+	" OR (e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND e.ending IS NOT NULL AND e.compensate))",
 	lengthof(id_types), id_types, NULL
 };
 
@@ -107,14 +110,20 @@ static const Oid finish_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, J
 static StateStatement finish_statement = {
 	"UPDATE workflow.executions SET status = $2, started_at = COALESCE($3, started_at), output = $4,"
 	" error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
-	" WHERE id OPERATOR(pg_catalog.=) $1 AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL"
+	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
 	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL))",
 	lengthof(finish_types), finish_types, NULL
 };
 
 static const Oid finalise_types[] = {INT8OID, TEXTOID, JSONBOID, TEXTOID};
 static StateStatement finalise_statement = {
-	"UPDATE workflow.executions AS e SET status = $2, error = $3, error_type = $4,"
+	/* the end of an execution whose epilogue cannot be run, or is stopped, was decided before */
+	"UPDATE workflow.executions AS e SET status = COALESCE(e.ending, $2), ending = NULL,"
+	" error = CASE WHEN e.ending IS NULL THEN $3 WHEN $3 IS NULL THEN e.error"
+	"  ELSE COALESCE(e.error, '{}'::pg_catalog.jsonb)"
+	"   OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('epilogue', $3) END,"
+	" error_type = CASE WHEN e.ending IS NULL THEN $4 ELSE e.error_type END,"
 	" completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1"
 	" AND status OPERATOR(pg_catalog.=) ANY ('{running,paused,cancelling}'::pg_catalog.text[])"
@@ -151,6 +160,7 @@ executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecutio
 		result[i].workflow = state_column_text(i, 7);
 		result[i].tenant = state_column_text(i, 8);
 		result[i].resumes = DatumGetBool(state_column(i, 9, &isnull));
+		result[i].in_epilogue = DatumGetBool(state_column(i, 10, &isnull));
 	}
 	state_done();
 	*claimed = result;
@@ -218,7 +228,10 @@ executions_controlled(ControlledExecution **controlled, bool *left)
 	*controlled = palloc(Max(nrows, 1) * sizeof(ControlledExecution));
 	for (uint64 i = 0; i < nrows; i++)
 	{
+		bool		isnull;
+
 		(*controlled)[i].id = state_column_int64(i, 1);
+		(*controlled)[i].in_epilogue = DatumGetBool(state_column(i, 3, &isnull));
 		(*controlled)[i].status = execution_status_from_name(state_column_text(i, 2));
 	}
 	state_done();
@@ -291,6 +304,13 @@ execution_load(int64 id)
 		bounds = state_column(0, 10, &isnull);
 		if (!isnull)
 			read_pauses(bounds, result);
+		result->ending = state_column_text(0, 11);
+		if (result->ending != NULL)
+		{
+			Datum		error = state_column(0, 12, &isnull);
+
+			result->error = isnull ? NULL : (Jsonb *) PG_DETOAST_DATUM_COPY(error);
+		}
 	}
 	state_done();
 	return result;

@@ -23,6 +23,7 @@ typedef struct ClaimedExecution
 	char	   *workflow;
 	char	   *tenant;			/* NULL: none */
 	bool		resumes;		/* it has run before and goes on from its rows */
+	bool		in_epilogue;	/* how it ends is decided, its epilogue is to be run; not cancelling then */
 } ClaimedExecution;
 
 /*
@@ -40,6 +41,7 @@ typedef struct ControlledExecution
 {
 	int64		id;
 	ExecutionStatus status;
+	bool		in_epilogue;	/* which nobody wants to stop */
 } ControlledExecution;
 
 /*
@@ -79,6 +81,8 @@ typedef struct LoadedExecution
 	bool		paused;
 	int			npauses;		/* those that are over, in order */
 	Pause	   *pauses;
+	char	   *ending;			/* decided: its epilogue is to be run, nothing else; NULL = not */
+	Jsonb	   *error;			/* what it ends with then */
 } LoadedExecution;
 
 extern LoadedExecution *execution_load(int64 id);

@@ -55,7 +55,8 @@ static const Oid id_types[] = {INT8OID};
 	"SELECT e.id, e.workflow, e.status, e.role, " \
 	"(SELECT d.owner FROM workflow.definitions AS d " \
 	"WHERE d.id OPERATOR(pg_catalog.=) e.definition_id), " \
-	"e.xmin, e.error_type, e.error, e.output, e.definition_id, e.started_at IS NOT NULL, e.inline " \
+	"e.xmin, e.error_type, e.error, e.output, e.definition_id, e.started_at IS NOT NULL, e.inline, " \
+	"e.compensate, e.ending IS NOT NULL " \
 	"FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
 
 static StateStatement read_execution = {SELECT_EXECUTION, 1, id_types, NULL};
@@ -65,13 +66,20 @@ static StateStatement read_row = {
 	1, id_types, NULL
 };
 
-static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID};
+static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID, BOOLOID};
 static StateStatement cancel_execution = {
-	"UPDATE workflow.executions AS e SET status = $2, control = $5 IS NULL, cancelled_by = $3, "
-	"cancel_reason = $4, error = NULL, cancelled_at = COALESCE($5, pg_catalog.clock_timestamp()), completed_at = $5, "
+	"UPDATE workflow.executions AS e SET status = $2, compensate = $6, control = $5 IS NULL, cancelled_by = $3, "
+	"cancel_reason = $4, error = CASE WHEN e.ending IS NOT NULL THEN e.error END, "
+	"cancelled_at = COALESCE($5, pg_catalog.clock_timestamp()), completed_at = $5, "
 	"error_type = CASE WHEN $5 IS NULL THEN e.error_type ELSE 'Cancelled'::pg_catalog.text END WHERE e.id OPERATOR(pg_catalog.=) $1"
 	NOTIFY_STATUS,
-	5, cancel_types, NULL
+	lengthof(cancel_types), cancel_types, NULL
+};
+
+static const Oid compensate_types[] = {INT8OID, BOOLOID};
+static StateStatement set_compensate = {
+	"UPDATE workflow.executions SET compensate = $2, control = true WHERE id OPERATOR(pg_catalog.=) $1",
+	lengthof(compensate_types), compensate_types, NULL
 };
 
 int64
@@ -185,6 +193,8 @@ fetch_execution(StateStatement *statement, int64 id, ExecutionState *state)
 		state->definition_id = state_column_int32(0, 10);
 		state->started = DatumGetBool(state_column(0, 11, &isnull));
 		state->executed = DatumGetBool(state_column(0, 12, &isnull));
+		state->compensate = DatumGetBool(state_column(0, 13, &isnull));
+		state->decided = DatumGetBool(state_column(0, 14, &isnull));
 	}
 	state_done();
 	return found;
@@ -217,10 +227,10 @@ execution_row(int64 id, Datum *row)
 }
 
 void
-execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason)
+execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason, bool compensate)
 {
-	Datum		values[5];
-	char		nulls[6] = "     ";
+	Datum		values[lengthof(cancel_types)];
+	char		nulls[lengthof(cancel_types) + 1] = "      ";
 
 	values[0] = Int64GetDatum(id);
 	values[1] = CStringGetTextDatum(final ? "cancelled" : "cancelling");
@@ -229,7 +239,18 @@ execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason)
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
 	nulls[3] = reason ? ' ' : 'n';
 	nulls[4] = final ? ' ' : 'n';
+	values[5] = BoolGetDatum(compensate);
 	state_execute(&cancel_execution, values, nulls);
+}
+
+void
+execution_set_compensate(int64 id, bool compensate)
+{
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(id);
+	values[1] = BoolGetDatum(compensate);
+	state_execute(&set_compensate, values, NULL);
 }
 
 static const Oid prune_types[] = {TIMESTAMPTZOID, TEXTARRAYOID, INT4OID};

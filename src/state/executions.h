@@ -57,6 +57,8 @@ typedef struct ExecutionState
 	char	   *error_type;		/* may be NULL */
 	Jsonb	   *error;			/* may be NULL */
 	Jsonb	   *output;			/* may be NULL */
+	bool		compensate;		/* cancelled with compensate => true */
+	bool		decided;		/* how it ends is decided: its epilogue is to be run */
 } ExecutionState;
 
 /*
@@ -69,8 +71,10 @@ extern bool execution_lock(int64 id, ExecutionState *state);
 /* The whole row as a value of type workflow.executions; false when there is none. */
 extern bool execution_row(int64 id, Datum *row);
 
-/* Make a locked execution cancelled (final) or cancelling. */
-extern void execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason);
+/* Make a locked execution cancelled (final) or cancelling, and then perhaps compensated. */
+extern void execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason, bool compensate);
+/* Change whether a locked execution that is being cancelled is compensated. */
+extern void execution_set_compensate(int64 id, bool compensate);
 
 /*
  * Delete executions with one of the statuses (an array of text) that ended before a

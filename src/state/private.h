@@ -65,7 +65,7 @@ extern char *state_column_text(uint64 row, int column);
 #define CLAIM_END \
 	" LIMIT $1 FOR UPDATE SKIP LOCKED) AS due WHERE e.id OPERATOR(pg_catalog.=) due.id" \
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id, false, e.recoveries, e.workflow, e.tenant," \
-	" due.started_at IS NOT NULL"
+	" due.started_at IS NOT NULL, e.ending IS NOT NULL"
 
 struct StateStatement;
 struct ClaimedExecution;

@@ -47,7 +47,7 @@ sub section
 }
 
 # what may follow "workflow." in a reference of a definition
-my %exists = map { $_ => 1 } qw(input execution_id name version started_at);
+my %exists = map { $_ => 1 } qw(input execution_id name version started_at error);
 
 for my $line (split /\n/, slurp($catalog))
 {

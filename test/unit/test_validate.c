@@ -49,7 +49,8 @@ test_documents(void)
 	REFUSED("max_running", "{`name`: `t`, `max_running`: 0, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
 			"max_running", "`max_running` must be an integer of at least 1", NULL);
 	REFUSED("on_failure of the definition", "{`name`: `t`, `on_failure`: `a`, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
-			"on_failure", "`on_failure` is not supported by this version of pg_workflow", NULL);
+			"on_failure", "step `a` can be reached from `a` and cannot begin the on_failure chain",
+			"The chain needs steps of its own: what fails has run already.");
 	REFUSED("on_complete", "{`name`: `t`, `on_complete`: {}, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
 			"on_complete", "`on_complete` is not supported by this version of pg_workflow", NULL);
 	REFUSED("state machine", "{`name`: `t`, `type`: `state_machine`, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
@@ -103,7 +104,7 @@ test_steps(void)
 	for (const char **type = (const char *[]) {"external", "sub_workflow", "wait", "wait_for_event", "validate", NULL}; *type != NULL; type++)
 		REFUSED(psprintf("type %s", *type), psprintf(STEPS("`a`: {`type`: `%s`, `anything`: 1}"), *type), "steps.a.type",
 				psprintf("step type `%s` is not supported by this version of pg_workflow", *type), NULL);
-	for (const char **field = (const char *[]) {"compensate", "depends_on", "on_complete", "dead_letter", "caching", "circuit_breaker", NULL}; *field != NULL; field++)
+	for (const char **field = (const char *[]) {"depends_on", "on_complete", "dead_letter", "caching", "circuit_breaker", NULL}; *field != NULL; field++)
 		REFUSED(psprintf("field %s", *field), psprintf(STEPS("`a`: {`agent_name`: `x`, `%s`: []}"), *field), psprintf("steps.a.%s", *field),
 				psprintf("`%s` is not supported by this version of pg_workflow", *field), NULL);
 	REFUSED("retry", STEPS("`a`: {`agent_name`: `x`, `retry`: [{}, 1]}"), "steps.a.retry[1]",
@@ -129,7 +130,7 @@ test_steps(void)
 	REFUSED("unknown field", STEPS("`a`: {`agent_name`: `x`, `inputmapping`: {}}"), "steps.a.inputmapping",
 			"unknown field `inputmapping`", "Did you mean `input_mapping`?");
 	REFUSED("very unknown field", STEPS("`a`: {`type`: `succeed`, `zzzzzz`: {}}"), "steps.a.zzzzzz", "unknown field `zzzzzz`",
-			"Fields of a step of type succeed are: catch, description, id, input_mapping, max_visits, metadata, name, next_step, on_failure, output, priority, retry, settings, timeout_seconds, type, when.");
+			"Fields of a step of type succeed are: catch, compensate, description, id, input_mapping, max_visits, metadata, name, next_step, on_failure, output, priority, retry, settings, timeout_seconds, type, when.");
 	REFUSED("field of another type", STEPS("`a`: {`agent_name`: `x`, `max_parallelism`: 2}"), "steps.a.max_parallelism",
 			"field `max_parallelism` does not belong here", NULL);
 	REFUSED("field twice", STEPS("`a`: {`agent_name`: `x`, `agent_name`: `y`}"), "steps.a.agent_name",
@@ -402,7 +403,7 @@ test_references(void)
 	REFUSED("expression that does not parse", STEPS("`a`: {`agent_name`: `x`, `input_mapping`: {`l`: [1, `x ${workflow.input.a`]}}"), "steps.a.input_mapping.l[1]",
 			"`}` is missing at character 21", "It is character 21 of `x ${workflow.input.a`.");
 	REFUSED("field that the workflow does not have", "{`name`: `t`, `steps`: [{`id`: `a`, `agent_name`: `x`, `input_mapping`: {`v`: `${workflow.inputs}`}}]}", "steps[0].input_mapping.v",
-			"`workflow` has no `inputs`, only input, execution_id, name, version or started_at at character 12", NULL);
+			"`workflow` has no `inputs`, only input, execution_id, name, version, started_at or error at character 12", NULL);
 	REFUSED("in assign", STEPS("`a`: {`type`: `set`, `assign`: {`x`: {`y`: `${q.output}`}}}"), "steps.a.assign.x.y", "reference `q.output` names an unknown step `q`", NULL);
 	REFUSED("in params", STEPS("`a`: {`sql`: `x`, `params`: [1, `${q.output}`]}"), "steps.a.params[1]", "reference `q.output` names an unknown step `q`", NULL);
 	REFUSED("in when", STEPS("`a`: {`sql`: `x`, `when`: `${q.output} > 1`}"), "steps.a.when", "reference `q.output` names an unknown step `q`", NULL);

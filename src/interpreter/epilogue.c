@@ -1,0 +1,227 @@
+/*-------------------------------------------------------------------------
+ *
+ * epilogue.c
+ *	  What runs between the failure of an execution and its end: compensations of
+ *	  the steps that completed, then the definition's on_failure chain.
+ *
+ * NOTES
+ *	  Runs in executors; needs a transaction.  How the execution ends was decided
+ *	  before and stands in its row ("ending").  One thread goes from one completed
+ *	  step to the next, the newest first, and stands in the scope of each while its
+ *	  compensation runs.  Which ones are done is told by the rows of the compensations
+ *	  alone, so an interrupted epilogue goes on where it was: their key (scope and
+ *	  visit of the step, id of the compensation) lets none commit twice.
+ *
+ *	  Nothing here has a deadline of what was around the step: that time is over.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "interpreter/scope.h"
+#include "interpreter/thread.h"
+#include "state/epilogue.h"
+
+/* Steps to be undone that are looked for at once. */
+#define BATCH 10000
+
+struct Epilogue
+{
+	MemoryContext context;		/* of the batch */
+	CompletedStep *batch;		/* to be undone, newest first */
+	int			count;
+	int			next;			/* to be taken out of it */
+	bool		begun;			/* the first one has been taken */
+	const CompletedStep *undone;	/* the one whose compensation the thread stands at */
+};
+
+static void advance(Thread *thread);
+
+bool
+epilogue_follows(const Thread *thread)
+{
+	const char *status = thread->execution_status;
+
+	/* execute() takes back everything anyway */
+	return thread->parks && thread->epilogue == NULL &&
+		(strcmp(status, "failed") == 0 || strcmp(status, "timed_out") == 0) &&
+		(thread->plan->on_failure >= 0 || thread->plan->ncompensations > 0);
+}
+
+Thread *
+thread_epilogue(LoadedExecution *execution)
+{
+	Thread	   *thread = thread_create(execution, false);
+	MemoryContext oldcontext = MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
+
+	thread->top->fresh = false;
+	thread->top->deadline = DT_NOEND;
+	thread->epilogue = MemoryContextAllocZero(thread->context, sizeof(Epilogue));
+	thread->epilogue->context = AllocSetContextCreate(thread->context, "workflow compensations",
+													  ALLOCSET_DEFAULT_SIZES);
+	advance(thread);
+	MemoryContextSwitchTo(oldcontext);
+	return thread;
+}
+
+/* Stand at the compensation of a completed step, in the scope of that. */
+static void
+stand_at(Thread *thread, const CompletedStep *step)
+{
+	WorkflowPlan *plan = thread->plan;
+	PlanNode   *node = plan_find(plan, step->step_id);
+	ScopeId		scope;
+	StepRecord *before = NULL;
+
+	if (!scope_parse(plan, step->scope, &scope))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("execution " INT64_FORMAT " has a row in scope \"%s\", which its definition does not have",
+						thread->execution->id, step->scope)));
+	for (int i = 0; i < scope.depth; i++)
+		thread_push(thread, &plan->nodes[scope.level[i].node], scope.level[i].visit,
+					scope.level[i].child);
+	thread->bottom = thread->top;
+	thread->top->at = &plan->nodes[node->compensation];
+	thread->top->next_attempt = 0;
+
+	/* where the epilogue was interrupted there may be an attempt that another follows */
+	if (!thread->epilogue->begun)
+		before = step_find(thread->execution->id, step->scope, thread->top->at->id, step->visit);
+	thread->epilogue->begun = true;
+	if (before != NULL)
+	{
+		thread->top->next_attempt = before->attempt + 1;
+		thread->top->attempt_visit = step->visit;
+		thread->top->attempt_at = before->retry_at;
+		thread->last_time = Max(thread->last_time, before->completed_at);
+	}
+}
+
+/* Nothing is left to be done: the execution ends as it was decided. */
+static void
+finish_execution(Thread *thread)
+{
+	thread->ended = true;
+	thread->outcome = SCOPE_COMPLETED;
+	thread->execution_ended = true;
+	thread->execution_status = thread->execution->ending;
+}
+
+/* Go on to the on_failure chain, or in it. */
+static void
+enter_chain(Thread *thread)
+{
+	WorkflowPlan *plan = thread->plan;
+	StepRecord *newest;
+	PlanNode   *node;
+
+	if (plan->on_failure < 0 || strcmp(thread->execution->ending, "cancelled") == 0)
+	{
+		finish_execution(thread);
+		return;
+	}
+	thread->top->at = &plan->nodes[plan->on_failure];
+	newest = step_newest_of_scope(thread->execution->id, thread->top->scope);
+	node = newest ? plan_find(plan, newest->step_id) : NULL;
+	if (newest != NULL)
+		thread->last_time = Max(thread->last_time, newest->completed_at);
+	if (node != NULL && node->in_chain)
+		thread_find_frontier(thread);
+}
+
+/*
+ * Go to the next compensation; when there is none, to the chain.
+ */
+static void
+advance(Thread *thread)
+{
+	Epilogue   *epilogue = thread->epilogue;
+
+	while (thread->top->parent != NULL)
+		thread_pop(thread);
+	thread->bottom = thread->top;
+	thread->top->at = NULL;
+	epilogue->undone = NULL;
+
+	if (epilogue->next == epilogue->count && thread->plan->ncompensations > 0)
+	{
+		MemoryContext oldcontext;
+
+		/* what has been done is told by rows */
+		if (thread->njournal > 0)
+			journal_flush(thread);
+		MemoryContextReset(epilogue->context);
+		oldcontext = MemoryContextSwitchTo(epilogue->context);
+		epilogue->count = steps_to_compensate(thread->execution->id, thread->plan, BATCH,
+											  &epilogue->batch);
+		MemoryContextSwitchTo(oldcontext);
+		epilogue->next = 0;
+	}
+	if (epilogue->next == epilogue->count)
+	{
+		enter_chain(thread);
+		return;
+	}
+	epilogue->undone = &epilogue->batch[epilogue->next++];
+	thread->last_time = Max(thread->last_time, epilogue->undone->completed_at);
+	stand_at(thread, epilogue->undone);
+}
+
+int
+epilogue_visit(const Thread *thread)
+{
+	return thread->epilogue->undone->visit;
+}
+
+/*
+ * The row of the step that is being undone, when this is the one; NULL: it is not.
+ */
+StepRecord *
+epilogue_undone(const Thread *thread, const PlanNode *node)
+{
+	const CompletedStep *undone = thread->epilogue != NULL ? thread->epilogue->undone : NULL;
+
+	if (undone == NULL || strcmp(undone->step_id, node->id) != 0)
+		return NULL;
+	return step_find(thread->execution->id, undone->scope, undone->step_id, undone->visit);
+}
+
+/*
+ * A compensation has ended.  Its failure is on its row and keeps no other one from
+ * being run.
+ */
+void
+epilogue_compensated(Thread *thread, StepRow *row)
+{
+	if (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT)
+		row->on_failure = "ignored";
+	journal_add(thread, row);
+	if (row->status == STATUS_CANCELLED)
+	{
+		thread->ended = true;
+		thread->outcome = SCOPE_CANCELLED;
+	}
+	else
+		advance(thread);
+}
+
+/*
+ * The chain is at its end, whatever its last step has come to.  The root scope has
+ * ended before: its outcome stays on that row.
+ */
+void
+epilogue_chain_ended(Thread *thread, StepRow *row)
+{
+	row->scope_outcome = SCOPE_OPEN;
+	if (row->status == STATUS_CANCELLED)
+	{
+		thread->ended = true;
+		thread->outcome = SCOPE_CANCELLED;
+	}
+	else
+		finish_execution(thread);
+}

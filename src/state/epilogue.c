@@ -1,0 +1,226 @@
+/*-------------------------------------------------------------------------
+ *
+ * epilogue.c
+ *	  The tables, as far as executions that do not complete are concerned.
+ *
+ * NOTES
+ *	  While "ending" is set in an execution's row, its status is still running (paused,
+ *	  pending when it is resumed), or cancelling when a session wants it: how it ends is decided, its epilogue has
+ *	  to be run, and nothing else of it.  A cancelling execution has an epilogue
+ *	  only with "compensate".  Deciding and finishing run in executors, settling in
+ *	  the scheduler.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "state/epilogue.h"
+#include "state/private.h"
+
+static const Oid decide_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTOID};
+static StateStatement decide_statement = {
+	"UPDATE workflow.executions SET ending = $2, started_at = COALESCE($3, started_at), output = $4,"
+	" error = $5, error_type = $6"
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL"
+	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
+	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL))",
+	lengthof(decide_types), decide_types, NULL
+};
+
+static const Oid id_types[] = {INT8OID};
+static StateStatement finish_statement = {
+	"UPDATE workflow.executions SET status = ending, ending = NULL, completed_at = pg_catalog.clock_timestamp()"
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NOT NULL"
+	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
+	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL)"
+	" OR (status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND compensate))",
+	lengthof(id_types), id_types, NULL
+};
+
+static StateStatement lock_statement = {
+	"SELECT status, ending, compensate, role::pg_catalog.oid, priority, definition_id, recoveries, workflow, tenant"
+	" FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+	lengthof(id_types), id_types, NULL
+};
+
+/* What the cancel() of an execution with compensations decides. */
+static StateStatement decide_cancelled_statement = {
+	"UPDATE workflow.executions SET ending = 'cancelled', error_type = 'Cancelled'"
+	" WHERE id OPERATOR(pg_catalog.=) $1",
+	lengthof(id_types), id_types, NULL
+};
+
+/* Containers of the chain stay open: they are the epilogue's own. */
+static const Oid close_types[] = {INT8OID, TEXTARRAYOID};
+static StateStatement close_statement = {
+	"UPDATE workflow.step_executions SET status = 'cancelled', completed_at = pg_catalog.clock_timestamp()"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+	" AND step_id OPERATOR(pg_catalog.<>) ALL ($2)",
+	lengthof(close_types), close_types, NULL
+};
+
+/* Steps set aside by a retry from an earlier one (their scope begins with "~") are not undone. */
+static const Oid compensate_types[] = {INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT4OID};
+static StateStatement compensate_statement = {
+	"SELECT s.scope, s.step_id, s.visit, s.completed_at"
+	" FROM workflow.step_executions AS s"
+	" JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS c (step_id, undo)"
+	" ON s.step_id OPERATOR(pg_catalog.=) c.step_id"
+	" WHERE s.execution_id OPERATOR(pg_catalog.=) $1"
+	" AND s.status OPERATOR(pg_catalog.=) 'completed'::pg_catalog.text"
+	" AND pg_catalog.left(s.scope, 1) OPERATOR(pg_catalog.<>) '~'::pg_catalog.text"
+	" AND NOT EXISTS (SELECT FROM workflow.step_executions AS u"
+	"                 WHERE u.execution_id OPERATOR(pg_catalog.=) $1"
+	"                 AND u.scope OPERATOR(pg_catalog.=) s.scope"
+	"                 AND u.step_id OPERATOR(pg_catalog.=) c.undo"
+	"                 AND u.visit OPERATOR(pg_catalog.=) s.visit AND u.retry_at IS NULL)"
+	" ORDER BY s.completed_at DESC, s.started_at DESC, s.scope DESC LIMIT $4",
+	lengthof(compensate_types), compensate_types, NULL
+};
+
+bool
+execution_decide(int64 id, const char *ending, TimestampTz started_at,
+				 Jsonb *output, Jsonb *error, const char *error_type)
+{
+	Datum		values[lengthof(decide_types)] = {0};
+	char		nulls[lengthof(decide_types)];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(id);
+	values[1] = CStringGetTextDatum(ending);
+	values[2] = TimestampTzGetDatum(started_at);
+	nulls[2] = started_at == 0 ? 'n' : ' ';
+	values[3] = PointerGetDatum(output);
+	nulls[3] = output == NULL ? 'n' : ' ';
+	values[4] = PointerGetDatum(error);
+	nulls[4] = error == NULL ? 'n' : ' ';
+	if (error_type == NULL)
+		nulls[5] = 'n';
+	else
+		values[5] = CStringGetTextDatum(error_type);
+	return state_execute(&decide_statement, values, nulls) > 0;
+}
+
+bool
+execution_finish_epilogue(int64 id)
+{
+	Datum		value = Int64GetDatum(id);
+
+	return state_execute(&finish_statement, &value, NULL) > 0;
+}
+
+/* An array of the ids of some steps of a plan. */
+static Datum
+id_array(const WorkflowPlan *plan, char *(*id_of) (const WorkflowPlan *plan, const PlanNode *node))
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(plan->nnodes, 1));
+	int			count = 0;
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		char	   *id = id_of(plan, &plan->nodes[i]);
+
+		if (id != NULL)
+			elements[count++] = CStringGetTextDatum(id);
+	}
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static char *
+chain_id(const WorkflowPlan *plan pg_attribute_unused(), const PlanNode *node)
+{
+	return node->in_chain && step_type_is_container(node->type) ? node->id : NULL;
+}
+
+static char *
+undone_id(const WorkflowPlan *plan pg_attribute_unused(), const PlanNode *node)
+{
+	return node->compensation >= 0 ? node->id : NULL;
+}
+
+static char *
+compensation_id(const WorkflowPlan *plan, const PlanNode *node)
+{
+	return node->compensation >= 0 ? plan->nodes[node->compensation].id : NULL;
+}
+
+bool
+execution_settle(int64 id, ClaimedExecution *claimed)
+{
+	Datum		values[lengthof(close_types)];
+	ExecutionStatus status;
+	bool		decided;
+	bool		compensate;
+	bool		isnull;
+	const WorkflowPlan *plan;
+
+	values[0] = Int64GetDatum(id);
+	if (state_query(&lock_statement, values, NULL, false, 1) == 0)
+	{
+		state_done();
+		return false;
+	}
+	memset(claimed, 0, sizeof(ClaimedExecution));
+	status = execution_status_from_name(state_column_text(0, 1));
+	state_column(0, 2, &isnull);
+	decided = !isnull;
+	compensate = DatumGetBool(state_column(0, 3, &isnull));
+	claimed->id = id;
+	claimed->role = DatumGetObjectId(state_column(0, 4, &isnull));
+	claimed->priority = state_column_int32(0, 5);
+	claimed->definition_id = state_column_int32(0, 6);
+	claimed->recoveries = state_column_int32(0, 7);
+	claimed->workflow = state_column_text(0, 8);
+	claimed->tenant = state_column_text(0, 9);
+	claimed->in_epilogue = true;
+	state_done();
+
+	plan = definition_plan(claimed->definition_id);
+	if (status == EXECUTION_CANCELLING && compensate && !decided && plan->ncompensations > 0)
+	{
+		state_execute(&decide_cancelled_statement, values, NULL);
+		decided = true;
+	}
+	if (decided && (status == EXECUTION_RUNNING || (status == EXECUTION_CANCELLING && compensate)))
+	{
+		values[1] = id_array(plan, chain_id);
+		state_execute(&close_statement, values, NULL);
+		return true;
+	}
+	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING)
+		return false;			/* its epilogue waits until it is resumed and claimed */
+	step_close_open(id, STATUS_CANCELLED);
+	if (status == EXECUTION_CANCELLING)
+		execution_finalise(id, "cancelled", NULL, "Cancelled");
+	return false;
+}
+
+int
+steps_to_compensate(int64 execution_id, const WorkflowPlan *plan, int limit, CompletedStep **steps)
+{
+	Datum		values[lengthof(compensate_types)];
+	uint64		nrows;
+
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = id_array(plan, undone_id);
+	values[2] = id_array(plan, compensation_id);
+	values[3] = Int32GetDatum(limit);
+	nrows = state_query(&compensate_statement, values, NULL, false, 0);
+	*steps = palloc(Max(nrows, 1) * sizeof(CompletedStep));
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		bool		isnull;
+
+		(*steps)[i].scope = state_column_text(i, 1);
+		(*steps)[i].step_id = state_column_text(i, 2);
+		(*steps)[i].visit = state_column_int32(i, 3);
+		(*steps)[i].completed_at = DatumGetTimestampTz(state_column(i, 4, &isnull));
+	}
+	state_done();
+	return (int) nrows;
+}

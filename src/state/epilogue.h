@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * epilogue.h
+ *	  The tables, as far as executions that do not complete are concerned: from the
+ *	  decision how one ends to its end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_STATE_EPILOGUE_H
+#define PGWF_STATE_EPILOGUE_H
+
+#include "state/claims.h"
+
+/*
+ * A running execution is to end with this status and error, after its epilogue.
+ * started_at 0: keep.  Returns false when it is not running any more, or that has been
+ * decided already.
+ */
+extern bool execution_decide(int64 id, const char *ending, TimestampTz started_at,
+							 Jsonb *output, Jsonb *error, const char *error_type);
+
+/* The epilogue is over: so is the execution.  False when somebody has stopped it. */
+extern bool execution_finish_epilogue(int64 id);
+
+/*
+ * Nothing of an execution that is to end runs any more.  True: its epilogue is to be
+ * run, *claimed says of what; containers left open are closed.  False: it is over,
+ * and cancelled if that was wanted.  Locks its row.
+ */
+extern bool execution_settle(int64 id, ClaimedExecution *claimed);
+
+/* A completed step that has a compensation. */
+typedef struct CompletedStep
+{
+	char	   *scope;
+	char	   *step_id;
+	int			visit;
+	TimestampTz completed_at;
+} CompletedStep;
+
+/*
+ * Completed steps whose compensation has not ended, at most limit, newest first.
+ * Returns how many; *steps is palloc'd in the current context.
+ */
+extern int	steps_to_compensate(int64 execution_id, const WorkflowPlan *plan, int limit,
+								CompletedStep **steps);
+
+#endif							/* PGWF_STATE_EPILOGUE_H */
