@@ -81,8 +81,10 @@ OBJS = \
 	src/interpreter/scope.o \
 	src/interpreter/thread.o \
 	src/interpreter/variables.o \
+	src/pictures/mermaid.o \
 	src/pictures/outline.o \
 	src/pictures/spans.o \
+	src/pictures/svg.o \
 	src/pictures/timeline.o \
 	src/pictures/words.o \
 	src/state/admission.o \

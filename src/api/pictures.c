@@ -22,9 +22,15 @@
 #include "pictures/pictures.h"
 #include "state/trace.h"
 
+extern PGDLLEXPORT Datum workflow_diagram(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_execution_diagram(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_timeline(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_timeline_svg(PG_FUNCTION_ARGS);
 
+PG_FUNCTION_INFO_V1(workflow_diagram);
+PG_FUNCTION_INFO_V1(workflow_execution_diagram);
 PG_FUNCTION_INFO_V1(workflow_timeline);
+PG_FUNCTION_INFO_V1(workflow_timeline_svg);
 
 /*
  * Read an execution the caller may see; *messages: and what its errors say.
@@ -105,4 +111,40 @@ workflow_timeline(PG_FUNCTION_ARGS)
 	if (GetDatabaseEncoding() != PG_UTF8)
 		ascii = true;
 	PG_RETURN_TEXT_P(cstring_to_text(draw_timeline(read_tree(fcinfo, max_iterations), width, ascii)));
+}
+
+/*
+ * workflow.timeline_svg(execution_id bigint, max_iterations integer) returns text
+ */
+Datum
+workflow_timeline_svg(PG_FUNCTION_ARGS)
+{
+	int			max_iterations = ranged_argument(fcinfo, 1, "max_iterations", 1, PICTURE_MAX_ITERATIONS);
+
+	PG_RETURN_TEXT_P(cstring_to_text(draw_svg(read_tree(fcinfo, max_iterations))));
+}
+
+/*
+ * workflow.diagram(workflow text, version integer) returns text
+ */
+Datum
+workflow_diagram(PG_FUNCTION_ARGS)
+{
+	char	   *workflow = required_text(fcinfo, 0, "workflow");
+	int			version = version_argument(fcinfo, 1);
+	Definition	definition;
+
+	require_definition(workflow, version, &definition);
+	PG_RETURN_TEXT_P(cstring_to_text(draw_mermaid(definition_plan(definition.id), NULL)));
+}
+
+/*
+ * workflow.diagram(execution_id bigint) returns text
+ */
+Datum
+workflow_execution_diagram(PG_FUNCTION_ARGS)
+{
+	SpanTree   *tree = read_tree(fcinfo, 1);
+
+	PG_RETURN_TEXT_P(cstring_to_text(draw_mermaid(tree->plan, tree)));
 }

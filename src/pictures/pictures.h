@@ -20,4 +20,10 @@
 /* A tree with bars, in lines of at most width columns. */
 extern char *draw_timeline(const SpanTree *tree, int width, bool ascii);
 
+/* The same as an SVG that needs nothing else and fits any width. */
+extern char *draw_svg(const SpanTree *tree);
+
+/* A plan as a Mermaid flowchart; with a tree: how the steps of the execution are. */
+extern char *draw_mermaid(const WorkflowPlan *plan, const SpanTree *tree);
+
 #endif							/* PGWF_PICTURES_H */

@@ -295,14 +295,11 @@ append_header(Drawing *drawing)
 	const TraceExecution *execution = drawing->tree->execution;
 	StringInfo	out = &drawing->out;
 	StringInfoData line;
-	char	   *status = pstrdup(execution_status_name(execution->status));
 
-	for (char *c = status; *c != '\0'; c++)
-		if (*c == '_')
-			*c = ' ';
 	initStringInfo(&line);
 	appendStringInfo(&line, "%s version %d, execution %lld: %s", plain_text(execution->workflow),
-					 execution->version, (long long) execution->id, status);
+					 execution->version, (long long) execution->id,
+					 execution_status_title(execution->status));
 	if (execution->started_at != 0)
 		appendStringInfo(&line, " %s %s", execution->completed_at != 0 ? "after" : "for",
 						 duration_between(execution->started_at, execution->now));
@@ -394,32 +391,18 @@ append_legend(Drawing *drawing)
 }
 
 /*
- * The error of the execution, or who cancelled it.
+ * Why the execution ended.
  */
 static void
 append_outcome(Drawing *drawing)
 {
-	const TraceExecution *execution = drawing->tree->execution;
-	StringInfoData line;
+	char	   *outcome = execution_outcome_text(drawing->tree->execution);
 
-	initStringInfo(&line);
-	if (execution->error_type != NULL)
-		appendStringInfo(&line, "%s", execution->error_type);
-	if (execution->error_step != NULL)
-		appendStringInfo(&line, " in %s", execution->error_step);
-	if (execution->error_message != NULL && line.len > 0)
-		appendStringInfo(&line, ": %s", execution->error_message);
-	if (execution->cancel_reason != NULL)
-		appendStringInfo(&line, "%scancelled because: %s", line.len > 0 ? "; " : "",
-						 execution->cancel_reason);
-	if (line.len > 0)
-	{
-		end_line(&drawing->out);
-		appendStringInfoString(&drawing->out, clip_text(plain_text(line.data), drawing->width,
-														drawing->glyphs->more));
-		end_line(&drawing->out);
-	}
-	pfree(line.data);
+	if (outcome == NULL)
+		return;
+	end_line(&drawing->out);
+	appendStringInfoString(&drawing->out, clip_text(outcome, drawing->width, drawing->glyphs->more));
+	end_line(&drawing->out);
 }
 
 char *

@@ -82,6 +82,35 @@ left_out_text(const LeftOut *left_out)
 	return text.data;
 }
 
+char *
+execution_status_title(ExecutionStatus status)
+{
+	char	   *title = pstrdup(execution_status_name(status));
+
+	for (char *c = title; *c != '\0'; c++)
+		if (*c == '_')
+			*c = ' ';
+	return title;
+}
+
+char *
+execution_outcome_text(const TraceExecution *execution)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (execution->error_type != NULL)
+		appendStringInfoString(&text, execution->error_type);
+	if (execution->error_type != NULL && execution->error_step != NULL)
+		appendStringInfo(&text, " in %s", execution->error_step);
+	if (execution->error_type != NULL && execution->error_message != NULL)
+		appendStringInfo(&text, ": %s", execution->error_message);
+	if (execution->cancel_reason != NULL)
+		appendStringInfo(&text, "%scancelled because: %s", text.len > 0 ? "; " : "",
+						 execution->cancel_reason);
+	return text.len > 0 ? plain_text(text.data) : NULL;
+}
+
 /* Is there a character here that acts instead of being shown? */
 static bool
 is_control(const char *c)

@@ -26,6 +26,10 @@ extern char *time_text(TimestampTz time);
 extern char *count_text(int64 count);
 /* "9 more: 8 completed, 1 failed, 0.2 ms each" */
 extern char *left_out_text(const LeftOut *left_out);
+/* "timed out" */
+extern char *execution_status_title(ExecutionStatus status);
+/* "22012 in ups: division by zero"; NULL when there is nothing to say. */
+extern char *execution_outcome_text(const TraceExecution *execution);
 
 /*
  * Text for one line: line breaks and tabs are blanks, other control characters

@@ -16,6 +16,8 @@ GRANT SELECT ON workflow.audit_log, workflow.executor_history, workflow.executor
     workflow.step_status, workflow.schedules, workflow.schedule_runs TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer) TO pg_monitor;
 GRANT SELECT ON workflow.compensations TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer),
+    workflow.timeline_svg(bigint, integer), workflow.diagram(bigint) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
 GRANT SELECT ON workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics,
     workflow.blocks TO pg_monitor;

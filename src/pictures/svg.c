@@ -1,0 +1,391 @@
+/*-------------------------------------------------------------------------
+ *
+ * svg.c
+ *	  An execution as an SVG: a row for each step and branch, bars along a
+ *	  common axis of time.
+ *
+ * NOTES
+ *	  Runs in sessions.  The picture is complete in itself: no script, no font, no
+ *	  image, nothing to fetch.  Places along the axis are per cent of the width,
+ *	  so letters keep their size in whatever width it is shown.  Whoever looks
+ *	  chooses light or dark.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pictures/outline.h"
+#include "pictures/pictures.h"
+#include "pictures/words.h"
+
+#define MAX_ROWS 300
+
+/* In pixels. */
+#define HEADER_HEIGHT 84
+#define ROW_HEIGHT 22
+#define ERROR_HEIGHT 16
+#define BAR_HEIGHT 10
+#define INDENT 13
+#define LEGEND_HEIGHT 20
+
+/* In per cent of the width: labels, then bars, then durations. */
+#define BARS_FROM 36
+#define BARS_WIDTH 51
+
+static const char style[] =
+	"<style>"
+	".pgwf{--back:#fff;--text:#1f2328;--soft:#656d76;--line:#d8dee4;"
+	"--completed:#2e9d5b;--failed:#d1343f;--timedout:#c2571a;--cancelled:#8a7bb8;--skipped:#9aa4ae;"
+	"--running:#2f7fd6;--waiting:#d9a514;--group:#9db0c4;--critical:#1f2328;"
+	"background:var(--back);font-family:system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;font-size:12px}"
+	"@media (prefers-color-scheme:dark){.pgwf{--back:#0d1117;--text:#e6edf3;--soft:#9198a1;--line:#30363d;"
+	"--completed:#3fb068;--failed:#f4606a;--timedout:#e98a4b;--cancelled:#a797d8;--skipped:#6e7781;"
+	"--running:#58a6ff;--waiting:#e3b341;--group:#4d6075;--critical:#e6edf3}}"
+	".pgwf text{fill:var(--text)}.pgwf .soft{fill:var(--soft)}.pgwf .small{font-size:11px}"
+	".pgwf .title{font-size:15px;font-weight:600}.pgwf .time{font-variant-numeric:tabular-nums}"
+	".pgwf .grid{stroke:var(--line);stroke-width:1}.pgwf .stripe{fill:var(--line);fill-opacity:.3}"
+	".pgwf .bar{stroke-width:2;stroke-linejoin:round}.pgwf .wait{fill:none;stroke:var(--waiting);stroke-width:2;stroke-dasharray:3 2}"
+	".pgwf .critical{stroke:var(--critical);stroke-width:2;stroke-linecap:round}"
+	".pgwf rect.completed{fill:var(--completed);stroke:var(--completed)}.pgwf rect.failed{fill:var(--failed);stroke:var(--failed)}"
+	".pgwf rect.timedout{fill:var(--timedout);stroke:var(--timedout)}.pgwf rect.cancelled{fill:var(--cancelled);stroke:var(--cancelled)}"
+	".pgwf rect.skipped{fill:var(--skipped);stroke:var(--skipped)}.pgwf rect.running{fill:var(--running);stroke:var(--running)}"
+	".pgwf rect.waiting{fill:var(--waiting);stroke:var(--waiting)}.pgwf rect.group{fill:var(--group);stroke:var(--group)}"
+	".pgwf text.completed{fill:var(--completed)}.pgwf text.failed{fill:var(--failed)}.pgwf text.timedout{fill:var(--timedout)}"
+	".pgwf text.cancelled{fill:var(--cancelled)}.pgwf text.skipped{fill:var(--skipped)}.pgwf text.running{fill:var(--running)}"
+	".pgwf text.waiting{fill:var(--waiting)}"
+	"</style>\n";
+
+/* By SpanStatus. */
+static const char *const classes[] = {
+	"completed", "failed", "timedout", "cancelled", "skipped", "running", "waiting"
+};
+static const char *const marks[] = {
+	"&#10003;", "&#10007;", "&#10007;", "&#8856;", "&#8211;", "&#9656;", "&#8230;"
+};
+
+typedef struct Canvas
+{
+	const SpanTree *tree;
+	const Outline *outline;
+	int			y;				/* top of the next row */
+	bool		drawn[NUM_SPAN_STATUSES];	/* for the legend */
+	bool		has_groups;
+	bool		has_waits;
+	bool		has_critical;
+	StringInfoData out;
+} Canvas;
+
+/* Where a time is on the axis, in per cent. */
+static double
+percent(const Canvas *canvas, TimestampTz time)
+{
+	const Outline *outline = canvas->outline;
+	double		place = 100.0 * (time - outline->start) / Max(outline->end - outline->start, 1);
+
+	return Min(Max(place, 0), 100);
+}
+
+/*
+ * A piece of text that ends where its column does.
+ */
+static void
+append_text(StringInfo out, int y, const char *x, const char *width, int indent,
+			const char *class, const char *text)
+{
+	appendStringInfo(out, "<svg x=\"%s\" y=\"%d\" width=\"%s\" height=\"%d\"><text class=\"%s\" x=\"%d\" y=\"%d\">",
+					 x, y, width, ROW_HEIGHT, class, indent, ROW_HEIGHT - 7);
+	append_markup(out, text);
+	appendStringInfoString(out, "</text></svg>");
+}
+
+static void
+append_bar(Canvas *canvas, TimestampTz start, TimestampTz end, int height, const char *class)
+{
+	double		from = percent(canvas, start);
+
+	appendStringInfo(&canvas->out, "<rect class=\"bar %s\" x=\"%.3f%%\" y=\"%d\" width=\"%.3f%%\" height=\"%d\"/>",
+					 class, from, (ROW_HEIGHT - height) / 2, percent(canvas, end) - from, height);
+}
+
+static void
+append_wait(Canvas *canvas, TimestampTz start, TimestampTz end)
+{
+	appendStringInfo(&canvas->out, "<line class=\"wait\" x1=\"%.3f%%\" x2=\"%.3f%%\" y1=\"%d\" y2=\"%d\"/>",
+					 percent(canvas, start), percent(canvas, end), ROW_HEIGHT / 2, ROW_HEIGHT / 2);
+	canvas->has_waits = true;
+}
+
+/*
+ * The mark of the critical path: a line below the bar, a little longer.
+ */
+static void
+append_underline(Canvas *canvas, TimestampTz start, TimestampTz end)
+{
+	appendStringInfo(&canvas->out, "<line class=\"critical\" x1=\"%.3f%%\" x2=\"%.3f%%\" y1=\"%d\" y2=\"%d\"/>",
+					 percent(canvas, start), percent(canvas, end), ROW_HEIGHT - 3, ROW_HEIGHT - 3);
+	canvas->has_critical = true;
+}
+
+/*
+ * The bars of a row: its attempts and the waits between them, or one thin bar
+ * for a step with steps in it.
+ */
+static void
+append_bars(Canvas *canvas, const OutlineRow *row)
+{
+	TimestampTz waits_from = 0;
+	ListCell   *cell;
+
+	appendStringInfo(&canvas->out, "<svg x=\"%d%%\" y=\"%d\" width=\"%d%%\" height=\"%d\" overflow=\"visible\">",
+					 BARS_FROM, canvas->y, BARS_WIDTH, ROW_HEIGHT);
+	if (row->container || row->attempts == NIL)
+	{
+		append_bar(canvas, row->start, row->end, BAR_HEIGHT / 2,
+				   span_status_is_bad(row->status) ? classes[row->status] : "group");
+		canvas->has_groups = true;
+	}
+	else
+	{
+		foreach(cell, row->attempts)
+		{
+			const Attempt *attempt = lfirst(cell);
+
+			if (waits_from != 0 && attempt->start > waits_from)
+				append_wait(canvas, waits_from, attempt->start);
+			if (attempt->status != SPAN_SKIPPED)
+			{
+				append_bar(canvas, attempt->start, attempt->end, BAR_HEIGHT, classes[attempt->status]);
+				canvas->drawn[attempt->status] = true;
+			}
+			waits_from = attempt->end;
+		}
+		if (row->status == SPAN_WAITING && row->end > waits_from)
+			append_wait(canvas, waits_from, row->end);
+		if (row->critical)
+			append_underline(canvas, row->start, row->end);
+	}
+	appendStringInfoString(&canvas->out, "</svg>");
+}
+
+/*
+ * What a pointer over the row shows.
+ */
+static void
+append_title(Canvas *canvas, const OutlineRow *row)
+{
+	StringInfo	out = &canvas->out;
+
+	appendStringInfoString(out, "<title>");
+	append_markup(out, row->label);
+	if (row->remark != NULL)
+	{
+		appendStringInfoString(out, " (");
+		append_markup(out, row->remark);
+		appendStringInfoString(out, ")");
+	}
+	if (row->left_out == NULL)
+	{
+		if (row->type != NULL)
+		{
+			appendStringInfoString(out, "\n");
+			append_markup(out, row->type);
+		}
+		appendStringInfo(out, "\n%s", span_status_name(row->status));
+		appendStringInfo(out, "\nfrom %s to %s after the start",
+						 duration_between(canvas->outline->start, row->start),
+						 duration_between(canvas->outline->start, row->end));
+	}
+	if (row->due != 0)
+		appendStringInfo(out, "\nnext attempt at %s", time_text(row->due));
+	if (row->error != NULL)
+	{
+		appendStringInfoString(out, "\n");
+		append_markup(out, row->error);
+	}
+	appendStringInfoString(out, "</title>");
+}
+
+static void
+append_row(Canvas *canvas, const OutlineRow *row, int number)
+{
+	StringInfo	out = &canvas->out;
+	int			indent = 20 + INDENT * Min(row->depth, 8);
+	int			height = ROW_HEIGHT + (row->error != NULL ? ERROR_HEIGHT : 0);
+	char	   *label = row->remark == NULL ? row->label :
+		psprintf("%s (%s)", row->label, row->remark);
+
+	appendStringInfoString(out, "<g>");
+	append_title(canvas, row);
+	if (number % 2 == 0)
+		appendStringInfo(out, "<rect class=\"stripe\" x=\"0\" y=\"%d\" width=\"100%%\" height=\"%d\"/>",
+						 canvas->y, height);
+	if (row->left_out != NULL)
+	{
+		append_text(out, canvas->y, "0", "100%", indent, "soft", psprintf("... %s", row->label));
+		appendStringInfoString(out, "</g>\n");
+		canvas->y += ROW_HEIGHT;
+		return;
+	}
+
+	canvas->drawn[row->status] = true;
+	appendStringInfo(out, "<text class=\"%s\" x=\"6\" y=\"%d\">%s</text>",
+					 classes[row->status], canvas->y + ROW_HEIGHT - 7, marks[row->status]);
+	append_text(out, canvas->y, "0", psprintf("%d%%", BARS_FROM), indent,
+				row->status == SPAN_SKIPPED ? "soft" : "label", label);
+	if (row->status != SPAN_SKIPPED)
+	{
+		append_bars(canvas, row);
+		appendStringInfo(out, "<text class=\"soft small time\" x=\"99%%\" y=\"%d\" text-anchor=\"end\">%s</text>",
+						 canvas->y + ROW_HEIGHT - 7, duration_between(row->start, row->end));
+	}
+	canvas->y += ROW_HEIGHT;
+	if (row->error != NULL)
+	{
+		append_text(out, canvas->y - 4, "0", "100%", indent, "small failed", row->error);
+		canvas->y += ERROR_HEIGHT;
+	}
+	appendStringInfoString(out, "</g>\n");
+}
+
+/*
+ * Lines and times along the axis, behind the rows.
+ */
+static void
+append_axis(Canvas *canvas, int bottom)
+{
+	static const char *const anchors[] = {"start", "middle", "middle", "middle", "end"};
+	double		length = (canvas->outline->end - canvas->outline->start) / 1000.0;
+
+	appendStringInfo(&canvas->out, "<svg x=\"%d%%\" y=\"0\" width=\"%d%%\" height=\"%d\" overflow=\"visible\">",
+					 BARS_FROM, BARS_WIDTH, bottom);
+	for (int i = 0; i <= 4; i++)
+	{
+		appendStringInfo(&canvas->out, "<line class=\"grid\" x1=\"%d%%\" x2=\"%d%%\" y1=\"%d\" y2=\"%d\"/>",
+						 i * 25, i * 25, HEADER_HEIGHT - 4, bottom);
+		if (i % 2 == 0)
+			appendStringInfo(&canvas->out, "<text class=\"soft small time\" x=\"%d%%\" y=\"%d\" text-anchor=\"%s\">%s</text>",
+							 i * 25, HEADER_HEIGHT - 10, anchors[i],
+							 i == 0 ? "0" : duration_text(length * i / 4));
+	}
+	appendStringInfoString(&canvas->out, "</svg>\n");
+}
+
+/*
+ * What it is and how it is.
+ */
+static void
+append_header(Canvas *canvas)
+{
+	const TraceExecution *execution = canvas->tree->execution;
+	char	   *status = psprintf("execution %lld %s", (long long) execution->id,
+								  execution_status_title(execution->status));
+
+	append_text(&canvas->out, 4, "0", "100%", 6, "title",
+				psprintf("%s version %d", plain_text(execution->workflow), execution->version));
+	if (execution->started_at != 0)
+		status = psprintf("%s %s %s, queued %s", status,
+						  execution->completed_at != 0 ? "after" : "for",
+						  duration_between(execution->started_at, execution->now),
+						  duration_between(execution->created_at, execution->started_at));
+	append_text(&canvas->out, 24, "0", "100%", 6, "label", status);
+	append_text(&canvas->out, 42, "0", "100%", 6, "soft small",
+				psprintf("%s %s by %s", execution->started_at != 0 ? "started" : "queued",
+						 time_text(execution->started_at != 0 ? execution->started_at : execution->created_at),
+						 plain_text(execution->role_name)));
+}
+
+/* An entry of the legend: three to a row. */
+static void
+append_legend_entry(Canvas *canvas, int *number, const char *symbol, const char *meaning)
+{
+	int			top = canvas->y + 8 + *number / 3 * LEGEND_HEIGHT;
+
+	appendStringInfo(&canvas->out, "<svg x=\"%d%%\" y=\"%d\" width=\"33%%\" height=\"%d\">%s"
+					 "<text class=\"soft small\" x=\"28\" y=\"14\">%s</text></svg>",
+					 *number % 3 * 33, top, LEGEND_HEIGHT, symbol, meaning);
+	(*number)++;
+}
+
+static void
+append_legend(Canvas *canvas)
+{
+	int			number = 0;
+
+	for (int i = 0; i < NUM_SPAN_STATUSES; i++)
+		if (canvas->drawn[i] && i != SPAN_WAITING)
+			append_legend_entry(canvas, &number,
+								psprintf("<rect class=\"%s\" x=\"6\" y=\"5\" width=\"16\" height=\"10\"/>", classes[i]),
+								span_status_name((SpanStatus) i));
+	if (canvas->has_waits || canvas->drawn[SPAN_WAITING])
+		append_legend_entry(canvas, &number, "<line class=\"wait\" x1=\"6\" x2=\"22\" y1=\"10\" y2=\"10\"/>",
+							"waits for a retry");
+	if (canvas->has_groups)
+		append_legend_entry(canvas, &number, "<rect class=\"group\" x=\"6\" y=\"8\" width=\"16\" height=\"5\"/>",
+							"has steps in it");
+	if (canvas->has_critical)
+		append_legend_entry(canvas, &number, "<line class=\"critical\" x1=\"6\" x2=\"22\" y1=\"11\" y2=\"11\"/>",
+							"critical path");
+	canvas->y += 8 + (number + 2) / 3 * LEGEND_HEIGHT + 4;
+}
+
+/*
+ * Rows that are not there, and why the execution ended.
+ */
+static void
+append_remarks(Canvas *canvas)
+{
+	const TraceExecution *execution = canvas->tree->execution;
+	char	   *outcome = execution_outcome_text(execution);
+
+	if (canvas->outline->nrows == 0)
+	{
+		append_text(&canvas->out, canvas->y, "0", "100%", 6, "soft", "Nothing of it has run.");
+		canvas->y += ROW_HEIGHT;
+	}
+	if (canvas->outline->more > 0 || canvas->tree->not_shown > 0)
+	{
+		append_text(&canvas->out, canvas->y, "0", "100%", 20, "soft",
+					psprintf("... %s more rows and %s more attempts", count_text(canvas->outline->more),
+							 count_text(canvas->tree->not_shown)));
+		canvas->y += ROW_HEIGHT;
+	}
+	if (outcome != NULL)
+	{
+		append_text(&canvas->out, canvas->y + 4, "0", "100%", 6, "failed", outcome);
+		canvas->y += ROW_HEIGHT + 4;
+	}
+}
+
+char *
+draw_svg(const SpanTree *tree)
+{
+	Canvas		canvas = {.tree = tree, .y = HEADER_HEIGHT};
+	StringInfoData picture;
+	StringInfoData rows;
+	int			bottom;
+
+	canvas.outline = outline_create(tree, MAX_ROWS);
+	initStringInfo(&canvas.out);
+	for (int i = 0; i < canvas.outline->nrows; i++)
+		append_row(&canvas, &canvas.outline->rows[i], i);
+	bottom = canvas.y;
+	append_remarks(&canvas);
+	append_legend(&canvas);
+
+	/* the height is known now: what goes before the rows */
+	initStringInfo(&picture);
+	appendStringInfo(&picture, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"pgwf\" width=\"100%%\" height=\"%d\" "
+					 "role=\"img\" aria-label=\"timeline of execution %lld\">\n",
+					 canvas.y, (long long) tree->execution->id);
+	appendStringInfoString(&picture, style);
+	appendStringInfoString(&picture, "<rect width=\"100%\" height=\"100%\" style=\"fill:var(--back)\"/>");
+	rows = canvas.out;
+	initStringInfo(&canvas.out);
+	append_header(&canvas);
+	if (canvas.outline->nrows > 0)
+		append_axis(&canvas, bottom);
+	appendBinaryStringInfo(&picture, canvas.out.data, canvas.out.len);
+	appendBinaryStringInfo(&picture, rows.data, rows.len);
+	appendStringInfoString(&picture, "</svg>\n");
+	return picture.data;
+}
