@@ -179,6 +179,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	catch_as pause \
 	compensation on_failure_chain cancel_compensate \
 	timeline \
+	timeline pictures \
 	schedules
 
 # test/specs/NAME.spec with test/expected/NAME.out

@@ -51,5 +51,5 @@ SELECT status, error_type, error ->> 'catch_error' AS catch_error FROM workflow.
 SELECT path, message, hint FROM workflow.validate($${"name": "bad", "start_step": "a", "steps": {
   "a": {"type": "sql", "sql": "SELECT 1", "catch": [{"next_step": "b", "as": "not a name"}, {"next_step": "b", "as": 1}, {"next_step": "b", "as": "problem"}]},
   "b": {"type": "set", "output": "${vars.problm.message}"}}}$$);
-SELECT workflow.explain('catch_as');
+SELECT workflow.explain('catch_as', averages => false);
 TABLE test.wrong;

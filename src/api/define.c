@@ -23,13 +23,11 @@
 extern PGDLLEXPORT Datum workflow_define(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_validate(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_set_status(PG_FUNCTION_ARGS);
-extern PGDLLEXPORT Datum workflow_explain(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_refuse_change(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_define);
 PG_FUNCTION_INFO_V1(workflow_validate);
 PG_FUNCTION_INFO_V1(workflow_set_status);
-PG_FUNCTION_INFO_V1(workflow_explain);
 PG_FUNCTION_INFO_V1(workflow_refuse_change);
 
 /*
@@ -292,20 +290,6 @@ workflow_set_status(PG_FUNCTION_ARGS)
 		definition_set_status(definition.id, status);
 	}
 	PG_RETURN_VOID();
-}
-
-/*
- * workflow.explain(workflow text, version integer) returns text
- */
-Datum
-workflow_explain(PG_FUNCTION_ARGS)
-{
-	char	   *workflow = required_text(fcinfo, 0, "workflow");
-	int			version = version_argument(fcinfo, 1);
-	Definition	definition;
-
-	require_definition(workflow, version, &definition);
-	PG_RETURN_TEXT_P(cstring_to_text(plan_explain(definition_plan(definition.id))));
 }
 
 /*

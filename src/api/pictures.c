@@ -20,15 +20,18 @@
 
 #include "api/api.h"
 #include "pictures/pictures.h"
+#include "pictures/words.h"
 #include "state/trace.h"
 
 extern PGDLLEXPORT Datum workflow_diagram(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_execution_diagram(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_explain(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_timeline(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_timeline_svg(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_diagram);
 PG_FUNCTION_INFO_V1(workflow_execution_diagram);
+PG_FUNCTION_INFO_V1(workflow_explain);
 PG_FUNCTION_INFO_V1(workflow_timeline);
 PG_FUNCTION_INFO_V1(workflow_timeline_svg);
 
@@ -147,4 +150,59 @@ workflow_execution_diagram(PG_FUNCTION_ARGS)
 	SpanTree   *tree = read_tree(fcinfo, 1);
 
 	PG_RETURN_TEXT_P(cstring_to_text(draw_mermaid(tree->plan, tree)));
+}
+
+/*
+ * What steps of a plan took lately, in words, by node; *executions: in how many.
+ */
+static char **
+averages_of_plan(const WorkflowPlan *plan, int definition_id, int64 *executions)
+{
+	char	  **notes = palloc0(sizeof(char *) * Max(plan->nnodes, 1));
+	int			count;
+	TraceAverage *averages = trace_averages(definition_id, GetUserId(), &count, executions);
+
+	for (int i = 0; i < count; i++)
+	{
+		const TraceAverage *average = &averages[i];
+		PlanNode   *node = plan_find(plan, average->step_id);
+
+		if (node == NULL)
+			continue;
+		if (average->attempts == 1)
+			notes[node->index] = psprintf("%s%s", duration_text(average->mean_ms),
+										  average->failures > 0 ? ", failed" : "");
+		else
+			notes[node->index] = psprintf("mean %s, max %s, %s attempts%s",
+										  duration_text(average->mean_ms), duration_text(average->longest_ms),
+										  count_text(average->attempts), average->failures == 0 ? "" :
+										  psprintf(", %s failed", count_text(average->failures)));
+	}
+	return notes;
+}
+
+/*
+ * workflow.explain(workflow text, version integer, averages boolean) returns text
+ */
+Datum
+workflow_explain(PG_FUNCTION_ARGS)
+{
+	char	   *workflow = required_text(fcinfo, 0, "workflow");
+	int			version = version_argument(fcinfo, 1);
+	bool		wanted = PG_ARGISNULL(2) || PG_GETARG_BOOL(2);
+	char	  **notes = NULL;
+	int64		executions = 0;
+	Definition	definition;
+	WorkflowPlan *plan;
+	char	   *text;
+
+	require_definition(workflow, version, &definition);
+	plan = definition_plan(definition.id);
+	if (wanted)
+		notes = averages_of_plan(plan, definition.id, &executions);
+	text = plan_explain(plan, notes);
+	if (executions > 0)
+		text = psprintf("%stimes of the last %s\n", text, executions == 1 ? "execution" :
+						psprintf("%s executions", count_text(executions)));
+	PG_RETURN_TEXT_P(cstring_to_text(text));
 }

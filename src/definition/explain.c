@@ -18,6 +18,7 @@
 typedef struct Explainer
 {
 	const WorkflowPlan *plan;
+	char	   *const *notes;	/* by node, or NULL */
 	StringInfoData out;
 	StringInfoData line;
 	bool	   *shown;			/* by node */
@@ -223,6 +224,8 @@ explain_heading(Explainer *explainer, const PlanNode *node, int indent)
 		remark(explainer, "at most %d visits", node->max_visits);
 	if (node->priority != 0)
 		remark(explainer, "priority %d", node->priority);
+	if (explainer->notes != NULL && explainer->notes[node->index] != NULL)
+		appendStringInfo(&explainer->line, "  (%s)", explainer->notes[node->index]);
 	end_line(explainer, indent);
 }
 
@@ -368,12 +371,13 @@ explain_chain(Explainer *explainer, int first, int indent)
  * The plan as text.
  */
 char *
-plan_explain(const WorkflowPlan *plan)
+plan_explain(const WorkflowPlan *plan, char *const *notes)
 {
 	Explainer	explainer;
 	int			left = 0;
 
 	explainer.plan = plan;
+	explainer.notes = notes;
 	explainer.shown = palloc0(sizeof(bool) * Max(plan->nnodes, 1));
 	explainer.chain = false;
 	explainer.left = 0;

@@ -276,7 +276,10 @@ extern const char *step_type_name(StepType type);
 extern const char *join_policy_name(JoinPolicy policy);
 extern PlanNode *plan_find(const WorkflowPlan *plan, const char *step_id);
 
-/* The plan as an indented tree, for workflow.explain(). */
-extern char *plan_explain(const WorkflowPlan *plan);
+/*
+ * The plan as an indented tree, for workflow.explain().  notes: something to add to
+ * the line of each node, NULL where there is nothing; NULL for none at all.
+ */
+extern char *plan_explain(const WorkflowPlan *plan, char *const *notes);
 
 #endif							/* PGWF_PLAN_H */

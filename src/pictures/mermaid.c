@@ -241,10 +241,10 @@ draw_container(Chart *chart, const PlanNode *node, int indent)
 	if (node->type == STEP_CONDITIONAL)
 	{
 		begin_line(chart, indent + 1);
-		appendStringInfo(&chart->out, "q%d{\"", node->index);
+		appendStringInfo(&chart->out, "q%d{{\"", node->index);
 		append_mermaid(&chart->out, node->condition == NULL ? "?" :
 					   clip_text(plain_text(node->condition->text), MAX_LABEL, "..."));
-		appendStringInfoString(&chart->out, "\"}\n");
+		appendStringInfoString(&chart->out, "\"}}\n");
 	}
 	for (int i = 0; i < node->nlines; i++)
 	{

@@ -96,7 +96,10 @@ outline_left_out(Outliner *outliner, const LeftOut *left_out, int depth)
 	OutlineRow *row = add_row(outliner, depth, true);
 
 	if (row == NULL)
+	{
+		outliner->outline->more += left_out->count - 1;
 		return;
+	}
 	row->left_out = left_out;
 	row->label = left_out_text(left_out);
 	row->start = left_out->start;

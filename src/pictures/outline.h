@@ -33,7 +33,7 @@ typedef struct Outline
 {
 	OutlineRow *rows;
 	int			nrows;
-	int64		more;			/* rows beyond the limit */
+	int64		more;			/* rows beyond the limit, and what they stand for */
 	TimestampTz start;
 	TimestampTz end;
 } Outline;

@@ -345,8 +345,7 @@ append_remarks(Canvas *canvas)
 	if (canvas->outline->more > 0 || canvas->tree->not_shown > 0)
 	{
 		append_text(&canvas->out, canvas->y, "0", "100%", 20, "soft",
-					psprintf("... %s more rows and %s more attempts", count_text(canvas->outline->more),
-							 count_text(canvas->tree->not_shown)));
+					psprintf("... %s more rows", count_text(canvas->outline->more + canvas->tree->not_shown)));
 		canvas->y += ROW_HEIGHT;
 	}
 	if (outcome != NULL)

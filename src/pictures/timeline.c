@@ -422,12 +422,9 @@ draw_timeline(const SpanTree *tree, int width, bool ascii)
 		for (int i = 0; i < drawing.outline->nrows; i++)
 			append_row(&drawing, i);
 	}
-	if (drawing.outline->more > 0)
+	if (drawing.outline->more + tree->not_shown > 0)
 		appendStringInfo(&drawing.out, "%s %s more lines\n", drawing.glyphs->more,
-						 count_text(drawing.outline->more));
-	if (tree->not_shown > 0)
-		appendStringInfo(&drawing.out, "%s %s more attempts\n", drawing.glyphs->more,
-						 count_text(tree->not_shown));
+						 count_text(drawing.outline->more + tree->not_shown));
 	append_outcome(&drawing);
 	append_legend(&drawing);
 	drawing.out.data[--drawing.out.len] = '\0';	/* psql ends the line */

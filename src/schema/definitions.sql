@@ -21,12 +21,12 @@ AS 'MODULE_PATHNAME', 'workflow_set_status';
 COMMENT ON FUNCTION workflow.set_status(text, integer, text) IS
 'make a version draft, active, deprecated or archived; running executions are not touched. Errors: 42704 when there is no such version, 42501 for others than the owner, 22023 for another status';
 
-CREATE FUNCTION workflow.explain(workflow text, version integer DEFAULT NULL)
+CREATE FUNCTION workflow.explain(workflow text, version integer DEFAULT NULL, averages boolean DEFAULT true)
 RETURNS text
 LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_explain';
-COMMENT ON FUNCTION workflow.explain(text, integer) IS
-'the plan of a version as an indented tree; without a version that which start() would take. Errors: 42704 when there is no such workflow or version';
+COMMENT ON FUNCTION workflow.explain(text, integer, boolean) IS
+'the plan of a version as an indented tree; without a version that which start() would take. averages: add how long each step took in up to 100 of the newest executions that the caller may see. Errors: 42704 when there is no such workflow or version';
 
 CREATE FUNCTION workflow.refuse_change()
 RETURNS trigger

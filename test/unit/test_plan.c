@@ -190,7 +190,7 @@ test_files(void)
 		plan = accepted(*file, text);
 		if (plan == NULL)
 			continue;
-		for (char *line = strtok(plan_explain(plan), "\n"); line != NULL; line = strtok(NULL, "\n"))
+		for (char *line = strtok(plan_explain(plan, NULL), "\n"); line != NULL; line = strtok(NULL, "\n"))
 			fits &= strlen(line) <= 100;
 		CHECK(fits, "%s: explained within 100 columns", *file);
 	}
@@ -221,7 +221,7 @@ test_explain(void)
 	"    next: end\n"
 	"  g: set\n"
 	"    assigns x, y\n";
-	char	   *text = plan != NULL ? plan_explain(plan) : pstrdup("");
+	char	   *text = plan != NULL ? plan_explain(plan, NULL) : pstrdup("");
 
 	CHECK(strcmp(text, expected) == 0, "explanation");
 	if (strcmp(text, expected) != 0)

@@ -1,0 +1,69 @@
+--
+-- Pictures other than timeline(): diagram(), timeline_svg(), explain() with
+-- durations.  What a browser makes of them is tested in test/browser.
+--
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+CREATE EXTENSION IF NOT EXISTS pg_workflow;
+\pset format unaligned
+\pset tuples_only on
+
+SELECT workflow.define('{"name": "drawn", "steps": {
+    "first": {"sql": "SELECT 1 AS \"<b>&\"", "next_step": "block", "catch": [{"errors": ["22012"], "next_step": "mend"}]},
+    "block": {"type": "parallel", "parallel_steps": ["left", "right"], "next_step": "ask"},
+    "left": {"sql": "SELECT 1"},
+    "right": {"sql": "SELECT 1/(input.n::int)", "input_mapping": {"n": "${workflow.input.n}"}, "on_failure": "ignore"},
+    "ask": {"type": "conditional", "condition": {"expression": "${first.status} == \"completed\" and 1 < 2"}, "if_true_step": "yes", "if_false_step": "no", "next_step": "route"},
+    "yes": {"type": "set", "output": 1}, "no": {"type": "set", "output": 0},
+    "route": {"type": "conditional", "switch": [{"when": "${workflow.input.n} > 5", "step": "sorry"}], "next_step": "each"},
+    "each": {"type": "loop", "loop_config": {"collection": "${workflow.input.items}", "on_error": "continue", "loop_body": ["one", "two"]}, "next_step": "both"},
+    "one": {"sql": "SELECT 1/(input.i::int - 2)", "input_mapping": {"i": "${loop.item}"}}, "two": {"sql": "SELECT 2"},
+    "both": {"type": "fork_join", "fork_join_config": {"join_policy": "all", "branches": {"a": {"steps": ["a1", "a2"]}, "b": {"steps": ["b1"]}}}, "next_step": "skip"},
+    "a1": {"sql": "SELECT 1"}, "a2": {"sql": "SELECT 1"}, "b1": {"sql": "SELECT 1"},
+    "mend": {"type": "set", "output": "mended", "next_step": null},
+    "skip": {"sql": "SELECT 1", "when": "false", "next_step": "done"},
+    "done": {"type": "succeed", "output": "ok"},
+    "sorry": {"type": "fail", "error": "Sorry", "message": "sorry"}}, "start_step": "first"}');
+SELECT workflow.diagram('drawn');
+
+-- durations only where there are any
+SELECT workflow.explain('drawn') = workflow.explain('drawn', averages => false) AS nothing_to_say;
+SELECT workflow.start('drawn', '{"n": 0, "items": [1, 2, 3]}') AS id \gset
+SELECT status FROM workflow.wait(:id);
+UPDATE workflow.executions SET created_at = '2026-01-01 12:00:00', started_at = '2026-01-01 12:00:00.020', completed_at = '2026-01-01 12:00:01.5' WHERE id = :id;
+UPDATE workflow.step_executions SET started_at = '2026-01-01 12:00:00.020',
+    completed_at = '2026-01-01 12:00:00.020'::timestamptz + length(scope || step_id) * interval '10 ms' WHERE execution_id = :id;
+SELECT workflow.diagram(:id);
+SELECT workflow.explain('drawn', 1);
+
+-- an SVG is XML, whatever names and errors are
+SELECT xml_is_well_formed_document(workflow.timeline_svg(:id)) AS is_xml;
+SELECT count(*) AS rows_with_tooltips FROM regexp_matches(workflow.timeline_svg(:id), '<title>', 'g');
+SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:id), '<(?:script|image|foreignObject|a|use|animate)\M|href|url\(|@import', 'gi');
+SELECT workflow.define(jsonb_build_object('name', '"/></svg><script>alert(1)</script>' || E'\x01\n&' || U&'\202E', 'steps',
+    '[{"id": "a", "type": "fail", "error": "<b>", "message": "${workflow.input.m}"}]'::jsonb)) AS version;
+SELECT workflow.start('"/></svg><script>alert(1)</script>' || E'\x01\n&' || U&'\202E', jsonb_build_object('m', ']]>--><!-- ''"&&lt; ' || U&'\05E9\05DC\05D5\05DD' || E'\x1f\x7f' || U&'\FFFE')) AS odd \gset
+SELECT status FROM workflow.wait(:odd);
+SELECT xml_is_well_formed_document(workflow.timeline_svg(:odd)) AS is_xml, workflow.timeline_svg(:odd) ~ '<script|<b>' AS injected;
+SELECT workflow.diagram(:odd) ~ 'script' AS has_the_name;
+
+-- what is large is drawn in part
+SELECT workflow.define(jsonb_build_object('name', 'long', 'steps', (SELECT jsonb_agg(jsonb_build_object('id', 's' || i, 'type', 'set', 'output', i)) FROM generate_series(1, 1000) AS i)));
+SELECT workflow.start('long') AS long \gset
+SELECT status FROM workflow.wait(:long);
+SELECT count(*) FROM regexp_matches(workflow.diagram('long'), ': set', 'g');
+SELECT (regexp_match(workflow.diagram('long'), '\.\.\. [^"]*'))[1];
+SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:long), '<title>', 'g');
+SELECT (regexp_match(workflow.timeline_svg(:long), '\.\.\. [\d,]+ more rows'))[1], (regexp_match(workflow.timeline_svg(:long), '[\d,]+ more: [\d,]+ completed'))[1];
+SELECT count(*) FROM regexp_matches(workflow.timeline(:long), '\n', 'g');
+
+-- arguments
+\set VERBOSITY terse
+SELECT workflow.diagram('no such workflow');
+SELECT workflow.diagram('drawn', 9);
+SELECT workflow.diagram(NULL::text);
+SELECT workflow.diagram(NULL::bigint);
+SELECT workflow.diagram(-1);
+SELECT workflow.timeline_svg(-1);
+SELECT workflow.timeline_svg(:id, 0);
