@@ -166,7 +166,7 @@ store_schedule(Schedule *schedule, Jsonb **before)
 static void
 finish_change(Schedule *schedule, const char *action, const char *reason, Jsonb *before)
 {
-	schedule_write_job(schedule);
+	schedule_write_job(schedule, false);
 	schedule_update(schedule, true);
 	audit_schedule(action, schedule->name, 0, reason, before, schedule_document(schedule->id));
 }
@@ -248,7 +248,7 @@ workflow_unschedule(PG_FUNCTION_ARGS)
 	require_schedule(name, true, &schedule);
 	before = schedule_document(schedule.id);
 	schedule.enabled = false;
-	schedule_write_job(&schedule);
+	schedule_write_job(&schedule, false);
 	schedule_delete(schedule.id);
 	audit_schedule("unschedule", name, 0, NULL, before, NULL);
 	PG_RETURN_VOID();
@@ -316,7 +316,7 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 		if (!schedule_find_id(ids[i], true, &schedule) ||
 			!has_privs_of_role(GetUserId(), schedule.role))
 			continue;
-		schedule_write_job(&schedule);
+		schedule_write_job(&schedule, false);
 		schedule_update(&schedule, false);
 		if (schedule.job_schedule != NULL)
 			with_job++;

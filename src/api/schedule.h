@@ -35,8 +35,9 @@ extern Jsonb *schedule_render_input(const Schedule *schedule, TimestampTz due_at
  * Have pg_cron's job be what a locked schedule needs, and note in *schedule what it
  * is: at once when pg_cron is in this database, else when the transaction commits.
  * An error where that is not possible; with no job needed, nothing but the attempt.
+ * by_job: called by the job itself, which pg_cron would stop if it were removed.
  */
-extern void schedule_write_job(Schedule *schedule);
+extern void schedule_write_job(Schedule *schedule, bool by_job);
 /* Before the extension is dropped: its jobs go with it. */
 extern void schedule_drop_jobs(void);
 

@@ -38,6 +38,9 @@ typedef struct PendingJob
 	char	   *name;
 } PendingJob;
 
+/* pg_cron stops a job that is removed while it runs: one that is over goes to rest. */
+#define BEAT_WHEN_OVER "0 0 1 1 *"
+
 static List *pending_jobs = NIL;	/* in TopTransactionContext */
 static bool callback_registered = false;
 
@@ -160,13 +163,17 @@ write_at_commit(int id, const char *name, Oid role)
 }
 
 void
-schedule_write_job(Schedule *schedule)
+schedule_write_job(Schedule *schedule, bool by_job)
 {
 	const char *database = cron_database();
-	bool		wanted = schedule->enabled && schedule->next_run_at != DT_NOEND;
+	bool		over = schedule->next_run_at == DT_NOEND;
+	bool		wanted = schedule->enabled && (!over || by_job);
 	bool		had_one = schedule->job_schedule != NULL;
 
-	schedule->job_schedule = wanted ? schedule_beat(schedule) : NULL;
+	if (!wanted)
+		schedule->job_schedule = NULL;
+	else
+		schedule->job_schedule = over ? BEAT_WHEN_OVER : schedule_beat(schedule);
 	if (database == NULL)
 	{
 		if (wanted)
@@ -207,6 +214,6 @@ schedule_drop_jobs(void)
 			!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(schedule.role)))
 			continue;
 		schedule.enabled = false;
-		schedule_write_job(&schedule);
+		schedule_write_job(&schedule, false);
 	}
 }

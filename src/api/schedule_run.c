@@ -212,7 +212,7 @@ step_make_room(ScheduleRun *run)
 static void
 step_write_job(ScheduleRun *run)
 {
-	schedule_write_job(unconstify(Schedule *, run->schedule));
+	schedule_write_job(unconstify(Schedule *, run->schedule), true);
 }
 
 /* --- the beat --- */
@@ -250,7 +250,7 @@ newest_due(const Schedule *schedule, TimestampTz now, bool *missed)
 static void
 advance(Schedule *schedule, TimestampTz now)
 {
-	char	   *before = schedule->job_schedule;
+	const char *before = schedule->job_schedule;
 	char	   *after;
 	ScheduleRun run = {.schedule = schedule};
 	ErrorData  *error;

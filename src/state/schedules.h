@@ -32,7 +32,7 @@ typedef struct Schedule
 	Oid			role;
 	char	   *description;	/* may be NULL */
 	TimestampTz next_run_at;	/* DT_NOEND: none */
-	char	   *job_schedule;	/* may be NULL */
+	const char *job_schedule;	/* may be NULL */
 	char	   *pause_reason;	/* may be NULL */
 	TimestampTz created_at;
 } Schedule;
