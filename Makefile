@@ -22,6 +22,7 @@ OBJS = \
 	src/api/agent.o \
 	src/api/arguments.o \
 	src/api/block.o \
+	src/api/breaker.o \
 	src/api/cancel.o \
 	src/api/check.o \
 	src/api/define.o \
@@ -59,6 +60,7 @@ OBJS = \
 	src/executor/drive.o \
 	src/executor/executor.o \
 	src/interpreter/bind.o \
+	src/interpreter/breaker.o \
 	src/interpreter/containers.o \
 	src/interpreter/convert.o \
 	src/interpreter/enter.o \
@@ -91,6 +93,7 @@ OBJS = \
 	src/state/agents.o \
 	src/state/audit.o \
 	src/state/blocks.o \
+	src/state/breakers.o \
 	src/state/claims.o \
 	src/state/cron_jobs.o \
 	src/state/definitions.o \
@@ -132,6 +135,8 @@ OBJS = \
 	src/definition/references.o \
 	src/definition/template.o \
 	src/definition/validate.o \
+	src/shared/breaker_machine.o \
+	src/shared/breakers.o \
 	src/shared/databases.o \
 	src/shared/fault.o \
 	src/shared/holds.o \
@@ -153,6 +158,7 @@ SCHEMA = \
 	src/schema/security.sql \
 	src/schema/definitions.sql \
 	src/schema/agents.sql \
+	src/schema/breakers.sql \
 	src/schema/executions.sql \
 	src/schema/steer.sql \
 	src/schema/audit.sql \
@@ -172,13 +178,12 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions agents start api_errors security run_sql retry prune published helpers sequence parallel fork_join \
+REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers sequence parallel fork_join \
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables monitoring \
 	deferred notify lifetime \
 	block \
 	catch_as pause \
 	compensation on_failure_chain cancel_compensate \
-	timeline \
 	timeline pictures \
 	schedules
 

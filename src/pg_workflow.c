@@ -41,8 +41,8 @@
  *	  transaction.  It needs no shared memory, so it works when the library is not
  *	  preloaded.
  *
- *	  What anybody may use is in src/shared: databases.c, slots.c, my_slot.c and
- *	  shares.c (shared memory), holds.c, wake.c, worker.c (registration, signals,
+ *	  What anybody may use is in src/shared: databases.c, slots.c, my_slot.c,
+ *	  shares.c and breakers.c (shared memory), holds.c, wake.c, worker.c (registration, signals,
  *	  connecting, sleeping), identity.c (becoming the extension's owner),
  *	  settings.c, fault.h and compat.h (server versions).  src/api/utility_hook.c
  *	  keeps our processes out of the way of DROP DATABASE and the like.  src/schema
@@ -60,6 +60,7 @@
 #include "storage/ipc.h"
 
 #include "api/utility_hook.h"
+#include "shared/breakers.h"
 #include "shared/compat.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
@@ -102,6 +103,7 @@ workflow_shmem_request(void)
 	if (previous_shmem_request_hook)
 		previous_shmem_request_hook();
 	slots_request_shmem();
+	breakers_request_shmem();
 }
 
 /* shmem_startup_hook: make or find it. */
@@ -111,4 +113,5 @@ workflow_shmem_startup(void)
 	if (previous_shmem_startup_hook)
 		previous_shmem_startup_hook();
 	slots_init_shmem();
+	breakers_init_shmem();
 }

@@ -54,7 +54,7 @@ agent_status_argument(const char *status)
 /*
  * Find an agent the caller may change, or raise an error.
  */
-static const Agent *
+const Agent *
 require_own_agent(const char *name)
 {
 	const Agent *agent = agent_find(name);
@@ -129,6 +129,13 @@ check_options(FunctionCallInfo fcinfo, Agent *agent)
 										 VARSIZE(agent->retry_document)),
 						  &agent->retry, &agent->nretry, problems);
 	}
+	if (!PG_ARGISNULL(8))
+	{
+		agent->breaker_document = PG_GETARG_JSONB_P(8);
+		breaker_config_parse(JsonbToCString(NULL, &agent->breaker_document->root,
+											VARSIZE(agent->breaker_document)),
+							 &agent->breaker, problems);
+	}
 	if (problems->errors > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -148,7 +155,8 @@ check_agent_name(const char *name)
 
 /*
  * workflow.register_agent(name text, function regprocedure, sql text, result text,
- * timeout_seconds integer, status text, description text, retry jsonb) returns void
+ * timeout_seconds integer, status text, description text, retry jsonb,
+ * circuit_breaker jsonb) returns void
  */
 Datum
 workflow_register_agent(PG_FUNCTION_ARGS)

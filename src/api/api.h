@@ -32,6 +32,11 @@ extern void require_definition(const char *workflow, int version, Definition *de
 /* Same for one that can be started: neither blocked nor a draft; warns of a deprecated one. */
 extern void require_startable(const char *workflow, int version, Definition *definition);
 
+/* --- agent.c --- */
+
+/* Find an agent the caller may change, or raise an error. */
+extern const Agent *require_own_agent(const char *name);
+
 /* --- check.c --- */
 
 /*

@@ -76,6 +76,7 @@ typedef struct Builder
 #define FIELD_OF_ON_FAILURE (1 << 17)
 #define FIELD_OF_RETRY (1 << 18)
 #define FIELD_OF_CATCH (1 << 19)
+#define FIELD_OF_BREAKER (1 << 24)
 
 /* --- fields.c --- */
 

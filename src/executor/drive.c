@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "executor/drive.h"
+#include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "interpreter/scope.h"
 
@@ -57,6 +58,7 @@ typedef struct Driver
 	bool		leaf_done;		/* in this transaction */
 	bool		any_leaf;		/* of this run has run: it may yield */
 	const StuckAttempt *stuck;	/* not to be run again, but recorded; NULL: none */
+	int			call;			/* of an agent with a circuit breaker; -1 = none */
 
 	/* a failure to be recorded; its context is for the last one */
 	MemoryContext failure_context;
@@ -125,6 +127,8 @@ finish(Driver *driver, bool leaf_pending)
 	if (driver->leaf_done)
 	{
 		my_slot->steps_done++;
+		breaker_call_succeeded(driver->call);
+		driver->call = -1;
 	}
 	driver->leaf_done = false;
 	driver->phase = PHASE_BOOKKEEPING;
@@ -296,14 +300,35 @@ run_leaf(Driver *driver)
 	return result;
 }
 
-/* Run the leaf the thread stands at and take its result. */
+/*
+ * Run the leaf the thread stands at and take its result; its agent's circuit breaker
+ * may refuse it.
+ */
 static void
 run_pending_leaf(Driver *driver)
 {
-	Jsonb	   *output = run_leaf(driver);
+	Thread	   *thread = driver->thread;
+	StepError  *refusal;
+	Jsonb	   *output;
 
+	if (thread->leaf.breaker.enabled)
+	{
+		MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
+		breaker_calls_abandoned(0);
+		refusal = breaker_begin_call(&thread->leaf, &driver->call);
+		if (refusal != NULL)
+			thread_leaf_failed(thread, STATUS_FAILED, refusal);
+		MemoryContextSwitchTo(driver->context);
+		if (refusal != NULL)
+		{
+			driver->leaf_done = true;
+			driver->any_leaf = true;
+			return;
+		}
+	}
+	output = run_leaf(driver);
 	driver->leaf_done = true;
-	thread_leaf_succeeded(driver->thread, output);
+	thread_leaf_succeeded(thread, output);
 }
 
 /* The leaf is not to be run: somebody wants the thread to stop. */
@@ -326,6 +351,7 @@ fail_stuck_leaf(Driver *driver)
 	Thread	   *thread = driver->thread;
 	Leaf	   *leaf = &thread->leaf;
 	const StuckAttempt *stuck = thread->stuck;
+	StepError  *error;
 	bool		stands_there;
 
 	if (stuck == NULL)
@@ -338,7 +364,9 @@ fail_stuck_leaf(Driver *driver)
 		return false;
 	leaf->executor_pid = stuck->pid;
 	leaf->started_at = stuck->started_at;
-	thread_leaf_failed(thread, STATUS_FAILED, leaf_stuck_error(leaf, stuck));
+	error = leaf_stuck_error(leaf, stuck);
+	breaker_call_stuck(leaf->node, error);
+	thread_leaf_failed(thread, STATUS_FAILED, error);
 	driver->leaf_done = true;
 	return true;
 }
@@ -382,6 +410,11 @@ record_failure(Driver *driver)
 		if (thread_next(driver->thread) != THREAD_LEAF)
 			return;
 	}
+	if (driver->failure_status == STATUS_CANCELLED)
+		breaker_calls_abandoned(0);
+	else
+		breaker_call_failed(driver->call, &driver->thread->leaf, failure, true);
+	driver->call = -1;
 	thread_leaf_failed(driver->thread, driver->failure_status, failure);
 	driver->leaf_done = true;
 	driver->phase = PHASE_BOOKKEEPING;
@@ -543,6 +576,7 @@ drive_one(Driver *driver)
 	volatile RunOutcome outcome = OUTCOME_DONE;
 	volatile bool done = false;
 
+	driver->call = -1;
 	while (!done)
 	{
 		PG_TRY();
@@ -575,6 +609,8 @@ drive_one(Driver *driver)
 		}
 		PG_END_TRY();
 	}
+	/* none is left, unless the run was given up */
+	breaker_calls_abandoned(0);
 	return outcome;
 }
 

@@ -92,6 +92,7 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 		/* the leaf may run in another transaction than this, the agent is for this one */
 		leaf->task.sql = agent->sql ? pstrdup(agent->sql) : NULL;
 		leaf->task.result = agent->result;
+		leaf->breaker = agent->breaker;
 		if (*timeout_seconds == 0)
 			*timeout_seconds = agent->timeout_seconds;
 		return NULL;

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "interpreter/breaker.h"
 #include "interpreter/inline.h"
 #include "interpreter/leaf.h"
 
@@ -82,20 +83,34 @@ inline_leaf(Thread *thread)
 	Jsonb	   *output = NULL;
 	bool		timed_out;
 	ErrorData  *error;
+	StepError  *failure;
+	int			call;
 
 	if (leaf->transaction_none)
 		refuse_outside_transaction(leaf);
 
+	failure = breaker_begin_call(leaf, &call);
+	if (failure != NULL)
+	{
+		thread_leaf_failed(thread, STATUS_FAILED, failure);
+		return;
+	}
 	error = run_leaf_in_subtransaction(thread, &output, &timed_out);
 	if (error == NULL)
+	{
+		breaker_call_succeeded(call);
 		thread_leaf_succeeded(thread, output);
-	else if (timed_out)
-		thread_leaf_failed(thread, STATUS_TIMED_OUT, leaf_timeout_error(leaf));
-	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			 error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		return;
+	}
+	if (!timed_out && (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+					   error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
+	{
+		breaker_calls_abandoned(call);
 		ReThrowError(error);	/* the caller's statement is being cancelled */
-	else
-		thread_leaf_failed(thread, STATUS_FAILED, leaf_error(leaf, error));
+	}
+	failure = timed_out ? leaf_timeout_error(leaf) : leaf_error(leaf, error);
+	breaker_call_failed(call, leaf, failure, false);
+	thread_leaf_failed(thread, timed_out ? STATUS_TIMED_OUT : STATUS_FAILED, failure);
 }
 
 /* The workflow failed: raise what its failed step raised. */

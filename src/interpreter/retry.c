@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "definition/error_names.h"
+#include "interpreter/breaker.h"
 #include "interpreter/thread.h"
 
 /*
@@ -37,15 +38,21 @@ static const RetryPolicy transient_policy = {
 	.jitter = true
 };
 
+/*
+ * Does a policy name the error?  An open circuit breaker is there to keep calls
+ * away, so its refusals are retried where they are asked for by name only.
+ */
 static bool
 policy_covers(const RetryPolicy *policy, const StepError *error, bool timed_out)
 {
 	const char *sqlstate = error->sqlerrcode ? unpack_sql_state(error->sqlerrcode) : NULL;
+	bool		is_refusal = strcmp(error->type, BREAKER_REFUSAL) == 0;
 
 	if (policy->nerrors == 0)
-		return true;
+		return !is_refusal;
 	for (int i = 0; i < policy->nerrors; i++)
-		if (error_name_covers(policy->errors[i], error->type, sqlstate, timed_out))
+		if (is_refusal ? strcmp(policy->errors[i], error->type) == 0
+			: error_name_covers(policy->errors[i], error->type, sqlstate, timed_out))
 			return true;
 	return false;
 }

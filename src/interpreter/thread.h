@@ -55,6 +55,7 @@ typedef struct Leaf
 	const char *agent_name;
 	SqlTask		task;
 	bool		transaction_none;
+	BreakerConfig breaker;		/* of its agent */
 	bool		reshaping;		/* its SQL has run; "output" is being evaluated */
 	Jsonb	   *input;
 	int			executor_pid;	/* that ran it; 0: this process */

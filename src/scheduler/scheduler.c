@@ -133,6 +133,15 @@ look_for_work(void)
 	}
 }
 
+/* Changes of circuit breakers that came about where no row could be written. */
+static void
+save_breakers(void)
+{
+	scheduler_begin();
+	breakers_write_unsaved();
+	scheduler_commit(true);
+}
+
 /* How long to sleep when nobody wakes us; -1: for ever. */
 static long
 next_timeout(void)
@@ -229,6 +238,8 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 			require_extension();
 		if (wake & WAKE_DRAIN)
 			drain_look(database);
+		if (wake & WAKE_BREAKERS)
+			save_breakers();
 		pool_reap();
 		if ((wake & WAKE_CONTROL) || next_control_at <= GetCurrentTimestamp())
 			next_control_at = look_for_control();

@@ -28,6 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
@@ -150,6 +151,7 @@ record_attempt(LiveExecution *execution, const StuckAttempt *stuck)
 		}
 	}
 	step_insert_once(&row);
+	breaker_call_stuck(leaf.node, error);
 	scheduler_commit(true);
 }
 

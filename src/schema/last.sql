@@ -18,6 +18,8 @@ GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer) T
 GRANT SELECT ON workflow.compensations TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer),
     workflow.timeline_svg(bigint, integer), workflow.diagram(bigint) TO pg_monitor;
+GRANT SELECT ON workflow.breaker_status TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.breaker_memory(text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
 GRANT SELECT ON workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics,
     workflow.blocks TO pg_monitor;
@@ -29,6 +31,7 @@ GRANT EXECUTE ON FUNCTION workflow.drained() TO pg_monitor;
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.agents', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.breakers', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executions_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.step_executions', '');

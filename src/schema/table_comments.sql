@@ -27,6 +27,7 @@ COMMENT ON COLUMN workflow.agents.status IS 'active, or inactive: steps that nam
 COMMENT ON COLUMN workflow.agents.owner IS 'role that may replace or drop it; so may its members';
 COMMENT ON COLUMN workflow.agents.description IS 'what it does, for people';
 COMMENT ON COLUMN workflow.agents.retry IS 'retry policies for steps whose own do not name the error, as given; null: none';
+COMMENT ON COLUMN workflow.agents.circuit_breaker IS 'configuration of its circuit breaker, as given; null: none';
 COMMENT ON COLUMN workflow.agents.created_at IS 'when the agent was first registered';
 COMMENT ON COLUMN workflow.agents.updated_at IS 'when it was last changed';
 

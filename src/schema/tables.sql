@@ -29,6 +29,7 @@ CREATE TABLE workflow.agents (
     owner           regrole NOT NULL,
     description     text,
     retry           jsonb,
+    circuit_breaker jsonb,
     created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     updated_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     CHECK (pg_catalog.num_nonnulls(function, sql, queue) = 1)

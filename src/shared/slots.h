@@ -263,6 +263,7 @@ typedef enum DatabaseState
 #define WAKE_EXTENSION	0x08	/* the extension was dropped, created or updated */
 #define WAKE_ADMISSION	0x10	/* a block was lifted, or a limit may have changed */
 #define WAKE_DRAIN		0x20	/* drain() or undrain() */
+#define WAKE_BREAKERS	0x100	/* a circuit breaker has changed and is not in the table yet */
 
 /* Are the workflows of a database to run? */
 typedef enum DrainMode

@@ -48,21 +48,23 @@ static const Oid name_types[] = {TEXTOID};
 static StateStatement select_agent = {
 	"SELECT a.kind, a.function, "
 	"pg_catalog.to_regprocedure(a.function)::pg_catalog.oid, "
-	"a.sql, a.result, a.timeout_seconds, a.status, a.owner, a.retry::pg_catalog.text "
+	"a.sql, a.result, a.timeout_seconds, a.status, a.owner, a.retry::pg_catalog.text, "
+	"a.circuit_breaker::pg_catalog.text "
 	"FROM workflow.agents AS a WHERE a.name OPERATOR(pg_catalog.=) $1",
 	1, name_types, NULL
 };
 
 static const Oid store_types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID,
-TEXTOID, REGROLEOID, TEXTOID, JSONBOID};
+TEXTOID, REGROLEOID, TEXTOID, JSONBOID, JSONBOID};
 static StateStatement store_agent = {
 	"INSERT INTO workflow.agents AS a (name, kind, function, sql, result, "
-	"timeout_seconds, status, owner, description, retry) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+	"timeout_seconds, status, owner, description, retry, circuit_breaker) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
 	"ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, function = excluded.function, "
 	"sql = excluded.sql, queue = NULL, result = excluded.result, "
 	"timeout_seconds = excluded.timeout_seconds, status = excluded.status, "
 	"description = excluded.description, retry = excluded.retry, "
+	"circuit_breaker = excluded.circuit_breaker, "
 	"updated_at = pg_catalog.clock_timestamp() "
 	"WHERE a.owner::pg_catalog.oid OPERATOR(pg_catalog.=) excluded.owner::pg_catalog.oid",
 	lengthof(store_types), store_types, NULL
@@ -208,6 +210,7 @@ read_agent(const char *name)
 		agent->owner = DatumGetObjectId(state_column(0, 8, &isnull));
 		agent_retry_parse(state_column_text(0, 9), &agent->retry, &agent->nretry,
 						  problem_list_create());
+		breaker_config_parse(state_column_text(0, 10), &agent->breaker, problem_list_create());
 	}
 	state_done();
 	return agent;
@@ -312,8 +315,15 @@ agent_store(const Agent *agent, const char *description)
 	values[9] = PointerGetDatum(agent->retry_document);
 	if (agent->retry_document == NULL)
 		nulls[9] = 'n';
+	values[10] = PointerGetDatum(agent->breaker_document);
+	if (agent->breaker_document == NULL)
+		nulls[10] = 'n';
 
 	stored = state_execute(&store_agent, values, nulls) > 0;
+	if (stored && agent->breaker_document != NULL)
+		breaker_row_store(agent->name);
+	else if (stored)
+		breaker_row_delete(agent->name);
 	state_agents_changed();
 	return stored;
 }
@@ -334,6 +344,7 @@ agent_delete(const char *name)
 {
 	Datum		value = CStringGetTextDatum(name);
 
+	breaker_row_delete(name);
 	state_execute(&delete_agent, &value, NULL);
 	state_agents_changed();
 }

@@ -19,7 +19,9 @@
 #include "executor/spi.h"
 #include "utils/jsonb.h"
 
+#include "definition/agent_options.h"
 #include "definition/plan.h"
+#include "shared/breaker_machine.h"
 
 /* --- state.c: prepared statements as the owner --- */
 
@@ -170,7 +172,9 @@ typedef struct Agent
 	Oid			owner;
 	RetryPolicy *retry;			/* for steps whose own policies do not name the error */
 	int			nretry;
+	BreakerConfig breaker;
 	Jsonb	   *retry_document; /* agent_store() only: as given, NULL = none */
+	Jsonb	   *breaker_document;
 } Agent;
 
 /*
@@ -187,5 +191,24 @@ extern Jsonb *agent_describe(const char *name);
 
 extern const char *sql_result_name(SqlResult result);
 extern bool sql_result_from_name(const char *name, SqlResult *result);
+
+/* --- breakers.c: circuit breakers of agents --- */
+
+/*
+ * The breaker as the table has it; initialised when it has none.
+ */
+extern void breaker_read(const char *agent, Breaker *breaker);
+/*
+ * Write what shared memory says, unless the row says so or somebody else is about to
+ * write it; announced and logged.  Shared memory is told when it has committed.
+ */
+extern void breaker_write(const char *agent, const Breaker *breaker, const char *error_type);
+/* The same for all breakers whose rows are not up to date. */
+extern void breakers_write_unsaved(void);
+/* Close it, at commit.  Returns false when the agent has none. */
+extern bool breaker_reset(const char *agent, const char *reason);
+/* The agent has a breaker from now on, or none. */
+extern void breaker_row_store(const char *agent);
+extern void breaker_row_delete(const char *agent);
 
 #endif							/* PGWF_STATE_H */

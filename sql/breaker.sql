@@ -1,0 +1,197 @@
+-- Circuit breakers of agents.
+CREATE ROLE regress_breaker_other LOGIN;
+SELECT workflow.grant_usage('regress_breaker_other');
+
+-- fails with the code it is given, if any
+CREATE FUNCTION moody(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+	IF input ->> 'code' = 'sleep' THEN
+		PERFORM pg_sleep(60);
+	ELSIF input ->> 'code' <> 'ok' THEN
+		RAISE EXCEPTION 'in a bad mood' USING ERRCODE = input ->> 'code';
+	END IF;
+	RETURN to_jsonb('fine'::text);
+END $$;
+
+CREATE FUNCTION moods(codes text) RETURNS jsonb LANGUAGE sql RETURN jsonb_build_object('codes', string_to_array(codes, ' '));
+CREATE PROCEDURE call_moody(codes text, INOUT result text DEFAULT NULL) LANGUAGE plpgsql AS $$
+DECLARE
+	id bigint := workflow.start('calls', moods(codes));
+BEGIN
+	COMMIT;
+	PERFORM workflow.wait(id, '60 s');
+	SELECT string_agg(coalesce(error_type, output #>> '{}'), ' ' ORDER BY loop_iteration_index) INTO result
+	FROM workflow.step_executions WHERE execution_id = id AND step_id = 'call';
+END $$;
+CREATE VIEW moody AS
+SELECT state, times_opened AS opened, error_type, half_open_at - opened_at AS for,
+	calls, failures, failures_in_row AS in_row, half_open_running AS running, half_open_succeeded AS succeeded
+FROM workflow.breaker_status WHERE agent = 'moody';
+CREATE PROCEDURE wait_for_half_open() LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 3000 LOOP
+		EXIT WHEN (SELECT state = 'half_open' FROM moody);
+		PERFORM pg_sleep(0.01);
+		COMMIT;
+	END LOOP;
+END $$;
+-- what an executor has no transaction for the scheduler writes
+CREATE PROCEDURE wait_for_row(wanted text) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 3000 LOOP
+		EXIT WHEN (SELECT state = wanted FROM workflow.breakers WHERE agent = 'moody');
+		PERFORM pg_sleep(0.01);
+		COMMIT;
+	END LOOP;
+END $$;
+
+-- what a breaker can be
+SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '[]');
+SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker =>
+	'{"failure_threshold": 0, "failure_rate_threshold": 2, "timeout_seconds": "1", "half_open_calls": 1}');
+SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{}');
+SELECT agent, state, failure_threshold, failure_rate_threshold, timeout_seconds, half_open_max_calls, window_size_seconds, times_opened
+FROM workflow.breaker_status;
+-- a call for each code, one after the other, whatever becomes of them
+SELECT workflow.define('{"name": "calls", "steps": [
+	{"id": "each", "type": "loop", "collection": "${workflow.input.codes}", "loop_body": [
+		{"id": "call", "agent_name": "moody", "input_mapping": {"code": "${loop.item}"}, "on_failure": "ignore",
+		 "retry": {"errors": ["all"], "max_retries": 0}}]}]}');
+
+-- five failures open it; a success in between, and it takes half of all calls
+CALL call_moody('AG001 AG001 AG001 AG001');
+SELECT * FROM moody;
+CALL call_moody('AG001 ok AG001');
+SELECT * FROM moody;
+SELECT agent, state, half_open_at - opened_at AS for, times_opened, calls, failures, error_type FROM workflow.breakers;
+
+-- refused: not retried by "all", but by name; caught like any other error
+SELECT workflow.define('{"name": "refused", "steps": [
+	{"id": "all", "agent_name": "moody", "on_failure": "ignore",
+	 "retry": [{"errors": ["all", "task_failed", "55000", "55*"], "max_retries": 2, "type": "immediate"}, {"max_retries": 2, "type": "immediate"}]},
+	{"id": "named", "agent_name": "moody", "on_failure": "ignore",
+	 "retry": {"errors": ["CircuitBreakerOpen"], "max_retries": 2, "type": "immediate"}},
+	{"id": "caught", "agent_name": "moody", "catch": [{"errors": ["all"], "next_step": "say"}]},
+	{"id": "not", "type": "fail"},
+	{"id": "say", "type": "set", "output": "${caught.error}"}]}');
+SELECT workflow.start('refused') AS id \gset
+SELECT status, output - 'detail' AS output, regexp_replace(output ->> 'detail', '[0-9.]+ s', 'N s') AS detail
+FROM workflow.wait(:id, '30s');
+SELECT step_id, attempt, status, error_type, on_failure FROM workflow.step_executions WHERE execution_id = :id ORDER BY completed_at;
+-- also in execute()
+SELECT workflow.execute('calls', moods('ok')) #> '{iterations,0,error,type}';
+SELECT workflow.define('{"name": "refused alone", "steps": [{"id": "a", "agent_name": "moody"}]}');
+DO $$
+BEGIN
+	PERFORM workflow.execute('refused alone');
+EXCEPTION WHEN OTHERS THEN
+	RAISE NOTICE '%', SQLERRM;
+END $$;
+
+-- reset: the owner's, at commit
+SET ROLE regress_breaker_other;
+SELECT workflow.reset_breaker('moody');
+SELECT agent, state FROM workflow.breaker_status;
+RESET ROLE;
+SELECT workflow.reset_breaker('nobody');
+SELECT workflow.reset_breaker(NULL);
+BEGIN;
+SELECT workflow.reset_breaker('moody');
+SELECT state FROM moody;
+ROLLBACK;
+BEGIN;
+SAVEPOINT s;
+SELECT workflow.reset_breaker('moody');
+ROLLBACK TO s;
+COMMIT;
+SELECT state FROM moody;
+BEGIN;
+SAVEPOINT s;
+SELECT workflow.reset_breaker('moody', 'is fine again');
+RELEASE s;
+COMMIT;
+SELECT * FROM moody;
+SELECT workflow.reset_breaker('moody');
+-- emptied: four more are no five
+CALL call_moody('AG001 AG001 AG001 AG001');
+SELECT state, failures FROM moody;
+SELECT action, reason, before, after FROM workflow.audit_log
+WHERE subject = 'moody' AND action LIKE '%breaker%' ORDER BY id;
+
+-- what says nothing about the agent is not counted: conflicts, rights, the step's own output
+SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker =>
+	'{"failure_threshold": 1, "timeout_seconds": 2, "half_open_max_calls": 2}');
+SELECT workflow.reset_breaker('moody');
+CALL call_moody('40001 40P01 42501');
+SELECT workflow.define('{"name": "output", "steps": [
+	{"id": "a", "agent_name": "moody", "output": "${a.output.no.such.thing}", "on_failure": "ignore"}]}');
+SELECT workflow.start('output') AS id \gset
+SELECT status FROM workflow.wait(:id, '30s');
+SELECT step_id, error_type FROM workflow.step_executions WHERE execution_id = :id;
+SELECT * FROM moody;
+
+-- a time limit is a failure
+SELECT workflow.define('{"name": "slow", "steps": [
+	{"id": "a", "agent_name": "moody", "input_mapping": {"code": "sleep"}, "timeout_seconds": 1, "on_failure": "ignore"}]}');
+SELECT workflow.start('slow') AS id \gset
+SELECT status FROM workflow.wait(:id, '30s');
+SELECT opened, error_type, "for" FROM moody;
+
+-- half-open: one failure and it is open again
+CALL wait_for_half_open();
+CALL call_moody('AG002 ok');
+SELECT opened, error_type FROM moody;
+-- as many successes as calls are let through, and it is closed and knows nothing of before
+CALL wait_for_half_open();
+CALL call_moody('ok');
+SELECT state, running, succeeded FROM moody;
+CALL call_moody('ok');
+CALL wait_for_row('closed');
+SELECT * FROM moody;
+SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"failure_threshold": 2, "timeout_seconds": 2, "half_open_max_calls": 1}');
+CALL call_moody('AG003');
+SELECT state FROM moody;
+
+-- in execute() the same; the scheduler writes the row
+SELECT jsonb_path_query_array(workflow.execute('calls', moods('AG004 AG004 ok')), '$.iterations[*].error.type');
+CALL wait_for_row('open');
+SELECT opened FROM moody;
+CALL wait_for_half_open();
+SELECT jsonb_path_query_array(workflow.execute('calls', moods('ok ok')), '$.iterations[*].output');
+SELECT state FROM moody;
+CALL wait_for_row('closed');
+-- rolled back or not, the calls were made
+BEGIN;
+SELECT jsonb_path_query_array(workflow.execute('calls', moods('AG004 AG004 ok')), '$.iterations[*].error.type');
+ROLLBACK;
+CALL wait_for_row('open');
+SELECT opened FROM moody;
+SELECT workflow.reset_breaker('moody');
+-- an agent that calls execute() with another agent in it
+SELECT workflow.register_agent('outer', sql => $$SELECT workflow.execute('calls', moods('ok AG005'))$$, circuit_breaker => '{"failure_threshold": 1}');
+SELECT workflow.define('{"name": "nested", "steps": [{"id": "a", "agent_name": "outer"}]}');
+SELECT workflow.start('nested') AS id \gset
+SELECT status FROM workflow.wait(:id, '30s');
+SELECT agent, state, calls, failures FROM workflow.breaker_status ORDER BY agent;
+
+-- switched off, taken away, and with the agent
+SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"enabled": false, "failure_threshold": 1}');
+CALL call_moody('AG001 ok');
+SELECT state FROM moody;
+SELECT workflow.register_agent('moody', 'moody(jsonb)');
+CALL call_moody('AG001 ok');
+SELECT agent, state FROM workflow.breaker_status;
+SELECT workflow.reset_breaker('moody');
+SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"failure_threshold": 1}');
+CALL call_moody('AG001 ok');
+SELECT workflow.drop_agent('moody');
+SELECT agent FROM workflow.breakers;
+SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"failure_threshold": 1}');
+CALL call_moody('ok');
+
+SELECT workflow.drop_agent('moody'), workflow.drop_agent('outer');
+DROP VIEW moody;
+DROP FUNCTION moody(jsonb), moods;
+DROP PROCEDURE call_moody, wait_for_half_open, wait_for_row;
+SELECT workflow.revoke_usage('regress_breaker_other');
+DROP ROLE regress_breaker_other;
