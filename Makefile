@@ -33,6 +33,7 @@ OBJS = \
 	src/api/plan_steps.o \
 	src/api/pause.o \
 	src/api/prune.o \
+	src/api/retry.o \
 	src/api/schedule.o \
 	src/api/schedule_input.o \
 	src/api/schedule_jobs.o \
@@ -74,6 +75,7 @@ OBJS = \
 	src/interpreter/jsonb_values.o \
 	src/interpreter/leaf.o \
 	src/interpreter/prepared.o \
+	src/interpreter/reopen.o \
 	src/interpreter/resolve.o \
 	src/interpreter/results.o \
 	src/interpreter/resume.o \
@@ -103,6 +105,7 @@ OBJS = \
 	src/state/history.o \
 	src/state/insert.o \
 	src/state/schedules.o \
+	src/state/reopen.o \
 	src/state/state.o \
 	src/state/status.o \
 	src/state/steer.o \
@@ -184,6 +187,8 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	block \
 	catch_as pause \
 	compensation on_failure_chain cancel_compensate \
+	catch_as pause retry_execution \
+	timeline \
 	timeline pictures \
 	schedules
 

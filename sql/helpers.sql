@@ -62,8 +62,8 @@ WHERE (e.status NOT IN ('pending', 'running', 'paused', 'cancelling') AND s.stat
    OR s.executor_pid IS NULL
    OR (s.status IN ('failed', 'timed_out') AND (s.error_type IS NULL OR s.error ->> 'message' IS NULL
                                                 OR s.error ->> 'step_id' IS NULL))
-   OR (s.scope = '') <> (s.parent_step_id IS NULL)
-   OR (s.scope <> '' AND num_nonnulls(s.branch_name, s.loop_iteration_index) = 0);
+   OR (s.scope ~ '^(~[0-9]+/)?$') <> (s.parent_step_id IS NULL)
+   OR (s.parent_step_id IS NOT NULL AND num_nonnulls(s.branch_name, s.loop_iteration_index) = 0);
 
 -- an agent that gives back what it gets, and one that fails when told to
 CREATE FUNCTION test.echo(jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE RETURN $1;

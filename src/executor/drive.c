@@ -34,6 +34,7 @@
 #include "executor/drive.h"
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
+#include "interpreter/reopen.h"
 #include "interpreter/scope.h"
 
 typedef enum Phase
@@ -203,17 +204,21 @@ make_thread(Driver *driver)
 	execution = execution_load(present_execution(driver));
 	/* what has begun in this process goes on, whether it is paused or not */
 	driver->paused = (execution != NULL && execution->paused && !driver->reload);
-	if (execution == NULL || driver->paused ||
+	if (execution == NULL || driver->paused || (execution->reopen && driver->reload) ||
 		(execution->ending != NULL) != (run->kind == RUN_EPILOGUE))
 	{
 		MemoryContextSwitchTo(driver->context);
 		return false;
 	}
+	if (execution->reopen)
+		reopen_execution(execution);
 	if (driver->reload && run->kind != RUN_EPILOGUE)
 		driver->thread = thread_resume(execution, execution->parallel, &driver->reload_scope);
 	else
 		driver->thread = make_first_thread(driver, execution);
 	driver->thread->stuck = driver->stuck;
+	/* rows were written: they are committed before a leaf runs */
+	driver->thread->dirty = execution->reopen;
 	MemoryContextSwitchTo(driver->context);
 	/* a loop can have many of its steps fail at their commit */
 	if (before != NULL)

@@ -143,7 +143,7 @@ conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
  * cannot be had.
  */
 static const char *
-condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit,
+condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int attempt,
 			   const Condition *condition, TimestampTz started_at)
 {
 	Leaf	   *leaf = &thread->leaf;
@@ -152,7 +152,7 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit,
 	leaf->node = node;
 	leaf->is_condition = true;
 	leaf->visit = visit;
-	leaf->attempt = 1;
+	leaf->attempt = attempt;
 	leaf->scope = frame->scope;
 	leaf->iteration = (frame->container && frame->container->type == STEP_LOOP) ? frame->child : -1;
 	leaf->started_at = started_at;
@@ -190,7 +190,7 @@ open_conditional(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRo
 
 		if (node->condition->sql != NULL)
 		{
-			error = condition_leaf(thread, frame, node, visit, node->condition, row->started_at);
+			error = condition_leaf(thread, frame, node, visit, row->attempt, node->condition, row->started_at);
 			if (error == NULL)
 			{
 				*again = false;
@@ -320,7 +320,7 @@ loop_continue(Thread *thread, Frame *frame)
 
 	if (node->loop_condition->sql != NULL)
 	{
-		error = condition_leaf(thread, frame, node, frame->visit, node->loop_condition,
+		error = condition_leaf(thread, frame, node, frame->visit, 1, node->loop_condition,
 							   thread_time(thread));
 		if (error == NULL)
 			return true;
@@ -450,6 +450,16 @@ branch_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
 	step_ended(thread, thread->top, frame->container, row);
 }
 
+/* Among children some of which have been retried: the next that has not ended; -1: none. */
+static int
+next_begun(const Frame *frame)
+{
+	for (int child = frame->child + 1; child < frame->nended; child++)
+		if (!frame->ended[child])
+			return child;
+	return -1;
+}
+
 /*
  * A child that runs in this thread has ended, and with it the line of the top
  * frame: what does its container do?
@@ -459,6 +469,7 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 {
 	PlanNode   *node = frame->container;
 	bool		open_end = (node->type == STEP_LOOP && node->loop_kind != LOOP_COLLECTION);
+	int			next;
 
 	if (node->type == STEP_CONDITIONAL)
 	{
@@ -491,15 +502,21 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 	}
 	else if (container_decided(node, frame->completed, frame->failed, frame->skipped))
 		close_activation(thread);
+	else if ((next = next_begun(frame)) >= 0)
+		thread_resume_child(thread, next, last->completed_at);
 	else if (open_end)
 	{
+		int			behind = Max(frame->child, frame->nended - 1);
+
 		if (node->loop_kind == LOOP_WHILE)
-			frame_enter_child(thread, frame, frame->child + 1);
+			frame_enter_child(thread, frame, behind + 1);
+		else if (behind != frame->child)
+			frame_enter_child(thread, frame, behind);
 		frame->at = NULL;		/* the condition is next */
 	}
-	else if (frame->child + 1 < (node->type == STEP_LOOP ? frame->total : node->nlines))
+	else if ((next = Max(frame->child + 1, frame->nended)) < (node->type == STEP_LOOP ? frame->total : node->nlines))
 	{
-		frame_enter_child(thread, frame, frame->child + 1);
+		frame_enter_child(thread, frame, next);
 		frame_set_deadline(thread, frame, last->completed_at);
 	}
 	else

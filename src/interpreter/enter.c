@@ -16,6 +16,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "interpreter/jsonb_values.h"
+#include "interpreter/reopen.h"
 #include "interpreter/thread.h"
 
 /*
@@ -157,7 +159,10 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	leaf_settings(thread, node, &leaf->task);
 
 	evaluate_in(thread, frame, &context);
-	if (node->input_mapping != NULL)
+	if (thread->execution->step_inputs != NULL)
+		leaf->input = jsonb_get_member(thread->execution->step_inputs,
+									   step_input_key(frame->scope, node->id, row->visit));
+	if (leaf->input == NULL && node->input_mapping != NULL)
 	{
 		leaf->input = evaluate_template(&context, node->input_mapping);
 		if (leaf->input == NULL)

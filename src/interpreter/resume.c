@@ -49,6 +49,7 @@ open_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
 {
 	StepRow    *row = step_row(thread, frame, node, record->visit);
 
+	row->attempt = record->attempt;
 	row->status = STATUS_RUNNING;
 	row->started_at = record->started_at;
 	row->input = record->input;
@@ -178,6 +179,57 @@ thread_move_to_child(Thread *thread, int child, bool fresh)
 
 /* --- going into an open container --- */
 
+/*
+ * Of children that run one after the other some have ended that come after the one
+ * the top frame stands in: they were retried.
+ */
+static void
+remember_ended(Frame *frame, const bool *ended, int nended)
+{
+	frame->ended = MemoryContextAlloc(frame->context, Max(nended, 1) * sizeof(bool));
+	memcpy(frame->ended, ended, nended * sizeof(bool));
+	frame->nended = nended;
+}
+
+void
+thread_resume_child(Thread *thread, int child, TimestampTz from)
+{
+	frame_enter_child(thread, thread->top, child);
+	frame_set_deadline(thread, thread->top, from);
+	thread->top->fresh = false;
+	thread_find_frontier(thread);
+}
+
+/*
+ * The iteration of a loop to go on with: the last that has begun, or, when the
+ * execution was retried, the first that has not ended; *ended: which have, then.
+ */
+static int
+find_iteration(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, bool **ended, int *nended)
+{
+	char	   *from;
+	char	   *to;
+	StepRecord *records;
+	int			count;
+	int			child;
+
+	scope_children_range(frame->scope, node, row->visit, &from, &to);
+	child = Max(step_last_iteration(thread->execution->id, from, to, node->id), 0);
+	*ended = NULL;
+	if (thread->execution->retries == 0)
+		return child;
+
+	*nended = child + 1;
+	*ended = palloc0(*nended * sizeof(bool));
+	records = step_children(thread->execution->id, from, to, node->id, false, &count);
+	for (int i = 0; i < count; i++)
+		(*ended)[records[i].loop_iteration_index] = true;
+	for (int i = 0; i < *nended; i++)
+		if (!(*ended)[i])
+			return i;
+	return child;
+}
+
 /* Children that ran one after the other: the first that has not ended. */
 static void
 resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
@@ -213,6 +265,7 @@ resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		thread->top->completed = completed;
 		thread->top->failed = failed;
 		thread->top->skipped = skipped;
+		remember_ended(thread->top, ended, node->nlines);
 		attach_deadline(thread, thread->top, false);
 		thread_find_frontier(thread);
 		return;
@@ -224,8 +277,8 @@ static void
 resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
 {
 	StepRow    *row = open_row(thread, frame, node, record);
-	char	   *from;
-	char	   *to;
+	bool	   *ended = NULL;
+	int			nended = 0;
 	int			child = 0;
 
 	if (thread->forks && container_is_concurrent(node))
@@ -243,14 +296,15 @@ resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord 
 					break;
 			break;
 		case STEP_LOOP:
-			scope_children_range(frame->scope, node, row->visit, &from, &to);
-			child = Max(step_last_iteration(thread->execution->id, from, to, node->id), 0);
+			child = find_iteration(thread, frame, node, row, &ended, &nended);
 			break;
 		default:
 			resume_lines(thread, frame, node, row);
 			return;
 	}
 	container_enter(thread, node, row->visit, row, child);
+	if (ended != NULL)
+		remember_ended(thread->top, ended, nended);
 	thread_find_frontier(thread);
 }
 
@@ -313,7 +367,14 @@ thread_find_frontier(Thread *thread)
 	else if (record->scope_outcome != SCOPE_OPEN)
 	{
 		frame->at = NULL;
-		if (frame == thread->bottom)
+		if (frame->container == NULL)
+		{
+			/* what ended with the execution is not retried: its end was lost, or its output failed */
+			execution_ended(thread, record->scope_outcome == SCOPE_SKIPPED ? "completed"
+							: scope_outcome_name(record->scope_outcome),
+							record->output, record->error, record->error_type);
+		}
+		else if (frame == thread->bottom)
 		{
 			thread->ended = true;
 			thread->outcome = record->scope_outcome;

@@ -21,6 +21,7 @@
 #include "definition/error_names.h"
 #include "interpreter/breaker.h"
 #include "interpreter/thread.h"
+#include "state/reopen.h"
 
 /*
  * What every step gets for the two errors that say themselves that another try
@@ -123,12 +124,18 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 {
 	const RetryPolicy *policy = find_policy(node, error, row->status == STATUS_TIMED_OUT);
 	TimestampTz now = thread_time(thread);
+	TimestampTz since = thread->execution->retried_at;
 	TimestampTz retry_at;
+	int			attempt = row->attempt;
 
-	if (policy == NULL || row->attempt > policy->max_retries)
+	/* workflow.retry() begins anew */
+	if (since != 0 && attempt > 1)
+		attempt -= step_attempts_before(thread->execution->id, row->scope, row->step_id,
+										row->visit, since);
+	if (policy == NULL || attempt > policy->max_retries)
 		return false;
 	if (thread->plan->max_retry_budget >= 0 &&
-		step_count_retries(thread->execution->id) >= thread->plan->max_retry_budget)
+		step_count_retries(thread->execution->id, since != 0 ? since : DT_NOBEGIN) >= thread->plan->max_retry_budget)
 		return false;
 	if (policy->retry_if != NULL)
 	{
@@ -143,15 +150,17 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 
 	/* a driver that cannot park tries again at once */
 	retry_at = thread->parks
-		? TimestampTzPlusMilliseconds(now, (int64) retry_delay(policy, row->attempt)) : now;
+		? TimestampTzPlusMilliseconds(now, (int64) retry_delay(policy, attempt)) : now;
 	if (frame->deadline != DT_NOEND && retry_at >= frame->deadline)
 		return false;
 	if (policy->max_total_seconds > 0)
 	{
-		TimestampTz first = row->attempt > 1
+		TimestampTz first = attempt > 1
 			? step_first_started(thread->execution->id, row->scope, row->step_id, row->visit)
 			: row->started_at;
 
+		if (since != 0)
+			first = Max(first, since);
 		if (retry_at >= TimestampTzPlusMilliseconds(first, (int64) policy->max_total_seconds * 1000))
 			return false;
 	}

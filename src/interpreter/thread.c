@@ -167,14 +167,17 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 
 /*
  * When so many seconds that began at a time are over.  Clocks stand still while the
- * execution is paused.
+ * execution is paused, and begin anew when it is retried.
  */
 TimestampTz
 thread_deadline(const Thread *thread, TimestampTz from, int seconds)
 {
 	const LoadedExecution *execution = thread->execution;
-	TimestampTz deadline = TimestampTzPlusMilliseconds(from, (int64) seconds * 1000);
+	TimestampTz deadline;
 
+	if (execution->retried_at != 0)
+		from = Max(from, execution->retried_at);
+	deadline = TimestampTzPlusMilliseconds(from, (int64) seconds * 1000);
 	for (int i = 0; i < execution->npauses; i++)
 	{
 		const Pause *pause = &execution->pauses[i];

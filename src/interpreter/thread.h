@@ -105,6 +105,8 @@ typedef struct Frame
 	TimestampTz opened_at;
 	Jsonb	   *collection;		/* {"collection": [..]} */
 	int			total;			/* children; -1 = open end (while, until) */
+	bool	   *ended;			/* which of the first children have, by index; NULL: those before this one */
+	int			nended;
 	bool		activation_loaded;
 	int			completed;		/* children that ended, by how (they run one after the other) */
 	int			failed;
@@ -179,6 +181,8 @@ extern Thread *thread_join(LoadedExecution *execution, bool forks, const ScopeId
 /* Stand at a child of a container; and go over to another child of it. */
 extern Thread *thread_child(LoadedExecution *execution, bool forks, const ScopeId *scope,
 							int node, int visit, int child, bool fresh);
+/* The top frame goes over to a child that may have begun before. */
+extern void thread_resume_child(Thread *thread, int child, TimestampTz from);
 extern void thread_move_to_child(Thread *thread, int child, bool fresh);
 
 /* --- epilogue.c --- */

@@ -1,4 +1,4 @@
-/* Steering executions that are not over: pause, resume. */
+/* Steering executions: pause, resume, retry. */
 
 CREATE FUNCTION workflow.pause(
     execution_id bigint,
@@ -16,3 +16,14 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_resume';
 COMMENT ON FUNCTION workflow.resume(bigint, text) IS
 'let a paused execution go on, from where it stood, and return its status after that: pending until it finds an executor. One that is not paused stays as it is. Errors: 42704 for an unknown execution, 42501 for others than the role that started it and the owner of the workflow';
+
+CREATE FUNCTION workflow.retry(
+    execution_id bigint,
+    from_step text DEFAULT NULL,
+    input jsonb DEFAULT NULL,
+    reason text DEFAULT NULL)
+RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_retry';
+COMMENT ON FUNCTION workflow.retry(bigint, text, jsonb, text) IS
+'let an execution that failed, timed out or was cancelled go on, and return its status after that: pending until it finds an executor. What completed stays, down to branches and iterations; what did not is tried again. With from_step, a step of the top level that has run, it goes on from there: that step and all after it are done again. input replaces what input_mapping gives to from_step, or else to the one step that failed. Time limits and retry policies begin anew. One that has not ended stays as it is. Errors: 42704 for an unknown execution or step, 42501 for others than the role that started it and the owner of the workflow, 55000 for one that completed or was compensated, 22023 for a step that has not run and for an input that is not for one step';

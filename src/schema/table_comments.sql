@@ -65,7 +65,12 @@ COMMENT ON COLUMN workflow.executions.paused_by IS 'role that called pause() las
 COMMENT ON COLUMN workflow.executions.paused_at IS 'when pause() was called last';
 COMMENT ON COLUMN workflow.executions.paused_until IS 'while it is paused: when it fails with the type PauseTimeout unless it is resumed; null: never';
 COMMENT ON COLUMN workflow.executions.pause_reason IS 'reason given to pause()';
-COMMENT ON COLUMN workflow.executions.pauses IS 'the times it was paused; time limits do not count them';
+COMMENT ON COLUMN workflow.executions.pauses IS 'the times it was paused, or had ended until it was retried; time limits do not count them';
+COMMENT ON COLUMN workflow.executions.retries IS 'how often retry() has let it go on after it had ended';
+COMMENT ON COLUMN workflow.executions.retried_at IS 'when retry() was called last; time limits and retry policies count from then on';
+COMMENT ON COLUMN workflow.executions.reopen IS 'retried, and no executor has taken it up yet';
+COMMENT ON COLUMN workflow.executions.reopen_from IS 'until then: steps that began at this time or later are done again; null: those that failed';
+COMMENT ON COLUMN workflow.executions.step_inputs IS 'inputs given to retry(), by scope and step; they replace what input_mapping gives';
 COMMENT ON COLUMN workflow.executions.input IS 'input given to start()';
 COMMENT ON COLUMN workflow.executions.output IS 'output, when it completed';
 COMMENT ON COLUMN workflow.executions.error IS 'error, when it did not complete';

@@ -70,6 +70,11 @@ CREATE TABLE workflow.executions (
     paused_until    timestamptz,      -- it fails then
     pause_reason    text,
     pauses          tstzmultirange,   -- those that are over
+    retries         integer NOT NULL DEFAULT 0,      -- by retry()
+    retried_at      timestamptz,
+    reopen          boolean NOT NULL DEFAULT false,  -- retried, its rows are as they were
+    reopen_from     timestamptz,      -- rows that began then or later are set aside
+    step_inputs     jsonb,            -- given to retry(), by scope and step
     input           jsonb NOT NULL,
     output          jsonb,
     error           jsonb

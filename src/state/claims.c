@@ -99,7 +99,7 @@ static StateStatement load_statement = {
 	" e.started_at, e.input, e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text,"
 	" CASE WHEN e.pauses IS NOT NULL THEN (SELECT pg_catalog.array_agg(t ORDER BY t)"
 	"  FROM pg_catalog.unnest(e.pauses) AS p, LATERAL (VALUES (pg_catalog.lower(p)), (pg_catalog.upper(p))) AS v (t))"
-	" END, e.ending, e.error"
+	" END, e.ending, e.error, e.retries, e.retried_at, e.reopen, e.reopen_from, e.step_inputs"
 	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
 	" AND (e.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
 	" OR (e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND e.ending IS NOT NULL AND e.compensate))",
@@ -110,7 +110,7 @@ static const Oid finish_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, J
 static StateStatement finish_statement = {
 	"UPDATE workflow.executions SET status = $2, started_at = COALESCE($3, started_at), output = $4,"
 	" error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
-	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL"
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL AND NOT reopen"
 	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
 	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL))",
 	lengthof(finish_types), finish_types, NULL
@@ -260,6 +260,16 @@ execution_set_probation(int64 id, bool probation)
 	state_execute(&probation_statement, values, NULL);
 }
 
+/* Of the first row; 0: null. */
+static TimestampTz
+column_time(int column)
+{
+	bool		isnull;
+	Datum		value = state_column(0, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
 /* An array of the bounds of pauses that do not overlap, in order. */
 static void
 read_pauses(Datum bounds, LoadedExecution *execution)
@@ -289,6 +299,7 @@ execution_load(int64 id)
 	{
 		bool		isnull;
 		Datum		bounds;
+		Datum		value;
 
 		result = palloc0(sizeof(LoadedExecution));
 		result->id = id;
@@ -311,6 +322,13 @@ execution_load(int64 id)
 
 			result->error = isnull ? NULL : (Jsonb *) PG_DETOAST_DATUM_COPY(error);
 		}
+		result->retries = state_column_int32(0, 13);
+		result->retried_at = column_time(14);
+		result->reopen = DatumGetBool(state_column(0, 15, &isnull));
+		result->reopen_from = column_time(16);
+		value = state_column(0, 17, &isnull);
+		if (!isnull)
+			result->step_inputs = (Jsonb *) PG_DETOAST_DATUM_COPY(value);
 	}
 	state_done();
 	return result;

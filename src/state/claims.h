@@ -83,6 +83,11 @@ typedef struct LoadedExecution
 	Pause	   *pauses;
 	char	   *ending;			/* decided: its epilogue is to be run, nothing else; NULL = not */
 	Jsonb	   *error;			/* what it ends with then */
+	int			retries;		/* by workflow.retry() */
+	TimestampTz retried_at;		/* the last time; 0: never */
+	bool		reopen;			/* its rows have to be reopened first */
+	TimestampTz reopen_from;	/* those that began since are set aside; 0: none */
+	Jsonb	   *step_inputs;	/* NULL: none */
 } LoadedExecution;
 
 extern LoadedExecution *execution_load(int64 id);

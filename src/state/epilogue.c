@@ -26,7 +26,7 @@ static const Oid decide_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, J
 static StateStatement decide_statement = {
 	"UPDATE workflow.executions SET ending = $2, started_at = COALESCE($3, started_at), output = $4,"
 	" error = $5, error_type = $6"
-	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL"
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL AND NOT reopen"
 	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
 	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL))",
 	lengthof(decide_types), decide_types, NULL

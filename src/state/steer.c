@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * steer.c
- *	  The table workflow.executions: pause and resume.
+ *	  The table workflow.executions: pause, resume, retry.
  *
  * NOTES
  *	  Sessions write, in the caller's transaction, with the row locked; the
@@ -35,6 +35,22 @@ static StateStatement resume_statement = {
 	" WHERE e.id OPERATOR(pg_catalog.=) $1"
 	NOTIFY_STATUS,
 	lengthof(id_types), id_types, NULL
+};
+
+static const Oid retry_types[] = {INT8OID, TIMESTAMPTZOID, TEXTOID, JSONBOID};
+static StateStatement retry_statement = {
+	"UPDATE workflow.executions AS e SET status = 'pending', retries = e.retries OPERATOR(pg_catalog.+) 1,"
+	" retried_at = pg_catalog.clock_timestamp(), reopen = true, reopen_from = $2,"
+	" step_inputs = CASE WHEN $4 IS NULL THEN e.step_inputs ELSE COALESCE(e.step_inputs, '{}'::pg_catalog.jsonb)"
+	"  OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object($3, $4) END,"
+	" pauses = COALESCE(e.pauses, '{}'::pg_catalog.tstzmultirange) OPERATOR(pg_catalog.+)"
+	" pg_catalog.tstzmultirange(pg_catalog.tstzrange(e.completed_at, pg_catalog.clock_timestamp())),"
+	" completed_at = NULL, output = NULL, error = NULL, error_type = NULL, recoveries = 0, recovered_at = NULL,"
+	" probation = false, cancelled_by = NULL, cancelled_at = NULL, cancel_reason = NULL, paused_until = NULL,"
+	" ending = NULL, compensate = false"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1"
+	NOTIFY_STATUS,
+	lengthof(retry_types), retry_types, NULL
 };
 
 static StateStatement is_paused_statement = {
@@ -81,6 +97,23 @@ execution_resume(int64 id)
 	Datum		value = Int64GetDatum(id);
 
 	state_execute(&resume_statement, &value, NULL);
+}
+
+void
+execution_retry(int64 id, TimestampTz from, const char *key, Jsonb *input)
+{
+	Datum		values[lengthof(retry_types)];
+	char		nulls[lengthof(retry_types)];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(id);
+	values[1] = TimestampTzGetDatum(from);
+	nulls[1] = from != 0 ? ' ' : 'n';
+	values[2] = key ? CStringGetTextDatum(key) : (Datum) 0;
+	nulls[2] = key ? ' ' : 'n';
+	values[3] = PointerGetDatum(input);
+	nulls[3] = input ? ' ' : 'n';
+	state_execute(&retry_statement, values, nulls);
 }
 
 bool

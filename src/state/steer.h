@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * steer.h
- *	  The table workflow.executions: pause and resume.
+ *	  The table workflow.executions: pause, resume, retry.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,13 @@
 extern void execution_pause(int64 id, Oid paused_by, const char *reason, TimestampTz until);
 /* Make a locked paused execution pending again. */
 extern void execution_resume(int64 id);
+
+/*
+ * Make a locked execution that has ended pending again.  from: what began since is
+ * done again, 0: only what did not end well.  input, if it is not NULL, is for the
+ * step with this key.
+ */
+extern void execution_retry(int64 id, TimestampTz from, const char *key, Jsonb *input);
 
 /* Is it paused, or has it been resumed and not been claimed yet? */
 extern bool execution_is_paused(int64 id);

@@ -137,10 +137,11 @@ static StateStatement first_started_statement = {
 	lengthof(find_visit_types), find_visit_types, NULL
 };
 
-static const Oid retries_types[] = {INT8OID};
+static const Oid retries_types[] = {INT8OID, TIMESTAMPTZOID};
 static StateStatement retries_statement = {
 	"SELECT pg_catalog.count(*) FROM workflow.step_executions"
-	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND retry_at IS NOT NULL",
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND retry_at IS NOT NULL"
+	" AND completed_at OPERATOR(pg_catalog.>) $2",
 	lengthof(retries_types), retries_types, NULL
 };
 
@@ -546,12 +547,13 @@ step_first_started(int64 execution_id, const char *scope, const char *step_id, i
 }
 
 int64
-step_count_retries(int64 execution_id)
+step_count_retries(int64 execution_id, TimestampTz since)
 {
-	Datum		values[1];
+	Datum		values[2];
 	int64		count;
 
 	values[0] = Int64GetDatum(execution_id);
+	values[1] = TimestampTzGetDatum(since);
 	state_query(&retries_statement, values, NULL, false, 0);
 	count = state_column_int64(0, 1);
 	state_done();

@@ -112,8 +112,8 @@ extern StepRecord *step_find(int64 execution_id, const char *scope, const char *
 /* When the first attempt at this visit of a step started. */
 extern TimestampTz step_first_started(int64 execution_id, const char *scope,
 									  const char *step_id, int visit);
-/* Attempts of an execution that were followed by another one. */
-extern int64 step_count_retries(int64 execution_id);
+/* Attempts of an execution that ended since a time and were followed by another one. */
+extern int64 step_count_retries(int64 execution_id, TimestampTz since);
 /* When the first step of a scope started; 0: none has. */
 extern TimestampTz step_scope_started(int64 execution_id, const char *scope);
 /* The row of this container's children scopes with the highest iteration. */

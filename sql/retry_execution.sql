@@ -1,0 +1,209 @@
+--
+-- retry(): an execution that has ended goes on
+--
+SET client_min_messages = warning;
+
+-- A step that fails while its name is in a table, and says that it ran.
+CREATE TABLE test.broken (step text);
+CREATE TABLE test.ran (id bigint, step text, input jsonb, n serial);
+CREATE FUNCTION test.work(step text, id bigint, input jsonb DEFAULT NULL) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM test.broken AS b WHERE work.step LIKE b.step) THEN
+        RAISE EXCEPTION '% is broken', step;
+    END IF;
+    INSERT INTO test.ran VALUES (id, step, input);
+    RETURN COALESCE(input, to_jsonb(step));
+END $$;
+-- steps a, b .. of a definition, made short
+CREATE FUNCTION test.step(id text, more jsonb DEFAULT '{}', place text DEFAULT '') RETURNS jsonb LANGUAGE sql
+RETURN jsonb_build_object('id', id, 'type', 'sql', 'result', 'value', 'sql', format('SELECT test.work(%L || COALESCE(input.p, ''''), input.e)', id),
+    'input_mapping', jsonb_build_object('e', '${workflow.execution_id}', 'p', place)) || more;
+CREATE PROCEDURE test.break(VARIADIC steps text[]) LANGUAGE sql AS $$
+    DELETE FROM test.broken; INSERT INTO test.broken SELECT unnest(steps) $$;
+CREATE PROCEDURE test.mend() LANGUAGE sql AS 'DELETE FROM test.broken';
+CREATE VIEW test.done AS SELECT string_agg(step, ' ' ORDER BY n) AS ran FROM test.ran WHERE id = test.id();
+CREATE VIEW test.attempts AS
+SELECT scope, step_id AS step, attempt, status, scope_outcome AS ends, on_failure, error_type
+FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY scope, started_at, attempt;
+CREATE PROCEDURE test.again(from_step text DEFAULT NULL, input jsonb DEFAULT NULL, INOUT status text DEFAULT NULL,
+    INOUT output jsonb DEFAULT NULL, INOUT error_type text DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM workflow.retry(test.id(), from_step, input, 'again');
+    COMMIT;
+    SELECT e.status, e.output, e.error_type INTO status, output, error_type FROM workflow.wait(test.id(), '60 s') AS e;
+END $$;
+
+-- a chain: what has completed stays
+SELECT workflow.define(jsonb_build_object('name', 'again_chain', 'steps', jsonb_build_array(
+    test.step('a'), test.step('b'), test.step('c', '{"retry": {"max_retries": 1, "type": "immediate"}}'), test.step('d'))));
+CALL test.break('c');
+CALL test.go('again_chain');
+CALL test.again();
+TABLE test.attempts;
+CALL test.mend();
+CALL test.again();
+TABLE test.attempts;
+TABLE test.done;
+SELECT retries, pauses IS NOT NULL AS pauses, reopen, error FROM workflow.executions WHERE id = test.id();
+SELECT action, reason, before, after FROM workflow.audit_log WHERE execution_id = test.id() ORDER BY id;
+
+-- from an earlier step on: it and all after it are done again
+CALL test.break('d');
+CALL test.go('again_chain');
+CALL test.mend();
+CALL test.again('b');
+TABLE test.attempts;
+TABLE test.done;
+
+-- with another input for the step that failed, for the automatic retries too
+SELECT workflow.define($${"name": "again_input", "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT 10", "result": "value"},
+  {"id": "b", "type": "sql", "sql": "SELECT 100 / input.n::integer", "result": "value", "input_mapping": {"n": 0}},
+  {"id": "c", "type": "set", "output": {"a": "${a.output}", "b": "${b.output}"}}]}$$);
+CALL test.go('again_input');
+CALL test.again(NULL, '{"n": 5}');
+SELECT step_id, attempt, input, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at;
+CALL test.go('again_input');
+CALL test.again('b', '{"n": 0}');
+CALL test.again('b', '{"n": 4}');
+-- a mapping that failed is not in the way
+SELECT workflow.define($${"name": "again_mapping", "steps": [
+  {"id": "b", "agent_name": "echo", "input_mapping": {"n": "${workflow.input.missing}"}}]}$$);
+CALL test.go('again_mapping');
+CALL test.again(NULL, '{"n": "given"}');
+
+-- branches, children, iterations: what completed in them stays
+SELECT workflow.define(jsonb_build_object('name', 'again_tree', 'steps', jsonb_build_array(
+    test.step('first'),
+    jsonb_build_object('id', 'f', 'type', 'fork_join', 'fork_join_config', jsonb_build_object('branches', jsonb_build_object(
+        'left', jsonb_build_array(test.step('l1'), test.step('l2'), test.step('l3')),
+        'right', jsonb_build_array(test.step('r1'),
+            jsonb_build_object('id', 'each', 'type', 'loop', 'loop_config', jsonb_build_object('collection', '${workflow.input}', 'on_error', 'collect',
+                'result', 'outputs', 'execution_mode', 'parallel', 'loop_body', jsonb_build_array(
+                    test.step('x', place => '${loop.index}'), test.step('y', place => '${loop.index}')))))))),
+    jsonb_build_object('id', 'seq', 'type', 'loop', 'loop_config', jsonb_build_object('collection', '${workflow.input}', 'on_error', 'collect',
+        'result', 'outputs', 'loop_body', jsonb_build_array(
+            test.step('u', place => '${loop.index}'), test.step('v', place => '${loop.index}')))),
+    jsonb_build_object('id', 'if', 'type', 'conditional', 'condition', 'true', 'if_true_step', jsonb_build_array(
+        test.step('t1'),
+        jsonb_build_object('id', 'p', 'type', 'parallel', 'parallel_steps', jsonb_build_array(test.step('p1'), test.step('p2'), test.step('p3'))))),
+    test.step('last'))));
+CALL test.break('l2', 'x1', 'y2', 'v0', 'v3', 'p2');
+CALL test.go('again_tree', '[1, 2, 3, 4, 5]');
+SELECT array_agg(step ORDER BY step) FROM test.ran WHERE id = test.id();
+CALL test.again();
+CALL test.break('v0', 'v3', 'p2');
+CALL test.again();
+CALL test.break('p2');
+CALL test.again();
+CALL test.mend();
+CALL test.again();
+-- once each, none twice
+SELECT count(*), count(DISTINCT step) FROM test.ran WHERE id = test.id();
+SELECT step_id, count(*) FILTER (WHERE status = 'completed') AS completed, count(*) FILTER (WHERE on_failure = 'retried') AS retried, count(*) AS rows
+FROM workflow.step_executions WHERE execution_id = test.id() GROUP BY 1 ORDER BY 1;
+-- the same without parallelism
+SET workflow.parallel = off;
+CALL test.break('l2', 'x1', 'y2', 'v0', 'v3', 'p2');
+CALL test.go('again_tree', '[1, 2, 3, 4, 5]');
+RESET workflow.parallel;
+CALL test.break('v0', 'v3', 'p2');
+CALL test.again();
+CALL test.break('p2');
+CALL test.again();
+CALL test.mend();
+CALL test.again();
+SELECT count(*), count(DISTINCT step) FROM test.ran WHERE id = test.id();
+
+-- a loop without a collection
+SELECT workflow.define(jsonb_build_object('name', 'again_until', 'steps', jsonb_build_array(
+    jsonb_build_object('id', 'w', 'type', 'loop', 'loop_config', jsonb_build_object('until', '${loop.index} == 3', 'on_error', 'collect', 'result', 'outputs', 'loop_body', jsonb_build_array(
+        test.step('k', place => '${loop.index}')))))));
+CALL test.break('k0', 'k2');
+CALL test.go('again_until');
+CALL test.mend();
+CALL test.again();
+TABLE test.done;
+
+-- one that was cancelled, in the middle of everything
+SELECT workflow.define(jsonb_build_object('name', 'again_gate', 'steps', jsonb_build_array(
+    test.step('a'),
+    jsonb_build_object('id', 'each', 'type', 'loop', 'loop_config', jsonb_build_object('collection', '${workflow.input}', 'execution_mode', 'parallel',
+        'max_parallelism', 2, 'result', 'outputs', 'loop_body', jsonb_build_array(
+            test.step('x', place => '${loop.index}'),
+            '{"id": "g", "type": "sql", "sql": "SELECT test.pass(to_jsonb(input.i))", "result": "value", "input_mapping": {"i": "${loop.index}"}}'::jsonb))),
+    test.step('z'))));
+CALL test.to_gate('again_gate', '[1, 2, 3, 4]', 2);
+SELECT workflow.cancel(test.id());
+SELECT status FROM workflow.wait(test.id(), '60 s');
+CALL test.open_gate();
+CALL test.again();
+SELECT array_agg(step ORDER BY step) FROM test.ran WHERE id = test.id();
+-- one that never began
+SELECT set_config('test.id', workflow.start('again_chain', start_at => 'infinity')::text, false) IS NOT NULL AS started, workflow.cancel(test.id());
+UPDATE workflow.executions SET start_at = NULL WHERE id = test.id();
+CALL test.again();
+TABLE test.done;
+
+-- one that timed out: clocks begin anew
+SELECT workflow.define($${"name": "again_late", "timeout_seconds": 1, "steps": [
+  {"id": "p", "type": "parallel", "timeout_seconds": 1, "parallel_steps": [
+    {"id": "g", "type": "sql", "sql": "SELECT test.pass('1')", "result": "value"}, {"id": "b", "type": "set", "output": 2}]}]}$$);
+CALL test.to_gate('again_late');
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+CALL test.open_gate();
+CALL test.again();
+TABLE test.attempts;
+
+-- ends that no step is to blame for
+SELECT workflow.define($${"name": "again_output", "output": "${a.output.missing}", "steps": [{"id": "a", "type": "sql", "sql": "SELECT 1"}]}$$);
+CALL test.go('again_output');
+CALL test.again();
+SELECT workflow.define(jsonb_build_object('name', 'again_fail', 'steps', jsonb_build_array(
+    '{"id": "p", "type": "parallel", "parallel_steps": [{"id": "f", "type": "fail", "error": "No", "when": "${workflow.input.bad} ?? false"}, {"id": "b", "type": "set", "output": 2}]}'::jsonb)));
+CALL test.go('again_fail', '{"bad": true}');
+CALL test.again();
+CALL test.settle();
+CALL test.again('p');
+CALL test.settle();
+
+-- the definition's budget, and the number of retries, count anew
+SELECT workflow.define(jsonb_build_object('name', 'again_budget', 'max_retry_budget', 2, 'steps', jsonb_build_array(
+    test.step('a', '{"retry": {"max_retries": 5, "type": "immediate"}}'))));
+CALL test.break('a');
+CALL test.go('again_budget');
+CALL test.again();
+SELECT attempt, on_failure FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY 1;
+
+-- what cannot be
+CALL test.mend();
+CALL test.go('again_chain');
+CREATE FUNCTION test.says(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE d text; h text;
+BEGIN
+    EXECUTE query;
+    RETURN 'nothing';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
+    RETURN regexp_replace(concat_ws(' | ', SQLSTATE, SQLERRM, NULLIF(d, ''), NULLIF(h, '')), 'execution [0-9]+', 'execution N');
+END $$;
+SELECT test.says('SELECT workflow.retry(test.id())');
+SELECT test.says('SELECT workflow.retry(-1)');
+SELECT test.says('SELECT workflow.retry(NULL)');
+CALL test.break('c');
+CALL test.go('again_chain');
+SELECT test.says($$SELECT workflow.retry(test.id(), 'nowhere')$$);
+SELECT test.says($$SELECT workflow.retry(test.id(), 'd')$$);
+CALL test.break('x%', 'l2', 'r1');
+CALL test.go('again_tree', '[1, 2]');
+SELECT test.says($$SELECT workflow.retry(test.id(), 'l2')$$);
+SELECT test.says($$SELECT workflow.retry(test.id(), NULL, '{}')$$);
+SELECT test.says($$SELECT workflow.retry(test.id(), 'f', '{}')$$);
+CALL test.mend();
+SET client_min_messages = error;
+SELECT workflow.retry(test.id()), workflow.retry(test.id());
+SET client_min_messages = warning;
+SELECT status FROM workflow.wait(test.id(), '60 s');
+
+TABLE test.wrong;

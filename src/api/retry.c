@@ -1,0 +1,159 @@
+/*-------------------------------------------------------------------------
+ *
+ * retry.c
+ *	  workflow.retry().
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.  Locks the execution's row
+ *	  until the end of the transaction, and only says what is to be done: threads
+ *	  of an execution that has just ended may still be on their way out.  The
+ *	  executor that goes on changes the rows (src/interpreter/reopen.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/builtins.h"
+
+#include "api/api.h"
+#include "api/steer.h"
+#include "interpreter/reopen.h"
+#include "shared/slots.h"
+#include "state/steer.h"
+#include "state/steps.h"
+
+extern PGDLLEXPORT Datum workflow_retry(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_retry);
+
+/* A step that takes an input; raises an error for others. */
+static void
+require_input_step(const WorkflowPlan *plan, const char *step_id)
+{
+	PlanNode   *node = plan_find(plan, step_id);
+
+	if (node->type != STEP_SQL && node->type != STEP_AGENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("step \"%s\" takes no input", step_id),
+				 errdetail("It is of type %s.", step_type_name(node->type)),
+				 errhint("Only steps of the types sql and agent do.")));
+}
+
+/* Id of the step in a key of step_inputs. */
+static char *
+key_step_id(const char *key)
+{
+	const char *slash = strrchr(key, '/');
+	const char *id = slash ? slash + 1 : key;
+
+	return pnstrdup(id, strcspn(id, "#"));
+}
+
+/*
+ * When the last visit of from_step began, on the top level; *key: what an input is
+ * stored under.
+ */
+static TimestampTz
+find_from_step(const ExecutionState *state, const WorkflowPlan *plan, const char *from_step, char **key)
+{
+	PlanNode   *node = plan_find(plan, from_step);
+	StepRecord *record;
+
+	if (node == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("workflow \"%s\" has no step \"%s\"", state->workflow, from_step)));
+	record = step_find(state->id, "", node->id, 0);
+	if (record == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("execution %lld cannot be retried from step \"%s\"",
+						(long long) state->id, from_step),
+				 node->container >= 0 ? errdetail("The step is inside step \"%s\".",
+												  plan->nodes[node->container].id) :
+				 errdetail("The execution has not come to the step."),
+				 errhint("It can be retried from a step of the top level that it has run, or, without one, from where it failed.")));
+	*key = step_input_key("", node->id, record->visit);
+	return step_first_started(state->id, "", node->id, record->visit);
+}
+
+/* The one step that failed, for an input without from_step. */
+static char *
+find_failed_step(const ExecutionState *state, const WorkflowPlan *plan)
+{
+	List	   *failed = reopen_failed_steps(state->id, plan);
+	StringInfoData names;
+	ListCell   *cell;
+
+	if (list_length(failed) == 1)
+		return linitial(failed);
+	initStringInfo(&names);
+	foreach(cell, failed)
+	{
+		if (foreach_current_index(cell) == 10)
+		{
+			appendStringInfoString(&names, ", ...");
+			break;
+		}
+		appendStringInfo(&names, "%s%s", names.len ? ", " : "", (char *) lfirst(cell));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("it is not clear which step of execution %lld the input is for", (long long) state->id),
+			 failed == NIL ? errdetail("No step has failed.") : errdetail("These failed: %s.", names.data),
+			 errhint("Use from_step to say from which step on the execution is retried.")));
+	return NULL;				/* not reached */
+}
+
+/*
+ * workflow.retry(execution_id bigint, from_step text, input jsonb, reason text) returns text
+ */
+Datum
+workflow_retry(PG_FUNCTION_ARGS)
+{
+	int64		id = required_execution_id(fcinfo);
+	char	   *from_step = optional_text_argument(fcinfo, 1);
+	Jsonb	   *input = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
+	char	   *reason = optional_text_argument(fcinfo, 3);
+	ExecutionState state;
+	WorkflowPlan *plan;
+	TimestampTz from = 0;
+	char	   *key = NULL;
+
+	lock_to_steer(id, "retried", &state);
+	if (!execution_status_is_final(state.status))
+	{
+		ereport(NOTICE,
+				(errmsg("execution %lld is not retried: its status is \"%s\"",
+						(long long) id, execution_status_name(state.status))));
+		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
+	}
+	if (state.status == EXECUTION_COMPLETED || state.executed)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("execution %lld cannot be retried", (long long) id),
+				 state.executed ? errdetail("It was run by workflow.execute().") : errdetail("It has completed."),
+				 errhint("Start another one with workflow.start().")));
+
+	plan = definition_plan(state.definition_id);
+	if (execution_is_compensated(id, plan))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("execution %lld cannot be retried", (long long) id),
+				 errdetail("Steps of it have been undone by their compensations."),
+				 errhint("Start another one with workflow.start().")));
+	if (from_step != NULL)
+		from = find_from_step(&state, plan, from_step, &key);
+	else if (input != NULL)
+		key = find_failed_step(&state, plan);
+	if (input != NULL)
+		require_input_step(plan, key_step_id(key));
+
+	execution_retry(id, from, key, input);
+	audit_execution("retry", id, reason, state.status, EXECUTION_PENDING);
+	wake_at_commit(WAKE_PENDING);
+	PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(EXECUTION_PENDING)));
+}

@@ -1,0 +1,159 @@
+/*-------------------------------------------------------------------------
+ *
+ * reopen.c
+ *	  Making the rows of an execution that has ended those of one that goes on.
+ *
+ * NOTES
+ *	  workflow.retry() asks for it; it is done when no run of the time before is
+ *	  left, by the executor that goes on, in its first transaction.  From the root
+ *	  down: what ended a scope badly is tried again, or, a container with children,
+ *	  opened again; so are their children.  What has completed stays.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "interpreter/reopen.h"
+#include "interpreter/scope.h"
+#include "state/reopen.h"
+
+typedef struct Reopening
+{
+	int64		execution_id;
+	const WorkflowPlan *plan;
+	bool		change;
+	List	   *failed;			/* keys of leaves that failed */
+} Reopening;
+
+char *
+step_input_key(const char *scope, const char *step_id, int visit)
+{
+	char	   *key = *scope ? psprintf("%s/%s", scope, step_id) : pstrdup(step_id);
+
+	return visit > 1 ? psprintf("%s#%d", key, visit) : key;
+}
+
+/* Did the row, the newest of its scope, keep it from ending well? */
+static bool
+is_unfinished(const StepRecord *record, bool container)
+{
+	switch (record->scope_outcome)
+	{
+		case SCOPE_COMPLETED:
+		case SCOPE_SKIPPED:
+			return false;
+		case SCOPE_FAILED:
+		case SCOPE_TIMED_OUT:
+		case SCOPE_CANCELLED:
+			return true;
+		case SCOPE_OPEN:
+			break;
+	}
+	/* the end of the execution found it open */
+	return container && (record->status == STATUS_RUNNING || record->status == STATUS_CANCELLED);
+}
+
+/* Had the container come so far that it can go on with its children? */
+static bool
+was_opened(const PlanNode *node, const StepRecord *record)
+{
+	if (node->type == STEP_CONDITIONAL)
+		return record->branch_taken != NULL;
+	if (node->type == STEP_LOOP)
+		return node->loop_kind != LOOP_COLLECTION || record->loop_collection_size >= 0;
+	return true;
+}
+
+static void
+reopen_scope(Reopening *reopening, const char *scope)
+{
+	StepRecord *record = step_newest_of_scope(reopening->execution_id, scope);
+	PlanNode   *node = record ? plan_find(reopening->plan, record->step_id) : NULL;
+	bool		container;
+	char	   *from;
+	char	   *to;
+	char	  **children;
+	int			count;
+
+	CHECK_FOR_INTERRUPTS();
+	check_stack_depth();
+	if (node == NULL)
+		return;
+	container = step_type_is_container(node->type);
+	if (!is_unfinished(record, container))
+		return;
+	if (!container || (record->status != STATUS_RUNNING && !was_opened(node, record)))
+	{
+		if (record->status == STATUS_FAILED || record->status == STATUS_TIMED_OUT)
+			reopening->failed = lappend(reopening->failed,
+										step_input_key(scope, record->step_id, record->visit));
+		if (reopening->change)
+			step_retry(reopening->execution_id, record);
+		return;
+	}
+	if (reopening->change && record->status != STATUS_RUNNING)
+		step_reopen(reopening->execution_id, record);
+	if (node->type == STEP_CONDITIONAL)
+	{
+		for (int i = 0; i < node->nlines; i++)
+			if (strcmp(node->lines[i].name, record->branch_taken) == 0)
+				reopen_scope(reopening, scope_child_path(scope, node, record->visit, i));
+		return;
+	}
+	scope_children_range(scope, node, record->visit, &from, &to);
+	children = step_unfinished_children(reopening->execution_id, from, to, node->id, &count);
+	for (int i = 0; i < count; i++)
+		reopen_scope(reopening, children[i]);
+}
+
+/* Ids of the steps of the epilogue, or of its compensations only. */
+static char **
+epilogue_steps(const WorkflowPlan *plan, bool compensations, int *count)
+{
+	char	  **ids = palloc(plan->nnodes * sizeof(char *));
+
+	*count = 0;
+	for (int i = 0; i < plan->nnodes; i++)
+		if (plan->nodes[i].compensates >= 0 || (plan->nodes[i].in_chain && !compensations))
+			ids[(*count)++] = plan->nodes[i].id;
+	return ids;
+}
+
+bool
+execution_is_compensated(int64 execution_id, const WorkflowPlan *plan)
+{
+	int			count;
+	char	  **ids = epilogue_steps(plan, true, &count);
+
+	return count > 0 && steps_began(execution_id, ids, count, true) != 0;
+}
+
+void
+reopen_execution(LoadedExecution *execution)
+{
+	Reopening	reopening = {.execution_id = execution->id,.change = true};
+	char	  **ids;
+	int			count;
+	TimestampTz epilogue;
+
+	reopening.plan = definition_plan(execution->definition_id);
+	ids = epilogue_steps(reopening.plan, false, &count);
+	epilogue = count > 0 ? steps_began(execution->id, ids, count, false) : 0;
+	if (epilogue != 0)
+		step_set_aside(execution->id, execution->retries, epilogue);
+	if (execution->reopen_from != 0)
+		step_set_aside(execution->id, execution->retries, execution->reopen_from);
+	reopen_scope(&reopening, "");
+	execution_reopened(execution->id);
+}
+
+List *
+reopen_failed_steps(int64 execution_id, const WorkflowPlan *plan)
+{
+	Reopening	reopening = {.execution_id = execution_id,.plan = plan};
+
+	reopen_scope(&reopening, "");
+	return reopening.failed;
+}
