@@ -185,7 +185,6 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables monitoring \
 	deferred notify lifetime \
 	block \
-	catch_as pause \
 	compensation on_failure_chain cancel_compensate \
 	catch_as pause retry_execution \
 	timeline \

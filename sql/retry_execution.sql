@@ -34,6 +34,16 @@ BEGIN
     SELECT e.status, e.output, e.error_type INTO status, output, error_type FROM workflow.wait(test.id(), '60 s') AS e;
 END $$;
 
+CREATE FUNCTION test.says(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE d text; h text;
+BEGIN
+    EXECUTE query;
+    RETURN 'nothing';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
+    RETURN regexp_replace(concat_ws(' | ', SQLSTATE, SQLERRM, NULLIF(d, ''), NULLIF(h, '')), 'execution [0-9]+', 'execution N');
+END $$;
+
 -- a chain: what has completed stays
 SELECT workflow.define(jsonb_build_object('name', 'again_chain', 'steps', jsonb_build_array(
     test.step('a'), test.step('b'), test.step('c', '{"retry": {"max_retries": 1, "type": "immediate"}}'), test.step('d'))));
@@ -176,18 +186,29 @@ CALL test.go('again_budget');
 CALL test.again();
 SELECT attempt, on_failure FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY 1;
 
+-- an on_failure chain that has run runs again, if it fails again
+SELECT workflow.define(jsonb_build_object('name', 'again_chain_of_failure', 'on_failure', jsonb_build_array(test.step('sorry')), 'steps', jsonb_build_array(test.step('a'), test.step('b'))));
+CALL test.break('b');
+CALL test.go('again_chain_of_failure');
+CALL test.again();
+CALL test.mend();
+CALL test.again();
+TABLE test.attempts;
+TABLE test.done;
+-- what has been undone cannot go on
+SELECT workflow.define(jsonb_build_object('name', 'again_undone', 'steps', jsonb_build_array(test.step('a', jsonb_build_object('compensate', test.step('undo'))), test.step('b'))));
+CALL test.break('b');
+CALL test.go('again_undone');
+SELECT test.says('SELECT workflow.retry(test.id())');
+-- of a blocked workflow nothing goes on
+CALL test.go('again_chain_of_failure');
+SELECT workflow.block('again_chain_of_failure', 'no more') IS NULL AS never \gset
+SELECT split_part(test.says('SELECT workflow.retry(test.id())'), ' | ', 2) AS says;
+SELECT workflow.unblock('again_chain_of_failure', 'enough') IS NULL AS never \gset
+
 -- what cannot be
 CALL test.mend();
 CALL test.go('again_chain');
-CREATE FUNCTION test.says(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE d text; h text;
-BEGIN
-    EXECUTE query;
-    RETURN 'nothing';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
-    RETURN regexp_replace(concat_ws(' | ', SQLSTATE, SQLERRM, NULLIF(d, ''), NULLIF(h, '')), 'execution [0-9]+', 'execution N');
-END $$;
 SELECT test.says('SELECT workflow.retry(test.id())');
 SELECT test.says('SELECT workflow.retry(-1)');
 SELECT test.says('SELECT workflow.retry(NULL)');

@@ -119,6 +119,7 @@ workflow_retry(PG_FUNCTION_ARGS)
 	Jsonb	   *input = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
 	char	   *reason = optional_text_argument(fcinfo, 3);
 	ExecutionState state;
+	Definition	definition;
 	WorkflowPlan *plan;
 	TimestampTz from = 0;
 	char	   *key = NULL;
@@ -138,6 +139,8 @@ workflow_retry(PG_FUNCTION_ARGS)
 				 state.executed ? errdetail("It was run by workflow.execute().") : errdetail("It has completed."),
 				 errhint("Start another one with workflow.start().")));
 
+	if (definition_find(state.workflow, 0, &definition))
+		require_not_blocked(&definition);
 	plan = definition_plan(state.definition_id);
 	if (execution_is_compensated(id, plan))
 		ereport(ERROR,
