@@ -187,7 +187,6 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	block \
 	compensation on_failure_chain cancel_compensate \
 	catch_as pause retry_execution \
-	timeline \
 	timeline pictures \
 	schedules
 
