@@ -191,7 +191,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	schedules
 
 # test/specs/NAME.spec with test/expected/NAME.out
-ISOLATION = idempotency cancel define start
+ISOLATION = idempotency cancel define start schedule
 
 SCRIPTED = check demo demo-stop bench unit fuzz lint compat
 

@@ -17,6 +17,7 @@ SELECT * FROM workflow.next_runs('30 seconds', after => '2026-11-20 10:30:01+00'
 -- 29 February
 SELECT * FROM workflow.next_runs('0 0 29 2 *', after => '2096-03-01 00:00+00');
 SELECT * FROM workflow.next_runs('0 0 31 2 *', after => '2026-11-20 00:00+00');
+SELECT count(*) FROM workflow.next_runs('0 0 1 1 *', after => '294270-01-01 00:00+00', count => 100);
 -- clocks put forward (02:00 becomes 03:00) and back (03:00 becomes 02:00) in Berlin
 SELECT * FROM workflow.next_runs('30 2 * * *', 'Europe/Berlin', '2026-03-28 00:00+00', 3);
 SELECT * FROM workflow.next_runs('30 2 * * *', 'Europe/Berlin', '2026-10-24 00:00+00', 3);
@@ -44,6 +45,9 @@ SELECT workflow.schedule('s', 'quick', '0 0 * * *', overlap => 'wait');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', max_concurrent_runs => 0);
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', priority => 1000000);
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', max_lateness => '-1 s');
+SELECT workflow.schedule('s', 'quick', '0 0 * * *', max_lateness => '2 years');
+SELECT workflow.schedule('s', 'quick', '0 0 * * *', start_at => 'infinity');
+SELECT workflow.schedule('s', 'quick', '0 0 * * *', end_at => '-infinity');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', start_at => '2030-01-02', end_at => '2030-01-01');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', end_at => '2020-01-01');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', '{"day": "${today}"}');

@@ -81,6 +81,8 @@ require_not_negative(const Interval *interval, const char *name)
 static void
 check_ranges(const Schedule *schedule)
 {
+	Interval	year = {.month = 12};
+
 	if (schedule->max_concurrent_runs < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -96,6 +98,11 @@ check_ranges(const Schedule *schedule)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("start_at must not be after end_at")));
 	require_not_negative(&schedule->max_lateness, "max_lateness");
+	if (DatumGetBool(DirectFunctionCall2(interval_gt, IntervalPGetDatum(&schedule->max_lateness),
+										 IntervalPGetDatum(&year))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_lateness must not be longer than a year")));
 }
 
 /* Everything about a schedule that can be wrong, and its next time. */
@@ -313,8 +320,9 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 		Schedule	schedule;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!schedule_find_id(ids[i], true, &schedule) ||
-			!has_privs_of_role(GetUserId(), schedule.role))
+		if (!schedule_find_id(ids[i], false, &schedule) ||
+			!has_privs_of_role(GetUserId(), schedule.role) ||
+			!schedule_find_id(ids[i], true, &schedule))
 			continue;
 		schedule_write_job(&schedule, false);
 		schedule_update(&schedule, false);

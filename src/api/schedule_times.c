@@ -79,7 +79,8 @@ cron_next_time(const CronExpression *cron, pg_tz *zone, TimestampTz after)
 	int64		next;
 
 	if (TIMESTAMP_NOT_FINITE(after) ||
-		!cron_next(cron, timestamptz_to_time_t(after), zone_offset, zone, &next))
+		!cron_next(cron, timestamptz_to_time_t(after), zone_offset, zone, &next) ||
+		next >= timestamptz_to_time_t(END_TIMESTAMP - 1))
 		return DT_NOEND;
 	return time_t_to_timestamptz((pg_time_t) next);
 }

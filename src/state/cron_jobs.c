@@ -37,16 +37,30 @@ version_has_seconds(const char *version)
 	return major > 1 || (major == 1 && minor >= 5);
 }
 
+/*
+ * A setting of pg_cron's; NULL when the pg_cron that is loaded, if any, has none of
+ * that name: anybody can set a name that nobody knows.
+ */
+static const char *
+cron_setting(const char *name)
+{
+	const char *value = GetConfigOption(name, true, false);
+
+	if (value == NULL || (GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) != 0)
+		return NULL;
+	return value;
+}
+
 const char *
 cron_database(void)
 {
-	return GetConfigOption("cron.database_name", true, false);
+	return cron_setting("cron.database_name");
 }
 
 const char *
 cron_timezone(void)
 {
-	const char *timezone = GetConfigOption("cron.timezone", true, false);
+	const char *timezone = cron_setting("cron.timezone");
 
 	return timezone == NULL ? "GMT" : timezone;
 }

@@ -11,7 +11,9 @@ use Test::More;
 use WorkflowTest;
 
 my $node = workflow_cluster('schedules', 'workflow.max_executors = 6', 'max_worker_processes = 30',
-	'timezone = UTC', 'max_prepared_transactions = 2');
+	'timezone = UTC', 'max_prepared_transactions = 2',
+	# settings that nobody has: pg_cron is not loaded yet, and has no time zone before 1.5
+	"cron.database_name = 'postgres'", "cron.timezone = 'Asia/Kolkata'");
 
 $node->safe_psql('postgres', 'CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; CREATE DATABASE other');
 for my $database ('postgres', 'other')
