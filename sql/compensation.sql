@@ -105,7 +105,7 @@ CALL test.go('trip', '{"people": 5}');
 SELECT count(*) FROM workflow.compensations WHERE execution_id = test.id();
 
 -- what explain() shows, and validation refuses
-SELECT workflow.explain('trip');
+SELECT workflow.explain('trip', averages => false);
 SELECT path, message, hint FROM workflow.validate($${"name": "bad", "start_step": "a", "on_failure": "z", "steps": {
   "a": {"type": "sql", "sql": "SELECT 1", "compensate": "b", "next_step": "b"},
   "b": {"type": "sql", "sql": "SELECT 1", "compensate": "a", "next_step": "c"},

@@ -20,7 +20,7 @@ CALL test.go('chain', '{"n": 0}');
 TABLE test.entries;
 SELECT workflow.execute('chain', '{"n": 0}');
 TABLE test.entries;
-SELECT workflow.explain('chain');
+SELECT workflow.explain('chain', averages => false);
 
 -- its own failure is recorded and changes nothing; given as an array, and in an array of steps
 SELECT workflow.define($${"name": "bad_chain", "on_failure": ["first", {"type": "sql", "sql": "SELECT test.note('second')"}, {"id": "third", "type": "sql", "sql": "SELECT 1 / 0", "retry": {"max_retries": 1, "initial_delay_ms": 1}}, "fourth"],

@@ -49,11 +49,11 @@ SELECT xml_is_well_formed_document(workflow.timeline_svg(:odd)) AS is_xml, workf
 SELECT workflow.diagram(:odd) ~ 'script' AS has_the_name;
 
 -- what is large is drawn in part
-SELECT workflow.define(jsonb_build_object('name', 'long', 'steps', (SELECT jsonb_agg(jsonb_build_object('id', 's' || i, 'type', 'set', 'output', i)) FROM generate_series(1, 1000) AS i)));
-SELECT workflow.start('long') AS long \gset
+SELECT workflow.define(jsonb_build_object('name', 'picture_long', 'steps', (SELECT jsonb_agg(jsonb_build_object('id', 's' || i, 'type', 'set', 'output', i)) FROM generate_series(1, 1000) AS i)));
+SELECT workflow.start('picture_long') AS long \gset
 SELECT status FROM workflow.wait(:long);
-SELECT count(*) FROM regexp_matches(workflow.diagram('long'), ': set', 'g');
-SELECT (regexp_match(workflow.diagram('long'), '\.\.\. [^"]*'))[1];
+SELECT count(*) FROM regexp_matches(workflow.diagram('picture_long'), ': set', 'g');
+SELECT (regexp_match(workflow.diagram('picture_long'), '\.\.\. [^"]*'))[1];
 SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:long), '<title>', 'g');
 SELECT (regexp_match(workflow.timeline_svg(:long), '\.\.\. [\d,]+ more rows'))[1], (regexp_match(workflow.timeline_svg(:long), '[\d,]+ more: [\d,]+ completed'))[1];
 SELECT count(*) FROM regexp_matches(workflow.timeline(:long), '\n', 'g');
