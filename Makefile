@@ -25,6 +25,7 @@ OBJS = \
 	src/api/breaker.o \
 	src/api/cancel.o \
 	src/api/check.o \
+	src/api/dead_letter.o \
 	src/api/define.o \
 	src/api/evaluate.o \
 	src/api/executors.o \
@@ -98,6 +99,7 @@ OBJS = \
 	src/state/breakers.o \
 	src/state/claims.o \
 	src/state/cron_jobs.o \
+	src/state/dead_letters.o \
 	src/state/definitions.o \
 	src/state/drain.o \
 	src/state/epilogue.o \
@@ -164,6 +166,7 @@ SCHEMA = \
 	src/schema/breakers.sql \
 	src/schema/executions.sql \
 	src/schema/steer.sql \
+	src/schema/dead_letters.sql \
 	src/schema/audit.sql \
 	src/schema/executor_history.sql \
 	src/schema/blocked_workflows.sql \
@@ -188,7 +191,8 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	compensation on_failure_chain cancel_compensate \
 	catch_as pause retry_execution \
 	timeline pictures \
-	schedules
+	schedules \
+	dead_letters
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start schedule

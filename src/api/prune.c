@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "state/dead_letters.h"
 #include "state/executions.h"
 #include "state/schedules.h"
 
@@ -77,5 +78,6 @@ workflow_prune(PG_FUNCTION_ARGS)
 													 TimestampTzGetDatum(GetCurrentTimestamp()),
 													 IntervalPGetDatum(older_than)));
 	(void) schedule_runs_prune(before, max_executions);
-	PG_RETURN_INT64(executions_prune(before, PointerGetDatum(statuses), max_executions));
+	PG_RETURN_INT64(executions_prune(before, PointerGetDatum(statuses), max_executions) +
+					dead_letters_prune(before, PointerGetDatum(statuses), max_executions));
 }

@@ -21,6 +21,7 @@
 #include "api/steer.h"
 #include "interpreter/reopen.h"
 #include "shared/slots.h"
+#include "state/dead_letters.h"
 #include "state/steer.h"
 #include "state/steps.h"
 
@@ -109,6 +110,23 @@ find_failed_step(const ExecutionState *state, const WorkflowPlan *plan)
 }
 
 /*
+ * A dead letter is tried by one execution at a time: from now on by this one, if it
+ * is or replayed one.
+ */
+static void
+take_dead_letter(int64 id)
+{
+	int64		replay = dead_letter_retried(id, GetUserId());
+
+	if (replay != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("execution %lld cannot be retried", (long long) id),
+				 errdetail("Its dead letter is being replayed, by execution %lld.", (long long) replay),
+				 errhint("Wait for that execution to end, or use workflow.cancel().")));
+}
+
+/*
  * workflow.retry(execution_id bigint, from_step text, input jsonb, reason text) returns text
  */
 Datum
@@ -155,6 +173,7 @@ workflow_retry(PG_FUNCTION_ARGS)
 	if (input != NULL)
 		require_input_step(plan, key_step_id(key));
 
+	take_dead_letter(id);
 	execution_retry(id, from, key, input);
 	audit_execution("retry", id, reason, state.status, EXECUTION_PENDING);
 	wake_at_commit(WAKE_PENDING);

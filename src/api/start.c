@@ -88,6 +88,10 @@ refuse_when_full(NewExecution *new)
 			 errhint("Start it again when one of them has ended; see \"max_running\" and \"when_full\" of the definition.")));
 }
 
+/*
+ * Queue an execution, as the caller unless it names a role, and arrange for the
+ * scheduler to be woken at commit.
+ */
 int64
 queue_execution(NewExecution *new)
 {

@@ -27,6 +27,7 @@
 #define MANY_STEPS 1000
 
 #define MAX_TIMEOUT_SECONDS 31536000
+#define MAX_RETENTION_DAYS 36500
 #define MAX_VISITS 1000000
 
 /* No upper limit other than that of the type. */
@@ -77,6 +78,7 @@ typedef struct Builder
 #define FIELD_OF_RETRY (1 << 18)
 #define FIELD_OF_CATCH (1 << 19)
 #define FIELD_OF_BREAKER (1 << 24)
+#define FIELD_OF_DEAD_LETTER (1 << 30)
 
 /* --- fields.c --- */
 

@@ -405,6 +405,10 @@ plan_explain(const WorkflowPlan *plan, char *const *notes)
 		remark(&explainer, "durability relaxed");
 	if (plan->notify)
 		remark(&explainer, "notify");
+	if (plan->dead_letter_days > 0)
+		remark(&explainer, "dead letter for %d days", plan->dead_letter_days);
+	else if (plan->dead_letter)
+		remark(&explainer, "dead letter");
 	end_line(&explainer, 0);
 	explain_settings(&explainer, plan->settings, plan->nsettings, INDENT);
 

@@ -85,6 +85,36 @@ build_admission(Builder *builder, const Place *place)
 }
 
 /*
+ * Whether executions that fail become dead letters: a boolean, or an object that
+ * says for how long.
+ */
+static void
+build_dead_letter(Builder *builder, const Place *place)
+{
+	const Json *value = field_get(place, "dead_letter");
+	Place		below = {value, "dead_letter", NULL};
+
+	if (value == NULL)
+		return;
+	if (json_kind(value) == JSON_BOOLEAN)
+	{
+		builder->plan->dead_letter = json_boolean(value);
+		return;
+	}
+	if (json_kind(value) != JSON_OBJECT)
+	{
+		field_error(builder, place, "dead_letter", NULL,
+					"\"dead_letter\" must be a boolean or an object, not %s",
+					json_kind_name(value));
+		return;
+	}
+	check_fields(builder, &below, FIELD_OF_DEAD_LETTER, "\"dead_letter\"");
+	builder->plan->dead_letter = true;
+	builder->plan->dead_letter_days = field_integer(builder, &below, "retention_days",
+													1, MAX_RETENTION_DAYS, 0);
+}
+
+/*
  * The definition's own fields.
  */
 static void
@@ -107,6 +137,7 @@ build_header(Builder *builder, const Place *place)
 										   0, ANY_INTEGER, -1);
 	plan->relaxed = field_choice(builder, place, "durability", durabilities, 0) == 1;
 	plan->notify = field_boolean(builder, place, "notify", false);
+	build_dead_letter(builder, place);
 	plan->output = field_template(builder, place, "output");
 	build_settings(builder, place, "settings", &plan->settings, &plan->nsettings);
 	builder->start_step = field_string(builder, place, "start_step", false);

@@ -247,6 +247,8 @@ typedef struct WorkflowPlan
 	int			nsettings;
 	bool		relaxed;		/* durability: relaxed */
 	bool		notify;
+	bool		dead_letter;	/* what fails becomes a dead letter */
+	int			dead_letter_days;	/* after which prune() may delete that; 0 = never */
 	int			priority;
 	char	   *tenant;			/* NULL = none */
 	int			max_running;	/* 0 = no limit */

@@ -20,6 +20,8 @@ GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer),
     workflow.timeline_svg(bigint, integer), workflow.diagram(bigint) TO pg_monitor;
 GRANT SELECT ON workflow.breaker_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.breaker_memory(text) TO pg_monitor;
+GRANT SELECT ON workflow.audit_log, workflow.executors, workflow.activity, workflow.execution_status,
+    workflow.step_status, workflow.dead_letter_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
 GRANT SELECT ON workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics,
     workflow.blocks TO pg_monitor;
@@ -46,5 +48,7 @@ SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_entries', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_entries_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_runs', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_runs_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.dead_letters', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.dead_letters_id_seq', '');
 
 SELECT workflow.extension_ready();

@@ -58,6 +58,7 @@ COMMENT ON COLUMN workflow.executions.cancelled_at IS 'when cancel() was called'
 COMMENT ON COLUMN workflow.executions.cancel_reason IS 'reason given to cancel()';
 COMMENT ON COLUMN workflow.executions.compensate IS 'it was cancelled with compensate => true, and that was not taken back';
 COMMENT ON COLUMN workflow.executions.ending IS 'while compensations and the on_failure chain of its definition are run: status it will end with, failed, timed_out or cancelled; null: that is not decided, or it has ended';
+COMMENT ON COLUMN workflow.executions.dead_letter_id IS 'dead letter it became when it failed, or that it is a replay of';
 COMMENT ON COLUMN workflow.executions.control IS 'a session wants something of it that the scheduler has not seen yet';
 COMMENT ON COLUMN workflow.executions.limited IS 'pending: found to be over a limit when its turn came (max_running of the definition, workflow.max_running_per_tenant), and waiting for room';
 COMMENT ON COLUMN workflow.executions.counted IS 'its definition has "when_full": "refuse"';

@@ -62,6 +62,7 @@ CREATE TABLE workflow.executions (
     cancel_reason   text,
     compensate      boolean NOT NULL DEFAULT false,  -- cancel(compensate => true)
     ending          text,             -- status it ends with, while its epilogue is run
+    dead_letter_id  bigint,           -- it has failed, or replays what has
     control         boolean NOT NULL DEFAULT false,  -- the scheduler has to look at it
     limited         boolean NOT NULL DEFAULT false,  -- pending: waits for room under a limit
     counted         boolean NOT NULL DEFAULT false,  -- its workflow refuses what is too many

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 
 #include "state/admission.h"
+#include "state/dead_letters.h"
 #include "state/private.h"
 
 static const Oid ids_types[] = {INT8ARRAYOID};
@@ -154,6 +155,8 @@ void
 executions_refuse(const int64 *ids, int count)
 {
 	change_all(&refuse_statement, ids, count);
+	for (int i = 0; i < count; i++)
+		dead_letters_after_end(ids[i], EXECUTION_FAILED, execution_dead_letter(ids[i]));
 }
 
 int

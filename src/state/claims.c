@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "state/claims.h"
+#include "state/dead_letters.h"
 #include "state/private.h"
 
 static const Oid claim_types[] = {INT4OID};
@@ -112,7 +113,8 @@ static StateStatement finish_statement = {
 	" error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL AND NOT reopen"
 	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
-	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL))",
+	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL))"
+	" RETURNING status, dead_letter_id",
 	lengthof(finish_types), finish_types, NULL
 };
 
@@ -127,7 +129,7 @@ static StateStatement finalise_statement = {
 	" completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1"
 	" AND status OPERATOR(pg_catalog.=) ANY ('{running,paused,cancelling}'::pg_catalog.text[])"
-	NOTIFY_STATUS,
+	NOTIFY_STATUS ", e.status, e.dead_letter_id",
 	lengthof(finalise_types), finalise_types, NULL
 };
 
@@ -375,7 +377,7 @@ execution_finish(int64 id, const char *status, TimestampTz started_at,
 	else
 		values[2] = TimestampTzGetDatum(started_at);
 	set_result(values, nulls, 3, output, error, error_type, true);
-	return state_execute(&finish_statement, values, nulls) > 0;
+	return state_end_execution(&finish_statement, 1, values, nulls);
 }
 
 bool
@@ -388,7 +390,7 @@ execution_finalise(int64 id, const char *status, Jsonb *error, const char *error
 	values[0] = Int64GetDatum(id);
 	values[1] = CStringGetTextDatum(status);
 	set_result(values, nulls, 2, NULL, error, error_type, false);
-	return state_execute(&finalise_statement, values, nulls) > 0;
+	return state_end_execution(&finalise_statement, 2, values, nulls);
 }
 
 int64

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "state/dead_letters.h"
 #include "state/epilogue.h"
 #include "state/private.h"
 
@@ -38,7 +39,8 @@ static StateStatement finish_statement = {
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NOT NULL"
 	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
 	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL)"
-	" OR (status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND compensate))",
+	" OR (status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND compensate))"
+	" RETURNING status, dead_letter_id",
 	lengthof(id_types), id_types, NULL
 };
 
@@ -111,7 +113,7 @@ execution_finish_epilogue(int64 id)
 {
 	Datum		value = Int64GetDatum(id);
 
-	return state_execute(&finish_statement, &value, NULL) > 0;
+	return state_end_execution(&finish_statement, 1, &value, NULL);
 }
 
 /* An array of the ids of some steps of a plan. */

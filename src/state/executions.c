@@ -18,6 +18,7 @@
 #include "utils/datum.h"
 #include "utils/timestamp.h"
 
+#include "state/dead_letters.h"
 #include "state/executions.h"
 #include "state/private.h"
 
@@ -72,7 +73,7 @@ static StateStatement cancel_execution = {
 	"cancel_reason = $4, error = CASE WHEN e.ending IS NOT NULL THEN e.error END, "
 	"cancelled_at = COALESCE($5, pg_catalog.clock_timestamp()), completed_at = $5, "
 	"error_type = CASE WHEN $5 IS NULL THEN e.error_type ELSE 'Cancelled'::pg_catalog.text END WHERE e.id OPERATOR(pg_catalog.=) $1"
-	NOTIFY_STATUS,
+	NOTIFY_STATUS ", e.dead_letter_id",
 	lengthof(cancel_types), cancel_types, NULL
 };
 
@@ -231,6 +232,8 @@ execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason, boo
 {
 	Datum		values[lengthof(cancel_types)];
 	char		nulls[lengthof(cancel_types) + 1] = "      ";
+	int64		letter = 0;
+	bool		isnull = true;
 
 	values[0] = Int64GetDatum(id);
 	values[1] = CStringGetTextDatum(final ? "cancelled" : "cancelling");
@@ -240,7 +243,11 @@ execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason, boo
 	nulls[3] = reason ? ' ' : 'n';
 	nulls[4] = final ? ' ' : 'n';
 	values[5] = BoolGetDatum(compensate);
-	state_execute(&cancel_execution, values, nulls);
+	if (state_query(&cancel_execution, values, nulls, false, 0) > 0)
+		letter = DatumGetInt64(state_column(0, 2, &isnull));
+	state_done();
+	if (final)
+		dead_letters_after_end(id, EXECUTION_CANCELLED, isnull ? 0 : letter);
 }
 
 void

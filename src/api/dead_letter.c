@@ -1,0 +1,190 @@
+/*-------------------------------------------------------------------------
+ *
+ * dead_letter.c
+ *	  workflow.replay(), discard(): what becomes of executions that failed for
+ *	  good.
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.  The row of a dead letter is
+ *	  locked only while no execution that replays it can run: an execution's end
+ *	  needs the lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+#include "api/api.h"
+#include "state/dead_letters.h"
+#include "state/executions.h"
+
+extern PGDLLEXPORT Datum workflow_replay(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_discard(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_replay);
+PG_FUNCTION_INFO_V1(workflow_discard);
+
+/* First argument as the number of a dead letter. */
+static int64
+required_dead_letter_id(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"dead_letter_id\" must not be null")));
+	return PG_GETARG_INT64(0);
+}
+
+static void
+require_dead_letter(int64 id, bool lock, DeadLetter *letter)
+{
+	if (!dead_letter_find(id, lock, letter))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("dead letter %lld does not exist", (long long) id)));
+}
+
+static void
+refuse(int64 id, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for dead letter %lld", (long long) id),
+			 errdetail_internal("%s", detail)));
+}
+
+/*
+ * Is there nothing to replay?  Then the execution that does it, or has done it, is
+ * returned; 0: go on.
+ */
+static int64
+already_replayed(const DeadLetter *letter)
+{
+	ExecutionState failed;
+
+	if (letter->status == LETTER_DISCARDED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("dead letter %lld has been discarded", (long long) letter->id),
+				 errhint("Use workflow.start() to run the workflow again.")));
+	if (letter->status == LETTER_REPLAYED)
+	{
+		ereport(NOTICE,
+				(errmsg("dead letter %lld has already been replayed, by execution %lld",
+						(long long) letter->id, (long long) letter->replay_execution_id)));
+		return letter->replay_execution_id;
+	}
+	if (letter->status == LETTER_REPLAYING)
+	{
+		ereport(NOTICE,
+				(errmsg("dead letter %lld is being replayed, by execution %lld",
+						(long long) letter->id, (long long) letter->replay_execution_id)));
+		return letter->replay_execution_id;
+	}
+	/* the failed execution itself may be going on */
+	if (execution_lock(letter->execution_id, &failed) && !execution_status_is_final(failed.status))
+	{
+		ereport(NOTICE,
+				(errmsg("dead letter %lld is being replayed, by execution %lld",
+						(long long) letter->id, (long long) letter->execution_id)));
+		return letter->execution_id;
+	}
+	return 0;
+}
+
+/* Write who replayed it, by which execution, or discarded it. */
+static void
+audit_letter(const char *action, const DeadLetter *letter, int64 replay, const char *reason)
+{
+	AuditEntry	entry = {.action = action,.subject_type = "dead_letter",
+		.execution_id = letter->execution_id,.reason = reason};
+
+	entry.subject = psprintf(INT64_FORMAT, letter->id);
+	if (replay != 0)
+		entry.after = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+														 CStringGetDatum(psprintf("{\"replay_execution_id\": " INT64_FORMAT "}", replay))));
+	audit(&entry);
+}
+
+/*
+ * workflow.replay(dead_letter_id bigint, input jsonb, version integer) returns bigint
+ */
+Datum
+workflow_replay(PG_FUNCTION_ARGS)
+{
+	int64		id = required_dead_letter_id(fcinfo);
+	int			version = version_argument(fcinfo, 2);
+	DeadLetter	letter;
+	Definition	definition;
+	NewExecution new;
+	int64		replay;
+
+	require_dead_letter(id, false, &letter);
+	if (!has_privs_of_role(GetUserId(), letter.role))
+		refuse(id, "A dead letter is replayed as the role that started the execution, and by whom has its rights.");
+	replay = already_replayed(&letter);
+	if (replay != 0)
+		PG_RETURN_INT64(replay);
+	/* others may have been faster; the execution that failed is locked */
+	require_dead_letter(id, true, &letter);
+	replay = already_replayed(&letter);
+	if (replay != 0)
+		PG_RETURN_INT64(replay);
+
+	require_startable(letter.workflow, version, &definition);
+	memset(&new, 0, sizeof(new));
+	new.definition = &definition;
+	new.role = letter.role;
+	new.priority = letter.priority;
+	new.tenant = letter.tenant;
+	new.input = PG_ARGISNULL(1) ? letter.input : PG_GETARG_JSONB_P(1);
+	replay = queue_execution(&new);
+	dead_letter_replaying(id, replay, GetUserId());
+	audit_letter("replay", &letter, replay, NULL);
+	PG_RETURN_INT64(replay);
+}
+
+/*
+ * workflow.discard(dead_letter_id bigint, reason text) returns text
+ */
+Datum
+workflow_discard(PG_FUNCTION_ARGS)
+{
+	int64		id = required_dead_letter_id(fcinfo);
+	char	   *reason = optional_text_argument(fcinfo, 1);
+	Oid			caller = GetUserId();
+	DeadLetter	letter;
+
+	require_dead_letter(id, false, &letter);
+	if (!has_privs_of_role(caller, letter.role) &&
+		!(OidIsValid(letter.definition_owner) && has_privs_of_role(caller, letter.definition_owner)))
+		refuse(id, "A dead letter is discarded by the role that started the execution or by the owner of its workflow.");
+	if (letter.status == LETTER_PENDING)
+		require_dead_letter(id, true, &letter);
+	switch (letter.status)
+	{
+		case LETTER_REPLAYING:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("dead letter %lld is being replayed, by execution %lld",
+							(long long) id, (long long) letter.replay_execution_id),
+					 errhint("Wait for the execution to end, or use workflow.cancel().")));
+			break;
+		case LETTER_REPLAYED:
+			ereport(NOTICE,
+					(errmsg("dead letter %lld has already been replayed, by execution %lld",
+							(long long) id, (long long) letter.replay_execution_id)));
+			break;
+		case LETTER_DISCARDED:
+			break;
+		case LETTER_PENDING:
+			dead_letter_discard(id, caller, reason);
+			audit_letter("discard", &letter, 0, reason);
+			letter.status = LETTER_DISCARDED;
+			break;
+	}
+	PG_RETURN_TEXT_P(cstring_to_text(dead_letter_status_name(letter.status)));
+}
