@@ -27,19 +27,16 @@ CREATE VIEW moody AS
 SELECT state, times_opened AS opened, error_type, half_open_at - opened_at AS for,
 	calls, failures, failures_in_row AS in_row, half_open_running AS running, half_open_succeeded AS succeeded
 FROM workflow.breaker_status WHERE agent = 'moody';
-CREATE PROCEDURE wait_for_half_open() LANGUAGE plpgsql AS $$
+-- Successes are counted a moment after their commit, and a row that an executor has no
+-- transaction for is written by the scheduler.
+CREATE PROCEDURE wait_for(condition text) LANGUAGE plpgsql AS $$
+DECLARE
+	fulfilled boolean;
 BEGIN
 	FOR i IN 1 .. 3000 LOOP
-		EXIT WHEN (SELECT state = 'half_open' FROM moody);
-		PERFORM pg_sleep(0.01);
-		COMMIT;
-	END LOOP;
-END $$;
--- what an executor has no transaction for the scheduler writes
-CREATE PROCEDURE wait_for_row(wanted text) LANGUAGE plpgsql AS $$
-BEGIN
-	FOR i IN 1 .. 3000 LOOP
-		EXIT WHEN (SELECT state = wanted FROM workflow.breakers WHERE agent = 'moody');
+		EXECUTE format('SELECT EXISTS (SELECT FROM workflow.breaker_status AS s JOIN workflow.breakers AS b USING (agent) WHERE %s)', condition)
+		INTO fulfilled;
+		EXIT WHEN fulfilled;
 		PERFORM pg_sleep(0.01);
 		COMMIT;
 	END LOOP;
@@ -138,15 +135,16 @@ SELECT status FROM workflow.wait(:id, '30s');
 SELECT opened, error_type, "for" FROM moody;
 
 -- half-open: one failure and it is open again
-CALL wait_for_half_open();
+CALL wait_for($$agent = 'moody' AND s.state = 'half_open'$$);
 CALL call_moody('AG002 ok');
 SELECT opened, error_type FROM moody;
 -- as many successes as calls are let through, and it is closed and knows nothing of before
-CALL wait_for_half_open();
+CALL wait_for($$agent = 'moody' AND s.state = 'half_open'$$);
 CALL call_moody('ok');
+CALL wait_for($$agent = 'moody' AND s.half_open_succeeded = 1$$);
 SELECT state, running, succeeded FROM moody;
 CALL call_moody('ok');
-CALL wait_for_row('closed');
+CALL wait_for($$agent = 'moody' AND b.state = 'closed'$$);
 SELECT * FROM moody;
 SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"failure_threshold": 2, "timeout_seconds": 2, "half_open_max_calls": 1}');
 CALL call_moody('AG003');
@@ -154,17 +152,17 @@ SELECT state FROM moody;
 
 -- in execute() the same; the scheduler writes the row
 SELECT jsonb_path_query_array(workflow.execute('calls', moods('AG004 AG004 ok')), '$.iterations[*].error.type');
-CALL wait_for_row('open');
+CALL wait_for($$agent = 'moody' AND b.state = 'open'$$);
 SELECT opened FROM moody;
-CALL wait_for_half_open();
+CALL wait_for($$agent = 'moody' AND s.state = 'half_open'$$);
 SELECT jsonb_path_query_array(workflow.execute('calls', moods('ok ok')), '$.iterations[*].output');
 SELECT state FROM moody;
-CALL wait_for_row('closed');
+CALL wait_for($$agent = 'moody' AND b.state = 'closed'$$);
 -- rolled back or not, the calls were made
 BEGIN;
 SELECT jsonb_path_query_array(workflow.execute('calls', moods('AG004 AG004 ok')), '$.iterations[*].error.type');
 ROLLBACK;
-CALL wait_for_row('open');
+CALL wait_for($$agent = 'moody' AND b.state = 'open'$$);
 SELECT opened FROM moody;
 SELECT workflow.reset_breaker('moody');
 -- an agent that calls execute() with another agent in it
@@ -172,7 +170,20 @@ SELECT workflow.register_agent('outer', sql => $$SELECT workflow.execute('calls'
 SELECT workflow.define('{"name": "nested", "steps": [{"id": "a", "agent_name": "outer"}]}');
 SELECT workflow.start('nested') AS id \gset
 SELECT status FROM workflow.wait(:id, '30s');
+CALL wait_for($$agent = 'outer' AND s.calls = 1$$);
 SELECT agent, state, calls, failures FROM workflow.breaker_status ORDER BY agent;
+
+-- announced
+CALL wait_for($$agent = 'moody' AND b.state = 'open'$$);
+SELECT workflow.reset_breaker('moody');
+SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"failure_threshold": 1}');
+LISTEN workflow;
+\o | sed -e 's/PID [0-9]*/PID N/'
+CALL call_moody('AG006 ok');
+SELECT workflow.reset_breaker('moody');
+SELECT 'all have come' AS end;
+\o
+UNLISTEN workflow;
 
 -- switched off, taken away, and with the agent
 SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"enabled": false, "failure_threshold": 1}');
@@ -192,6 +203,6 @@ CALL call_moody('ok');
 SELECT workflow.drop_agent('moody'), workflow.drop_agent('outer');
 DROP VIEW moody;
 DROP FUNCTION moody(jsonb), moods;
-DROP PROCEDURE call_moody, wait_for_half_open, wait_for_row;
+DROP PROCEDURE call_moody, wait_for;
 SELECT workflow.revoke_usage('regress_breaker_other');
 DROP ROLE regress_breaker_other;

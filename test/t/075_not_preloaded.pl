@@ -47,6 +47,20 @@ like($error, $hint, 'with a hint');
 is( $node->safe_psql('postgres', 'SELECT count(*) FROM workflow.executors'),
 	'0', 'there are no executors');
 
+# a circuit breaker needs shared memory: without it calls are not counted
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION moody(jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'AG001'; END $$;
+	SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"failure_threshold": 1}');
+	SELECT workflow.define('{"name": "calls", "steps": [{"id": "each", "type": "loop", "collection": [1, 2, 3], "loop_body": [
+		{"id": "call", "agent_name": "moody", "on_failure": "ignore"}]}]}');
+});
+is( $node->safe_psql('postgres',
+		q{SELECT jsonb_path_query_array(workflow.execute('calls'), '$.iterations[*].error.type')}),
+	'["AG001", "AG001", "AG001"]', 'execute() calls an agent however often it fails');
+is($node->safe_psql('postgres', 'SELECT agent, state, calls FROM workflow.breaker_status'), 'moody|closed|0',
+	'its breaker stays closed');
+is($node->safe_psql('postgres', q{SELECT workflow.reset_breaker('moody')}), '', 'and can be reset');
+
 # once the library is preloaded, what was queued is run
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_workflow'\n");
 $node->restart;
