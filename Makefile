@@ -88,6 +88,7 @@ OBJS = \
 	src/interpreter/variables.o \
 	src/pictures/mermaid.o \
 	src/pictures/outline.o \
+	src/pictures/report.o \
 	src/pictures/spans.o \
 	src/pictures/svg.o \
 	src/pictures/timeline.o \
@@ -108,6 +109,7 @@ OBJS = \
 	src/state/insert.o \
 	src/state/schedules.o \
 	src/state/reopen.o \
+	src/state/overview.o \
 	src/state/state.o \
 	src/state/status.o \
 	src/state/steer.o \

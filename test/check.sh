@@ -9,7 +9,7 @@
 #	  "N passed, N failed".  Exit code 1 when anything failed.
 #
 #	  PGWF_SUITES chooses suites (default: all): lint unit compile regress
-#	  isolation docs tap.  PGWF_TESTS chooses TAP files by a shell pattern.
+#	  isolation docs browser tap.  PGWF_TESTS chooses TAP files by a shell pattern.
 #	  PGWF_JOBS is the number of TAP files at once (default: processors).
 #
 #	  Unit tests, compile checks and lint run as the caller; everything with a
@@ -22,7 +22,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/test/common.sh"
 
 jobs=${PGWF_JOBS:-$(nproc)}
-suites=${PGWF_SUITES:-lint unit compile regress isolation docs tap}
+suites=${PGWF_SUITES:-lint unit compile regress isolation docs browser tap}
 started=$(date +%s)
 
 wanted()
@@ -205,7 +205,7 @@ run_regress()
 	fi
 }
 
-if wanted regress || wanted isolation || wanted docs || wanted tap; then
+if wanted regress || wanted isolation || wanted docs || wanted browser || wanted tap; then
 	cluster_start check "${PGWF_PORT:-55431}" "workflow.max_executors = 8" \
 		"shared_preload_libraries = 'pg_cron, pg_workflow'" "cron.use_background_workers = on"
 fi
@@ -221,6 +221,18 @@ if wanted docs; then
 	cat "$out/docs.log"
 	passed "$(grep -c '^ok' "$out/docs.log")"
 	failed "$(grep -vc '^ok\|^ ' "$out/docs.log")"
+fi
+if wanted browser; then
+	mkdir -p "$out/browser"
+	"$root/test/prepare.sh" browser >"$out/browser.log" 2>&1 &&
+		"$root/test/browser/run.sh" check "$out/browser" >"$out/browser.log" 2>&1 </dev/null
+	grep '^not ok' "$out/browser.log"
+	good=$(grep -c '^ok' "$out/browser.log")
+	bad=$(grep -c '^not ok' "$out/browser.log")
+	[ "$good" -gt 0 ] || bad=1
+	[ "$bad" -gt 0 ] && show "$out/browser.log" || echo "ok browser ($good checks)"
+	passed "$good"
+	failed "$bad"
 fi
 cluster_stop check
 

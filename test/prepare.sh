@@ -4,7 +4,7 @@
 #	  Installs what building and testing need and is missing.
 #
 # NOTES
-#	  usage: prepare.sh [fuzz]	(fuzz: also what the fuzzer needs)
+#	  usage: prepare.sh [fuzz | browser]	(also what the fuzzer, or test/browser, needs)
 #	  Quick when everything is there.  Uses apt; as an ordinary user it prints
 #	  the command that root has to run and fails.
 #
@@ -53,6 +53,10 @@ perl -MIPC::Run -e 1 2>/dev/null || need libipc-run-perl
 if [ "${1:-}" = fuzz ] && ! echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return 0; }' |
 	${CLANG:-clang} -x c -fsanitize=fuzzer -o /dev/null - 2>/dev/null; then
 	need clang "libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p' | head -n 1)-dev"
+fi
+
+if [ "${1:-}" = browser ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then
+	need chromium
 fi
 
 [ -n "$missing" ] || exit 0

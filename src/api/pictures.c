@@ -26,12 +26,17 @@
 extern PGDLLEXPORT Datum workflow_diagram(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_execution_diagram(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_explain(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_report(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_timeline(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_timeline_svg(PG_FUNCTION_ARGS);
+
+/* Iterations of a loop shown in a report. */
+#define REPORT_ITERATIONS 10
 
 PG_FUNCTION_INFO_V1(workflow_diagram);
 PG_FUNCTION_INFO_V1(workflow_execution_diagram);
 PG_FUNCTION_INFO_V1(workflow_explain);
+PG_FUNCTION_INFO_V1(workflow_report);
 PG_FUNCTION_INFO_V1(workflow_timeline);
 PG_FUNCTION_INFO_V1(workflow_timeline_svg);
 
@@ -79,13 +84,13 @@ ranged_argument(FunctionCallInfo fcinfo, int argument, const char *name, int low
 }
 
 /*
- * Read what the first argument names, with so many iterations of each loop.
+ * Read an execution, with so many iterations of each loop.
  */
 static SpanTree *
-read_tree(FunctionCallInfo fcinfo, int max_iterations)
+read_tree(int64 id, int max_iterations)
 {
 	bool		messages;
-	TraceExecution *execution = visible_execution(required_execution_id(fcinfo), &messages);
+	TraceExecution *execution = visible_execution(id, &messages);
 
 	return span_tree_read(execution, max_iterations, messages);
 }
@@ -113,7 +118,7 @@ workflow_timeline(PG_FUNCTION_ARGS)
 
 	if (GetDatabaseEncoding() != PG_UTF8)
 		ascii = true;
-	PG_RETURN_TEXT_P(cstring_to_text(draw_timeline(read_tree(fcinfo, max_iterations), width, ascii)));
+	PG_RETURN_TEXT_P(cstring_to_text(draw_timeline(read_tree(required_execution_id(fcinfo), max_iterations), width, ascii)));
 }
 
 /*
@@ -124,7 +129,7 @@ workflow_timeline_svg(PG_FUNCTION_ARGS)
 {
 	int			max_iterations = ranged_argument(fcinfo, 1, "max_iterations", 1, PICTURE_MAX_ITERATIONS);
 
-	PG_RETURN_TEXT_P(cstring_to_text(draw_svg(read_tree(fcinfo, max_iterations))));
+	PG_RETURN_TEXT_P(cstring_to_text(draw_svg(read_tree(required_execution_id(fcinfo), max_iterations))));
 }
 
 /*
@@ -147,7 +152,7 @@ workflow_diagram(PG_FUNCTION_ARGS)
 Datum
 workflow_execution_diagram(PG_FUNCTION_ARGS)
 {
-	SpanTree   *tree = read_tree(fcinfo, 1);
+	SpanTree   *tree = read_tree(required_execution_id(fcinfo), 1);
 
 	PG_RETURN_TEXT_P(cstring_to_text(draw_mermaid(tree->plan, tree)));
 }
@@ -205,4 +210,16 @@ workflow_explain(PG_FUNCTION_ARGS)
 		text = psprintf("%stimes of the last %s\n", text, executions == 1 ? "execution" :
 						psprintf("%s executions", count_text(executions)));
 	PG_RETURN_TEXT_P(cstring_to_text(text));
+}
+
+/*
+ * workflow.report(execution_id bigint) returns text
+ */
+Datum
+workflow_report(PG_FUNCTION_ARGS)
+{
+	int64		id = PG_ARGISNULL(0) ? overview_newest_execution(GetUserId()) : PG_GETARG_INT64(0);
+	SpanTree   *tree = id != 0 || !PG_ARGISNULL(0) ? read_tree(id, REPORT_ITERATIONS) : NULL;
+
+	PG_RETURN_TEXT_P(cstring_to_text(draw_report(tree, GetUserId())));
 }

@@ -9,6 +9,7 @@
 #define PGWF_PICTURES_H
 
 #include "pictures/spans.h"
+#include "state/overview.h"
 
 /* Narrower and wider texts than these are not drawn. */
 #define TIMELINE_MIN_WIDTH 40
@@ -25,5 +26,11 @@ extern char *draw_svg(const SpanTree *tree);
 
 /* A plan as a Mermaid flowchart; with a tree: how the steps of the execution are. */
 extern char *draw_mermaid(const WorkflowPlan *plan, const SpanTree *tree);
+
+/*
+ * A page about the database's workflows as the role may see them, with a picture
+ * of an execution where there is a tree.
+ */
+extern char *draw_report(const SpanTree *tree, Oid reader);
 
 #endif							/* PGWF_PICTURES_H */

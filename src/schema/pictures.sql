@@ -27,3 +27,14 @@ LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_execution_diagram';
 COMMENT ON FUNCTION workflow.diagram(bigint) IS
 'the plan of an execution as a Mermaid flowchart, each step in the colour of its state, with counts and the mean duration. Errors: 42704 when there is no such execution, 42501 when it is another role''s';
+
+CREATE FUNCTION workflow.report(execution_id bigint DEFAULT NULL)
+RETURNS text
+LANGUAGE c STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_report';
+COMMENT ON FUNCTION workflow.report(bigint) IS
+'a page of HTML that is complete in itself: executors, queue, running executions, recent failures, blocked workflows, stuck executors, as far as the caller may see them, and the timeline of an execution, without one named of what runs or ran last. psql writes it to a file with \g (format=unaligned tuples_only=on) file.html. Errors: 42704 when there is no such execution, 42501 when it is another role''s';
+
+/* Monitoring: pictures of all executions, without what their errors say. */
+GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer), workflow.timeline_svg(bigint, integer),
+    workflow.diagram(bigint), workflow.report(bigint) TO pg_monitor;

@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * overview.c
+ *	  Lists of what goes on in the database, as workflow.report() shows them.
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction and under its snapshot; reads
+ *	  only.  The statements run as the extension's owner and are given the role
+ *	  that asks; each decides by that what to show, as the views do.  All are
+ *	  bounded: what has no index of its own is looked for among the newest
+ *	  executions only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "state/overview.h"
+#include "state/private.h"
+
+/* May the role see the execution e, and what its errors say? */
+#define SEES_ALL "pg_catalog.pg_has_role($1, 'pg_monitor'::pg_catalog.name, 'USAGE')"
+#define OWN "pg_catalog.pg_has_role($1, e.role::pg_catalog.oid, 'USAGE')"
+#define VISIBLE "(" OWN " OR " SEES_ALL ")"
+
+#define MILLISECONDS(start, end) \
+	"(1000::pg_catalog.float8 OPERATOR(pg_catalog.*) pg_catalog.date_part('epoch', " \
+	end " OPERATOR(pg_catalog.-) " start "))"
+#define NOW "pg_catalog.clock_timestamp()"
+#define SECOND(time) "pg_catalog.date_trunc('second', " time ")"
+
+#define NEWEST_EXECUTIONS \
+	"(SELECT * FROM workflow.executions ORDER BY id USING OPERATOR(pg_catalog.>) LIMIT 10000)"
+#define HERE \
+	"(SELECT d.oid FROM pg_catalog.pg_database AS d" \
+	" WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"
+#define ENDS_OF_LATE(status) \
+	"(SELECT pg_catalog.count(*) FROM late WHERE late.status OPERATOR(pg_catalog.=) '" status "'::pg_catalog.text)"
+
+static const Oid reader_types[] = {OIDOID};
+
+static StateStatement statements[NUM_OVERVIEWS] = {
+	[OVERVIEW_COUNTS] = {
+		"WITH late AS MATERIALIZED (SELECT e.status FROM " NEWEST_EXECUTIONS " AS e"
+		" WHERE e.completed_at OPERATOR(pg_catalog.>) (" NOW " OPERATOR(pg_catalog.-) '24:00:00'::pg_catalog.interval)"
+		" AND " VISIBLE "),"
+		" slots AS MATERIALIZED (SELECT s.state FROM workflow.executor_slots() AS s"
+		" WHERE s.database OPERATOR(pg_catalog.=) " HERE ")"
+		" SELECT (SELECT pg_catalog.count(*) FROM slots) AS \"executors\","
+		" (SELECT pg_catalog.count(*) FROM slots WHERE slots.state OPERATOR(pg_catalog.<>) 'idle'::pg_catalog.text) AS \"of them busy\","
+		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
+		" WHERE e.status IN ('running', 'cancelling') AND " VISIBLE " LIMIT 10000) AS r) AS \"running\","
+		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
+		" WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at IS NULL AND " VISIBLE " LIMIT 10000) AS p) AS \"waiting\","
+		ENDS_OF_LATE("completed") " AS \"completed in 24 h\","
+		ENDS_OF_LATE("failed") " AS \"failed in 24 h\","
+		ENDS_OF_LATE("timed_out") " AS \"timed out in 24 h\"",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_EXECUTORS] = {
+		"SELECT e.pid, e.state, pg_catalog.pg_get_userbyid(e.role) AS role,"
+		MILLISECONDS("e.attached_at", NOW) " AS \"up\","
+		" e.runs_done AS runs, e.steps_done AS steps,"
+		" pg_catalog.pg_size_pretty(e.memory_bytes) AS memory,"
+		" CASE WHEN " VISIBLE " THEN e.execution_id END AS execution,"
+		" CASE WHEN " VISIBLE " THEN pg_catalog.concat_ws(' / ', NULLIF(e.scope, ''), e.step_id) END AS step,"
+		" CASE WHEN " VISIBLE " THEN " MILLISECONDS("e.step_started_at", NOW) " END AS \"for\""
+		" FROM workflow.executor_slots() AS e WHERE e.database OPERATOR(pg_catalog.=) " HERE
+		" ORDER BY e.step_started_at USING OPERATOR(pg_catalog.<), e.pid USING OPERATOR(pg_catalog.<) LIMIT 50",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_QUEUE] = {
+		"SELECT e.workflow, e.tenant, e.priority, pg_catalog.count(*) AS waiting,"
+		" pg_catalog.max(" MILLISECONDS("e.created_at", NOW) ") AS \"oldest\""
+		" FROM (SELECT * FROM workflow.executions AS p WHERE p.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text"
+		" AND p.start_at IS NULL ORDER BY p.priority USING OPERATOR(pg_catalog.>), p.id USING OPERATOR(pg_catalog.<) LIMIT 10000) AS e"
+		" WHERE " VISIBLE " GROUP BY e.workflow, e.tenant, e.priority"
+		" ORDER BY pg_catalog.count(*) USING OPERATOR(pg_catalog.>), e.workflow USING OPERATOR(pg_catalog.<) LIMIT 50",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_RUNNING] = {
+		"SELECT e.id AS execution, e.workflow, e.status, pg_catalog.pg_get_userbyid(e.role::pg_catalog.oid) AS role,"
+		" " MILLISECONDS("e.started_at", NOW) " AS \"for\","
+		" (p.progress OPERATOR(pg_catalog.->>) 'done')::pg_catalog.int8 AS \"steps done\","
+		" (p.progress OPERATOR(pg_catalog.->>) 'percent')::pg_catalog.int4 AS \"percent\""
+		" FROM (SELECT * FROM workflow.executions AS e WHERE e.status IN ('running', 'cancelling') AND " VISIBLE
+		" ORDER BY e.id USING OPERATOR(pg_catalog.>) LIMIT 20) AS e,"
+		" LATERAL (SELECT workflow.progress(e.id) AS progress OFFSET 0) AS p"
+		" ORDER BY e.id USING OPERATOR(pg_catalog.>)",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_FAILURES] = {
+		"SELECT e.id AS execution, e.workflow, e.status, " SECOND("e.completed_at") " AS \"ended\","
+		" e.error_type AS error, CASE WHEN " OWN " THEN pg_catalog.concat_ws(': ',"
+		" e.error OPERATOR(pg_catalog.->>) 'step_id', pg_catalog.left(e.error OPERATOR(pg_catalog.->>) 'message', 300)) END AS message"
+		" FROM " NEWEST_EXECUTIONS " AS e WHERE e.status IN ('failed', 'timed_out') AND " VISIBLE
+		" ORDER BY e.completed_at USING OPERATOR(pg_catalog.>) LIMIT 20",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_STUCK] = {
+		"SELECT e.pid, e.workflow, e.execution_id AS execution, e.step_id AS step, " SECOND("e.stuck_at") " AS \"stuck at\","
+		" CASE WHEN e.ended_at IS NULL THEN 'still there' ELSE 'gone' END AS \"process\""
+		" FROM workflow.executor_history AS e WHERE e.stuck_at IS NOT NULL AND " VISIBLE
+		" ORDER BY e.id USING OPERATOR(pg_catalog.>) LIMIT 20",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_BLOCKED] = {
+		"SELECT b.workflow, b.kind, b.reason, pg_catalog.pg_get_userbyid(b.blocked_by::pg_catalog.oid) AS \"by\","
+		" " SECOND("b.blocked_at") " AS since"
+		" FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL AND $1 IS NOT NULL"
+		" ORDER BY b.blocked_at USING OPERATOR(pg_catalog.>) LIMIT 50",
+		1, reader_types, NULL
+	}
+};
+
+/* What runs comes before what has ended, what has ended before what waits. */
+static StateStatement newest_statement = {
+	"SELECT e.id FROM " NEWEST_EXECUTIONS " AS e WHERE " VISIBLE
+	" ORDER BY (e.status IN ('running', 'cancelling')) USING OPERATOR(pg_catalog.>),"
+	" COALESCE(e.started_at, '-infinity'::pg_catalog.timestamptz) USING OPERATOR(pg_catalog.>),"
+	" e.id USING OPERATOR(pg_catalog.>) LIMIT 1",
+	1, reader_types, NULL
+};
+
+Overview *
+overview_read(OverviewSubject subject, Oid reader)
+{
+	Overview   *overview = palloc(sizeof(Overview));
+	Datum		value = ObjectIdGetDatum(reader);
+	TupleDesc	columns;
+
+	overview->nrows = (int) state_query(&statements[subject], &value, NULL, true, OVERVIEW_MAX_ROWS);
+	columns = SPI_tuptable->tupdesc;
+	overview->ncolumns = columns->natts;
+	overview->captions = palloc(sizeof(char *) * columns->natts);
+	overview->types = palloc(sizeof(Oid) * columns->natts);
+	for (int i = 0; i < columns->natts; i++)
+	{
+		overview->captions[i] = pstrdup(NameStr(TupleDescAttr(columns, i)->attname));
+		overview->types[i] = TupleDescAttr(columns, i)->atttypid;
+	}
+	overview->cells = palloc(sizeof(char **) * Max(overview->nrows, 1));
+	for (int row = 0; row < overview->nrows; row++)
+	{
+		overview->cells[row] = palloc(sizeof(char *) * columns->natts);
+		for (int i = 0; i < columns->natts; i++)
+			overview->cells[row][i] = SPI_getvalue(SPI_tuptable->vals[row], columns, i + 1);
+	}
+	state_done();
+	return overview;
+}
+
+int64
+overview_newest_execution(Oid reader)
+{
+	Datum		value = ObjectIdGetDatum(reader);
+	int64		id = 0;
+
+	if (state_query(&newest_statement, &value, NULL, true, 1) > 0)
+		id = state_column_int64(0, 1);
+	state_done();
+	return id;
+}
