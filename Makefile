@@ -32,6 +32,7 @@ OBJS = \
 	src/api/extension.o \
 	src/api/pictures.o \
 	src/api/plan_steps.o \
+	src/api/marks.o \
 	src/api/pause.o \
 	src/api/prune.o \
 	src/api/retry.o \
@@ -75,6 +76,7 @@ OBJS = \
 	src/interpreter/journal.o \
 	src/interpreter/jsonb_values.o \
 	src/interpreter/leaf.o \
+	src/interpreter/marks.o \
 	src/interpreter/prepared.o \
 	src/interpreter/reopen.o \
 	src/interpreter/resolve.o \
@@ -191,7 +193,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	deferred notify lifetime \
 	block \
 	compensation on_failure_chain cancel_compensate \
-	catch_as pause retry_execution \
+	catch_as pause retry_execution marks \
 	timeline pictures \
 	schedules \
 	dead_letters

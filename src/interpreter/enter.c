@@ -350,6 +350,12 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 		step_not_started(thread, frame, node, row, STATUS_FAILED, &error);
 		return THREAD_LEAF;
 	}
+	if (step_is_skipped(thread, node, &row->output))
+	{
+		row->status = STATUS_SKIPPED;
+		step_ended(thread, frame, node, row);
+		return THREAD_LEAF;
+	}
 	if (node->when != NULL && !again_after_failure)
 	{
 		char	   *why;

@@ -515,7 +515,8 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 			bool		only_step = frame->container != NULL &&
 				frame->container->lines[frame->container->type == STEP_LOOP ? 0 : frame->child].nsteps == 1;
 
-			row->scope_outcome = (row->status == STATUS_SKIPPED && only_step)
+			/* one that was skipped with an output stands for its scope like one that ran */
+			row->scope_outcome = (row->status == STATUS_SKIPPED && only_step && row->output == NULL)
 				? SCOPE_SKIPPED : SCOPE_COMPLETED;
 		}
 		if (node->is_referenced)
@@ -621,6 +622,7 @@ thread_next(Thread *thread)
 	{
 		bool		again = true;
 		Frame	   *frame = thread->top;
+		Jsonb	   *output;
 
 		CHECK_FOR_INTERRUPTS();
 		if (thread->njournal >= JOURNAL_LIMIT)
@@ -628,7 +630,14 @@ thread_next(Thread *thread)
 			action = THREAD_FLUSH;
 			break;
 		}
-		if (thread->parks && frame->next_attempt > 1 && frame->attempt_at > GetCurrentTimestamp())
+		if (thread->execution->step_marks != NULL && thread->parks && step_is_held(thread, frame))
+		{
+			thread->park_until = frame->deadline;
+			action = THREAD_PARK;
+			break;
+		}
+		if (thread->parks && frame->next_attempt > 1 && frame->attempt_at > GetCurrentTimestamp() &&
+			!step_is_skipped(thread, frame->at, &output))
 		{
 			thread->park_until = frame->attempt_at;
 			action = THREAD_PARK;

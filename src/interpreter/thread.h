@@ -228,6 +228,10 @@ extern void thread_find_frontier(Thread *thread);
 extern bool is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node, int visit, int attempt);
 extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again);
 
+/* marks.c */
+extern bool step_is_held(const Thread *thread, const Frame *frame);
+extern bool step_is_skipped(const Thread *thread, const PlanNode *node, Jsonb **output);
+
 /* retry.c */
 extern bool retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, const StepError *error);
 

@@ -42,6 +42,11 @@ control_execution(const ControlledExecution *wanted)
 			if (execution != NULL)
 				execution_stop(execution, STOP_PAUSE);
 			break;
+		case EXECUTION_RUNNING:
+			/* steps of it were marked */
+			if (execution != NULL)
+				pool_reload_execution(execution);
+			break;
 		default:
 			break;
 	}

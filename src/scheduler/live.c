@@ -71,6 +71,7 @@ live_add(const ClaimedExecution *claimed)
 	execution->running = 0;
 	execution->stopping = STOP_NONE;
 	execution->again = false;
+	execution->controls = 0;
 	execution->in_epilogue = false;
 	execution->suspect = (claimed->recoveries >= 2);
 	admission_enter(execution, claimed);

@@ -37,6 +37,7 @@ typedef struct LiveExecution
 	int			definition_id;
 	int			running;		/* runs in executors */
 	StopReason	stopping;		/* nothing new is dispatched; finalised when running is 0 */
+	int			controls;		/* how often its threads were told to look at its row */
 	bool		again;			/* claimed meanwhile: begins anew from its rows then */
 	bool		in_epilogue;	/* its end is decided: its only thread is a RUN_EPILOGUE */
 	bool		suspect;		/* recovered without progress: tried alone */
@@ -107,6 +108,7 @@ typedef struct ReadyRun
 	int			priority;
 	uint64		sequence;
 	TimestampTz queued_at;
+	int			controls;		/* the execution's when it was dispatched */
 	TimestampTz parked_until;	/* 0: it is in its role's queue, else among the parked */
 } ReadyRun;
 
@@ -229,6 +231,7 @@ extern void stuck_now(PoolExecutor *executor);
 extern bool stuck_soon(const PoolExecutor *executor);
 extern void stuck_ended(PoolExecutor *executor);
 extern void pool_stop_execution(LiveExecution *execution, StopReason reason);
+extern void pool_reload_execution(LiveExecution *execution);
 extern void pool_stop_join(LiveJoin *join);
 extern void pool_shorten_ranges(LiveJoin *join);
 

@@ -353,6 +353,7 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 			break;
 		ready_dequeue(ready);
 		ready->execution->running++;
+		ready->controls = ready->execution->controls;
 		executor->runs[executor->nruns] = ready;
 		run.execution_ids[executor->nruns++] = ready->execution->id;
 		if (first->kind != RUN_START || ready->execution->suspect)

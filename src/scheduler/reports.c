@@ -21,13 +21,14 @@
  */
 static void
 requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope,
-			   const Report *report)
+			   const Report *report, int controls)
 {
 	ReadyRun   *run = ready_add(execution, execution->in_epilogue ? RUN_EPILOGUE : RUN_THREAD,
 								join, scope, -1, 0);
 
 	ready_resume(run);
-	if (report->outcome == OUTCOME_PARKED)
+	/* what it waits for may be as it was before */
+	if (report->outcome == OUTCOME_PARKED && controls == execution->controls)
 		ready_park(run, report->park_until);
 }
 
@@ -48,6 +49,7 @@ executions_reported(PoolExecutor *executor, const Report *report)
 		ReadyRun   *run = executor->runs[i];
 		LiveExecution *execution = run->execution;
 		bool		last = (i == report->handled - 1);
+		int			controls = run->controls;
 
 		execution->running--;
 		if (i >= report->handled)
@@ -72,7 +74,7 @@ executions_reported(PoolExecutor *executor, const Report *report)
 		else if (last && report->outcome == OUTCOME_FORK)
 			join_create(execution, NULL, &report->fork);
 		else if (last && goes_on_later(report))
-			requeue_thread(execution, NULL, &root, report);
+			requeue_thread(execution, NULL, &root, report, controls);
 		else
 			execution_over(execution);
 	}
@@ -105,7 +107,7 @@ children_reported(ReadyRun *run, const Report *report)
 			/* so is a child that waits */
 			join_put_back(join, next + 1, run->to, run->fresh);
 			child = scope_child(&run->scope, run->container, run->visit, next);
-			requeue_thread(execution, join, &child, report);
+			requeue_thread(execution, join, &child, report, run->controls);
 			join_hand_out(join);
 			return;
 		case OUTCOME_YIELDED:
@@ -114,7 +116,7 @@ children_reported(ReadyRun *run, const Report *report)
 			{
 				/* nothing further begins, but what has begun goes on */
 				child = scope_child(&run->scope, run->container, run->visit, next);
-				requeue_thread(execution, join, &child, report);
+				requeue_thread(execution, join, &child, report, run->controls);
 				return;
 			}
 			join_put_back(join, next, Min(next + 1, run->to), false);
@@ -145,7 +147,7 @@ thread_reported(ReadyRun *run, const Report *report)
 			return;
 		case OUTCOME_YIELDED:
 		case OUTCOME_PARKED:
-			requeue_thread(execution, parent, &run->scope, report);
+			requeue_thread(execution, parent, &run->scope, report, run->controls);
 			return;
 		default:
 			break;

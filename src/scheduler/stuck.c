@@ -62,8 +62,40 @@ pool_stop_execution(LiveExecution *execution, StopReason reason)
 
 		for (int i = 0; executor->busy && i < executor->nruns; i++)
 			if (executor->runs[i]->execution == execution)
-				ask_to_stop(executor, reason,
+				/* a thread that has not seen the newest marks goes on with no further step */
+				ask_to_stop(executor, reason == STOP_PAUSE &&
+							executor->runs[i]->controls != execution->controls ? STOP_YIELD : reason,
 							executor->kind == RUN_START ? execution->id : 0);
+	}
+}
+
+/*
+ * Have the threads of an execution look at its row: those in executors give way behind the
+ * step they are at, those that wait are loaded anew.
+ */
+void
+pool_reload_execution(LiveExecution *execution)
+{
+	dlist_mutable_iter iter;
+	dlist_iter	each;
+
+	execution->controls++;
+	dlist_foreach(each, &pool_executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, each.cur);
+
+		for (int i = 0; executor->busy && i < executor->nruns; i++)
+			if (executor->runs[i]->execution == execution)
+				slot_request_stop(executor->slot, STOP_YIELD, 0);
+	}
+	dlist_foreach_modify(iter, &execution->ready)
+	{
+		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
+
+		if (run->parked_until == 0)
+			continue;
+		ready_dequeue(run);
+		ready_enqueue(run);
 	}
 }
 

@@ -76,6 +76,7 @@ CREATE TABLE workflow.executions (
     reopen          boolean NOT NULL DEFAULT false,  -- retried, its rows are as they were
     reopen_from     timestamptz,      -- rows that began then or later are set aside
     step_inputs     jsonb,            -- given to retry(), by scope and step
+    step_marks      jsonb,            -- steps held or skipped
     input           jsonb NOT NULL,
     output          jsonb,
     error           jsonb

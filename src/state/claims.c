@@ -100,7 +100,7 @@ static StateStatement load_statement = {
 	" e.started_at, e.input, e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text,"
 	" CASE WHEN e.pauses IS NOT NULL THEN (SELECT pg_catalog.array_agg(t ORDER BY t)"
 	"  FROM pg_catalog.unnest(e.pauses) AS p, LATERAL (VALUES (pg_catalog.lower(p)), (pg_catalog.upper(p))) AS v (t))"
-	" END, e.ending, e.error, e.retries, e.retried_at, e.reopen, e.reopen_from, e.step_inputs"
+	" END, e.ending, e.error, e.retries, e.retried_at, e.reopen, e.reopen_from, e.step_inputs, e.step_marks"
 	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
 	" AND (e.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
 	" OR (e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND e.ending IS NOT NULL AND e.compensate))",
@@ -331,6 +331,9 @@ execution_load(int64 id)
 		value = state_column(0, 17, &isnull);
 		if (!isnull)
 			result->step_inputs = (Jsonb *) PG_DETOAST_DATUM_COPY(value);
+		value = state_column(0, 18, &isnull);
+		if (!isnull)
+			result->step_marks = (Jsonb *) PG_DETOAST_DATUM_COPY(value);
 	}
 	state_done();
 	return result;

@@ -88,6 +88,7 @@ typedef struct LoadedExecution
 	bool		reopen;			/* its rows have to be reopened first */
 	TimestampTz reopen_from;	/* those that began since are set aside; 0: none */
 	Jsonb	   *step_inputs;	/* NULL: none */
+	Jsonb	   *step_marks;		/* NULL: none */
 } LoadedExecution;
 
 extern LoadedExecution *execution_load(int64 id);

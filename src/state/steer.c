@@ -53,6 +53,17 @@ static StateStatement retry_statement = {
 	lengthof(retry_types), retry_types, NULL
 };
 
+static const Oid mark_types[] = {INT8OID, TEXTOID, TEXTOID, JSONBOID};
+static StateStatement mark_statement = {
+	"UPDATE workflow.executions AS e SET control = true, step_marks = CASE WHEN m.mark IS NULL"
+	" THEN e.step_marks OPERATOR(pg_catalog.-) $2"
+	" ELSE COALESCE(e.step_marks, '{}'::pg_catalog.jsonb) OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object($2, m.mark) END"
+	" FROM (SELECT CASE WHEN $4 IS NOT NULL THEN pg_catalog.jsonb_build_object('mark', $3, 'output', $4)"
+	"  WHEN $3 IS NOT NULL THEN pg_catalog.jsonb_build_object('mark', $3) END AS mark) AS m"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1 AND (e.step_marks OPERATOR(pg_catalog.->) $2) IS DISTINCT FROM m.mark",
+	lengthof(mark_types), mark_types, NULL
+};
+
 static StateStatement is_paused_statement = {
 	"SELECT 1 FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1"
 	" AND status OPERATOR(pg_catalog.=) ANY ('{paused,pending}'::pg_catalog.text[])",
@@ -114,6 +125,22 @@ execution_retry(int64 id, TimestampTz from, const char *key, Jsonb *input)
 	values[3] = PointerGetDatum(input);
 	nulls[3] = input ? ' ' : 'n';
 	state_execute(&retry_statement, values, nulls);
+}
+
+bool
+execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *output)
+{
+	Datum		values[lengthof(mark_types)];
+	char		nulls[lengthof(mark_types)];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(id);
+	values[1] = CStringGetTextDatum(step_id);
+	values[2] = mark ? CStringGetTextDatum(mark) : (Datum) 0;
+	nulls[2] = mark ? ' ' : 'n';
+	values[3] = PointerGetDatum(output);
+	nulls[3] = output ? ' ' : 'n';
+	return state_execute(&mark_statement, values, nulls) > 0;
 }
 
 bool

@@ -22,6 +22,12 @@ extern void execution_resume(int64 id);
  */
 extern void execution_retry(int64 id, TimestampTz from, const char *key, Jsonb *input);
 
+/*
+ * Mark a step of a locked execution: "hold", "skip" with an output that may be NULL, or
+ * NULL: no mark.  Returns false when it is marked so already.
+ */
+extern bool execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *output);
+
 /* Is it paused, or has it been resumed and not been claimed yet? */
 extern bool execution_is_paused(int64 id);
 /*

@@ -1,0 +1,81 @@
+--
+-- hold_step(), release_step(), skip_step()
+--
+SET client_min_messages = warning;
+
+SELECT workflow.define($${"name": "marks", "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"},
+  {"id": "b", "type": "set", "output": "b"},
+  {"id": "f", "type": "parallel", "parallel_steps": [
+    {"id": "p", "type": "sql", "sql": "SELECT 'p'", "result": "value"},
+    {"id": "q", "type": "sql", "sql": "SELECT 'q'", "result": "value"}]},
+  {"id": "z", "type": "set", "output": {"b": "${b.output}", "f": "${f.output}"}}]}$$);
+CREATE PROCEDURE test.stands(n integer) LANGUAGE plpgsql AS $$
+BEGIN
+    CALL test.until(format('SELECT count(*) = %s FROM workflow.step_executions WHERE execution_id = test.id() AND status <> ''running''', n));
+    CALL test.told();
+    CALL test.at_rest();
+END $$;
+
+-- held before it is come to, also a step without SQL; it holds nothing
+CALL test.to_gate('marks');
+SELECT workflow.hold_step(test.id(), 'b', 'wait for b'), workflow.hold_step(test.id(), 'b');
+CALL test.told();
+CALL test.open_gate();
+CALL test.stands(1);
+SELECT status FROM workflow.executions WHERE id = test.id();
+-- one child of several: the others go on
+SELECT workflow.hold_step(test.id(), 'p');
+SELECT workflow.release_step(test.id(), 'b', 'go'), workflow.release_step(test.id(), 'b');
+CALL test.stands(3);
+TABLE test.steps;
+SELECT workflow.skip_step(test.id(), 'p', '"instead"', 'not needed');
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+TABLE test.steps;
+SELECT action, subject_type, subject, reason, after FROM workflow.audit_log WHERE execution_id = test.id() ORDER BY id;
+
+-- skipped, without an output
+CALL test.to_gate('marks');
+SELECT workflow.skip_step(test.id(), 'q'), workflow.skip_step(test.id(), 'q');
+CALL test.open_gate();
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+TABLE test.steps;
+
+-- while it waits for its next attempt: skipped, or held
+SELECT workflow.define($${"name": "marks_retry", "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT 1 / 0", "retry": {"max_retries": 3, "type": "fixed_delay", "initial_delay_ms": 3600000, "max_delay_ms": 3600000}},
+  {"id": "b", "type": "set", "output": "${a.output}"}]}$$);
+SELECT set_config('test.id', workflow.start('marks_retry')::text, false) IS NOT NULL AS started;
+CALL test.stands(1);
+SELECT workflow.hold_step(test.id(), 'a');
+CALL test.told();
+SELECT workflow.skip_step(test.id(), 'a', '42');
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+SELECT step_id, attempt, status, output, on_failure FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at, attempt;
+
+-- a held step whose time is over ends like one that was not begun
+SELECT workflow.define($${"name": "marks_late", "steps": [
+  {"id": "f", "type": "parallel", "timeout_seconds": 1, "parallel_steps": [{"id": "g", "type": "sql", "sql": "SELECT 1"}, {"id": "h", "type": "set", "output": 1}]}]}$$);
+SELECT set_config('test.id', workflow.start('marks_late', start_at => clock_timestamp() + interval '100 ms')::text, false) IS NOT NULL AS started,
+       workflow.hold_step(test.id(), 'g');
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+
+-- in all iterations from now on; a pause does not take the mark away
+SELECT workflow.define($${"name": "marks_loop", "steps": [
+  {"id": "l", "type": "loop", "loop_config": {"collection": [1, 2, 3], "result": "outputs", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"}, {"id": "b", "type": "sql", "sql": "SELECT 1", "result": "value"}]}}]}$$);
+CALL test.to_gate('marks_loop');
+SELECT workflow.skip_step(test.id(), 'b', '"skipped"');
+SELECT workflow.pause(test.id());
+CALL test.told();
+CALL test.open_gate();
+SELECT workflow.resume(test.id());
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+
+-- too late, or wrong
+SELECT workflow.hold_step(test.id(), 'b'), workflow.skip_step(test.id(), 'b'), workflow.release_step(test.id(), 'b');
+SELECT workflow.hold_step(test.id(), 'nowhere');
+SELECT workflow.hold_step(test.id(), NULL);
+SELECT workflow.skip_step(-1, 'b');
+
+TABLE test.wrong;

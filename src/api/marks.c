@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * marks.c
+ *	  workflow.hold_step(), release_step(), skip_step().
+ *
+ * NOTES
+ *	  Runs in sessions, in the caller's transaction.  Locks the execution's row
+ *	  until the end of the transaction.  A mark is in the row; the scheduler has
+ *	  the execution's threads look at it at their next step.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "api/api.h"
+#include "api/steer.h"
+#include "shared/slots.h"
+#include "state/steer.h"
+#include "state/steps.h"
+
+extern PGDLLEXPORT Datum workflow_hold_step(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_release_step(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_skip_step(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_hold_step);
+PG_FUNCTION_INFO_V1(workflow_release_step);
+PG_FUNCTION_INFO_V1(workflow_skip_step);
+
+/* Say that a mark comes too late for a step that runs once. */
+static void
+note_ended_step(int64 id, const PlanNode *node)
+{
+	StepRecord *record;
+
+	if (node->container >= 0 || node->on_cycle)
+		return;
+	record = step_find(id, "", node->id, 0);
+	if (record != NULL && record->retry_at == 0)
+		ereport(NOTICE,
+				(errmsg("step \"%s\" of execution %lld has begun already", node->id, (long long) id),
+				 errdetail("Its status is \"%s\".", step_status_name(record->status))));
+}
+
+/*
+ * Set or, with mark NULL, remove the mark of a step.  Returns false when nothing
+ * has changed.
+ */
+static bool
+mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *output, int reason_argument)
+{
+	int64		id = required_execution_id(fcinfo);
+	char	   *step_id = required_text(fcinfo, 1, "step_id");
+	AuditEntry	entry = {.action = action,.subject_type = "step",.subject = step_id,.execution_id = id};
+	ExecutionState state;
+	PlanNode   *node;
+
+	lock_to_steer(id, "steered", &state);
+	node = plan_find(definition_plan(state.definition_id), step_id);
+	if (node == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("workflow \"%s\" has no step \"%s\"", state.workflow, step_id)));
+	if (execution_status_is_final(state.status) || state.status == EXECUTION_CANCELLING)
+	{
+		ereport(NOTICE,
+				(errmsg("step \"%s\" of execution %lld stays as it is: the status of the execution is \"%s\"",
+						step_id, (long long) id, execution_status_name(state.status))));
+		return false;
+	}
+	if (mark != NULL)
+		note_ended_step(id, node);
+	if (!execution_mark_step(id, step_id, mark, output))
+		return false;
+	entry.reason = optional_text_argument(fcinfo, reason_argument);
+	entry.after = output;
+	audit(&entry);
+	wake_at_commit(WAKE_CONTROL);
+	return true;
+}
+
+/*
+ * workflow.hold_step(execution_id bigint, step_id text, reason text) returns boolean
+ */
+Datum
+workflow_hold_step(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(mark_step(fcinfo, "hold_step", "hold", NULL, 2));
+}
+
+/*
+ * workflow.release_step(execution_id bigint, step_id text, reason text) returns boolean
+ */
+Datum
+workflow_release_step(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(mark_step(fcinfo, "release_step", NULL, NULL, 2));
+}
+
+/*
+ * workflow.skip_step(execution_id bigint, step_id text, output jsonb, reason text)
+ * returns boolean
+ */
+Datum
+workflow_skip_step(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *output = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
+
+	PG_RETURN_BOOL(mark_step(fcinfo, "skip_step", "skip", output, 3));
+}
