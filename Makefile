@@ -171,6 +171,7 @@ SCHEMA = \
 	src/schema/executions.sql \
 	src/schema/steer.sql \
 	src/schema/dead_letters.sql \
+	src/schema/bulk.sql \
 	src/schema/audit.sql \
 	src/schema/executor_history.sql \
 	src/schema/blocked_workflows.sql \
@@ -193,7 +194,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	deferred notify lifetime \
 	block \
 	compensation on_failure_chain cancel_compensate \
-	catch_as pause retry_execution marks \
+	catch_as pause retry_execution marks bulk \
 	timeline pictures \
 	schedules \
 	dead_letters
