@@ -12,6 +12,7 @@ SELECT workflow.pause_executions('bulk', created_after => now() + interval '1 da
 SELECT workflow.resume_executions('bulk', status => 'failed'), workflow.resume_executions('bulk', 'y');
 TABLE test.bulk;
 SELECT workflow.cancel_executions('bulk', reason => 'not needed'), workflow.cancel_executions('bulk');
+CALL test.until($$SELECT count(*) = 0 FROM workflow.executions WHERE workflow = 'bulk' AND status = 'cancelling'$$);
 TABLE test.bulk;
 SELECT count(*), count(DISTINCT execution_id) FROM workflow.audit_log AS l JOIN workflow.executions AS e ON e.id = l.execution_id WHERE e.workflow = 'bulk' AND l.reason = 'not needed';
 
