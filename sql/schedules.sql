@@ -105,7 +105,7 @@ FROM workflow.audit_log WHERE subject_type = 'schedule' AND subject = 's' ORDER 
 CREATE FUNCTION due(schedule text, ago interval DEFAULT '1 s') RETURNS text LANGUAGE sql AS $$
     UPDATE workflow.schedule_entries SET enabled = true, job_schedule = CASE cron WHEN '* * * * *' THEN cron ELSE '0 0 * * *' END,
         next_run_at = date_trunc('minute', clock_timestamp() - ago) WHERE name = schedule;
-    SELECT regexp_replace(workflow.schedule_tick(schedule), '[0-9]{2,}.*', '..');
+    SELECT regexp_replace(workflow.schedule_tick(schedule), '20[0-9]{2}-.*:[0-9.]+\+00', '..');
 $$;
 CREATE TABLE marks AS SELECT max(id) AS id FROM workflow.schedule_runs;
 CREATE VIEW runs AS SELECT row_number() OVER (ORDER BY r.id) AS n, outcome, manual, e.status,
@@ -151,6 +151,14 @@ SELECT due('s');
 SELECT last_outcome, last_reason, running, queued FROM workflow.schedules WHERE name = 's';
 SELECT workflow.run_schedule_now('s');
 SELECT workflow.set_status('long', 1, 'active');
+
+-- nor what is blocked
+SELECT workflow.block('long', 'under repair');
+\set VERBOSITY terse
+SELECT due('s') ~ '^failed: workflow "long" is blocked: WorkflowBlocked.*under repair' AS failed;
+\set VERBOSITY default
+SELECT last_outcome, last_reason ~ 'is blocked' AS blocked, running, queued FROM workflow.schedules WHERE name = 's';
+SELECT workflow.unblock('long');
 
 -- several at a time
 SELECT workflow.schedule('s', 'long', '0 0 1 1 *', max_concurrent_runs => 2, enabled => false);

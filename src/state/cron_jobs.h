@@ -24,7 +24,7 @@ extern const char *cron_database(void);
 /* The time zone it works in. */
 extern const char *cron_timezone(void);
 /* Raise the error of a server that has not loaded pg_cron. */
-extern void cron_refuse_not_loaded(void) pg_attribute_noreturn();
+extern void cron_refuse_not_loaded(void);
 
 /*
  * Make, change or remove a job.  Called in pg_cron's database, as the role the job
