@@ -19,6 +19,7 @@ PGFILEDESC = "pg_workflow - workflows inside the database"
 # One line per file, in the order of the flow.
 OBJS = \
 	src/pg_workflow.o \
+	src/api/admit.o \
 	src/api/agent.o \
 	src/api/arguments.o \
 	src/api/block.o \
@@ -52,6 +53,7 @@ OBJS = \
 	src/scheduler/departures.o \
 	src/scheduler/drain.o \
 	src/scheduler/endings.o \
+	src/scheduler/janitor.o \
 	src/scheduler/joins.o \
 	src/scheduler/launcher.o \
 	src/scheduler/live.o \
@@ -112,6 +114,7 @@ OBJS = \
 	src/state/schedules.o \
 	src/state/reopen.o \
 	src/state/overview.o \
+	src/state/janitor.o \
 	src/state/state.o \
 	src/state/status.o \
 	src/state/steer.o \

@@ -50,6 +50,11 @@ extern char *check_definition(Jsonb *document, ProblemList *problems);
 /* The errors among the problems, one per line, for a detail. */
 extern char *problem_details(const ProblemList *problems);
 
+/* --- admit.c --- */
+
+/* An error when the queue is as long as it may be. */
+extern void require_room_in_queue(void);
+
 /* --- block.c --- */
 
 /* An error when the workflow is blocked: nothing of it may begin. */

@@ -83,9 +83,9 @@ workflow_cancel(PG_FUNCTION_ARGS)
 		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(after)));
 	}
 
-	/* one that was resumed may have something to undo */
-	after = (state.status == EXECUTION_PENDING && !(compensate && state.started)) ||
-		state.status == EXECUTION_BLOCKED ? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
+	/* one that was resumed may have containers to close and something to undo */
+	after = (state.status == EXECUTION_PENDING || state.status == EXECUTION_BLOCKED) && !state.started
+		? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
 	execution_cancel(id, after == EXECUTION_CANCELLED, GetUserId(), reason,
 					 compensate && after == EXECUTION_CANCELLING);
 	audit_execution("cancel", id, reason, state.status, after);

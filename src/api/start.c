@@ -101,6 +101,8 @@ queue_execution(NewExecution *new)
 	if (!OidIsValid(new->role))
 		new->role = GetUserId();
 	refuse_when_full(new);
+	if (!new->has_start_at)
+		require_room_in_queue();
 	new->parallel = setting_parallel;
 	require_role_can_run(new->role);
 

@@ -599,6 +599,12 @@ admission_claim_waiting(int wanted, ClaimedExecution *admitted)
 
 /* --- when --- */
 
+bool
+admission_waits(void)
+{
+	return hash_get_num_entries(groups) > 0;
+}
+
 /* Is there a group to try?  Notices changes of the settings, too. */
 bool
 admission_is_due(void)

@@ -160,7 +160,24 @@ execution_give_up(LiveExecution *execution, const char *error_type, const char *
 		live_remove(execution);
 }
 
-/* The same, because nobody can run as its role. */
+/* The time of an execution is over, and no executor was to be had to see that. */
+void
+execution_overdue(LiveExecution *execution)
+{
+	int64		id = execution->id;
+	Jsonb	   *error = execution_error("Timeout", "the execution did not end in time",
+										"No executor was to be had for it when its time was over.");
+
+	Assert(execution->running == 0);
+	scheduler_begin();
+	step_close_open(id, STATUS_TIMED_OUT);
+	execution_finalise(id, "timed_out", error, "Timeout");
+	scheduler_commit(true);
+	live_remove(execution);
+	broadcast_finished(id);
+}
+
+/* Give up because nobody can run as its role. */
 void
 give_up_for_role(LiveExecution *execution, const char *reason)
 {

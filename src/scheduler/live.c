@@ -75,6 +75,7 @@ live_add(const ClaimedExecution *claimed)
 	execution->in_epilogue = false;
 	execution->suspect = (claimed->recoveries >= 2);
 	admission_enter(execution, claimed);
+	janitor_enter(execution, claimed);
 	dlist_init(&execution->ready);
 	dlist_init(&execution->joins);
 	slist_init(&execution->stuck);
@@ -111,6 +112,7 @@ live_remove(LiveExecution *execution)
 {
 	live_clear(execution);
 	admission_leave(execution);
+	janitor_leave(execution);
 	hash_search(executions, &execution->id, HASH_REMOVE, NULL);
 }
 

@@ -41,6 +41,10 @@ typedef struct LiveExecution
 	bool		again;			/* claimed meanwhile: begins anew from its rows then */
 	bool		in_epilogue;	/* its end is decided: its only thread is a RUN_EPILOGUE */
 	bool		suspect;		/* recovered without progress: tried alone */
+	int			timeout_seconds;	/* janitor.c: 0 = none */
+	bool		overdue;		/* and nobody seems to mind */
+	TimestampTz look_at;
+	pairingheap_node deadline_node;
 	Limited    *workflow;		/* it counts for these */
 	Limited    *tenant;			/* NULL: none */
 	dlist_head	ready;			/* its ready runs */
@@ -253,6 +257,8 @@ extern void finalise_if_drained(LiveExecution *execution);
 extern void execution_over(LiveExecution *execution);
 extern void execution_give_up(LiveExecution *execution, const char *error_type,
 							  const char *message, const char *detail);
+/* Its time is over and nobody drives it. */
+extern void execution_overdue(LiveExecution *execution);
 extern void give_up_for_role(LiveExecution *execution, const char *reason);
 
 /* --- admission.c: what may run --- */
@@ -268,7 +274,15 @@ extern TimestampTz admission_changed(void);
 /* One more attempt of the execution got stuck: block its workflow if it runs away.  In a transaction. */
 extern void admission_stuck(int64 execution_id);
 extern bool admission_is_due(void);
+extern bool admission_waits(void);	/* something waits for room */
 extern TimestampTz admission_next(TimestampTz now, bool queued);
+
+/* --- janitor.c: what waits too long --- */
+extern void janitor_initialize(void);
+extern void janitor_enter(LiveExecution *execution, const ClaimedExecution *claimed);
+extern void janitor_leave(LiveExecution *execution);
+extern TimestampTz janitor_look(TimestampTz now);
+extern TimestampTz janitor_look_at_pending(TimestampTz now, bool left);
 
 /* --- control.c: what sessions want --- */
 extern TimestampTz look_for_control(void);

@@ -46,6 +46,7 @@ static TimestampTz next_start_at = DT_NOEND;
 static TimestampTz durable_claims_until;
 static TimestampTz next_unpark_at = DT_NOEND;
 static TimestampTz next_admission_at = DT_NOBEGIN;	/* once at the start */
+static TimestampTz next_janitor_at = DT_NOEND;
 static TimestampTz next_control_at = DT_NOBEGIN;	/* once at the start */
 
 /* --- transactions --- */
@@ -120,6 +121,8 @@ look_for_work(void)
 			? reasons[i - 1] : role_cannot_run(claimed[i].role);
 	scheduler_commit(count > 0 && GetCurrentTimestamp() < durable_claims_until);
 	admission_committed();
+	if (database->pending_limit != 0)
+		pg_atomic_fetch_add_u32(&database->pending_credits, count);
 	for (int i = 0; i < count; i++)
 	{
 		LiveExecution *execution = live_find(claimed[i].id);
@@ -150,7 +153,7 @@ next_timeout(void)
 	TimestampTz next = Min(Min(next_unpark_at, next_control_at), joins_next_deadline(now));
 	long		timeout = pool_next_timeout(now);
 
-	next = Min(next, next_admission_at);
+	next = Min(next, Min(next_admission_at, next_janitor_at));
 	if (setting_enabled && !drained_of_executions())
 		next = Min(next, Min(next_start_at, admission_next(now, look_for_pending)));
 	if (next != DT_NOEND)
@@ -211,6 +214,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 	require_extension();
 	live_initialize();
 	admission_initialize();
+	janitor_initialize();
 	pool_initialize(database, parameters.generation);
 
 	durable_claims_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DURABLE_CLAIMS_MS);
@@ -253,6 +257,9 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 			(next_start_at != DT_NOEND && next_start_at <= GetCurrentTimestamp()))
 			look_for_pending = true;
 		look_for_work();
+		next_janitor_at = Min(janitor_look(GetCurrentTimestamp()),
+							  janitor_look_at_pending(GetCurrentTimestamp(),
+													  look_for_pending || admission_waits()));
 		next_unpark_at = ready_unpark(GetCurrentTimestamp());
 		pool_dispatch();
 		worker_sleep(next_timeout(), wait_event_scheduler());

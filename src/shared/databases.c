@@ -95,6 +95,8 @@ database_entry(Oid database, bool create)
 	unused->failures = 0;
 	unused->orderly_end = registry->orderly_start;
 	pg_atomic_write_u32(&unused->wake, 0);
+	unused->pending_limit = 0;
+	unused->pending_full_at = 0;
 	return unused;
 }
 

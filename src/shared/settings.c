@@ -71,6 +71,9 @@ int			setting_max_executors_per_database = 0;
 /* How deep containers can be nested in a definition. */
 int			setting_max_nesting = 10;
 
+/* Executions that may be queued in the database.  0: no limit. */
+int			setting_max_pending = 0;
+
 /* Executions that may run at one time in the database.  0: no limit. */
 int			setting_max_running = 0;
 
@@ -97,6 +100,9 @@ bool		setting_parallel = true;
  * executor, at the next end of a step.
  */
 int			setting_run_quantum = 1000;
+
+/* An execution that has not begun after this time times out.  0: never. */
+int			setting_pending_timeout = 0;
 
 /* Stuck attempts within workflow.stuck_window after which a workflow is blocked.  0: never. */
 int			setting_stuck_threshold = 5;
@@ -216,6 +222,12 @@ define_definition_settings(void)
 							&setting_max_nesting, 10, 1, PLAN_MAX_NESTING,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("workflow.max_pending",
+							"Number of executions that may be queued in a database.",
+							"0 sets no limit.",
+							&setting_max_pending, 0, 0, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("workflow.max_recoveries",
 							"Number of recoveries without progress after which an execution fails.",
 							NULL,
@@ -245,6 +257,12 @@ define_definition_settings(void)
 							 "When off, executions started in this session run them one after the other.",
 							 &setting_parallel, true,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.pending_timeout",
+							"Time after which an execution that has not begun times out.",
+							"0 lets executions wait for ever.",
+							&setting_pending_timeout, 0, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("workflow.stuck_threshold",
 							"Number of stuck attempts after which a workflow is blocked.",

@@ -23,10 +23,12 @@ extern int	setting_max_executors_per_database; /* workflow.max_executors_per_dat
 extern int	setting_max_nesting;	/* workflow.max_nesting, 10, 1..PLAN_MAX_NESTING, SUSET */
 extern int	setting_max_recoveries; /* workflow.max_recoveries, 3, SIGHUP */
 extern int	setting_max_result_size;	/* workflow.max_result_size, kB, 16 MB, SUSET */
+extern int	setting_max_pending;	/* workflow.max_pending, 0 = no limit, SUSET: of a database */
 extern int	setting_max_running;	/* workflow.max_running, 0 = no limit, SUSET: of a database */
 extern int	setting_max_running_per_tenant; /* workflow.max_running_per_tenant, 0 = no limit, SUSET */
 extern bool setting_parallel;	/* workflow.parallel, on, USERSET: recorded by start() */
 extern int	setting_run_quantum;	/* workflow.run_quantum, ms, 1 s: a run gives way after it when others wait, SIGHUP */
+extern int	setting_pending_timeout;	/* workflow.pending_timeout, s, 0 = never, SUSET */
 extern int	setting_stuck_threshold;	/* workflow.stuck_threshold, 5, 0 = never, SIGHUP */
 extern int	setting_stuck_window;	/* workflow.stuck_window, s, 1 h, SIGHUP */
 

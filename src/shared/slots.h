@@ -291,6 +291,11 @@ typedef struct DatabaseEntry
 	DrainMode	drain;			/* what the scheduler has seen */
 	bool		orderly_end;	/* the last scheduler, or the server, was asked to end */
 	pg_atomic_uint32 wake;		/* WAKE_* */
+	/* of the queue, see api/admit.c; good for the limit they were counted for */
+	int			pending_limit;	/* 0: not counted */
+	pg_atomic_uint32 pending_credits;
+	pg_atomic_uint32 pending_until_count;
+	TimestampTz pending_full_at;	/* when it was found full; 0: it was not */
 } DatabaseEntry;
 
 #define NUM_WAIT_CHANNELS 64
@@ -323,6 +328,8 @@ extern void slots_init_shmem(void); /* shmem_startup_hook's part */
 /* Wake the scheduler of this database (or the launcher, when there is none) when
  * the current transaction commits.  Does nothing without a registry. */
 extern void wake_at_commit(uint32 reasons);
+/* The entry of this session's database; NULL: there is no room for one. */
+extern DatabaseEntry *session_database_entry(void);
 extern void wake_scheduler(Oid database, uint32 reasons);
 extern void wake_entry(DatabaseEntry *entry, uint32 reasons);	/* lock-free */
 extern void wake_launcher(void);

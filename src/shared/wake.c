@@ -168,6 +168,18 @@ wake_scheduler(Oid database, uint32 reasons)
 		wake_launcher();
 }
 
+DatabaseEntry *
+session_database_entry(void)
+{
+	if (my_database_entry == NULL || my_database_entry->database != MyDatabaseId)
+	{
+		LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+		my_database_entry = database_entry(MyDatabaseId, true);
+		LWLockRelease(registry->lock);
+	}
+	return my_database_entry;
+}
+
 /* Set bits of an entry and the latch of its scheduler, if there is one. */
 void
 wake_entry(DatabaseEntry *entry, uint32 reasons)

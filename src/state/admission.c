@@ -102,8 +102,13 @@ static StateStatement active_statement = {
 
 static const Oid pending_types[] = {INT4OID};
 static StateStatement pending_statement = {
-	"SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND (start_at IS NULL OR start_at OPERATOR(pg_catalog.<=) pg_catalog.now()) LIMIT $1) AS waiting",
+	"SELECT pg_catalog.count(*) FROM ("
+	"(SELECT FROM workflow.executions WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text"
+	"  AND start_at IS NULL AND NOT limited ORDER BY priority DESC, id LIMIT $1)"
+	" UNION ALL (SELECT FROM workflow.executions WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text"
+	"  AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now() AND NOT limited LIMIT $1)"
+	" UNION ALL (SELECT FROM workflow.executions WHERE " IS_WAITING " ORDER BY workflow, " TENANT " LIMIT $1)"
+	" LIMIT $1) AS waiting",
 	lengthof(pending_types), pending_types, NULL
 };
 

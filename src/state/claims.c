@@ -19,6 +19,7 @@
 
 #include "state/claims.h"
 #include "state/dead_letters.h"
+#include "state/janitor.h"
 #include "state/private.h"
 
 static const Oid claim_types[] = {INT4OID};
@@ -165,6 +166,8 @@ executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecutio
 		result[i].in_epilogue = DatumGetBool(state_column(i, 10, &isnull));
 	}
 	state_done();
+	for (uint64 i = 0; i < nrows; i++)
+		result[i].timeout_seconds = definition_timeout(result[i].definition_id);
 	*claimed = result;
 	return (int) nrows;
 }

@@ -20,6 +20,7 @@ typedef struct ClaimedExecution
 	int			definition_id;
 	bool		cancelling;
 	int			recoveries;
+	int			timeout_seconds;	/* of the definition, 0 = none */
 	char	   *workflow;
 	char	   *tenant;			/* NULL: none */
 	bool		resumes;		/* it has run before and goes on from its rows */

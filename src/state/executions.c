@@ -70,7 +70,7 @@ static StateStatement read_row = {
 static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID, BOOLOID};
 static StateStatement cancel_execution = {
 	"UPDATE workflow.executions AS e SET status = $2, compensate = $6, control = $5 IS NULL, cancelled_by = $3, "
-	"cancel_reason = $4, error = CASE WHEN e.ending IS NOT NULL THEN e.error END, "
+	"cancel_reason = $4, error = CASE WHEN e.ending IS NOT NULL THEN e.error END, limited = false, "
 	"cancelled_at = COALESCE($5, pg_catalog.clock_timestamp()), completed_at = $5, "
 	"error_type = CASE WHEN $5 IS NULL THEN e.error_type ELSE 'Cancelled'::pg_catalog.text END WHERE e.id OPERATOR(pg_catalog.=) $1"
 	NOTIFY_STATUS ", e.dead_letter_id",

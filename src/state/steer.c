@@ -20,7 +20,7 @@
 
 static const Oid pause_types[] = {INT8OID, REGROLEOID, TEXTOID, TIMESTAMPTZOID};
 static StateStatement pause_statement = {
-	"UPDATE workflow.executions AS e SET status = 'paused', control = true,"
+	"UPDATE workflow.executions AS e SET status = 'paused', control = true, limited = false,"
 	" paused_at = pg_catalog.clock_timestamp(), paused_by = $2, pause_reason = $3, paused_until = $4"
 	" WHERE e.id OPERATOR(pg_catalog.=) $1"
 	NOTIFY_STATUS,

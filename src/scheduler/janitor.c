@@ -1,0 +1,198 @@
+/*-------------------------------------------------------------------------
+ *
+ * janitor.c
+ *	  Ends what waits too long: executions past their deadline that nobody
+ *	  drives, and pending ones (workflow.pending_timeout).
+ *
+ * NOTES
+ *	  Scheduler only.  Deadlines are the executors' business.  But an execution
+ *	  may be parked, or have no executor to be had, when its time is over: then it
+ *	  is given to an executor, which sees what time it is; and ended here when none
+ *	  has begun within workflow.cancel_grace.  The time comes out of the rows, pauses
+ *	  counted off; memory says when to look.
+ *
+ *	  There is no index by age of what is pending.  It is looked through when the oldest has
+ *	  waited too long, not more often than 20 times in workflow.pending_timeout,
+ *	  and not at all while nothing waits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "scheduler/live.h"
+#include "shared/settings.h"
+#include "state/janitor.h"
+
+/* Time between two looks through what is pending, ms, and as a part of the timeout. */
+#define PENDING_CHECK_MS 1000
+#define PENDING_CHECK_PART 20
+
+/* Time for an executor to begin what is overdue, ms. */
+#define GRACE_MS Max(setting_cancel_grace, 100)
+
+static pairingheap *deadlines = NULL;
+static TimestampTz next_pending_check = DT_NOBEGIN; /* once at the start */
+static int	seen_pending_timeout = 0;
+
+/* Earliest first. */
+static int
+compare_deadlines(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
+{
+	TimestampTz left = pairingheap_const_container(LiveExecution, deadline_node, a)->look_at;
+	TimestampTz right = pairingheap_const_container(LiveExecution, deadline_node, b)->look_at;
+
+	return left == right ? 0 : left < right ? 1 : -1;
+}
+
+void
+janitor_initialize(void)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(live_context);
+
+	deadlines = pairingheap_allocate(compare_deadlines, NULL);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+static void
+look_again(LiveExecution *execution, TimestampTz at)
+{
+	execution->look_at = at;
+	pairingheap_add(deadlines, &execution->deadline_node);
+}
+
+void
+janitor_enter(LiveExecution *execution, const ClaimedExecution *claimed)
+{
+	execution->timeout_seconds = claimed->timeout_seconds;
+	execution->overdue = false;
+	if (execution->timeout_seconds == 0)
+		return;
+	/* of one that has begun before the rows know the time */
+	look_again(execution,
+			   TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+										   claimed->resumes ? GRACE_MS : (int64) execution->timeout_seconds * 1000));
+}
+
+void
+janitor_leave(LiveExecution *execution)
+{
+	if (execution->timeout_seconds > 0)
+		pairingheap_remove(deadlines, &execution->deadline_node);
+}
+
+/* Has it been claimed and not begun?  Its time has not begun either. */
+static bool
+has_not_begun(LiveExecution *execution)
+{
+	return execution->running == 0 && !dlist_is_empty(&execution->ready) &&
+		dlist_head_element(ReadyRun, node, &execution->ready)->kind == RUN_START;
+}
+
+/* What is parked goes to an executor. */
+static void
+unpark_all(LiveExecution *execution)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &execution->ready)
+	{
+		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
+
+		if (run->parked_until == 0)
+			continue;
+		ready_dequeue(run);
+		ready_enqueue(run);
+	}
+}
+
+/* The time of an execution may be over. */
+static void
+look_at_execution(LiveExecution *execution, TimestampTz now)
+{
+	TimestampTz grace_end = TimestampTzPlusMilliseconds(now, GRACE_MS);
+	TimestampTz deadline;
+
+	if (has_not_begun(execution))
+	{
+		look_again(execution, TimestampTzPlusMilliseconds(now, (int64) execution->timeout_seconds * 1000));
+		return;
+	}
+	scheduler_begin();
+	deadline = execution_deadline(execution->id, execution->timeout_seconds);
+	scheduler_commit(false);
+	if (deadline > now)
+		look_again(execution, deadline == DT_NOEND ? grace_end : deadline);
+	else if (execution->running > 0 || execution->stopping != STOP_NONE)
+	{
+		/* somebody sees to it */
+		execution->overdue = false;
+		look_again(execution, grace_end);
+	}
+	else if (!execution->overdue)
+	{
+		execution->overdue = true;
+		unpark_all(execution);
+		look_again(execution, grace_end);
+	}
+	else
+	{
+		look_again(execution, grace_end);	/* it is taken out when it is forgotten */
+		execution_overdue(execution);
+	}
+}
+
+/* Look at the executions whose time may be over; returns when to look again. */
+TimestampTz
+janitor_look(TimestampTz now)
+{
+	while (!pairingheap_is_empty(deadlines))
+	{
+		LiveExecution *execution = pairingheap_container(LiveExecution, deadline_node,
+														 pairingheap_first(deadlines));
+
+		if (execution->look_at > now)
+			return execution->look_at;
+		pairingheap_remove_first(deadlines);
+		look_at_execution(execution, now);
+	}
+	return DT_NOEND;
+}
+
+/*
+ * End what has been pending for too long.  left: not all that is pending could be
+ * claimed.  Returns when to look again.
+ */
+TimestampTz
+janitor_look_at_pending(TimestampTz now, bool left)
+{
+	int64	   *ids;
+	int			count;
+	TimestampTz oldest;
+
+	if (seen_pending_timeout != setting_pending_timeout)
+	{
+		seen_pending_timeout = setting_pending_timeout;
+		next_pending_check = DT_NOBEGIN;
+	}
+	if (setting_pending_timeout == 0 || !setting_enabled)
+		return DT_NOEND;
+	if (next_pending_check == DT_NOEND && left)
+		next_pending_check = TimestampTzPlusMilliseconds(now, PENDING_CHECK_MS);
+	if (next_pending_check > now)
+		return next_pending_check;
+
+	scheduler_begin();
+	count = executions_time_out_pending(setting_pending_timeout, &ids, &oldest);
+	scheduler_commit(count > 0);
+	for (int i = 0; i < count; i++)
+		broadcast_finished(ids[i]);
+	next_pending_check = oldest;
+	if (oldest != DT_NOEND)
+		next_pending_check = Max(TimestampTzPlusMilliseconds(oldest, (int64) setting_pending_timeout * 1000),
+								 TimestampTzPlusMilliseconds(now, Max(PENDING_CHECK_MS,
+																	  (int64) setting_pending_timeout * 1000 / PENDING_CHECK_PART)));
+	return next_pending_check;
+}

@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * janitor.c
+ *	  The table workflow.executions: what has waited too long.
+ *
+ * NOTES
+ *	  In the scheduler.  Waits for no lock: what a session has locked is left for
+ *	  the next time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/hsearch.h"
+#include "utils/timestamp.h"
+
+#include "state/janitor.h"
+#include "state/private.h"
+
+typedef struct KnownTimeout
+{
+	int			definition_id;	/* hash key */
+	int			timeout_seconds;
+} KnownTimeout;
+
+static HTAB *known_timeouts = NULL;
+
+static const Oid definition_types[] = {INT4OID};
+static StateStatement timeout_statement = {
+	"SELECT COALESCE(pg_catalog.int4(d.definition OPERATOR(pg_catalog.->) 'timeout_seconds'), 0)"
+	" FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) $1"
+	" AND pg_catalog.jsonb_typeof(d.definition OPERATOR(pg_catalog.->) 'timeout_seconds')"
+	" OPERATOR(pg_catalog.=) 'number'::pg_catalog.text",
+	lengthof(definition_types), definition_types, NULL
+};
+
+static const Oid deadline_types[] = {INT8OID, INT4OID};
+static StateStatement deadline_statement = {
+	"SELECT e.started_at OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => $2)"
+	" OPERATOR(pg_catalog.+) COALESCE((SELECT pg_catalog.sum(pg_catalog.upper(p) OPERATOR(pg_catalog.-) pg_catalog.lower(p))"
+	"  FROM pg_catalog.unnest(e.pauses) AS p), pg_catalog.make_interval())"
+	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
+	" AND e.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
+	lengthof(deadline_types), deadline_types, NULL
+};
+
+/* What is pending and has not begun, by the three indexes it can be in, since a time. */
+#define WAITING_PART(columns, where) \
+	"SELECT " columns " FROM workflow.executions WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text" \
+	" AND started_at IS NULL AND " where
+#define WAITING(columns, condition) \
+	WAITING_PART(columns, "start_at IS NULL AND NOT limited" condition) \
+	" UNION ALL " WAITING_PART(columns, "start_at IS NOT NULL AND NOT limited" \
+							   " AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()" condition) \
+	" UNION ALL " WAITING_PART(columns, "limited" condition)
+#define WAITS_SINCE "GREATEST(created_at, start_at)"
+
+static const Oid time_out_types[] = {INT4OID};
+static StateStatement time_out_statement = {
+	"UPDATE workflow.executions AS e SET status = 'timed_out', limited = false, error_type = 'PendingTimeout',"
+	" completed_at = pg_catalog.clock_timestamp(),"
+	" error = pg_catalog.jsonb_build_object('type', 'PendingTimeout', 'sqlstate', '57014',"
+	" 'message', 'the execution was not begun in time', 'hint', 'See workflow.pending_timeout.')"
+	" FROM (SELECT id FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
+	WAITING("id", " AND " WAITS_SINCE " OPERATOR(pg_catalog.<=) (pg_catalog.now() OPERATOR(pg_catalog.-)"
+			" pg_catalog.make_interval(secs => $1))")
+	" LIMIT 1000)) AND status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text FOR UPDATE SKIP LOCKED) AS x"
+	" WHERE e.id OPERATOR(pg_catalog.=) x.id"
+	NOTIFY_STATUS ", e.id",
+	lengthof(time_out_types), time_out_types, NULL
+};
+
+static StateStatement oldest_statement = {
+	"SELECT pg_catalog.min(since) FROM (" WAITING(WAITS_SINCE " AS since", "") ") AS w",
+	0, NULL, NULL
+};
+
+int
+definition_timeout(int definition_id)
+{
+	KnownTimeout *known;
+	Datum		value = Int32GetDatum(definition_id);
+	int			timeout = 0;
+
+	if (known_timeouts == NULL)
+	{
+		HASHCTL		control = {0};
+
+		control.keysize = sizeof(int);
+		control.entrysize = sizeof(KnownTimeout);
+		known_timeouts = hash_create("workflow timeouts", 64, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	known = hash_search(known_timeouts, &definition_id, HASH_FIND, NULL);
+	if (known != NULL)
+		return known->timeout_seconds;
+
+	if (state_query(&timeout_statement, &value, NULL, false, 1) > 0)
+		timeout = state_column_int32(0, 1);
+	state_done();
+	known = hash_search(known_timeouts, &definition_id, HASH_ENTER, NULL);
+	known->timeout_seconds = timeout;
+	return timeout;
+}
+
+TimestampTz
+execution_deadline(int64 id, int timeout_seconds)
+{
+	Datum		values[2];
+	TimestampTz result = DT_NOEND;
+
+	values[0] = Int64GetDatum(id);
+	values[1] = Int32GetDatum(timeout_seconds);
+	if (state_query(&deadline_statement, values, NULL, false, 1) > 0)
+	{
+		bool		isnull;
+
+		result = DatumGetTimestampTz(state_column(0, 1, &isnull));
+	}
+	state_done();
+	return result;
+}
+
+int
+executions_time_out_pending(int timeout_seconds, int64 **ids, TimestampTz *oldest)
+{
+	Datum		value = Int32GetDatum(timeout_seconds);
+	uint64		nrows = state_query(&time_out_statement, &value, NULL, false, 0);
+	bool		isnull;
+
+	*ids = palloc(Max(nrows, 1) * sizeof(int64));
+	for (uint64 i = 0; i < nrows; i++)
+		(*ids)[i] = state_column_int64(i, 2);
+	state_done();
+
+	state_query(&oldest_statement, NULL, NULL, false, 1);
+	*oldest = DatumGetTimestampTz(state_column(0, 1, &isnull));
+	if (isnull)
+		*oldest = DT_NOEND;
+	state_done();
+	return (int) nrows;
+}

@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * janitor.h
+ *	  The table workflow.executions: what has waited too long.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_JANITOR_H
+#define PGWF_JANITOR_H
+
+#include "state/state.h"
+
+/* timeout_seconds of a definition, remembered for good; 0: none. */
+extern int	definition_timeout(int definition_id);
+/* When the time of a running execution is over, pauses counted off; DT_NOEND: it does not run. */
+extern TimestampTz execution_deadline(int64 id, int timeout_seconds);
+
+/*
+ * End pending executions that have not begun and have waited for longer than the
+ * timeout, some of them if they are many.  Returns how many and their ids; *oldest:
+ * since when those that are left wait, DT_NOEND: none does.
+ */
+extern int	executions_time_out_pending(int timeout_seconds, int64 **ids, TimestampTz *oldest);
+
+#endif							/* PGWF_JANITOR_H */

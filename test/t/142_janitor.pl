@@ -1,0 +1,152 @@
+# What waits too long is ended: queues that are full, executions that are not begun, and
+# those past their deadline that no executor is to be had for.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use WorkflowTest;
+
+my $node = workflow_cluster('janitor', 'workflow.max_executors = 1', 'workflow.cancel_grace = 300ms',
+	'workflow.max_pending = 10', 'workflow.enabled = off');
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+sub wait_until
+{
+	my ($query, $name) = @_;
+
+	return ok($node->poll_query_until('postgres', $query), $name);
+}
+
+sub set
+{
+	my ($setting) = @_;
+
+	$node->append_conf('postgresql.conf', $setting);
+	$node->reload;
+	return;
+}
+
+sub error_of
+{
+	my ($rc, $out, $err) = $node->psql('postgres', $_[0]);
+
+	return $err;
+}
+
+sub ended { return sql("SELECT status, error_type FROM workflow.wait($_[0], '60 s')"); }
+
+install_extension($node, 'postgres');
+sql(q{
+	SELECT workflow.define('{"name": "retries", "timeout_seconds": 2, "priority": -1, "steps": [{"id": "a", "sql": "SELECT 1/0",
+		"retry": {"errors": ["all"], "type": "fixed_delay", "initial_delay_ms": 200, "max_delay_ms": 200, "max_retries": 1000}}]}');
+	SELECT workflow.define('{"name": "one", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+	-- tries to start some, one transaction each; returns how many it could
+	CREATE PROCEDURE start_some(n int, INOUT started int) LANGUAGE plpgsql AS $$
+	BEGIN
+		started := 0;
+		FOR i IN 1 .. n LOOP
+			BEGIN
+				PERFORM workflow.start('short');
+				started := started + 1;
+			EXCEPTION WHEN configuration_limit_exceeded THEN
+				NULL;
+			END;
+			COMMIT;
+		END LOOP;
+	END $$;
+});
+
+# --- workflow.max_pending ---
+
+is(sql("SELECT count(workflow.start('short')) FROM generate_series(1, 10)"), '10', 'ten are queued');
+like(error_of("SELECT workflow.start('short')"), qr/too many workflow executions are queued\nDETAIL:  The limit is 10/, 'the eleventh is refused');
+like(sql("SELECT workflow.start('short', start_at => now() + '1 hour')"), qr/^\d+$/, 'a deferred one does not count');
+sql("SELECT workflow.cancel(id) FROM workflow.executions WHERE start_at IS NULL LIMIT 4");
+wait_until("SELECT workflow.start('short') IS NOT NULL", 'there is room when some are cancelled');
+is(sql("CALL start_some(10, NULL)"), '3', 'for as many');
+
+# many starters
+sql("SELECT workflow.cancel(id) FROM workflow.executions WHERE status = 'pending' AND start_at IS NULL");
+set('workflow.max_pending = 50');
+wait_until("SELECT current_setting('workflow.max_pending') = '50'", 'a higher limit');
+my @starters = map { $node->background_psql('postgres') } 1 .. 4;
+$starters[$_]->{stdin} .= "CALL start_some(40, NULL);\n\\echo done\n" foreach 0 .. 3;
+foreach my $starter (@starters)
+{
+	$starter->{run}->pump until $starter->{stdout} =~ /done/;
+	$starter->quit;
+}
+my $queued = sql("SELECT count(*) FROM workflow.executions WHERE status = 'pending' AND start_at IS NULL");
+ok($queued >= 50 && $queued <= 53, "four starters of 160 queue 50, or one more each: $queued");
+
+# what is claimed makes room
+$node->append_conf('postgresql.conf', 'workflow.enabled = on');
+$node->restart;
+wait_until("SELECT count(*) = 0 FROM workflow.executions WHERE status IN ('pending', 'running') AND start_at IS NULL", 'they are run');
+is(sql("CALL start_some(30, NULL)"), '30', 'and there is room again');
+wait_until("SELECT count(*) = 0 FROM workflow.executions WHERE status IN ('pending', 'running') AND start_at IS NULL", 'they are run, too');
+set('workflow.max_pending = 0');
+
+# --- workflow.pending_timeout ---
+
+set('workflow.max_running = 1');
+my $endless = start_endless($node, 'postgres');
+set('workflow.pending_timeout = 1');
+my $late = sql("SELECT workflow.start('short')");
+is(ended($late), 'timed_out|PendingTimeout', 'what is not begun in time times out');
+is(sql("SELECT count(*) FROM workflow.step_executions WHERE execution_id = $late"), '0', 'and has not begun');
+is(sql("SELECT status FROM workflow.executions WHERE id = $endless"), 'running', 'what runs is not concerned');
+is(sql("SELECT count(*) FROM workflow.executions WHERE status = 'pending' AND start_at > now()"), '1', 'nor what is deferred');
+$late = sql("SELECT workflow.start('short', start_at => now() + '1.5 s')");
+is(ended($late), 'timed_out|PendingTimeout', 'a deferred one times out');
+is(sql("SELECT completed_at >= start_at + interval '1 s' FROM workflow.executions WHERE id = $late"), 't', 'counted from when it was due');
+$late = sql("SELECT workflow.start('short')");
+$node->stop('immediate');
+$node->start;
+is(ended($late), 'timed_out|PendingTimeout', 'one that waited before a crash');
+set('workflow.max_running = 0');
+sql("SELECT workflow.cancel($endless)");
+is(ended($endless), 'cancelled|Cancelled', 'room again');
+
+# those that wait for room under a limit
+sql(q{SELECT workflow.define('{"name": "one", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT pg_sleep(3600)"}]}')});
+my $one = sql("SELECT workflow.start('one')");
+wait_for_endless($node, 'postgres');
+$late = sql("SELECT workflow.start('one')");
+is(ended($late), 'timed_out|PendingTimeout', 'what waits for room under a limit times out, too');
+sql("SELECT workflow.cancel($one)");
+is(ended($one), 'cancelled|Cancelled', 'room again');
+set('workflow.pending_timeout = 0');
+
+# --- deadlines nobody drives ---
+
+# parked for a retry, its only executor taken by another
+my $retries = sql("SELECT workflow.start('retries')");
+wait_until("SELECT count(*) >= 1 FROM workflow.step_executions WHERE execution_id = $retries", 'it has begun');
+$endless = start_endless($node, 'postgres');
+is(ended($retries), 'timed_out|Timeout', 'no executor is to be had: it ends all the same');
+is(sql("SELECT error ->> 'message' FROM workflow.executions WHERE id = $retries"), 'the execution did not end in time', 'and says so');
+is(sql("SELECT status FROM workflow.executions WHERE id = $endless"), 'running', 'the other goes on');
+
+# the same across a crash
+sql("SELECT workflow.cancel($endless)");
+is(ended($endless), 'cancelled|Cancelled', 'room again');
+$retries = sql("SELECT workflow.start('retries')");
+wait_until("SELECT count(*) >= 1 FROM workflow.step_executions WHERE execution_id = $retries", 'it has begun');
+$endless = start_endless($node, 'postgres');
+$node->stop('immediate');
+$node->start;
+is(ended($retries), 'timed_out|Timeout', 'after a crash, too');
+sql("SELECT workflow.cancel($endless)");
+is(ended($endless), 'cancelled|Cancelled', 'the other went on');
+
+# with an executor to be had it is the executor's business
+$retries = sql("SELECT workflow.start('retries')");
+is(ended($retries), 'failed|22012', 'no further retry fits: it fails before');
+
+$node->stop('immediate');
+done_testing();
