@@ -168,8 +168,19 @@ execution_overdue(LiveExecution *execution)
 	Jsonb	   *error = execution_error("Timeout", "the execution did not end in time",
 										"No executor was to be had for it when its time was over.");
 
+	const WorkflowPlan *plan;
+
 	Assert(execution->running == 0);
 	scheduler_begin();
+	plan = definition_plan(execution->definition_id);
+	if (plan->on_failure >= 0 || plan->ncompensations > 0)
+	{
+		/* waits for an executor, without a deadline */
+		execution_decide(id, "timed_out", 0, NULL, error, "Timeout");
+		scheduler_commit(true);
+		execution_settle_end(id);
+		return;
+	}
 	step_close_open(id, STATUS_TIMED_OUT);
 	execution_finalise(id, "timed_out", error, "Timeout");
 	scheduler_commit(true);

@@ -66,7 +66,7 @@ look_again(LiveExecution *execution, TimestampTz at)
 void
 janitor_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 {
-	execution->timeout_seconds = claimed->timeout_seconds;
+	execution->timeout_seconds = claimed->in_epilogue ? 0 : claimed->timeout_seconds;
 	execution->overdue = false;
 	if (execution->timeout_seconds == 0)
 		return;
@@ -115,6 +115,11 @@ look_at_execution(LiveExecution *execution, TimestampTz now)
 	TimestampTz grace_end = TimestampTzPlusMilliseconds(now, GRACE_MS);
 	TimestampTz deadline;
 
+	if (execution->in_epilogue)
+	{
+		look_again(execution, DT_NOEND);	/* it has no deadline */
+		return;
+	}
 	if (has_not_begun(execution))
 	{
 		look_again(execution, TimestampTzPlusMilliseconds(now, (int64) execution->timeout_seconds * 1000));
