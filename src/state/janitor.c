@@ -15,6 +15,7 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
+#include "state/dead_letters.h"
 #include "state/janitor.h"
 #include "state/private.h"
 
@@ -132,6 +133,8 @@ executions_time_out_pending(int timeout_seconds, int64 **ids, TimestampTz *oldes
 	for (uint64 i = 0; i < nrows; i++)
 		(*ids)[i] = state_column_int64(i, 2);
 	state_done();
+	for (uint64 i = 0; i < nrows; i++)
+		dead_letters_after_end((*ids)[i], EXECUTION_TIMED_OUT, execution_dead_letter((*ids)[i]));
 
 	state_query(&oldest_statement, NULL, NULL, false, 1);
 	*oldest = DatumGetTimestampTz(state_column(0, 1, &isnull));
