@@ -20,6 +20,7 @@
 
 #include "state/dead_letters.h"
 #include "state/executions.h"
+#include "state/history.h"
 #include "state/schedules.h"
 
 extern PGDLLEXPORT Datum workflow_prune(PG_FUNCTION_ARGS);
@@ -78,6 +79,7 @@ workflow_prune(PG_FUNCTION_ARGS)
 													 TimestampTzGetDatum(GetCurrentTimestamp()),
 													 IntervalPGetDatum(older_than)));
 	(void) schedule_runs_prune(before, max_executions);
+	(void) executor_history_prune(before, max_executions);
 	PG_RETURN_INT64(executions_prune(before, PointerGetDatum(statuses), max_executions) +
 					dead_letters_prune(before, PointerGetDatum(statuses), max_executions));
 }

@@ -69,6 +69,14 @@ static StateStatement count_statement = {
 	lengthof(count_types), count_types, NULL
 };
 
+static const Oid prune_types[] = {TIMESTAMPTZOID, INT4OID};
+static StateStatement prune_statement = {
+	"DELETE FROM workflow.executor_history AS h USING (SELECT id FROM workflow.executor_history"
+	" WHERE ended_at OPERATOR(pg_catalog.<) $1 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old"
+	" WHERE h.id OPERATOR(pg_catalog.=) old.id",
+	lengthof(prune_types), prune_types, NULL
+};
+
 /* Argument number i of a statement, or null. */
 static void
 set_text(Datum *values, char *nulls, int i, const char *text)
@@ -167,6 +175,16 @@ executor_history_find(int pid)
 		id = state_column_int64(0, 1);
 	state_done();
 	return id;
+}
+
+int64
+executor_history_prune(TimestampTz before, int32 max)
+{
+	Datum		values[2];
+
+	values[0] = TimestampTzGetDatum(before);
+	values[1] = Int32GetDatum(max);
+	return (int64) state_execute(&prune_statement, values, NULL);
 }
 
 int64

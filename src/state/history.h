@@ -47,6 +47,9 @@ extern void executor_history_close_abandoned(const int *pids, int npids);
 /* The entry of a process that was stuck and lives; 0: none. */
 extern int64 executor_history_find(int pid);
 
+/* Delete entries of executors that ended before a time, oldest first, at most max. */
+extern int64 executor_history_prune(TimestampTz before, int32 max);
+
 /* How many attempts at steps of a workflow got stuck at or after a time. */
 extern int64 executor_history_count_stuck(const char *workflow, TimestampTz since);
 

@@ -201,7 +201,45 @@ is(query("SELECT count(*), bool_and(who <> $deaf) FROM effects"), '1|t', 'it cou
 is( query("SELECT string_agg(attempt || ' ' || status, ', ' ORDER BY attempt) FROM workflow.step_executions WHERE execution_id = $id"),
 	'1 failed, 2 completed', 'its row is what was recorded');
 is(query("SELECT count(*) FROM workflow.executors WHERE state = 'quarantined'"), 0, 'its slot is free');
+others_run('after it');
+
+# --- a commit that does not come back: nobody knows the outcome before the process ends ---
+
+query(q{CREATE FUNCTION spin_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM spin('commit'); RETURN NULL; END $$;
+	CREATE TABLE slow (who integer);
+	CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION spin_at_commit()});
+define('settling', q{{"name": "settling", "steps": [{"id": "s2", "result": "none", "sql": "INSERT INTO slow VALUES (1)"},
+	{"id": "s3", "sql": "SELECT 3"}]}});
+$id = query("SELECT workflow.start('settling')");
+wait_for_spin($node, $id);
+query("SELECT workflow.cancel($id)");
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.executors WHERE state = 'quarantined'"), 'it is quarantined');
+others_run('while a commit does not come back');
+is(query("SELECT status FROM workflow.executions WHERE id = $id"), 'cancelling', 'its execution waits for it');
+let_spin('commit');
+is(ended($id), 'cancelled|Cancelled', 'and ends when it has');
+is(query("SELECT count(*) = (SELECT count(*) FROM workflow.step_executions WHERE execution_id = $id AND status = 'completed') FROM slow"),
+	't', 'effect and row agree');
+
+# --- a crash between the end of the grace and the row ---
+
+query('DELETE FROM effects');
+define('crashed', q{{"name": "crashed", "steps": [{"id": "s2", "result": "none", "timeout_seconds": 1,
+	"sql": "INSERT INTO effects SELECT pg_backend_pid() FROM spin('crashed')"}]}});
+$id = query("SELECT workflow.start('crashed')");
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.executor_history WHERE execution_id = $id"), 'stuck');
+$node->stop('immediate');
+let_spin('crashed');
+$node->start;
+like(ended($id), qr/^(completed|failed)\|/, 'after a crash the execution ends');
+is(query("SELECT count(*) = (SELECT count(*) FROM workflow.step_executions WHERE execution_id = $id AND status = 'completed') FROM effects"),
+	't', 'effect and row agree');
+is(query("SELECT count(*) FROM workflow.executor_history WHERE ended_at IS NULL"), 0, 'its executor has ended');
 others_run('at the end');
+
+cmp_ok(query('SELECT count(*) FROM workflow.executor_history'), '>', 5, 'there is history');
+query("SELECT workflow.prune('0 s')");
+is(query('SELECT count(*) FROM workflow.executor_history'), 0, 'prune() deletes it');
 
 $node->stop;
 done_testing();
