@@ -228,3 +228,4 @@ SET client_min_messages = warning;
 SELECT status FROM workflow.wait(test.id(), '60 s');
 
 TABLE test.wrong;
+DROP TABLE test.broken;
