@@ -1,6 +1,7 @@
 # Exactly once, whatever dies: a mixed workload runs while launcher, scheduler,
 # executors and the whole server are killed at random moments.  Then it is left to
-# finish, and every effect of a step has to be there once, with the step's row.
+# finish, and every effect of a step has to be there once, with the step's row; of
+# retries, compensations and on_failure chains, too, and when executions are cancelled.
 #
 # PGWF_CRASH_SEED repeats a sequence of kills (not the moments' exact place);
 # PGWF_CRASH_KILLS is their number.
@@ -40,6 +41,22 @@ $node->safe_psql('postgres', 'CREATE DATABASE w');
 $node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
 effects_table($node, 'w');
 
+# An effect of the third attempt: the first two fail behind it.
+$node->safe_psql(
+	'w', q{
+	CREATE FUNCTION third_time(execution_id bigint, step_id text, place text, iteration int) RETURNS text
+	LANGUAGE plpgsql AS $$
+	DECLARE
+		result text := effect($1, $2, $3);
+	BEGIN
+		IF (SELECT count(*) FROM workflow.step_executions AS s WHERE s.execution_id = $1 AND s.step_id = $2
+			AND s.loop_iteration_index IS NOT DISTINCT FROM $4) < 2 THEN
+			RAISE serialization_failure;
+		END IF;
+		RETURN result;
+	END $$;
+});
+
 # --- the workload ---
 
 # Steps one after the other; the last one says that the execution got there.
@@ -74,7 +91,56 @@ sub fork_join
 	};
 }
 
+# A step that is retried twice, inside so many loops.
+sub retried
+{
+	my ($id, $loops) = @_;
+	my $iteration = $loops ? '${loop.index}' : undef;
+	my ($name, $step) = step($id, $loops,
+		sql => "SELECT third_time(input.e, '$id', input.p, input.i)",
+		retry => { errors => ['40001'], max_retries => 2, type => 'fixed_delay', initial_delay_ms => 30 });
+
+	$step->{input_mapping}{i} = $iteration;
+	return $name => $step;
+}
+
+# A step with a compensation, which leaves a trace, too.
+sub undone
+{
+	my ($id, $loops) = @_;
+	my ($undo, $compensation) = step("undo_$id", $loops);
+
+	return step($id, $loops, compensate => { id => $undo, %$compensation });
+}
+
 my %workflows = (
+	retries => [
+		't1',
+		chain([ 't1', [ t2 => { type => 'parallel', parallel_steps => [ 'ta', 'tb', 'tl' ] } ], [ retried('t3', 0) ], 't4' ],
+			retried('ta', 0), step('tb', 0),
+			tl => loop('${workflow.input.three}', [ 'tc', 'td' ], execution_mode => 'parallel'),
+			retried('tc', 1), step('td', 1))
+	],
+	catches => [
+		'k1',
+		chain([ 'k1', [ k2 => loop('${workflow.input.three}', ['ka']) ],
+				[ k3 => { type => 'sql', sql => 'SELECT 1 / 0', catch => [ { errors => ['22012'], next_step => 'k5', as => 'why' } ] } ],
+				'k4', 'k5', [ k6 => { type => 'set', output => '${vars.why.sqlstate}' } ] ],
+			step('ka', 1))
+	],
+	# designed to fail, and to undo what it did; the chain is run once
+	undoes => [
+		'u1',
+		chain([ [ undone('u1', 0) ], [ u2 => loop('${workflow.input.four}', [ 'ua', 'ub' ], execution_mode => 'parallel') ],
+				[ undone('u3', 0) ], [ u4 => { type => 'sql', sql => 'SELECT 1 / 0' } ] ],
+			undone('ua', 1), step('ub', 1), step('u5', 0, next_step => 'u6'), step('u6', 0))
+	],
+	# some of these are cancelled
+	cancelled => [
+		'x1',
+		chain([ [ undone('x1', 0) ], [ x2 => loop('${workflow.input.forty}', ['xa']) ], [ undone('x3', 0) ] ],
+			undone('xa', 1))
+	],
 	chain => [ 'c1', chain([ map { "c$_" } 1 .. 8 ]) ],
 	parallel => [
 		'p1',
@@ -166,7 +232,7 @@ foreach my $name (keys %workflows)
 {
 	my ($start, $steps) = @{ $workflows{$name} };
 
-	define_workflow($node, 'w', $name, $start, $steps);
+	define_workflow($node, 'w', $name, $start, $steps, $name eq 'undoes' ? (on_failure => 'u5') : ());
 	define_workflow($node, 'w', "${name}_relaxed", $start, $steps, durability => 'relaxed')
 	  if $name =~ /^(chain|nested|ranges|majority)$/;
 }
@@ -185,7 +251,7 @@ $node->safe_psql('w', $start_all);
 $node->poll_query_until('w', $all_ended) or diagnose($node, 'w');
 $node->safe_psql('w', 'CREATE TABLE reference AS SELECT * FROM workflow.executions');
 is($node->safe_psql('w', q{SELECT workflow, status, error FROM reference
-		WHERE status <> CASE WHEN workflow IN ('fails', 'stops') THEN 'failed' ELSE 'completed' END}),
+		WHERE status <> CASE WHEN workflow IN ('fails', 'stops', 'undoes') THEN 'failed' ELSE 'completed' END}),
 	'', 'the workload does what it should when nothing happens');
 check_finished($node, 'w', 'uninterrupted');
 check_effects($node, 'w', 'true', 'uninterrupted');
@@ -291,6 +357,8 @@ while ($kills < $wanted_kills && time() < $deadline)
 	$node->poll_query_until('postgres', 'SELECT true');
 	try_sql($node, 'w', "$start_all WHERE (SELECT count(*) < 40 FROM workflow.executions
 		WHERE status IN ('pending', 'running'))");
+	try_sql($node, 'w', q{SELECT count(workflow.cancel(id, 'by chance', random() < 0.6)) FROM workflow.executions
+		WHERE workflow = 'cancelled' AND status = 'running' AND random() < 0.2});
 	usleep(int(rand(300_000)));	# the random moment
 	if ($kinds{$kind}[1]->())
 	{
@@ -309,13 +377,14 @@ check_finished($node, 'w', 'after the kills');
 is($node->safe_psql('w', q{
 		SELECT e.id, e.workflow, e.status, r.status, e.error_type, e.error FROM workflow.executions e
 		JOIN reference r USING (workflow)
-		WHERE (e.status, e.error_type) IS DISTINCT FROM (r.status, r.error_type) LIMIT 10}),
+		WHERE (e.status, e.error_type) IS DISTINCT FROM (r.status, r.error_type)
+			AND (e.status, e.workflow) <> ('cancelled', 'cancelled') LIMIT 10}),
 	'', 'they end as without interruption');
 is($node->safe_psql('w', q{
 		SELECT e.id, e.workflow, e.output, r.output FROM workflow.executions e
 		JOIN reference r USING (workflow) WHERE regexp_replace(e.output::text, '"e": \d+', '', 'g')
 			IS DISTINCT FROM regexp_replace(r.output::text, '"e": \d+', '', 'g')
-			AND workflow <> 'stops' LIMIT 10}),
+			AND workflow <> 'stops' AND e.status <> 'cancelled' LIMIT 10}),
 	'', 'with the same outputs');
 check_effects($node, 'w', 'true', 'after the kills');
 
@@ -328,8 +397,26 @@ my $rows = q{SELECT scope, step_id, visit, attempt, status, scope_outcome, on_fa
 is($node->safe_psql('w', qq{
 		SELECT e.id, e.workflow, d.* FROM workflow.executions e JOIN reference r USING (workflow),
 			LATERAL (($rows e.id EXCEPT ALL $rows r.id) UNION ALL ($rows r.id EXCEPT ALL $rows e.id)) AS d
-		WHERE workflow NOT LIKE 'majority%' AND workflow <> 'stops' LIMIT 20}),
+		WHERE workflow NOT LIKE 'majority%' AND workflow <> 'stops' AND e.status <> 'cancelled' LIMIT 20}),
 	'', 'the same rows of steps');
+
+# What was done is undone once where that was wanted, and only there; check_effects()
+# has seen that nothing is there twice.
+is($node->safe_psql('w', q{
+		SELECT e.id, e.workflow, e.status, e.compensate, f.step_id, f.place FROM workflow.executions e
+		JOIN effects f ON f.execution_id = e.id AND f.step_id IN ('u1', 'ua', 'u3', 'x1', 'xa', 'x3')
+		LEFT JOIN effects u ON u.execution_id = e.id AND u.step_id = 'undo_' || f.step_id AND u.place = f.place
+		WHERE (u.step_id IS NOT NULL) <> (e.status = 'failed' OR e.status = 'cancelled' AND e.compensate) LIMIT 10}),
+	'', 'compensations are run where they have to be, and nowhere else');
+is($node->safe_psql('w', q{
+		SELECT u.* FROM effects u WHERE u.step_id LIKE 'undo_%' AND NOT EXISTS (SELECT FROM effects f
+			WHERE f.execution_id = u.execution_id AND 'undo_' || f.step_id = u.step_id AND f.place = u.place) LIMIT 10}),
+	'', 'nothing is undone that was not done');
+is($node->safe_psql('w', q{SELECT e.id FROM workflow.executions e WHERE e.workflow = 'undoes'
+		AND (SELECT count(*) FROM effects f WHERE f.execution_id = e.id AND f.step_id IN ('u5', 'u6')) <> 2 LIMIT 10}),
+	'', 'the on_failure chain is run, once');
+diag('cancelled: ' . $node->safe_psql('w', q{SELECT count(*) || ', with compensations: ' || count(*) FILTER (WHERE compensate)
+	FROM workflow.executions WHERE status = 'cancelled'}));
 check_pool($node, 'w', 'after the kills');
 diag('executions: ' . $node->safe_psql('w',
 		q{SELECT count(*) || ', recovered: ' || count(*) FILTER (WHERE recoveries > 0) FROM workflow.executions})
