@@ -58,8 +58,28 @@ SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:long), '<title>', 'g'
 SELECT (regexp_match(workflow.timeline_svg(:long), '\.\.\. [\d,]+ more rows'))[1], (regexp_match(workflow.timeline_svg(:long), '[\d,]+ more: [\d,]+ completed'))[1];
 SELECT count(*) FROM regexp_matches(workflow.timeline(:long), '\n', 'g');
 
+-- a report shows a role its own
+CREATE ROLE regress_watcher;
+CREATE ROLE regress_stranger;
+GRANT pg_monitor TO regress_watcher;
+SELECT workflow.grant_usage('regress_watcher'), workflow.grant_usage('regress_stranger');
+SELECT workflow.report(:odd) LIKE '%&lt;script&gt;%' AS name, workflow.report(:odd) LIKE '%]]&gt;--&gt;%' AS message;
+SET ROLE regress_watcher;
+SELECT workflow.report(:odd) LIKE '%&lt;script&gt;%' AS name, workflow.report(:odd) LIKE '%]]&gt;--&gt;%' AS message, workflow.report() LIKE '%<svg%' AS picture;
+SET ROLE regress_stranger;
+SELECT workflow.report() LIKE '%&lt;script&gt;%' AS name, workflow.report() LIKE '%<svg%' AS picture, workflow.report() LIKE '%Nothing runs.%' AS nothing_runs;
+\set VERBOSITY sqlstate
+SELECT workflow.report(:odd);
+SELECT workflow.diagram(:odd);
+SELECT workflow.timeline_svg(:odd);
+RESET ROLE;
+SELECT workflow.revoke_usage('regress_watcher'), workflow.revoke_usage('regress_stranger');
+DROP ROLE regress_watcher;
+DROP ROLE regress_stranger;
+
 -- arguments
 \set VERBOSITY terse
+SELECT workflow.report(-1);
 SELECT workflow.diagram('no such workflow');
 SELECT workflow.diagram('drawn', 9);
 SELECT workflow.diagram(NULL::text);

@@ -98,6 +98,18 @@ SELECT workflow.cancel(id, 'seen') FROM unnest(ARRAY[:waits, :runs]) AS id;
 SELECT status FROM unnest(ARRAY[:waits, :runs]) AS id, workflow.wait(id);
 SELECT line FROM regexp_split_to_table(workflow.timeline(:runs, 80, true), '\n') AS line WHERE line ~ 'because';
 
+-- one that was retried from an earlier step: what was set aside is still there
+CREATE TABLE retried_divisor AS SELECT 0 AS n;
+SELECT workflow.define('{"name": "retried", "steps": [{"id": "a", "sql": "SELECT 1"}, {"id": "b", "type": "conditional", "condition": "true", "then": {"id": "b1", "sql": "SELECT 1"}},
+    {"id": "c", "sql": "SELECT 1 / n FROM retried_divisor"}]}');
+SELECT workflow.start('retried') AS retried \gset
+SELECT status FROM workflow.wait(:retried);
+UPDATE retried_divisor SET n = 1;
+SELECT workflow.retry(:retried, from_step => 'b');
+SELECT status FROM workflow.wait(:retried);
+SELECT regexp_replace(line, '\s+[-=x.\s]*[\d.]+ m?s$', '') FROM regexp_split_to_table(workflow.timeline(:retried, 80, true), '\n') AS line WHERE line ~ '^[+x/] (?!completed)';
+DROP TABLE retried_divisor;
+
 -- what others may see
 CREATE ROLE regress_watcher;
 CREATE ROLE regress_stranger;

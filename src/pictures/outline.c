@@ -141,6 +141,14 @@ outline_lines(Outliner *outliner, const Span *span, int depth)
 		bool		last = i == count - 1 && span->left_out.count == 0;
 		OutlineRow *row = add_row(outliner, depth, last);
 
+		/* "~1" has one line, of that name */
+		if (strcmp(line->name, span->step_id) == 0 && line->name[0] == '~')
+		{
+			if (row != NULL)
+				outliner->outline->nrows--;
+			outline_spans(outliner, line, depth);
+			continue;
+		}
 		if (list_length(line->spans) == 1 && line->left_out.count == 0)
 		{
 			const Span *only = linitial(line->spans);

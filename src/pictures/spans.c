@@ -29,6 +29,9 @@
 #define MAX_ATTEMPTS 50
 #define MAX_LINES 5000
 
+/* The type of the step that stands for what a retry has set aside. */
+#define SET_ASIDE "set aside by a retry"
+
 typedef struct Reader
 {
 	SpanTree   *tree;
@@ -234,6 +237,26 @@ find_span(const Line *line, const char *step_id, size_t length, int visit)
 	return NULL;
 }
 
+static Span *
+add_span(Line *line, const TraceRow *row)
+{
+	MemoryContext caller;
+	Span	   *span;
+
+	if (list_length(line->spans) >= MAX_STEPS_OF_LINE)
+		thin_out_spans(line);
+	caller = MemoryContextSwitchTo(line->context);
+	span = palloc0(sizeof(Span));
+	span->step_id = pstrdup(row->step_id);
+	span->visit = row->visit;
+	span->type = pstrdup(row->type != NULL ? row->type : "");
+	span->collection_size = -1;
+	span->start = row->started_at;
+	line->spans = lappend(line->spans, span);
+	MemoryContextSwitchTo(caller);
+	return span;
+}
+
 /* Where a name stands among the branches of a container; paths have '_' for ' '. */
 static int
 place_in_plan(const WorkflowPlan *plan, const char *step_id, const char *name)
@@ -302,15 +325,44 @@ find_line(Reader *reader, MemoryContext around, Span *span, const char *name)
 }
 
 /*
+ * The line of what a retry of the execution from an earlier step has set aside:
+ * the scopes of that begin with "~1/".  It is shown as a step of the root.
+ */
+static Line *
+line_set_aside(Reader *reader, const char *name, TimestampTz start)
+{
+	Line	   *root = reader->tree->root;
+	Span	   *span = find_span(root, name, strlen(name), 1);
+
+	if (span == NULL)
+	{
+		TraceRow	row = {.step_id = name, .visit = 1, .type = SET_ASIDE, .started_at = start};
+
+		span = add_span(root, &row);
+		span->status = SPAN_CANCELLED;
+	}
+	return find_line(reader, root->context, span, name);
+}
+
+/*
  * The line that a scope names; NULL when what is on the way there is not kept.
  * A scope is "step.branch", "step#2[3]" and so on, separated by slashes.
  */
 static Line *
-line_of_scope(Reader *reader, const char *scope)
+line_of_scope(Reader *reader, const char *scope, TimestampTz start)
 {
 	Line	   *line = reader->tree->root;
 	const char *p = scope;
 
+	if (*p == '~')
+	{
+		size_t		length = strcspn(p, "/");
+
+		line = line_set_aside(reader, pnstrdup(p, length), start);
+		p += length;
+		if (*p == '/')
+			p++;
+	}
 	while (*p != '\0' && line != NULL)
 	{
 		size_t		length = strcspn(p, "#.[/");
@@ -337,26 +389,6 @@ line_of_scope(Reader *reader, const char *scope)
 }
 
 /* --- a row becomes part of the tree --- */
-
-static Span *
-add_span(Line *line, const TraceRow *row)
-{
-	MemoryContext caller;
-	Span	   *span;
-
-	if (list_length(line->spans) >= MAX_STEPS_OF_LINE)
-		thin_out_spans(line);
-	caller = MemoryContextSwitchTo(line->context);
-	span = palloc0(sizeof(Span));
-	span->step_id = pstrdup(row->step_id);
-	span->visit = row->visit;
-	span->type = pstrdup(row->type != NULL ? row->type : "");
-	span->collection_size = -1;
-	span->start = row->started_at;
-	line->spans = lappend(line->spans, span);
-	MemoryContextSwitchTo(caller);
-	return span;
-}
 
 /*
  * "type: message" of a failed attempt.
@@ -433,7 +465,7 @@ count_row(SpanTree *tree, const TraceRow *row)
 	TimestampTz end = row->completed_at != 0 ? row->completed_at : tree->execution->now;
 
 	tree->attempts++;
-	if (node != NULL)
+	if (node != NULL && row->scope[0] != '~')
 	{
 		StepTotals *totals = &tree->totals[node->index];
 
@@ -462,7 +494,7 @@ take_row(void *context, const TraceRow *row)
 		if (reader->scope != NULL)
 			pfree(reader->scope);
 		reader->scope = MemoryContextStrdup(reader->context, row->scope);
-		reader->line = line_of_scope(reader, row->scope);
+		reader->line = line_of_scope(reader, row->scope, row->started_at);
 	}
 	if (reader->line == NULL)
 	{
@@ -507,6 +539,25 @@ compare_lines(const ListCell *a, const ListCell *b)
 }
 
 /*
+ * What has been set aside lasted from its first step to the end of its last.
+ */
+static void
+measure_set_aside(Span *span)
+{
+	ListCell   *cell;
+
+	if (strcmp(span->type, SET_ASIDE) != 0)
+		return;
+	foreach(cell, span->lines)
+	{
+		const Line *line = lfirst(cell);
+
+		span->start = Min(span->start, line->start);
+		span->end = Max(span->end, line->end);
+	}
+}
+
+/*
  * Put everything into its order, and keep no more lines than wanted.
  */
 static void
@@ -515,6 +566,8 @@ arrange(Line *line, int max_iterations, int *nlines)
 	ListCell   *cell;
 
 	check_stack_depth();
+	foreach(cell, line->spans)
+		measure_set_aside(lfirst(cell));
 	list_sort(line->spans, compare_spans);
 	foreach(cell, line->spans)
 	{
@@ -576,6 +629,9 @@ mark_critical(Line *line)
 		TimestampTz before = span->end;
 		Line	   *child;
 
+		/* the end did not wait for it: it was done again */
+		if (strcmp(span->type, SET_ASIDE) == 0)
+			continue;
 		span->critical = span->status != SPAN_SKIPPED;
 		while ((child = last_line_before(span, before)) != NULL)
 		{

@@ -69,6 +69,25 @@ SELECT format('   %s: %s', status, error->>'message') FROM workflow.wait(:id, '5
 SELECT format('   steps that ran: %s', string_agg(step_id, ', ')) FROM workflow.step_executions WHERE execution_id = :id;
 EOT
 
+echo
+echo "6. The same in pictures"
+echo
+sql -U analyst -At -v id="$id" <<'EOT'
+SELECT workflow.timeline(:id, max_iterations => 3);
+EOT
+# psql puts the text where it is told to, so nothing of it passes through the shell
+pictures=$scratch/demo/pictures
+mkdir -p "$pictures"
+sql -U analyst -At -v id="$id" -v svg="$pictures/timeline.svg" -v html="$pictures/report.html" <<'EOT'
+\o :svg
+SELECT workflow.timeline_svg(:id);
+\o :html
+SELECT workflow.report(:id);
+EOT
+echo
+echo "   as SVG:         $pictures/timeline.svg"
+echo "   with a report:  $pictures/report.html"
+
 psql=psql
 command -v psql >/dev/null || psql=$(cluster_bin demo)/psql
 cat <<EOT
