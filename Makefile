@@ -64,6 +64,8 @@ OBJS = \
 	src/scheduler/stuck.o \
 	src/executor/drive.o \
 	src/executor/executor.o \
+	src/executor/runs.o \
+	src/executor/transaction.o \
 	src/interpreter/bind.o \
 	src/interpreter/breaker.o \
 	src/interpreter/containers.o \
@@ -193,7 +195,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers sequence parallel fork_join \
-	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables monitoring \
+	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables batches monitoring \
 	deferred notify lifetime \
 	block \
 	compensation on_failure_chain cancel_compensate \

@@ -79,6 +79,7 @@ typedef struct Builder
 #define FIELD_OF_CATCH (1 << 19)
 #define FIELD_OF_BREAKER (1 << 24)
 #define FIELD_OF_DEAD_LETTER (1 << 30)
+#define FIELD_OF_COMMIT (1 << 25)
 
 /* --- fields.c --- */
 

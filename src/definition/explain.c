@@ -179,7 +179,7 @@ remark_loop(Explainer *explainer, const PlanNode *node)
 	if (node->max_iterations > 0)
 		remark(explainer, "at most %d iterations", node->max_iterations);
 	if (node->batch_size > 0)
-		remark(explainer, "batch size %d", node->batch_size);
+		remark(explainer, "up to %d iterations in one transaction", node->batch_size);
 	if (node->loop_result != LOOP_RESULT_ITERATIONS)
 		remark(explainer, "result %s", node->loop_result == LOOP_RESULT_OUTPUTS ?
 			   "outputs" : "counts");
@@ -403,6 +403,9 @@ plan_explain(const WorkflowPlan *plan, char *const *notes)
 			   plan->refuse_when_full ? ", others refused" : "");
 	if (plan->relaxed)
 		remark(&explainer, "durability relaxed");
+	if (plan->commit_max_steps > 1)
+		remark(&explainer, "up to %d steps or %d ms in one transaction", plan->commit_max_steps,
+			   plan->commit_max_ms);
 	if (plan->notify)
 		remark(&explainer, "notify");
 	if (plan->dead_letter_days > 0)

@@ -115,6 +115,27 @@ build_dead_letter(Builder *builder, const Place *place)
 }
 
 /*
+ * How many steps may share a transaction.
+ */
+static void
+build_commit(Builder *builder, const Place *place)
+{
+	WorkflowPlan *plan = builder->plan;
+	const Json *commit = field_of_kind(builder, place, "commit", JSON_OBJECT);
+
+	plan->commit_max_steps = 1;
+	plan->commit_max_ms = DEFAULT_BATCH_MS;
+	if (commit != NULL)
+	{
+		Place		below = {commit, "commit", NULL};
+
+		check_fields(builder, &below, FIELD_OF_COMMIT, "\"commit\"");
+		plan->commit_max_steps = field_integer(builder, &below, "max_steps", 1, MAX_BATCH, MAX_BATCH);
+		plan->commit_max_ms = field_integer(builder, &below, "max_ms", 1, ANY_INTEGER, DEFAULT_BATCH_MS);
+	}
+}
+
+/*
  * The definition's own fields.
  */
 static void
@@ -127,6 +148,7 @@ build_header(Builder *builder, const Place *place)
 	check_fields(builder, place, FIELD_OF_DEFINITION, "a definition");
 	build_description(builder, place);
 	build_admission(builder, place);
+	build_commit(builder, place);
 	plan->timeout_seconds = field_integer(builder, place, "timeout_seconds",
 										  1, MAX_TIMEOUT_SECONDS, 0);
 	plan->max_pause_seconds = field_integer(builder, place, "max_pause_seconds",

@@ -26,6 +26,10 @@
 #define PLAN_MAX_SCOPE_LENGTH 1500
 /* Priorities are from -MAX_PRIORITY to MAX_PRIORITY. */
 #define MAX_PRIORITY 1000
+/* Steps in one transaction: each has a subtransaction, and snapshots know 64. */
+#define MAX_BATCH 50
+/* Age of a transaction at which no further step joins it, unless the definition says so. */
+#define DEFAULT_BATCH_MS 100
 /* A while or until loop without max_iterations ends after so many. */
 #define DEFAULT_MAX_ITERATIONS 10000
 
@@ -220,7 +224,7 @@ typedef struct PlanNode
 	bool		loop_parallel;
 	int			max_iterations; /* 0 = unlimited */
 	LoopResult	loop_result;
-	int			batch_size;		/* 0 = not given */
+	int			batch_size;		/* iterations in one transaction; 0 = not given */
 
 	/* set, succeed, fail */
 	char	  **assign_names;
@@ -246,6 +250,8 @@ typedef struct WorkflowPlan
 	PlanSetting *settings;		/* for every step's SQL */
 	int			nsettings;
 	bool		relaxed;		/* durability: relaxed */
+	int			commit_max_steps;	/* in one transaction; 1 = each in its own */
+	int			commit_max_ms;	/* age of a transaction at which no further step joins it */
 	bool		notify;
 	bool		dead_letter;	/* what fails becomes a dead letter */
 	int			dead_letter_days;	/* after which prune() may delete that; 0 = never */

@@ -387,7 +387,7 @@ build_loop(Builder *builder, PlanNode *node, const Place *config)
 	node->max_iterations = field_integer(builder, config, "max_iterations", 1, ANY_INTEGER,
 										 node->loop_kind == LOOP_COLLECTION ? 0 :
 										 DEFAULT_MAX_ITERATIONS);
-	node->batch_size = field_integer(builder, config, "batch_size", 1, 50, 0);
+	node->batch_size = field_integer(builder, config, "batch_size", 1, MAX_BATCH, 0);
 	node->on_error = (ErrorPolicy) field_choice(builder, config, "on_error", policies,
 												ON_ERROR_STOP);
 	node->loop_result = (LoopResult) field_choice(builder, config, "result", results,

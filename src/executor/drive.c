@@ -4,9 +4,9 @@
  *	  The durable driver: one transaction per leaf.
  *
  * NOTES
- *	  Runs in executors.  A transaction holds at most one leaf: first the user's
- *	  SQL, then its row and the bookkeeping that follows, then COMMIT.  The phase
- *	  says what an error means:
+ *	  Runs in executors.  A transaction holds at most one leaf, unless a definition
+ *	  lets several share one (transaction.c): first the user's SQL, then its row and
+ *	  the bookkeeping that follows, then COMMIT.  The phase says what an error means:
  *
  *	  BOOKKEEPING	no leaf in this transaction: the run ends with the error, the
  *					scheduler counts a recovery
@@ -32,114 +32,14 @@
 #include "utils/timestamp.h"
 
 #include "executor/drive.h"
+#include "executor/driver.h"
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "interpreter/reopen.h"
 #include "interpreter/scope.h"
 
-typedef enum Phase
-{
-	PHASE_BOOKKEEPING,
-	PHASE_LEAF,
-	PHASE_AFTER
-} Phase;
-
-typedef struct Driver
-{
-	const Run  *run;
-	Report	   *report;
-	MemoryContext context;
-	int			position;		/* RUN_START: execution, RUN_CHILDREN: child */
-	Thread	   *thread;
-	MemoryContext thread_context;	/* of the thread and its execution */
-	bool		paused;			/* the execution was, before the thread could begin */
-	bool		standing;		/* the thread is where the driver is to go on */
-	bool		leaf_again;		/* its leaf has been prepared and is to be run */
-	Phase		phase;
-	bool		leaf_done;		/* in this transaction */
-	bool		any_leaf;		/* of this run has run: it may yield */
-	const StuckAttempt *stuck;	/* not to be run again, but recorded; NULL: none */
-	int			call;			/* of an agent with a circuit breaker; -1 = none */
-
-	/* a failure to be recorded; its context is for the last one */
-	MemoryContext failure_context;
-	StepError  *failure;
-	StepStatus	failure_status;
-	bool		reload;			/* the thread has moved on: make it anew from its rows */
-	ScopeId		reload_scope;
-} Driver;
-
-/* --- transactions --- */
-
-static void
-begin(Driver *driver)
-{
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	/* what the role's settings ask for is for its own SQL (run_sql) */
-	XactIsoLevel = XACT_READ_COMMITTED;
-	XactReadOnly = false;
-	driver->phase = PHASE_BOOKKEEPING;
-	driver->leaf_done = false;
-	HOLD_CANCEL_INTERRUPTS();
-	MemoryContextSwitchTo(driver->context);
-
-	/* the scheduler finds out why this process has gone */
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetAuthenticatedUserId())))
-		ereport(FATAL,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role with OID %u does not exist any more", GetAuthenticatedUserId())));
-}
-
-/*
- * Write what has happened and commit.  The steps of a relaxed definition do not
- * wait for the disk, the end of the execution does.
- */
-static void
-finish(Driver *driver, bool leaf_pending)
-{
-	Thread	   *thread = driver->thread;
-	int			saved_synchronous_commit = synchronous_commit;
-	bool		execution_ended;
-
-	/*
-	 * What writing needs is gone after the commit, with the leaf that has ended; so is
-	 * what deferred triggers leave behind when they fail, with the thread.
-	 */
-	MemoryContextSwitchTo(thread->step_contexts[1 - thread->step_context]);
-	journal_flush(thread);
-	execution_ended = thread->execution_ended && !thread->execution_lost;
-	if (thread->plan->relaxed && !execution_ended &&
-		synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
-		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
-	PG_TRY();
-	{
-		CommitTransactionCommand();
-	}
-	PG_FINALLY();
-	{
-		synchronous_commit = saved_synchronous_commit;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(driver->context);
-	RESUME_CANCEL_INTERRUPTS();
-	my_slot->settling = false;
-
-	if (driver->leaf_done)
-	{
-		my_slot->steps_done++;
-		breaker_call_succeeded(driver->call);
-		driver->call = -1;
-	}
-	driver->leaf_done = false;
-	driver->phase = PHASE_BOOKKEEPING;
-	if (execution_ended && !thread->execution_decided)
-	{
-		broadcast_finished(thread->execution->id);
-	}
-	journal_committed(thread, leaf_pending);
-	pgstat_report_stat(false);
-}
+static RunOutcome take_error(Driver *driver);
+static void record_failure(Driver *driver);
 
 /* --- threads --- */
 
@@ -150,7 +50,7 @@ present_execution(const Driver *driver)
 	return driver->run->execution_ids[driver->run->kind == RUN_START ? driver->position : 0];
 }
 
-static StopReason
+StopReason
 stop_reason(const Driver *driver)
 {
 	return slot_stop_reason(present_execution(driver));
@@ -276,7 +176,8 @@ run_leaf(Driver *driver)
 	driver->any_leaf = true;
 	MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
 
-	discard_session_state();
+	/* the locks of steps whose effects nobody sees yet have to stay */
+	discard_session_state(driver->batch.steps > 1);
 	RESUME_CANCEL_INTERRUPTS();
 	leaf_timer_start(leaf->deadline);
 	CHECK_FOR_INTERRUPTS();
@@ -306,34 +207,96 @@ run_leaf(Driver *driver)
 }
 
 /*
- * Run the leaf the thread stands at and take its result; its agent's circuit breaker
- * may refuse it.
+ * Run the leaf in a subtransaction of the transaction it shares with others.
+ * Returns false when it failed: driver->failure, or leaf_again, says what then.
  */
-static void
-run_pending_leaf(Driver *driver)
+static bool
+run_leaf_in_batch(Driver *driver, Jsonb **output)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool succeeded = false;
+
+	batch_join(driver);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		*output = run_leaf(driver);
+		ReleaseCurrentSubTransaction();
+		succeeded = true;
+	}
+	PG_CATCH();
+	{
+		if (driver->phase != PHASE_LEAF)
+			PG_RE_THROW();
+		HOLD_INTERRUPTS();
+		(void) take_error(driver);
+		RollbackAndReleaseCurrentSubTransaction();
+		forget_error(driver);
+		RESUME_INTERRUPTS();
+		HOLD_CANCEL_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return succeeded;
+}
+
+/* Does the circuit breaker of the leaf's agent refuse the call?  Then that is recorded. */
+static bool
+breaker_refuses(Driver *driver)
 {
 	Thread	   *thread = driver->thread;
 	StepError  *refusal;
-	Jsonb	   *output;
 
-	if (thread->leaf.breaker.enabled)
+	if (!thread->leaf.breaker.enabled)
+		return false;
+	MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
+	breaker_calls_abandoned(0);
+	refusal = breaker_begin_call(&thread->leaf, &driver->call);
+	if (refusal != NULL)
 	{
-		MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
-		breaker_calls_abandoned(0);
-		refusal = breaker_begin_call(&thread->leaf, &driver->call);
-		if (refusal != NULL)
-			thread_leaf_failed(thread, STATUS_FAILED, refusal);
-		MemoryContextSwitchTo(driver->context);
-		if (refusal != NULL)
+		thread_leaf_failed(thread, STATUS_FAILED, refusal);
+		driver->leaf_done = true;
+		driver->any_leaf = true;
+	}
+	MemoryContextSwitchTo(driver->context);
+	return refusal != NULL;
+}
+
+/* Run the leaf the thread stands at and take its result, or its failure. */
+static void
+run_pending_leaf(Driver *driver)
+{
+	Jsonb	   *output = NULL;
+
+	if (breaker_refuses(driver))
+		return;
+
+	if (!leaf_may_share(driver))
+	{
+		if (driver->batch.alone > 0)
+			driver->batch.alone--;
+		output = run_leaf(driver);
+	}
+	else
+	{
+		bool		succeeded;
+
+		do
 		{
-			driver->leaf_done = true;
-			driver->any_leaf = true;
+			driver->leaf_again = false;
+			succeeded = run_leaf_in_batch(driver, &output);
+		} while (driver->leaf_again);
+		if (!succeeded)
+		{
+			record_failure(driver);
 			return;
 		}
 	}
-	output = run_leaf(driver);
 	driver->leaf_done = true;
-	thread_leaf_succeeded(thread, output);
+	thread_leaf_succeeded(driver->thread, output);
 }
 
 /* The leaf is not to be run: somebody wants the thread to stop. */
@@ -434,6 +397,27 @@ end_without_change(Driver *driver)
 	MemoryContextSwitchTo(driver->context);
 }
 
+/* The thread has ended: may the next execution, or child, share its transaction? */
+static bool
+another_may_share(const Driver *driver)
+{
+	const Run  *run = driver->run;
+	const Thread *thread = driver->thread;
+
+	if (!batch_has_room(driver) || thread->outcome == SCOPE_CANCELLED || thread->execution_decided)
+		return false;
+	switch (run->kind)
+	{
+		case RUN_START:
+			return driver->position + 1 < run->nexecutions;
+		case RUN_CHILDREN:
+			return driver->position + 1 < run->to && !thread->execution_ended &&
+				(thread->outcome == SCOPE_COMPLETED || !run->stop_on_failure);
+		default:
+			return false;
+	}
+}
+
 /*
  * Drive the thread until it ends, forks, yields or stops; raises whatever goes
  * wrong.
@@ -441,16 +425,20 @@ end_without_change(Driver *driver)
 static RunOutcome
 drive_thread(Driver *driver)
 {
-	begin(driver);
+	if (!driver->batch.open)
+		begin(driver);
 	if (!driver->standing && !make_thread(driver))
 	{
-		end_without_change(driver);
+		if (!driver->batch.open)
+			end_without_change(driver);
 		return driver->paused ? OUTCOME_YIELDED : OUTCOME_LOST;
 	}
 	driver->standing = true;
 	driver->thread->parks = true;
 	if (driver->failure != NULL)
 		record_failure(driver);
+	else if (driver->reload)
+		driver->reload = false;
 	else if (driver->leaf_again)
 	{
 		driver->leaf_again = false;
@@ -470,7 +458,9 @@ drive_thread(Driver *driver)
 		switch (thread_next(thread))
 		{
 			case THREAD_LEAF:
-				if (driver->leaf_done || thread->dirty)
+				if (batch_has_room(driver))
+					keep_open(driver, true);
+				else if (driver->leaf_done || thread->dirty || driver->batch.steps > 0)
 				{
 					finish(driver, true);
 					if (stop_reason(driver) == STOP_YIELD && driver->any_leaf)
@@ -509,6 +499,11 @@ drive_thread(Driver *driver)
 				begin(driver);
 				break;
 			case THREAD_ENDED:
+				if (another_may_share(driver))
+				{
+					keep_open(driver, false);
+					return OUTCOME_DONE;
+				}
 				finish(driver, false);
 				if (thread->execution_decided)
 					return OUTCOME_EPILOGUE;
@@ -573,9 +568,38 @@ sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *out
 }
 
 /*
- * Drive one thread whatever happens to it.
+ * Take the error that is being handled: afterwards the driver has a failure to be
+ * recorded, or is to run the leaf again; or the run ends with what is returned.
  */
 static RunOutcome
+take_error(Driver *driver)
+{
+	RunOutcome	ended = OUTCOME_ERROR;
+	bool		timed_out = leaf_timer_stop();
+
+	if (driver->failure_context == NULL)
+		driver->failure_context = AllocSetContextCreate(driver->context, "workflow failure",
+														ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(driver->failure_context);
+	MemoryContextSwitchTo(driver->failure_context);
+	driver->failure = NULL;
+	(void) sort_out_error(driver, CopyErrorData(), timed_out, &ended);
+	return ended;
+}
+
+void
+forget_error(Driver *driver)
+{
+	MemoryContextSwitchTo(driver->context);
+	FlushErrorState();
+	QueryCancelPending = false;
+	debug_query_string = NULL;
+}
+
+/*
+ * Drive one thread whatever happens to it.
+ */
+RunOutcome
 drive_one(Driver *driver)
 {
 	volatile RunOutcome outcome = OUTCOME_DONE;
@@ -591,25 +615,21 @@ drive_one(Driver *driver)
 		}
 		PG_CATCH();
 		{
-			RunOutcome	ended = OUTCOME_ERROR;
-			ErrorData  *error;
-			bool		timed_out;
-
 			HOLD_INTERRUPTS();
-			timed_out = leaf_timer_stop();
-			if (driver->failure_context == NULL)
-				driver->failure_context = AllocSetContextCreate(driver->context, "workflow failure",
-																ALLOCSET_SMALL_SIZES);
-			MemoryContextReset(driver->failure_context);
-			MemoryContextSwitchTo(driver->failure_context);
-			error = CopyErrorData();
-			done = !sort_out_error(driver, error, timed_out, &ended);
-			outcome = ended;
+			if (driver->batch.steps > 0)
+			{
+				/* whose error it is will be seen when each has its own transaction */
+				(void) leaf_timer_stop();
+				done = true;
+			}
+			else
+			{
+				outcome = take_error(driver);
+				done = (driver->failure == NULL && !driver->leaf_again);
+			}
 			AbortOutOfAnyTransaction();
-			MemoryContextSwitchTo(driver->context);
-			FlushErrorState();
-			QueryCancelPending = false;
-			debug_query_string = NULL;
+			transaction_lost(driver);
+			forget_error(driver);
 			RESUME_INTERRUPTS();
 		}
 		PG_END_TRY();
@@ -617,127 +637,4 @@ drive_one(Driver *driver)
 	/* none is left, unless the run was given up */
 	breaker_calls_abandoned(0);
 	return outcome;
-}
-
-/* --- runs --- */
-
-/* How the thread of a child ended, into the report's counts. */
-static void
-count_child(Report *report, ScopeOutcome outcome)
-{
-	switch (outcome)
-	{
-		case SCOPE_COMPLETED:
-			report->completed++;
-			break;
-		case SCOPE_SKIPPED:
-			report->skipped++;
-			break;
-		default:
-			report->failed++;
-			break;
-	}
-}
-
-/* Fresh executions, one after the other. */
-static RunOutcome
-drive_executions(Driver *driver)
-{
-	RunOutcome	outcome = OUTCOME_DONE;
-
-	for (driver->position = 0; driver->position < driver->run->nexecutions; driver->position++)
-	{
-		MemoryContext outer = driver->context;
-
-		/* what one execution needs is gone before the next one begins */
-		driver->context = AllocSetContextCreate(outer, "workflow execution",
-												ALLOCSET_DEFAULT_SIZES);
-		driver->thread = NULL;
-		driver->thread_context = NULL;
-		driver->failure_context = NULL;
-		driver->standing = false;
-		driver->any_leaf = false;
-		outcome = drive_one(driver);
-		MemoryContextSwitchTo(outer);
-		MemoryContextDelete(driver->context);
-		driver->context = outer;
-		driver->report->handled++;
-		if (outcome == OUTCOME_LOST)
-			outcome = OUTCOME_DONE;	/* cancelled before it began, say */
-		if (outcome != OUTCOME_DONE)
-			break;
-		if (slot_stop_reason(0) != STOP_NONE || slot_exit_requested())
-			break;				/* the rest goes back */
-	}
-	return outcome;
-}
-
-/* Children [from, to) of a container, one after the other. */
-static RunOutcome
-drive_children(Driver *driver)
-{
-	const Run  *run = driver->run;
-	Report	   *report = driver->report;
-
-	for (driver->position = run->from; driver->position < run->to; driver->position++)
-	{
-		RunOutcome	outcome;
-
-		driver->standing = false;
-		outcome = drive_one(driver);
-		if ((outcome != OUTCOME_DONE && outcome != OUTCOME_STOPPED) || driver->thread == NULL)
-		{
-			report->in_child = true;
-			return outcome;
-		}
-		report->handled++;
-		if (driver->thread->execution_ended)
-		{
-			report->execution_ended = true;
-			return outcome;
-		}
-		count_child(report, driver->thread->outcome);
-		if (outcome == OUTCOME_STOPPED)
-			return outcome;
-		if (run->stop_on_failure && report->failed > 0)
-			return OUTCOME_DONE;
-		if (stop_reason(driver) != STOP_NONE && driver->position + 1 < run->to)
-			return stop_interrupts(stop_reason(driver)) ? OUTCOME_STOPPED : OUTCOME_YIELDED;
-	}
-	return OUTCOME_DONE;
-}
-
-void
-drive_run(const Run *run, Report *report, MemoryContext context)
-{
-	Driver		driver = {.run = run,.report = report,.context = context};
-
-	memset(report, 0, sizeof(Report));
-	if (run->stuck.execution_id != 0)
-		driver.stuck = &run->stuck;
-	MemoryContextSwitchTo(context);
-	switch (run->kind)
-	{
-		case RUN_START:
-			report->outcome = drive_executions(&driver);
-			break;
-		case RUN_CHILDREN:
-			report->outcome = drive_children(&driver);
-			break;
-		case RUN_THREAD:
-		case RUN_JOIN:
-		case RUN_EPILOGUE:
-			report->outcome = drive_one(&driver);
-			if (driver.thread != NULL && driver.thread->ended)
-			{
-				report->execution_ended = driver.thread->execution_ended;
-				report->scope_ended = !driver.thread->execution_ended;
-				report->scope_skipped = (driver.thread->outcome == SCOPE_SKIPPED);
-				report->scope_failed = (driver.thread->outcome != SCOPE_COMPLETED &&
-										driver.thread->outcome != SCOPE_SKIPPED);
-			}
-			break;
-	}
-	slot_set_progress(NULL);
-	pgstat_report_activity(STATE_IDLE, NULL);
 }

@@ -337,14 +337,15 @@ check_sql_syntax(const char *sql, int *position)
  * Settings need no care here: run_sql() lets none get out.
  */
 void
-discard_session_state(void)
+discard_session_state(bool keep_locks)
 {
 	Oid			temp_namespace;
 	Oid			temp_toast_namespace;
 
 	PortalHashTableDeleteAll();
 	DropAllPreparedStatements();
-	LockReleaseAll(USER_LOCKMETHOD, true);
+	if (!keep_locks)
+		LockReleaseAll(USER_LOCKMETHOD, true);
 	GetTempNamespaceState(&temp_namespace, &temp_toast_namespace);
 	if (OidIsValid(temp_namespace))
 	{

@@ -68,7 +68,8 @@ extern char *check_sql_syntax(const char *sql, int *position);
 
 /* Discard what earlier steps left in the session: temporary tables, prepared
  * statements, session advisory locks, held cursors, sequence caches.  Called
- * inside a transaction before the user's SQL runs in an executor. */
-extern void discard_session_state(void);
+ * inside a transaction before the user's SQL runs in an executor.  keep_locks: not
+ * the locks. */
+extern void discard_session_state(bool keep_locks);
 
 #endif							/* PGWF_RUN_SQL_H */

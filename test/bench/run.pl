@@ -425,6 +425,26 @@ workload(queue => sub {
 	}
 });
 
+# the same with up to fifty in one commit, and without effects
+workload(queue_batched => sub {
+	my $count = sized(50000);
+
+	foreach my $size (2, 8)
+	{
+		executors($size);
+		rounds('queue_batched', "executions/s, $size executors",
+			sub { bare_batches($size, $count) },
+			sub { engine('one_batched', $count, 1) });
+		rounds('queue_batched', "without effects, /s, $size executors",
+			sub { bare_batches($size, $count) },
+			sub { engine('one_noop', $count, 1, no_effects => 1) });
+	}
+	executors(8);
+	rounds('queue_batched', 'chains of ten, steps/s, 8 executors',
+		sub { bare_batches(8, $count) },
+		sub { engine('chain_batched', $count / 10, 10) });
+});
+
 # what a step costs, whatever the machine
 workload(budget => sub {
 	my $count = sized(1000);

@@ -107,6 +107,9 @@ SELECT define_chain('chain_relaxed', 10, :'insert', '{"durability": "relaxed"}')
 SELECT define_chain('chain_noop', 10, '{"type": "sql", "sql": "SELECT 1", "result": "none"}') \g /dev/null
 SELECT define_chain('chain_agent', 10, '{"type": "agent", "agent_name": "insert"}') \g /dev/null
 SELECT define_chain('one', 1, :'insert') \g /dev/null
+SELECT define_chain('one_batched', 1, :'insert', '{"commit": {"max_steps": 50}}') \g /dev/null
+SELECT define_chain('one_noop', 1, '{"type": "sql", "sql": "SELECT 1", "result": "none"}', '{"commit": {"max_steps": 50}}') \g /dev/null
+SELECT define_chain('chain_batched', 10, :'insert', '{"commit": {"max_steps": 50}}') \g /dev/null
 SELECT define_chain('three', 3, :'insert') \g /dev/null
 SELECT define_chain('hundred', 100, :'insert') \g /dev/null
 SELECT define_chain('ten_thousand', 10000, :'insert') \g /dev/null

@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ *
+ * driver.h
+ *	  The durable driver's state, and its transactions.
+ *
+ * NOTES
+ *	  Private to drive.c, runs.c and transaction.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_DRIVER_H
+#define PGWF_DRIVER_H
+
+#include "postgres.h"
+
+#include "interpreter/thread.h"
+#include "shared/slots.h"
+
+/* What an error means: see drive.c. */
+typedef enum Phase
+{
+	PHASE_BOOKKEEPING,
+	PHASE_LEAF,
+	PHASE_AFTER
+} Phase;
+
+/*
+ * Steps that share a transaction, each in a subtransaction.  Rows are in the table
+ * but not committed; when the transaction is lost, all of it is done again, one
+ * step at a time.
+ */
+typedef struct Batch
+{
+	bool		open;			/* the transaction stays open between threads */
+	int			steps;			/* begun in this transaction */
+	TimestampTz began;
+
+	/* where it began, to go back there */
+	int			position;
+	Report		report;
+	ScopeId		scope;
+
+	bool		lost;			/* go back */
+	int			alone;			/* steps to be run one by one then */
+} Batch;
+
+typedef struct Driver
+{
+	const Run  *run;
+	Report	   *report;
+	MemoryContext context;
+	int			position;		/* RUN_START: execution, RUN_CHILDREN: child */
+	Thread	   *thread;
+	MemoryContext thread_context;	/* of the thread and its execution */
+	bool		paused;			/* the execution was, before the thread could begin */
+	bool		standing;		/* the thread is where the driver is to go on */
+	bool		leaf_again;		/* its leaf has been prepared and is to be run */
+	Phase		phase;
+	bool		leaf_done;		/* in this transaction, and its row is not written yet */
+	bool		any_leaf;		/* of this run has run: it may yield */
+	const StuckAttempt *stuck;	/* not to be run again, but recorded; NULL: none */
+	int			call;			/* of an agent with a circuit breaker; -1 = none */
+	Batch		batch;
+
+	/* of the open transaction, for its commit */
+	int			steps;			/* written */
+	bool		wait_for_disk;	/* something in it is not relaxed */
+	int			nended;			/* executions that have ended in it */
+	int64		ended[RUN_MAX_EXECUTIONS];
+
+	/* a failure to be recorded; its context is for the last one */
+	MemoryContext failure_context;
+	StepError  *failure;
+	StepStatus	failure_status;
+	bool		reload;			/* the thread has moved on: make it anew from its rows */
+	ScopeId		reload_scope;
+} Driver;
+
+/* --- drive.c --- */
+/* Drive one thread whatever happens to it. */
+extern RunOutcome drive_one(Driver *driver);
+extern void forget_error(Driver *driver);
+/* Whether, and why, the work on the present execution is to end. */
+extern StopReason stop_reason(const Driver *driver);
+
+/* --- transaction.c --- */
+extern void begin(Driver *driver);
+/* Write what has happened and commit. */
+extern void finish(Driver *driver, bool leaf_pending);
+/* Write it and leave the transaction open. */
+extern void keep_open(Driver *driver, bool leaf_pending);
+/* Commit what keep_open() has left. */
+extern void commit(Driver *driver);
+/* The transaction is gone. */
+extern void transaction_lost(Driver *driver);
+
+/* May the leaf the thread stands at share a transaction? */
+extern bool leaf_may_share(const Driver *driver);
+/* Is there a shared transaction that has room for another step? */
+extern bool batch_has_room(const Driver *driver);
+/* A step joins the shared transaction, or is the first of a new one. */
+extern void batch_join(Driver *driver);
+
+#endif							/* PGWF_DRIVER_H */

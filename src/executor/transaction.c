@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * transaction.c
+ *	  The durable driver's transactions: one for each step, or, where a
+ *	  definition says so, one for several ("commit", "batch_size").
+ *
+ * NOTES
+ *	  Runs in executors.  Steps that share a transaction are consecutive ones of a
+ *	  thread, of children of one range, or of executions of one run.  Each has a
+ *	  subtransaction of its own, so that one that fails is rolled back and recorded
+ *	  alone.  Nobody sees any of it before the commit, and a crash loses all of it:
+ *	  effects and rows together.
+ *
+ *	  When the shared transaction itself fails (a deferred constraint at COMMIT), it
+ *	  is not known whose fault that was: the driver goes back to where the batch
+ *	  began and runs its steps one by one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "executor/driver.h"
+#include "interpreter/breaker.h"
+
+void
+begin(Driver *driver)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	/* what the role's settings ask for is for its own SQL (run_sql) */
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	driver->phase = PHASE_BOOKKEEPING;
+	driver->leaf_done = false;
+	HOLD_CANCEL_INTERRUPTS();
+	MemoryContextSwitchTo(driver->context);
+
+	/* the scheduler finds out why this process has gone */
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetAuthenticatedUserId())))
+		ereport(FATAL,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist any more", GetAuthenticatedUserId())));
+}
+
+/* Write what has happened. */
+static void
+write_rows(Driver *driver)
+{
+	Thread	   *thread = driver->thread;
+	bool		execution_ended;
+
+	/*
+	 * What writing needs is gone after the commit, with the leaf that has ended; so is
+	 * what deferred triggers leave behind when they fail, with the thread.
+	 */
+	MemoryContextSwitchTo(thread->step_contexts[1 - thread->step_context]);
+	journal_flush(thread);
+	execution_ended = thread->execution_ended && !thread->execution_lost && !thread->execution_decided;
+	if (driver->leaf_done)
+		driver->steps++;
+	/* the steps of a relaxed definition do not wait for the disk, the end does */
+	if (!thread->plan->relaxed || execution_ended)
+		driver->wait_for_disk = true;
+	if (execution_ended)
+		driver->ended[driver->nended++] = thread->execution->id;
+}
+
+/* What is noted of the open transaction. */
+static void
+forget_transaction(Driver *driver)
+{
+	driver->leaf_done = false;
+	driver->phase = PHASE_BOOKKEEPING;
+	driver->steps = 0;
+	driver->wait_for_disk = false;
+	driver->nended = 0;
+	driver->batch.steps = 0;
+	driver->batch.open = false;
+}
+
+void
+commit(Driver *driver)
+{
+	int			saved_synchronous_commit = synchronous_commit;
+
+	if (!driver->wait_for_disk && synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
+		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+	PG_TRY();
+	{
+		CommitTransactionCommand();
+	}
+	PG_FINALLY();
+	{
+		synchronous_commit = saved_synchronous_commit;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(driver->context);
+	RESUME_CANCEL_INTERRUPTS();
+	my_slot->settling = false;
+
+	my_slot->steps_done += driver->steps;
+	if (driver->leaf_done)
+	{
+		breaker_call_succeeded(driver->call);
+		driver->call = -1;
+	}
+	for (int i = 0; i < driver->nended; i++)
+		broadcast_finished(driver->ended[i]);
+	forget_transaction(driver);
+	pgstat_report_stat(false);
+}
+
+void
+finish(Driver *driver, bool leaf_pending)
+{
+	Thread	   *thread = driver->thread;
+
+	write_rows(driver);
+	commit(driver);
+	journal_committed(thread, leaf_pending);
+}
+
+void
+keep_open(Driver *driver, bool leaf_pending)
+{
+	write_rows(driver);
+	driver->leaf_done = false;
+	driver->phase = PHASE_BOOKKEEPING;
+	driver->batch.open = true;
+	journal_committed(driver->thread, leaf_pending);
+	MemoryContextSwitchTo(driver->context);
+}
+
+/*
+ * An error has ended the transaction.  What a batch had in it is to be done again.
+ */
+void
+transaction_lost(Driver *driver)
+{
+	if (driver->batch.steps > 0)
+	{
+		driver->batch.lost = true;
+		driver->batch.alone = driver->batch.steps;
+	}
+	forget_transaction(driver);
+}
+
+/* --- batches --- */
+
+/* Steps that may share the transaction with the leaf the thread stands at. */
+static int
+batch_limit(const Driver *driver)
+{
+	Thread	   *thread = driver->thread;
+	int			limit = thread->plan->commit_max_steps;
+
+	if (driver->batch.alone > 0 || driver->run->kind == RUN_EPILOGUE ||
+		thread->leaf.transaction_none || thread->leaf.breaker.enabled || driver->stuck != NULL)
+		return 1;
+	for (Frame *frame = thread->top; frame->container != NULL; frame = frame->parent)
+	{
+		PlanNode   *loop = frame->container;
+
+		if (loop->type == STEP_LOOP && loop->batch_size > 0)
+			limit = Max(limit, Min(MAX_BATCH, loop->batch_size * loop->lines[0].nsteps));
+	}
+	return limit;
+}
+
+bool
+leaf_may_share(const Driver *driver)
+{
+	return batch_limit(driver) > 1;
+}
+
+bool
+batch_has_room(const Driver *driver)
+{
+	return driver->batch.steps > 0 && driver->batch.steps < batch_limit(driver) &&
+		my_slot->stop == STOP_NONE && !slot_exit_requested() &&
+		!TimestampDifferenceExceeds(driver->batch.began, GetCurrentTimestamp(),
+									driver->thread->plan->commit_max_ms);
+}
+
+void
+batch_join(Driver *driver)
+{
+	Batch	   *batch = &driver->batch;
+
+	if (batch->steps++ > 0)
+		return;
+	batch->began = GetCurrentTimestamp();
+	batch->position = driver->position;
+	batch->report = *driver->report;
+	batch->scope = driver->thread->bottom->scope_id;
+}
