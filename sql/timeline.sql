@@ -131,7 +131,7 @@ SELECT workflow.timeline(NULL);
 SELECT workflow.timeline(-1);
 SELECT workflow.timeline(:id, NULL);
 SELECT workflow.timeline(:id, 39);
-SELECT workflow.timeline(:id, 80, NULL, 1001);
+SELECT workflow.timeline(:id, 80, NULL, 201);
 
 -- names and errors that try to be more than text
 SELECT workflow.define(jsonb_build_object('name', E'a\nb\x1b[31m' || U&'\202Eevil\2069', 'steps', '[{"id": "a", "type": "fail", "error": "Odd", "message": "${workflow.input.m}"}]'::jsonb));

@@ -16,7 +16,7 @@
 #define TIMELINE_MAX_WIDTH 500
 
 /* Iterations of a loop that a picture can be asked to show. */
-#define PICTURE_MAX_ITERATIONS 1000
+#define PICTURE_MAX_ITERATIONS 200
 
 /* A tree with bars, in lines of at most width columns. */
 extern char *draw_timeline(const SpanTree *tree, int width, bool ascii);

@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -180,6 +181,15 @@ trace_walk(int64 id, TraceRowFunction function, void *context)
 	TraceRow	row = {.scope = "", .step_id = ""};
 	Datum		values[6];
 	uint64		nrows;
+	int			guc_level = NewGUCNestLevel();
+
+	/*
+	 * Where a table that has grown has no statistics yet, the planner takes a
+	 * key for selective, reads all that is behind it, and sorts that for each
+	 * page.  Without values to look at it trusts in the order of the index.
+	 */
+	(void) set_config_option("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 
 	/* Two in turn: the key of a page's last row is needed to read the next. */
 	for (int i = 0; i < 2; i++)
@@ -210,6 +220,7 @@ trace_walk(int64 id, TraceRowFunction function, void *context)
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(pages[0]);
 	MemoryContextDelete(pages[1]);
+	AtEOXact_GUC(true, guc_level);
 }
 
 TraceAverage *
