@@ -60,7 +60,7 @@ draw_edge(Chart *chart, const char *from, int to, const char *arrow, const char 
 		append_mermaid(&chart->edges, clip_text(plain_text(text), MAX_LABEL, "..."));
 		appendStringInfoString(&chart->edges, "\"|");
 	}
-	appendStringInfo(&chart->edges, " %s\n", to < 0 ? "finish" : chart_name(chart, to));
+	appendStringInfo(&chart->edges, " %s\n", to < 0 ? "finish((end))" : chart_name(chart, to));
 }
 
 /* --- states --- */
@@ -302,8 +302,8 @@ draw_node(Chart *chart, int index, int indent)
 }
 
 /*
- * Where a step leads: what follows, what follows an error, and the ways out of a
- * question.
+ * Where a step leads: what follows, what follows an error, what undoes it, and the
+ * ways out of a question.
  */
 static void
 draw_edges(Chart *chart, const PlanNode *node)
@@ -312,13 +312,15 @@ draw_edges(Chart *chart, const PlanNode *node)
 
 	if (node->next >= 0 && chart->drawn[node->next])
 		draw_edge(chart, name, node->next, "-->", NULL);
-	else if (node->next < 0 && node->container < 0 && node->type != STEP_SUCCEED &&
-			 node->type != STEP_FAIL)
+	else if (node->next < 0 && node->container < 0 && node->compensates < 0 &&
+			 node->type != STEP_SUCCEED && node->type != STEP_FAIL)
 		draw_edge(chart, name, -1, "-->", NULL);
 	for (int i = 0; i < node->ncatches; i++)
 		if (chart->drawn[node->catches[i].target])
 			draw_edge(chart, name, node->catches[i].target, "-.->",
 					  node->catches[i].nerrors == 1 ? node->catches[i].errors[0] : "on error");
+	if (node->compensation >= 0 && chart->drawn[node->compensation])
+		draw_edge(chart, name, node->compensation, "-.->", "undone by");
 	for (int i = 0; node->type == STEP_CONDITIONAL && i < node->nlines; i++)
 	{
 		const PlanLine *line = &node->lines[i];
@@ -339,14 +341,16 @@ draw_mermaid(const WorkflowPlan *plan, const SpanTree *tree)
 	initStringInfo(&chart.out);
 	initStringInfo(&chart.edges);
 
-	appendStringInfoString(&chart.out, "flowchart TD\n    begin((start))\n    finish((end))\n");
+	appendStringInfoString(&chart.out, "flowchart TD\n    begin((start))\n");
 	draw_chain(&chart, plan->start, 1);
-	/* what only an error or a case leads to */
+	/* what only an error or a case leads to, and what undoes steps */
 	for (int i = 0; i < plan->nnodes; i++)
 		if (plan->nodes[i].container < 0)
 			draw_chain(&chart, i, 1);
 
 	draw_edge(&chart, "begin", plan->start, "-->", NULL);
+	if (plan->on_failure >= 0 && chart.drawn[plan->on_failure])
+		draw_edge(&chart, "broken((failure))", plan->on_failure, "-.->", NULL);
 	for (int i = 0; i < plan->nnodes; i++)
 		if (chart.drawn[i])
 			draw_edges(&chart, &plan->nodes[i]);
