@@ -128,10 +128,8 @@ DECLARE
     says text;
 BEGIN
     DELETE FROM test.runs;
-    INSERT INTO test.runs SELECT n, 'durable', workflow.start(n, input) FROM unnest(names) AS n;
-    PERFORM set_config('workflow.parallel', 'off', false);
-    INSERT INTO test.runs SELECT n, 'off', workflow.start(n, input) FROM unnest(names) AS n;
-    PERFORM set_config('workflow.parallel', 'on', false);
+    INSERT INTO test.runs SELECT n, 'durable', workflow.start(n, input, parallel => true) FROM unnest(names) AS n;
+    INSERT INTO test.runs SELECT n, 'off', workflow.start(n, input, parallel => false) FROM unnest(names) AS n;
     COMMIT;
     FOREACH name IN ARRAY names LOOP
         BEGIN

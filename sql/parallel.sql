@@ -38,6 +38,13 @@ SELECT workflow.define($${"name": "parallel_output", "start_step": "before", "st
   "after": {"type": "set", "output": {"block": "${block.output}", "z": "${z.output.z}", "a": "${a.output}", "status": "${block.status} ${m.status}"}}}}$$) \gset
 CALL test.go('parallel_output');
 TABLE test.steps;
+
+-- one after the other, because the caller says so
+CALL workflow.run('parallel_output', parallel => false);
+SELECT parallel, count(DISTINCT executor_pid) FROM workflow.executions AS e JOIN workflow.step_executions AS s ON s.execution_id = e.id
+WHERE workflow = 'parallel_output' GROUP BY e.id ORDER BY e.id DESC LIMIT 1;
+CALL workflow.run('parallel_output', parallel => true);
+SELECT parallel FROM workflow.executions WHERE workflow = 'parallel_output' ORDER BY id DESC LIMIT 1;
 TABLE test.places;
 
 -- a failed child: the others finish and keep their outputs, the block fails with all of it

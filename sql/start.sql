@@ -16,6 +16,10 @@ INSERT INTO started SELECT workflow.start('wf-start', '{"n": 1234567890123456789
   start_at => '2100-01-01 00:00+00', idempotency_key => 'k1', tenant => 'acme');
 SET LOCAL workflow.parallel = off;
 INSERT INTO started SELECT workflow.start('start_test', '[1, 2]');
+INSERT INTO started SELECT workflow.start('start_test', '"parallel"', parallel => true);
+SET LOCAL workflow.parallel = on;
+INSERT INTO started SELECT workflow.start('start_test', '"one after the other"', parallel => false);
+INSERT INTO started SELECT workflow.start('start_test', '"as the session"', parallel => NULL);
 SELECT workflow, version, status, role = current_user::regrole AS mine, priority, parallel, inline, tenant,
        idempotency_key, start_at AT TIME ZONE 'UTC' AS start_at, started_at, completed_at, input
 FROM workflow.executions WHERE id IN (SELECT id FROM started) ORDER BY id;

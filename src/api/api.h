@@ -68,7 +68,4 @@ extern void require_not_blocked(const Definition *definition);
  */
 extern int64 queue_execution(NewExecution *new);
 
-/* Queue an execution in the caller's transaction with the definition's defaults. */
-extern int64 start_execution(const Definition *definition, Jsonb *input);
-
 #endif							/* PGWF_API_H */

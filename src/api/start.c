@@ -103,7 +103,8 @@ queue_execution(NewExecution *new)
 	refuse_when_full(new);
 	if (!new->has_start_at)
 		require_room_in_queue();
-	new->parallel = setting_parallel;
+	if (!new->has_parallel)
+		new->parallel = setting_parallel;
 	require_role_can_run(new->role);
 
 	id = execution_insert(new, &created);
@@ -112,19 +113,6 @@ queue_execution(NewExecution *new)
 	else if (created)
 		wake_at_commit(WAKE_PENDING);
 	return id;
-}
-
-int64
-start_execution(const Definition *definition, Jsonb *input)
-{
-	NewExecution new;
-
-	memset(&new, 0, sizeof(new));
-	new.definition = definition;
-	new.priority = definition->priority;
-	new.tenant = definition->tenant;
-	new.input = input;
-	return queue_execution(&new);
 }
 
 /* Keys and names of tenants are parts of indexes and of messages: no longer than other names. */
@@ -139,7 +127,8 @@ require_short(const char *value, const char *name)
 
 /*
  * workflow.start(workflow text, input jsonb, version integer, priority integer,
- * start_at timestamptz, idempotency_key text, tenant text) returns bigint
+ * start_at timestamptz, idempotency_key text, tenant text, parallel boolean)
+ * returns bigint
  */
 Datum
 workflow_start(PG_FUNCTION_ARGS)
@@ -165,6 +154,8 @@ workflow_start(PG_FUNCTION_ARGS)
 	new.tenant = PG_ARGISNULL(6) ? definition.tenant : optional_text_argument(fcinfo, 6);
 	require_short(new.idempotency_key, "idempotency_key");
 	require_short(new.tenant, "tenant");
+	new.has_parallel = !PG_ARGISNULL(7);
+	new.parallel = new.has_parallel && PG_GETARG_BOOL(7);
 
 	PG_RETURN_INT64(queue_execution(&new));
 }

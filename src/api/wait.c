@@ -288,7 +288,8 @@ output_row(Jsonb *output)
 }
 
 /*
- * CALL workflow.run(workflow text, input jsonb, INOUT output jsonb, timeout interval)
+ * CALL workflow.run(workflow text, input jsonb, INOUT output jsonb, timeout interval,
+ * parallel boolean)
  */
 Datum
 workflow_run(PG_FUNCTION_ARGS)
@@ -298,6 +299,7 @@ workflow_run(PG_FUNCTION_ARGS)
 	Jsonb	   *input = required_jsonb(fcinfo, 1, "input");
 	TimestampTz deadline = deadline_argument(fcinfo, 3);
 	Definition	definition;
+	NewExecution new;
 	ExecutionState state;
 	int64		id;
 
@@ -316,7 +318,14 @@ workflow_run(PG_FUNCTION_ARGS)
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	require_startable(workflow, 0, &definition);
-	id = start_execution(&definition, input);
+	memset(&new, 0, sizeof(new));
+	new.definition = &definition;
+	new.priority = definition.priority;
+	new.tenant = definition.tenant;
+	new.has_parallel = !PG_ARGISNULL(4);
+	new.parallel = new.has_parallel && PG_GETARG_BOOL(4);
+	new.input = input;
+	id = queue_execution(&new);
 	SPI_commit();
 
 	wait_between_transactions(id, deadline, &state);

@@ -7,12 +7,13 @@ CREATE FUNCTION workflow.start(
     priority integer DEFAULT NULL,
     start_at timestamptz DEFAULT NULL,
     idempotency_key text DEFAULT NULL,
-    tenant text DEFAULT NULL)
+    tenant text DEFAULT NULL,
+    parallel boolean DEFAULT NULL)
 RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_start';
-COMMENT ON FUNCTION workflow.start(text, jsonb, integer, integer, timestamptz, text, text) IS
-'queue an execution in the caller''s transaction and return its id; workers run it, as the calling role, once the transaction has committed. Without a version the newest active one is taken. Higher priorities run first; null: the definition''s. With an idempotency key that the role has used for the workflow before, the id of that execution is returned. Errors: 42704 for an unknown workflow, 55000 for one that is draft or archived, 28000 for a role no worker can run as';
+COMMENT ON FUNCTION workflow.start(text, jsonb, integer, integer, timestamptz, text, text, boolean) IS
+'queue an execution in the caller''s transaction and return its id; workers run it, as the calling role, once the transaction has committed. Without a version the newest active one is taken. Higher priorities run first; null: the definition''s. parallel: whether containers may run children at the same time; null: workflow.parallel. With an idempotency key that the role has used for the workflow before, the id of that execution is returned. Errors: 42704 for an unknown workflow, 55000 for one that is draft or archived, 28000 for a role no worker can run as';
 
 CREATE FUNCTION workflow.wait(execution_id bigint, timeout interval DEFAULT NULL)
 RETURNS workflow.executions
@@ -25,11 +26,12 @@ CREATE PROCEDURE workflow.run(
     workflow text,
     input jsonb DEFAULT '{}',
     INOUT output jsonb DEFAULT NULL,
-    timeout interval DEFAULT NULL)
+    timeout interval DEFAULT NULL,
+    parallel boolean DEFAULT NULL)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'workflow_run';
-COMMENT ON PROCEDURE workflow.run(text, jsonb, jsonb, interval) IS
-'start an execution, commit, wait for its end outside any transaction and return its output. Errors: the failed step''s SQLSTATE, or 38000, when the execution fails; 57014 when it was cancelled, timed out or has not ended within the timeout (it goes on then); 25001 inside a transaction block; 55000 where no workers run';
+COMMENT ON PROCEDURE workflow.run(text, jsonb, jsonb, interval, boolean) IS
+'start an execution, commit, wait for its end outside any transaction and return its output. parallel as in start(). Errors: the failed step''s SQLSTATE, or 38000, when the execution fails; 57014 when it was cancelled, timed out or has not ended within the timeout (it goes on then); 25001 inside a transaction block; 55000 where no workers run';
 
 CREATE FUNCTION workflow.execute(workflow text, input jsonb DEFAULT '{}', version integer DEFAULT NULL)
 RETURNS jsonb

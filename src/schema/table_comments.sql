@@ -40,7 +40,7 @@ COMMENT ON COLUMN workflow.executions.version IS 'version of the workflow';
 COMMENT ON COLUMN workflow.executions.status IS 'pending, running, paused, cancelling, completed, failed, cancelled, timed_out or blocked; completed, failed, cancelled and timed_out are final';
 COMMENT ON COLUMN workflow.executions.role IS 'role that started it; its steps run as this role';
 COMMENT ON COLUMN workflow.executions.priority IS 'higher ones are run first; 0 where neither start() nor the definition says';
-COMMENT ON COLUMN workflow.executions.parallel IS 'whether containers may run children at the same time: workflow.parallel when it was started';
+COMMENT ON COLUMN workflow.executions.parallel IS 'whether containers may run children at the same time: as given to start(), else workflow.parallel when it was started';
 COMMENT ON COLUMN workflow.executions.inline IS 'run by workflow.execute() in the caller''s transaction';
 COMMENT ON COLUMN workflow.executions.tenant IS 'label given to start(), or the definition''s; executions of a tenant count for workflow.max_running_per_tenant';
 COMMENT ON COLUMN workflow.executions.idempotency_key IS 'key given to start(); one execution per key, workflow and role';

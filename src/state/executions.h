@@ -21,7 +21,8 @@ typedef struct NewExecution
 	const Definition *definition;
 	Oid			role;
 	int			priority;
-	bool		parallel;
+	bool		has_parallel;
+	bool		parallel;		/* without has_parallel workflow.parallel decides */
 	bool		has_start_at;
 	TimestampTz start_at;
 	bool		counted;		/* its workflow refuses what is too many */
