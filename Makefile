@@ -198,7 +198,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables batches monitoring \
 	deferred notify lifetime \
 	block \
-	compensation on_failure_chain cancel_compensate \
+	compensation on_failure_chain cancel_compensate timeout_strategy \
 	catch_as pause retry_execution marks bulk \
 	timeline pictures \
 	schedules \

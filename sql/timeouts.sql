@@ -70,7 +70,8 @@ SELECT workflow.define($${"name": "timeout_loops", "steps": [
   {"id": "w", "type": "loop", "timeout_seconds": 1, "on_failure": "ignore", "loop_config": {"while": "true", "on_error": "continue", "max_iterations": 1000000, "result": "counts", "loop_body": [
      {"id": "w1", "type": "sql", "sql": "SELECT pg_sleep(0.3)", "result": "none"}]}},
   {"id": "after", "type": "set", "output": {"s": "${s.output}", "s_status": "${s.status}", "p_status": "${p.status}", "w_status": "${w.status}", "w_done": "${w.output.completed_count > 1}", "s_type": "${s.error.type}", "p_type": "${p.error.type}", "w_says": "${w.error.message}"}}]}$$) \gset
-CALL test.go('timeout_loops', '[0, 1, 0, 0]');
+CALL test.go('timeout_loops', '[0, 1, 0, 0]') \gset
+SELECT status, regexp_replace(output::text, '("completed_steps": |timeout: )\d+', '\1N', 'g') AS output, error_type, regexp_replace(error ->> 'message', 'timeout: \d+ iter', 'timeout: N iter') AS error FROM workflow.executions WHERE id = test.id();
 
 -- the execution: whatever the steps say about failures
 SELECT workflow.define($${"name": "timeout_execution", "timeout_seconds": 1, "steps": [
@@ -80,11 +81,13 @@ SELECT workflow.define($${"name": "timeout_execution", "timeout_seconds": 1, "st
      {"id": "b2", "type": "set", "output": "kept"},
      {"id": "b3", "type": "loop", "on_failure": "ignore", "loop_config": {"while": "true", "on_error": "continue", "loop_body": [{"id": "b4", "type": "sql", "sql": "SELECT pg_sleep(0.4)", "on_failure": "ignore"}]}}]},
   {"id": "c", "type": "set", "output": "never"}]}$$) \gset
-CALL test.go('timeout_execution');
+CALL test.go('timeout_execution') \gset
+SELECT status, regexp_replace(output::text, '("completed_steps": |timeout: )\d+', '\1N', 'g') AS output, error_type, regexp_replace(error ->> 'message', 'timeout: \d+ iter', 'timeout: N iter') AS error FROM workflow.executions WHERE id = test.id();
 CALL test.settle();
 SELECT step, status, ends, output FROM test.steps WHERE step <> 'b4' AND scope NOT LIKE 'b.b3%' ORDER BY step;
 SET workflow.parallel = off;
-CALL test.go('timeout_execution');
+CALL test.go('timeout_execution') \gset
+SELECT status, regexp_replace(output::text, '("completed_steps": |timeout: )\d+', '\1N', 'g') AS output, error_type, regexp_replace(error ->> 'message', 'timeout: \d+ iter', 'timeout: N iter') AS error FROM workflow.executions WHERE id = test.id();
 SELECT step, status, ends, output FROM test.steps WHERE step <> 'b4' ORDER BY step;
 RESET workflow.parallel;
 \set VERBOSITY terse
@@ -93,7 +96,8 @@ SELECT workflow.execute('timeout_execution');
 SELECT workflow.define($${"name": "timeout_bookkeeping", "timeout_seconds": 1, "steps": [
   {"id": "w", "type": "loop", "loop_config": {"while": "true", "max_iterations": 100000000, "result": "counts", "loop_body": [{"id": "a", "type": "set", "output": 1}]}},
   {"id": "c", "type": "set", "output": "never"}]}$$) \gset
-CALL test.go('timeout_bookkeeping');
+CALL test.go('timeout_bookkeeping') \gset
+SELECT status, regexp_replace(output::text, '("completed_steps": |timeout: )\d+', '\1N', 'g') AS output, error_type, regexp_replace(error ->> 'message', 'timeout: \d+ iter', 'timeout: N iter') AS error FROM workflow.executions WHERE id = test.id();
 CALL test.settle();
 
 TABLE test.wrong;

@@ -66,6 +66,7 @@ typedef struct Builder
 /* Which objects have a field: bits above the step types. */
 #define FIELD_OF(type) (1 << (type))
 #define FIELD_OF_ANY_STEP 0x1FF
+#define FIELD_OF_CONTAINER (FIELD_OF(STEP_PARALLEL) | FIELD_OF(STEP_FORK_JOIN) | FIELD_OF(STEP_CONDITIONAL) | FIELD_OF(STEP_LOOP))
 #define FIELD_OF_LEAF (FIELD_OF(STEP_AGENT) | FIELD_OF(STEP_SQL))
 #define FIELD_OF_DEFINITION (1 << 10)
 #define FIELD_OF_DEFAULTS (1 << 11)
@@ -122,6 +123,8 @@ extern char *likeness_hint(Builder *builder, const NameMap *names, const char *w
 
 extern void build_defaults(Builder *builder, const Place *place);
 extern void build_step(Builder *builder, PlanNode *node);
+/* Is the time limit's strategy to abort?  seconds: the limit, 0 = none. */
+extern bool build_timeout_strategy(Builder *builder, const Place *place, int seconds);
 extern void build_settings(Builder *builder, const Place *place, const char *field,
 						   PlanSetting **settings, int *nsettings);
 extern Condition *build_condition(Builder *builder, const Place *place,

@@ -215,7 +215,8 @@ explain_heading(Explainer *explainer, const PlanNode *node, int indent)
 	if (node->on_join_cancel)
 		remark(explainer, "on join cancel");
 	if (node->timeout_seconds > 0)
-		remark(explainer, "timeout %d s", node->timeout_seconds);
+		remark(explainer, "timeout %d s%s", node->timeout_seconds,
+			   node->timeout_abort ? " (abort)" : "");
 	if (node->on_failure == ON_FAILURE_IGNORE)
 		remark(explainer, "on failure ignore");
 	else if (node->on_failure == ON_FAILURE_DEFAULT)
@@ -393,7 +394,8 @@ plan_explain(const WorkflowPlan *plan, char *const *notes)
 	if (plan->label[0] != '\0')
 		remark(&explainer, "version %s", plan->label);
 	if (plan->timeout_seconds > 0)
-		remark(&explainer, "timeout %d s", plan->timeout_seconds);
+		remark(&explainer, "timeout %d s%s", plan->timeout_seconds,
+			   plan->timeout_abort ? " (abort)" : "");
 	if (plan->priority != 0)
 		remark(&explainer, "priority %d", plan->priority);
 	if (plan->tenant != NULL)

@@ -153,6 +153,7 @@ build_header(Builder *builder, const Place *place)
 										  1, MAX_TIMEOUT_SECONDS, 0);
 	plan->max_pause_seconds = field_integer(builder, place, "max_pause_seconds",
 											1, MAX_TIMEOUT_SECONDS, 0);
+	plan->timeout_abort = build_timeout_strategy(builder, place, plan->timeout_seconds);
 	plan->priority = field_integer(builder, place, "priority",
 								   -MAX_PRIORITY, MAX_PRIORITY, 0);
 	plan->max_retry_budget = field_integer(builder, place, "max_retry_budget",

@@ -180,6 +180,7 @@ typedef struct PlanNode
 	Expression *when;
 	char	   *when_text;
 	int			timeout_seconds;	/* step or block; 0 = none */
+	bool		timeout_abort;	/* block: nothing is kept of one whose time was over */
 	OnFailure	on_failure;
 	Template   *failure_default;
 	RetryPolicy *retry;			/* leaf steps: its own, then the definition's defaults */
@@ -245,6 +246,7 @@ typedef struct WorkflowPlan
 	int			on_failure;		/* first node of the chain that runs before the execution fails; -1 = none */
 	int			ncompensations;
 	int			timeout_seconds;	/* of the execution; 0 = none */
+	bool		timeout_abort;	/* no partial output when its time is over */
 	int			max_pause_seconds;	/* a longer pause fails it; 0 = no limit */
 	Template   *output;			/* of the execution; NULL = output of the last step */
 	PlanSetting *settings;		/* for every step's SQL */

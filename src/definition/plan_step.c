@@ -164,6 +164,21 @@ build_settings(Builder *builder, const Place *place, const char *field,
 }
 
 /*
+ * What becomes of the results when the time is over: "graceful" keeps them, "abort"
+ * does not.
+ */
+bool
+build_timeout_strategy(Builder *builder, const Place *place, int seconds)
+{
+	static const char *const strategies[] = {"graceful", "abort", NULL};
+
+	if (seconds == 0 && field_get(place, "timeout_strategy") != NULL)
+		field_error(builder, place, "timeout_strategy", NULL,
+					"\"timeout_strategy\" has no meaning without \"timeout_seconds\"");
+	return field_choice(builder, place, "timeout_strategy", strategies, 0) == 1;
+}
+
+/*
  * What a failure means: "fail", "ignore" or {"default": value}.
  */
 static void
@@ -490,6 +505,7 @@ build_step(Builder *builder, PlanNode *node)
 		case STEP_FORK_JOIN:
 		case STEP_CONDITIONAL:
 		case STEP_LOOP:
+			node->timeout_abort = build_timeout_strategy(builder, &place, node->timeout_seconds);
 			errors = builder->problems->errors;
 			build_container(builder, node, &place);
 			builder->links_broken |= builder->problems->errors > errors;

@@ -441,7 +441,8 @@ branch_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
 	row->status = (outcome == SCOPE_COMPLETED || outcome == SCOPE_SKIPPED) ? STATUS_COMPLETED :
 		outcome == SCOPE_TIMED_OUT ? STATUS_TIMED_OUT :
 		outcome == SCOPE_CANCELLED ? STATUS_CANCELLED : STATUS_FAILED;
-	row->output = join_conditional_output(row, last->step_id, last->output);
+	row->output = row->status == STATUS_TIMED_OUT && frame->container->timeout_abort
+		? NULL : join_conditional_output(row, last->step_id, last->output);
 	if (row->status != STATUS_COMPLETED)
 	{
 		row->error = last->error;
@@ -494,7 +495,8 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 	{
 		StepError	error = {"Timeout", .sqlerrcode = ERRCODE_QUERY_CANCELED};
 
-		error.message = psprintf("loop \"%s\" was not finished: its time was over", node->id);
+		error.message = psprintf("timeout: %d iterations of loop \"%s\" completed",
+								 frame->completed, node->id);
 		if (open_end)
 			container_cut_short(thread, frame, STATUS_TIMED_OUT, &error);
 		else
@@ -524,6 +526,34 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 }
 
 /*
+ * The time of a block is over: children that have not begun get a row that says so.
+ * It does not end their scope: nothing of them has happened.
+ */
+static void
+record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit, const StepRow *row)
+{
+	StepError	error = {.type = "NotStarted", .sqlerrcode = ERRCODE_QUERY_CANCELED};
+
+	error.message = psprintf("not started: the time of \"%s\" was over", node->id);
+	for (int line = 0; line < node->nlines; line++)
+	{
+		char	   *scope = scope_child_path(frame->scope, node, visit, line);
+		PlanNode   *first = &thread->plan->nodes[node->lines[line].first];
+		StepRow    *skipped;
+
+		if (node->lines[line].first < 0 || step_newest_of_scope(thread->execution->id, scope) != NULL)
+			continue;
+		skipped = step_row(thread, frame, first, 1);
+		skipped->scope = scope;
+		skipped->parent_step_id = node->id;
+		skipped->branch_name = node->lines[line].name;
+		skipped->started_at = skipped->completed_at = row->completed_at;
+		step_fail(skipped, STATUS_SKIPPED, &error);
+		journal_add(thread, skipped);
+	}
+}
+
+/*
  * Close a container from the rows of its children.  frame is the scope the
  * container is in, row its open row.  error: what ends it before its time, with
  * this status; what its children have done is kept.
@@ -546,13 +576,18 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 	/* children that were stopped, or not gone on with after a crash */
 	if (container_is_concurrent(node) &&
 		(node->on_join_cancel || node->on_error == ON_ERROR_STOP || expired))
-		step_close_open_between(thread->execution->id, from, to);
+		step_close_open_between(thread->execution->id, from, to,
+								expired ? STATUS_TIMED_OUT : STATUS_CANCELLED);
 	if (node->type == STEP_LOOP)
 		join_loop(thread->execution->id, node, from, to, row, expired);
 	else
 		join_lines(thread->execution->id, thread->plan, node, from, to, row, expired);
 	if (error != NULL)
 		step_fail(row, status, error);
+	if (row->status == STATUS_TIMED_OUT && node->timeout_abort)
+		row->output = NULL;
+	else if (row->status == STATUS_TIMED_OUT && node->type != STEP_LOOP)
+		record_not_started(thread, frame, node, visit, row);
 	step_ended(thread, frame, node, row);
 }
 

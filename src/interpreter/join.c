@@ -250,6 +250,31 @@ lines_message(PlanNode *node, StepRecord **by_line, int failed, int total, int r
 	return message.data;
 }
 
+/* "timeout: 1 of 3 steps completed; not completed: b, c" */
+static char *
+timeout_message(PlanNode *node, StepRecord **by_line, int completed, int total)
+{
+	StringInfoData message;
+	int			named = 0;
+
+	initStringInfo(&message);
+	appendStringInfo(&message, "timeout: %d of %d %s completed; not completed", completed, total,
+					 node->type == STEP_FORK_JOIN ? "branches" : "steps");
+	for (int i = 0; i < node->nlines; i++)
+	{
+		if (by_line[i] != NULL && (by_line[i]->scope_outcome == SCOPE_COMPLETED ||
+								   by_line[i]->scope_outcome == SCOPE_SKIPPED))
+			continue;
+		if (named == MAX_NAMED_FAILURES)
+		{
+			appendStringInfoString(&message, ", ...");
+			break;
+		}
+		appendStringInfo(&message, "%s %s", named++ ? "," : ":", node->lines[i].name);
+	}
+	return message.data;
+}
+
 /* The outputs by line; NULL when they would be too large together, with their size. */
 static Jsonb *
 lines_output(PlanNode *node, StepRecord **by_line, Size *size)
@@ -312,7 +337,9 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 	row->status = STATUS_COMPLETED;
 	if (completed < total)
 	{
-		char	   *message = lines_message(node, by_line, total - completed, total, required);
+		char	   *message = expired && completed < required
+			? timeout_message(node, by_line, completed, total)
+			: lines_message(node, by_line, total - completed, total, required);
 
 		if (completed < required)
 		{
@@ -422,7 +449,8 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 	{
 		error.type = "Timeout";
 		error.sqlerrcode = ERRCODE_QUERY_CANCELED;
-		error.message = psprintf("loop \"%s\" was not finished: its time was over", node->id);
+		error.message = psprintf("timeout: " INT64_FORMAT " of " INT64_FORMAT " iterations of loop \"%s\" completed",
+								 summary.completed, total, node->id);
 		step_fail(row, STATUS_TIMED_OUT, &error);
 	}
 	else if (summary.failed > 0)

@@ -89,6 +89,8 @@ journal_flush(Thread *thread)
 
 	if (thread->execution_ended && !thread->execution_flushed)
 	{
+		if (thread->execution_expired && !thread->plan->timeout_abort)
+			thread->execution_output = execution_partial_output(thread->execution->id);
 		if (thread->epilogue != NULL)
 			thread->execution_lost = !execution_finish_epilogue(thread->execution->id);
 		else if (epilogue_follows(thread))

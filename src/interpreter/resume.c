@@ -364,6 +364,15 @@ thread_find_frontier(Thread *thread)
 		frame->attempt_visit = record->visit;
 		frame->attempt_at = record->retry_at;
 	}
+	else if (record->status == STATUS_SKIPPED && record->error_type != NULL &&
+			 strcmp(record->error_type, "NotStarted") == 0)
+	{
+		/* its block is open again: it begins now */
+		frame->at = node;
+		frame->next_attempt = record->attempt + 1;
+		frame->attempt_visit = record->visit;
+		frame->attempt_at = record->completed_at;
+	}
 	else if (record->scope_outcome != SCOPE_OPEN)
 	{
 		frame->at = NULL;

@@ -535,10 +535,13 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		if (row->scope_outcome == SCOPE_COMPLETED)
 			execution_ended(thread, "completed", row->output, NULL, NULL);
 		else
+		{
+			thread->execution_expired = scope_expired && row->scope_outcome == SCOPE_TIMED_OUT;
 			execution_ended(thread, step_status_name(row->status == STATUS_CANCELLED ? STATUS_CANCELLED :
 													 row->scope_outcome == SCOPE_TIMED_OUT ? STATUS_TIMED_OUT :
 													 STATUS_FAILED),
 							NULL, row->error, row->error_type);
+		}
 	}
 	else if (frame == thread->bottom)
 	{

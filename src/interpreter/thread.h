@@ -151,6 +151,7 @@ typedef struct Thread
 	bool		execution_flushed;	/* its end has been written */
 	bool		execution_lost; /* somebody else ended it first */
 	bool		execution_decided;	/* it is to end so, after its epilogue */
+	bool		execution_expired;	/* its own time was over */
 	const char *execution_status;
 	Jsonb	   *execution_output;
 	Jsonb	   *execution_error;

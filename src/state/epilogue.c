@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "shared/settings.h"
 #include "state/dead_letters.h"
 #include "state/epilogue.h"
 #include "state/private.h"
@@ -84,6 +85,35 @@ static StateStatement compensate_statement = {
 	" ORDER BY s.completed_at DESC, s.started_at DESC, s.scope DESC LIMIT $4",
 	lengthof(compensate_types), compensate_types, NULL
 };
+
+static const Oid partial_types[] = {INT8OID, INT8OID};
+static StateStatement partial_statement = {
+	"SELECT pg_catalog.jsonb_build_object('partial', true, 'completed_steps', pg_catalog.count(*), 'outputs',"
+	" CASE WHEN COALESCE(pg_catalog.sum(CASE WHEN pg_catalog.pg_column_compression(output) IS NOT NULL"
+	"  THEN pg_catalog.octet_length(output::pg_catalog.text) ELSE pg_catalog.pg_column_size(output) END)"
+	"  FILTER (WHERE scope OPERATOR(pg_catalog.=) ''::pg_catalog.text), 0) OPERATOR(pg_catalog.<=) $2 THEN"
+	"  COALESCE(pg_catalog.jsonb_object_agg(step_id, output ORDER BY completed_at)"
+	"   FILTER (WHERE scope OPERATOR(pg_catalog.=) ''::pg_catalog.text), '{}'::pg_catalog.jsonb) END)"
+	" FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'completed'::pg_catalog.text"
+	" AND pg_catalog.left(scope, 1) OPERATOR(pg_catalog.<>) '~'::pg_catalog.text",
+	lengthof(partial_types), partial_types, NULL
+};
+
+Jsonb *
+execution_partial_output(int64 id)
+{
+	Datum		values[lengthof(partial_types)];
+	bool		isnull;
+	Jsonb	   *result;
+
+	values[0] = Int64GetDatum(id);
+	values[1] = Int64GetDatum((int64) setting_max_result_size * 1024);
+	state_query(&partial_statement, values, NULL, false, 0);
+	result = (Jsonb *) PG_DETOAST_DATUM_COPY(state_column(0, 1, &isnull));
+	state_done();
+	return result;
+}
 
 bool
 execution_decide(int64 id, const char *ending, TimestampTz started_at,

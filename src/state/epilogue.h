@@ -29,6 +29,13 @@ extern bool execution_finish_epilogue(int64 id);
  */
 extern bool execution_settle(int64 id, ClaimedExecution *claimed);
 
+/*
+ * What an execution whose time is over has got done: {"partial": true,
+ * "completed_steps": n, "outputs": {step of the root scope: output}}; outputs is null
+ * when they are too large together.
+ */
+extern Jsonb *execution_partial_output(int64 id);
+
 /* A completed step that has a compensation. */
 typedef struct CompletedStep
 {

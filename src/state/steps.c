@@ -236,9 +236,9 @@ static StateStatement close_open_statement = {
 	lengthof(close_open_types), close_open_types, NULL
 };
 
-static const Oid close_between_types[] = {INT8OID, TEXTOID, TEXTOID};
+static const Oid close_between_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
 static StateStatement close_between_statement = {
-	"UPDATE workflow.step_executions SET status = 'cancelled', completed_at = pg_catalog.clock_timestamp()"
+	"UPDATE workflow.step_executions SET status = $4, completed_at = pg_catalog.clock_timestamp()"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
 	" AND scope OPERATOR(pg_catalog.>=) $2 AND scope OPERATOR(pg_catalog.<) $3",
 	lengthof(close_between_types), close_between_types, NULL
@@ -682,13 +682,14 @@ step_walk_variables(int64 execution_id, VariablesFunction function, void *contex
 }
 
 void
-step_close_open_between(int64 execution_id, const char *from, const char *to)
+step_close_open_between(int64 execution_id, const char *from, const char *to, StepStatus status)
 {
-	Datum		values[3];
+	Datum		values[4];
 
 	values[0] = Int64GetDatum(execution_id);
 	values[1] = CStringGetTextDatum(from);
 	values[2] = CStringGetTextDatum(to);
+	values[3] = CStringGetTextDatum(status_names[status]);
 	state_execute(&close_between_statement, values, NULL);
 }
 
