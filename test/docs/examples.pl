@@ -14,7 +14,7 @@
 #	  Compared is without what differs from run to run or is layout only:
 #	    dates with times            one word
 #	    times and intervals         one word (00:00:01.234)
-#	    numbers followed by " ms"   one word
+#	    numbers of " ms" or " s"    one word
 #	    widths of columns           runs of spaces are one, rules of dashes are equal
 #	    bars of a timeline          a space
 #	    a line "..."                any number of lines
@@ -82,7 +82,7 @@ sub normalise
 
 	$line =~ s/\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d(:?\d\d)?)?/TIME/g;
 	$line =~ s/\b\d+:\d\d:\d\d(\.\d+)?/INTERVAL/g;
-	$line =~ s/\b\d+(\.\d+)? ms\b/MS/g;
+	$line =~ s/\b\d+(\.\d+)? m?s\b/MS/g;
 	$line =~ s/^\s*-[-+]*\s*$/----/;
 	$line =~ s/(?:\s|\xe2\x96[\x80-\x9f]|\xe2\x94\x81|\xe2\x95[\xb8\xba])+/ /g;
 	$line =~ s/^ | $//g;
