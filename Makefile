@@ -149,6 +149,7 @@ OBJS = \
 	src/definition/references.o \
 	src/definition/template.o \
 	src/definition/validate.o \
+	src/shared/alert_settings.o \
 	src/shared/breaker_machine.o \
 	src/shared/breakers.o \
 	src/shared/databases.o \
@@ -187,6 +188,7 @@ SCHEMA = \
 	src/schema/monitoring.sql \
 	src/schema/schedules.sql \
 	src/schema/drain.sql \
+	src/schema/alerts.sql \
 	src/schema/compensations.sql \
 	src/schema/last.sql
 # end of SCHEMA
@@ -202,7 +204,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	catch_as pause retry_execution marks bulk \
 	timeline pictures \
 	schedules \
-	dead_letters
+	dead_letters alerts
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start schedule

@@ -37,6 +37,8 @@ typedef enum SlotColumn
 	COLUMN_RUNS_DONE,
 	COLUMN_STEPS_DONE,
 	COLUMN_MEMORY_BYTES,
+	COLUMN_DRAINING_SINCE,
+	COLUMN_LAST_HEARTBEAT,
 	COLUMN_EXECUTION_ID,		/* this and what follows: own executions, or pg_monitor */
 	COLUMN_DEFINITION_ID,
 	COLUMN_WORKFLOW,
@@ -66,6 +68,8 @@ typedef struct SlotCopy
 	int64		runs_done;
 	int64		steps_done;
 	int64		memory_bytes;
+	TimestampTz leaving_since;
+	TimestampTz last_heartbeat;
 	Progress	progress;
 } SlotCopy;
 
@@ -108,6 +112,8 @@ copy_slot(Slot *slot, SlotCopy *copy)
 	copy->runs_done = slot->runs_done;
 	copy->steps_done = slot->steps_done;
 	copy->memory_bytes = slot->memory_bytes;
+	copy->leaving_since = slot->leaving_since;
+	copy->last_heartbeat = Max(slot->attached_at, Max(slot->idle_since, slot->progress.step_started_at));
 	copy->progress = slot->progress;
 	SpinLockRelease(&slot->mutex);
 }
@@ -182,6 +188,10 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 		nulls[COLUMN_STEPS_DONE] = false;
 		values[COLUMN_MEMORY_BYTES] = Int64GetDatum(copy.memory_bytes);
 		nulls[COLUMN_MEMORY_BYTES] = copy.memory_bytes == 0;
+		values[COLUMN_DRAINING_SINCE] = TimestampTzGetDatum(copy.leaving_since);
+		nulls[COLUMN_DRAINING_SINCE] = copy.leaving_since == 0;
+		values[COLUMN_LAST_HEARTBEAT] = TimestampTzGetDatum(copy.last_heartbeat);
+		nulls[COLUMN_LAST_HEARTBEAT] = copy.last_heartbeat == 0;
 
 		if (copy.progress.execution_id != 0 && copy.state == SLOT_RUNNING &&
 			(sees_all || has_privs_of_role(caller, copy.role)))

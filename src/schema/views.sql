@@ -16,6 +16,8 @@ CREATE FUNCTION workflow.executor_slots(
     OUT runs_done bigint,
     OUT steps_done bigint,
     OUT memory_bytes bigint,
+    OUT draining_since timestamptz,
+    OUT last_heartbeat timestamptz,
     OUT execution_id bigint,
     OUT definition_id integer,
     OUT workflow text,
@@ -41,7 +43,9 @@ SELECT s.pid,
        pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.attached_at AS uptime,
        s.runs_done,
        s.steps_done,
-       s.memory_bytes
+       s.memory_bytes,
+       s.last_heartbeat,
+       s.draining_since
 FROM workflow.executor_slots() AS s
      LEFT JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.database;
 COMMENT ON VIEW workflow.executors IS 'the executors of all databases of the server this moment';
@@ -54,6 +58,8 @@ COMMENT ON COLUMN workflow.executors.uptime IS 'how long ago that was';
 COMMENT ON COLUMN workflow.executors.runs_done IS 'number of runs it has ended';
 COMMENT ON COLUMN workflow.executors.steps_done IS 'number of steps it has ended';
 COMMENT ON COLUMN workflow.executors.memory_bytes IS 'memory it had allocated at the end of its last run, in bytes';
+COMMENT ON COLUMN workflow.executors.last_heartbeat IS 'last sign of life: when it last began a step or had ended a run';
+COMMENT ON COLUMN workflow.executors.draining_since IS 'when it was asked to leave; null: it was not';
 
 CREATE VIEW workflow.activity WITH (security_barrier) AS
 SELECT s.pid AS executor_pid,

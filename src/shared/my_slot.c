@@ -182,7 +182,7 @@ slot_report(const Report *report)
 		memset(&my_slot->progress, 0, sizeof(Progress));
 		if (recycle != EXIT_NONE && !my_slot->exit_requested)
 		{
-			my_slot->exit_requested = true;
+			slot_leave(my_slot);
 			my_slot->exit_reason = recycle;
 		}
 		reported = true;

@@ -156,6 +156,8 @@ define_settings(void)
 
 	define_definition_settings();
 
+	define_alert_settings();
+
 	MarkGUCPrefixReserved("workflow");
 }
 

@@ -33,5 +33,6 @@ extern int	setting_stuck_threshold;	/* workflow.stuck_threshold, 5, 0 = never, S
 extern int	setting_stuck_window;	/* workflow.stuck_window, s, 1 h, SIGHUP */
 
 extern void define_settings(void);
+extern void define_alert_settings(void);	/* part of it */
 
 #endif							/* PGWF_SETTINGS_H */

@@ -191,7 +191,7 @@ ask_idle_executor_to_leave(const DatabaseEntry *for_entry)
 		if (slot->state == SLOT_IDLE && !slot->exit_requested &&
 			(exceeded || slot->idle_since < spare_since))
 		{
-			slot->exit_requested = true;
+			slot_leave(slot);
 			slot->exit_reason = EXIT_ROOM;
 			pgprocno = slot->pgprocno;
 		}

@@ -190,6 +190,7 @@ slot_clear(Slot *slot, DatabaseEntry *entry)
 	slot->pgprocno = -1;
 	slot->scheduler_generation = 0;
 	slot->exit_requested = false;
+	slot->leaving_since = 0;
 	slot->retired = false;
 	slot->trouble = TROUBLE_NONE;
 	slot->settling = false;
@@ -437,7 +438,7 @@ slot_request_exit(int slot_number, ExitReason reason)
 	SpinLockAcquire(&slot->mutex);
 	if (slot_is_ours(slot))
 	{
-		slot->exit_requested = true;
+		slot_leave(slot);
 		if (slot->exit_reason == EXIT_NONE)
 			slot->exit_reason = reason;
 		pgprocno = slot->pgprocno;
@@ -468,7 +469,7 @@ slot_take_report(int slot_number, Report *report)
 		slot->stop = STOP_NONE;
 		if (give_way && !slot->exit_requested)
 		{
-			slot->exit_requested = true;
+			slot_leave(slot);
 			slot->exit_reason = EXIT_ROOM;
 		}
 		slot->idle_since = now;
@@ -481,4 +482,13 @@ slot_take_report(int slot_number, Report *report)
 
 	set_latch_of(pgprocno);
 	return taken;
+}
+
+/* The executor is to leave when it is idle; the slot's lock is held. */
+void
+slot_leave(Slot *slot)
+{
+	slot->exit_requested = true;
+	if (slot->leaving_since == 0)
+		slot->leaving_since = GetCurrentTimestamp();
 }

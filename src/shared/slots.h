@@ -212,6 +212,7 @@ typedef struct Slot
 	int			pgprocno;
 	uint32		scheduler_generation;	/* of the scheduler that started it */
 	bool		exit_requested; /* leave when idle */
+	TimestampTz leaving_since;	/* when that was; 0: it was not */
 	ExitReason	exit_reason;	/* why; EXIT_NONE: not requested */
 	ExitRequest request;		/* of a session, for the scheduler */
 	SlotTrouble trouble;
@@ -422,6 +423,7 @@ extern void slot_pause_myself(int64 execution_id);
 /* Does the reason interrupt the step that runs?  The others wait for its end. */
 extern bool stop_interrupts(StopReason reason);
 extern bool slot_exit_requested(void);
+extern void slot_leave(Slot *slot); /* request it; the slot's lock is held */
 extern bool slot_may_leave(void);	/* asked to leave, and the last report was taken */
 extern void slot_set_progress(const Progress *progress);	/* NULL: nothing */
 extern Slot *my_slot;

@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * alert_settings.c
+ *	  Thresholds of the view workflow.alerts.
+ *
+ * NOTES
+ *	  Only the view reads them (current_setting), so they have no variable of
+ *	  their own elsewhere.  Who wants to look at other thresholds sets them in the
+ *	  session.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "shared/settings.h"
+
+typedef struct AlertSetting
+{
+	const char *name;
+	const char *description;
+	int			value;
+	int			most;
+	int			unit;			/* GUC_UNIT_.. or 0 */
+} AlertSetting;
+
+/* Sorted by name.  -1 turns an alert off. */
+static AlertSetting settings[] = {
+	{"workflow.alert_average_duration", "Average time of a workflow's executions beyond which there is an alert.", 600, INT_MAX, GUC_UNIT_S},
+	{"workflow.alert_block_duration", "Average time of a parallel container beyond which there is an alert.", 2000, INT_MAX, GUC_UNIT_MS},
+	{"workflow.alert_block_failures", "Failed children of a parallel container, on average, beyond which there is an alert.", 1, INT_MAX, 0},
+	{"workflow.alert_block_success_rate", "Successful children of a parallel container, in percent, below which there is an alert.", 90, 100, 0},
+	{"workflow.alert_dead_letters", "Dead letters of a workflow to be decided beyond which there is an alert.", 0, INT_MAX, 0},
+	{"workflow.alert_draining", "Time an executor has been draining beyond which there is an alert.", 3600, INT_MAX, GUC_UNIT_S},
+	{"workflow.alert_executor_memory", "Memory of an executor beyond which there is an alert.", 2 * 1024 * 1024, MAX_KILOBYTES, GUC_UNIT_KB},
+	{"workflow.alert_offline", "Time executions have waited while no scheduler runs beyond which there is an alert.", 300, INT_MAX, GUC_UNIT_S},
+	{"workflow.alert_queue_wait", "Time an execution has waited to be run beyond which there is an alert.", 600, INT_MAX, GUC_UNIT_S},
+	{"workflow.alert_stuck_rate", "Stuck attempts per hundred executions of a workflow beyond which there is an alert.", 1, INT_MAX, 0},
+	{"workflow.alert_success_rate", "Completed executions of a workflow, in percent, below which there is an alert.", 80, 100, 0},
+	{"workflow.alert_window", "Time back from now in which alerts look at what has ended.", 3600, INT_MAX, GUC_UNIT_S},
+};
+
+static double alert_block_speedup = 1.2;
+
+void
+define_alert_settings(void)
+{
+	DefineCustomRealVariable("workflow.alert_block_speedup",
+							 "Gain of running the children of a container side by side below which there is an alert.",
+							 "-1 turns the alert off.",
+							 &alert_block_speedup, 1.2, -1, 1000,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		DefineCustomIntVariable(settings[i].name, settings[i].description,
+								"-1 turns the alert off.",
+								&settings[i].value, settings[i].value, -1, settings[i].most,
+								PGC_USERSET, settings[i].unit, NULL, NULL, NULL);
+}
