@@ -33,6 +33,8 @@
 
 -- what waits for somebody to do something
 
+\set alerts 'SELECT condition, subject, value, threshold, since FROM workflow.alerts ORDER BY since;'
+
 \set stuck 'SELECT pid, workflow, step_id, execution_id, elapsed, CASE WHEN ended_at IS NOT NULL THEN ''gone'' WHEN quarantined_at IS NOT NULL THEN ''quarantined'' ELSE ''stuck'' END AS process FROM workflow.executor_history WHERE stuck_at > now() - :''period''::interval ORDER BY stuck_at DESC;'
 
 \set locked 'SELECT a.execution_id, a.workflow, a.step_id, b.pid AS waits_for, s.backend_type, left(s.query, 40) AS query FROM workflow.activity AS a CROSS JOIN LATERAL unnest(pg_blocking_pids(a.executor_pid)) AS b (pid) LEFT JOIN pg_stat_activity AS s ON s.pid = b.pid ORDER BY a.execution_id;'
@@ -74,4 +76,4 @@
 
 -- the names
 
-\set daily '\\echo ''this moment    :running  :executing  :executors  :queue  :depth  :locked''\n\\echo ''to be settled  :stuck  :paused  :held  :blocked  :breakers  :letters''\n\\echo ''went wrong     :failed  :errors  :swallowed''\n\\echo ''one execution  :show  :why  :steps  :timeline  :history  :progress''\n\\echo ''looking back   :outcomes  :slowest  :audit  :size''\n\\echo ''they read      \\\\set id 42, \\\\set workflow order%, \\\\set period 1d'''
+\set daily '\\echo ''this moment    :running  :executing  :executors  :queue  :depth  :locked''\n\\echo ''to be settled  :alerts  :stuck  :paused  :held  :blocked  :breakers  :letters''\n\\echo ''went wrong     :failed  :errors  :swallowed''\n\\echo ''one execution  :show  :why  :steps  :timeline  :history  :progress''\n\\echo ''looking back   :outcomes  :slowest  :audit  :size''\n\\echo ''they read      \\\\set id 42, \\\\set workflow order%, \\\\set period 1d'''
