@@ -12,6 +12,7 @@
 #	    each error type (words LikeThis in the sources) is in docs/sql-reference.md
 #	    whatever is written workflow.x exists
 #	    links between the files lead somewhere
+#	    each macro of docs/daily.sql is named by its :daily and run by docs/administration.md
 
 use strict;
 use warnings;
@@ -165,4 +166,14 @@ for my $file (sort keys %text)
 		}
 		print "$file: $target has no heading #$anchor\n" unless $anchors{$anchor};
 	}
+}
+
+# macros
+my $daily = slurp("$root/docs/daily.sql");
+my ($names) = $daily =~ /^\\set daily (.*)$/m;
+for my $macro ($daily =~ /^\\set (\w+) '(?:SELECT|WITH|TABLE)/mg)
+{
+	print "daily.sql: :daily does not name :$macro\n" unless ($names // '') =~ /:$macro\b/;
+	print "administration.md does not run :$macro of daily.sql\n"
+		unless $text{'administration.md'} =~ /^:$macro$/m;
 }
