@@ -3,19 +3,6 @@
 --
 SET client_min_messages = warning;
 
--- wait until a step of an execution runs this moment; returns how many do
-CREATE FUNCTION test.running(id bigint, at_least int DEFAULT 1) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE
-    n int := 0;
-BEGIN
-    FOR i IN 1 .. 3000 LOOP
-        SELECT count(*) INTO n FROM workflow.activity AS a WHERE execution_id = id AND wait_event = 'PgSleep';
-        EXIT WHEN n >= at_least;
-        PERFORM pg_stat_clear_snapshot();
-        PERFORM pg_sleep(0.01);
-    END LOOP;
-    RETURN n;
-END $$;
 CREATE VIEW test.cancelled AS
 SELECT status, error_type, error ->> 'message' AS error, cancelled_by = current_user::regrole AS by_me, cancelled_at IS NOT NULL AS has_time, cancel_reason,
        completed_at >= cancelled_at AS then_ended, output

@@ -108,6 +108,40 @@ CREATE PROCEDURE test.at_rest() LANGUAGE plpgsql AS $$
 BEGIN
     CALL test.until('SELECT count(*) = 0 FROM workflow.executor_slots() WHERE execution_id = test.id() OR state NOT IN (''idle'', ''starting'')');
 END $$;
+-- Start it, as one that may do several things at once, and wait until so many of its
+-- steps stand at the gate.
+CREATE PROCEDURE test.to_gate(workflow text, input jsonb DEFAULT '{}', steps integer DEFAULT 1) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_lock(4711);
+    PERFORM set_config('test.id', workflow.start(workflow, input, parallel => true)::text, false);
+    COMMIT;
+    CALL test.at_gate(steps);
+END $$;
+CREATE PROCEDURE test.open_gate() LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_unlock(4711);
+    COMMIT;
+    CALL test.at_rest();
+END $$;
+-- the scheduler has told its executors
+CREATE PROCEDURE test.told() LANGUAGE plpgsql AS $$
+BEGIN
+    CALL test.until('SELECT NOT control FROM workflow.executions WHERE id = test.id()');
+END $$;
+
+-- wait until a step of an execution runs this moment; returns how many do
+CREATE FUNCTION test.running(id bigint, at_least int DEFAULT 1) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    n int := 0;
+BEGIN
+    FOR i IN 1 .. 3000 LOOP
+        SELECT count(*) INTO n FROM workflow.activity AS a WHERE execution_id = id AND wait_event = 'PgSleep';
+        EXIT WHEN n >= at_least;
+        PERFORM pg_stat_clear_snapshot();
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    RETURN n;
+END $$;
 
 -- The rows of an execution without what differs from run to run.
 CREATE FUNCTION test.without_context(jsonb) RETURNS text LANGUAGE sql IMMUTABLE

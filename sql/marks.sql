@@ -60,6 +60,18 @@ SELECT set_config('test.id', workflow.start('marks_late', start_at => clock_time
        workflow.hold_step(test.id(), 'g');
 SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
 
+-- those that are held hold back no others, however many they are
+SELECT workflow.define(jsonb_build_object('name', 'marks_many', 'steps', jsonb_build_array(jsonb_build_object('id', 'f', 'type', 'parallel', 'parallel_steps',
+  (SELECT jsonb_agg(jsonb_build_object('id', 'h' || i, 'type', 'sql', 'sql', 'SELECT 1', 'result', 'value') ORDER BY i) FROM generate_series(1, 20) AS i)))));
+BEGIN;
+SELECT set_config('test.id', workflow.start('marks_many', parallel => true)::text, false) IS NOT NULL AS started;
+SELECT count(workflow.hold_step(test.id(), 'h' || i)) FROM generate_series(1, 19) AS i;
+COMMIT;
+CALL test.stands(1);
+SELECT step_id, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at;
+SELECT count(workflow.release_step(test.id(), 'h' || i)) FROM generate_series(1, 19) AS i;
+SELECT status FROM workflow.wait(test.id(), '60 s');
+
 -- in all iterations from now on; a pause does not take the mark away
 SELECT workflow.define($${"name": "marks_loop", "steps": [
   {"id": "l", "type": "loop", "loop_config": {"collection": [1, 2, 3], "result": "outputs", "loop_body": [

@@ -54,7 +54,7 @@ TABLE test.entries;
 
 -- a fail step deep inside starts it as well
 SELECT workflow.define($${"name": "deep_chain", "start_step": "block", "on_failure": "report", "steps": {
-  "block": {"type": "parallel", "parallel_steps": [{"id": "slow", "type": "sql", "sql": "SELECT pg_sleep(60)"}, {"id": "end", "type": "fail", "error": "Deep", "message": "deep"}]},
+  "block": {"type": "parallel", "parallel_steps": [{"id": "end", "type": "fail", "error": "Deep", "message": "deep"}, {"id": "slow", "type": "sql", "sql": "SELECT pg_sleep(60)"}]},
   "report": {"type": "sql", "sql": "SELECT test.note($1)", "params": ["report ${workflow.error.message}"]}}}$$) \gset
 TRUNCATE test.ledger;
 CALL test.go('deep_chain');

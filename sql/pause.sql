@@ -17,25 +17,6 @@ SELECT workflow.define($${"name": "pause_parallel", "steps": [
     {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"},
     {"id": "b", "type": "sql", "sql": "SELECT input.i", "result": "value", "input_mapping": {"i": "${loop.item}"}}]}}]}$$);
 
--- Start it and wait until so many of its steps stand at the gate.
-CREATE PROCEDURE test.to_gate(workflow text, input jsonb DEFAULT '{}', steps integer DEFAULT 1) LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_advisory_lock(4711);
-    PERFORM set_config('test.id', workflow.start(workflow, input)::text, false);
-    COMMIT;
-    CALL test.at_gate(steps);
-END $$;
-CREATE PROCEDURE test.open_gate() LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_advisory_unlock(4711);
-    COMMIT;
-    CALL test.at_rest();
-END $$;
--- the scheduler has told its executors
-CREATE PROCEDURE test.told() LANGUAGE plpgsql AS $$
-BEGIN
-    CALL test.until('SELECT NOT control FROM workflow.executions WHERE id = test.id()');
-END $$;
 CREATE VIEW test.state AS
 SELECT status, output, error_type, paused_until IS NOT NULL AS ends, pause_reason,
        paused_by, (SELECT count(*) FROM unnest(pauses)) AS pauses

@@ -109,7 +109,8 @@ SELECT workflow.define($${"name": "succeed_parallel", "steps": [
   {"id": "after", "type": "set", "output": "never"}]}$$) \gset
 CALL test.go('succeed_parallel', '[1, 2]');
 CALL test.settle();
-SELECT step, status FROM test.steps WHERE step IN ('block', 'quick', 'done', 'after', 'slow_loop') ORDER BY step;
+SELECT step, status FROM test.steps WHERE step IN ('block', 'quick', 'done', 'after') ORDER BY step;
+SELECT count(*) FROM test.steps WHERE step = 'slow_loop' AND status <> 'cancelled';
 -- the execution's own output is evaluated wherever it ends
 SELECT workflow.define($${"name": "succeed_output", "output": {"a": "${a.output}", "x": "${vars.x}", "input": "${workflow.input}", "block": "${block.status ?? 'open'}"}, "steps": [
   {"id": "a", "type": "sql", "sql": "SELECT 'a'", "result": "value"},

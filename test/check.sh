@@ -9,7 +9,7 @@
 #	  "N passed, N failed".  Exit code 1 when anything failed.
 #
 #	  PGWF_SUITES chooses suites (default: all): lint unit compile regress
-#	  isolation docs browser tap.  PGWF_TESTS chooses TAP files by a shell pattern.
+#	  isolation docs browser modes tap.  PGWF_TESTS chooses TAP files by a shell pattern.
 #	  PGWF_JOBS is the number of TAP files at once (default: processors).
 #
 #	  Unit tests, compile checks and lint run as the caller; everything with a
@@ -22,7 +22,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/test/common.sh"
 
 jobs=${PGWF_JOBS:-$(nproc)}
-suites=${PGWF_SUITES:-lint unit compile regress isolation docs browser tap}
+suites=${PGWF_SUITES:-lint unit compile regress isolation docs browser modes tap}
 started=$(date +%s)
 
 wanted()
@@ -173,8 +173,8 @@ regress()
 	input=$3
 	tests=$4
 	# shellcheck disable=SC2086
-	as_server "$pgxs_src/$program" --bindir="$(cluster_bin check)" \
-		--host="$scratch/check/socket" --port="$(cluster_port check)" --user=postgres \
+	as_server "$pgxs_src/$program" --bindir="$(cluster_bin "$cluster")" \
+		--host="$scratch/$cluster/socket" --port="$(cluster_port "$cluster")" --user=postgres \
 		--inputdir="$input" --outputdir="$out/$suite" \
 		--dbname="pgwf_$suite" $tests 2>&1 </dev/null |
 		tee "$out/$suite.log" | regress_lines "$suite" >"$out/$suite.lines.fifo"
@@ -201,13 +201,21 @@ run_regress()
 	if [ "$bad" -gt 0 ]; then
 		show "$out/$1.log" 20
 		show "$out/$1/regression.diffs" 400
-		show "$scratch/check/log/server.log" 40
+		show "$scratch/$cluster/log/server.log" 40
 	fi
 }
 
+# check_cluster NAME [SETTING ..]: start a cluster for tests in SQL
+check_cluster()
+{
+	cluster=$1
+	shift
+	cluster_start "$cluster" "${PGWF_PORT:-55431}" "workflow.max_executors = 8" \
+		"shared_preload_libraries = 'pg_cron, pg_workflow'" "cron.use_background_workers = on" "$@"
+}
+
 if wanted regress || wanted isolation || wanted docs || wanted browser || wanted tap; then
-	cluster_start check "${PGWF_PORT:-55431}" "workflow.max_executors = 8" \
-		"shared_preload_libraries = 'pg_cron, pg_workflow'" "cron.use_background_workers = on"
+	check_cluster check
 fi
 
 if wanted regress && [ -n "${REGRESS:-}" ]; then
@@ -235,6 +243,51 @@ if wanted browser; then
 	failed "$bad"
 fi
 cluster_stop check
+
+# --- modes: regress once more, without parallelism and with one executor ---
+
+# Not run again:
+# - what no executor has a part in: definitions, rights, what start() writes;
+# - what is about things that go on at the same time (children that meet, that are
+#   cancelled, paused, held or timed out beside each other): with one after the
+#   other another child is the one that runs, and the rest have not begun.
+#   t/040_pool.pl, t/100_crash.pl and sql/modes.sql have these containers in all modes.
+not_in_modes="expression definitions agents start api_errors security
+	parallel fork_join timeouts cancel cancel_compensate pause retry_execution"
+# timeline shows two children that run
+not_without_parallelism="$not_in_modes timeline"
+# schedules has a step that sleeps in the only executor
+not_with_one_executor="$not_in_modes schedules"
+
+# mode NAME SETTING "LEFT OUT": in a cluster of its own, everything of $REGRESS that is not left out
+mode()
+{
+	failures=$out/$1.failures
+	cluster_stop "$1"
+	check_cluster "$1" "$2"
+	tests=
+	for test in $REGRESS; do
+		case " $(echo $3) " in
+			*" $test "*) ;;
+			*) tests="$tests $test" ;;
+		esac
+	done
+	run_regress "$1" test/regress/pg_regress "$out/input" "$tests"
+	cluster_stop "$1"
+}
+
+if wanted modes && [ -n "${REGRESS:-}" ]; then
+	mkdir -p "$out/parallel_off" "$out/one_executor"
+	[ "$(id -u)" -ne 0 ] || chown postgres "$out/parallel_off" "$out/one_executor"
+
+	mode parallel_off "workflow.parallel = off" "$not_without_parallelism" &
+	parallel_off=$!
+	mode one_executor "workflow.max_executors_per_database = 1" "$not_with_one_executor" &
+	wait $parallel_off $!
+	for name in parallel_off one_executor; do
+		[ ! -s "$out/$name.failures" ] || cat "$out/$name.failures" >>"$failures"
+	done
+fi
 
 # Compiling beside timing-sensitive crash tests helps neither.
 [ -z "${compile_pid:-}" ] || wait "$compile_pid"

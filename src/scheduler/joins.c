@@ -196,7 +196,8 @@ children_left(LiveJoin *join)
 }
 
 /*
- * Make ranges ready, as many as may run at once.
+ * Make ranges ready, as many as may run at once.  A child that is parked takes no
+ * executor from the others, but it is one of the definition's max_parallelism.
  */
 void
 join_hand_out(LiveJoin *join)
@@ -210,7 +211,7 @@ join_hand_out(LiveJoin *join)
 	if (join->max_parallelism > limit)
 		at_once = join->max_parallelism;	/* parked children count too */
 	left = children_left(join);
-	while (join->active < at_once && !dlist_is_empty(&join->ranges))
+	while (join->active - (join->max_parallelism > 0 ? 0 : join->parked) < at_once && !dlist_is_empty(&join->ranges))
 	{
 		ChildRange *range = dlist_head_element(ChildRange, node, &join->ranges);
 		int			size = Max(1, Min(MAX_RANGE, left / (2 * Max(1, Min(at_once, limit)))));

@@ -220,6 +220,8 @@ ready_park(ReadyRun *run, TimestampTz until)
 {
 	ready_dequeue(run);
 	run->parked_until = until;
+	if (run->join != NULL)
+		run->join->parked++;
 	pairingheap_add(parked, &run->heap_node);
 	dlist_push_tail(&run->execution->ready, &run->node);
 }
@@ -248,6 +250,8 @@ ready_dequeue(ReadyRun *run)
 	{
 		pairingheap_remove(parked, &run->heap_node);
 		run->parked_until = 0;
+		if (run->join != NULL)
+			run->join->parked--;
 		dlist_delete(&run->node);
 		return;
 	}

@@ -86,6 +86,7 @@ typedef struct LiveJoin
 	TimestampTz deadline;
 	dlist_head	ranges;			/* children not handed out */
 	int			active;			/* ranges ready or running, and children parked inside */
+	int			parked;			/* of these, parked */
 	int			completed;
 	int			failed;
 	int			skipped;

@@ -148,6 +148,8 @@ thread_reported(ReadyRun *run, const Report *report)
 		case OUTCOME_YIELDED:
 		case OUTCOME_PARKED:
 			requeue_thread(execution, parent, &run->scope, report, run->controls);
+			if (parent != NULL)
+				join_hand_out(parent);
 			return;
 		default:
 			break;
