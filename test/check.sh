@@ -253,7 +253,8 @@ cluster_stop check
 #   other another child is the one that runs, and the rest have not begun.
 #   t/040_pool.pl, t/100_crash.pl and sql/modes.sql have these containers in all modes.
 not_in_modes="expression definitions agents start api_errors security
-	parallel fork_join timeouts cancel cancel_compensate pause retry_execution"
+	parallel fork_join timeouts timeout_strategy cancel cancel_compensate
+	pause retry_execution"
 # timeline shows two children that run
 not_without_parallelism="$not_in_modes timeline"
 # schedules has a step that sleeps in the only executor
