@@ -128,8 +128,9 @@ make_thread(Driver *driver)
 
 /* Show in the slot what runs now. */
 static void
-show_progress(Thread *thread)
+show_progress(const Driver *driver)
 {
+	Thread	   *thread = driver->thread;
 	Leaf	   *leaf = &thread->leaf;
 	Progress	progress;
 
@@ -143,6 +144,7 @@ show_progress(Thread *thread)
 	progress.iteration = leaf->iteration;
 	progress.scope_id = thread->top->scope_id;
 	progress.node = leaf->node->index;
+	progress.shared_from = driver->batch.steps > 1 ? driver->batch.position : -1;
 	progress.step_started_at = leaf->started_at;
 	progress.execution_started_at = thread->execution->started_at;
 	slot_set_progress(&progress);
@@ -169,7 +171,7 @@ run_leaf(Driver *driver)
 	Jsonb	   *result;
 
 	my_slot->settling = false;
-	show_progress(thread);
+	show_progress(driver);
 	debug_query_string = leaf_text(leaf);
 	pgstat_report_activity(STATE_RUNNING, debug_query_string);
 	driver->phase = PHASE_LEAF;
@@ -325,6 +327,9 @@ fail_stuck_leaf(Driver *driver)
 	if (stuck == NULL)
 		return false;
 	stands_there = is_stuck_attempt(thread, thread->top, leaf->node, leaf->visit, leaf->attempt);
+	/* what shared its transaction comes first, each step in its own */
+	if (!stands_there && stuck->shared && driver->steps_to_stuck++ < MAX_BATCH)
+		return false;
 	thread->stuck = NULL;
 	driver->stuck = NULL;
 	/* the row may have been written after all, by who was thought to be stuck */

@@ -59,6 +59,7 @@ typedef struct Driver
 	bool		leaf_done;		/* in this transaction, and its row is not written yet */
 	bool		any_leaf;		/* of this run has run: it may yield */
 	const StuckAttempt *stuck;	/* not to be run again, but recorded; NULL: none */
+	int			steps_to_stuck; /* done in front of it */
 	int			call;			/* of an agent with a circuit breaker; -1 = none */
 	Batch		batch;
 

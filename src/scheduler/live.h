@@ -159,6 +159,8 @@ typedef struct PoolExecutor
 	TimestampTz stuck_at;		/* it does not respond since; 0: it does */
 	bool		quarantined;	/* and was written off */
 	StuckAttempt *stuck;		/* what it does; NULL: not known */
+	int			undone_from;	/* children of its join whose steps are lost with it */
+	int			undone_to;
 
 	RunKind		kind;			/* of the run it does */
 	int			nruns;			/* RUN_START: several executions */
@@ -242,7 +244,7 @@ extern void pool_shorten_ranges(LiveJoin *join);
 
 /* --- reports.c --- */
 extern void run_reported(PoolExecutor *executor, const Report *report);
-extern void settle_others(PoolExecutor *executor, int trouble, const Report *report);
+extern void settle_others(PoolExecutor *executor, int first, int trouble, const Report *report);
 
 /* --- recovery.c --- */
 extern void recover_all(bool counted);

@@ -178,23 +178,27 @@ made_progress(const Report *report)
 }
 
 /*
- * Of a run of fresh executions one is in trouble: those before it are over, those
- * behind it not begun.  It alone is left in the executor.
+ * Of a run of fresh executions one is in trouble: those before the first one that
+ * shares its transaction are over, those behind it not begun.  It is left in the
+ * executor, and behind it those it shared with.
  */
 void
-settle_others(PoolExecutor *executor, int trouble, const Report *report)
+settle_others(PoolExecutor *executor, int first, int trouble, const Report *report)
 {
-	ReadyRun   *run = executor->runs[trouble];
+	ReadyRun   *left[RUN_MAX_EXECUTIONS];
+	int			nleft = trouble - first + 1;
 	Report		others = *report;
 
-	executor->nruns--;
-	memmove(&executor->runs[trouble], &executor->runs[trouble + 1],
-			(executor->nruns - trouble) * sizeof(ReadyRun *));
+	left[0] = executor->runs[trouble];
+	memcpy(&left[1], &executor->runs[first], (nleft - 1) * sizeof(ReadyRun *));
+	executor->nruns -= nleft;
+	memmove(&executor->runs[first], &executor->runs[trouble + 1],
+			(executor->nruns - first) * sizeof(ReadyRun *));
 	others.outcome = OUTCOME_DONE;
-	others.handled = trouble;
+	others.handled = first;
 	executions_reported(executor, &others);
-	executor->runs[0] = run;
-	executor->nruns = 1;
+	memcpy(executor->runs, left, nleft * sizeof(ReadyRun *));
+	executor->nruns = nleft;
 }
 
 /*
@@ -209,7 +213,11 @@ run_reported(PoolExecutor *executor, const Report *report)
 	if (report->outcome == OUTCOME_ERROR || report->outcome == OUTCOME_LOST)
 	{
 		if (executor->kind == RUN_START)
-			settle_others(executor, Max(report->handled - 1, 0), report);
+		{
+			int			trouble = Max(report->handled - 1, 0);
+
+			settle_others(executor, trouble, trouble, report);
+		}
 		run_lost(executor, report->outcome == OUTCOME_LOST
 				 ? "another process has recorded its step" : report->error);
 		return;

@@ -15,7 +15,8 @@
  *	  quarantined: the attempt is recorded although it lives.  The row has the key
  *	  under which the process would have to record its own end, so that it cannot
  *	  commit any more.  Only when its SQL has ended and the commit does not come back
- *	  the outcome is not known before the process dies, and nobody else takes over.
+ *	  the outcome is not known before the process dies, and nobody else takes over;
+ *	  nor when other steps share its transaction, whose rows and locks it holds.
  *
  *	  The row is written by the run that resumes the thread, since retry policies,
  *	  catch and on_failure apply to it; by the scheduler when the thread is being
@@ -187,6 +188,33 @@ record_attempt(LiveExecution *execution, const StuckAttempt *stuck)
 	scheduler_commit(true);
 }
 
+/* What shared the transaction of the stuck attempt is to be done again. */
+static void
+release_others(PoolExecutor *executor)
+{
+	LiveJoin   *join = executor->runs[0]->join;
+
+	for (int i = 1; i < executor->nruns; i++)
+	{
+		ReadyRun   *run = executor->runs[i];
+		LiveExecution *execution = run->execution;
+
+		execution->running--;
+		if (execution->stopping != STOP_NONE)
+		{
+			pfree(run);
+			finalise_if_drained(execution);
+		}
+		else
+			ready_enqueue(run);
+	}
+	if (executor->undone_from < executor->undone_to)
+	{
+		join_put_back(join, executor->undone_from, executor->undone_to, false);
+		join_hand_out(join);
+	}
+}
+
 /*
  * What the stuck executor did is given to somebody else, who begins by recording
  * it; or is over.
@@ -205,6 +233,7 @@ release(PoolExecutor *executor)
 		run_lost(executor, "the executor did not respond while it did its bookkeeping");
 		return;
 	}
+	release_others(executor);
 	executor->nruns = 0;
 	execution->running--;
 	if (execution->stopping == STOP_PAUSE)
@@ -247,6 +276,7 @@ remember_attempt(LiveExecution *execution, const Progress *progress, int pid)
 	stuck->node = progress->node;
 	stuck->visit = progress->visit;
 	stuck->attempt = progress->attempt;
+	stuck->shared = (progress->shared_from >= 0);
 	stuck->pid = pid;
 	stuck->grace_ms = setting_cancel_grace;
 	stuck->started_at = progress->step_started_at;
@@ -258,7 +288,8 @@ remember_attempt(LiveExecution *execution, const Progress *progress, int pid)
 
 /*
  * Leave nothing but the stuck attempt in the executor's run: other executions, and
- * other children of the range, go on elsewhere.  False: it is not to be found in it.
+ * other children of the range, go on elsewhere.  Those whose steps are in its
+ * transaction wait until that is gone.  False: it is not to be found in it.
  */
 static bool
 narrow_run(PoolExecutor *executor, const Progress *progress)
@@ -273,8 +304,9 @@ narrow_run(PoolExecutor *executor, const Progress *progress)
 		i++;
 	if (i >= executor->nruns)
 		return false;
+	executor->undone_from = executor->undone_to = 0;
 	if (executor->kind == RUN_START)
-		settle_others(executor, i, &nothing);
+		settle_others(executor, progress->shared_from >= 0 ? progress->shared_from : i, i, &nothing);
 	else if (executor->kind == RUN_CHILDREN)
 	{
 		if (progress->scope_id.depth <= run->scope.depth)
@@ -283,13 +315,21 @@ narrow_run(PoolExecutor *executor, const Progress *progress)
 		if (child < run->from || child >= run->to)
 			return false;
 		join_put_back(join, child + 1, run->to, run->fresh);
-		join_put_back(join, run->from, child, false);
+		if (progress->shared_from >= 0)
+		{
+			executor->undone_from = progress->shared_from;
+			executor->undone_to = child;
+		}
+		else
+			executor->undone_from = executor->undone_to = child;
+		join_put_back(join, run->from, executor->undone_from, false);
 		run->scope = scope_child(&run->scope, run->container, run->visit, child);
 		run->kind = RUN_THREAD;
 		join_hand_out(join);
 	}
 	executor->kind = RUN_THREAD;
-	ready_resume(executor->runs[0]);
+	for (i = 0; i < executor->nruns; i++)
+		ready_resume(executor->runs[i]);
 	return true;
 }
 
@@ -343,7 +383,8 @@ quarantine(PoolExecutor *executor)
 			 errmsg("workflow executor with PID %d ignores SIGTERM", executor->pid),
 			 errdetail("Its slot is written off until the process ends."),
 			 errhint("Its step runs code that does not check for interrupts.")));
-	if (executor->busy && executor->stuck != NULL && !slot_settling(executor->slot))
+	if (executor->busy && executor->stuck != NULL && !executor->stuck->shared &&
+		!slot_settling(executor->slot))
 	{
 		executor->stuck->quarantined = true;
 		release(executor);

@@ -67,6 +67,7 @@ typedef struct StuckAttempt
 	int			attempt;
 	int			pid;			/* of the executor */
 	bool		quarantined;	/* which ignores SIGTERM, too */
+	bool		shared;			/* its transaction had other steps in it, which are gone as well */
 	int			grace_ms;		/* the time it was given */
 	int64		elapsed_ms;		/* since the attempt began */
 	TimestampTz started_at;
@@ -159,6 +160,8 @@ typedef struct Progress
 	/* the exact name of the attempt */
 	ScopeId		scope_id;
 	int			node;
+	/* position of the run that its transaction began at; -1 = it has no other steps in it */
+	int			shared_from;
 } Progress;
 
 typedef enum SlotState

@@ -221,6 +221,47 @@ is(ended($id), 'cancelled|Cancelled', 'and ends when it has');
 is(query("SELECT count(*) = (SELECT count(*) FROM workflow.step_executions WHERE execution_id = $id AND status = 'completed') FROM slow"),
 	't', 'effect and row agree');
 
+# --- steps that share their transaction with one that is stuck: they are done again ---
+
+query(q{CREATE TABLE shared (execution_id bigint, n integer);
+	CREATE TABLE shared_ids (id bigint)});
+my $shared_step = q{"type": "sql", "result": "none", "timeout_seconds": 1, "input_mapping": {"id": "${workflow.execution_id}", "n": "%s"},
+	"sql": "INSERT INTO shared SELECT input.id::bigint, input.n::integer; SELECT CASE WHEN input.n::integer = 5 THEN %s END"};
+my $body = sprintf($shared_step, '${loop.item}', 'swallow()');
+
+for my $mode ('sequential', 'parallel')
+{
+	define("shared_$mode", qq{{"name": "shared_$mode", "commit": {"max_steps": 50, "max_ms": 60000}, "steps": [{"id": "each", "type": "loop",
+		"loop_config": {"collection": [1, 2, 3, 4, 5, 6, 7, 8], "execution_mode": "$mode", "max_parallelism": 1, "on_error": "continue",
+			"result": "counts", "loop_body": [{"id": "s1", "sql": "SELECT 1"}, {"id": "s2", $body}]}}]}});
+	$id = query("SELECT workflow.start('shared_$mode')");
+	is(ended($id), 'completed|', "$mode loop in one transaction: it completes");
+	is(query("SELECT string_agg(n::text, ' ' ORDER BY n) FROM shared WHERE execution_id = $id"), '1 2 3 4 6 7 8',
+		'all effects but those of the step that was stuck, once');
+	is(query("SELECT status, error_type, loop_iteration_index FROM workflow.step_executions WHERE execution_id = $id AND status <> 'completed'"),
+		'failed|ExecutionStuck|4', 'which is recorded');
+	is(stuck_count($id), 1, 'and was not run again');
+}
+define('shared_one', sprintf(qq{{"name": "shared_one", "commit": {"max_steps": 50, "max_ms": 60000}, "steps": [{"id": "s2", $shared_step}]}},
+	'${workflow.input.n}', 'swallow()'));
+query(q{INSERT INTO shared_ids SELECT workflow.start('shared_one', jsonb_build_object('n', CASE WHEN n % 100 = 50 THEN 5 ELSE 1 END))
+	FROM generate_series(1, 200) AS n});
+is( query(q{SELECT w.status, count(*) FROM (SELECT id FROM shared_ids ORDER BY id OFFSET 0) AS i, workflow.wait(i.id, '60 s') AS w GROUP BY 1 ORDER BY 1}),
+	"completed|198\nfailed|2", 'executions in one transaction with one that is stuck');
+is(query('SELECT count(*), count(DISTINCT execution_id) FROM shared JOIN shared_ids ON id = execution_id'), '198|198', 'have taken effect once');
+
+define('shared_spin', sprintf(qq{{"name": "shared_spin", "commit": {"max_steps": 50, "max_ms": 60000}, "steps": [{"id": "s2", $shared_step}]}},
+	'${workflow.input.n}', q{spin('shared')}));
+query('TRUNCATE shared_ids');
+query(q{INSERT INTO shared_ids SELECT workflow.start('shared_spin', jsonb_build_object('n', CASE WHEN n = 50 THEN 5 ELSE 1 END))
+	FROM generate_series(1, 200) AS n});
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.executors WHERE state = 'quarantined'"), 'one is quarantined');
+others_run('while those of its transaction wait');
+let_spin('shared');
+is( query(q{SELECT w.status, count(*) FROM (SELECT id FROM shared_ids ORDER BY id OFFSET 0) AS i, workflow.wait(i.id, '60 s') AS w GROUP BY 1 ORDER BY 1}),
+	"completed|199\nfailed|1", 'they go on when it has ended');
+is(query('SELECT count(*), count(DISTINCT execution_id) FROM shared JOIN shared_ids ON id = execution_id'), '199|199', 'and have taken effect once');
+
 # --- a crash between the end of the grace and the row ---
 
 query('DELETE FROM effects');
