@@ -77,8 +77,10 @@ SELECT workflow.define($${"name": "marks_loop", "steps": [
   {"id": "l", "type": "loop", "loop_config": {"collection": [1, 2, 3], "result": "outputs", "loop_body": [
     {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"}, {"id": "b", "type": "sql", "sql": "SELECT 1", "result": "value"}]}}]}$$);
 CALL test.to_gate('marks_loop');
+BEGIN;
 SELECT workflow.skip_step(test.id(), 'b', '"skipped"');
 SELECT workflow.pause(test.id());
+COMMIT;
 CALL test.told();
 CALL test.open_gate();
 SELECT workflow.resume(test.id());

@@ -130,6 +130,17 @@ SELECT workflow.pause(test.id(), max_pause => '50 ms');
 SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
 CALL test.open_gate();
 TABLE test.steps;
+-- with something to be undone and an on_failure chain, which are run before it fails
+SELECT workflow.define($${"name": "pause_undo", "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none", "compensate": {"id": "undo", "type": "sql", "sql": "SELECT 1", "result": "none"}},
+  {"id": "b", "type": "set", "output": 1}],
+  "on_failure": [{"id": "tell", "type": "set", "output": "${workflow.error.type}"}]}$$);
+CALL test.to_gate('pause_undo');
+SELECT workflow.pause(test.id(), max_pause => '50 ms');
+CALL test.told();
+CALL test.open_gate();
+SELECT status, error_type, error ->> 'message' AS message FROM workflow.wait(test.id(), '60 s');
+SELECT step_id, status, output FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at;
 
 -- cancelled while it is paused
 CALL test.to_gate('pause_loop', '[1, 2]');

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "state/epilogue.h"
 #include "state/steer.h"
 
 /* Pauses have ends; when the next one comes. */
@@ -39,8 +40,12 @@ control_execution(const ControlledExecution *wanted)
 			break;
 		case EXECUTION_PAUSED:
 			look_for_pause_ends = true;
-			if (execution != NULL)
-				execution_stop(execution, STOP_PAUSE);
+			if (execution == NULL)
+				break;
+			/* marked just before, perhaps: nothing begins that has not seen it */
+			if (wanted->marked)
+				execution->controls++;
+			execution_stop(execution, STOP_PAUSE);
 			break;
 		case EXECUTION_RUNNING:
 			/* steps of it were marked */
@@ -53,34 +58,58 @@ control_execution(const ControlledExecution *wanted)
 }
 
 /*
+ * Fail one that has been paused for too long.  True: it is over.  With an epilogue to be
+ * run, or gone on with, it is resumed for that, and ends behind it.
+ */
+static bool
+end_pause(const OverduePause *pause)
+{
+	const WorkflowPlan *plan = definition_plan(pause->definition_id);
+	Jsonb	   *error = execution_error("PauseTimeout", "the execution was paused for too long",
+										"See \"max_pause_seconds\" of the definition and max_pause of workflow.pause().");
+
+	if (pause->decided ||
+		(pause->begun && (plan->on_failure >= 0 || plan->ncompensations > 0)))
+	{
+		execution_decide(pause->id, "failed", 0, NULL, error, "PauseTimeout");
+		execution_resume(pause->id);
+		audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_PENDING);
+		wake_at_commit(WAKE_PENDING);	/* ourselves */
+		return false;
+	}
+	step_close_open(pause->id, STATUS_CANCELLED);
+	execution_finalise(pause->id, "failed", error, "PauseTimeout");
+	audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_FAILED);
+	return true;
+}
+
+/*
  * Fail what has been paused for too long; returns when to look again.
  */
 static TimestampTz
 end_pauses(void)
 {
-	int64	   *ids;
+	OverduePause *pauses;
+	bool	   *over;
 	int			count;
 	TimestampTz next;
 
 	scheduler_begin();
-	count = executions_paused_too_long(&ids);
+	count = executions_paused_too_long(&pauses);
+	over = palloc(Max(count, 1) * sizeof(bool));
 	for (int i = 0; i < count; i++)
-	{
-		Jsonb	   *error = execution_error("PauseTimeout", "the execution was paused for too long",
-											"See \"max_pause_seconds\" of the definition and max_pause of workflow.pause().");
-
-		step_close_open(ids[i], STATUS_CANCELLED);
-		execution_finalise(ids[i], "failed", error, "PauseTimeout");
-		audit_execution("pause_timeout", ids[i], NULL, EXECUTION_PAUSED, EXECUTION_FAILED);
-	}
+		over[i] = end_pause(&pauses[i]);
 	next = executions_next_pause_end();
 	scheduler_commit(count > 0);
 
 	for (int i = 0; i < count; i++)
 	{
-		LiveExecution *execution = live_find(ids[i]);
+		LiveExecution *execution;
 
-		broadcast_finished(ids[i]);
+		if (!over[i])
+			continue;
+		execution = live_find(pauses[i].id);
+		broadcast_finished(pauses[i].id);
 		/* a step of before the pause runs still */
 		if (execution != NULL)
 			execution_over(execution);

@@ -58,7 +58,8 @@ static StateStatement control_statement = {
 	"SELECT id FROM workflow.executions WHERE control LIMIT 1000 FOR UPDATE SKIP LOCKED) AS marked"
 	" WHERE e.id OPERATOR(pg_catalog.=) marked.id"
 	" RETURNING e.id, e.status, e.ending IS NOT NULL"
-	" AND (e.compensate OR e.status OPERATOR(pg_catalog.<>) 'cancelling'::pg_catalog.text)",
+	" AND (e.compensate OR e.status OPERATOR(pg_catalog.<>) 'cancelling'::pg_catalog.text),"
+	" e.step_marks IS NOT NULL",
 	0, NULL, NULL
 };
 
@@ -238,6 +239,7 @@ executions_controlled(ControlledExecution **controlled, bool *left)
 		(*controlled)[i].id = state_column_int64(i, 1);
 		(*controlled)[i].in_epilogue = DatumGetBool(state_column(i, 3, &isnull));
 		(*controlled)[i].status = execution_status_from_name(state_column_text(i, 2));
+		(*controlled)[i].marked = DatumGetBool(state_column(i, 4, &isnull));
 	}
 	state_done();
 	*left = state_query(&control_left_statement, NULL, NULL, false, 1) > 0;

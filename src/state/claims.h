@@ -43,6 +43,7 @@ typedef struct ControlledExecution
 	int64		id;
 	ExecutionStatus status;
 	bool		in_epilogue;	/* which nobody wants to stop */
+	bool		marked;			/* steps of it are held or skipped */
 } ControlledExecution;
 
 /*

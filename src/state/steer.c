@@ -75,7 +75,7 @@ static StateStatement is_paused_statement = {
 	" AND paused_until IS NOT NULL"
 
 static StateStatement too_long_statement = {
-	"SELECT id" WITH_PAUSE_END
+	"SELECT id, definition_id, started_at IS NOT NULL AND NOT reopen, ending IS NOT NULL" WITH_PAUSE_END
 	" AND paused_until OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
 	" ORDER BY paused_until LIMIT 100 FOR UPDATE SKIP LOCKED",
 	0, NULL, NULL
@@ -154,13 +154,21 @@ execution_is_paused(int64 id)
 }
 
 int
-executions_paused_too_long(int64 **ids)
+executions_paused_too_long(OverduePause **pauses)
 {
 	uint64		nrows = state_query(&too_long_statement, NULL, NULL, false, 0);
 
-	*ids = palloc(Max(nrows, 1) * sizeof(int64));
+	*pauses = palloc(Max(nrows, 1) * sizeof(OverduePause));
 	for (uint64 i = 0; i < nrows; i++)
-		(*ids)[i] = state_column_int64(i, 1);
+	{
+		OverduePause *pause = &(*pauses)[i];
+		bool		isnull;
+
+		pause->id = state_column_int64(i, 1);
+		pause->definition_id = state_column_int32(i, 2);
+		pause->begun = DatumGetBool(state_column(i, 3, &isnull));
+		pause->decided = DatumGetBool(state_column(i, 4, &isnull));
+	}
 	state_done();
 	return (int) nrows;
 }

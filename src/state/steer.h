@@ -30,11 +30,21 @@ extern bool execution_mark_step(int64 id, const char *step_id, const char *mark,
 
 /* Is it paused, or has it been resumed and not been claimed yet? */
 extern bool execution_is_paused(int64 id);
+
+/* An execution that has been paused for too long. */
+typedef struct OverduePause
+{
+	int64		id;
+	int			definition_id;
+	bool		begun;			/* steps of it may have run */
+	bool		decided;		/* how it ends: it was paused in its epilogue */
+} OverduePause;
+
 /*
  * Lock paused executions whose longest pause is over, some of them if they are many,
  * skipping those that are locked.  Returns how many.
  */
-extern int	executions_paused_too_long(int64 **ids);
+extern int	executions_paused_too_long(OverduePause **pauses);
 /* When the next one's is over; DT_NOEND: there is none. */
 extern TimestampTz executions_next_pause_end(void);
 
