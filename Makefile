@@ -204,7 +204,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	catch_as pause retry_execution marks bulk \
 	timeline pictures \
 	schedules \
-	dead_letters alerts
+	dead_letters alerts tiers
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start schedule

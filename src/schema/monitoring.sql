@@ -203,10 +203,11 @@ SELECT b.execution_id,
 FROM workflow.step_status AS b,
      LATERAL (
          SELECT count(*) AS total_tasks,
-                count(*) FILTER (WHERE t.outcome = 'completed') AS successful_tasks,
-                count(*) FILTER (WHERE t.outcome IN ('failed', 'timed_out')) AS failed_tasks,
+                count(*) FILTER (WHERE t.outcome = 'completed' AND t.status NOT IN ('failed', 'timed_out')) AS successful_tasks,
+                count(*) FILTER (WHERE t.status IN ('failed', 'timed_out')) AS failed_tasks,
                 COALESCE(sum(t.ended - t.began), '0') AS task_time
-         FROM (SELECT s.scope, max(s.scope_outcome) AS outcome, min(s.started_at) AS began, max(s.completed_at) AS ended
+         FROM (SELECT s.scope, max(s.scope_outcome) AS outcome,
+                      max(s.status) FILTER (WHERE s.scope_outcome IS NOT NULL) AS status, min(s.started_at) AS began, max(s.completed_at) AS ended
                FROM workflow.step_executions AS s
                WHERE s.execution_id = b.execution_id
                  AND s.parent_step_id = b.step_id
@@ -229,7 +230,7 @@ COMMENT ON COLUMN workflow.blocks.completed_at IS 'when it was closed';
 COMMENT ON COLUMN workflow.blocks.duration IS 'how long it was open, so far if it still is';
 COMMENT ON COLUMN workflow.blocks.total_tasks IS 'number of children that have begun and were not skipped';
 COMMENT ON COLUMN workflow.blocks.successful_tasks IS 'number of those that completed';
-COMMENT ON COLUMN workflow.blocks.failed_tasks IS 'number of those that failed or timed out';
+COMMENT ON COLUMN workflow.blocks.failed_tasks IS 'number of those that failed or timed out, also where on_failure put a default in place of the output';
 COMMENT ON COLUMN workflow.blocks.task_time IS 'sum of the times the children took';
 COMMENT ON COLUMN workflow.blocks.speedup IS 'task_time / duration, measured; 1.0 for a duration of 0';
 
