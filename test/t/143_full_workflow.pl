@@ -48,7 +48,8 @@ sql("SELECT workflow.cancel($first)");
 ok($node->poll_query_until('postgres', "SELECT count(*) = 99999 FROM workflow.executions WHERE limited AND status = 'pending'"), 'one of them has the room');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 2 FROM workflow.step_executions AS s JOIN workflow.executions AS e ON e.id = s.execution_id WHERE e.workflow = 'full'"), 'and runs');
 
-# a scheduler that starts finds the groups
+# a scheduler that starts finds the groups; what has not waited for the disk until now must not be lost
+sql('CHECKPOINT');
 $node->stop('immediate');
 $node->start;
 run_execution($node, 'postgres', 'short');
