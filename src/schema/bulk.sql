@@ -1,5 +1,33 @@
 /* Steering many executions at once. */
 
+CREATE FUNCTION workflow.executions_to_steer(
+    possible text[],
+    usual text[],
+    workflow text,
+    tenant text,
+    status text,
+    created_before timestamptz,
+    created_after timestamptz,
+    error_type text,
+    max_executions integer)
+RETURNS SETOF bigint
+LANGUAGE sql STABLE PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT x.id FROM workflow.executions AS x
+    WHERE x.status = ANY (CASE WHEN executions_to_steer.status IS NULL THEN usual ELSE ARRAY[executions_to_steer.status] END)
+      AND x.status = ANY (possible)
+      AND NOT x.inline
+      AND pg_has_role(x.role::oid, 'USAGE')
+      AND (executions_to_steer.workflow IS NULL OR x.workflow = executions_to_steer.workflow)
+      AND (executions_to_steer.tenant IS NULL OR x.tenant = executions_to_steer.tenant)
+      AND (created_before IS NULL OR x.created_at < created_before)
+      AND (created_after IS NULL OR x.created_at >= created_after)
+      AND (executions_to_steer.error_type IS NULL OR x.error_type = executions_to_steer.error_type)
+    ORDER BY x.id LIMIT max_executions;
+END;
+COMMENT ON FUNCTION workflow.executions_to_steer(text[], text[], text, text, text, timestamptz, timestamptz, text, integer) IS
+'internal: the caller''s executions that cancel_executions() and its like are for, the oldest numbers first: of the usual statuses, or of the one that is given if it is possible';
+
 CREATE FUNCTION workflow.cancel_executions(
     workflow text DEFAULT NULL,
     tenant text DEFAULT NULL,
@@ -11,21 +39,11 @@ CREATE FUNCTION workflow.cancel_executions(
     reason text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
-AS $$
-    SELECT pg_catalog.count(workflow.cancel(e.id, $8))
-    FROM (SELECT x.id FROM workflow.executions AS x
-          WHERE x.status OPERATOR(pg_catalog.=) ANY (CASE WHEN $3 IS NULL THEN '{pending,running,paused,blocked}'::pg_catalog.text[]
-                                                         ELSE ARRAY[$3] END)
-            AND x.status OPERATOR(pg_catalog.=) ANY ('{pending,running,paused,blocked}'::pg_catalog.text[])
-            AND NOT x.inline
-            AND pg_catalog.pg_has_role(x.role::pg_catalog.oid, 'USAGE')
-            AND ($1 IS NULL OR x.workflow OPERATOR(pg_catalog.=) $1)
-            AND ($2 IS NULL OR x.tenant OPERATOR(pg_catalog.=) $2)
-            AND ($4 IS NULL OR x.created_at OPERATOR(pg_catalog.<) $4)
-            AND ($5 IS NULL OR x.created_at OPERATOR(pg_catalog.>=) $5)
-            AND ($6 IS NULL OR x.error_type OPERATOR(pg_catalog.=) $6)
-          ORDER BY x.id LIMIT $7) AS e
-$$;
+BEGIN ATOMIC
+    SELECT count(workflow.cancel(e.id, cancel_executions.reason))
+    FROM workflow.executions_to_steer('{pending,running,paused,blocked}', '{pending,running,paused,blocked}', workflow, tenant, status,
+             created_before, created_after, error_type, max_executions) AS e (id);
+END;
 COMMENT ON FUNCTION workflow.cancel_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
 'cancel() for the caller''s executions that fit: by workflow, tenant, status (default: pending, running, paused, blocked), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all';
 
@@ -40,21 +58,11 @@ CREATE FUNCTION workflow.pause_executions(
     reason text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
-AS $$
-    SELECT pg_catalog.count(workflow.pause(e.id, $8))
-    FROM (SELECT x.id FROM workflow.executions AS x
-          WHERE x.status OPERATOR(pg_catalog.=) ANY (CASE WHEN $3 IS NULL THEN '{pending,running}'::pg_catalog.text[]
-                                                         ELSE ARRAY[$3] END)
-            AND x.status OPERATOR(pg_catalog.=) ANY ('{pending,running}'::pg_catalog.text[])
-            AND NOT x.inline
-            AND pg_catalog.pg_has_role(x.role::pg_catalog.oid, 'USAGE')
-            AND ($1 IS NULL OR x.workflow OPERATOR(pg_catalog.=) $1)
-            AND ($2 IS NULL OR x.tenant OPERATOR(pg_catalog.=) $2)
-            AND ($4 IS NULL OR x.created_at OPERATOR(pg_catalog.<) $4)
-            AND ($5 IS NULL OR x.created_at OPERATOR(pg_catalog.>=) $5)
-            AND ($6 IS NULL OR x.error_type OPERATOR(pg_catalog.=) $6)
-          ORDER BY x.id LIMIT $7) AS e
-$$;
+BEGIN ATOMIC
+    SELECT count(workflow.pause(e.id, pause_executions.reason))
+    FROM workflow.executions_to_steer('{pending,running}', '{pending,running}', workflow, tenant, status,
+             created_before, created_after, error_type, max_executions) AS e (id);
+END;
 COMMENT ON FUNCTION workflow.pause_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
 'pause() for the caller''s executions that fit: by workflow, tenant, status (default: pending, running), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all';
 
@@ -69,21 +77,11 @@ CREATE FUNCTION workflow.resume_executions(
     reason text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
-AS $$
-    SELECT pg_catalog.count(workflow.resume(e.id, $8))
-    FROM (SELECT x.id FROM workflow.executions AS x
-          WHERE x.status OPERATOR(pg_catalog.=) ANY (CASE WHEN $3 IS NULL THEN '{paused}'::pg_catalog.text[]
-                                                         ELSE ARRAY[$3] END)
-            AND x.status OPERATOR(pg_catalog.=) ANY ('{paused}'::pg_catalog.text[])
-            AND NOT x.inline
-            AND pg_catalog.pg_has_role(x.role::pg_catalog.oid, 'USAGE')
-            AND ($1 IS NULL OR x.workflow OPERATOR(pg_catalog.=) $1)
-            AND ($2 IS NULL OR x.tenant OPERATOR(pg_catalog.=) $2)
-            AND ($4 IS NULL OR x.created_at OPERATOR(pg_catalog.<) $4)
-            AND ($5 IS NULL OR x.created_at OPERATOR(pg_catalog.>=) $5)
-            AND ($6 IS NULL OR x.error_type OPERATOR(pg_catalog.=) $6)
-          ORDER BY x.id LIMIT $7) AS e
-$$;
+BEGIN ATOMIC
+    SELECT count(workflow.resume(e.id, resume_executions.reason))
+    FROM workflow.executions_to_steer('{paused}', '{paused}', workflow, tenant, status,
+             created_before, created_after, error_type, max_executions) AS e (id);
+END;
 COMMENT ON FUNCTION workflow.resume_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
 'resume() for the caller''s executions that fit: by workflow, tenant, status (default: paused), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all';
 
@@ -98,20 +96,10 @@ CREATE FUNCTION workflow.retry_executions(
     reason text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
-AS $$
-    SELECT pg_catalog.count(workflow.retry(e.id, NULL, NULL, $8))
-    FROM (SELECT x.id FROM workflow.executions AS x
-          WHERE x.status OPERATOR(pg_catalog.=) ANY (CASE WHEN $3 IS NULL THEN '{failed,timed_out}'::pg_catalog.text[]
-                                                         ELSE ARRAY[$3] END)
-            AND x.status OPERATOR(pg_catalog.=) ANY ('{failed,timed_out,cancelled}'::pg_catalog.text[])
-            AND NOT x.inline
-            AND pg_catalog.pg_has_role(x.role::pg_catalog.oid, 'USAGE')
-            AND ($1 IS NULL OR x.workflow OPERATOR(pg_catalog.=) $1)
-            AND ($2 IS NULL OR x.tenant OPERATOR(pg_catalog.=) $2)
-            AND ($4 IS NULL OR x.created_at OPERATOR(pg_catalog.<) $4)
-            AND ($5 IS NULL OR x.created_at OPERATOR(pg_catalog.>=) $5)
-            AND ($6 IS NULL OR x.error_type OPERATOR(pg_catalog.=) $6)
-          ORDER BY x.id LIMIT $7) AS e
-$$;
+BEGIN ATOMIC
+    SELECT count(workflow.retry(e.id, NULL, NULL, retry_executions.reason))
+    FROM workflow.executions_to_steer('{failed,timed_out,cancelled}', '{failed,timed_out}', workflow, tenant, status,
+             created_before, created_after, error_type, max_executions) AS e (id);
+END;
 COMMENT ON FUNCTION workflow.retry_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
 'retry() for the caller''s executions that fit: by workflow, tenant, status (default: failed, timed_out), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all';

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "state/private.h"
 #include "state/state.h"
 
 static const Oid insert_types[] = {TEXTOID, TEXTOID, TEXTOID, INT8OID, REGROLEOID, REGROLEOID,
@@ -28,16 +29,6 @@ static StateStatement insert_statement = {
 	lengthof(insert_types), insert_types, NULL
 };
 
-/* Argument number i of the statement, or null. */
-static void
-set_text(Datum *values, char *nulls, int i, const char *text)
-{
-	if (text == NULL)
-		nulls[i] = 'n';
-	else
-		values[i] = CStringGetTextDatum(text);
-}
-
 void
 audit(const AuditEntry *entry)
 {
@@ -45,23 +36,19 @@ audit(const AuditEntry *entry)
 	char		nulls[lengthof(insert_types)];
 
 	memset(nulls, ' ', sizeof(nulls));
-	set_text(values, nulls, 0, entry->action);
-	set_text(values, nulls, 1, entry->subject_type);
-	set_text(values, nulls, 2, entry->subject);
+	state_set_text(values, nulls, 0, entry->action);
+	state_set_text(values, nulls, 1, entry->subject_type);
+	state_set_text(values, nulls, 2, entry->subject);
 	values[3] = Int64GetDatum(entry->execution_id);
 	if (entry->execution_id == 0)
 		nulls[3] = 'n';
 	values[4] = ObjectIdGetDatum(GetUserId());
 	values[5] = ObjectIdGetDatum(GetSessionUserId());
 	values[6] = Int32GetDatum(MyProcPid);
-	set_text(values, nulls, 7, application_name);
-	set_text(values, nulls, 8, entry->reason);
-	values[9] = PointerGetDatum(entry->before);
-	if (entry->before == NULL)
-		nulls[9] = 'n';
-	values[10] = PointerGetDatum(entry->after);
-	if (entry->after == NULL)
-		nulls[10] = 'n';
+	state_set_text(values, nulls, 7, application_name);
+	state_set_text(values, nulls, 8, entry->reason);
+	state_set_jsonb(values, nulls, 9, entry->before);
+	state_set_jsonb(values, nulls, 10, entry->after);
 	state_execute(&insert_statement, values, nulls);
 }
 

@@ -79,16 +79,6 @@ static StateStatement unblock_left_statement = {
 	0, NULL, NULL
 };
 
-/* Argument number i of a statement, or null. */
-static void
-set_text(Datum *values, char *nulls, int i, const char *text)
-{
-	if (text == NULL)
-		nulls[i] = 'n';
-	else
-		values[i] = CStringGetTextDatum(text);
-}
-
 bool
 block_find(const char *workflow, WorkflowBlock *block)
 {
@@ -128,7 +118,7 @@ block_insert(const char *workflow, const char *reason, Oid blocked_by, int64 stu
 	char		nulls[6] = "     ";
 
 	values[0] = CStringGetTextDatum(workflow);
-	set_text(values, nulls, 1, reason);
+	state_set_text(values, nulls, 1, reason);
 	values[2] = ObjectIdGetDatum(blocked_by);
 	values[3] = Int64GetDatum(stuck_count);
 	values[4] = CStringGetTextDatum(automatic ? "automatic" : "manual");
@@ -147,7 +137,7 @@ block_lift(const char *workflow, const char *reason, Oid unblocked_by)
 	char		nulls[4] = "   ";
 
 	values[0] = CStringGetTextDatum(workflow);
-	set_text(values, nulls, 1, reason);
+	state_set_text(values, nulls, 1, reason);
 	values[2] = ObjectIdGetDatum(unblocked_by);
 	if (state_execute(&lift_statement, values, nulls) == 0)
 		return false;

@@ -100,12 +100,17 @@ static StateStatement probation_statement = {
 static StateStatement load_statement = {
 	"SELECT e.definition_id, e.version, e.workflow, e.role::pg_catalog.oid, e.priority, e.parallel,"
 	" e.started_at, e.input, e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text,"
-	" CASE WHEN e.pauses IS NOT NULL THEN (SELECT pg_catalog.array_agg(t ORDER BY t)"
-	"  FROM pg_catalog.unnest(e.pauses) AS p, LATERAL (VALUES (pg_catalog.lower(p)), (pg_catalog.upper(p))) AS v (t))"
-	" END, e.ending, e.error, e.retries, e.retried_at, e.reopen, e.reopen_from, e.step_inputs, e.step_marks"
+	" e.pauses IS NOT NULL, e.ending, e.error, e.retries, e.retried_at, e.reopen, e.reopen_from, e.step_inputs, e.step_marks"
 	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
 	" AND (e.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
 	" OR (e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND e.ending IS NOT NULL AND e.compensate))",
+	lengthof(id_types), id_types, NULL
+};
+
+/* By itself: few executions are paused, and setting up its plan is felt by all. */
+static StateStatement pauses_statement = {
+	"SELECT pg_catalog.lower(p), pg_catalog.upper(p) FROM workflow.executions AS e, pg_catalog.unnest(e.pauses) AS p"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1 ORDER BY 1",
 	lengthof(id_types), id_types, NULL
 };
 
@@ -267,32 +272,21 @@ execution_set_probation(int64 id, bool probation)
 	state_execute(&probation_statement, values, NULL);
 }
 
-/* Of the first row; 0: null. */
-static TimestampTz
-column_time(int column)
-{
-	bool		isnull;
-	Datum		value = state_column(0, column, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
-}
-
-/* An array of the bounds of pauses that do not overlap, in order. */
+/* Its pauses do not overlap; in order. */
 static void
-read_pauses(Datum bounds, LoadedExecution *execution)
+load_pauses(LoadedExecution *execution)
 {
-	Datum	   *times;
-	int			ntimes;
+	Datum		values[1];
 
-	deconstruct_array(DatumGetArrayTypeP(bounds), TIMESTAMPTZOID, sizeof(TimestampTz),
-					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &times, NULL, &ntimes);
-	execution->npauses = ntimes / 2;
-	execution->pauses = palloc(execution->npauses * sizeof(Pause));
+	values[0] = Int64GetDatum(execution->id);
+	execution->npauses = (int) state_query(&pauses_statement, values, NULL, false, 0);
+	execution->pauses = palloc(Max(execution->npauses, 1) * sizeof(Pause));
 	for (int i = 0; i < execution->npauses; i++)
 	{
-		execution->pauses[i].from = DatumGetTimestampTz(times[2 * i]);
-		execution->pauses[i].to = DatumGetTimestampTz(times[2 * i + 1]);
+		execution->pauses[i].from = state_column_time(i, 1);
+		execution->pauses[i].to = state_column_time(i, 2);
 	}
+	state_done();
 }
 
 LoadedExecution *
@@ -300,13 +294,12 @@ execution_load(int64 id)
 {
 	Datum		values[1];
 	LoadedExecution *result = NULL;
+	bool		has_pauses = false;
 
 	values[0] = Int64GetDatum(id);
 	if (state_query(&load_statement, values, NULL, false, 1) > 0)
 	{
 		bool		isnull;
-		Datum		bounds;
-		Datum		value;
 
 		result = palloc0(sizeof(LoadedExecution));
 		result->id = id;
@@ -317,57 +310,23 @@ execution_load(int64 id)
 		result->priority = state_column_int32(0, 5);
 		result->parallel = DatumGetBool(state_column(0, 6, &isnull));
 		result->started_at = DatumGetTimestampTz(state_column(0, 7, &isnull));
-		result->input = (Jsonb *) PG_DETOAST_DATUM_COPY(state_column(0, 8, &isnull));
+		result->input = state_column_jsonb(0, 8);
 		result->paused = DatumGetBool(state_column(0, 9, &isnull));
-		bounds = state_column(0, 10, &isnull);
-		if (!isnull)
-			read_pauses(bounds, result);
+		has_pauses = DatumGetBool(state_column(0, 10, &isnull));
 		result->ending = state_column_text(0, 11);
 		if (result->ending != NULL)
-		{
-			Datum		error = state_column(0, 12, &isnull);
-
-			result->error = isnull ? NULL : (Jsonb *) PG_DETOAST_DATUM_COPY(error);
-		}
+			result->error = state_column_jsonb(0, 12);
 		result->retries = state_column_int32(0, 13);
-		result->retried_at = column_time(14);
+		result->retried_at = state_column_time(0, 14);
 		result->reopen = DatumGetBool(state_column(0, 15, &isnull));
-		result->reopen_from = column_time(16);
-		value = state_column(0, 17, &isnull);
-		if (!isnull)
-			result->step_inputs = (Jsonb *) PG_DETOAST_DATUM_COPY(value);
-		value = state_column(0, 18, &isnull);
-		if (!isnull)
-			result->step_marks = (Jsonb *) PG_DETOAST_DATUM_COPY(value);
+		result->reopen_from = state_column_time(0, 16);
+		result->step_inputs = state_column_jsonb(0, 17);
+		result->step_marks = state_column_jsonb(0, 18);
 	}
 	state_done();
+	if (has_pauses)
+		load_pauses(result);
 	return result;
-}
-
-/* Arguments for output, error and its type, from argument number first on. */
-static void
-set_result(Datum *values, char *nulls, int first, Jsonb *output, Jsonb *error,
-		   const char *error_type, bool with_output)
-{
-	int			i = first;
-
-	if (with_output)
-	{
-		if (output == NULL)
-			nulls[i] = 'n';
-		else
-			values[i] = PointerGetDatum(output);
-		i++;
-	}
-	if (error == NULL)
-		nulls[i] = 'n';
-	else
-		values[i] = PointerGetDatum(error);
-	i++;
-	if (error_type == NULL)
-		nulls[i] = 'n';
-	else
-		values[i] = CStringGetTextDatum(error_type);
 }
 
 bool
@@ -380,11 +339,10 @@ execution_finish(int64 id, const char *status, TimestampTz started_at,
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(id);
 	values[1] = CStringGetTextDatum(status);
-	if (started_at == 0)
-		nulls[2] = 'n';
-	else
-		values[2] = TimestampTzGetDatum(started_at);
-	set_result(values, nulls, 3, output, error, error_type, true);
+	state_set_time(values, nulls, 2, started_at);
+	state_set_jsonb(values, nulls, 3, output);
+	state_set_jsonb(values, nulls, 4, error);
+	state_set_text(values, nulls, 5, error_type);
 	return state_end_execution(&finish_statement, 1, values, nulls);
 }
 
@@ -397,7 +355,8 @@ execution_finalise(int64 id, const char *status, Jsonb *error, const char *error
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(id);
 	values[1] = CStringGetTextDatum(status);
-	set_result(values, nulls, 2, NULL, error, error_type, false);
+	state_set_jsonb(values, nulls, 2, error);
+	state_set_text(values, nulls, 3, error_type);
 	return state_end_execution(&finalise_statement, 2, values, nulls);
 }
 

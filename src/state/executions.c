@@ -159,16 +159,6 @@ execution_exists(const NewExecution *execution)
 	return found;
 }
 
-/* Column of the first row as a jsonb in the current context, NULL for null. */
-static Jsonb *
-column_jsonb(int column)
-{
-	bool		isnull;
-	Datum		value = state_column(0, column, &isnull);
-
-	return isnull ? NULL : DatumGetJsonbPCopy(value);
-}
-
 /* What execution_read() and execution_lock() have in common. */
 static bool
 fetch_execution(StateStatement *statement, int64 id, ExecutionState *state)
@@ -189,8 +179,8 @@ fetch_execution(StateStatement *statement, int64 id, ExecutionState *state)
 			state->definition_owner = InvalidOid;
 		state->xmin = DatumGetTransactionId(state_column(0, 6, &isnull));
 		state->error_type = state_column_text(0, 7);
-		state->error = column_jsonb(8);
-		state->output = column_jsonb(9);
+		state->error = state_column_jsonb(0, 8);
+		state->output = state_column_jsonb(0, 9);
 		state->definition_id = state_column_int32(0, 10);
 		state->started = DatumGetBool(state_column(0, 11, &isnull));
 		state->executed = DatumGetBool(state_column(0, 12, &isnull));

@@ -77,25 +77,6 @@ static StateStatement prune_statement = {
 	lengthof(prune_types), prune_types, NULL
 };
 
-/* Argument number i of a statement, or null. */
-static void
-set_text(Datum *values, char *nulls, int i, const char *text)
-{
-	if (text == NULL)
-		nulls[i] = 'n';
-	else
-		values[i] = CStringGetTextDatum(text);
-}
-
-static void
-set_time(Datum *values, char *nulls, int i, TimestampTz time)
-{
-	if (time == 0)
-		nulls[i] = 'n';
-	else
-		values[i] = TimestampTzGetDatum(time);
-}
-
 int64
 executor_history_insert(const ExecutorRecord *record)
 {
@@ -107,8 +88,8 @@ executor_history_insert(const ExecutorRecord *record)
 	values[0] = Int32GetDatum(record->pid);
 	values[1] = ObjectIdGetDatum(record->role);
 	values[2] = TimestampTzGetDatum(record->started_at);
-	set_time(values, nulls, 3, record->ended_at);
-	set_text(values, nulls, 4, record->reason);
+	state_set_time(values, nulls, 3, record->ended_at);
+	state_set_text(values, nulls, 4, record->reason);
 	values[5] = Int64GetDatum(record->runs);
 	values[6] = Int64GetDatum(record->steps);
 	values[7] = Int64GetDatum(record->peak_memory);
@@ -117,13 +98,13 @@ executor_history_insert(const ExecutorRecord *record)
 	values[8] = ObjectIdGetDatum(record->requested_by);
 	if (!OidIsValid(record->requested_by))
 		nulls[8] = 'n';
-	set_text(values, nulls, 9, record->request_reason);
-	set_time(values, nulls, 10, record->draining_since);
-	set_time(values, nulls, 11, record->stuck_at);
+	state_set_text(values, nulls, 9, record->request_reason);
+	state_set_time(values, nulls, 10, record->draining_since);
+	state_set_time(values, nulls, 11, record->stuck_at);
 	values[12] = Int64GetDatum(record->execution_id);
-	set_text(values, nulls, 13, record->workflow);
-	set_text(values, nulls, 14, record->scope);
-	set_text(values, nulls, 15, record->step_id);
+	state_set_text(values, nulls, 13, record->workflow);
+	state_set_text(values, nulls, 14, record->scope);
+	state_set_text(values, nulls, 15, record->step_id);
 	values[16] = Int32GetDatum(record->visit);
 	values[17] = Int32GetDatum(record->attempt);
 	values[18] = Int64GetDatum(record->elapsed_ms);

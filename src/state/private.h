@@ -10,6 +10,9 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+#include "utils/jsonb.h"
+
 /*
  * Counters of invalidations of workflow.definitions and workflow.agents: a cache
  * filled under one value is good as long as the value stays.  They move when any
@@ -43,6 +46,15 @@ extern int32 state_column_int32(uint64 row, int column);
 extern int64 state_column_int64(uint64 row, int column);
 /* Text as a C string in the current context, NULL for null. */
 extern char *state_column_text(uint64 row, int column);
+/* 0 for null. */
+extern TimestampTz state_column_time(uint64 row, int column);
+/* A copy in the current context, NULL for null. */
+extern Jsonb *state_column_jsonb(uint64 row, int column);
+
+/* Set an argument of a statement: NULL, and a time of 0, stand for null. */
+extern void state_set_text(Datum *values, char *nulls, int argument, const char *text);
+extern void state_set_jsonb(Datum *values, char *nulls, int argument, const Jsonb *value);
+extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz time);
 
 /*
  * Part of a RETURNING: announces the new status of execution e where its

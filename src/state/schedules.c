@@ -190,14 +190,6 @@ schedule_find_id(int id, bool lock, Schedule *schedule)
 	return find_schedule(lock ? &lock_by_id : &find_by_id, Int32GetDatum(id), schedule);
 }
 
-/* Parameter i: a text that may be NULL. */
-static void
-set_text(Datum *values, char *nulls, int i, const char *text)
-{
-	values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
-	nulls[i] = text ? ' ' : 'n';
-}
-
 /* Parameter i, or null. */
 static void
 set_value(Datum *values, char *nulls, int i, Datum value, bool given)
@@ -211,25 +203,25 @@ static void
 schedule_values(const Schedule *schedule, Datum *values, char *nulls)
 {
 	memset(nulls, ' ', NWRITTEN);
-	set_text(values, nulls, 0, schedule->name);
-	set_text(values, nulls, 1, schedule->workflow);
+	state_set_text(values, nulls, 0, schedule->name);
+	state_set_text(values, nulls, 1, schedule->workflow);
 	set_value(values, nulls, 2, Int32GetDatum(schedule->version), schedule->version != 0);
-	set_text(values, nulls, 3, schedule->cron);
-	set_text(values, nulls, 4, schedule->timezone);
+	state_set_text(values, nulls, 3, schedule->cron);
+	state_set_text(values, nulls, 4, schedule->timezone);
 	values[5] = JsonbPGetDatum(schedule->input);
 	set_value(values, nulls, 6, Int32GetDatum(schedule->priority), schedule->has_priority);
-	set_text(values, nulls, 7, schedule->tenant);
+	state_set_text(values, nulls, 7, schedule->tenant);
 	set_value(values, nulls, 8, TimestampTzGetDatum(schedule->start_at), schedule->start_at != DT_NOBEGIN);
 	set_value(values, nulls, 9, TimestampTzGetDatum(schedule->end_at), schedule->end_at != DT_NOEND);
 	values[10] = Int32GetDatum(schedule->max_concurrent_runs);
-	set_text(values, nulls, 11, schedule->overlap);
+	state_set_text(values, nulls, 11, schedule->overlap);
 	values[12] = IntervalPGetDatum(&schedule->max_lateness);
 	values[13] = BoolGetDatum(schedule->enabled);
 	values[14] = ObjectIdGetDatum(schedule->role);
-	set_text(values, nulls, 15, schedule->description);
+	state_set_text(values, nulls, 15, schedule->description);
 	set_value(values, nulls, 16, TimestampTzGetDatum(schedule->next_run_at), schedule->next_run_at != DT_NOEND);
-	set_text(values, nulls, 17, schedule->job_schedule);
-	set_text(values, nulls, 18, schedule->pause_reason);
+	state_set_text(values, nulls, 17, schedule->job_schedule);
+	state_set_text(values, nulls, 18, schedule->pause_reason);
 }
 
 bool
@@ -304,13 +296,13 @@ schedule_record(const ScheduleRun *run)
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int32GetDatum(run->schedule->id);
-	set_text(values, nulls, 1, run->schedule->name);
+	state_set_text(values, nulls, 1, run->schedule->name);
 	values[2] = ObjectIdGetDatum(run->schedule->role);
 	values[3] = TimestampTzGetDatum(run->due_at);
 	values[4] = BoolGetDatum(run->manual);
-	set_text(values, nulls, 5, run->outcome);
+	state_set_text(values, nulls, 5, run->outcome);
 	set_value(values, nulls, 6, Int64GetDatum(run->execution_id), run->execution_id != 0);
-	set_text(values, nulls, 7, run->reason);
+	state_set_text(values, nulls, 7, run->reason);
 	state_execute(&insert_run, values, nulls);
 }
 

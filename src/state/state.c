@@ -24,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "shared/identity.h"
 #include "state/private.h"
@@ -287,4 +288,51 @@ state_column_text(uint64 row, int column)
 	Datum		value = state_column(row, column, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* 0: null. */
+TimestampTz
+state_column_time(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = state_column(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+Jsonb *
+state_column_jsonb(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = state_column(row, column, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbPCopy(value);
+}
+
+/*
+ * Writers of arguments.
+ */
+static void
+set_argument(Datum *values, char *nulls, int argument, Datum value, bool isnull)
+{
+	values[argument] = value;
+	nulls[argument] = isnull ? 'n' : ' ';
+}
+
+void
+state_set_text(Datum *values, char *nulls, int argument, const char *text)
+{
+	set_argument(values, nulls, argument, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
+}
+
+void
+state_set_jsonb(Datum *values, char *nulls, int argument, const Jsonb *value)
+{
+	set_argument(values, nulls, argument, PointerGetDatum(value), value == NULL);
+}
+
+void
+state_set_time(Datum *values, char *nulls, int argument, TimestampTz time)
+{
+	set_argument(values, nulls, argument, TimestampTzGetDatum(time), time == 0);
 }

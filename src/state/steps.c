@@ -287,25 +287,6 @@ outcome_from_name(const char *name)
 	return SCOPE_OPEN;
 }
 
-/* Set one argument of a statement, text or null. */
-static void
-set_text(Datum *values, char *nulls, int argument, const char *text)
-{
-	if (text == NULL)
-		nulls[argument] = 'n';
-	else
-		values[argument] = CStringGetTextDatum(text);
-}
-
-static void
-set_jsonb(Datum *values, char *nulls, int argument, const Jsonb *value)
-{
-	if (value == NULL)
-		nulls[argument] = 'n';
-	else
-		values[argument] = PointerGetDatum(value);
-}
-
 /* Negative stands for null. */
 static void
 set_number(Datum *values, char *nulls, int argument, int number)
@@ -314,15 +295,6 @@ set_number(Datum *values, char *nulls, int argument, int number)
 		nulls[argument] = 'n';
 	else
 		values[argument] = Int32GetDatum(number);
-}
-
-static void
-set_time(Datum *values, char *nulls, int argument, TimestampTz time)
-{
-	if (time == 0)
-		nulls[argument] = 'n';
-	else
-		values[argument] = TimestampTzGetDatum(time);
 }
 
 /* The values of a row, in the order of the columns. */
@@ -335,8 +307,8 @@ set_row(const StepRow *row, Datum *values, char *nulls)
 	memset(nulls, ' ', lengthof(columns));
 	values[i++] = Int64GetDatum(row->execution_id);
 	values[i++] = TimestampTzGetDatum(row->started_at);
-	set_time(values, nulls, i++, row->completed_at);
-	set_time(values, nulls, i++, row->retry_at);
+	state_set_time(values, nulls, i++, row->completed_at);
+	state_set_time(values, nulls, i++, row->retry_at);
 	values[i++] = Int32GetDatum(row->visit);
 	values[i++] = Int32GetDatum(row->attempt);
 	values[i++] = Int32GetDatum(row->executor_pid != 0 ? row->executor_pid : MyProcPid);
@@ -347,24 +319,24 @@ set_row(const StepRow *row, Datum *values, char *nulls)
 	else
 		values[i] = BoolGetDatum(row->condition_result != 0);
 	i++;
-	set_text(values, nulls, i++, row->scope);
-	set_text(values, nulls, i++, row->step_id);
-	set_text(values, nulls, i++, step_type_name(row->type));
-	set_text(values, nulls, i++, status_names[row->status]);
-	set_text(values, nulls, i++, outcome_names[row->scope_outcome]);
-	set_text(values, nulls, i++, row->on_failure);
-	set_text(values, nulls, i++, row->agent_name);
-	set_text(values, nulls, i++, row->parent_step_id);
-	set_text(values, nulls, i++, row->branch_name);
-	set_text(values, nulls, i++, row->join_policy);
-	set_text(values, nulls, i++, row->loop_execution_mode);
-	set_text(values, nulls, i++, row->condition_expression);
-	set_text(values, nulls, i++, row->branch_taken);
-	set_text(values, nulls, i++, row->error_type);
-	set_jsonb(values, nulls, i++, row->input);
-	set_jsonb(values, nulls, i++, row->output);
-	set_jsonb(values, nulls, i++, row->error);
-	set_jsonb(values, nulls, i++, row->variables);
+	state_set_text(values, nulls, i++, row->scope);
+	state_set_text(values, nulls, i++, row->step_id);
+	state_set_text(values, nulls, i++, step_type_name(row->type));
+	state_set_text(values, nulls, i++, status_names[row->status]);
+	state_set_text(values, nulls, i++, outcome_names[row->scope_outcome]);
+	state_set_text(values, nulls, i++, row->on_failure);
+	state_set_text(values, nulls, i++, row->agent_name);
+	state_set_text(values, nulls, i++, row->parent_step_id);
+	state_set_text(values, nulls, i++, row->branch_name);
+	state_set_text(values, nulls, i++, row->join_policy);
+	state_set_text(values, nulls, i++, row->loop_execution_mode);
+	state_set_text(values, nulls, i++, row->condition_expression);
+	state_set_text(values, nulls, i++, row->branch_taken);
+	state_set_text(values, nulls, i++, row->error_type);
+	state_set_jsonb(values, nulls, i++, row->input);
+	state_set_jsonb(values, nulls, i++, row->output);
+	state_set_jsonb(values, nulls, i++, row->error);
+	state_set_jsonb(values, nulls, i++, row->variables);
 	Assert(i == lengthof(columns));
 }
 
@@ -397,19 +369,19 @@ step_close(const StepRow *row)
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(row->execution_id);
-	set_text(values, nulls, 1, row->scope);
-	set_text(values, nulls, 2, row->step_id);
+	state_set_text(values, nulls, 1, row->scope);
+	state_set_text(values, nulls, 2, row->step_id);
 	values[3] = Int32GetDatum(row->visit);
 	values[4] = Int32GetDatum(row->attempt);
-	set_text(values, nulls, 5, status_names[row->status]);
-	set_text(values, nulls, 6, outcome_names[row->scope_outcome]);
-	set_text(values, nulls, 7, row->on_failure);
-	set_text(values, nulls, 8, row->error_type);
-	set_jsonb(values, nulls, 9, row->output);
-	set_jsonb(values, nulls, 10, row->error);
+	state_set_text(values, nulls, 5, status_names[row->status]);
+	state_set_text(values, nulls, 6, outcome_names[row->scope_outcome]);
+	state_set_text(values, nulls, 7, row->on_failure);
+	state_set_text(values, nulls, 8, row->error_type);
+	state_set_jsonb(values, nulls, 9, row->output);
+	state_set_jsonb(values, nulls, 10, row->error);
 	values[11] = TimestampTzGetDatum(row->completed_at);
 	values[12] = Int32GetDatum(MyProcPid);
-	set_jsonb(values, nulls, 13, row->variables);
+	state_set_jsonb(values, nulls, 13, row->variables);
 
 	if (state_execute(&close_statement, values, nulls) == 0)
 		ereport(ERROR,
@@ -420,16 +392,6 @@ step_close(const StepRow *row)
 				 err_generic_string(PG_DIAG_TABLE_NAME, "step_executions")));
 }
 
-/* Copy a jsonb column of a result into the current context. */
-static Jsonb *
-column_jsonb(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = state_column(row, column, &isnull);
-
-	return isnull ? NULL : (Jsonb *) PG_DETOAST_DATUM_COPY(value);
-}
-
 static int
 column_number(uint64 row, int column)
 {
@@ -437,15 +399,6 @@ column_number(uint64 row, int column)
 	Datum		value = state_column(row, column, &isnull);
 
 	return isnull ? -1 : DatumGetInt32(value);
-}
-
-static TimestampTz
-column_time(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = state_column(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
 static void
@@ -468,14 +421,14 @@ read_record(uint64 row, StepRecord *record)
 	value = state_column(row, 11, &isnull);
 	record->condition_result = isnull ? -1 : DatumGetBool(value);
 	record->error_type = state_column_text(row, 12);
-	record->started_at = column_time(row, 13);
-	record->completed_at = column_time(row, 14);
-	record->retry_at = column_time(row, 15);
+	record->started_at = state_column_time(row, 13);
+	record->completed_at = state_column_time(row, 14);
+	record->retry_at = state_column_time(row, 15);
 	if (SPI_tuptable->tupdesc->natts > 15)
 	{
-		record->input = column_jsonb(row, 16);
-		record->output = column_jsonb(row, 17);
-		record->error = column_jsonb(row, 18);
+		record->input = state_column_jsonb(row, 16);
+		record->output = state_column_jsonb(row, 17);
+		record->error = state_column_jsonb(row, 18);
 	}
 }
 
@@ -525,7 +478,7 @@ step_scope_started(int64 execution_id, const char *scope)
 	values[0] = Int64GetDatum(execution_id);
 	values[1] = CStringGetTextDatum(scope);
 	state_query(&scope_started_statement, values, NULL, false, 0);
-	result = column_time(0, 1);
+	result = state_column_time(0, 1);
 	state_done();
 	return result;
 }
@@ -541,7 +494,7 @@ step_first_started(int64 execution_id, const char *scope, const char *step_id, i
 	values[2] = CStringGetTextDatum(step_id);
 	values[3] = Int32GetDatum(visit);
 	state_query(&first_started_statement, values, NULL, false, 0);
-	result = column_time(0, 1);
+	result = state_column_time(0, 1);
 	state_done();
 	return result;
 }
@@ -632,13 +585,13 @@ step_loop_summary(int64 execution_id, const char *from, const char *to,
 	{
 		state_query(result == LOOP_RESULT_OUTPUTS ? &loop_outputs_statement :
 					&loop_iterations_statement, values, NULL, false, 0);
-		summary->iterations = column_jsonb(0, 1);
+		summary->iterations = state_column_jsonb(0, 1);
 		state_done();
 	}
 	if (summary->failed > 0)
 	{
 		state_query(&loop_errors_statement, values, NULL, false, 0);
-		summary->errors = column_jsonb(0, 1);
+		summary->errors = state_column_jsonb(0, 1);
 		state_done();
 	}
 }
@@ -663,9 +616,9 @@ step_walk_variables(int64 execution_id, VariablesFunction function, void *contex
 		more = (nrows == 100);
 		for (uint64 i = 0; i < nrows; i++)
 		{
-			Jsonb	   *variables = column_jsonb(i, 2);
+			Jsonb	   *variables = state_column_jsonb(i, 2);
 
-			oldest = column_time(i, 3);
+			oldest = state_column_time(i, 3);
 			if (!function(context, state_column_text(i, 1), variables))
 			{
 				more = false;

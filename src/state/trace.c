@@ -100,16 +100,6 @@ static StateStatement read_averages = {
 	lengthof(average_types), average_types, NULL
 };
 
-/* Column of a row as a time, 0 for null. */
-static TimestampTz
-column_time(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = state_column(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
-}
-
 bool
 trace_execution(int64 id, TraceExecution *execution)
 {
@@ -128,9 +118,9 @@ trace_execution(int64 id, TraceExecution *execution)
 		execution->role = DatumGetObjectId(state_column(0, 6, &isnull));
 		execution->role_name = state_column_text(0, 7);
 		execution->tenant = state_column_text(0, 8);
-		execution->created_at = column_time(0, 9);
-		execution->started_at = column_time(0, 10);
-		execution->completed_at = column_time(0, 11);
+		execution->created_at = state_column_time(0, 9);
+		execution->started_at = state_column_time(0, 10);
+		execution->completed_at = state_column_time(0, 11);
 		execution->now = execution->completed_at != 0 ?
 			execution->completed_at : GetCurrentTimestamp();
 		execution->recoveries = state_column_int32(0, 12);
@@ -164,9 +154,9 @@ hand_over(uint64 nrows, TraceRowFunction function, void *context, TraceRow *row)
 		row->branch_taken = state_column_text(i, 9);
 		(void) state_column(i, 10, &isnull);
 		row->collection_size = isnull ? -1 : state_column_int32(i, 10);
-		row->started_at = column_time(i, 11);
-		row->completed_at = column_time(i, 12);
-		row->retry_at = column_time(i, 13);
+		row->started_at = state_column_time(i, 11);
+		row->completed_at = state_column_time(i, 12);
+		row->retry_at = state_column_time(i, 13);
 		row->error_type = state_column_text(i, 14);
 		row->error_message = state_column_text(i, 15);
 		function(context, row);
