@@ -141,6 +141,7 @@ check_options(FunctionCallInfo fcinfo, Agent *agent)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("options of agent \"%s\" are not acceptable", agent->name),
 				 errdetail_internal("%s", problem_details(problems))));
+	raise_warnings(problems);
 }
 
 static void

@@ -49,6 +49,8 @@ extern char *check_definition(Jsonb *document, ProblemList *problems);
 
 /* The errors among the problems, one per line, for a detail. */
 extern char *problem_details(const ProblemList *problems);
+/* The warnings among them, each as a WARNING. */
+extern void raise_warnings(const ProblemList *problems);
 
 /* --- admit.c --- */
 

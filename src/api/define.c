@@ -81,7 +81,7 @@ raise_problems(Jsonb *document, const ProblemList *problems)
 			 errhint("workflow.validate() returns the same as rows.")));
 }
 
-static void
+void
 raise_warnings(const ProblemList *problems)
 {
 	for (int i = 0; i < problems->count; i++)

@@ -12,6 +12,25 @@
 #include "definition/pure.h"
 
 #include "definition/error_names.h"
+#include "definition/names.h"
+
+/* A name that differs by more, or by more than a third, is somebody's own. */
+#define MAX_MISTAKES 2
+/* Shorter words are like too many others. */
+#define SHORTEST_LIKENESS 5
+
+/* Names that stand for more than one error. */
+static const char *const reserved[] = {
+	"all", "heartbeat_timeout", "task_failed", "timeout"
+};
+
+/* Our own types of errors that a step can fail with. */
+static const char *const error_types[] = {
+	"AgentInactive", "AgentKind", "AgentNotFound", "Cancelled", "CircuitBreakerOpen",
+	"CollectionError", "ConditionError", "ExecutionStuck", "JoinFailed", "LoopFailed",
+	"LoopLimitExceeded", "MappingError", "MaxVisitsExceeded", "PartialFailure",
+	"ResultTooLarge", "Timeout", "WorkflowFailed"
+};
 
 /* Sorted by name. */
 static const struct
@@ -317,4 +336,85 @@ error_name_covers(const char *name, const char *type, const char *sqlstate, bool
 		return strncmp(name, sqlstate, 2) == 0;
 	condition = error_name_sqlstate(name);
 	return condition != NULL && strcmp(condition, sqlstate) == 0;
+}
+
+/* Is a word in a list? */
+static bool
+is_one_of(const char *name, const char *const *words, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(name, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Take the candidate if it is nearer to the name than the nearest so far. */
+static void
+compare(const char *name, const char *candidate, const char **nearest, int *limit)
+{
+	int			distance;
+
+	if (strlen(candidate) < SHORTEST_LIKENESS)
+		return;
+	distance = name_distance(name, candidate);
+	if (distance < *limit || (distance == *limit && *nearest == NULL))
+	{
+		*limit = distance;
+		*nearest = candidate;
+	}
+}
+
+/*
+ * SQLSTATEs are written in capitals, classes with one asterisk: what differs in
+ * that alone can never cover an error.
+ */
+static const char *
+code_meant(const char *name)
+{
+	size_t		length = strlen(name);
+	char	   *code;
+
+	if (length > 3 && length <= 5 && name[length - 1] == '*' &&
+		strspn(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= 2 &&
+		strspn(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*") == length)
+		return psprintf("%.2s*", name);
+	if (length != 5 || name[0] < '0' || name[0] > '9' ||
+		strspn(name, "0123456789abcdefghijklmnopqrstuvwxyz") != length ||
+		strspn(name, "0123456789") == length)
+		return NULL;
+	code = pstrdup(name);
+	for (char *c = code; *c != '\0'; c++)
+		*c = pg_toupper((unsigned char) *c);
+	return code;
+}
+
+/*
+ * Agents have errors of their own, so no name is wrong in itself: the one that is
+ * meant is told where a name looks like a known one and is nearly it.
+ */
+const char *
+error_name_meant(const char *name)
+{
+	const char *nearest = NULL;
+	int			limit = Min(MAX_MISTAKES, (int) (Min(strlen(name), 100) / 3));
+
+	if (is_one_of(name, reserved, lengthof(reserved)) ||
+		is_one_of(name, error_types, lengthof(error_types)) || error_name_sqlstate(name) != NULL)
+		return NULL;
+	if (name[0] >= 'a' && name[0] <= 'z' &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name))
+	{
+		for (int i = 0; i < (int) lengthof(reserved); i++)
+			compare(name, reserved[i], &nearest, &limit);
+		for (int i = 0; i < (int) lengthof(conditions); i++)
+			compare(name, conditions[i].name, &nearest, &limit);
+		return nearest;
+	}
+	if (name[0] >= 'A' && name[0] <= 'Z' && strpbrk(name, "abcdefghijklmnopqrstuvwxyz") != NULL)
+	{
+		for (int i = 0; i < (int) lengthof(error_types); i++)
+			compare(name, error_types[i], &nearest, &limit);
+		return nearest;
+	}
+	return code_meant(name);
 }

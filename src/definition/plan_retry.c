@@ -12,6 +12,7 @@
 #include "definition/pure.h"
 
 #include "definition/builder.h"
+#include "definition/error_names.h"
 
 /* The source system's defaults. */
 #define DEFAULT_MAX_RETRIES 3
@@ -22,6 +23,21 @@
 #define MAX_RETRIES 1000
 #define LONGEST_DELAY_MS (1000 * 3600 * 24)
 #define LARGEST_MULTIPLIER 1000.0
+
+/* Warn of a name that is nearly that of a known error: it would cover nothing. */
+static void
+check_error_name(Builder *builder, const Place *place, const char *name)
+{
+	const char *meant;
+
+	if (builder->problems->count >= MAX_PROBLEMS)
+		return;
+	meant = error_name_meant(name);
+	if (meant != NULL)
+		problem_add(builder->problems, PROBLEM_WARNING, field_path(place, "errors"),
+					place->step_id, psprintf("Did you mean \"%s\"?", meant),
+					"\"%s\" is not the name of a known error", name);
+}
 
 /* Names of errors: a list of strings, or one. */
 static void
@@ -51,6 +67,7 @@ build_errors(Builder *builder, const Place *place, char ***errors, int *nerrors)
 						"\"errors\" must hold strings that are not empty");
 			return;
 		}
+		check_error_name(builder, place, json_string(item));
 		(*errors)[(*nerrors)++] = pstrdup(json_string(item));
 	}
 }

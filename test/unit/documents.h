@@ -86,6 +86,8 @@ expect_problem(ProblemSeverity severity, const char *name, const char *document,
 	expect_problem(PROBLEM_ERROR, name, document, path, message, hint)
 #define WARNED(name, document, path, message) \
 	expect_problem(PROBLEM_WARNING, name, document, path, message, NULL)
+#define WARNED_HINT(name, document, path, message, hint) \
+	expect_problem(PROBLEM_WARNING, name, document, path, message, hint)
 
 /*
  * The document has no error; returns its plan, NULL when it has.

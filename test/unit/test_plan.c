@@ -288,6 +288,10 @@ test_agent_options(void)
 	CHECK(count == 2 && problems->errors == 0 && policies[1].max_retries == 2, "two policies of an agent");
 	agent_retry_parse("[{\"max_retries\": -1}, 7]", &policies, &count, problems);
 	CHECK(problems->errors == 2, "all that is wrong with policies of an agent");
+	problems = problem_list_create();
+	agent_retry_parse("{\"errors\": [\"deadlock_detect\"]}", &policies, &count, problems);
+	CHECK(count == 1 && problems->errors == 0 && problems->count == 1 &&
+		  is(problems->items[0].hint, "Did you mean \"deadlock_detected\"?"), "a misspelt error of an agent");
 }
 
 int

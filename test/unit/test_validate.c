@@ -111,6 +111,20 @@ test_steps(void)
 			"a retry policy must be an object, not a number", NULL);
 	REFUSED("retry errors", STEPS("`a`: {`agent_name`: `x`, `retry`: {`errors`: 1}}"), "steps.a.retry.errors",
 			"`errors` must be an array of strings, not a number", NULL);
+	WARNED_HINT("misspelt condition", STEPS("`a`: {`agent_name`: `x`, `retry`: [{`errors`: [`40001`, `serialisation_failure`]}]}"), "steps.a.retry[0].errors",
+				"`serialisation_failure` is not the name of a known error", "Did you mean `serialization_failure`?");
+	WARNED_HINT("misspelt reserved word", STEPS("`a`: {`agent_name`: `x`, `retry`: {`errors`: `time_out`}}"), "steps.a.retry.errors",
+				"`time_out` is not the name of a known error", "Did you mean `timeout`?");
+	WARNED_HINT("misspelt error type", STEPS("`a`: {`agent_name`: `x`, `retry`: {`errors`: [`ExecutorStuck`]}}"), "steps.a.retry.errors",
+				"`ExecutorStuck` is not the name of a known error", "Did you mean `ExecutionStuck`?");
+	WARNED_HINT("misspelt SQLSTATE", STEPS("`a`: {`agent_name`: `x`, `retry`: {`errors`: [`40p01`]}}"), "steps.a.retry.errors",
+				"`40p01` is not the name of a known error", "Did you mean `40P01`?");
+	WARNED_HINT("misspelt class", STEPS("`a`: {`agent_name`: `x`, `retry`: {`errors`: [`080*`]}}"), "steps.a.retry.errors",
+				"`080*` is not the name of a known error", "Did you mean `08*`?");
+	WARNED_HINT("misspelt name in a catch", STEPS("`a`: {`agent_name`: `x`, `catch`: [{`errors`: [`unique_violations`], `next_step`: `b`}]}, " AGENT("b")), "steps.a.catch[0].errors",
+				"`unique_violations` is not the name of a known error", "Did you mean `unique_violation`?");
+	WARNED_HINT("misspelt name in defaults", "{`name`: `t`, `defaults`: {`retry`: {`errors`: [`deadlock_detect`]}}, `start_step`: `a`, `steps`: {" AGENT("a") "}}", "defaults.retry.errors",
+				"`deadlock_detect` is not the name of a known error", "Did you mean `deadlock_detected`?");
 	REFUSED("retry delays", STEPS("`a`: {`agent_name`: `x`, `retry`: {`initial_delay_ms`: 10, `max_delay_ms`: 5}}"),
 			"steps.a.retry.max_delay_ms", "`max_delay_ms` is less than `initial_delay_ms`", NULL);
 	REFUSED("retry multiplier", STEPS("`a`: {`agent_name`: `x`, `retry`: {`backoff_multiplier`: 0.5}}"),
@@ -175,6 +189,21 @@ test_steps(void)
 			"steps.a.next_step", "step `done` does not exist", "Did you mean `dones`?");
 	REFUSED("next_step of a wrong kind", STEPS("`a`: {`agent_name`: `x`, `next`: 1}"), "steps.a.next",
 			"`next_step` must be a string, not a number", NULL);
+}
+
+/* Names of errors that agents may have chosen, or that are known: nobody is warned. */
+static void
+test_error_names(void)
+{
+	ProblemList *problems = problem_list_create();
+
+	definition_normalise(quoted(STEPS("`a`: {`agent_name`: `x`, `retry`: {`errors`: [`40001`, `P0001`, `08*`, `XX*`,"
+									  "`unique_violation`, `timeout`, `heartbeat_timeout`, `task_failed`, `all`, `Timeout`, `ExecutionStuck`,"
+									  "`rate_limited`, `not_found`, `no_stock`, `TIMEOUT`, `E_BUSY`, `fall`, `busy`, `NoMoney`, `carrier down`,"
+									  "`duplicate_order`, `invalid_name`, `http-503`, `503`, `é*`]}}")),
+						 TEST_NESTING, problems);
+	CHECK(problems->count == 0, "names of errors that may be right");
+	print_problems(problems);
 }
 
 static void
@@ -480,6 +509,7 @@ main(void)
 {
 	test_documents();
 	test_steps();
+	test_error_names();
 	test_containers();
 	test_graph();
 	test_references();
