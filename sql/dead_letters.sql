@@ -191,6 +191,7 @@ SELECT id AS letter FROM workflow.dead_letters \gset
 SET ROLE letter_bob;
 SELECT count(*) FROM workflow.dead_letters;
 SELECT count(*) FROM workflow.dead_letter_status;
+SELECT workflow.replay_all('lettre_fail');
 SELECT workflow.replay_all();
 \set VERBOSITY sqlstate
 SELECT workflow.replay(:letter);

@@ -13,9 +13,15 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 
+#include "api/api.h"
 #include "api/steer.h"
 #include "shared/slots.h"
+
+extern PGDLLEXPORT Datum workflow_workflow_to_steer(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_workflow_to_steer);
 
 /*
  * Wait channels with an execution this transaction made final: those who wait
@@ -79,4 +85,40 @@ lock_to_steer(int64 id, const char *what, ExecutionState *state)
 				 errmsg("permission denied for execution %lld", (long long) id),
 				 errdetail("An execution is %s by the role that started it or by the owner of its workflow.",
 						   what)));
+}
+
+/* A status in a filter: with a misspelt one nothing would fit, and nobody would know why. */
+static void
+require_status(const char *name)
+{
+	ExecutionStatus status;
+	StringInfoData list;
+
+	if (execution_status_find(name, &status))
+		return;
+	initStringInfo(&list);
+	for (int i = 0; i < NUM_EXECUTION_STATUSES; i++)
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", execution_status_name((ExecutionStatus) i));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("executions have no status \"%s\"", name),
+			 errhint("Statuses are: %s.", list.data)));
+}
+
+/*
+ * workflow.workflow_to_steer(workflow text, status text) returns text
+ */
+Datum
+workflow_workflow_to_steer(PG_FUNCTION_ARGS)
+{
+	char	   *workflow = optional_text_argument(fcinfo, 0);
+	char	   *status = optional_text_argument(fcinfo, 1);
+	Definition	definition;
+
+	if (status != NULL)
+		require_status(status);
+	if (workflow == NULL)
+		PG_RETURN_NULL();
+	require_definition(workflow, 0, &definition);
+	PG_RETURN_TEXT_P(cstring_to_text(definition.name));
 }

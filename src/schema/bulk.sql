@@ -13,12 +13,14 @@ CREATE FUNCTION workflow.executions_to_steer(
 RETURNS SETOF bigint
 LANGUAGE sql STABLE PARALLEL UNSAFE
 BEGIN ATOMIC
+    -- also when there is nothing to be filtered
+    SELECT workflow.workflow_to_steer(executions_to_steer.workflow, executions_to_steer.status);
     SELECT x.id FROM workflow.executions AS x
     WHERE x.status = ANY (CASE WHEN executions_to_steer.status IS NULL THEN usual ELSE ARRAY[executions_to_steer.status] END)
       AND x.status = ANY (possible)
       AND NOT x.inline
       AND pg_has_role(x.role::oid, 'USAGE')
-      AND (executions_to_steer.workflow IS NULL OR x.workflow = executions_to_steer.workflow)
+      AND (executions_to_steer.workflow IS NULL OR x.workflow = (SELECT workflow.workflow_to_steer(executions_to_steer.workflow, NULL)))
       AND (executions_to_steer.tenant IS NULL OR x.tenant = executions_to_steer.tenant)
       AND (created_before IS NULL OR x.created_at < created_before)
       AND (created_after IS NULL OR x.created_at >= created_after)
@@ -45,7 +47,7 @@ BEGIN ATOMIC
              created_before, created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.cancel_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
-'cancel() for the caller''s executions that fit: by workflow, tenant, status (default: pending, running, paused, blocked), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all';
+'cancel() for the caller''s executions that fit: by workflow, tenant, status (default: pending, running, paused, blocked), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have, and those of the function itself';
 
 CREATE FUNCTION workflow.pause_executions(
     workflow text DEFAULT NULL,
@@ -64,7 +66,7 @@ BEGIN ATOMIC
              created_before, created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.pause_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
-'pause() for the caller''s executions that fit: by workflow, tenant, status (default: pending, running), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all';
+'pause() for the caller''s executions that fit: by workflow, tenant, status (default: pending, running), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have, and those of the function itself';
 
 CREATE FUNCTION workflow.resume_executions(
     workflow text DEFAULT NULL,
@@ -83,7 +85,7 @@ BEGIN ATOMIC
              created_before, created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.resume_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
-'resume() for the caller''s executions that fit: by workflow, tenant, status (default: paused), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all';
+'resume() for the caller''s executions that fit: by workflow, tenant, status (default: paused), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have, and those of the function itself';
 
 CREATE FUNCTION workflow.retry_executions(
     workflow text DEFAULT NULL,
@@ -102,4 +104,4 @@ BEGIN ATOMIC
              created_before, created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.retry_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
-'retry() for the caller''s executions that fit: by workflow, tenant, status (default: failed, timed_out), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all';
+'retry() for the caller''s executions that fit: by workflow, tenant, status (default: failed, timed_out), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have, and those of the function itself';

@@ -138,15 +138,17 @@ CREATE FUNCTION workflow.replay_all(
 RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
+    -- also when there is nothing to be filtered
+    SELECT workflow.workflow_to_steer(replay_all.workflow, NULL);
     SELECT pg_catalog.count(workflow.replay(due.id))
     FROM (SELECT l.id
           FROM workflow.dead_letters AS l
           WHERE l.status OPERATOR(pg_catalog.=) 'pending'
-            AND (replay_all.workflow IS NULL OR l.workflow OPERATOR(pg_catalog.=) replay_all.workflow)
+            AND (replay_all.workflow IS NULL OR l.workflow OPERATOR(pg_catalog.=) (SELECT workflow.workflow_to_steer(replay_all.workflow, NULL)))
             AND (replay_all.error_type IS NULL OR l.error_type OPERATOR(pg_catalog.=) replay_all.error_type)
             AND pg_catalog.pg_has_role(l.role::pg_catalog.oid, 'USAGE')
           ORDER BY l.id
           LIMIT max_dead_letters) AS due;
 END;
 COMMENT ON FUNCTION workflow.replay_all(text, text, integer) IS
-'replay the pending dead letters the caller may replay, the oldest first, at most so many; returns how many. Null: of all workflows, with any type of error. One that cannot be started is an error, and nothing is replayed then: as for replay()';
+'replay the pending dead letters the caller may replay, the oldest first, at most so many; returns how many. Null: of all workflows, with any type of error. One that cannot be started is an error, and nothing is replayed then: as for replay(). Errors: 42704 for an unknown workflow';

@@ -48,3 +48,10 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_skip_step';
 COMMENT ON FUNCTION workflow.skip_step(bigint, text, jsonb, text) IS
 'skip a step of an execution: wherever the execution comes to it, or waits in front of it or for its next attempt, the step is recorded as skipped, with the output. No effect on a step that runs this moment. Returns false when it was to be skipped already. Errors: 42704 for an unknown execution or step, 42501 for others than the role that started it and the owner of the workflow';
+
+CREATE FUNCTION workflow.workflow_to_steer(workflow text, status text)
+RETURNS text
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workflow_workflow_to_steer';
+COMMENT ON FUNCTION workflow.workflow_to_steer(text, text) IS
+'internal: the name of the workflow that a filter of cancel_executions() and its like, or of replay_all(), names, null for null. Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have';

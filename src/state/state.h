@@ -63,6 +63,8 @@ typedef enum ExecutionStatus
 	EXECUTION_BLOCKED
 } ExecutionStatus;
 
+#define NUM_EXECUTION_STATUSES (EXECUTION_BLOCKED + 1)
+
 extern const char *execution_status_name(ExecutionStatus status);
 /* False when there is no status of this name. */
 extern bool execution_status_find(const char *name, ExecutionStatus *status);
