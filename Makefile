@@ -108,11 +108,12 @@ OBJS = \
 	src/state/cron_jobs.o \
 	src/state/dead_letters.o \
 	src/state/definitions.o \
+	src/state/direct.o \
 	src/state/drain.o \
 	src/state/epilogue.o \
+	src/state/execution_rows.o \
 	src/state/executions.o \
 	src/state/history.o \
-	src/state/insert.o \
 	src/state/schedules.o \
 	src/state/reopen.o \
 	src/state/overview.o \

@@ -48,7 +48,51 @@ SELECT status, error_type FROM workflow.executions WHERE id = test.id();
 ALTER TABLE workflow.step_executions DROP CONSTRAINT no_b;
 CALL test.go('changed');
 SELECT status FROM workflow.executions WHERE id = test.id();
+
+--
+-- The same of the table of executions, which are queued, loaded and ended without a statement
+--
+CREATE INDEX changed_idx ON workflow.executions ((upper(workflow)), (error_type IS NULL)) WHERE completed_at IS NOT NULL;
+CALL test.go('changed');
+SET enable_seqscan = off;
+SELECT status FROM workflow.executions
+WHERE upper(workflow) = 'CHANGED' AND (error_type IS NULL) AND completed_at IS NOT NULL AND id = test.id();
+RESET enable_seqscan;
+DROP INDEX workflow.changed_idx;
+
+ALTER TABLE workflow.executions ADD COLUMN note text DEFAULT 'queued';
+CALL test.go('changed');
+SELECT status, note FROM workflow.executions WHERE id = test.id();
+ALTER TABLE workflow.executions DROP COLUMN note;
+CALL test.go('changed');
+SELECT status, error, version FROM workflow.executions WHERE id = test.id();
+
+-- triggers: before an insertion, after an update
+CREATE FUNCTION test.see_execution() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO test.seen VALUES (TG_OP || ' ' || NEW.status);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER see_inserted BEFORE INSERT ON workflow.executions FOR EACH ROW EXECUTE FUNCTION test.see_execution();
+CREATE TRIGGER see_updated AFTER UPDATE ON workflow.executions FOR EACH ROW EXECUTE FUNCTION test.see_execution();
+TRUNCATE test.seen;
+CALL test.go('changed');
+SELECT step_id FROM test.seen ORDER BY 1;
+DROP TRIGGER see_inserted ON workflow.executions;
+DROP TRIGGER see_updated ON workflow.executions;
+CALL test.go('changed');
+SELECT count(*) FROM test.seen;
+
+-- a constraint: what it refuses is refused
+ALTER TABLE workflow.executions ADD CONSTRAINT no_tenant CHECK (tenant IS NULL);
+\set VERBOSITY terse
+SELECT workflow.start('changed', tenant => 'nobody');
+\set VERBOSITY default
+ALTER TABLE workflow.executions DROP CONSTRAINT no_tenant;
+CALL test.go('changed');
+SELECT status FROM workflow.executions WHERE id = test.id();
+
 DROP TABLE test.seen;
-DROP FUNCTION test.see();
+DROP FUNCTION test.see(), test.see_execution();
 
 TABLE test.wrong;

@@ -14,6 +14,7 @@
 #define PGWF_COMPAT_H
 
 #include "postgres.h"
+#include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
@@ -88,6 +89,32 @@ compat_wait_event(uint32 *cache, const char *name)
 	return PG_WAIT_EXTENSION;
 #endif
 }
+
+/* --- tables --- */
+
+/* What an update says of the indexes: not true when the new version needs no entries (HOT). */
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes CompatUpdateIndexes;
+#define compat_all_indexes(updated) ((updated) == TU_All)
+#else
+typedef bool CompatUpdateIndexes;
+#define compat_all_indexes(updated) (updated)
+#endif
+
+/* Does the index want entries of updates that need none elsewhere? */
+#if PG_VERSION_NUM >= 160000
+#define compat_summarizing(info) ((info)->ii_Summarizing)
+#else
+#define compat_summarizing(info) (false)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(table, index, snapshot, nkeys, norderbys) \
+	index_beginscan(table, index, snapshot, NULL, nkeys, norderbys)
+#else
+#define compat_index_beginscan(table, index, snapshot, nkeys, norderbys) \
+	index_beginscan(table, index, snapshot, nkeys, norderbys)
+#endif
 
 /* --- rights --- */
 

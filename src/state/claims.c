@@ -19,6 +19,7 @@
 
 #include "state/claims.h"
 #include "state/dead_letters.h"
+#include "state/execution_rows.h"
 #include "state/janitor.h"
 #include "state/private.h"
 
@@ -296,6 +297,8 @@ execution_load(int64 id)
 	LoadedExecution *result = NULL;
 	bool		has_pauses = false;
 
+	if (execution_load_directly(id, &result))
+		return result;
 	values[0] = Int64GetDatum(id);
 	if (state_query(&load_statement, values, NULL, false, 1) > 0)
 	{
@@ -336,6 +339,8 @@ execution_finish(int64 id, const char *status, TimestampTz started_at,
 	Datum		values[lengthof(finish_types)];
 	char		nulls[lengthof(finish_types)];
 
+	if (execution_finish_directly(id, status, started_at, output, error, error_type))
+		return true;
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(id);
 	values[1] = CStringGetTextDatum(status);

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "state/dead_letters.h"
+#include "state/execution_rows.h"
 #include "state/executions.h"
 #include "state/private.h"
 
@@ -90,7 +91,11 @@ execution_insert(const NewExecution *execution, bool *created)
 	Datum		values[lengthof(insert_types)];
 	char		nulls[lengthof(insert_types)];
 	Datum		key_values[3];
+	int64		id = 0;
 
+	*created = true;
+	if (!once && execution_insert_directly(execution, &id))
+		return id;
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int32GetDatum(execution->definition->id);
 	values[1] = CStringGetTextDatum(execution->definition->name);
@@ -119,17 +124,12 @@ execution_insert(const NewExecution *execution, bool *created)
 	 */
 	for (;;)
 	{
-		int64		id = 0;
-
 		if (state_query(once ? &insert_execution_once : &insert_execution,
 						values, nulls, false, 0) > 0)
 			id = state_column_int64(0, 1);
 		state_done();
 		if (id != 0)
-		{
-			*created = true;
 			return id;
-		}
 
 		if (state_query(&find_by_key, key_values, NULL, false, 1) > 0)
 			id = state_column_int64(0, 1);

@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/identity.h"
+#include "state/direct.h"
 #include "state/private.h"
 #include "state/state.h"
 
@@ -59,6 +60,7 @@ relation_invalidated(Datum argument pg_attribute_unused(), Oid relation)
 {
 	bool		all = !OidIsValid(relation);
 
+	state_shapes_invalidated(relation);
 	if (all || relation == definitions_relation)
 	{
 		state_definitions_counter++;

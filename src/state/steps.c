@@ -19,7 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/settings.h"
-#include "state/insert.h"
+#include "state/direct.h"
 #include "state/private.h"
 #include "state/steps.h"
 
@@ -57,7 +57,7 @@ static const Oid insert_types[] = {
 	JSONBOID
 };
 
-static StateTable step_executions = {"step_executions", columns, lengthof(columns), InvalidOid, 0};
+static StateTable step_executions = {"step_executions", columns, lengthof(columns), NULL, NULL};
 
 #define INSERT_STEP \
 	"INSERT INTO workflow.step_executions" \

@@ -1,0 +1,445 @@
+/*-------------------------------------------------------------------------
+ *
+ * direct.c
+ *	  Rows read, inserted and updated without a statement.
+ *
+ * NOTES
+ *	  Setting up and tearing down a statement costs more than the work itself, and
+ *	  every step inserts a row, every execution is read and ended.  This is the way
+ *	  of logical replication's apply worker and of the catalogs, for plain tables:
+ *	  where somebody has added a trigger, a constraint or a default that it does not
+ *	  know of, it declines, and the caller uses its statement.
+ *
+ *	  What is known of a table (its TableShape: where the columns are, its indexes and
+ *	  their compiled predicates) is kept until a relation cache invalidation says that
+ *	  it may have changed.  Only indexes that take the row are opened.
+ *
+ *	  Reading uses no snapshot but looks for the newest version (SnapshotSelf), as a
+ *	  unique check does.  It may miss a row that is updated at this very moment; and
+ *	  state_update() notices one that was read and is the newest no more.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/skey.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "shared/compat.h"
+#include "state/direct.h"
+#include "state/private.h"
+
+/* An index, as the rows need it. */
+typedef struct IndexShape
+{
+	Oid			oid;
+	IndexInfo  *info;
+	Bitmapset  *columns;		/* positions in the table's description */
+} IndexShape;
+
+struct TableShape
+{
+	Oid			relation;
+	uint64		installation;
+	bool		valid;
+	bool		plain;			/* a row put here is as an INSERT or UPDATE would put it */
+	bool		complete;		/* each column that needs a value is described */
+	TupleDesc	descriptor;
+	AttrNumber *attributes;		/* of each described column, 0: there is none */
+	int			nindexes;
+	IndexShape *indexes;
+	Oid			primary_key;
+	EState	   *estate;			/* in which predicates and expressions of indexes are evaluated */
+	MemoryContext context;		/* of all this */
+	TableShape *next;
+};
+
+static TableShape *shapes = NULL;
+
+void
+state_shapes_invalidated(Oid relation)
+{
+	for (TableShape *shape = shapes; shape != NULL; shape = shape->next)
+		if (!OidIsValid(relation) || shape->relation == relation)
+			shape->valid = false;
+}
+
+/* --- what is known of a table --- */
+
+/* Is a row put here directly one that a statement puts here? */
+static bool
+is_plain(Relation relation, const char *trigger)
+{
+	TupleConstr *constraints = relation->rd_att->constr;
+	TriggerDesc *triggers = relation->trigdesc;
+
+	if (triggers != NULL &&
+		(trigger == NULL || triggers->numtriggers != 1 || strcmp(triggers->triggers[0].tgname, trigger) != 0))
+		return false;
+	return relation->rd_rel->relkind == RELKIND_RELATION && relation->rd_rules == NULL &&
+		!relation->rd_rel->relispartition &&
+		(constraints == NULL || (constraints->num_check == 0 && !constraints->has_generated_stored));
+}
+
+/* Find the columns; returns whether all are there, and all that need a value are among them. */
+static bool
+find_columns(const StateTable *table, TableShape *shape)
+{
+	TupleDesc	descriptor = shape->descriptor;
+	bool		complete = true;
+
+	shape->attributes = palloc0(table->ncolumns * sizeof(AttrNumber));
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		int			column = 0;
+
+		if (attribute->attisdropped)
+			continue;
+		while (column < table->ncolumns && strcmp(table->columns[column], NameStr(attribute->attname)) != 0)
+			column++;
+		if (column < table->ncolumns)
+			shape->attributes[column] = attribute->attnum;
+		else if (attribute->atthasdef || attribute->attnotnull || attribute->attidentity)
+			complete = false;
+	}
+	for (int column = 0; column < table->ncolumns; column++)
+		if (shape->attributes[column] == 0)
+			complete = false;
+	return complete;
+}
+
+static void
+find_indexes(const StateTable *table, TableShape *shape, Relation relation)
+{
+	List	   *oids = RelationGetIndexList(relation);
+	ListCell   *cell;
+
+	shape->primary_key = relation->rd_pkindex;
+	shape->nindexes = 0;
+	shape->indexes = palloc0(Max(list_length(oids), 1) * sizeof(IndexShape));
+	foreach(cell, oids)
+	{
+		IndexShape *index_shape = &shape->indexes[shape->nindexes++];
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		IndexInfo  *info = BuildIndexInfo(index);
+
+		index_shape->oid = lfirst_oid(cell);
+		index_shape->info = info;
+		/* exclusion constraints, those checked later, and summaries of blocks are none of ours */
+		if (info->ii_ExclusionOps != NULL || !index->rd_index->indimmediate || compat_summarizing(info))
+			shape->plain = false;
+		if (info->ii_Predicate != NIL)
+			info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, shape->estate);
+		for (int i = 0; i < info->ii_NumIndexAttrs; i++)
+		{
+			/* an expression may look at any column */
+			for (int column = 0; column < table->ncolumns; column++)
+				if (info->ii_IndexAttrNumbers[i] == 0 || info->ii_IndexAttrNumbers[i] == shape->attributes[column])
+					index_shape->columns = bms_add_member(index_shape->columns, column);
+		}
+		index_close(index, NoLock);
+	}
+	list_free(oids);
+}
+
+/* The shape of a table that is open and locked. */
+static TableShape *
+look_at(StateTable *table, Relation relation)
+{
+	TableShape *shape = table->shape;
+	MemoryContext oldcontext;
+
+	if (shape->valid)
+		return shape;
+
+	MemoryContextReset(shape->context);
+	oldcontext = MemoryContextSwitchTo(shape->context);
+	shape->valid = true;		/* until the next invalidation, which may come from below */
+	shape->estate = CreateExecutorState();
+	shape->descriptor = CreateTupleDescCopyConstr(RelationGetDescr(relation));
+	shape->plain = is_plain(relation, table->trigger);
+	shape->complete = find_columns(table, shape);
+	PG_TRY();
+	{
+		CheckCmdReplicaIdentity(relation, CMD_UPDATE);
+		find_indexes(table, shape, relation);
+	}
+	PG_CATCH();
+	{
+		shape->valid = false;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(oldcontext);
+	return shape;
+}
+
+/* Open the table; NULL when it is not plain. */
+static Relation
+open_table(StateTable *table)
+{
+	TableShape *shape = table->shape;
+	Relation	relation;
+
+	state_check_installation();
+	if (shape == NULL)
+	{
+		shape = MemoryContextAllocZero(TopMemoryContext, sizeof(TableShape));
+		shape->context = AllocSetContextCreate(TopMemoryContext, "pg_workflow table", ALLOCSET_SMALL_SIZES);
+		shape->next = shapes;
+		shapes = shape;
+		table->shape = shape;
+	}
+	if (!OidIsValid(shape->relation) || shape->installation != state_installation)
+	{
+		shape->relation = get_relname_relid(table->name, workflow_schema_oid());
+		shape->installation = state_installation;
+		shape->valid = false;
+	}
+
+	relation = table_open(shape->relation, RowExclusiveLock);
+	if (look_at(table, relation)->plain)
+		return relation;
+	table_close(relation, NoLock);
+	return NULL;
+}
+
+/* What a row may need: a snapshot for its toast, the owner's rights for its indexes. */
+static bool
+prepare(SavedIdentity *saved)
+{
+	bool		push = !ActiveSnapshotSet();
+
+	if (push)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	become_owner(saved);
+	return push;
+}
+
+static void
+done(const SavedIdentity *saved, bool snapshot_pushed)
+{
+	restore_identity(saved);
+	if (snapshot_pushed)
+		PopActiveSnapshot();
+}
+
+/* --- writing --- */
+
+/*
+ * The row's entries in the indexes that take it.  changed: the columns that an update has
+ * given new values, NULL for a new row.
+ */
+static void
+insert_entries(TableShape *shape, Relation relation, TupleTableSlot *slot, const Bitmapset *changed)
+{
+	ExprContext *context = GetPerTupleExprContext(shape->estate);
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+
+	context->ecxt_scantuple = slot;
+	for (int i = 0; i < shape->nindexes; i++)
+	{
+		IndexShape *index_shape = &shape->indexes[i];
+		IndexInfo  *info = index_shape->info;
+		Relation	index;
+
+		if (!info->ii_ReadyForInserts)
+			continue;
+		if (info->ii_PredicateState != NULL && !ExecQual(info->ii_PredicateState, context))
+			continue;
+		index = index_open(index_shape->oid, RowExclusiveLock);
+		FormIndexDatum(info, slot, shape->estate, values, isnull);
+		index_insert(index, values, isnull, &slot->tts_tid, relation,
+					 info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+					 changed != NULL && !bms_overlap(changed, index_shape->columns), info);
+		index_close(index, NoLock);
+	}
+	context->ecxt_scantuple = NULL;
+	ResetPerTupleExprContext(shape->estate);
+}
+
+/*
+ * Put values into the slot's row; false when the table wants one where there is none:
+ * the statement says so better.
+ */
+static bool
+set_values(TableShape *shape, TupleTableSlot *slot, int ncolumns, const int *columns,
+		   const Datum *values, const char *nulls)
+{
+	for (int i = 0; i < ncolumns; i++)
+	{
+		int			attribute = shape->attributes[columns != NULL ? columns[i] : i] - 1;
+
+		if (nulls[i] == 'n' && TupleDescAttr(shape->descriptor, attribute)->attnotnull)
+			return false;
+		slot->tts_isnull[attribute] = (nulls[i] == 'n');
+		slot->tts_values[attribute] = values[i];
+	}
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
+bool
+state_insert(StateTable *table, const Datum *values, const char *nulls)
+{
+	Relation	relation = open_table(table);
+	TableShape *shape = table->shape;
+	bool		inserted = false;
+
+	if (relation == NULL)
+		return false;
+	if (shape->complete)
+	{
+		TupleTableSlot *slot = MakeSingleTupleTableSlot(shape->descriptor, &TTSOpsVirtual);
+
+		memset(slot->tts_isnull, true, shape->descriptor->natts * sizeof(bool));
+		inserted = set_values(shape, slot, table->ncolumns, NULL, values, nulls);
+		if (inserted)
+		{
+			SavedIdentity saved;
+			bool		snapshot_pushed = prepare(&saved);
+
+			table_tuple_insert(relation, slot, GetCurrentCommandId(true), 0, NULL);
+			insert_entries(shape, relation, slot, NULL);
+			done(&saved, snapshot_pushed);
+		}
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(relation, NoLock);
+	return inserted;
+}
+
+bool
+state_update(StateRow *row, int ncolumns, const int *columns, const Datum *values, const char *nulls)
+{
+	TableShape *shape = row->table->shape;
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(shape->descriptor, &TTSOpsVirtual);
+	Bitmapset  *changed = NULL;
+	bool		updated = false;
+
+	slot_getallattrs(row->slot);
+	memcpy(slot->tts_values, row->slot->tts_values, shape->descriptor->natts * sizeof(Datum));
+	memcpy(slot->tts_isnull, row->slot->tts_isnull, shape->descriptor->natts * sizeof(bool));
+	if (set_values(shape, slot, ncolumns, columns, values, nulls))
+	{
+		TM_FailureData failure;
+		LockTupleMode lockmode;
+		CompatUpdateIndexes indexes;
+
+		updated = table_tuple_update(row->relation, &row->slot->tts_tid, slot, GetCurrentCommandId(true),
+									 GetActiveSnapshot(), InvalidSnapshot, true /* wait */ ,
+									 &failure, &lockmode, &indexes) == TM_Ok;
+		if (updated && compat_all_indexes(indexes))
+		{
+			for (int i = 0; i < ncolumns; i++)
+				changed = bms_add_member(changed, columns[i]);
+			insert_entries(shape, row->relation, slot, changed);
+			bms_free(changed);
+		}
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	return updated;
+}
+
+/* --- reading --- */
+
+bool
+state_find(StateTable *table, int64 id, StateRow *row)
+{
+	Relation	index;
+	IndexScanDesc scan;
+	ScanKeyData key;
+	bool		found;
+
+	row->table = table;
+	row->relation = open_table(table);
+	if (row->relation == NULL)
+		return false;
+
+	/* what this transaction has written before is to be seen, and may be changed again */
+	CommandCounterIncrement();
+	row->snapshot_pushed = prepare(&row->saved);
+	row->slot = MakeSingleTupleTableSlot(table->shape->descriptor, table_slot_callbacks(row->relation));
+	index = index_open(table->shape->primary_key, AccessShareLock);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	scan = compat_index_beginscan(row->relation, index, SnapshotSelf, 1, 0);
+	index_rescan(scan, &key, 1, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, row->slot);
+	index_endscan(scan);
+	index_close(index, NoLock);
+	if (!found)
+		state_release(row);
+	return found;
+}
+
+void
+state_release(StateRow *row)
+{
+	ExecDropSingleTupleTableSlot(row->slot);
+	done(&row->saved, row->snapshot_pushed);
+	table_close(row->relation, NoLock);
+}
+
+Datum
+state_row_value(StateRow *row, int column, bool *isnull)
+{
+	return slot_getattr(row->slot, row->table->shape->attributes[column], isnull);
+}
+
+bool
+state_row_bool(StateRow *row, int column)
+{
+	bool		isnull;
+	Datum		value = state_row_value(row, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+int32
+state_row_int32(StateRow *row, int column)
+{
+	bool		isnull;
+	Datum		value = state_row_value(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+char *
+state_row_text(StateRow *row, int column)
+{
+	bool		isnull;
+	Datum		value = state_row_value(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+TimestampTz
+state_row_time(StateRow *row, int column)
+{
+	bool		isnull;
+	Datum		value = state_row_value(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+Jsonb *
+state_row_jsonb(StateRow *row, int column)
+{
+	bool		isnull;
+	Datum		value = state_row_value(row, column, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbPCopy(value);
+}

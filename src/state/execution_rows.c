@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * execution_rows.c
+ *	  The table workflow.executions without statements.
+ *
+ * NOTES
+ *	  Loading and finishing run in executors and in execute(), inserting in
+ *	  sessions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/sequence.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "shared/identity.h"
+#include "state/dead_letters.h"
+#include "state/direct.h"
+#include "state/execution_rows.h"
+#include "state/private.h"
+
+/* The columns, in the order of the table. */
+enum
+{
+	COLUMN_ID, COLUMN_DEFINITION_ID, COLUMN_WORKFLOW, COLUMN_VERSION, COLUMN_STATUS, COLUMN_ROLE,
+	COLUMN_PRIORITY, COLUMN_PARALLEL, COLUMN_INLINE, COLUMN_TENANT, COLUMN_IDEMPOTENCY_KEY,
+	COLUMN_SCHEDULE_ID, COLUMN_START_AT, COLUMN_CREATED_AT, COLUMN_STARTED_AT, COLUMN_COMPLETED_AT,
+	COLUMN_RECOVERIES, COLUMN_RECOVERED_AT, COLUMN_PROBATION, COLUMN_ERROR_TYPE, COLUMN_CANCELLED_BY,
+	COLUMN_CANCELLED_AT, COLUMN_CANCEL_REASON, COLUMN_COMPENSATE, COLUMN_ENDING, COLUMN_DEAD_LETTER_ID,
+	COLUMN_CONTROL, COLUMN_LIMITED, COLUMN_COUNTED, COLUMN_PAUSED_BY, COLUMN_PAUSED_AT,
+	COLUMN_PAUSED_UNTIL, COLUMN_PAUSE_REASON, COLUMN_PAUSES, COLUMN_RETRIES, COLUMN_RETRIED_AT,
+	COLUMN_REOPEN, COLUMN_REOPEN_FROM, COLUMN_STEP_INPUTS, COLUMN_STEP_MARKS, COLUMN_INPUT,
+	COLUMN_OUTPUT, COLUMN_ERROR, COLUMN_COUNT
+};
+
+static const char *const columns[COLUMN_COUNT] = {
+	[COLUMN_ID] = "id", [COLUMN_DEFINITION_ID] = "definition_id", [COLUMN_WORKFLOW] = "workflow",
+	[COLUMN_VERSION] = "version", [COLUMN_STATUS] = "status", [COLUMN_ROLE] = "role",
+	[COLUMN_PRIORITY] = "priority", [COLUMN_PARALLEL] = "parallel", [COLUMN_INLINE] = "inline",
+	[COLUMN_TENANT] = "tenant", [COLUMN_IDEMPOTENCY_KEY] = "idempotency_key",
+	[COLUMN_SCHEDULE_ID] = "schedule_id", [COLUMN_START_AT] = "start_at",
+	[COLUMN_CREATED_AT] = "created_at", [COLUMN_STARTED_AT] = "started_at",
+	[COLUMN_COMPLETED_AT] = "completed_at", [COLUMN_RECOVERIES] = "recoveries",
+	[COLUMN_RECOVERED_AT] = "recovered_at", [COLUMN_PROBATION] = "probation",
+	[COLUMN_ERROR_TYPE] = "error_type", [COLUMN_CANCELLED_BY] = "cancelled_by",
+	[COLUMN_CANCELLED_AT] = "cancelled_at", [COLUMN_CANCEL_REASON] = "cancel_reason",
+	[COLUMN_COMPENSATE] = "compensate", [COLUMN_ENDING] = "ending",
+	[COLUMN_DEAD_LETTER_ID] = "dead_letter_id", [COLUMN_CONTROL] = "control",
+	[COLUMN_LIMITED] = "limited", [COLUMN_COUNTED] = "counted", [COLUMN_PAUSED_BY] = "paused_by",
+	[COLUMN_PAUSED_AT] = "paused_at", [COLUMN_PAUSED_UNTIL] = "paused_until",
+	[COLUMN_PAUSE_REASON] = "pause_reason", [COLUMN_PAUSES] = "pauses", [COLUMN_RETRIES] = "retries",
+	[COLUMN_RETRIED_AT] = "retried_at", [COLUMN_REOPEN] = "reopen", [COLUMN_REOPEN_FROM] = "reopen_from",
+	[COLUMN_STEP_INPUTS] = "step_inputs", [COLUMN_STEP_MARKS] = "step_marks", [COLUMN_INPUT] = "input",
+	[COLUMN_OUTPUT] = "output", [COLUMN_ERROR] = "error"
+};
+
+/* Its trigger looks after executions that a schedule has started. */
+static StateTable executions = {"executions", columns, COLUMN_COUNT, "executions_schedule", NULL};
+
+static bool
+is_null(StateRow *row, int column)
+{
+	bool		isnull;
+
+	(void) state_row_value(row, column, &isnull);
+	return isnull;
+}
+
+static bool
+has_status(StateRow *row, const char *status)
+{
+	bool		isnull;
+	text	   *value = DatumGetTextPP(state_row_value(row, COLUMN_STATUS, &isnull));
+	size_t		length = VARSIZE_ANY_EXHDR(value);
+
+	return strlen(status) == length && memcmp(VARDATA_ANY(value), status, length) == 0;
+}
+
+/* What happens to few of them: paused, retried, decided, steps held. */
+static bool
+has_history(StateRow *row)
+{
+	return !is_null(row, COLUMN_PAUSES) || !is_null(row, COLUMN_ENDING) ||
+		!is_null(row, COLUMN_STEP_INPUTS) || !is_null(row, COLUMN_STEP_MARKS) ||
+		!is_null(row, COLUMN_RETRIED_AT) || state_row_bool(row, COLUMN_REOPEN);
+}
+
+bool
+execution_load_directly(int64 id, LoadedExecution **execution)
+{
+	StateRow	row;
+	bool		loaded = false;
+
+	if (!state_find(&executions, id, &row))
+		return false;
+	if (has_status(&row, "running") && !has_history(&row))
+	{
+		LoadedExecution *result = palloc0(sizeof(LoadedExecution));
+		bool		isnull;
+
+		result->id = id;
+		result->definition_id = state_row_int32(&row, COLUMN_DEFINITION_ID);
+		result->version = state_row_int32(&row, COLUMN_VERSION);
+		result->workflow = state_row_text(&row, COLUMN_WORKFLOW);
+		result->role = DatumGetObjectId(state_row_value(&row, COLUMN_ROLE, &isnull));
+		result->priority = state_row_int32(&row, COLUMN_PRIORITY);
+		result->parallel = state_row_bool(&row, COLUMN_PARALLEL);
+		result->started_at = state_row_time(&row, COLUMN_STARTED_AT);
+		result->input = state_row_jsonb(&row, COLUMN_INPUT);
+		*execution = result;
+		loaded = true;
+	}
+	state_release(&row);
+	return loaded;
+}
+
+bool
+execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
+						  Jsonb *output, Jsonb *error, const char *error_type)
+{
+	static const int changed[] = {
+		COLUMN_STATUS, COLUMN_STARTED_AT, COLUMN_COMPLETED_AT, COLUMN_ERROR_TYPE, COLUMN_OUTPUT, COLUMN_ERROR
+	};
+	StateRow	row;
+	Datum		values[lengthof(changed)];
+	char		nulls[lengthof(changed)];
+	int64		letter = 0;
+	bool		finished = false;
+
+	if (!state_find(&executions, id, &row))
+		return false;
+	if (has_status(&row, "running") && is_null(&row, COLUMN_ENDING) && is_null(&row, COLUMN_SCHEDULE_ID) &&
+		!state_row_bool(&row, COLUMN_REOPEN))
+	{
+		bool		isnull;
+
+		memset(nulls, ' ', sizeof(nulls));
+		values[0] = CStringGetTextDatum(status);
+		state_set_time(values, nulls, 1, started_at != 0 ? started_at : state_row_time(&row, COLUMN_STARTED_AT));
+		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+		state_set_text(values, nulls, 3, error_type);
+		state_set_jsonb(values, nulls, 4, output);
+		state_set_jsonb(values, nulls, 5, error);
+		letter = DatumGetInt64(state_row_value(&row, COLUMN_DEAD_LETTER_ID, &isnull));
+		finished = state_update(&row, lengthof(changed), changed, values, nulls);
+	}
+	state_release(&row);
+	if (finished)
+		dead_letters_after_end(id, execution_status_from_name(status), letter);
+	return finished;
+}
+
+bool
+execution_insert_directly(const NewExecution *execution, int64 *id)
+{
+	Oid			sequence = get_relname_relid("executions_id_seq", workflow_schema_oid());
+	Datum		values[COLUMN_COUNT] = {0};
+	char		nulls[COLUMN_COUNT];
+
+	if (!OidIsValid(sequence))
+		return false;
+	memset(nulls, 'n', sizeof(nulls));
+
+#define SET(column, value) (nulls[column] = ' ', values[column] = (value))
+	SET(COLUMN_ID, Int64GetDatum(nextval_internal(sequence, false)));
+	SET(COLUMN_DEFINITION_ID, Int32GetDatum(execution->definition->id));
+	SET(COLUMN_WORKFLOW, CStringGetTextDatum(execution->definition->name));
+	SET(COLUMN_VERSION, Int32GetDatum(execution->definition->version));
+	SET(COLUMN_STATUS, CStringGetTextDatum("pending"));
+	SET(COLUMN_ROLE, ObjectIdGetDatum(execution->role));
+	SET(COLUMN_PRIORITY, Int32GetDatum(execution->priority));
+	SET(COLUMN_PARALLEL, BoolGetDatum(execution->parallel));
+	SET(COLUMN_INLINE, BoolGetDatum(false));
+	SET(COLUMN_CREATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
+	SET(COLUMN_RECOVERIES, Int32GetDatum(0));
+	SET(COLUMN_PROBATION, BoolGetDatum(false));
+	SET(COLUMN_COMPENSATE, BoolGetDatum(false));
+	SET(COLUMN_CONTROL, BoolGetDatum(false));
+	SET(COLUMN_LIMITED, BoolGetDatum(false));
+	SET(COLUMN_COUNTED, BoolGetDatum(execution->counted));
+	SET(COLUMN_RETRIES, Int32GetDatum(0));
+	SET(COLUMN_REOPEN, BoolGetDatum(false));
+	SET(COLUMN_INPUT, JsonbPGetDatum(execution->input));
+	if (execution->tenant != NULL)
+		SET(COLUMN_TENANT, CStringGetTextDatum(execution->tenant));
+	if (execution->has_start_at)
+		SET(COLUMN_START_AT, TimestampTzGetDatum(execution->start_at));
+	if (execution->schedule_id != 0)
+		SET(COLUMN_SCHEDULE_ID, Int32GetDatum(execution->schedule_id));
+#undef SET
+
+	*id = DatumGetInt64(values[COLUMN_ID]);
+	return state_insert(&executions, values, nulls);
+}

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * execution_rows.h
+ *	  The table workflow.executions without statements: what happens once for
+ *	  each execution that nothing goes wrong with.
+ *
+ * NOTES
+ *	  Each function says false where the case is not the ordinary one, or the table
+ *	  not as plain as it was made; then it has done nothing, and the caller, who is
+ *	  in claims.c or executions.c, uses the statement that knows all cases.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_EXECUTION_ROWS_H
+#define PGWF_EXECUTION_ROWS_H
+
+#include "state/claims.h"
+#include "state/executions.h"
+
+/* As execution_load(); *execution stays NULL when there is nothing to load. */
+extern bool execution_load_directly(int64 id, LoadedExecution **execution);
+
+/* As execution_finish(). */
+extern bool execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
+									  Jsonb *output, Jsonb *error, const char *error_type);
+
+/* As execution_insert(), without an idempotency key. */
+extern bool execution_insert_directly(const NewExecution *execution, int64 *id);
+
+#endif							/* PGWF_EXECUTION_ROWS_H */
