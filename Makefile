@@ -179,12 +179,12 @@ SCHEMA = \
 	src/schema/steer.sql \
 	src/schema/dead_letters.sql \
 	src/schema/bulk.sql \
-	src/schema/audit.sql \
 	src/schema/executor_history.sql \
 	src/schema/blocked_workflows.sql \
 	src/schema/extension.sql \
 	src/schema/evaluate.sql \
 	src/schema/views.sql \
+	src/schema/audit.sql \
 	src/schema/pictures.sql \
 	src/schema/monitoring.sql \
 	src/schema/schedules.sql \
@@ -205,7 +205,8 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	catch_as pause retry_execution marks bulk \
 	timeline pictures \
 	schedules \
-	dead_letters alerts tiers
+	dead_letters alerts tiers \
+	views
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start schedule

@@ -85,6 +85,9 @@ EXCEPTION WHEN OTHERS THEN
 	RAISE NOTICE '%', SQLERRM;
 END $$;
 
+-- how often it has opened
+SELECT kind, workflow, name, trips, timed_out, retries FROM workflow.statistics('1 hour') WHERE kind = 'agent' AND name = 'moody';
+
 -- reset: the owner's, at commit
 SET ROLE regress_breaker_other;
 SELECT workflow.reset_breaker('moody');

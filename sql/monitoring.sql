@@ -29,7 +29,7 @@ SELECT jsonb_object_keys(workflow.metrics(test.id()) -> 'phase_times') AS phase 
 SELECT key, value FROM jsonb_each(workflow.metrics(test.id()) -> 'parallel_block') WHERE key ~ 'tasks' ORDER BY 1;
 SELECT workflow.metrics(-1) IS NULL AS none, workflow.progress(-1) IS NULL AS none_either;
 -- statistics
-SELECT kind, name, total, completed, failed, retries, success_rate, run_p50 <= run_p95 AND run_p95 <= run_p99 AS ordered, queue_p50 IS NOT NULL AS queued
+SELECT kind, name, total, completed, failed, retries, trips, success_rate, run_p50 <= run_p95 AND run_p95 <= run_p99 AS ordered, queue_p50 IS NOT NULL AS queued
 FROM workflow.statistics WHERE workflow = 'monitored' ORDER BY kind, name;
 SELECT count(*) FROM workflow.statistics('0') WHERE workflow = 'monitored';
 

@@ -44,11 +44,13 @@ typedef enum SlotColumn
 	COLUMN_WORKFLOW,
 	COLUMN_STEP_ID,
 	COLUMN_SCOPE,
+	COLUMN_BRANCH,
 	COLUMN_ITERATION,
 	COLUMN_VISIT,
 	COLUMN_ATTEMPT,
 	COLUMN_STEP_STARTED_AT,
 	COLUMN_EXECUTION_STARTED_AT,
+	COLUMN_STEP_STATE,
 	NUM_SLOT_COLUMNS
 } SlotColumn;
 
@@ -61,6 +63,7 @@ typedef struct SlotCopy
 	SlotState	state;
 	SlotTrouble trouble;
 	bool		leaving;
+	bool		settling;
 	Oid			database;
 	Oid			role;
 	pid_t		pid;
@@ -98,6 +101,15 @@ executor_state_name(const SlotCopy *slot)
 	}
 }
 
+/* What is to be said of the step it runs. */
+static const char *
+step_state_name(const SlotCopy *slot)
+{
+	if (slot->trouble != TROUBLE_NONE)
+		return "stuck";
+	return slot->settling ? "completing" : "running";
+}
+
 static void
 copy_slot(Slot *slot, SlotCopy *copy)
 {
@@ -105,6 +117,7 @@ copy_slot(Slot *slot, SlotCopy *copy)
 	copy->state = slot->state;
 	copy->trouble = slot->trouble;
 	copy->leaving = slot->exit_requested;
+	copy->settling = *(volatile bool *) &slot->settling;
 	copy->database = slot->database;
 	copy->role = slot->role;
 	copy->pid = slot->pid;
@@ -122,22 +135,27 @@ copy_slot(Slot *slot, SlotCopy *copy)
  * Columns about the execution a slot runs, all null before.
  */
 static void
-fill_progress(const Progress *progress, Datum *values, bool *nulls)
+fill_progress(const SlotCopy *slot, Datum *values, bool *nulls)
 {
+	const Progress *progress = &slot->progress;
+
 	values[COLUMN_EXECUTION_ID] = Int64GetDatum(progress->execution_id);
 	values[COLUMN_DEFINITION_ID] = Int32GetDatum(progress->definition_id);
 	values[COLUMN_WORKFLOW] = CStringGetTextDatum(progress->workflow);
 	values[COLUMN_STEP_ID] = CStringGetTextDatum(progress->step_id);
 	values[COLUMN_SCOPE] = CStringGetTextDatum(progress->scope);
+	values[COLUMN_BRANCH] = CStringGetTextDatum(progress->branch);
 	values[COLUMN_ITERATION] = Int32GetDatum(progress->iteration);
 	values[COLUMN_VISIT] = Int32GetDatum(progress->visit);
 	values[COLUMN_ATTEMPT] = Int32GetDatum(progress->attempt);
 	values[COLUMN_STEP_STARTED_AT] = TimestampTzGetDatum(progress->step_started_at);
 	values[COLUMN_EXECUTION_STARTED_AT] = TimestampTzGetDatum(progress->execution_started_at);
+	values[COLUMN_STEP_STATE] = CStringGetTextDatum(step_state_name(slot));
 	for (int column = COLUMN_EXECUTION_ID; column < NUM_SLOT_COLUMNS; column++)
 		nulls[column] = false;
 	nulls[COLUMN_DEFINITION_ID] = progress->definition_id == 0;
 	nulls[COLUMN_STEP_ID] = progress->step_id[0] == '\0';
+	nulls[COLUMN_BRANCH] = progress->branch[0] == '\0';
 	nulls[COLUMN_ITERATION] = progress->iteration < 0;
 	nulls[COLUMN_STEP_STARTED_AT] = progress->step_started_at == 0;
 	nulls[COLUMN_EXECUTION_STARTED_AT] = progress->execution_started_at == 0;
@@ -195,7 +213,7 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 
 		if (copy.progress.execution_id != 0 && copy.state == SLOT_RUNNING &&
 			(sees_all || has_privs_of_role(caller, copy.role)))
-			fill_progress(&copy.progress, values, nulls);
+			fill_progress(&copy, values, nulls);
 
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}

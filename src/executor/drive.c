@@ -126,6 +126,16 @@ make_thread(Driver *driver)
 	return true;
 }
 
+/* The branch of a parallel or fork_join step a thread is in, the innermost one. */
+static const char *
+present_branch(const Thread *thread)
+{
+	for (const Frame *frame = thread->top; frame != NULL && frame->container != NULL; frame = frame->parent)
+		if (frame->container->type == STEP_PARALLEL || frame->container->type == STEP_FORK_JOIN)
+			return frame->container->lines[frame->child].name;
+	return "";
+}
+
 /* Show in the slot what runs now. */
 static void
 show_progress(const Driver *driver)
@@ -139,6 +149,7 @@ show_progress(const Driver *driver)
 	strlcpy(progress.workflow, thread->execution->workflow, sizeof(progress.workflow));
 	strlcpy(progress.step_id, leaf->node->id, sizeof(progress.step_id));
 	strlcpy(progress.scope, leaf->scope, sizeof(progress.scope));
+	strlcpy(progress.branch, present_branch(thread), sizeof(progress.branch));
 	progress.visit = leaf->visit;
 	progress.attempt = leaf->attempt;
 	progress.iteration = leaf->iteration;

@@ -141,6 +141,12 @@ FROM workflow.statistics AS s,
      LATERAL (VALUES ('completed', s.completed), ('failed', s.failed), ('timed_out', s.timed_out)) AS o (status, value)
 WHERE s.kind = 'agent'
 UNION ALL
+SELECT 'workflow_step_retries', jsonb_build_object('workflow', s.workflow), sum(s.retries)
+FROM workflow.statistics AS s WHERE s.kind = 'step' GROUP BY s.workflow
+UNION ALL
+SELECT 'workflow_breaker_trips', jsonb_build_object('agent', s.name), s.trips
+FROM workflow.statistics AS s WHERE s.kind = 'agent'
+UNION ALL
 SELECT 'workflow_queue_depth', jsonb_build_object('workflow', d.workflow), sum(d.waiting)
 FROM workflow.queue_depth AS d GROUP BY d.workflow
 UNION ALL

@@ -37,11 +37,11 @@ COMMENT ON COLUMN workflow.audit_log.before IS 'what was changed, as it was';
 COMMENT ON COLUMN workflow.audit_log.after IS 'what was changed, as it is since';
 
 ALTER TABLE workflow.audit_log ENABLE ROW LEVEL SECURITY;
+/* the view, and not the table: members of pg_monitor may not read that */
 CREATE POLICY audit_log_read ON workflow.audit_log FOR SELECT
     USING (pg_catalog.pg_has_role(role::pg_catalog.oid, 'USAGE')
            OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
-           OR EXISTS (SELECT FROM workflow.executions AS e
-                      WHERE e.id OPERATOR(pg_catalog.=) execution_id
-                        AND pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')));
+           OR EXISTS (SELECT FROM workflow.execution_status AS e
+                      WHERE e.execution_id OPERATOR(pg_catalog.=) audit_log.execution_id));
 COMMENT ON POLICY audit_log_read ON workflow.audit_log IS
 'a role sees what it did and what was done to its executions; members of pg_monitor see all';

@@ -18,6 +18,7 @@ SELECT q.position,
        q.role,
        q.created_at,
        q.start_at,
+       q.limited,
        CASE WHEN q.start_at IS NULL OR isfinite(q.start_at)
             THEN clock_timestamp() - GREATEST(q.created_at, q.start_at) END AS waiting
 FROM (SELECT row_number() OVER (ORDER BY e.priority DESC, e.id) AS position, e.*
@@ -39,6 +40,7 @@ COMMENT ON COLUMN workflow.queue.priority IS 'higher ones are run first';
 COMMENT ON COLUMN workflow.queue.role IS 'role that started it';
 COMMENT ON COLUMN workflow.queue.created_at IS 'when start() was called';
 COMMENT ON COLUMN workflow.queue.start_at IS 'not to be run before; null: at once';
+COMMENT ON COLUMN workflow.queue.limited IS 'over a limit when its turn came (max_running, workflow.max_running_per_tenant), and waiting for room: others overtake it';
 COMMENT ON COLUMN workflow.queue.waiting IS 'how long it has waited since it could be run; negative: how long until then; null: for ever';
 
 CREATE VIEW workflow.queue_depth WITH (security_barrier) AS
@@ -111,6 +113,7 @@ CREATE FUNCTION workflow.statistics(
     OUT timed_out bigint,
     OUT cancelled bigint,
     OUT retries bigint,
+    OUT trips bigint,
     OUT success_rate numeric,
     OUT queue_p50 interval,
     OUT queue_p95 interval,
@@ -123,7 +126,7 @@ RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 100
 BEGIN ATOMIC
     WITH executions AS MATERIALIZED (
-        SELECT e.workflow, e.tenant, e.status, e.queued, e.duration
+        SELECT e.workflow, e.tenant, e.status, e.retries, e.queued, e.duration
         FROM workflow.execution_status AS e
         WHERE e.completed_at >= now() - period
     ), steps AS MATERIALIZED (
@@ -131,21 +134,26 @@ BEGIN ATOMIC
         FROM workflow.step_status AS s
         WHERE s.completed_at >= now() - period AND s.status <> 'skipped'
     ), figures AS (
-        SELECT 'workflow' AS kind, workflow, workflow AS name, status, false AS retried, queued, duration FROM executions
+        SELECT 'workflow' AS kind, workflow, workflow AS name, status, retries, queued, duration FROM executions
         UNION ALL
-        SELECT 'tenant', NULL, tenant, status, false, queued, duration FROM executions WHERE tenant IS NOT NULL
+        SELECT 'tenant', NULL, tenant, status, retries, queued, duration FROM executions WHERE tenant IS NOT NULL
         UNION ALL
-        SELECT 'step', workflow, step_id, status, on_failure IS NOT DISTINCT FROM 'retried', NULL, duration FROM steps
+        SELECT 'step', workflow, step_id, status, (on_failure IS NOT DISTINCT FROM 'retried')::integer, NULL, duration FROM steps
         UNION ALL
-        SELECT 'agent', NULL, agent_name, status, on_failure IS NOT DISTINCT FROM 'retried', NULL, duration FROM steps WHERE agent_name IS NOT NULL
+        SELECT 'agent', NULL, agent_name, status, (on_failure IS NOT DISTINCT FROM 'retried')::integer, NULL, duration FROM steps WHERE agent_name IS NOT NULL
+        UNION ALL
+        /* a row that is none of those that ended */
+        SELECT 'agent', NULL, a.subject, NULL, NULL, NULL, NULL FROM workflow.audit_log AS a
+        WHERE a.action = 'circuit_breaker_open' AND a.subject_type = 'agent' AND a.at >= now() - period
     )
     SELECT f.kind, f.workflow, f.name,
-           count(*),
+           count(f.status),
            count(*) FILTER (WHERE f.status = 'completed'),
            count(*) FILTER (WHERE f.status = 'failed'),
            count(*) FILTER (WHERE f.status = 'timed_out'),
            count(*) FILTER (WHERE f.status = 'cancelled'),
-           count(*) FILTER (WHERE f.retried),
+           COALESCE(sum(f.retries), 0),
+           CASE WHEN f.kind = 'agent' THEN count(*) FILTER (WHERE f.status IS NULL) END,
            round(100.0 * count(*) FILTER (WHERE f.status = 'completed')
                  / NULLIF(count(*) FILTER (WHERE f.status <> 'cancelled'), 0), 1),
            percentile_cont(0.5) WITHIN GROUP (ORDER BY f.queued),
@@ -160,7 +168,7 @@ BEGIN ATOMIC
     ORDER BY array_position('{workflow,step,agent,tenant}', f.kind), f.workflow, f.name;
 END;
 COMMENT ON FUNCTION workflow.statistics(interval) IS
-'outcomes and times of what ended within the last period: of workflows, their steps (each attempt counts), agents and tenants. success_rate is in percent, of those not cancelled; queue times are from start() to the first executor, run times from there to the end. Reads all that is retained, see prune()';
+'outcomes and times of what ended within the last period: of workflows, their steps (each attempt counts), agents and tenants; trips are openings of an agent''s circuit breaker. success_rate is in percent, of those not cancelled; queue times are from start() to the first executor, run times from there to the end. Reads all that is retained, see prune()';
 
 CREATE VIEW workflow.statistics WITH (security_barrier) AS
 SELECT s.* FROM workflow.statistics() AS s;
@@ -173,7 +181,8 @@ COMMENT ON COLUMN workflow.statistics.completed IS 'number of those that complet
 COMMENT ON COLUMN workflow.statistics.failed IS 'number of those that failed';
 COMMENT ON COLUMN workflow.statistics.timed_out IS 'number of those that timed out';
 COMMENT ON COLUMN workflow.statistics.cancelled IS 'number of those that were cancelled';
-COMMENT ON COLUMN workflow.statistics.retries IS 'number of attempts that were followed by another';
+COMMENT ON COLUMN workflow.statistics.retries IS 'steps and agents: attempts that were followed by another; workflows and tenants: how often retry() let an execution go on';
+COMMENT ON COLUMN workflow.statistics.trips IS 'agents: how often the circuit breaker has opened; null: has none of its own';
 COMMENT ON COLUMN workflow.statistics.success_rate IS 'completed ones, percent of those not cancelled';
 COMMENT ON COLUMN workflow.statistics.queue_p50 IS 'time from start() to the first executor: half waited no longer';
 COMMENT ON COLUMN workflow.statistics.queue_p95 IS 'time from start() to the first executor: 95 per cent waited no longer';

@@ -23,11 +23,13 @@ CREATE FUNCTION workflow.executor_slots(
     OUT workflow text,
     OUT step_id text,
     OUT scope text,
+    OUT branch text,
     OUT iteration integer,
     OUT visit integer,
     OUT attempt integer,
     OUT step_started_at timestamptz,
-    OUT execution_started_at timestamptz)
+    OUT execution_started_at timestamptz,
+    OUT step_state text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 8
 AS 'MODULE_PATHNAME', 'workflow_executor_slots';
@@ -67,9 +69,11 @@ SELECT s.pid AS executor_pid,
        s.workflow,
        s.step_id,
        s.scope,
+       s.branch,
        s.iteration,
        s.visit,
        s.attempt,
+       s.step_state AS state,
        s.step_started_at AS started_at,
        pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.step_started_at AS elapsed,
        a.wait_event_type,
@@ -88,9 +92,11 @@ COMMENT ON COLUMN workflow.activity.execution_id IS 'execution the step belongs 
 COMMENT ON COLUMN workflow.activity.workflow IS 'name of the workflow, clipped to 63 bytes';
 COMMENT ON COLUMN workflow.activity.step_id IS 'id of the step, clipped to 63 bytes';
 COMMENT ON COLUMN workflow.activity.scope IS 'scope of the step, clipped to 127 bytes';
+COMMENT ON COLUMN workflow.activity.branch IS 'branch of the innermost parallel or fork_join step it is in, clipped to 63 bytes; null: none';
 COMMENT ON COLUMN workflow.activity.iteration IS 'index, from 0, of the innermost loop iteration; null: none';
 COMMENT ON COLUMN workflow.activity.visit IS 'visit of the step, from 1';
 COMMENT ON COLUMN workflow.activity.attempt IS 'attempt, from 1';
+COMMENT ON COLUMN workflow.activity.state IS 'running; completing: its SQL has ended, and its row and what follows are being committed; stuck: it did not stop in time when it was to, see workflow.executors';
 COMMENT ON COLUMN workflow.activity.started_at IS 'when the attempt began';
 COMMENT ON COLUMN workflow.activity.elapsed IS 'how long ago that was';
 COMMENT ON COLUMN workflow.activity.wait_event_type IS 'what the process waits for, as in pg_stat_activity';
@@ -115,6 +121,16 @@ SELECT e.id AS execution_id,
        COALESCE(e.completed_at, pg_catalog.clock_timestamp())
            OPERATOR(pg_catalog.-) e.started_at AS duration,
        e.recoveries,
+       e.retries,
+       e.limited,
+       (SELECT pg_catalog.array_agg(m.key ORDER BY m.key) FROM pg_catalog.jsonb_each(e.step_marks) AS m
+        WHERE (m.value OPERATOR(pg_catalog.->>) 'mark') OPERATOR(pg_catalog.=) 'hold') AS held_steps,
+       (SELECT pg_catalog.array_agg(m.key ORDER BY m.key) FROM pg_catalog.jsonb_each(e.step_marks) AS m
+        WHERE (m.value OPERATOR(pg_catalog.->>) 'mark') OPERATOR(pg_catalog.=) 'skip') AS skipped_steps,
+       e.paused_by,
+       e.paused_at,
+       e.paused_until,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN e.pause_reason END AS pause_reason,
        e.error_type,
        e.cancelled_by,
        e.cancelled_at,
@@ -142,6 +158,14 @@ COMMENT ON COLUMN workflow.execution_status.completed_at IS 'when it reached a f
 COMMENT ON COLUMN workflow.execution_status.queued IS 'how long it waited, or has waited so far, to be run';
 COMMENT ON COLUMN workflow.execution_status.duration IS 'how long it ran, or has run so far; null before';
 COMMENT ON COLUMN workflow.execution_status.recoveries IS 'recoveries after crashes without progress since';
+COMMENT ON COLUMN workflow.execution_status.retries IS 'how often retry() has let it go on after it had ended';
+COMMENT ON COLUMN workflow.execution_status.limited IS 'pending: over a limit when its turn came, and waiting for room';
+COMMENT ON COLUMN workflow.execution_status.held_steps IS 'steps it waits in front of until release_step(), as hold_step() was told; null: none';
+COMMENT ON COLUMN workflow.execution_status.skipped_steps IS 'steps it is not to run, as skip_step() was told; null: none';
+COMMENT ON COLUMN workflow.execution_status.paused_by IS 'role that called pause() last';
+COMMENT ON COLUMN workflow.execution_status.paused_at IS 'when that was';
+COMMENT ON COLUMN workflow.execution_status.paused_until IS 'paused: when it fails with the type PauseTimeout unless it is resumed; null: never';
+COMMENT ON COLUMN workflow.execution_status.pause_reason IS 'reason given to pause(); null for executions of others';
 COMMENT ON COLUMN workflow.execution_status.error_type IS 'type of the error it failed with';
 COMMENT ON COLUMN workflow.execution_status.cancelled_by IS 'role that called cancel()';
 COMMENT ON COLUMN workflow.execution_status.cancelled_at IS 'when cancel() was called';
@@ -175,6 +199,7 @@ SELECT s.execution_id,
        s.branch_taken,
        s.scope_outcome,
        s.on_failure,
+       s.retry_at,
        s.error_type,
        CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN s.input END AS input,
        CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN s.output END AS output,
@@ -199,7 +224,7 @@ SELECT a.execution_id,
        a.executor_pid,
        (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
            OPERATOR(pg_catalog.->>) 'agent_name'),
-       NULL, NULL, a.iteration, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+       NULL, pg_catalog."substring"(a.scope, '\.([^./]+)$'), a.iteration, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM workflow.activity AS a
      JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
      LEFT JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id
@@ -234,7 +259,8 @@ COMMENT ON COLUMN workflow.step_status.join_policy IS 'parallel and fork_join: w
 COMMENT ON COLUMN workflow.step_status.condition_result IS 'conditionals: what the condition gave';
 COMMENT ON COLUMN workflow.step_status.branch_taken IS 'conditionals: which way was taken';
 COMMENT ON COLUMN workflow.step_status.scope_outcome IS 'how the step''s scope ended, on the row that ended it';
-COMMENT ON COLUMN workflow.step_status.on_failure IS 'how a failure was dealt with: ignored or default';
+COMMENT ON COLUMN workflow.step_status.on_failure IS 'how a failure was dealt with: ignored, default, caught or retried';
+COMMENT ON COLUMN workflow.step_status.retry_at IS 'of a failed attempt that another one follows: when that is, or was, due; null: none follows';
 COMMENT ON COLUMN workflow.step_status.error_type IS 'type of the error it failed with';
 COMMENT ON COLUMN workflow.step_status.input IS 'input; null for executions of others';
 COMMENT ON COLUMN workflow.step_status.output IS 'output; null for executions of others';

@@ -152,6 +152,7 @@ typedef struct Progress
 	char		workflow[NAMEDATALEN];
 	char		step_id[NAMEDATALEN];	/* clipped */
 	char		scope[128];		/* clipped */
+	char		branch[NAMEDATALEN];	/* of the innermost parallel or fork_join; clipped; empty: none */
 	int			visit;
 	int			attempt;
 	int			iteration;		/* -1 = none */

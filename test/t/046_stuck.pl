@@ -156,6 +156,8 @@ is( query("SELECT scope, parent_step_id, loop_iteration_index, status, error_typ
 $id = query("SELECT workflow.start('limited_spin')");
 is(ended($id), 'failed|ExecutionStuck', 'spin, time limit: the execution fails although the process lives');
 is(query("SELECT state FROM workflow.executors WHERE state IN ('stuck', 'quarantined')"), 'quarantined', 'it is quarantined');
+is(query("SELECT state FROM workflow.activity WHERE executor_pid IN (SELECT pid FROM workflow.executors WHERE state = 'quarantined')"), 'stuck',
+	'and its step is shown as stuck');
 is( query("SELECT quarantined_at > stuck_at, ended_at IS NULL FROM workflow.executor_history WHERE execution_id = $id"),
 	't|t', 'so says the history');
 like(query("SELECT error ->> 'detail' FROM workflow.step_executions WHERE execution_id = $id AND step_id = 's2'"),

@@ -69,6 +69,7 @@ sql("SELECT workflow.start('two', priority => i % 3) FROM generate_series(1, 10)
 wait_until("SELECT count(*) = 8 FROM workflow.executions WHERE workflow = 'two' AND status = 'pending' AND limited",
 	'what is too many is set aside');
 is(sql("SELECT count FROM running WHERE workflow = 'two'"), '2', 'two run');
+is(sql("SELECT count(*) FROM workflow.queue WHERE workflow = 'two' AND limited"), '8', 'the queue says so');
 my $free = run_execution($node, 'postgres', 'free');
 is(sql("SELECT status FROM workflow.executions WHERE id = $free"), 'completed', 'others are not concerned');
 
