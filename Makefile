@@ -206,7 +206,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	timeline pictures \
 	schedules \
 	dead_letters alerts tiers \
-	views
+	views audit
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start schedule

@@ -149,7 +149,7 @@ may_dismiss(Oid database, Oid role)
 
 /* Find an executor by its process; -1: there is none. */
 static int
-find_slot(int pid, uint32 *generation, Oid *database, Oid *role)
+find_slot(int pid, uint32 *generation, Oid *database, Oid *role, const char **state)
 {
 	for (int i = 0; registry != NULL && pid > 0 && i < registry->nslots; i++)
 	{
@@ -161,6 +161,7 @@ find_slot(int pid, uint32 *generation, Oid *database, Oid *role)
 		*generation = slot->generation;
 		*database = slot->database;
 		*role = slot->role;
+		*state = slot_state_name(slot->state, slot->trouble, slot->exit_requested);
 		SpinLockRelease(&slot->mutex);
 		if (found)
 			return i;
@@ -173,6 +174,7 @@ dismiss(FunctionCallInfo fcinfo, ExitReason reason, const char *action)
 {
 	char	   *text = optional_text_argument(fcinfo, 1);
 	AuditEntry	entry = {.action = action,.subject_type = "executor",.reason = text};
+	const char *state;
 	uint32		generation;
 	Oid			database;
 	Oid			role;
@@ -184,7 +186,7 @@ dismiss(FunctionCallInfo fcinfo, ExitReason reason, const char *action)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", "pid")));
 	pid = PG_GETARG_INT32(0);
-	slot = find_slot(pid, &generation, &database, &role);
+	slot = find_slot(pid, &generation, &database, &role, &state);
 	if (slot < 0)
 	{
 		ereport(WARNING,
@@ -198,6 +200,8 @@ dismiss(FunctionCallInfo fcinfo, ExitReason reason, const char *action)
 				 errdetail("An executor is sent home by the role it runs as, members of \"%s\", or the owner of the extension.",
 						   "pg_signal_backend")));
 	entry.subject = psprintf("%d", pid);
+	entry.before = audit_object("state", state);
+	entry.after = audit_object("state", "draining");
 	audit(&entry);
 	ask_at_commit(slot, generation, reason, text);
 	return true;
@@ -224,11 +228,13 @@ workflow_recycle_executor(PG_FUNCTION_ARGS)
 /* --- the database --- */
 
 static void
-audit_drain(const char *action, const char *reason)
+audit_drain(const char *action, const char *reason, DrainMode before, DrainMode after)
 {
 	AuditEntry	entry = {.action = action,.subject_type = "database",.reason = reason};
 
 	entry.subject = get_database_name(MyDatabaseId);
+	entry.before = audit_object("drain", drain_mode_name(before));
+	entry.after = audit_object("drain", drain_mode_name(after));
 	audit(&entry);
 }
 
@@ -240,6 +246,7 @@ workflow_drain(PG_FUNCTION_ARGS)
 {
 	char	   *reason = optional_text_argument(fcinfo, 0);
 	char	   *name = required_text(fcinfo, 1, "mode");
+	DrainState	before;
 	DrainMode	mode;
 
 	if (!drain_mode_find(name, &mode))
@@ -247,8 +254,9 @@ workflow_drain(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid mode \"%s\"", name),
 				 errhint("The modes are \"executions\" and \"steps\".")));
+	drain_read(&before);
 	drain_set(mode, reason);
-	audit_drain("drain", reason);
+	audit_drain("drain", reason, before.mode, mode);
 	wake_at_commit(WAKE_DRAIN);
 	PG_RETURN_VOID();
 }
@@ -260,10 +268,12 @@ Datum
 workflow_undrain(PG_FUNCTION_ARGS)
 {
 	char	   *reason = optional_text_argument(fcinfo, 0);
+	DrainState	before;
 
+	drain_read(&before);
 	if (drain_clear())
 	{
-		audit_drain("undrain", reason);
+		audit_drain("undrain", reason, before.mode, DRAIN_NONE);
 		wake_at_commit(WAKE_DRAIN | WAKE_PENDING);
 	}
 	PG_RETURN_VOID();

@@ -56,6 +56,7 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	AuditEntry	entry = {.action = action,.subject_type = "step",.subject = step_id,.execution_id = id};
 	ExecutionState state;
 	PlanNode   *node;
+	char	   *before;
 
 	lock_to_steer(id, "steered", &state);
 	node = plan_find(definition_plan(state.definition_id), step_id);
@@ -72,10 +73,13 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	}
 	if (mark != NULL)
 		note_ended_step(id, node);
+	before = execution_step_mark(id, step_id);
 	if (!execution_mark_step(id, step_id, mark, output))
 		return false;
 	entry.reason = optional_text_argument(fcinfo, reason_argument);
-	entry.after = output;
+	/* not the output: members of pg_monitor read this */
+	entry.before = audit_object("mark", before ? before : "none");
+	entry.after = audit_object("mark", mark ? mark : "none");
 	audit(&entry);
 	wake_at_commit(WAKE_CONTROL);
 	return true;

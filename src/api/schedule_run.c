@@ -163,7 +163,7 @@ record(const ScheduleRun *run)
 	schedule_record(run);
 	if (run->execution_id != 0)
 		audit_schedule(run->manual ? "run_schedule_now" : "start", run->schedule->name,
-					   run->execution_id, NULL, NULL, NULL);
+					   run->execution_id, NULL, NULL, audit_object("outcome", run->outcome));
 }
 
 /* --- in a subtransaction --- */

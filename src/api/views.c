@@ -76,31 +76,6 @@ typedef struct SlotCopy
 	Progress	progress;
 } SlotCopy;
 
-static const char *
-executor_state_name(const SlotCopy *slot)
-{
-	switch (slot->trouble)
-	{
-		case TROUBLE_STUCK:
-			return "stuck";
-		case TROUBLE_QUARANTINED:
-			return "quarantined";
-		case TROUBLE_NONE:
-			break;
-	}
-	if (slot->leaving)
-		return "draining";
-	switch (slot->state)
-	{
-		case SLOT_STARTING:
-			return "starting";
-		case SLOT_IDLE:
-			return "idle";
-		default:
-			return "busy";
-	}
-}
-
 /* What is to be said of the step it runs. */
 static const char *
 step_state_name(const SlotCopy *slot)
@@ -196,7 +171,7 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 		nulls[COLUMN_DATABASE] = false;
 		values[COLUMN_ROLE] = ObjectIdGetDatum(copy.role);
 		nulls[COLUMN_ROLE] = false;
-		values[COLUMN_STATE] = CStringGetTextDatum(executor_state_name(&copy));
+		values[COLUMN_STATE] = CStringGetTextDatum(slot_state_name(copy.state, copy.trouble, copy.leaving));
 		nulls[COLUMN_STATE] = false;
 		values[COLUMN_ATTACHED_AT] = TimestampTzGetDatum(copy.attached_at);
 		nulls[COLUMN_ATTACHED_AT] = copy.attached_at == 0;

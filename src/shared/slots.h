@@ -446,6 +446,7 @@ extern bool slot_is_ours(const Slot *slot);	/* the scheduler's that calls; the s
 extern void slot_clear(Slot *slot, DatabaseEntry *entry);	/* and the slot's lock */
 
 /* --- anybody --- */
+extern const char *slot_state_name(SlotState state, SlotTrouble trouble, bool leaving);
 /* Latch of a process by number, NULL-safe; lock-free (the latch array is fixed). */
 extern void set_latch_of(int pgprocno);
 

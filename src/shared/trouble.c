@@ -19,6 +19,32 @@
 
 #include "shared/slots.h"
 
+/* The state of an executor as people see it. */
+const char *
+slot_state_name(SlotState state, SlotTrouble trouble, bool leaving)
+{
+	switch (trouble)
+	{
+		case TROUBLE_STUCK:
+			return "stuck";
+		case TROUBLE_QUARANTINED:
+			return "quarantined";
+		case TROUBLE_NONE:
+			break;
+	}
+	if (leaving)
+		return "draining";
+	switch (state)
+	{
+		case SLOT_STARTING:
+			return "starting";
+		case SLOT_IDLE:
+			return "idle";
+		default:
+			return "busy";
+	}
+}
+
 /* Count the slot no longer; both locks held. */
 static void
 retire(Slot *slot)

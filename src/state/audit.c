@@ -52,20 +52,19 @@ audit(const AuditEntry *entry)
 	state_execute(&insert_statement, values, nulls);
 }
 
-/* {"status": "..."} */
-static Jsonb *
-status_object(ExecutionStatus status)
+Jsonb *
+audit_object(const char *key, const char *text)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue	value;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	value.type = jbvString;
-	value.val.string.val = "status";
-	value.val.string.len = strlen("status");
+	value.val.string.val = unconstify(char *, key);
+	value.val.string.len = strlen(key);
 	pushJsonbValue(&state, WJB_KEY, &value);
-	value.val.string.val = unconstify(char *, execution_status_name(status));
-	value.val.string.len = strlen(execution_status_name(status));
+	value.val.string.val = unconstify(char *, text);
+	value.val.string.len = strlen(text);
 	pushJsonbValue(&state, WJB_VALUE, &value);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
@@ -78,7 +77,7 @@ audit_execution(const char *action, int64 execution_id, const char *reason,
 		.execution_id = execution_id,.reason = reason};
 
 	entry.subject = psprintf(INT64_FORMAT, execution_id);
-	entry.before = status_object(before);
-	entry.after = status_object(after);
+	entry.before = audit_object("status", execution_status_name(before));
+	entry.after = audit_object("status", execution_status_name(after));
 	audit(&entry);
 }

@@ -101,11 +101,14 @@ block_find(const char *workflow, WorkflowBlock *block)
 
 /* An entry about a workflow in the audit log. */
 static void
-audit_workflow(const char *action, const char *workflow, const char *reason)
+audit_workflow(const char *action, const char *workflow, const char *reason,
+			   const char *before, const char *after)
 {
 	AuditEntry	entry = {.action = action,.subject_type = "workflow",
 		.subject = workflow,.reason = reason};
 
+	entry.before = audit_object("block", before);
+	entry.after = audit_object("block", after);
 	audit(&entry);
 	state_definitions_changed();
 }
@@ -126,22 +129,25 @@ block_insert(const char *workflow, const char *reason, Oid blocked_by, int64 stu
 	nulls[3] = automatic ? ' ' : 'n';
 	if (state_execute(&insert_statement, values, nulls) == 0)
 		return false;
-	audit_workflow("block", workflow, reason);
+	audit_workflow("block", workflow, reason, "none", automatic ? "automatic" : "manual");
 	return true;
 }
 
 bool
 block_lift(const char *workflow, const char *reason, Oid unblocked_by)
 {
+	WorkflowBlock before;
 	Datum		values[3];
 	char		nulls[4] = "   ";
 
+	if (!block_find(workflow, &before))
+		return false;
 	values[0] = CStringGetTextDatum(workflow);
 	state_set_text(values, nulls, 1, reason);
 	values[2] = ObjectIdGetDatum(unblocked_by);
 	if (state_execute(&lift_statement, values, nulls) == 0)
 		return false;
-	audit_workflow("unblock", workflow, reason);
+	audit_workflow("unblock", workflow, reason, before.automatic ? "automatic" : "manual", "none");
 	return true;
 }
 

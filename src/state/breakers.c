@@ -207,32 +207,14 @@ breaker_read(const char *agent, Breaker *breaker)
 	state_done();
 }
 
-/* {"state": "..."} */
-static Jsonb *
-state_object(const char *name)
-{
-	JsonbParseState *state = NULL;
-	JsonbValue	value;
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	value.type = jbvString;
-	value.val.string.val = "state";
-	value.val.string.len = strlen("state");
-	pushJsonbValue(&state, WJB_KEY, &value);
-	value.val.string.val = unconstify(char *, name);
-	value.val.string.len = strlen(name);
-	pushJsonbValue(&state, WJB_VALUE, &value);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
 static void
 audit_breaker(const char *action, const char *agent, const char *reason,
 			  const char *before, const char *after)
 {
 	AuditEntry	entry = {.action = action,.subject_type = "agent",.subject = agent,.reason = reason};
 
-	entry.before = state_object(before);
-	entry.after = state_object(after);
+	entry.before = audit_object("state", before);
+	entry.after = audit_object("state", after);
 	audit(&entry);
 }
 

@@ -48,6 +48,12 @@ static StateStatement under_way_statement = {
 	0, NULL, NULL
 };
 
+const char *
+drain_mode_name(DrainMode mode)
+{
+	return mode_names[mode];
+}
+
 bool
 drain_mode_find(const char *name, DrainMode *mode)
 {

@@ -25,6 +25,7 @@ extern void drain_set(DrainMode mode, const char *reason);
 /* False: it was not drained. */
 extern bool drain_clear(void);
 /* False for a name that is no mode. */
+extern const char *drain_mode_name(DrainMode mode);
 extern bool drain_mode_find(const char *name, DrainMode *mode);
 /* Are executions under way? */
 extern bool executions_under_way(void);

@@ -89,6 +89,8 @@ typedef struct AuditEntry
 
 /* Write an entry in the current transaction. */
 extern void audit(const AuditEntry *entry);
+/* {"key": "text"}: what most entries say of before and after. */
+extern Jsonb *audit_object(const char *key, const char *text);
 /* The same about an execution, whose status changes. */
 extern void audit_execution(const char *action, int64 execution_id, const char *reason,
 							ExecutionStatus before, ExecutionStatus after);

@@ -64,6 +64,13 @@ static StateStatement mark_statement = {
 	lengthof(mark_types), mark_types, NULL
 };
 
+static const Oid find_mark_types[] = {INT8OID, TEXTOID};
+static StateStatement find_mark_statement = {
+	"SELECT e.step_marks OPERATOR(pg_catalog.->) $2 OPERATOR(pg_catalog.->>) 'mark' FROM workflow.executions AS e"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1",
+	lengthof(find_mark_types), find_mark_types, NULL
+};
+
 static StateStatement is_paused_statement = {
 	"SELECT 1 FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1"
 	" AND status OPERATOR(pg_catalog.=) ANY ('{paused,pending}'::pg_catalog.text[])",
@@ -125,6 +132,18 @@ execution_retry(int64 id, TimestampTz from, const char *key, Jsonb *input)
 	values[3] = PointerGetDatum(input);
 	nulls[3] = input ? ' ' : 'n';
 	state_execute(&retry_statement, values, nulls);
+}
+
+char *
+execution_step_mark(int64 id, const char *step_id)
+{
+	Datum		values[] = {Int64GetDatum(id), CStringGetTextDatum(step_id)};
+	char	   *mark = NULL;
+
+	if (state_query(&find_mark_statement, values, NULL, false, 1) > 0)
+		mark = state_column_text(0, 1);
+	state_done();
+	return mark;
 }
 
 bool

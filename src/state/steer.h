@@ -22,6 +22,8 @@ extern void execution_resume(int64 id);
  */
 extern void execution_retry(int64 id, TimestampTz from, const char *key, Jsonb *input);
 
+/* What a step is marked with, "hold" or "skip"; NULL: it is not. */
+extern char *execution_step_mark(int64 id, const char *step_id);
 /*
  * Mark a step of a locked execution: "hold", "skip" with an output that may be NULL, or
  * NULL: no mark.  Returns false when it is marked so already.

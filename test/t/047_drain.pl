@@ -73,9 +73,9 @@ is( query("SELECT string_agg(step_id || ' ' || (executor_pid = $pid), ', ' ORDER
 	's1 true, s2 true, s3 false', 'it has finished its step and no more');
 is( history($pid, q{reason, requested_by, request_reason, steps, runs, draining_since < ended_at, started_at < draining_since, peak_memory > 0}),
 	'drain|postgres|again|2|1|t|t|t', 'its history');
-is( query("SELECT string_agg(action || ' ' || role || ' ' || coalesce(reason, '-'), ', ' ORDER BY id) FROM workflow.audit_log
+is( query("SELECT string_agg(action || ' ' || role || ' ' || coalesce(reason, '-') || ' ' || (before ->> 'state') || ' ' || (after ->> 'state'), ', ' ORDER BY id) FROM workflow.audit_log
 	WHERE subject_type = 'executor' AND subject = '$pid'"),
-	'drain_executor postgres new library, drain_executor postgres again', 'its audit');
+	'drain_executor postgres new library busy draining, drain_executor postgres again busy draining', 'its audit');
 
 # --- who may ---
 
