@@ -75,7 +75,7 @@ is( history($pid, q{reason, requested_by, request_reason, steps, runs, draining_
 	'drain|postgres|again|2|1|t|t|t', 'its history');
 is( query("SELECT string_agg(action || ' ' || role || ' ' || coalesce(reason, '-') || ' ' || (before ->> 'state') || ' ' || (after ->> 'state'), ', ' ORDER BY id) FROM workflow.audit_log
 	WHERE subject_type = 'executor' AND subject = '$pid'"),
-	'drain_executor postgres new library busy draining, drain_executor postgres again busy draining', 'its audit');
+	'drain_executor postgres new library busy draining, drain_executor postgres again draining draining', 'its audit');
 
 # --- who may ---
 
