@@ -44,6 +44,7 @@ OBJS = \
 	src/api/schedule_run.o \
 	src/api/schedule_times.o \
 	src/api/start.o \
+	src/api/statistics.o \
 	src/api/steer.o \
 	src/api/utility_hook.o \
 	src/api/views.o \
@@ -153,6 +154,7 @@ OBJS = \
 	src/shared/alert_settings.o \
 	src/shared/breaker_machine.o \
 	src/shared/breakers.o \
+	src/shared/counters.o \
 	src/shared/databases.o \
 	src/shared/fault.o \
 	src/shared/holds.o \
@@ -187,6 +189,7 @@ SCHEMA = \
 	src/schema/audit.sql \
 	src/schema/pictures.sql \
 	src/schema/monitoring.sql \
+	src/schema/engine_statistics.sql \
 	src/schema/schedules.sql \
 	src/schema/drain.sql \
 	src/schema/alerts.sql \
@@ -198,7 +201,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers sequence parallel fork_join \
-	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables batches monitoring \
+	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \
 	compensation on_failure_chain cancel_compensate timeout_strategy \

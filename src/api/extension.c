@@ -43,6 +43,7 @@ static const char *const owner_only[] = {
 	"grant_usage",
 	"prune",
 	"refuse_change",
+	"reset_engine_statistics",
 	"revoke_usage",
 	"schedule_housekeeping",
 	"schedule_run_ended",

@@ -56,6 +56,14 @@ stop_reason(const Driver *driver)
 	return slot_stop_reason(present_execution(driver));
 }
 
+/* What was ready has been begun with. */
+void
+count_wait(const Run *run, TimestampTz now)
+{
+	count_now(COUNT_RUNS, 1);
+	count_now(TIME_WAITING, Max(now - run->ready_at, 0));
+}
+
 /* The thread a run begins with. */
 static Thread *
 make_first_thread(Driver *driver, LoadedExecution *execution)
@@ -67,6 +75,11 @@ make_first_thread(Driver *driver, LoadedExecution *execution)
 		case RUN_START:
 			/* claimed earlier, begun now */
 			execution->started_at = GetCurrentTimestamp();
+			if (driver->position >= driver->begun)
+			{
+				driver->begun = driver->position + 1;
+				count_wait(run, execution->started_at);
+			}
 			return thread_create(execution, execution->parallel);
 		case RUN_THREAD:
 			return thread_resume(execution, execution->parallel, &run->scope);
@@ -194,6 +207,7 @@ run_leaf(Driver *driver)
 	RESUME_CANCEL_INTERRUPTS();
 	leaf_timer_start(leaf->deadline);
 	CHECK_FOR_INTERRUPTS();
+	counters_enter(TIME_SQL);
 	if (leaf->transaction_none)
 	{
 		/* without a transaction around it: at least once */
@@ -206,6 +220,7 @@ run_leaf(Driver *driver)
 	}
 	else
 		result = run_sql(&leaf->task);
+	counters_enter(TIME_BOOKKEEPING);
 	result = thread_leaf_output(thread, result);
 
 	/* it has ended: a cancel that comes now has come too late */
@@ -244,6 +259,7 @@ run_leaf_in_batch(Driver *driver, Jsonb **output)
 		if (driver->phase != PHASE_LEAF)
 			PG_RE_THROW();
 		HOLD_INTERRUPTS();
+		counters_enter(TIME_BOOKKEEPING);
 		(void) take_error(driver);
 		RollbackAndReleaseCurrentSubTransaction();
 		forget_error(driver);
@@ -254,6 +270,18 @@ run_leaf_in_batch(Driver *driver, Jsonb **output)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	return succeeded;
+}
+
+/* The leaf the thread stands at has not completed, or is not to be run at all. */
+static void
+leaf_failed(Driver *driver, StepStatus status, const StepError *error)
+{
+	bool		retried = thread_leaf_failed(driver->thread, status, error);
+
+	driver->leaf_done = true;
+	count_at_commit(COUNT_FAILED_STEPS, 1);
+	if (retried)
+		count_at_commit(COUNT_RETRIES, 1);
 }
 
 /* Does the circuit breaker of the leaf's agent refuse the call?  Then that is recorded. */
@@ -270,8 +298,7 @@ breaker_refuses(Driver *driver)
 	refusal = breaker_begin_call(&thread->leaf, &driver->call);
 	if (refusal != NULL)
 	{
-		thread_leaf_failed(thread, STATUS_FAILED, refusal);
-		driver->leaf_done = true;
+		leaf_failed(driver, STATUS_FAILED, refusal);
 		driver->any_leaf = true;
 	}
 	MemoryContextSwitchTo(driver->context);
@@ -319,7 +346,7 @@ stop_at_leaf(Driver *driver)
 	StepError	error = {.type = "Cancelled", .sqlerrcode = ERRCODE_QUERY_CANCELED,
 	.message = "not started: the execution was stopped"};
 
-	thread_leaf_failed(driver->thread, STATUS_CANCELLED, &error);
+	leaf_failed(driver, STATUS_CANCELLED, &error);
 }
 
 /*
@@ -350,8 +377,7 @@ fail_stuck_leaf(Driver *driver)
 	leaf->started_at = stuck->started_at;
 	error = leaf_stuck_error(leaf, stuck);
 	breaker_call_stuck(leaf->node, error);
-	thread_leaf_failed(thread, STATUS_FAILED, error);
-	driver->leaf_done = true;
+	leaf_failed(driver, STATUS_FAILED, error);
 	return true;
 }
 
@@ -399,8 +425,7 @@ record_failure(Driver *driver)
 	else
 		breaker_call_failed(driver->call, &driver->thread->leaf, failure, true);
 	driver->call = -1;
-	thread_leaf_failed(driver->thread, driver->failure_status, failure);
-	driver->leaf_done = true;
+	leaf_failed(driver, driver->failure_status, failure);
 	driver->phase = PHASE_BOOKKEEPING;
 }
 
@@ -494,7 +519,6 @@ drive_thread(Driver *driver)
 				if (stop_interrupts(reason))
 				{
 					stop_at_leaf(driver);
-					driver->leaf_done = true;
 					break;
 				}
 				run_pending_leaf(driver);
@@ -632,6 +656,7 @@ drive_one(Driver *driver)
 		PG_CATCH();
 		{
 			HOLD_INTERRUPTS();
+			counters_enter(TIME_BOOKKEEPING);
 			if (driver->batch.steps > 0)
 			{
 				/* whose error it is will be seen when each has its own transaction */

@@ -50,6 +50,7 @@ typedef struct Driver
 	Report	   *report;
 	MemoryContext context;
 	int			position;		/* RUN_START: execution, RUN_CHILDREN: child */
+	int			begun;			/* positions whose wait has been counted */
 	Thread	   *thread;
 	MemoryContext thread_context;	/* of the thread and its execution */
 	bool		paused;			/* the execution was, before the thread could begin */
@@ -81,6 +82,7 @@ typedef struct Driver
 /* Drive one thread whatever happens to it. */
 extern RunOutcome drive_one(Driver *driver);
 extern void forget_error(Driver *driver);
+extern void count_wait(const Run *run, TimestampTz now);
 /* Whether, and why, the work on the present execution is to end. */
 extern StopReason stop_reason(const Driver *driver);
 

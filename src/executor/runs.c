@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "executor/drive.h"
 #include "executor/driver.h"
@@ -136,6 +137,7 @@ close_batch(Driver *driver)
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
+		counters_enter(TIME_BOOKKEEPING);
 		AbortOutOfAnyTransaction();
 		transaction_lost(driver);
 		forget_error(driver);
@@ -167,6 +169,8 @@ drive_run(const Run *run, Report *report, MemoryContext context)
 		driver.stuck = &run->stuck;
 	if (run->kind == RUN_CHILDREN)
 		driver.position = run->from;
+	if (run->kind != RUN_START)
+		count_wait(run, GetCurrentTimestamp());
 	MemoryContextSwitchTo(context);
 	for (;;)
 	{

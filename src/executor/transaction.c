@@ -68,7 +68,10 @@ write_rows(Driver *driver)
 	if (!thread->plan->relaxed || execution_ended)
 		driver->wait_for_disk = true;
 	if (execution_ended)
+	{
 		driver->ended[driver->nended++] = thread->execution->id;
+		count_at_commit(counter_of_end(execution_status_from_name(thread->execution_status)), 1);
+	}
 }
 
 /* What is noted of the open transaction. */
@@ -84,11 +87,28 @@ forget_transaction(Driver *driver)
 	driver->batch.open = false;
 }
 
+/* The transaction has committed: into the statistics. */
+static void
+count_commit(const Driver *driver)
+{
+	count_now(COUNT_STEPS, driver->steps);
+	count_now(COUNT_COMMITS, 1);
+	if (driver->wait_for_disk && synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
+		count_now(COUNT_DURABLE_COMMITS, 1);
+	if (driver->steps > 1)
+	{
+		count_now(COUNT_BATCHED_COMMITS, 1);
+		count_now(COUNT_BATCHED_STEPS, driver->steps);
+	}
+	counters_committed();
+}
+
 void
 commit(Driver *driver)
 {
 	int			saved_synchronous_commit = synchronous_commit;
 
+	counters_enter(TIME_COMMIT);
 	if (!driver->wait_for_disk && synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
 		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	PG_TRY();
@@ -100,6 +120,8 @@ commit(Driver *driver)
 		synchronous_commit = saved_synchronous_commit;
 	}
 	PG_END_TRY();
+	counters_enter(TIME_BOOKKEEPING);
+	count_commit(driver);
 	MemoryContextSwitchTo(driver->context);
 	RESUME_CANCEL_INTERRUPTS();
 	my_slot->settling = false;
@@ -148,6 +170,8 @@ transaction_lost(Driver *driver)
 		driver->batch.lost = true;
 		driver->batch.alone = driver->batch.steps;
 	}
+	counters_aborted();
+	count_now(COUNT_ROLLBACKS, 1);
 	forget_transaction(driver);
 }
 

@@ -220,9 +220,9 @@ thread_pop(Thread *thread)
 
 /* --- rows --- */
 
-/* A row for a step of this scope, in the step context, with what is known before it runs. */
-StepRow *
-step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
+/* A row without times. */
+static StepRow *
+timeless_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 {
 	StepRow    *row = MemoryContextAllocZero(step_context(thread), sizeof(StepRow));
 
@@ -237,7 +237,6 @@ step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 	row->condition_result = -1;
 	row->loop_iteration_index = -1;
 	row->loop_collection_size = -1;
-	row->started_at = thread_time(thread);
 	if (frame->container != NULL)
 	{
 		Frame	   *iteration = frame;
@@ -250,6 +249,16 @@ step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 		if (frame->container->type != STEP_LOOP)
 			row->branch_name = frame->container->lines[frame->child].name;
 	}
+	return row;
+}
+
+/* A row for a step of this scope, in the step context, with what is known before it runs. */
+StepRow *
+step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
+{
+	StepRow    *row = timeless_row(thread, frame, node, visit);
+
+	row->started_at = thread_time(thread);
 	return row;
 }
 
@@ -696,7 +705,7 @@ static StepRow *
 leaf_row(Thread *thread)
 {
 	Leaf	   *leaf = &thread->leaf;
-	StepRow    *row = step_row(thread, thread->top, leaf->node, leaf->visit);
+	StepRow    *row = timeless_row(thread, thread->top, leaf->node, leaf->visit);
 
 	row->attempt = leaf->attempt;
 	row->started_at = leaf->started_at;
@@ -744,11 +753,12 @@ thread_leaf_succeeded(Thread *thread, Jsonb *output)
  * The leaf's SQL has failed and its effects are gone.  Called in a new
  * transaction (or after the subtransaction was rolled back).
  */
-void
+bool
 thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
 {
 	Leaf	   *leaf = &thread->leaf;
 	MemoryContext oldcontext;
+	bool		retried = false;
 
 	thread->step_context = 1 - thread->step_context;
 	oldcontext = MemoryContextSwitchTo(step_context(thread));
@@ -768,11 +778,13 @@ thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
 		StepRow    *row = leaf_row(thread);
 
 		step_fail(row, status, error);
-		if (status != STATUS_CANCELLED && !leaf->is_condition &&
-			retry_follows(thread, thread->top, leaf->node, row, error))
+		retried = status != STATUS_CANCELLED && !leaf->is_condition &&
+			retry_follows(thread, thread->top, leaf->node, row, error);
+		if (retried)
 			journal_add(thread, row);
 		else
 			step_ended(thread, thread->top, leaf->node, row);
 	}
 	MemoryContextSwitchTo(oldcontext);
+	return retried;
 }

@@ -165,7 +165,8 @@ extern ThreadAction thread_next(Thread *thread);
 /* Result of the leaf as the step's output; raises an error when it cannot be reshaped. */
 extern Jsonb *thread_leaf_output(Thread *thread, Jsonb *result);
 extern void thread_leaf_succeeded(Thread *thread, Jsonb *output);
-extern void thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error);
+/* True: another attempt follows. */
+extern bool thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error);
 extern void thread_free(Thread *thread);
 /* May the thread be left here by a pause?  Not inside an iteration that has begun. */
 extern bool thread_may_pause(const Thread *thread);

@@ -341,6 +341,7 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	static Run	run;
 	int			batch = Max(1, Min(RUN_MAX_EXECUTIONS, queue->count / (2 * pool_limit())));
 	ReadyRun   *first = ready_first(queue);
+	int64		later = 0;
 
 	memset(&run, 0, offsetof(Run, execution_ids));
 	run.kind = first->kind;
@@ -355,11 +356,13 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 		ready->execution->running++;
 		ready->controls = ready->execution->controls;
 		executor->runs[executor->nruns] = ready;
+		later += ready->queued_at - first->queued_at;
 		run.execution_ids[executor->nruns++] = ready->execution->id;
 		if (first->kind != RUN_START || ready->execution->suspect)
 			break;
 	}
 	run.nexecutions = executor->nruns;
+	run.ready_at = first->queued_at + later / executor->nruns;
 	run.fresh = first->fresh;
 	run.scope = first->scope;
 	run.bottom = thread_depth(first);

@@ -63,6 +63,7 @@ recover_all(bool counted)
 	scheduler_begin();
 	step_close_abandoned();
 	count = executions_recover(0, counted, &recovered);
+	count_at_commit(COUNT_RECOVERED, count);
 	scheduler_commit(true);
 	for (int i = 0; i < count; i++)
 		recover(&recovered[i]);
@@ -108,6 +109,7 @@ run_lost(PoolExecutor *executor, const char *why)
 		scheduler_begin();
 		reason = role_cannot_run(execution->role);
 		count = executions_recover(execution->id, true, &recovered);
+		count_at_commit(COUNT_RECOVERED, count);
 		paused = (count == 0 && execution_is_paused(execution->id));
 		scheduler_commit(true);
 		if (reason != NULL)

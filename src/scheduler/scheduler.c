@@ -71,11 +71,22 @@ scheduler_commit(bool durable)
 		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	CommitTransactionCommand();
 	synchronous_commit = saved_synchronous_commit;
+	counters_committed();
 	MemoryContextSwitchTo(loop_context);
 	pgstat_report_stat(false);
 }
 
 /* --- work --- */
+
+/* Those that go on after a pause, say, have not waited since they were queued. */
+static void
+count_claims(const ClaimedExecution *claimed, int count, TimestampTz now)
+{
+	count_at_commit(COUNT_CLAIMED, count);
+	for (int i = 0; i < count; i++)
+		if (!claimed[i].resumes)
+			count_at_commit(TIME_QUEUED, Max(now - claimed[i].due_at, 0));
+}
 
 /*
  * Claim pending executions, as many as will soon find an executor.  Those that wait
@@ -93,6 +104,7 @@ look_for_work(void)
 	ClaimedExecution *claimed;
 	char	  **reasons;
 	int			count = 0;
+	TimestampTz now;
 
 	if (!(look_for_pending || groups) || !setting_enabled || drained_of_executions() ||
 		wanted < window / 2 ||
@@ -119,7 +131,9 @@ look_for_work(void)
 	for (int i = 0; i < count; i++)
 		reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role
 			? reasons[i - 1] : role_cannot_run(claimed[i].role);
-	scheduler_commit(count > 0 && GetCurrentTimestamp() < durable_claims_until);
+	now = GetCurrentTimestamp();
+	count_claims(claimed, count, now);
+	scheduler_commit(count > 0 && now < durable_claims_until);
 	admission_committed();
 	if (database->pending_limit != 0)
 		pg_atomic_fetch_add_u32(&database->pending_credits, count);
@@ -202,6 +216,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 	WorkerParameters parameters;
 	uint32		wake;
 	TimestampTz gone_by;
+	long		timeout;
 
 	worker_initialize(&parameters);
 	database = scheduler_attach(parameters.database, parameters.generation);
@@ -227,6 +242,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 
 	while (!setting_enabled)
 		worker_sleep(-1, wait_event_scheduler());
+	counters_enter(TIME_SCHEDULER);
 	drain_look(database);
 	recover_all(!database->orderly_end);
 	admission_recover();
@@ -262,6 +278,9 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 													  look_for_pending || admission_waits()));
 		next_unpark_at = ready_unpark(GetCurrentTimestamp());
 		pool_dispatch();
-		worker_sleep(next_timeout(), wait_event_scheduler());
+		timeout = next_timeout();
+		counters_enter(TIME_UNCOUNTED);
+		worker_sleep(timeout, wait_event_scheduler());
+		counters_enter(TIME_SCHEDULER);
 	}
 }

@@ -174,9 +174,17 @@ WHERE d.status = 'pending'
 GROUP BY d.workflow
 UNION ALL
 SELECT 'workflow_alerts', jsonb_build_object('condition', a.condition), count(*)
-FROM workflow.alerts AS a GROUP BY a.condition;
+FROM workflow.alerts AS a GROUP BY a.condition
+UNION ALL
+/* counters, times in seconds */
+SELECT 'workflow_engine_' || CASE WHEN c.key ~ '_time$' THEN 'seconds' ELSE c.key END || '_total',
+       CASE WHEN c.key ~ '_time$' THEN jsonb_build_object('in', left(c.key, -5)) ELSE '{}' END,
+       CASE WHEN c.key ~ '_time$' THEN c.value::numeric / 1000 ELSE c.value::numeric END
+FROM workflow.engine_statistics AS s,
+     LATERAL jsonb_each_text(to_jsonb(s) - '{database,stats_reset}'::text[]) AS c
+WHERE s.database = current_database();
 COMMENT ON VIEW workflow.metrics IS
-'one row for each figure, for postgres_exporter and the like; outcomes and times are of the last day';
+'one row for each figure, for postgres_exporter and the like; outcomes and times are of the last day, what ends in _total are counters, see engine_statistics';
 COMMENT ON COLUMN workflow.metrics.name IS 'name of the figure, in the style of Prometheus';
 COMMENT ON COLUMN workflow.metrics.labels IS 'what it is about';
 COMMENT ON COLUMN workflow.metrics.value IS 'the figure';

@@ -25,6 +25,8 @@ GRANT SELECT ON workflow.alerts, workflow.metrics, workflow.queue, workflow.queu
 GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interval), workflow.alert_threshold(text),
     workflow.metrics(bigint), workflow.plan_steps(integer), workflow.progress(bigint) TO pg_monitor;
 GRANT SELECT ON workflow.database_state, workflow.drain_status TO pg_monitor;
+GRANT SELECT ON workflow.engine_statistics TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.engine_counters() TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.drained() TO pg_monitor;
 
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions', '');

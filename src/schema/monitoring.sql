@@ -2,8 +2,8 @@
  * Monitoring: what waits, what happened, how well it goes, and what is wrong.
  *
  * Everything is worked out from the rows and from shared memory when it is asked
- * for; nothing is counted while steps run.  The functions read the views, so that
- * they show a role what these show it.
+ * for; what is counted while steps run is in engine_statistics.sql.  The functions
+ * read the views, so that they show a role what these show it.
  */
 
 /* --- what waits --- */

@@ -97,6 +97,10 @@ database_entry(Oid database, bool create)
 	pg_atomic_write_u32(&unused->wake, 0);
 	unused->pending_limit = 0;
 	unused->pending_full_at = 0;
+	memset(&unused->counted_before, 0, sizeof(EngineCounts));
+	memset(&unused->scheduler_counters, 0, sizeof(CounterBlock));
+	memset(&unused->reset_at, 0, sizeof(EngineCounts));
+	unused->counted_since = GetCurrentTimestamp();
 	return unused;
 }
 
@@ -352,6 +356,7 @@ scheduler_attach(Oid database, uint32 generation)
 
 	my_database_entry = entry;
 	before_shmem_exit(scheduler_detach, (Datum) 0);
+	counters_attach(&entry->scheduler_counters, TIME_UNCOUNTED);
 	ConditionVariableBroadcast(&registry->databases_changed);
 	return entry;
 }
@@ -382,6 +387,7 @@ scheduler_detach(int code, Datum argument pg_attribute_unused())
 {
 	DatabaseEntry *entry = my_database_entry;
 
+	counters_detach();
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	entry->scheduler_pid = 0;
 	entry->scheduler_pgprocno = -1;

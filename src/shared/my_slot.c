@@ -79,6 +79,7 @@ slot_attach(int slot_number, uint32 generation)
 	my_slot = slot;
 	my_database_entry = entry;
 	before_shmem_exit(slot_detach, Int32GetDatum(slot_number));
+	counters_attach(&slot->counters, TIME_STARTUP);
 }
 
 /*
@@ -92,6 +93,7 @@ slot_detach(int code pg_attribute_unused(), Datum argument)
 	bool		has_scheduler;
 
 	my_slot = NULL;
+	counters_detach();
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	SpinLockAcquire(&slot->mutex);
@@ -137,7 +139,10 @@ slot_take_run(Run *run)
 	SpinLockRelease(&my_slot->mutex);
 
 	if (ready)
+	{
+		count_now(COUNT_EXECUTORS, 1);
 		wake_entry(my_database_entry, WAKE_REPORT);
+	}
 
 	QueryCancelPending = false;
 	return taken;

@@ -197,6 +197,8 @@ slot_clear(Slot *slot, DatabaseEntry *entry)
 	slot->interrupted_at = 0;
 	slot->stop = STOP_NONE;
 	memset(&slot->progress, 0, sizeof(Progress));
+	counters_add(&entry->counted_before, &slot->counters);
+	memset(&slot->counters, 0, sizeof(CounterBlock));
 }
 
 /* Executors that count, of all databases; registry lock held. */

@@ -22,6 +22,8 @@
 #include "storage/lwlock.h"
 #include "storage/spin.h"
 
+#include "shared/counters.h"
+
 /*
  * Levels of a scope's name: PLAN_MAX_NESTING.  Not taken from definition/plan.h,
  * whose Plan is also the name of a struct of the server.
@@ -87,6 +89,7 @@ typedef struct Run
 	int			to;
 	bool		stop_on_failure;	/* RUN_CHILDREN: do not start another after a failed one */
 	StuckAttempt stuck;			/* not to be run again, but recorded as stuck */
+	TimestampTz ready_at;		/* it waited since; RUN_START: on average */
 } Run;
 
 typedef enum RunOutcome
@@ -236,6 +239,7 @@ typedef struct Slot
 	/* the executor's alone, written without the lock */
 	bool		settling;		/* the step's SQL has ended, and what follows is not committed */
 	TimestampTz interrupted_at; /* its step's time is over, and it has been told; 0: not */
+	CounterBlock counters;
 } Slot;
 
 /* What the scheduler wants to know of a slot at each look. */
@@ -301,6 +305,11 @@ typedef struct DatabaseEntry
 	pg_atomic_uint32 pending_credits;
 	pg_atomic_uint32 pending_until_count;
 	TimestampTz pending_full_at;	/* when it was found full; 0: it was not */
+	/* statistics, see counters.h */
+	EngineCounts counted_before;	/* by executors that have left */
+	CounterBlock scheduler_counters;	/* the scheduler's alone, written without the lock */
+	EngineCounts reset_at;		/* what it had come to then */
+	TimestampTz counted_since;
 } DatabaseEntry;
 
 #define NUM_WAIT_CHANNELS 64

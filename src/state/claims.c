@@ -88,7 +88,7 @@ static StateStatement recover_statement = {
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
 	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND (e.ending IS NULL OR NOT e.compensate),"
-	" e.recoveries, e.workflow, e.tenant, true, e.ending IS NOT NULL",
+	" e.recoveries, e.workflow, e.tenant, true, e.ending IS NOT NULL, e.created_at",
 	lengthof(recover_types), recover_types, NULL
 };
 
@@ -171,6 +171,7 @@ executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecutio
 		result[i].tenant = state_column_text(i, 8);
 		result[i].resumes = DatumGetBool(state_column(i, 9, &isnull));
 		result[i].in_epilogue = DatumGetBool(state_column(i, 10, &isnull));
+		result[i].due_at = state_column_time(i, 11);
 	}
 	state_done();
 	for (uint64 i = 0; i < nrows; i++)

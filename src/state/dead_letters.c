@@ -172,6 +172,10 @@ dead_letters_after_end(int64 execution_id, ExecutionStatus status, int64 letter)
 
 	values[0] = Int64GetDatum(letter);
 	values[1] = Int64GetDatum(execution_id);
+
+	/* executors count theirs, which they know from those of execute() in a step */
+	if (counters_are_schedulers())
+		count_at_commit(counter_of_end(status), 1);
 	switch (status)
 	{
 		case EXECUTION_COMPLETED:

@@ -22,6 +22,7 @@
 #include "definition/agent_options.h"
 #include "definition/plan.h"
 #include "shared/breaker_machine.h"
+#include "shared/counters.h"
 
 /* --- state.c: prepared statements as the owner --- */
 
@@ -72,6 +73,8 @@ extern bool execution_status_find(const char *name, ExecutionStatus *status);
 extern ExecutionStatus execution_status_from_name(const char *name);
 /* True for a status no execution leaves again by itself. */
 extern bool execution_status_is_final(ExecutionStatus status);
+/* What counts executions that end so. */
+extern EngineCounter counter_of_end(ExecutionStatus status);
 
 /* --- audit.c: who did what --- */
 

@@ -68,3 +68,19 @@ execution_status_is_final(ExecutionStatus status)
 	}
 	return false;
 }
+
+EngineCounter
+counter_of_end(ExecutionStatus status)
+{
+	switch (status)
+	{
+		case EXECUTION_COMPLETED:
+			return COUNT_COMPLETED;
+		case EXECUTION_TIMED_OUT:
+			return COUNT_TIMED_OUT;
+		case EXECUTION_CANCELLED:
+			return COUNT_CANCELLED;
+		default:
+			return COUNT_FAILED;
+	}
+}

@@ -47,6 +47,10 @@ like($error, $hint, 'with a hint');
 is( $node->safe_psql('postgres', 'SELECT count(*) FROM workflow.executors'),
 	'0', 'there are no executors');
 
+is( $node->safe_psql('postgres',
+		'SELECT workflow.reset_engine_statistics(); SELECT count(*) FROM workflow.engine_statistics'),
+	"\n0", 'nothing is counted, and a reset does nothing');
+
 # a circuit breaker needs shared memory: without it calls are not counted
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION moody(jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'AG001'; END $$;
