@@ -16,14 +16,12 @@
  *
  *	  Reading uses no snapshot but looks for the newest version (SnapshotSelf), as a
  *	  unique check does.  It may miss a row that is updated at this very moment; and
- *	  state_update() notices one that was read and is the newest no more.
+ *	  state_scan_update() notices one that was read and is the newest no more.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/skey.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -31,7 +29,6 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -44,6 +41,7 @@
 typedef struct IndexShape
 {
 	Oid			oid;
+	NameData	name;
 	IndexInfo  *info;
 	Bitmapset  *columns;		/* positions in the table's description */
 } IndexShape;
@@ -136,6 +134,7 @@ find_indexes(const StateTable *table, TableShape *shape, Relation relation)
 		IndexInfo  *info = BuildIndexInfo(index);
 
 		index_shape->oid = lfirst_oid(cell);
+		index_shape->name = index->rd_rel->relname;
 		index_shape->info = info;
 		/* exclusion constraints, those checked later, and summaries of blocks are none of ours */
 		if (info->ii_ExclusionOps != NULL || !index->rd_index->indimmediate || compat_summarizing(info))
@@ -322,31 +321,88 @@ state_insert(StateTable *table, const Datum *values, const char *nulls)
 	return inserted;
 }
 
-bool
-state_update(StateRow *row, int ncolumns, const int *columns, const Datum *values, const char *nulls)
+/* --- reading, and writing what was read --- */
+
+/* The index of this name, the primary key without one. */
+static Oid
+find_index(const TableShape *shape, const char *name)
 {
-	TableShape *shape = row->table->shape;
+	if (name == NULL)
+		return shape->primary_key;
+	for (int i = 0; i < shape->nindexes; i++)
+		if (strcmp(NameStr(shape->indexes[i].name), name) == 0)
+			return shape->indexes[i].oid;
+	return InvalidOid;
+}
+
+bool
+state_scan_begin(StateTable *table, const char *index, int nkeys, ScanKey keys, StateScan *scan)
+{
+	Oid			index_oid;
+
+	scan->table = table;
+	scan->relation = open_table(table);
+	if (scan->relation == NULL)
+		return false;
+	index_oid = find_index(table->shape, index);
+	if (!OidIsValid(index_oid) || !table->shape->complete)
+	{
+		table_close(scan->relation, NoLock);
+		return false;
+	}
+
+	/* what this transaction has written before may be changed again */
+	CommandCounterIncrement();
+	scan->snapshot_pushed = prepare(&scan->saved);
+	scan->slot = MakeSingleTupleTableSlot(table->shape->descriptor, table_slot_callbacks(scan->relation));
+	scan->index = index_open(index_oid, AccessShareLock);
+	scan->scan = compat_index_beginscan(scan->relation, scan->index, SnapshotSelf, nkeys, 0);
+	index_rescan(scan->scan, keys, nkeys, NULL, 0);
+	return true;
+}
+
+bool
+state_scan_next(StateScan *scan)
+{
+	return index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot);
+}
+
+void
+state_scan_end(StateScan *scan)
+{
+	index_endscan(scan->scan);
+	index_close(scan->index, NoLock);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	done(&scan->saved, scan->snapshot_pushed);
+	table_close(scan->relation, NoLock);
+}
+
+bool
+state_scan_update(StateScan *scan, int ncolumns, const int *columns,
+				  const Datum *values, const char *nulls, bool wait)
+{
+	TableShape *shape = scan->table->shape;
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(shape->descriptor, &TTSOpsVirtual);
 	Bitmapset  *changed = NULL;
 	bool		updated = false;
 
-	slot_getallattrs(row->slot);
-	memcpy(slot->tts_values, row->slot->tts_values, shape->descriptor->natts * sizeof(Datum));
-	memcpy(slot->tts_isnull, row->slot->tts_isnull, shape->descriptor->natts * sizeof(bool));
+	slot_getallattrs(scan->slot);
+	memcpy(slot->tts_values, scan->slot->tts_values, shape->descriptor->natts * sizeof(Datum));
+	memcpy(slot->tts_isnull, scan->slot->tts_isnull, shape->descriptor->natts * sizeof(bool));
 	if (set_values(shape, slot, ncolumns, columns, values, nulls))
 	{
 		TM_FailureData failure;
 		LockTupleMode lockmode;
 		CompatUpdateIndexes indexes;
 
-		updated = table_tuple_update(row->relation, &row->slot->tts_tid, slot, GetCurrentCommandId(true),
-									 GetActiveSnapshot(), InvalidSnapshot, true /* wait */ ,
+		updated = table_tuple_update(scan->relation, &scan->slot->tts_tid, slot, GetCurrentCommandId(true),
+									 GetActiveSnapshot(), InvalidSnapshot, wait,
 									 &failure, &lockmode, &indexes) == TM_Ok;
 		if (updated && compat_all_indexes(indexes))
 		{
 			for (int i = 0; i < ncolumns; i++)
 				changed = bms_add_member(changed, columns[i]);
-			insert_entries(shape, row->relation, slot, changed);
+			insert_entries(shape, scan->relation, slot, changed);
 			bms_free(changed);
 		}
 	}
@@ -354,92 +410,53 @@ state_update(StateRow *row, int ncolumns, const int *columns, const Datum *value
 	return updated;
 }
 
-/* --- reading --- */
-
-bool
-state_find(StateTable *table, int64 id, StateRow *row)
-{
-	Relation	index;
-	IndexScanDesc scan;
-	ScanKeyData key;
-	bool		found;
-
-	row->table = table;
-	row->relation = open_table(table);
-	if (row->relation == NULL)
-		return false;
-
-	/* what this transaction has written before is to be seen, and may be changed again */
-	CommandCounterIncrement();
-	row->snapshot_pushed = prepare(&row->saved);
-	row->slot = MakeSingleTupleTableSlot(table->shape->descriptor, table_slot_callbacks(row->relation));
-	index = index_open(table->shape->primary_key, AccessShareLock);
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
-	scan = compat_index_beginscan(row->relation, index, SnapshotSelf, 1, 0);
-	index_rescan(scan, &key, 1, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, row->slot);
-	index_endscan(scan);
-	index_close(index, NoLock);
-	if (!found)
-		state_release(row);
-	return found;
-}
-
-void
-state_release(StateRow *row)
-{
-	ExecDropSingleTupleTableSlot(row->slot);
-	done(&row->saved, row->snapshot_pushed);
-	table_close(row->relation, NoLock);
-}
-
 Datum
-state_row_value(StateRow *row, int column, bool *isnull)
+state_scan_value(StateScan *scan, int column, bool *isnull)
 {
-	return slot_getattr(row->slot, row->table->shape->attributes[column], isnull);
+	return slot_getattr(scan->slot, scan->table->shape->attributes[column], isnull);
 }
 
 bool
-state_row_bool(StateRow *row, int column)
+state_scan_bool(StateScan *scan, int column)
 {
 	bool		isnull;
-	Datum		value = state_row_value(row, column, &isnull);
+	Datum		value = state_scan_value(scan, column, &isnull);
 
 	return !isnull && DatumGetBool(value);
 }
 
 int32
-state_row_int32(StateRow *row, int column)
+state_scan_int32(StateScan *scan, int column)
 {
 	bool		isnull;
-	Datum		value = state_row_value(row, column, &isnull);
+	Datum		value = state_scan_value(scan, column, &isnull);
 
 	return isnull ? 0 : DatumGetInt32(value);
 }
 
 char *
-state_row_text(StateRow *row, int column)
+state_scan_text(StateScan *scan, int column)
 {
 	bool		isnull;
-	Datum		value = state_row_value(row, column, &isnull);
+	Datum		value = state_scan_value(scan, column, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
 TimestampTz
-state_row_time(StateRow *row, int column)
+state_scan_time(StateScan *scan, int column)
 {
 	bool		isnull;
-	Datum		value = state_row_value(row, column, &isnull);
+	Datum		value = state_scan_value(scan, column, &isnull);
 
 	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
 Jsonb *
-state_row_jsonb(StateRow *row, int column)
+state_scan_jsonb(StateScan *scan, int column)
 {
 	bool		isnull;
-	Datum		value = state_row_value(row, column, &isnull);
+	Datum		value = state_scan_value(scan, column, &isnull);
 
 	return isnull ? NULL : DatumGetJsonbPCopy(value);
 }

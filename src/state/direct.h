@@ -10,7 +10,8 @@
 
 #include "postgres.h"
 
-#include "access/relscan.h"
+#include "access/genam.h"
+#include "access/skey.h"
 #include "executor/tuptable.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
@@ -30,15 +31,17 @@ typedef struct StateTable
 	TableShape *shape;			/* found on first use */
 } StateTable;
 
-/* A row that state_find() has found, until state_release(). */
-typedef struct StateRow
+/* A scan of an index, and the row it stands at. */
+typedef struct StateScan
 {
 	StateTable *table;
 	Relation	relation;
+	Relation	index;
+	IndexScanDesc scan;
 	TupleTableSlot *slot;
 	SavedIdentity saved;
 	bool		snapshot_pushed;
-} StateRow;
+} StateScan;
 
 /*
  * Insert a row as the owner, in the current transaction; nulls: ' ' or 'n' per
@@ -49,28 +52,34 @@ typedef struct StateRow
 extern bool state_insert(StateTable *table, const Datum *values, const char *nulls);
 
 /*
- * Find the newest committed or own version of the row with this number as its primary
- * key.  False: the table is not plain, there is no such row, or somebody changes it just
- * now: the caller asks with its statement.
+ * Scan an index (NULL: the primary key) in its order; the keys count the index's columns.
+ * False: the table is not plain, or has no such index, and there is no scan to end.
  */
-extern bool state_find(StateTable *table, int64 id, StateRow *row);
-
-/* Its columns, numbered as in the table's description; copies in the current context. */
-extern Datum state_row_value(StateRow *row, int column, bool *isnull);
-extern bool state_row_bool(StateRow *row, int column);
-extern int32 state_row_int32(StateRow *row, int column);
-/* NULL, or 0, for null. */
-extern char *state_row_text(StateRow *row, int column);
-extern TimestampTz state_row_time(StateRow *row, int column);
-extern Jsonb *state_row_jsonb(StateRow *row, int column);
+extern bool state_scan_begin(StateTable *table, const char *index, int nkeys, ScanKey keys, StateScan *scan);
 
 /*
- * Give these columns new values; waits for somebody who has locked the row.  Returns
- * false, and has done nothing, when the row has changed meanwhile.
+ * The next row in its newest version, committed or our own.  False: there is no more,
+ * as far as can be seen without a snapshot: what is updated just now may be missed.
  */
-extern bool state_update(StateRow *row, int ncolumns, const int *columns, const Datum *values, const char *nulls);
+extern bool state_scan_next(StateScan *scan);
 
-extern void state_release(StateRow *row);
+/* Columns of the row, numbered as in the table's description; copies in the current context. */
+extern Datum state_scan_value(StateScan *scan, int column, bool *isnull);
+extern bool state_scan_bool(StateScan *scan, int column);
+extern int32 state_scan_int32(StateScan *scan, int column);
+/* NULL, or 0, for null. */
+extern char *state_scan_text(StateScan *scan, int column);
+extern TimestampTz state_scan_time(StateScan *scan, int column);
+extern Jsonb *state_scan_jsonb(StateScan *scan, int column);
+
+/*
+ * Give columns of the row new values, at most once.  Returns false, and has done nothing,
+ * when the row has changed since it was read, or, unless we wait, when somebody has locked it.
+ */
+extern bool state_scan_update(StateScan *scan, int ncolumns, const int *columns,
+							  const Datum *values, const char *nulls, bool wait);
+
+extern void state_scan_end(StateScan *scan);
 
 /* The relation, or all with InvalidOid, may have changed its shape. */
 extern void state_shapes_invalidated(Oid relation);

@@ -11,8 +11,10 @@
  */
 #include "postgres.h"
 
+#include "access/stratnum.h"
 #include "commands/sequence.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -61,40 +63,55 @@ static const char *const columns[COLUMN_COUNT] = {
 static StateTable executions = {"executions", columns, COLUMN_COUNT, "executions_schedule", NULL};
 
 static bool
-is_null(StateRow *row, int column)
+is_null(StateScan *row, int column)
 {
 	bool		isnull;
 
-	(void) state_row_value(row, column, &isnull);
+	(void) state_scan_value(row, column, &isnull);
 	return isnull;
 }
 
 static bool
-has_status(StateRow *row, const char *status)
+has_status(StateScan *row, const char *status)
 {
 	bool		isnull;
-	text	   *value = DatumGetTextPP(state_row_value(row, COLUMN_STATUS, &isnull));
+	text	   *value = DatumGetTextPP(state_scan_value(row, COLUMN_STATUS, &isnull));
 	size_t		length = VARSIZE_ANY_EXHDR(value);
 
 	return strlen(status) == length && memcmp(VARDATA_ANY(value), status, length) == 0;
 }
 
+/* Find an execution; false, and no scan to end: there is none, or it is updated just now. */
+static bool
+find(int64 id, StateScan *row)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	if (!state_scan_begin(&executions, NULL, 1, &key, row))
+		return false;
+	if (state_scan_next(row))
+		return true;
+	state_scan_end(row);
+	return false;
+}
+
 /* What happens to few of them: paused, retried, decided, steps held. */
 static bool
-has_history(StateRow *row)
+has_history(StateScan *row)
 {
 	return !is_null(row, COLUMN_PAUSES) || !is_null(row, COLUMN_ENDING) ||
 		!is_null(row, COLUMN_STEP_INPUTS) || !is_null(row, COLUMN_STEP_MARKS) ||
-		!is_null(row, COLUMN_RETRIED_AT) || state_row_bool(row, COLUMN_REOPEN);
+		!is_null(row, COLUMN_RETRIED_AT) || state_scan_bool(row, COLUMN_REOPEN);
 }
 
 bool
 execution_load_directly(int64 id, LoadedExecution **execution)
 {
-	StateRow	row;
+	StateScan	row;
 	bool		loaded = false;
 
-	if (!state_find(&executions, id, &row))
+	if (!find(id, &row))
 		return false;
 	if (has_status(&row, "running") && !has_history(&row))
 	{
@@ -102,18 +119,18 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 		bool		isnull;
 
 		result->id = id;
-		result->definition_id = state_row_int32(&row, COLUMN_DEFINITION_ID);
-		result->version = state_row_int32(&row, COLUMN_VERSION);
-		result->workflow = state_row_text(&row, COLUMN_WORKFLOW);
-		result->role = DatumGetObjectId(state_row_value(&row, COLUMN_ROLE, &isnull));
-		result->priority = state_row_int32(&row, COLUMN_PRIORITY);
-		result->parallel = state_row_bool(&row, COLUMN_PARALLEL);
-		result->started_at = state_row_time(&row, COLUMN_STARTED_AT);
-		result->input = state_row_jsonb(&row, COLUMN_INPUT);
+		result->definition_id = state_scan_int32(&row, COLUMN_DEFINITION_ID);
+		result->version = state_scan_int32(&row, COLUMN_VERSION);
+		result->workflow = state_scan_text(&row, COLUMN_WORKFLOW);
+		result->role = DatumGetObjectId(state_scan_value(&row, COLUMN_ROLE, &isnull));
+		result->priority = state_scan_int32(&row, COLUMN_PRIORITY);
+		result->parallel = state_scan_bool(&row, COLUMN_PARALLEL);
+		result->started_at = state_scan_time(&row, COLUMN_STARTED_AT);
+		result->input = state_scan_jsonb(&row, COLUMN_INPUT);
 		*execution = result;
 		loaded = true;
 	}
-	state_release(&row);
+	state_scan_end(&row);
 	return loaded;
 }
 
@@ -124,30 +141,30 @@ execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
 	static const int changed[] = {
 		COLUMN_STATUS, COLUMN_STARTED_AT, COLUMN_COMPLETED_AT, COLUMN_ERROR_TYPE, COLUMN_OUTPUT, COLUMN_ERROR
 	};
-	StateRow	row;
+	StateScan	row;
 	Datum		values[lengthof(changed)];
 	char		nulls[lengthof(changed)];
 	int64		letter = 0;
 	bool		finished = false;
 
-	if (!state_find(&executions, id, &row))
+	if (!find(id, &row))
 		return false;
 	if (has_status(&row, "running") && is_null(&row, COLUMN_ENDING) && is_null(&row, COLUMN_SCHEDULE_ID) &&
-		!state_row_bool(&row, COLUMN_REOPEN))
+		!state_scan_bool(&row, COLUMN_REOPEN))
 	{
 		bool		isnull;
 
 		memset(nulls, ' ', sizeof(nulls));
 		values[0] = CStringGetTextDatum(status);
-		state_set_time(values, nulls, 1, started_at != 0 ? started_at : state_row_time(&row, COLUMN_STARTED_AT));
+		state_set_time(values, nulls, 1, started_at != 0 ? started_at : state_scan_time(&row, COLUMN_STARTED_AT));
 		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 		state_set_text(values, nulls, 3, error_type);
 		state_set_jsonb(values, nulls, 4, output);
 		state_set_jsonb(values, nulls, 5, error);
-		letter = DatumGetInt64(state_row_value(&row, COLUMN_DEAD_LETTER_ID, &isnull));
-		finished = state_update(&row, lengthof(changed), changed, values, nulls);
+		letter = DatumGetInt64(state_scan_value(&row, COLUMN_DEAD_LETTER_ID, &isnull));
+		finished = state_scan_update(&row, lengthof(changed), changed, values, nulls, true);
 	}
-	state_release(&row);
+	state_scan_end(&row);
 	if (finished)
 		dead_letters_after_end(id, execution_status_from_name(status), letter);
 	return finished;
