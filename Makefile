@@ -160,6 +160,7 @@ OBJS = \
 	src/shared/holds.o \
 	src/shared/identity.o \
 	src/shared/my_slot.o \
+	src/shared/queue_bounds.o \
 	src/shared/settings.o \
 	src/shared/shares.o \
 	src/shared/slots.o \

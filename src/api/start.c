@@ -110,8 +110,10 @@ queue_execution(NewExecution *new)
 	id = execution_insert(new, &created);
 	if (registry == NULL)
 		warn_not_preloaded();
+	else if (created && new->has_start_at)
+		wake_for_deferred(new->start_at);
 	else if (created)
-		wake_at_commit(WAKE_PENDING);
+		wake_for_queued(new->priority, id);
 	return id;
 }
 

@@ -380,6 +380,8 @@ admission_changed(void)
 
 	scheduler_begin();
 	count = executions_unblock(&left);
+	if (count > 0)
+		executions_look_everywhere();
 	scheduler_commit(false);
 	block_claimed();
 	try_all_groups();

@@ -101,6 +101,7 @@ look_for_work(void)
 	int			window = pool_limit() * RUN_MAX_EXECUTIONS;
 	int			wanted = window - ready_total();
 	bool		groups = admission_is_due();
+	QueueBounds queued;
 	ClaimedExecution *claimed;
 	char	  **reasons;
 	int			count = 0;
@@ -112,6 +113,8 @@ look_for_work(void)
 		return;
 	wanted = Min(wanted, admission_room());
 	claimed = palloc((wanted + 1) * 2 * sizeof(ClaimedExecution));
+	scheduler_take_queued(database, &queued);
+	executions_queued(&queued);
 	scheduler_begin();
 	if (groups)
 	{
@@ -169,7 +172,12 @@ next_timeout(void)
 
 	next = Min(next, Min(next_admission_at, next_janitor_at));
 	if (setting_enabled && !drained_of_executions())
-		next = Min(next, Min(next_start_at, admission_next(now, look_for_pending)));
+	{
+		next = Min(next, admission_next(now, look_for_pending));
+		/* what has to be claimed anyway is claimed as soon as there is room */
+		if (!look_for_pending)
+			next = Min(next, Min(next_start_at, executions_next_look()));
+	}
 	if (next != DT_NOEND)
 	{
 		long		until = Max(1, TimestampDifferenceMilliseconds(now, next) + 1);
@@ -205,9 +213,13 @@ static void
 prefer_indexes(void)
 {
 	static const char *const off[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"};
+	static const char *const one[] = {"seq_page_cost", "random_page_cost"};
 
 	for (int i = 0; i < (int) lengthof(off); i++)
 		SetConfigOption(off[i], "off", PGC_USERSET, PGC_S_SESSION);
+	/* how an index happened to be ordered once must not decide between two of them */
+	for (int i = 0; i < (int) lengthof(one); i++)
+		SetConfigOption(one[i], "1", PGC_USERSET, PGC_S_SESSION);
 }
 
 void
@@ -269,8 +281,10 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 			next_admission_at = admission_changed();
 			look_for_pending = true;
 		}
-		if ((wake & WAKE_PENDING) ||
-			(next_start_at != DT_NOEND && next_start_at <= GetCurrentTimestamp()))
+		if (wake & WAKE_PENDING)
+			executions_look_everywhere();
+		if ((wake & (WAKE_PENDING | WAKE_QUEUED)) ||
+			Min(next_start_at, executions_next_look()) <= GetCurrentTimestamp())
 			look_for_pending = true;
 		look_for_work();
 		next_janitor_at = Min(janitor_look(GetCurrentTimestamp()),

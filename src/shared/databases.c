@@ -378,6 +378,15 @@ scheduler_take_wake(DatabaseEntry *entry)
 	return pg_atomic_exchange_u32(&entry->wake, 0);
 }
 
+void
+scheduler_take_queued(DatabaseEntry *entry, QueueBounds *queued)
+{
+	SpinLockAcquire(&entry->queued_lock);
+	*queued = entry->queued;
+	queue_bounds_clear(&entry->queued);
+	SpinLockRelease(&entry->queued_lock);
+}
+
 /*
  * The scheduler's exit: leave the entry, take the executors along, forget those
  * that were registered and have not come, and let the launcher look.

@@ -120,6 +120,8 @@ slots_init_shmem(void)
 			entry->state = DATABASE_UNUSED;
 			entry->scheduler_pgprocno = -1;
 			pg_atomic_init_u32(&entry->wake, 0);
+			SpinLockInit(&entry->queued_lock);
+			queue_bounds_clear(&entry->queued);
 			pg_atomic_init_u32(&entry->pending_credits, 0);
 			pg_atomic_init_u32(&entry->pending_until_count, 0);
 		}

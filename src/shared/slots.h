@@ -23,6 +23,7 @@
 #include "storage/spin.h"
 
 #include "shared/counters.h"
+#include "shared/queue_bounds.h"
 
 /*
  * Levels of a scope's name: PLAN_MAX_NESTING.  Not taken from definition/plan.h,
@@ -266,12 +267,13 @@ typedef enum DatabaseState
 } DatabaseState;
 
 /* Why a scheduler should wake up. */
-#define WAKE_PENDING	0x01	/* executions were queued */
+#define WAKE_PENDING	0x01	/* executions are pending again: look at the whole queue */
 #define WAKE_CONTROL	0x02	/* cancel and the like: look at executions being stopped */
 #define WAKE_REPORT		0x04	/* some slot changed */
 #define WAKE_EXTENSION	0x08	/* the extension was dropped, created or updated */
 #define WAKE_ADMISSION	0x10	/* a block was lifted, or a limit may have changed */
 #define WAKE_DRAIN		0x20	/* drain() or undrain() */
+#define WAKE_QUEUED		0x40	/* executions were queued: DatabaseEntry.queued says where to look */
 #define WAKE_BREAKERS	0x100	/* a circuit breaker has changed and is not in the table yet */
 
 /* Are the workflows of a database to run? */
@@ -300,6 +302,8 @@ typedef struct DatabaseEntry
 	DrainMode	drain;			/* what the scheduler has seen */
 	bool		orderly_end;	/* the last scheduler, or the server, was asked to end */
 	pg_atomic_uint32 wake;		/* WAKE_* */
+	slock_t		queued_lock;	/* protects queued */
+	QueueBounds queued;			/* since the scheduler last took it */
 	/* of the queue, see api/admit.c; good for the limit they were counted for */
 	int			pending_limit;	/* 0: not counted */
 	pg_atomic_uint32 pending_credits;
@@ -342,10 +346,13 @@ extern void slots_init_shmem(void); /* shmem_startup_hook's part */
 /* Wake the scheduler of this database (or the launcher, when there is none) when
  * the current transaction commits.  Does nothing without a registry. */
 extern void wake_at_commit(uint32 reasons);
+/* The same for an execution that is queued: the scheduler needs to look at nothing before it. */
+extern void wake_for_queued(int32 priority, int64 id);
+extern void wake_for_deferred(TimestampTz start_at);
 /* The entry of this session's database; NULL: there is no room for one. */
 extern DatabaseEntry *session_database_entry(void);
 extern void wake_scheduler(Oid database, uint32 reasons);
-extern void wake_entry(DatabaseEntry *entry, uint32 reasons);	/* lock-free */
+extern void wake_entry(DatabaseEntry *entry, uint32 reasons);
 extern void wake_launcher(void);
 /* At the commit of the current transaction, wake the launcher to read pg_database again. */
 extern void wake_launcher_at_commit(void);
@@ -387,6 +394,8 @@ extern void database_show_drain(DatabaseEntry *entry, DrainMode mode);
 extern bool database_is_drained(Oid database, DrainMode mode);
 /* The WAKE_* bits set since the last call.  Take them before looking at tables. */
 extern uint32 scheduler_take_wake(DatabaseEntry *entry);
+/* What was queued since the last call; after the bits, before looking at tables. */
+extern void scheduler_take_queued(DatabaseEntry *entry, QueueBounds *queued);
 
 /* --- slots: the scheduler's side.  None of them touches a slot that has gone
  * to another scheduler. --- */

@@ -34,6 +34,7 @@
 DatabaseEntry *my_database_entry = NULL;
 
 static uint32 reasons_at_commit = 0;
+static QueueBounds queued_at_commit = {QUEUE_NOTHING, 0, {{0}}, QUEUE_DEFERRED_NOTHING};
 static bool launcher_at_commit = false;
 static bool committed = false;	/* and not sent yet */
 static bool callback_registered = false;
@@ -54,6 +55,20 @@ wake_at_commit(uint32 reasons)
 		return;
 	register_callback();
 	reasons_at_commit |= reasons;
+}
+
+void
+wake_for_queued(int32 priority, int64 id)
+{
+	queue_bounds_add(&queued_at_commit, priority, id);
+	wake_at_commit(WAKE_QUEUED);
+}
+
+void
+wake_for_deferred(TimestampTz start_at)
+{
+	queue_bounds_add_deferred(&queued_at_commit, start_at);
+	wake_at_commit(WAKE_QUEUED);
 }
 
 /* Wake the launcher when the current transaction commits; it reads pg_database again. */
@@ -92,6 +107,7 @@ wake_xact_callback(XactEvent event, void *argument pg_attribute_unused())
 		case XACT_EVENT_PREPARE:
 			committed = false;
 			reasons_at_commit = 0;
+			queue_bounds_clear(&queued_at_commit);
 			launcher_at_commit = false;
 			break;
 		case XACT_EVENT_PRE_COMMIT:
@@ -116,6 +132,8 @@ wake_release_callback(ResourceReleasePhase phase, bool commit pg_attribute_unuse
 	launcher_at_commit = false;
 	if (reasons != 0)
 		wake_scheduler(MyDatabaseId, reasons);
+	if (reasons & WAKE_QUEUED)
+		queue_bounds_clear(&queued_at_commit);
 	if (launcher)
 		wake_launcher();
 }
@@ -180,10 +198,16 @@ session_database_entry(void)
 	return my_database_entry;
 }
 
-/* Set bits of an entry and the latch of its scheduler, if there is one. */
+/* Set bits of an entry, with WAKE_QUEUED what was queued, and the latch of its scheduler, if there is one. */
 void
 wake_entry(DatabaseEntry *entry, uint32 reasons)
 {
+	if (reasons & WAKE_QUEUED)
+	{
+		SpinLockAcquire(&entry->queued_lock);
+		queue_bounds_merge(&entry->queued, &queued_at_commit);
+		SpinLockRelease(&entry->queued_lock);
+	}
 	pg_atomic_fetch_or_u32(&entry->wake, reasons);
 	set_latch_of(*(volatile int *) &entry->scheduler_pgprocno);
 }

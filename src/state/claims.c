@@ -8,10 +8,18 @@
  *	  executors and in execute().  A claim locks rows only for the length of its
  *	  own transaction and skips what somebody else has locked (a cancel).
  *
+ *	  A claim does not begin at the front of the queue.  While an old snapshot is
+ *	  kept, what has left the queue stays in its indexes, and each claim would walk
+ *	  over all of it.  So the scheduler remembers from where on something may wait
+ *	  (shared/queue_bounds.h): a claim moves that up, who queues an execution takes it
+ *	  down at commit, and whoever makes executions pending in other ways has the
+ *	  whole queue looked at once.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -23,35 +31,58 @@
 #include "state/janitor.h"
 #include "state/private.h"
 
-static const Oid claim_types[] = {INT4OID};
+/*
+ * Somebody may have written into the table, so the whole queue is looked at now and
+ * then: so long, ms, after the time before, or longer, so that it takes one part in so
+ * many of the time, and only if there was another claim in between.
+ */
+#define LOOK_EVERYWHERE_MS 5000
+#define LOOK_EVERYWHERE_SHARE 100
 
-static StateStatement claim_statement = {
-	CLAIM_SET "SELECT id, started_at FROM workflow.executions"
+static QueueBounds bounds = {QUEUE_ANYTHING, 0, {{0}}, QUEUE_DEFERRED_ANYTHING};
+static TimestampTz look_everywhere_at = DT_NOEND;
+static bool claimed_since = false;
+
+/* The columns and conditions of executions_pending_idx. */
+#define QUEUED \
+	" FROM workflow.executions" \
 	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL AND NOT limited"
-	" ORDER BY priority DESC, id" CLAIM_END,
-	lengthof(claim_types), claim_types, NULL
+#define IN_LEVEL \
+	" AND priority OPERATOR(pg_catalog.=) $2 AND id OPERATOR(pg_catalog.>=) $3 ORDER BY priority DESC, id"
+
+static const Oid level_types[] = {INT4OID, INT4OID, INT8OID};
+static StateStatement claim_level_statement = {
+	CLAIM_SET "SELECT id, started_at" QUEUED IN_LEVEL CLAIM_END,
+	lengthof(level_types), level_types, NULL
 };
 
+static StateStatement left_in_level_statement = {
+	"SELECT id" QUEUED IN_LEVEL " LIMIT $1",
+	lengthof(level_types), level_types, NULL
+};
+
+static const Oid find_level_types[] = {INT4OID};
+static StateStatement find_level_statement = {
+	"SELECT priority, id" QUEUED " AND priority OPERATOR(pg_catalog.<=) $1 ORDER BY priority DESC, id LIMIT 1",
+	lengthof(find_level_types), find_level_types, NULL
+};
+
+static const Oid claim_due_types[] = {INT4OID, TIMESTAMPTZOID};
 static StateStatement claim_due_statement = {
 	CLAIM_SET "SELECT id, started_at FROM workflow.executions"
 	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL AND NOT limited"
+	" AND start_at OPERATOR(pg_catalog.>=) $2"
 	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()"	/* stable: bounds the index scan */
 	" ORDER BY start_at" CLAIM_END,
-	lengthof(claim_types), claim_types, NULL
+	lengthof(claim_due_types), claim_due_types, NULL
 };
 
+static const Oid next_start_types[] = {TIMESTAMPTZOID};
 static StateStatement next_start_statement = {
 	"SELECT start_at FROM workflow.executions"
 	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL AND NOT limited"
-	" ORDER BY start_at LIMIT 1",
-	0, NULL, NULL
-};
-
-static StateStatement pending_left_statement = {
-	"SELECT 1 FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL AND NOT limited"
-	" ORDER BY priority DESC, id LIMIT 1",
-	0, NULL, NULL
+	" AND start_at OPERATOR(pg_catalog.>=) $1 ORDER BY start_at LIMIT 1",
+	lengthof(next_start_types), next_start_types, NULL
 };
 
 static StateStatement control_statement = {
@@ -180,56 +211,164 @@ executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecutio
 	return (int) nrows;
 }
 
+void
+executions_queued(const QueueBounds *queued)
+{
+	queue_bounds_merge(&bounds, queued);
+}
+
+void
+executions_look_everywhere(void)
+{
+	queue_bounds_forget(&bounds);
+}
+
+/* Executions that were claimed one batch after the other. */
+typedef struct ClaimList
+{
+	ClaimedExecution *claimed;
+	int			count;
+	int			limit;
+} ClaimList;
+
+static int
+claim_more(ClaimList *list, StateStatement *statement, Datum *values)
+{
+	ClaimedExecution *more;
+	int			count;
+
+	values[0] = Int32GetDatum(list->limit - list->count);
+	count = executions_read_claims(statement, values, &more);
+	if (list->count == 0)
+		list->claimed = more;
+	else
+	{
+		list->claimed = repalloc_huge(list->claimed,
+									  (list->count + count) * sizeof(ClaimedExecution));
+		memcpy(list->claimed + list->count, more, count * sizeof(ClaimedExecution));
+	}
+	list->count += count;
+	return count;
+}
+
+/* Claim from a level; false: none is left in it, which moves *level if there is one. */
+static bool
+claim_level(ClaimList *list, QueueLevel *level)
+{
+	Datum		values[3];
+	bool		left;
+
+	values[1] = Int32GetDatum(level->priority);
+	values[2] = Int64GetDatum(level->from);
+	(void) claim_more(list, &claim_level_statement, values);
+
+	/* what was skipped is left, too */
+	values[0] = Int32GetDatum(1);
+	left = state_query(&left_in_level_statement, values, NULL, false, 1) > 0;
+	if (left)
+		level->from = state_column_int64(0, 1);
+	state_done();
+	return left;
+}
+
+/* The first level of those of which nothing is known. */
+static bool
+find_level(QueueLevel *level)
+{
+	Datum		value = Int32GetDatum((int32) bounds.anything_up_to);
+	bool		found;
+
+	if (bounds.anything_up_to == QUEUE_NOTHING)
+		return false;
+	found = state_query(&find_level_statement, &value, NULL, false, 1) > 0;
+	if (found)
+	{
+		level->priority = state_column_int32(0, 1);
+		level->from = state_column_int64(0, 2);
+	}
+	state_done();
+	return found;
+}
+
+/* Claim from levels that are not known, and get to know them. */
+static void
+claim_unknown(ClaimList *list)
+{
+	QueueLevel	level;
+
+	while (list->count < list->limit && bounds.nlevels < QUEUE_MAX_LEVELS && find_level(&level))
+	{
+		bounds.anything_up_to = (int64) level.priority - 1;
+		if (claim_level(list, &level))
+			queue_bounds_add(&bounds, level.priority, level.from);
+	}
+	if (list->count < list->limit && bounds.nlevels < QUEUE_MAX_LEVELS)
+		bounds.anything_up_to = QUEUE_NOTHING;
+}
+
 int
 executions_claim(int limit, ClaimedExecution **claimed)
 {
-	Datum		values[1];
-	ClaimedExecution *due;
-	ClaimedExecution *queued;
-	int			ndue;
-	int			nqueued = 0;
+	TimestampTz began = GetCurrentTimestamp();
+	ClaimList	list = {NULL, 0, limit};
+	bool		everywhere;
 
-	values[0] = Int32GetDatum(limit);
-	ndue = executions_read_claims(&claim_due_statement, values, &due);
-	if (ndue >= limit)
+	if (began >= look_everywhere_at)
+		queue_bounds_forget(&bounds);
+	everywhere = bounds.anything_up_to != QUEUE_NOTHING;
+	claimed_since = !everywhere;
+
+	if (bounds.deferred_from <= GetCurrentTransactionStartTimestamp())
 	{
-		*claimed = due;
-		return ndue;
+		Datum		values[2];
+
+		values[1] = TimestampTzGetDatum(bounds.deferred_from);
+		(void) claim_more(&list, &claim_due_statement, values);
 	}
-	values[0] = Int32GetDatum(limit - ndue);
-	nqueued = executions_read_claims(&claim_statement, values, &queued);
-	if (ndue == 0)
+	for (int i = 0; i < bounds.nlevels && list.count < limit;)
 	{
-		*claimed = queued;
-		return nqueued;
+		if (claim_level(&list, &bounds.levels[i]))
+			i++;
+		else
+			queue_bounds_remove(&bounds, i);
 	}
-	due = repalloc(due, (ndue + nqueued) * sizeof(ClaimedExecution));
-	memcpy(due + ndue, queued, nqueued * sizeof(ClaimedExecution));
-	*claimed = due;
-	return ndue + nqueued;
+	claim_unknown(&list);
+
+	if (everywhere && bounds.anything_up_to == QUEUE_NOTHING)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		look_everywhere_at = now + Max((now - began) * LOOK_EVERYWHERE_SHARE,
+									   LOOK_EVERYWHERE_MS * INT64CONST(1000));
+	}
+	*claimed = list.claimed;
+	return list.count;
+}
+
+TimestampTz
+executions_next_look(void)
+{
+	return claimed_since ? look_everywhere_at : DT_NOEND;
 }
 
 bool
 executions_pending_left(void)
 {
-	bool		left = state_query(&pending_left_statement, NULL, NULL, false, 1) > 0;
-
-	state_done();
-	return left;
+	return bounds.nlevels > 0;
 }
 
 TimestampTz
 executions_next_start(void)
 {
+	Datum		value = TimestampTzGetDatum(bounds.deferred_from);
 	TimestampTz result = DT_NOEND;
 
-	if (state_query(&next_start_statement, NULL, NULL, false, 1) > 0)
-	{
-		bool		isnull;
-
-		result = DatumGetTimestampTz(state_column(0, 1, &isnull));
-	}
+	if (bounds.deferred_from == QUEUE_DEFERRED_NOTHING)
+		return DT_NOEND;
+	if (state_query(&next_start_statement, &value, NULL, false, 1) > 0)
+		result = state_column_time(0, 1);
 	state_done();
+	bounds.deferred_from = result;
 	return result;
 }
 

@@ -9,6 +9,7 @@
 #ifndef PGWF_CLAIMS_H
 #define PGWF_CLAIMS_H
 
+#include "shared/queue_bounds.h"
 #include "state/steps.h"
 
 /* What the scheduler needs to know of an execution. */
@@ -29,11 +30,22 @@ typedef struct ClaimedExecution
 } ClaimedExecution;
 
 /*
+ * Claims begin where something may wait: from what executions_queued() was told, and
+ * where the claims before have left something.  That must be told before the transaction
+ * of the claim begins.
+ */
+extern void executions_queued(const QueueBounds *queued);
+/* Executions are pending that nobody tells the place of. */
+extern void executions_look_everywhere(void);
+
+/*
  * Make pending executions that are due running, the most urgent first, at most
  * limit.  Returns how many; *claimed is palloc'd in the current context.
  */
 extern int	executions_claim(int limit, ClaimedExecution **claimed);
-/* Are there executions that could be claimed now but for a lock on them? */
+/* When to claim again though nobody asks for it: somebody may have written into the table; DT_NOEND: not. */
+extern TimestampTz executions_next_look(void);
+/* Has the last claim, which found fewer than wanted, left some that are locked? */
 extern bool executions_pending_left(void);
 /* When the next deferred execution is due; DT_NOEND: there is none. */
 extern TimestampTz executions_next_start(void);

@@ -1,0 +1,137 @@
+# An old snapshot costs claims nothing: what has left the queue stays in its indexes as
+# long as somebody might see it, and claims begin behind it.  Still nothing is passed over,
+# whatever the order in which executions are queued and committed.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use WorkflowTest;
+
+my $many = 3000;
+my $runs = 30;
+my $node = workflow_cluster('old_snapshot', 'autovacuum = off');
+
+install_extension($node, 'postgres');
+
+# --- an old snapshot, and much that leaves the queue under it ---
+
+my $reader = $node->background_psql('postgres');
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM workflow.executions');
+run_all("SELECT count(workflow.start('short')) FROM generate_series(1, $many)");
+run_all("SELECT count(workflow.start('short', start_at => now() - interval '1 day')) FROM generate_series(1, $many)");
+
+foreach my $case (
+	[ 'executions that are queued', 'pending', "SELECT workflow.start('short')" ],
+	[ 'deferred executions', 'start_at', "SELECT workflow.start('short', start_at => now() - interval '1 hour')" ],
+	[ 'executions of a priority of their own', 'pending', "SELECT workflow.start('short', priority => 7)" ])
+{
+	my ($what, $index, $start) = @$case;
+
+	my $first = entries_read($index, $start);
+	resume_one();
+	my $second = entries_read($index, $start);
+	cmp_ok($second - $first, '>=', $many, "$what: a look at the whole queue reads what has left it");
+	# but for a look at everything now and then
+	run_all($start) for 1 .. $runs;
+	cmp_ok(entries_read($index, $start) - $second, '<', $runs * $many / 3, "$what: claims do not");
+}
+
+# --- nothing is passed over ---
+
+my @late = map { $node->background_psql('postgres') } 1 .. 3;
+my @ids;
+foreach my $i (0 .. $#late)
+{
+	push @ids, $late[$i]->query_safe(sprintf(q{BEGIN; SELECT workflow.start('short', priority => %d)}, $i - 1));
+}
+run_all("SELECT count(workflow.start('short', priority => n % 5 - 2)) FROM generate_series(1, 100) AS n");
+$_->query_safe('COMMIT') foreach @late;
+ok(wait_for_status($node, 'postgres', $_, 'completed'), "queued before the others, committed after them: $_") foreach @ids;
+$_->quit foreach @late;
+
+run_all("SELECT count(workflow.start('short', priority => (n * 37) % 100 - 50)) FROM generate_series(1, 200) AS n");
+pass('more priorities than are told apart');
+
+my $subtransactions = $node->safe_psql('postgres', q{
+	BEGIN;
+	SAVEPOINT one;
+	SELECT workflow.start('short', priority => 3);
+	ROLLBACK TO one;
+	SELECT workflow.start('short', priority => 2);
+	COMMIT});
+run_all('SELECT 1');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM workflow.executions WHERE status <> 'completed'}), 0, 'a part that is rolled back');
+
+# --- what is locked when its turn comes, and what waits again ---
+
+$node->safe_psql('postgres', 'ALTER SYSTEM SET workflow.enabled = off; SELECT pg_reload_conf()');
+my $locked = $node->safe_psql('postgres', "SELECT workflow.start('short')");
+my $locker = $node->background_psql('postgres');
+$locker->query_safe("BEGIN; SELECT FROM workflow.executions WHERE id = $locked FOR UPDATE");
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET workflow.enabled; SELECT pg_reload_conf()');
+run_execution($node, 'postgres', 'short') for 1 .. 3;
+is($node->safe_psql('postgres', "SELECT status FROM workflow.executions WHERE id = $locked"), 'pending', 'what is locked waits');
+$locker->query_safe('ROLLBACK');
+$locker->quit;
+ok(wait_for_status($node, 'postgres', $locked, 'completed'), '.. until it is not');
+
+resume_one();
+pass('one that is pending again is found');
+
+# --- a crash with a full queue ---
+
+$node->safe_psql('postgres', 'ALTER SYSTEM SET workflow.enabled = off; SELECT pg_reload_conf()');
+$node->safe_psql('postgres', "SELECT count(workflow.start('short', priority => n % 3)) FROM generate_series(1, 100) AS n");
+$node->stop('immediate');
+$node->start;
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET workflow.enabled; SELECT pg_reload_conf()');
+run_all('SELECT 1');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM workflow.executions WHERE status <> 'completed'}), 0, 'after a crash the queue is found');
+
+$node->stop;
+done_testing();
+
+# Run a statement that queues executions, and wait until all have ended.
+sub run_all
+{
+	$node->safe_psql('postgres', $_[0]);
+	$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM workflow.executions WHERE status IN ('pending', 'running')})
+	  or die 'executions do not end';
+}
+
+# Pause an execution, run others, and resume it: an old one is pending again.
+sub resume_one
+{
+	my $id = $node->safe_psql('postgres', q{
+		BEGIN;
+		SELECT workflow.start('short') AS id \gset
+		SELECT workflow.pause(:id) \g /dev/null
+		COMMIT;
+		SELECT :id});
+
+	run_execution($node, 'postgres', 'short');
+	$node->safe_psql('postgres', "SELECT workflow.resume($id)");
+	wait_for_status($node, 'postgres', $id, 'completed') or die 'what is resumed does not end';
+	return;
+}
+
+# Entries of an index of the queue that were read so far.  The scheduler reports what it has
+# read with a commit, but not with each: run another until it has reported twice.
+sub entries_read
+{
+	my ($index, $start) = @_;
+	my $statement = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'executions_${index}_idx'";
+	my $read = $node->safe_psql('postgres', $statement);
+	my $reports = 0;
+
+	while ($reports < 2)
+	{
+		run_all($start);
+		my $again = $node->safe_psql('postgres', $statement);
+		$reports++ if $again > $read;
+		$read = $again;
+	}
+	return $read;
+}
