@@ -207,7 +207,7 @@ run_leaf(Driver *driver)
 	RESUME_CANCEL_INTERRUPTS();
 	leaf_timer_start(leaf->deadline);
 	CHECK_FOR_INTERRUPTS();
-	counters_enter(TIME_SQL);
+	(void) counters_enter(TIME_SQL);
 	if (leaf->transaction_none)
 	{
 		/* without a transaction around it: at least once */
@@ -220,7 +220,7 @@ run_leaf(Driver *driver)
 	}
 	else
 		result = run_sql(&leaf->task);
-	counters_enter(TIME_BOOKKEEPING);
+	leaf->ended_at = counters_enter(TIME_BOOKKEEPING);
 	result = thread_leaf_output(thread, result);
 
 	/* it has ended: a cancel that comes now has come too late */
@@ -259,7 +259,7 @@ run_leaf_in_batch(Driver *driver, Jsonb **output)
 		if (driver->phase != PHASE_LEAF)
 			PG_RE_THROW();
 		HOLD_INTERRUPTS();
-		counters_enter(TIME_BOOKKEEPING);
+		(void) counters_enter(TIME_BOOKKEEPING);
 		(void) take_error(driver);
 		RollbackAndReleaseCurrentSubTransaction();
 		forget_error(driver);
@@ -656,7 +656,7 @@ drive_one(Driver *driver)
 		PG_CATCH();
 		{
 			HOLD_INTERRUPTS();
-			counters_enter(TIME_BOOKKEEPING);
+			(void) counters_enter(TIME_BOOKKEEPING);
 			if (driver->batch.steps > 0)
 			{
 				/* whose error it is will be seen when each has its own transaction */

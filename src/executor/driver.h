@@ -64,6 +64,8 @@ typedef struct Driver
 	int			call;			/* of an agent with a circuit breaker; -1 = none */
 	Batch		batch;
 
+	bool		follows_commit; /* the next transaction begins when the last one ended */
+
 	/* of the open transaction, for its commit */
 	int			steps;			/* written */
 	bool		wait_for_disk;	/* something in it is not relaxed */

@@ -53,13 +53,13 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 		{
 			if (slot_may_leave())
 				break;
-			counters_enter(TIME_IDLE);
+			(void) counters_enter(TIME_IDLE);
 			worker_sleep(-1, wait_event_executor());
 		}
 		RESUME_CANCEL_INTERRUPTS();
 		if (taken)
 		{
-			counters_enter(TIME_BOOKKEEPING);
+			(void) counters_enter(TIME_BOOKKEEPING);
 			drive_run(run, report, context);
 			MemoryContextSwitchTo(TopMemoryContext);
 			MemoryContextReset(context);

@@ -137,7 +137,7 @@ close_batch(Driver *driver)
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
-		counters_enter(TIME_BOOKKEEPING);
+		(void) counters_enter(TIME_BOOKKEEPING);
 		AbortOutOfAnyTransaction();
 		transaction_lost(driver);
 		forget_error(driver);

@@ -31,7 +31,9 @@
 void
 begin(Driver *driver)
 {
-	SetCurrentStatementStartTimestamp();
+	if (!driver->follows_commit)
+		SetCurrentStatementStartTimestamp();
+	driver->follows_commit = false;
 	StartTransactionCommand();
 	/* what the role's settings ask for is for its own SQL (run_sql) */
 	XactIsoLevel = XACT_READ_COMMITTED;
@@ -108,7 +110,7 @@ commit(Driver *driver)
 {
 	int			saved_synchronous_commit = synchronous_commit;
 
-	counters_enter(TIME_COMMIT);
+	(void) counters_enter(TIME_COMMIT);
 	if (!driver->wait_for_disk && synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
 		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	PG_TRY();
@@ -120,7 +122,10 @@ commit(Driver *driver)
 		synchronous_commit = saved_synchronous_commit;
 	}
 	PG_END_TRY();
-	counters_enter(TIME_BOOKKEEPING);
+	/* one look at the clock for this one's end and the next one's beginning */
+	SetCurrentStatementStartTimestamp();
+	driver->follows_commit = true;
+	counters_enter_at(TIME_BOOKKEEPING, GetCurrentStatementStartTimestamp());
 	count_commit(driver);
 	MemoryContextSwitchTo(driver->context);
 	RESUME_CANCEL_INTERRUPTS();

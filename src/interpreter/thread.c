@@ -33,6 +33,7 @@
 #define JOURNAL_LIMIT 200
 
 static Thread *thread_allocate(LoadedExecution *execution, bool forks);
+static TimestampTz thread_time_of(Thread *thread, TimestampTz now);
 
 /*
  * A thread at the first step of an execution that has no rows yet.
@@ -90,8 +91,12 @@ step_context(Thread *thread)
 TimestampTz
 thread_time(Thread *thread)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	return thread_time_of(thread, GetCurrentTimestamp());
+}
 
+static TimestampTz
+thread_time_of(Thread *thread, TimestampTz now)
+{
 	if (now <= thread->last_time)
 		now = thread->last_time + 1;
 	thread->last_time = now;
@@ -744,6 +749,8 @@ thread_leaf_succeeded(Thread *thread, Jsonb *output)
 	{
 		row = leaf_row(thread);
 		row->output = output;
+		if (leaf->ended_at != 0)
+			row->completed_at = thread_time_of(thread, leaf->ended_at);
 		step_ended(thread, thread->top, leaf->node, row);
 	}
 	MemoryContextSwitchTo(oldcontext);

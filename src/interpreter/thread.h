@@ -60,6 +60,7 @@ typedef struct Leaf
 	Jsonb	   *input;
 	int			executor_pid;	/* that ran it; 0: this process */
 	TimestampTz started_at;
+	TimestampTz ended_at;		/* its SQL has; 0: not known */
 	TimestampTz deadline;		/* of the step or of a scope around it; DT_NOEND = none */
 } Leaf;
 

@@ -254,7 +254,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 
 	while (!setting_enabled)
 		worker_sleep(-1, wait_event_scheduler());
-	counters_enter(TIME_SCHEDULER);
+	(void) counters_enter(TIME_SCHEDULER);
 	drain_look(database);
 	recover_all(!database->orderly_end);
 	admission_recover();
@@ -293,8 +293,8 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 		next_unpark_at = ready_unpark(GetCurrentTimestamp());
 		pool_dispatch();
 		timeout = next_timeout();
-		counters_enter(TIME_UNCOUNTED);
+		(void) counters_enter(TIME_UNCOUNTED);
 		worker_sleep(timeout, wait_event_scheduler());
-		counters_enter(TIME_SCHEDULER);
+		(void) counters_enter(TIME_SCHEDULER);
 	}
 }

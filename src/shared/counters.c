@@ -22,7 +22,6 @@
 #include "postgres.h"
 
 #include "executor/instrument.h"
-#include "portability/instr_time.h"
 #include "port/atomics.h"
 #include "utils/timestamp.h"
 
@@ -39,16 +38,6 @@ static bool any_uncommitted = false;
 static uint64 published_wal_bytes = 0;
 
 /* --- the process that counts --- */
-
-/* Microseconds of a clock that only goes on, the same for all processes. */
-static uint64
-now_microseconds(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return INSTR_TIME_GET_MICROSEC(now);
-}
 
 /* Nothing between these two can fail. */
 static inline void
@@ -69,7 +58,7 @@ end_change(void)
 void
 counters_attach(CounterBlock *block, EngineCounter doing)
 {
-	uint64		now = now_microseconds();
+	TimestampTz now = GetCurrentTimestamp();
 
 	my_block = block;
 	published_wal_bytes = pgWalUsage.wal_bytes;
@@ -84,7 +73,7 @@ counters_detach(void)
 {
 	if (my_block == NULL)
 		return;
-	counters_enter(TIME_UNCOUNTED);
+	(void) counters_enter(TIME_UNCOUNTED);
 	my_block = NULL;
 }
 
@@ -94,17 +83,24 @@ counters_are_schedulers(void)
 	return my_block != NULL && my_block == &my_database_entry->scheduler_counters;
 }
 
-void
+TimestampTz
 counters_enter(EngineCounter doing)
 {
-	uint64		now;
+	TimestampTz now = GetCurrentTimestamp();
 
+	counters_enter_at(doing, now);
+	return now;
+}
+
+/* A clock that is set back adds nothing. */
+void
+counters_enter_at(EngineCounter doing, TimestampTz now)
+{
 	if (my_block == NULL)
 		return;
-	now = now_microseconds();
 	begin_change();
 	if (my_block->doing != TIME_UNCOUNTED)
-		my_block->counts.value[my_block->doing] += now - my_block->since;
+		my_block->counts.value[my_block->doing] += Max(now - my_block->since, 0);
 	my_block->doing = doing;
 	my_block->since = now;
 	end_change();
@@ -171,10 +167,9 @@ counters_add(EngineCounts *sum, const CounterBlock *block)
 
 	if (copy.doing < TIME_UNCOUNTED && copy.since != 0)
 	{
-		uint64		now = now_microseconds();
+		TimestampTz now = GetCurrentTimestamp();
 
-		if (now > copy.since)
-			copy.counts.value[copy.doing] += now - copy.since;
+		copy.counts.value[copy.doing] += Max(now - copy.since, 0);
 	}
 	for (int i = 0; i < NUM_ENGINE_COUNTERS; i++)
 		sum->value[i] += copy.counts.value[i];

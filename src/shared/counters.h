@@ -67,7 +67,7 @@ typedef struct CounterBlock
 {
 	uint32		changes;		/* odd: it is being changed */
 	EngineCounter doing;		/* what the time since then goes to */
-	uint64		since;
+	TimestampTz since;
 	EngineCounts counts;
 } CounterBlock;
 
@@ -84,8 +84,10 @@ typedef struct EngineStatistics
 extern void counters_attach(CounterBlock *block, EngineCounter doing);
 extern void counters_detach(void);
 extern bool counters_are_schedulers(void);
-/* From now on the time goes to something else. */
-extern void counters_enter(EngineCounter doing);
+/* From now on the time goes to something else; returns what the clock says. */
+extern TimestampTz counters_enter(EngineCounter doing);
+/* The same, by who has looked at the clock. */
+extern void counters_enter_at(EngineCounter doing, TimestampTz now);
 /* What has happened whatever becomes of a transaction. */
 extern void count_now(EngineCounter counter, uint64 number);
 /* What has happened if the open transaction commits, in a process that counts. */
