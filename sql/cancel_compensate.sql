@@ -33,6 +33,16 @@ SELECT status FROM workflow.wait(:id, '60 seconds');
 SELECT count(*) FROM test.ledger WHERE entry LIKE 'undo%';
 SELECT scope, step_id, compensation, status FROM workflow.compensations WHERE execution_id = :id ORDER BY scope;
 
+-- retried, and cancelled again before it goes on: what was done is undone, and nothing is left open
+TRUNCATE test.ledger;
+BEGIN;
+SELECT workflow.retry(:id);
+SELECT workflow.cancel(:id, 'undo it', compensate => true);
+COMMIT;
+SELECT status, error_type FROM workflow.wait(:id, '60 seconds');
+SELECT entry FROM test.ledger ORDER BY entry COLLATE "C";
+SELECT scope, step, status FROM test.steps;
+
 -- one that waits has nothing to undo
 SELECT workflow.cancel(workflow.start('cancel_undo', start_at => 'infinity'), compensate => true);
 

@@ -142,6 +142,30 @@ CALL test.open_gate();
 SELECT status, error_type, error ->> 'message' AS message FROM workflow.wait(test.id(), '60 s');
 SELECT step_id, status, output FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at;
 
+-- the same when it was retried and had not gone on before it was paused: what was done before is undone, the chain is run once more
+CALL test.to_gate('pause_undo');
+SELECT workflow.hold_step(test.id(), 'b');
+CALL test.told();
+CALL test.open_gate();
+SELECT workflow.cancel(test.id());
+SELECT status FROM workflow.wait(test.id(), '60 s');
+BEGIN;
+SELECT workflow.retry(test.id());
+SELECT workflow.pause(test.id(), max_pause => '50 ms');
+COMMIT;
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT scope, step_id, status, output FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at;
+SELECT workflow.define($${"name": "pause_tell", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": [1, 0], "result": "counts", "loop_body": [{"id": "a", "type": "sql", "sql": "SELECT 1 / $1", "params": ["${loop.item}"], "result": "value"}]}}],
+  "on_failure": [{"id": "tell", "type": "set", "output": "${workflow.error.type}"}]}$$);
+CALL test.go('pause_tell');
+BEGIN;
+SELECT workflow.retry(test.id());
+SELECT workflow.pause(test.id(), max_pause => '50 ms');
+COMMIT;
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT scope, step_id, status, output, error_type FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at, scope;
+
 -- cancelled while it is paused
 CALL test.to_gate('pause_loop', '[1, 2]');
 SELECT workflow.pause(test.id());

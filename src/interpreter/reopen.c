@@ -143,9 +143,13 @@ reopen_execution(LoadedExecution *execution)
 	epilogue = count > 0 ? steps_began(execution->id, ids, count, false) : 0;
 	if (epilogue != 0)
 		step_set_aside(execution->id, execution->retries, epilogue);
-	if (execution->reopen_from != 0)
-		step_set_aside(execution->id, execution->retries, execution->reopen_from);
-	reopen_scope(&reopening, "");
+	/* one that is to end before it has gone on has another epilogue, and nothing else */
+	if (execution->ending == NULL)
+	{
+		if (execution->reopen_from != 0)
+			step_set_aside(execution->id, execution->retries, execution->reopen_from);
+		reopen_scope(&reopening, "");
+	}
 	execution_reopened(execution->id);
 }
 

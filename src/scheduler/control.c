@@ -71,7 +71,7 @@ end_pause(const OverduePause *pause)
 	if (pause->decided ||
 		(pause->begun && (plan->on_failure >= 0 || plan->ncompensations > 0)))
 	{
-		execution_decide(pause->id, "failed", 0, NULL, error, "PauseTimeout");
+		execution_decide_idle(pause->id, "failed", error, "PauseTimeout");
 		execution_resume(pause->id);
 		audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_PENDING);
 		wake_at_commit(WAKE_PENDING);	/* ourselves */

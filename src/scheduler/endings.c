@@ -176,7 +176,7 @@ execution_overdue(LiveExecution *execution)
 	if (plan->on_failure >= 0 || plan->ncompensations > 0)
 	{
 		/* waits for an executor, without a deadline */
-		execution_decide(id, "timed_out", 0, NULL, error, "Timeout");
+		execution_decide_idle(id, "timed_out", error, "Timeout");
 		scheduler_commit(true);
 		execution_settle_end(id);
 		return;

@@ -34,6 +34,15 @@ static StateStatement decide_statement = {
 	lengthof(decide_types), decide_types, NULL
 };
 
+/* Also of one that was retried and has not gone on yet: nobody but the scheduler may end that. */
+static const Oid decide_idle_types[] = {INT8OID, TEXTOID, JSONBOID, TEXTOID};
+static StateStatement decide_idle_statement = {
+	"UPDATE workflow.executions SET ending = $2, output = NULL, error = $3, error_type = $4"
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL"
+	" AND status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])",
+	lengthof(decide_idle_types), decide_idle_types, NULL
+};
+
 static const Oid id_types[] = {INT8OID};
 static StateStatement finish_statement = {
 	"UPDATE workflow.executions SET status = ending, ending = NULL, completed_at = pg_catalog.clock_timestamp()"
@@ -136,6 +145,18 @@ execution_decide(int64 id, const char *ending, TimestampTz started_at,
 	else
 		values[5] = CStringGetTextDatum(error_type);
 	return state_execute(&decide_statement, values, nulls) > 0;
+}
+
+void
+execution_decide_idle(int64 id, const char *ending, Jsonb *error, const char *error_type)
+{
+	Datum		values[lengthof(decide_idle_types)];
+
+	values[0] = Int64GetDatum(id);
+	values[1] = CStringGetTextDatum(ending);
+	values[2] = PointerGetDatum(error);
+	values[3] = CStringGetTextDatum(error_type);
+	state_execute(&decide_idle_statement, values, NULL);
 }
 
 bool

@@ -37,11 +37,14 @@ static StateStatement timeout_statement = {
 };
 
 static const Oid deadline_types[] = {INT8OID, INT4OID};
+/* As thread_deadline() has it: clocks begin anew with a retry, and stand still in pauses. */
 static StateStatement deadline_statement = {
-	"SELECT e.started_at OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => $2)"
-	" OPERATOR(pg_catalog.+) COALESCE((SELECT pg_catalog.sum(pg_catalog.upper(p) OPERATOR(pg_catalog.-) pg_catalog.lower(p))"
-	"  FROM pg_catalog.unnest(e.pauses) AS p), pg_catalog.make_interval())"
-	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
+	"SELECT b.began OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => $2)"
+	" OPERATOR(pg_catalog.+) COALESCE((SELECT pg_catalog.sum(pg_catalog.upper(p) OPERATOR(pg_catalog.-)"
+	"   GREATEST(pg_catalog.lower(p), b.began))"
+	"  FROM pg_catalog.unnest(e.pauses) AS p WHERE pg_catalog.upper(p) OPERATOR(pg_catalog.>) b.began), pg_catalog.make_interval())"
+	" FROM workflow.executions AS e, LATERAL (SELECT GREATEST(e.started_at, e.retried_at)) AS b (began)"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1"
 	" AND e.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
 	lengthof(deadline_types), deadline_types, NULL
 };

@@ -82,7 +82,7 @@ static StateStatement is_paused_statement = {
 	" AND paused_until IS NOT NULL"
 
 static StateStatement too_long_statement = {
-	"SELECT id, definition_id, started_at IS NOT NULL AND NOT reopen, ending IS NOT NULL" WITH_PAUSE_END
+	"SELECT id, definition_id, started_at IS NOT NULL, ending IS NOT NULL" WITH_PAUSE_END
 	" AND paused_until OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
 	" ORDER BY paused_until LIMIT 100 FOR UPDATE SKIP LOCKED",
 	0, NULL, NULL

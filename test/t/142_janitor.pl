@@ -151,5 +151,39 @@ like(ended($retries), qr/^(failed\|22012|timed_out\|Timeout)$/, 'it fails before
 isnt(sql("SELECT error ->> 'message' FROM workflow.executions WHERE id = $retries"), 'the execution did not end in time',
 	'and no janitor has done it');
 
+# the time of one that is retried begins anew, while it is parked, too
+sql(q{CREATE TABLE mode (name text); INSERT INTO mode VALUES ('sleep');
+	CREATE FUNCTION moody() RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		IF (SELECT name = 'sleep' FROM mode) THEN
+			PERFORM pg_sleep(3600);
+		ELSIF (SELECT name = 'fail' FROM mode) THEN
+			RAISE 'told to fail';
+		END IF;
+		RETURN 'fine';
+	END $$;
+	SELECT workflow.define('{"name": "again", "timeout_seconds": 2, "steps": [{"id": "a", "sql": "SELECT moody()",
+		"retry": {"errors": ["P0001"], "type": "fixed_delay", "initial_delay_ms": 1200, "max_delay_ms": 1200, "max_retries": 1}}]}')});
+my $again = sql("SELECT workflow.start('again')");
+is(ended($again), 'timed_out|Timeout', 'its time is over');
+sql("UPDATE mode SET name = 'fail'");
+sql("SELECT workflow.retry($again)");
+wait_until("SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = $again AND error_type = 'P0001'", 'retried, it waits for its next attempt');
+sql("UPDATE mode SET name = 'succeed'");
+is(ended($again), 'completed|', 'and the janitor leaves it alone');
+
+# retried, and no executor to be had before its time is over again: its epilogue is run once more
+sql(q{SELECT workflow.define('{"name": "tells", "timeout_seconds": 1, "priority": -1, "steps": [{"id": "a", "sql": "SELECT 1 / 0"}],
+	"on_failure": [{"id": "tell", "sql": "SELECT 1"}]}')});
+my $tells = sql("SELECT workflow.start('tells')");
+is(ended($tells), 'failed|22012', 'it fails');
+$endless = start_endless($node, 'postgres');
+sql("SELECT workflow.retry($tells)");
+wait_until("SELECT ending = 'timed_out' FROM workflow.executions WHERE id = $tells", 'how it ends is decided');
+sql("SELECT workflow.cancel($endless)");
+is(ended($tells), 'timed_out|Timeout', 'retried and not begun in time');
+is(sql("SELECT string_agg(scope || step_id || ' ' || status, ', ' ORDER BY started_at) FROM workflow.step_executions WHERE execution_id = $tells"),
+	'a failed, ~1/tell completed, tell completed', 'with its on_failure chain');
+
 $node->stop('immediate');
 done_testing();
