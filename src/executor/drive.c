@@ -115,8 +115,8 @@ make_thread(Driver *driver)
 	MemoryContextSwitchTo(driver->thread_context);
 	/* NULL when it is not running any more: cancelled, say */
 	execution = execution_load(present_execution(driver));
-	/* what has begun in this process goes on, whether it is paused or not */
-	driver->paused = (execution != NULL && execution->paused && !driver->reload);
+	/* what has begun in this process goes on, whether it is paused or not; what got stuck is recorded */
+	driver->paused = (execution != NULL && execution->paused && !driver->reload && driver->stuck == NULL);
 	if (execution == NULL || driver->paused || (execution->reopen && driver->reload) ||
 		(execution->ending != NULL) != (run->kind == RUN_EPILOGUE))
 	{
@@ -381,6 +381,14 @@ fail_stuck_leaf(Driver *driver)
 	return true;
 }
 
+/* Is the execution to be paused, or was it before a stuck attempt was to be recorded? */
+static bool
+is_pausing(const Driver *driver)
+{
+	return stop_reason(driver) == STOP_PAUSE ||
+		(driver->thread->execution->paused && stop_reason(driver) == STOP_NONE);
+}
+
 /*
  * The leaf has ended: is the thread to go on somewhere else, or later?  Asked
  * before what follows is worked out, so that whoever goes on sees it anew.
@@ -390,17 +398,12 @@ gives_way(Driver *driver)
 {
 	Thread	   *thread = driver->thread;
 
-	if (thread->ended)
+	/* only this run knows what got stuck */
+	if (thread->ended || driver->stuck != NULL)
 		return false;
-	switch (stop_reason(driver))
-	{
-		case STOP_YIELD:
-			return true;
-		case STOP_PAUSE:
-			return thread_may_pause(thread);
-		default:
-			return false;
-	}
+	if (stop_reason(driver) == STOP_YIELD)
+		return true;
+	return is_pausing(driver) && thread_may_pause(thread);
 }
 
 /*
@@ -504,14 +507,14 @@ drive_thread(Driver *driver)
 				else if (driver->leaf_done || thread->dirty || driver->batch.steps > 0)
 				{
 					finish(driver, true);
-					if (stop_reason(driver) == STOP_YIELD && driver->any_leaf)
+					if (stop_reason(driver) == STOP_YIELD && driver->any_leaf && driver->stuck == NULL)
 						return OUTCOME_YIELDED;
 					begin(driver);
 				}
 				if (fail_stuck_leaf(driver))
 					break;
 				reason = stop_reason(driver);
-				if (reason == STOP_PAUSE && !driver->any_leaf)
+				if (is_pausing(driver) && !driver->any_leaf && driver->stuck == NULL)
 				{
 					finish(driver, true);
 					return OUTCOME_YIELDED;

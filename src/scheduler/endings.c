@@ -87,6 +87,20 @@ execution_settle_end(int64 id)
 	ready_add(execution, RUN_EPILOGUE, NULL, &root, -1, 0);
 }
 
+/* Has somebody still to record that an attempt of a paused execution got stuck? */
+static bool
+waits_for_stuck(LiveExecution *execution)
+{
+	dlist_iter	iter;
+
+	if (execution->stopping != STOP_PAUSE)
+		return false;
+	dlist_foreach(iter, &execution->ready)
+		if (dlist_container(ReadyRun, node, iter.cur)->stuck != NULL)
+			return true;
+	return false;
+}
+
 /*
  * Nothing of a stopped execution runs any more: end it, or, if it is paused, forget
  * it until it is claimed again.
@@ -94,7 +108,7 @@ execution_settle_end(int64 id)
 void
 finalise_if_drained(LiveExecution *execution)
 {
-	if (execution->stopping == STOP_NONE || execution->running > 0)
+	if (execution->stopping == STOP_NONE || execution->running > 0 || waits_for_stuck(execution))
 		return;
 	if (execution->again)
 		begin_again(execution);
@@ -119,7 +133,15 @@ execution_stop(LiveExecution *execution, StopReason reason)
 	if (reason == STOP_PAUSE)
 		execution->again = false;	/* the claim was before the pause */
 	dlist_foreach_modify(iter, &execution->ready)
-		ready_discard(dlist_container(ReadyRun, node, iter.cur));
+	{
+		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
+
+		if (run->stuck != NULL && reason == STOP_PAUSE)
+			continue;			/* recorded, then paused */
+		if (run->stuck != NULL)
+			stuck_record(execution, run->stuck);
+		ready_discard(run);
+	}
 	pool_stop_execution(execution, reason);
 	finalise_if_drained(execution);
 }

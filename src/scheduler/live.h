@@ -236,6 +236,8 @@ extern void stuck_look(TimestampTz now);
 extern TimestampTz stuck_next(TimestampTz now);
 extern void stuck_now(PoolExecutor *executor);
 extern bool stuck_soon(const PoolExecutor *executor);
+/* Write the row of a stuck attempt whose thread is being stopped: nobody else will. */
+extern void stuck_record(LiveExecution *execution, const StuckAttempt *stuck);
 extern void stuck_ended(PoolExecutor *executor);
 extern void pool_stop_execution(LiveExecution *execution, StopReason reason);
 extern void pool_reload_execution(LiveExecution *execution);

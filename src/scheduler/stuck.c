@@ -19,8 +19,8 @@
  *	  nor when other steps share its transaction, whose rows and locks it holds.
  *
  *	  The row is written by the run that resumes the thread, since retry policies,
- *	  catch and on_failure apply to it; by the scheduler when the thread is being
- *	  stopped.  None of this is a recovery.
+ *	  catch and on_failure apply to it, also while the execution is being paused; by the
+ *	  scheduler when the thread is being stopped.  None of this is a recovery.
  *
  *-------------------------------------------------------------------------
  */
@@ -134,12 +134,8 @@ pool_shorten_ranges(LiveJoin *join)
 
 /* --- recording --- */
 
-/*
- * Write the row of a stuck attempt whose thread is being stopped: nobody else
- * will.
- */
-static void
-record_attempt(LiveExecution *execution, const StuckAttempt *stuck)
+void
+stuck_record(LiveExecution *execution, const StuckAttempt *stuck)
 {
 	WorkflowPlan *plan;
 	Leaf		leaf = {0};
@@ -236,21 +232,17 @@ release(PoolExecutor *executor)
 	release_others(executor);
 	executor->nruns = 0;
 	execution->running--;
-	if (execution->stopping == STOP_PAUSE)
+	/* a pause waits for the record: what follows the failure is the thread's to decide */
+	if (execution->stopping != STOP_NONE &&
+		(execution->stopping != STOP_PAUSE || (run->join != NULL && run->join->cancelled)))
 	{
-		/* as if the process had died: the attempt is made again when it is resumed */
-		pfree(run);
-		finalise_if_drained(execution);
-	}
-	else if (execution->stopping != STOP_NONE)
-	{
-		record_attempt(execution, stuck);
+		stuck_record(execution, stuck);
 		pfree(run);
 		finalise_if_drained(execution);
 	}
 	else if (run->join != NULL && run->join->cancelled)
 	{
-		record_attempt(execution, stuck);
+		stuck_record(execution, stuck);
 		join_child_ended(run->join, 0, 1, 0);
 		join_range_ended(run->join);
 		pfree(run);

@@ -119,6 +119,38 @@ is(ended($timeouts), 'failed|ExecutionStuck', 'one for timeouts');
 is(query("SELECT count(*) FROM workflow.step_executions WHERE execution_id = $timeouts"), 1, 'does not');
 is(ended($caught), 'completed|', 'caught');
 
+# --- while its execution is being paused: the attempt is recorded, and not made again ---
+
+define('paused_retried', q{{"name": "paused_retried", "steps": [{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 1,
+	"retry": {"errors": ["ExecutionStuck"], "max_retries": 1, "type": "fixed_delay", "initial_delay_ms": 10}}]}});
+define('paused_items', q{{"name": "paused_items", "steps": [{"id": "each", "type": "loop", "loop_config": {
+	"collection": [1, 2, 3, 4], "execution_mode": "parallel", "max_parallelism": 2, "on_error": "continue", "loop_body": [
+	{"id": "s2", "type": "sql", "timeout_seconds": 1, "input_mapping": {"n": "${loop.item}"},
+	 "sql": "SELECT CASE WHEN input.n = 2 THEN swallow() END"}]}}]}});
+for my $case ([ 'limited_swallow', 1, 'failed', 'failed|ExecutionStuck', '1 failed -' ],
+	[ 'limited_spin', 1, 'failed', 'failed|ExecutionStuck', '1 failed -' ],
+	[ 'paused_retried', 2, 'paused', 'failed|ExecutionStuck', '1 failed retried, 2 failed -' ],
+	[ 'paused_items', 1, 'paused', 'completed|', '1 completed -, 1 failed -, 1 completed -, 1 completed -' ])
+{
+	my ($workflow, $count, $status, $end, $rows) = @$case;
+
+	$id = query("SELECT workflow.start('$workflow')");
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.activity WHERE execution_id = $id AND step_id = 's2'
+		AND elapsed > '0.1 s'") or die "no step of $workflow is stuck";
+	query("SELECT workflow.pause($id)");
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.step_executions
+			WHERE execution_id = $id AND step_id = 's2' AND error_type = 'ExecutionStuck'"), "$workflow: recorded while it is paused");
+	is(query("SELECT status FROM workflow.executions WHERE id = $id"), $status, 'which it still is, unless that was its end');
+	let_spin('spin');
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM workflow.executors WHERE state = 'quarantined'"), 'its process has ended');
+	unlet_spin('spin');
+	query("SELECT workflow.resume($id)");
+	is(ended($id), $end, 'resumed, it ends as it would have');
+	is(query("SELECT string_agg(attempt || ' ' || status || ' ' || coalesce(on_failure, '-'), ', ' ORDER BY scope, attempt)
+		FROM workflow.step_executions WHERE execution_id = $id AND step_id = 's2'"), $rows, 'no attempt is made twice');
+	is(stuck_count($id), $count, 'or got stuck twice');
+}
+
 # --- limits around it ---
 
 define('outer', q{{"name": "outer", "timeout_seconds": 1, "steps": [{"id": "s2", "sql": "SELECT swallow()"}]}});

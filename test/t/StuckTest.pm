@@ -9,7 +9,7 @@ use warnings FATAL => 'all';
 use Exporter 'import';
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(build_spin install_stubborn let_spin wait_for_spin);
+our @EXPORT = qw(build_spin install_stubborn let_spin unlet_spin wait_for_spin);
 
 my $directory;
 
@@ -93,6 +93,15 @@ sub let_spin
 	my ($name) = @_;
 
 	append_to_file("$directory/$name", '');
+	return;
+}
+
+# What spins until this file exists spins again.
+sub unlet_spin
+{
+	my ($name) = @_;
+
+	unlink "$directory/$name";
 	return;
 }
 
