@@ -49,6 +49,7 @@ OBJS = \
 	src/api/utility_hook.o \
 	src/api/views.o \
 	src/api/wait.o \
+	src/api/why.o \
 	src/scheduler/admission.o \
 	src/scheduler/control.o \
 	src/scheduler/departures.o \
@@ -195,6 +196,7 @@ SCHEMA = \
 	src/schema/drain.sql \
 	src/schema/alerts.sql \
 	src/schema/compensations.sql \
+	src/schema/why.sql \
 	src/schema/last.sql
 # end of SCHEMA
 
@@ -207,7 +209,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	block \
 	compensation on_failure_chain cancel_compensate timeout_strategy \
 	catch_as pause retry_execution marks bulk \
-	timeline pictures \
+	timeline pictures why \
 	schedules \
 	dead_letters alerts tiers \
 	views audit

@@ -39,9 +39,9 @@
 
 \set locked 'SELECT a.execution_id, a.workflow, a.step_id, b.pid AS waits_for, s.backend_type, left(s.query, 40) AS query FROM workflow.activity AS a CROSS JOIN LATERAL unnest(pg_blocking_pids(a.executor_pid)) AS b (pid) LEFT JOIN pg_stat_activity AS s ON s.pid = b.pid ORDER BY a.execution_id;'
 
-\set paused 'SELECT id AS execution_id, workflow, paused_by, paused_until, pause_reason AS reason FROM workflow.executions WHERE status = ''paused'' AND workflow LIKE :''workflow'' ORDER BY paused_at;'
+\set paused 'SELECT execution_id, workflow, paused_by, paused_until, pause_reason AS reason FROM workflow.execution_status WHERE status = ''paused'' AND workflow LIKE :''workflow'' ORDER BY paused_at;'
 
-\set held 'SELECT id AS execution_id, workflow, status, step_marks FROM workflow.executions WHERE step_marks IS NOT NULL AND completed_at IS NULL AND workflow LIKE :''workflow'' ORDER BY id;'
+\set held 'SELECT execution_id, workflow, status, held_steps, skipped_steps FROM workflow.execution_status WHERE COALESCE(held_steps, skipped_steps) IS NOT NULL AND completed_at IS NULL AND workflow LIKE :''workflow'' ORDER BY execution_id;'
 
 \set blocked 'SELECT b.workflow, b.kind, b.blocked_at, b.blocked_by, b.reason, (SELECT count(*) FROM workflow.execution_status AS e WHERE e.workflow = b.workflow AND e.status = ''blocked'') AS waiting FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL ORDER BY b.blocked_at;'
 
@@ -60,7 +60,8 @@
 -- one execution: \set id 42
 
 \set show 'SELECT * FROM workflow.executions WHERE id = :id \\gx'
-\set why 'SELECT status, error_type, error ->> ''step_id'' AS step, error ->> ''message'' AS message, error ->> ''detail'' AS detail, error ->> ''hint'' AS hint, error ->> ''context'' AS context FROM workflow.executions WHERE id = :id \\gx'
+\set why 'SELECT * FROM workflow.why(:id) \\gx'
+\set error 'SELECT error ->> ''type'' AS type, error ->> ''step_id'' AS step, error ->> ''scope'' AS scope, error ->> ''message'' AS message, error ->> ''detail'' AS detail, error ->> ''hint'' AS hint, error ->> ''context'' AS context FROM workflow.execution_status WHERE execution_id = :id \\gx'
 \set timeline 'SELECT workflow.timeline(:id) \\g (format=unaligned tuples_only=on)'
 \set history 'SELECT at, event, step_id, scope, detail FROM workflow.history WHERE execution_id = :id ORDER BY at;'
 \set steps 'SELECT scope, step_id, attempt, status, duration, error_type FROM workflow.step_status WHERE execution_id = :id ORDER BY started_at, scope, step_id;'
@@ -76,4 +77,4 @@
 
 -- the names
 
-\set daily '\\echo ''this moment    :running  :executing  :executors  :queue  :depth  :locked''\n\\echo ''to be settled  :alerts  :stuck  :paused  :held  :blocked  :breakers  :letters''\n\\echo ''went wrong     :failed  :errors  :swallowed''\n\\echo ''one execution  :show  :why  :steps  :timeline  :history  :progress''\n\\echo ''looking back   :outcomes  :slowest  :audit  :size''\n\\echo ''they read      \\\\set id 42, \\\\set workflow order%, \\\\set period 1d'''
+\set daily '\\echo ''this moment    :running  :executing  :executors  :queue  :depth  :locked''\n\\echo ''to be settled  :alerts  :stuck  :paused  :held  :blocked  :breakers  :letters''\n\\echo ''went wrong     :failed  :errors  :swallowed''\n\\echo ''one execution  :show  :why  :steps  :timeline  :history  :progress  :error''\n\\echo ''looking back   :outcomes  :slowest  :audit  :size''\n\\echo ''they read      \\\\set id 42, \\\\set workflow order%, \\\\set period 1d'''

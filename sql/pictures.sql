@@ -58,6 +58,29 @@ SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:long), '<title>', 'g'
 SELECT (regexp_match(workflow.timeline_svg(:long), '\.\.\. [\d,]+ more rows'))[1], (regexp_match(workflow.timeline_svg(:long), '[\d,]+ more: [\d,]+ completed'))[1];
 SELECT count(*) FROM regexp_matches(workflow.timeline(:long), '\n', 'g');
 
+-- what has something to tell has a row, as far as there are rows
+SELECT workflow.define(jsonb_build_object('name', 'picture_rows', 'steps', (SELECT jsonb_agg(jsonb_build_object('id', 's' || i, 'sql', 'SELECT 1 / 0', 'on_failure', 'ignore')) FROM generate_series(1, 400) AS i)));
+SELECT workflow.start('picture_rows') AS rows \gset
+SELECT status FROM workflow.wait(:rows);
+SELECT (regexp_match(workflow.timeline_svg(:rows), '\.\.\. [\d,]+ more rows'))[1], (regexp_match(workflow.report(:rows), '>([\d,]+ more steps)'))[1];
+
+-- when it stood still
+UPDATE workflow.executions SET pauses = tstzmultirange(tstzrange(started_at, completed_at)) WHERE id = :id;
+SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:id), '<rect class="pause" x="0.000%"[^>]* width="100.000%"', 'g');
+
+-- a report has a table of steps, and facts, of the execution it is about
+SELECT count(*) FROM regexp_matches(workflow.report(:id), '<td class="step"', 'g');
+SELECT workflow.report(:id) LIKE '%<details open><summary>Facts%' AS facts, workflow.report() LIKE '%<details><summary>Facts%' AS closed,
+    workflow.report(:id) LIKE '%<th>input</th><td class="code"><bdi>{&quot;n&quot;: 0%' AS input, workflow.report(:odd) LIKE '%; then SELECT workflow.retry(%' AS why;
+
+-- and all that waits for somebody
+SELECT workflow.define('{"name": "picture_letter", "dead_letter": true, "steps": [{"id": "a", "type": "fail", "error": "Odd", "message": "lost & found"}]}');
+SELECT workflow.start('picture_letter') AS letter \gset
+SELECT status FROM workflow.wait(:letter);
+SELECT workflow.start('picture_letter', start_at => '2100-01-01') AS paused \gset
+SELECT workflow.pause(:paused, 'look at <that>');
+SELECT workflow.report() ~ '<h2>Dead letters</h2>.*>a: lost &amp; found<' AS letters, workflow.report() ~ '<h2>Paused executions</h2>.*>look at &lt;that&gt;<' AS paused;
+
 -- a report shows a role its own
 CREATE ROLE regress_watcher;
 CREATE ROLE regress_stranger;
@@ -66,13 +89,17 @@ SELECT workflow.grant_usage('regress_watcher'), workflow.grant_usage('regress_st
 SELECT workflow.report(:odd) LIKE '%&lt;script&gt;%' AS name, workflow.report(:odd) LIKE '%]]&gt;--&gt;%' AS message;
 SET ROLE regress_watcher;
 SELECT workflow.report(:odd) LIKE '%&lt;script&gt;%' AS name, workflow.report(:odd) LIKE '%]]&gt;--&gt;%' AS message, workflow.report() LIKE '%<svg%' AS picture;
+SELECT workflow.report(:id) LIKE '%<th>input</th>%' AS input, workflow.report(:odd) LIKE '%; then SELECT workflow.retry(%' AS why, workflow.report() LIKE '%lost &amp; found%' AS letters, workflow.report() LIKE '%look at &lt;that%' AS paused;
 SET ROLE regress_stranger;
+SELECT workflow.report() LIKE '%<h2>Dead letters%' AS letters, workflow.report() LIKE '%<h2>Paused%' AS paused, workflow.report() LIKE '%<h2>Alerts%' AS alerts;
 SELECT workflow.report() LIKE '%&lt;script&gt;%' AS name, workflow.report() LIKE '%<svg%' AS picture, workflow.report() LIKE '%Nothing runs.%' AS nothing_runs;
 \set VERBOSITY sqlstate
 SELECT workflow.report(:odd);
 SELECT workflow.diagram(:odd);
 SELECT workflow.timeline_svg(:odd);
 RESET ROLE;
+SELECT workflow.cancel(:paused);
+DELETE FROM workflow.dead_letters WHERE workflow = 'picture_letter';
 SELECT workflow.revoke_usage('regress_watcher'), workflow.revoke_usage('regress_stranger');
 DROP ROLE regress_watcher;
 DROP ROLE regress_stranger;

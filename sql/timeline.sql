@@ -110,6 +110,26 @@ SELECT status FROM workflow.wait(:retried);
 SELECT regexp_replace(line, '\s+[-=x.\s]*[\d.]+ m?s$', '') FROM regexp_split_to_table(workflow.timeline(:retried, 80, true), '\n') AS line WHERE line ~ '^[+x/] (?!completed)';
 DROP TABLE retried_divisor;
 
+-- one that was paused, and still is: when, by whom and why
+SELECT workflow.define('{"name": "pausable", "steps": [{"id": "a", "sql": "SELECT 1"}, {"id": "b", "sql": "SELECT 2"}]}');
+SELECT workflow.start('pausable', start_at => '2100-01-01') AS paused \gset
+SELECT workflow.pause(:paused, 'auditors');
+SELECT regexp_replace(line, '\d\S+ \d\S+', '<time>') FROM regexp_split_to_table(workflow.timeline(:paused, 80, true), '\n') AS line WHERE line ~ '^paused';
+SELECT workflow.cancel(:paused);
+SELECT workflow.start('pausable') AS paused \gset
+SELECT status FROM workflow.wait(:paused);
+INSERT INTO times VALUES ('', 'a', 1, 0, 100), ('', 'b', 1, 700, 1000);
+CALL set_times(:paused, 1000);
+UPDATE workflow.executions SET pauses = '{[2026-01-01 11:59:00, 2026-01-01 11:59:30),[2026-01-01 12:00:00.050, 2026-01-01 12:00:00.220),[2026-01-01 12:00:00.320, 2026-01-01 12:00:00.700)}' WHERE id = :paused;
+SELECT steady(workflow.timeline(:paused));
+SELECT steady(workflow.timeline(:paused, ascii => true));
+
+-- steps that undo others, and steps of an on_failure chain
+SELECT workflow.define('{"name": "undone", "steps": [{"id": "a", "sql": "SELECT 1", "compensate": {"sql": "SELECT 2"}}, {"id": "b", "sql": "SELECT 1 / 0"}], "on_failure": {"id": "tell", "sql": "SELECT 3"}}');
+SELECT workflow.start('undone') AS undone \gset
+SELECT status FROM workflow.wait(:undone);
+SELECT regexp_replace(line, '\s+[-=x.\s]*[\d.]+ m?s$', '') FROM regexp_split_to_table(workflow.timeline(:undone, 80, true), '\n') AS line WHERE line ~ '^[+x/] (?!completed)';
+
 -- what others may see
 CREATE ROLE regress_watcher;
 CREATE ROLE regress_stranger;

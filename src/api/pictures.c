@@ -221,5 +221,5 @@ workflow_report(PG_FUNCTION_ARGS)
 	int64		id = PG_ARGISNULL(0) ? overview_newest_execution(GetUserId()) : PG_GETARG_INT64(0);
 	SpanTree   *tree = id != 0 || !PG_ARGISNULL(0) ? read_tree(id, REPORT_ITERATIONS) : NULL;
 
-	PG_RETURN_TEXT_P(cstring_to_text(draw_report(tree, GetUserId())));
+	PG_RETURN_TEXT_P(cstring_to_text(draw_report(tree, GetUserId(), !PG_ARGISNULL(0))));
 }

@@ -15,8 +15,18 @@
 #include "pictures/outline.h"
 #include "pictures/words.h"
 
+/*
+ * Of a line with more steps than FOLD_LINES_OF, those that completed at once and
+ * follow each other, at least FOLD_STEPS of them, share a row.  At once: in less
+ * than the FOLD_SHARE-th part of the time that is drawn.
+ */
+#define FOLD_LINES_OF 40
+#define FOLD_STEPS 3
+#define FOLD_SHARE 100
+
 typedef struct Outliner
 {
+	const SpanTree *tree;
 	Outline    *outline;
 	int			max_rows;
 	uint64		rails;			/* of the parents of the next row */
@@ -50,14 +60,31 @@ add_row(Outliner *outliner, int depth, bool last)
 	return row;
 }
 
+/*
+ * What a step of the plan is there for, where it is not simply the next one.
+ */
+static void
+append_purpose(StringInfo text, const WorkflowPlan *plan, const char *step_id)
+{
+	const PlanNode *node = plan_find(plan, step_id);
+
+	if (node == NULL)
+		return;
+	if (node->compensates >= 0)
+		appendStringInfo(text, ", undoes %s", plan->nodes[node->compensates].id);
+	else if (node->in_chain && node->container < 0)
+		appendStringInfoString(text, ", on failure");
+}
+
 /* "parallel, 3 attempts"; NULL when there is nothing to say. */
 static char *
-remark_of(const Span *span)
+remark_of(const Outliner *outliner, const Span *span)
 {
 	StringInfoData text;
 	bool		conditional = strcmp(span->type, "conditional") == 0;
 
 	initStringInfo(&text);
+	append_purpose(&text, outliner->tree->plan, span->step_id);
 	if (strcmp(span->type, "loop") == 0 && span->collection_size >= 0)
 		appendStringInfo(&text, ", loop of %s", count_text(span->collection_size));
 	else if (span->lines != NIL)
@@ -68,6 +95,10 @@ remark_of(const Span *span)
 		appendStringInfo(&text, ", visit %d", span->visit);
 	if (span->last_attempt > 1)
 		appendStringInfo(&text, ", %d attempts", span->last_attempt);
+	if (span->on_failure != NULL && strcmp(span->on_failure, "default") == 0)
+		appendStringInfoString(&text, ", default taken");
+	else if (span->on_failure != NULL && strcmp(span->on_failure, "retried") != 0)
+		appendStringInfo(&text, ", %s", span->on_failure);
 	return text.len > 0 ? plain_text(text.data + 2) : NULL;
 }
 
@@ -88,12 +119,12 @@ error_of(const Span *span)
 }
 
 /*
- * A row that stands for what is not kept.
+ * A row that stands for several.
  */
 static void
-outline_left_out(Outliner *outliner, const LeftOut *left_out, int depth)
+outline_left_out(Outliner *outliner, const LeftOut *left_out, int depth, bool last)
 {
-	OutlineRow *row = add_row(outliner, depth, true);
+	OutlineRow *row = add_row(outliner, depth, last);
 
 	if (row == NULL)
 	{
@@ -111,11 +142,12 @@ outline_left_out(Outliner *outliner, const LeftOut *left_out, int depth)
 }
 
 static void
-fill_span_row(OutlineRow *row, const Span *span, const char *label)
+fill_span_row(const Outliner *outliner, OutlineRow *row, const Span *span, const char *label)
 {
 	row->label = plain_text(label);
-	row->remark = remark_of(span);
+	row->remark = remark_of(outliner, span);
 	row->type = span->type;
+	row->agent_name = span->agent_name;
 	row->error = error_of(span);
 	row->status = span->status;
 	row->start = span->start;
@@ -155,7 +187,7 @@ outline_lines(Outliner *outliner, const Span *span, int depth)
 			const char *between = line->name[0] == '[' ? " " : ": ";
 
 			if (row != NULL)
-				fill_span_row(row, only, strcmp(line->name, only->step_id) == 0 ?
+				fill_span_row(outliner, row, only, strcmp(line->name, only->step_id) == 0 ?
 							  only->step_id : psprintf("%s%s%s", line->name, between, only->step_id));
 			outline_lines(outliner, only, depth + 1);
 			continue;
@@ -172,7 +204,54 @@ outline_lines(Outliner *outliner, const Span *span, int depth)
 		outline_spans(outliner, line, depth + 1);
 	}
 	if (span->left_out.count > 0)
-		outline_left_out(outliner, &span->left_out, depth);
+		outline_left_out(outliner, &span->left_out, depth, true);
+}
+
+/*
+ * How many steps from this one on have nothing to tell but that they completed.
+ */
+static int
+count_plain_steps(const Outliner *outliner, const Line *line, int from)
+{
+	TimestampTz noticeable = (outliner->outline->end - outliner->outline->start) / FOLD_SHARE;
+	int			i;
+
+	for (i = from; i < list_length(line->spans); i++)
+	{
+		const Span *span = list_nth(line->spans, i);
+
+		if (span->status != SPAN_COMPLETED || span->last_attempt > 1 || span->lines != NIL ||
+			error_of(span) != NULL || span->end - span->start > noticeable)
+			break;
+	}
+	return i - from;
+}
+
+/*
+ * One row for steps that follow each other: "s1 to s49: 49 completed, 0.1 ms each".
+ */
+static void
+outline_folded(Outliner *outliner, const Line *line, int from, int count, int depth, bool last)
+{
+	const Span *first = list_nth(line->spans, from);
+	const Span *final = list_nth(line->spans, from + count - 1);
+	LeftOut    *folded = palloc0(sizeof(LeftOut));
+	int			nrows = outliner->outline->nrows;
+
+	folded->count = folded->by_status[SPAN_COMPLETED] = count;
+	folded->start = first->start;
+	folded->end = final->end;
+	for (int i = from; i < from + count; i++)
+	{
+		const Span *span = list_nth(line->spans, i);
+
+		folded->total_ms += (span->end - span->start) / 1000.0;
+	}
+	outline_left_out(outliner, folded, depth, last);
+	if (outliner->outline->nrows > nrows)
+		outliner->outline->rows[nrows].label =
+			plain_text(psprintf("%s to %s: %s completed, %s each", first->step_id, final->step_id,
+								count_text(count), duration_text(folded->total_ms / count)));
 }
 
 /*
@@ -186,20 +265,29 @@ outline_spans(Outliner *outliner, const Line *line, int depth)
 	for (int i = 0; i < count; i++)
 	{
 		const Span *span = list_nth(line->spans, i);
-		OutlineRow *row = add_row(outliner, depth, i == count - 1 && line->left_out.count == 0);
+		int			nplain = count > FOLD_LINES_OF ? count_plain_steps(outliner, line, i) : 0;
+		OutlineRow *row;
 
+		if (nplain >= FOLD_STEPS)
+		{
+			i += nplain - 1;
+			outline_folded(outliner, line, i - nplain + 1, nplain, depth,
+						   i == count - 1 && line->left_out.count == 0);
+			continue;
+		}
+		row = add_row(outliner, depth, i == count - 1 && line->left_out.count == 0);
 		if (row != NULL)
-			fill_span_row(row, span, span->step_id);
+			fill_span_row(outliner, row, span, span->step_id);
 		outline_lines(outliner, span, depth + 1);
 	}
 	if (line->left_out.count > 0)
-		outline_left_out(outliner, &line->left_out, depth);
+		outline_left_out(outliner, &line->left_out, depth, true);
 }
 
 Outline *
 outline_create(const SpanTree *tree, int max_rows)
 {
-	Outliner	outliner = {.max_rows = max_rows};
+	Outliner	outliner = {.tree = tree, .max_rows = max_rows};
 
 	outliner.outline = palloc0(sizeof(Outline));
 	outliner.outline->rows = palloc(sizeof(OutlineRow) * max_rows);

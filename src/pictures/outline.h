@@ -18,6 +18,7 @@ typedef struct OutlineRow
 	char	   *label;			/* "dhl", "[3] closure", "cost: volume" */
 	char	   *remark;			/* "loop of 53", "3 attempts"; NULL = none */
 	char	   *type;			/* of the step, NULL for a line of several steps */
+	char	   *agent_name;		/* NULL = none */
 	char	   *error;			/* "type: message"; NULL = none */
 	SpanStatus	status;
 	TimestampTz start;

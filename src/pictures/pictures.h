@@ -29,8 +29,8 @@ extern char *draw_mermaid(const WorkflowPlan *plan, const SpanTree *tree);
 
 /*
  * A page about the database's workflows as the role may see them, with a picture
- * of an execution where there is a tree.
+ * of an execution where there is a tree.  in_detail: it is what the page is about.
  */
-extern char *draw_report(const SpanTree *tree, Oid reader);
+extern char *draw_report(const SpanTree *tree, Oid reader, bool in_detail);
 
 #endif							/* PGWF_PICTURES_H */

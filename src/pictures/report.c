@@ -17,8 +17,12 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "pictures/outline.h"
 #include "pictures/pictures.h"
 #include "pictures/words.h"
+
+/* Rows of the table of steps. */
+#define MAX_STEPS 300
 
 static const char head[] =
 	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -29,29 +33,39 @@ static const char head[] =
 	":root{--back:#fff;--text:#1f2328;--soft:#656d76;--line:#d8dee4;--tile:#f6f8fa;--good:#1a7f37;--bad:#cf222e;--warn:#9a6700;--now:#0969da}\n"
 	"@media (prefers-color-scheme:dark){:root{--back:#0d1117;--text:#e6edf3;--soft:#9198a1;--line:#30363d;--tile:#161b22;--good:#3fb950;--bad:#f85149;--warn:#d29922;--now:#58a6ff}}\n"
 	"body{margin:0 auto;max-width:1200px;padding:16px;background:var(--back);color:var(--text);font:14px/1.45 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}\n"
-	"h1{font-size:22px;margin:0}h2{font-size:16px;margin:28px 0 8px}p{margin:4px 0}.soft{color:var(--soft)}\n"
+	"h1{font-size:22px;margin:0}h2{font-size:16px;margin:28px 0 8px}summary{font-weight:600;margin:16px 0 6px;cursor:pointer}p{margin:4px 0}.soft{color:var(--soft)}\n"
 	".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(110px,1fr));gap:8px;margin-top:16px}\n"
 	".tile{background:var(--tile);border:1px solid var(--line);border-radius:6px;padding:8px 12px}.tile strong{display:block;font-size:22px;font-variant-numeric:tabular-nums}\n"
-	".wide{overflow-x:auto}.wide table{min-width:640px}table{border-collapse:collapse;width:100%;font-size:13px}\n"
-	"th{text-align:left;color:var(--soft);font-weight:500;white-space:nowrap}th,td{padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}\n"
-	"td{overflow-wrap:anywhere;min-width:5em}th.number,td.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}td.word{white-space:nowrap;overflow-wrap:normal}\n"
+	"table{border-collapse:collapse;width:100%;font-size:13px}"
+	"th{text-align:left;color:var(--soft);font-weight:500;white-space:nowrap}th,td{padding:5px 12px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}\n"
+	"td{overflow-wrap:anywhere;min-width:5em}td.error{min-width:10em}th.number,td.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}td.word{white-space:nowrap;overflow-wrap:normal}\n"
+	"td.code{white-space:pre-wrap;font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:12px}td.step{white-space:pre-wrap}\n"
+	".facts th{width:8em;padding-right:16px;vertical-align:top}.facts td{white-space:pre-wrap}\n"
+	"@media (max-width:760px){.list,.list tbody,.list tr,.list td{display:block}.list thead{display:none}.list tr{border-bottom:1px solid var(--line);padding:6px 0}"
+	".list td{border:0;padding:1px 0 1px 8.5em;min-height:1.45em;text-align:left!important;white-space:pre-wrap!important;position:relative}"
+	".list td:empty{display:none}.list td::before{content:attr(data-caption);position:absolute;left:0;width:8em;color:var(--soft);font-family:system-ui,sans-serif}}\n"
 	".good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}.now{color:var(--now)}\n"
 	".meter{display:inline-block;width:60px;height:8px;border-radius:4px;background:var(--line);margin-right:6px;overflow:hidden}.meter i{display:block;height:8px;background:var(--now)}\n"
 	".picture{border:1px solid var(--line);border-radius:6px;overflow:hidden;margin-top:8px}.picture svg{display:block}\n"
 	"</style>\n";
 
-/* What each list is called, and what it says when there is nothing in it. */
+/* What each list is called, and what it says when there is nothing in it; NULL: it is left out. */
 static const struct
 {
 	OverviewSubject subject;
 	const char *title;
 	const char *nothing;
 }			sections[] = {
+	{OVERVIEW_ALERTS, "Alerts", NULL},
 	{OVERVIEW_RUNNING, "Running executions", "Nothing runs."},
+	{OVERVIEW_PAUSED, "Paused executions", NULL},
 	{OVERVIEW_FAILURES, "Recent failures", "None of the newest 10,000 executions has failed."},
 	{OVERVIEW_QUEUE, "Queue", "Nothing waits."},
+	{OVERVIEW_LETTERS, "Dead letters", NULL},
+	{OVERVIEW_BREAKERS, "Open circuit breakers", NULL},
 	{OVERVIEW_BLOCKED, "Blocked workflows", "No workflow is blocked."},
 	{OVERVIEW_STUCK, "Stuck executors", "No executor has got stuck."},
+	{OVERVIEW_SCHEDULES, "Schedules", NULL},
 	{OVERVIEW_EXECUTORS, "Executors", "There is none this moment; they are started when there is work."}
 };
 
@@ -66,7 +80,8 @@ class_of_status(const char *status)
 		return "bad";
 	if (strcmp(status, "running") == 0 || strcmp(status, "busy") == 0)
 		return "now";
-	if (strcmp(status, "idle") == 0)
+	if (strcmp(status, "idle") == 0 || strcmp(status, "active") == 0 || strcmp(status, "over") == 0 ||
+		strcmp(status, "skipped") == 0 || strcmp(status, "pending") == 0)
 		return "soft";
 	return "warn";
 }
@@ -75,20 +90,41 @@ class_of_status(const char *status)
 static bool
 is_number(const char *caption, Oid type)
 {
-	return (type == INT4OID || type == INT8OID || type == FLOAT8OID) &&
-		strcmp(caption, "pid") != 0 && strcmp(caption, "execution") != 0;
+	return (type == INT4OID || type == INT8OID || type == FLOAT8OID ||
+			strcmp(caption, "memory") == 0 || strcmp(caption, "value") == 0 || strcmp(caption, "threshold") == 0) &&
+		strcmp(caption, "pid") != 0 && strcmp(caption, "execution") != 0 && strcmp(caption, "letter") != 0;
+}
+
+/* How a cell is to be shown, as a class. */
+static const char *
+class_of_cell(const char *caption, Oid type, const char *text)
+{
+	if (text != NULL && (strcmp(caption, "status") == 0 || strcmp(caption, "state") == 0 || strcmp(caption, "outcome") == 0))
+		return psprintf("word %s", class_of_status(text));
+	if (is_number(caption, type))
+		return "number";
+	if (type == TIMESTAMPTZOID)
+		return "word";
+	if (strcmp(caption, "error") == 0)
+		return "error";
+	if (strcmp(caption, "help") == 0)
+		return "code";
+	return "text";
+}
+
+/* Other people's text may run in the other direction: not beyond its cell. */
+static void
+append_isolated(StringInfo out, const char *text)
+{
+	appendStringInfoString(out, "<bdi>");
+	append_markup(out, text);
+	appendStringInfoString(out, "</bdi>");
 }
 
 static void
 append_cell(StringInfo out, const char *caption, Oid type, const char *text)
 {
-	bool		is_status = strcmp(caption, "status") == 0 || strcmp(caption, "state") == 0;
-
-	if (is_status && text != NULL)
-		appendStringInfo(out, "<td class=\"word %s\">", class_of_status(text));
-	else
-		appendStringInfo(out, "<td%s>", is_number(caption, type) ? " class=\"number\"" :
-						 type == TIMESTAMPTZOID ? " class=\"word\"" : "");
+	appendStringInfo(out, "<td class=\"%s\" data-caption=\"%s\">", class_of_cell(caption, type, text), caption);
 	if (text == NULL)
 		;
 	else if (strcmp(caption, "percent") == 0)
@@ -99,19 +135,14 @@ append_cell(StringInfo out, const char *caption, Oid type, const char *text)
 	else if (is_number(caption, type))
 		append_markup(out, text);
 	else
-	{
-		/* other people's text may run in the other direction: not beyond its cell */
-		appendStringInfoString(out, "<bdi>");
-		append_markup(out, text);
-		appendStringInfoString(out, "</bdi>");
-	}
+		append_isolated(out, text);
 	appendStringInfoString(out, "</td>");
 }
 
 static void
 append_list(StringInfo out, const Overview *list)
 {
-	appendStringInfoString(out, "<div class=\"wide\"><table><thead><tr>");
+	appendStringInfoString(out, "<table class=\"list\"><thead><tr>");
 	for (int i = 0; i < list->ncolumns; i++)
 		appendStringInfo(out, "<th%s>%s</th>", is_number(list->captions[i], list->types[i]) ? " class=\"number\"" : "",
 						 list->captions[i]);
@@ -123,7 +154,7 @@ append_list(StringInfo out, const Overview *list)
 			append_cell(out, list->captions[i], list->types[i], list->cells[row][i]);
 		appendStringInfoString(out, "</tr>\n");
 	}
-	appendStringInfoString(out, "</tbody></table></div>\n");
+	appendStringInfoString(out, "</tbody></table>\n");
 }
 
 /*
@@ -146,18 +177,91 @@ append_tiles(StringInfo out, const Overview *counts)
 }
 
 /*
- * One execution: its timeline.
+ * What there is to know of an execution, one fact below the other.
  */
 static void
-append_execution(StringInfo out, const SpanTree *tree)
+append_facts(StringInfo out, const Overview *facts)
 {
-	appendStringInfo(out, "<h2>Execution %lld</h2>\n<div class=\"picture\">", (long long) tree->execution->id);
+	appendStringInfoString(out, "<table class=\"facts\"><tbody>\n");
+	for (int i = 0; i < facts->ncolumns; i++)
+	{
+		const char *text = facts->nrows > 0 ? facts->cells[0][i] : NULL;
+		const char *caption = facts->captions[i];
+
+		if (text == NULL)
+			continue;
+		appendStringInfo(out, "<tr><th>%s</th><td class=\"%s\">", caption,
+						 strcmp(caption, "input") == 0 || strcmp(caption, "output") == 0 || strcmp(caption, "context") == 0 ?
+						 "code" : class_of_cell(caption, facts->types[i], text));
+		append_isolated(out, text);
+		appendStringInfoString(out, "</td></tr>\n");
+	}
+	appendStringInfoString(out, "</tbody></table>\n");
+}
+
+/*
+ * The steps of an execution as a table: the rows of its picture, with the whole
+ * of the errors.
+ */
+static void
+append_steps(StringInfo out, const SpanTree *tree)
+{
+	static const char *const captions[] = {"step", "type", "status", "attempts", "after", "took", "error"};
+	const Outline *outline = outline_create(tree, MAX_STEPS);
+
+	appendStringInfoString(out, "<table class=\"list\"><thead><tr>");
+	for (int i = 0; i < (int) lengthof(captions); i++)
+		appendStringInfo(out, "<th%s>%s</th>", i >= 3 && i <= 5 ? " class=\"number\"" : "", captions[i]);
+	appendStringInfoString(out, "</tr></thead><tbody>\n");
+	for (int i = 0; i < outline->nrows; i++)
+	{
+		const OutlineRow *row = &outline->rows[i];
+		const char *status = span_status_name(row->status);
+
+		appendStringInfo(out, "<tr><td class=\"step\" data-caption=\"step\"><span style=\"padding-left:%.1fem\"><bdi>",
+						 Min(row->depth, 12) * 1.2);
+		append_markup(out, row->remark == NULL ? row->label : psprintf("%s (%s)", row->label, row->remark));
+		appendStringInfoString(out, "</bdi></span></td>");
+		append_cell(out, "type", TEXTOID, row->agent_name == NULL ? row->type :
+					psprintf("%s %s", row->type, row->agent_name));
+		append_cell(out, "status", TEXTOID, row->left_out != NULL ? NULL :
+					row->status == SPAN_TIMED_OUT ? "timed_out" : status);
+		append_cell(out, "attempts", INT4OID, row->left_out != NULL || row->attempts == NIL ? NULL :
+					psprintf("%d", list_length(row->attempts)));
+		append_cell(out, "after", INT4OID, duration_between(outline->start, row->start));
+		append_cell(out, "took", INT4OID, duration_between(row->start, row->end));
+		append_cell(out, "error", TEXTOID, row->error);
+		appendStringInfoString(out, "</tr>\n");
+	}
+	appendStringInfoString(out, "</tbody></table>\n");
+	if (outline->more + tree->not_shown > 0)
+		appendStringInfo(out, "<p class=\"soft\">%s more steps</p>\n", count_text(outline->more + tree->not_shown));
+}
+
+/*
+ * One execution: why it is as it is, its timeline, and what there is to know.
+ */
+static void
+append_execution(StringInfo out, const SpanTree *tree, Oid reader, bool in_detail)
+{
+	const char *open = in_detail ? " open" : "";
+	int64		id = tree->execution->id;
+	Overview   *why = overview_read(OVERVIEW_WHY, reader, id);
+
+	appendStringInfo(out, "<h2>Execution %lld</h2>\n", (long long) id);
+	if (why->nrows > 0)
+		append_list(out, why);
+	appendStringInfoString(out, "<div class=\"picture\">");
 	appendStringInfoString(out, draw_svg(tree));
-	appendStringInfoString(out, "</div>\n");
+	appendStringInfo(out, "</div>\n<details%s><summary>Steps of execution %lld</summary>\n", open, (long long) id);
+	append_steps(out, tree);
+	appendStringInfo(out, "</details>\n<details%s><summary>Facts about execution %lld</summary>\n", open, (long long) id);
+	append_facts(out, overview_read(OVERVIEW_EXECUTION, reader, id));
+	appendStringInfoString(out, "</details>\n");
 }
 
 char *
-draw_report(const SpanTree *tree, Oid reader)
+draw_report(const SpanTree *tree, Oid reader, bool in_detail)
 {
 	StringInfoData out;
 	char	   *database = get_database_name(MyDatabaseId);
@@ -172,14 +276,16 @@ draw_report(const SpanTree *tree, Oid reader)
 					 time_text(GetCurrentTimestamp()));
 	append_markup(&out, GetUserNameFromId(reader, false));
 	appendStringInfoString(&out, "</bdi></p>\n");
-	append_tiles(&out, overview_read(OVERVIEW_COUNTS, reader));
+	append_tiles(&out, overview_read(OVERVIEW_COUNTS, reader, 0));
 
 	if (tree != NULL)
-		append_execution(&out, tree);
+		append_execution(&out, tree, reader, in_detail);
 	for (int i = 0; i < (int) lengthof(sections); i++)
 	{
-		Overview   *list = overview_read(sections[i].subject, reader);
+		Overview   *list = overview_read(sections[i].subject, reader, 0);
 
+		if (list->nrows == 0 && sections[i].nothing == NULL)
+			continue;
 		appendStringInfo(&out, "<h2>%s</h2>\n", sections[i].title);
 		if (list->nrows > 0)
 			append_list(&out, list);

@@ -431,8 +431,9 @@ add_attempt(const Reader *reader, Span *span, const TraceRow *row)
 		span->due = row->retry_at;
 		span->end = reader->tree->execution->now;
 	}
-	if (span->detail == NULL && row->agent_name != NULL)
-		span->detail = pstrdup(row->agent_name);
+	span->on_failure = row->on_failure != NULL ? pstrdup(row->on_failure) : NULL;
+	if (span->agent_name == NULL && row->agent_name != NULL)
+		span->agent_name = pstrdup(row->agent_name);
 	if (row->branch_taken != NULL)
 		span->detail = pstrdup(row->branch_taken);
 	span->collection_size = Max(span->collection_size, row->collection_size);

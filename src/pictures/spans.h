@@ -59,12 +59,14 @@ typedef struct Span
 	char	   *step_id;
 	int			visit;
 	char	   *type;			/* name of its StepType */
-	char	   *detail;			/* agent, way taken; NULL = none */
+	char	   *detail;			/* way taken; NULL = none */
 	int			collection_size;	/* of a loop; -1 unknown */
 	SpanStatus	status;
 	TimestampTz start;
 	TimestampTz end;			/* of one that runs or waits: now */
 	TimestampTz due;			/* of one that waits: its next attempt */
+	char	   *on_failure;			/* how its failure was dealt with; NULL = it had none, or was not */
+	char	   *agent_name;			/* NULL = none */
 	List	   *attempts;		/* of Attempt: the first ones, and the last */
 	int			last_attempt;	/* its number */
 	List	   *lines;			/* of Line, in the order of the plan or of iterations */

@@ -36,15 +36,16 @@ static const char style[] =
 	"<style>"
 	".pgwf{--back:#fff;--text:#1f2328;--soft:#656d76;--line:#d8dee4;"
 	"--completed:#2e9d5b;--failed:#d1343f;--timedout:#c2571a;--cancelled:#8a7bb8;--skipped:#9aa4ae;"
-	"--running:#2f7fd6;--waiting:#d9a514;--group:#9db0c4;--critical:#1f2328;"
+	"--running:#2f7fd6;--waiting:#d9a514;--group:#9db0c4;--critical:#1f2328;--pause:#8250df;"
 	"background:var(--back);font-family:system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;font-size:12px}"
 	"@media (prefers-color-scheme:dark){.pgwf{--back:#0d1117;--text:#e6edf3;--soft:#9198a1;--line:#30363d;"
 	"--completed:#3fb068;--failed:#f4606a;--timedout:#e98a4b;--cancelled:#a797d8;--skipped:#6e7781;"
-	"--running:#58a6ff;--waiting:#e3b341;--group:#4d6075;--critical:#e6edf3}}"
+	"--running:#58a6ff;--waiting:#e3b341;--group:#4d6075;--critical:#e6edf3;--pause:#a371f7}}"
 	".pgwf text{fill:var(--text)}.pgwf .soft{fill:var(--soft)}.pgwf .small{font-size:11px}"
 	".pgwf .title{font-size:15px;font-weight:600}.pgwf .time{font-variant-numeric:tabular-nums}"
 	".pgwf .grid{stroke:var(--line);stroke-width:1}.pgwf .stripe{fill:var(--line);fill-opacity:.3}"
 	".pgwf .bar{stroke-width:2;stroke-linejoin:round}.pgwf .wait{fill:none;stroke:var(--waiting);stroke-width:2;stroke-dasharray:3 2}"
+	".pgwf .pause{fill:var(--pause);fill-opacity:.22;stroke:var(--pause);stroke-opacity:.5;stroke-dasharray:2 3}.pgwf text.pause{fill:var(--pause);fill-opacity:1;stroke:none}"
 	".pgwf .critical{stroke:var(--critical);stroke-width:2;stroke-linecap:round}"
 	".pgwf rect.completed{fill:var(--completed);stroke:var(--completed)}.pgwf rect.failed{fill:var(--failed);stroke:var(--failed)}"
 	".pgwf rect.timedout{fill:var(--timedout);stroke:var(--timedout)}.pgwf rect.cancelled{fill:var(--cancelled);stroke:var(--cancelled)}"
@@ -230,7 +231,7 @@ append_row(Canvas *canvas, const OutlineRow *row, int number)
 	canvas->drawn[row->status] = true;
 	appendStringInfo(out, "<text class=\"%s\" x=\"6\" y=\"%d\">%s</text>",
 					 classes[row->status], canvas->y + ROW_HEIGHT - 7, marks[row->status]);
-	append_text(out, canvas->y, "0", psprintf("%d%%", BARS_FROM), indent,
+	append_text(out, canvas->y, "0", psprintf("%d%%", BARS_FROM - 1), indent,
 				row->status == SPAN_SKIPPED ? "soft" : "label", label);
 	if (row->status != SPAN_SKIPPED)
 	{
@@ -245,6 +246,27 @@ append_row(Canvas *canvas, const OutlineRow *row, int number)
 		canvas->y += ERROR_HEIGHT;
 	}
 	appendStringInfoString(out, "</g>\n");
+}
+
+/*
+ * When the execution stood still: across all rows, behind them.
+ */
+static void
+append_pauses(Canvas *canvas, int bottom)
+{
+	const TraceExecution *execution = canvas->tree->execution;
+
+	for (int i = 0; i < execution->npauses; i++)
+	{
+		const TracePause *pause = &execution->pauses[i];
+		double		from = percent(canvas, pause->start);
+
+		appendStringInfo(&canvas->out, "<rect class=\"pause\" x=\"%.3f%%\" y=\"%d\" width=\"%.3f%%\" height=\"%d\">"
+						 "<title>%s\nfrom %s to %s after the start</title></rect>",
+						 from, HEADER_HEIGHT - 4, percent(canvas, pause->end) - from, bottom - HEADER_HEIGHT + 4,
+						 execution_pauses_title(execution), duration_between(canvas->outline->start, pause->start),
+						 duration_between(canvas->outline->start, pause->end));
+	}
 }
 
 /*
@@ -267,6 +289,7 @@ append_axis(Canvas *canvas, int bottom)
 							 i * 25, HEADER_HEIGHT - 10, anchors[i],
 							 i == 0 ? "0" : duration_text(length * i / 4));
 	}
+	append_pauses(canvas, bottom);
 	appendStringInfoString(&canvas->out, "</svg>\n");
 }
 
@@ -277,21 +300,12 @@ static void
 append_header(Canvas *canvas)
 {
 	const TraceExecution *execution = canvas->tree->execution;
-	char	   *status = psprintf("execution %lld %s", (long long) execution->id,
-								  execution_status_title(execution->status));
 
 	append_text(&canvas->out, 4, "0", "100%", 6, "title",
 				psprintf("%s version %d", plain_text(execution->workflow), execution->version));
-	if (execution->started_at != 0)
-		status = psprintf("%s %s %s, queued %s", status,
-						  execution->completed_at != 0 ? "after" : "for",
-						  duration_between(execution->started_at, execution->now),
-						  duration_between(execution->created_at, execution->started_at));
-	append_text(&canvas->out, 24, "0", "100%", 6, "label", status);
-	append_text(&canvas->out, 42, "0", "100%", 6, "soft small",
-				psprintf("%s %s by %s", execution->started_at != 0 ? "started" : "queued",
-						 time_text(execution->started_at != 0 ? execution->started_at : execution->created_at),
-						 plain_text(execution->role_name)));
+	append_text(&canvas->out, 24, "0", "100%", 6, "label",
+				psprintf("execution %lld %s", (long long) execution->id, execution_state_text(execution)));
+	append_text(&canvas->out, 42, "0", "100%", 6, "soft small", execution_times_text(execution));
 }
 
 /* An entry of the legend: three to a row. */
@@ -325,6 +339,9 @@ append_legend(Canvas *canvas)
 	if (canvas->has_critical)
 		append_legend_entry(canvas, &number, "<line class=\"critical\" x1=\"6\" x2=\"22\" y1=\"11\" y2=\"11\"/>",
 							"critical path");
+	if (canvas->tree->execution->npauses > 0)
+		append_legend_entry(canvas, &number, "<rect class=\"pause\" x=\"6\" y=\"4\" width=\"16\" height=\"12\"/>",
+							execution_pauses_title(canvas->tree->execution));
 	canvas->y += 8 + (number + 2) / 3 * LEGEND_HEIGHT + 4;
 }
 
@@ -336,6 +353,7 @@ append_remarks(Canvas *canvas)
 {
 	const TraceExecution *execution = canvas->tree->execution;
 	char	   *outcome = execution_outcome_text(execution);
+	char	   *pause = execution_pause_text(execution);
 
 	if (canvas->outline->nrows == 0)
 	{
@@ -347,6 +365,11 @@ append_remarks(Canvas *canvas)
 		append_text(&canvas->out, canvas->y, "0", "100%", 20, "soft",
 					psprintf("... %s more rows", count_text(canvas->outline->more + canvas->tree->not_shown)));
 		canvas->y += ROW_HEIGHT;
+	}
+	if (pause != NULL)
+	{
+		append_text(&canvas->out, canvas->y + 4, "0", "100%", 6, "pause", pause);
+		canvas->y += ROW_HEIGHT + 4;
 	}
 	if (outcome != NULL)
 	{

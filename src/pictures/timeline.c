@@ -17,6 +17,7 @@
 #include "pictures/words.h"
 
 #define MAX_ROWS 500
+#define OUTCOME_LINES 5
 #define TIME_WIDTH 8			/* "123d 04h" */
 
 /* What half a column of a bar shows; of two in one column the higher wins. */
@@ -24,6 +25,7 @@ typedef enum Paint
 {
 	PAINT_NONE,
 	PAINT_WAIT,
+	PAINT_PAUSE,
 	PAINT_LINE,					/* a step with steps in it */
 	PAINT_RUN,
 	PAINT_FAILED,
@@ -37,6 +39,7 @@ typedef struct Glyphs
 	const char *paints[NUM_PAINTS];
 	const char *left_halves[NUM_PAINTS];
 	const char *right_halves[NUM_PAINTS];
+	const char *pause;
 	const char *rail;
 	const char *branch;
 	const char *last_branch;
@@ -45,9 +48,10 @@ typedef struct Glyphs
 
 static const Glyphs unicode_glyphs = {
 	.marks = {"✓", "✗", "✗", "⊘", "–", "▸", "…"},
-	.paints = {" ", "░", "━", "█", "▒"},
-	.left_halves = {" ", "░", "╸", "▌", "▒"},
-	.right_halves = {" ", "░", "╺", "▐", "▒"},
+	.paints = {" ", "░", "╌", "━", "█", "▒"},
+	.left_halves = {" ", "░", "╌", "╸", "▌", "▒"},
+	.right_halves = {" ", "░", "╌", "╺", "▐", "▒"},
+	.pause = "‖",
 	.rail = "│ ",
 	.branch = "├ ",
 	.last_branch = "└ ",
@@ -56,9 +60,10 @@ static const Glyphs unicode_glyphs = {
 
 static const Glyphs ascii_glyphs = {
 	.marks = {"+", "x", "x", "/", "-", ">", "."},
-	.paints = {" ", ".", "-", "=", "x"},
-	.left_halves = {" ", ".", "-", "=", "x"},
-	.right_halves = {" ", ".", "-", "=", "x"},
+	.paints = {" ", ".", "~", "-", "=", "x"},
+	.left_halves = {" ", ".", "~", "-", "=", "x"},
+	.right_halves = {" ", ".", "~", "-", "=", "x"},
+	.pause = "~",
 	.rail = "| ",
 	.branch = "|-",
 	.last_branch = "`-",
@@ -67,6 +72,7 @@ static const Glyphs ascii_glyphs = {
 
 static const char *const paint_names[] = {
 	[PAINT_WAIT] = "waits for its next attempt",
+	[PAINT_PAUSE] = "stands still",
 	[PAINT_LINE] = "has steps in it",
 	[PAINT_RUN] = "runs",
 	[PAINT_FAILED] = "failed attempt"
@@ -128,6 +134,16 @@ full_label(const OutlineRow *row)
 	return psprintf("%s (%s)", row->label, row->remark);
 }
 
+/* "paused (2 times)" */
+static char *
+pauses_label(const Drawing *drawing)
+{
+	const TraceExecution *execution = drawing->tree->execution;
+	char	   *label = execution_pauses_title(execution);
+
+	return execution->npauses == 1 ? label : psprintf("%s (%d times)", label, execution->npauses);
+}
+
 /*
  * Divide the width: the labels get what they need, up to almost a half.
  */
@@ -135,6 +151,9 @@ static void
 lay_out(Drawing *drawing)
 {
 	int			needed = 12;
+
+	if (drawing->tree->execution->npauses > 0)
+		needed = Max(needed, text_width(pauses_label(drawing)));
 
 	for (int i = 0; i < drawing->outline->nrows; i++)
 	{
@@ -166,6 +185,31 @@ paint(Drawing *drawing, Paint *halves, TimestampTz start, TimestampTz end, Paint
 	drawing->painted[what] = true;
 }
 
+/*
+ * Paint the wait for an attempt.  While the execution stood still it was not
+ * that what the step waited for.
+ */
+static void
+paint_wait(Drawing *drawing, Paint *halves, TimestampTz start, TimestampTz end)
+{
+	const TraceExecution *execution = drawing->tree->execution;
+
+	for (int i = 0; i < execution->npauses && start < end; i++)
+	{
+		TimestampTz from = Max(execution->pauses[i].start, start);
+		TimestampTz to = Min(execution->pauses[i].end, end);
+
+		if (from >= to)
+			continue;
+		if (from > start)
+			paint(drawing, halves, start, from, PAINT_WAIT);
+		paint(drawing, halves, from, to, PAINT_PAUSE);
+		start = to;
+	}
+	if (start < end)
+		paint(drawing, halves, start, end, PAINT_WAIT);
+}
+
 static void
 paint_row(Drawing *drawing, Paint *halves, const OutlineRow *row)
 {
@@ -182,23 +226,28 @@ paint_row(Drawing *drawing, Paint *halves, const OutlineRow *row)
 		const Attempt *attempt = lfirst(cell);
 
 		if (waits_from != 0 && attempt->start > waits_from)
-			paint(drawing, halves, waits_from, attempt->start, PAINT_WAIT);
+			paint_wait(drawing, halves, waits_from, attempt->start);
 		if (attempt->status != SPAN_SKIPPED)
 			paint(drawing, halves, attempt->start, attempt->end,
 				  span_status_is_bad(attempt->status) ? PAINT_FAILED : PAINT_RUN);
 		waits_from = attempt->end;
 	}
 	if (row->status == SPAN_WAITING && row->end > waits_from)
-		paint(drawing, halves, waits_from, row->end, PAINT_WAIT);
+		paint_wait(drawing, halves, waits_from, row->end);
+}
+
+/* No half of the bar is painted yet. */
+static Paint *
+new_bar(const Drawing *drawing)
+{
+	return palloc0(sizeof(Paint) * drawing->bar_width * 2);
 }
 
 static void
-append_bar(Drawing *drawing, const OutlineRow *row)
+append_bar(Drawing *drawing, Paint *halves)
 {
-	Paint	   *halves = palloc0(sizeof(Paint) * drawing->bar_width * 2);
 	const Glyphs *glyphs = drawing->glyphs;
 
-	paint_row(drawing, halves, row);
 	for (int i = 0; i < drawing->bar_width; i++)
 	{
 		Paint		left = halves[2 * i];
@@ -261,6 +310,7 @@ append_row(Drawing *drawing, int i)
 	char	   *prefix = tree_prefix(drawing, row);
 	char	   *label;
 	char	   *note;
+	Paint	   *halves;
 	bool		has_children = i + 1 < drawing->outline->nrows &&
 		drawing->outline->rows[i + 1].depth > row->depth;
 
@@ -276,7 +326,9 @@ append_row(Drawing *drawing, int i)
 	appendStringInfo(out, "%s ", glyphs->marks[row->status]);
 	label = psprintf("%s%s", prefix, full_label(row));
 	append_padded(out, clip_text(label, drawing->label_width, glyphs->more), drawing->label_width + 1);
-	append_bar(drawing, row);
+	halves = new_bar(drawing);
+	paint_row(drawing, halves, row);
+	append_bar(drawing, halves);
 	if (row->status != SPAN_SKIPPED)
 		appendStringInfo(out, "%*s", TIME_WIDTH + 1, duration_between(row->start, row->end));
 	end_line(out);
@@ -286,6 +338,14 @@ append_row(Drawing *drawing, int i)
 		append_note(drawing, row, has_children, note);
 }
 
+/* A line of its own, as far as it fits. */
+static void
+append_line(Drawing *drawing, const char *text)
+{
+	appendStringInfoString(&drawing->out, clip_text(text, drawing->width, drawing->glyphs->more));
+	end_line(&drawing->out);
+}
+
 /*
  * What the execution is, how it is, since when, and why.
  */
@@ -293,31 +353,17 @@ static void
 append_header(Drawing *drawing)
 {
 	const TraceExecution *execution = drawing->tree->execution;
-	StringInfo	out = &drawing->out;
-	StringInfoData line;
+	char	   *state = psprintf(" version %d, execution %lld: %s", execution->version,
+								 (long long) execution->id, execution_state_text(execution));
+	char	   *pause = execution_pause_text(execution);
 
-	initStringInfo(&line);
-	appendStringInfo(&line, "%s version %d, execution %lld: %s", plain_text(execution->workflow),
-					 execution->version, (long long) execution->id,
-					 execution_status_title(execution->status));
-	if (execution->started_at != 0)
-		appendStringInfo(&line, " %s %s", execution->completed_at != 0 ? "after" : "for",
-						 duration_between(execution->started_at, execution->now));
-	appendStringInfoString(out, clip_text(line.data, drawing->width, drawing->glyphs->more));
-	end_line(out);
-
-	resetStringInfo(&line);
-	if (execution->started_at != 0)
-		appendStringInfo(&line, "started %s by %s, queued %s",
-						 time_text(execution->started_at), plain_text(execution->role_name),
-						 duration_between(execution->created_at, execution->started_at));
-	else
-		appendStringInfo(&line, "queued %s by %s, %s ago", time_text(execution->created_at),
-						 plain_text(execution->role_name),
-						 duration_between(execution->created_at, execution->now));
-	appendStringInfoString(out, clip_text(line.data, drawing->width, drawing->glyphs->more));
-	end_line(out);
-	pfree(line.data);
+	/* how it is matters more than the whole of a long name */
+	append_line(drawing, psprintf("%s%s", clip_text(plain_text(execution->workflow),
+													Max(drawing->width - text_width(state), 10),
+													drawing->glyphs->more), state));
+	append_line(drawing, execution_times_text(execution));
+	if (pause != NULL)
+		append_line(drawing, pause);
 }
 
 /*
@@ -338,6 +384,29 @@ append_axis(Drawing *drawing)
 	appendStringInfoString(&drawing->out, middle);
 	left += text_width(middle);
 	appendStringInfo(&drawing->out, "%*s", drawing->bar_width - left, end);
+	end_line(&drawing->out);
+}
+
+/*
+ * When the execution stood still.
+ */
+static void
+append_pauses(Drawing *drawing)
+{
+	const TraceExecution *execution = drawing->tree->execution;
+	Paint	   *halves = new_bar(drawing);
+	TimestampTz total = 0;
+
+	for (int i = 0; i < execution->npauses; i++)
+	{
+		paint(drawing, halves, execution->pauses[i].start, execution->pauses[i].end, PAINT_PAUSE);
+		total += execution->pauses[i].end - execution->pauses[i].start;
+	}
+	appendStringInfo(&drawing->out, "%s ", drawing->glyphs->pause);
+	append_padded(&drawing->out, clip_text(pauses_label(drawing), drawing->label_width, drawing->glyphs->more),
+				  drawing->label_width + 1);
+	append_bar(drawing, halves);
+	appendStringInfo(&drawing->out, "%*s", TIME_WIDTH + 1, duration_text(total / 1000.0));
 	end_line(&drawing->out);
 }
 
@@ -382,9 +451,11 @@ append_legend(Drawing *drawing)
 			append_legend_entry(drawing, &line, drawing->glyphs->marks[i], span_status_name(i));
 	}
 	for (int i = PAINT_WAIT; i < NUM_PAINTS; i++)
-		if (drawing->painted[i] && i != PAINT_RUN && i != PAINT_LINE &&
+		if (drawing->painted[i] && i != PAINT_RUN && i != PAINT_LINE && i != PAINT_PAUSE &&
 			strcmp(drawing->glyphs->paints[i], drawing->glyphs->marks[SPAN_FAILED]) != 0)
-			append_legend_entry(drawing, &line, drawing->glyphs->paints[i], paint_names[i]);
+			append_legend_entry(drawing, &line, drawing->glyphs->paints[i],
+								i == PAINT_FAILED && drawing->marked[SPAN_CANCELLED] ?
+								"failed or cancelled attempt" : paint_names[i]);
 	appendStringInfoString(&drawing->out, line.data);
 	end_line(&drawing->out);
 	pfree(line.data);
@@ -401,7 +472,7 @@ append_outcome(Drawing *drawing)
 	if (outcome == NULL)
 		return;
 	end_line(&drawing->out);
-	appendStringInfoString(&drawing->out, clip_text(outcome, drawing->width, drawing->glyphs->more));
+	appendStringInfoString(&drawing->out, wrap_text(outcome, drawing->width, OUTCOME_LINES, drawing->glyphs->more));
 	end_line(&drawing->out);
 }
 
@@ -419,6 +490,8 @@ draw_timeline(const SpanTree *tree, int width, bool ascii)
 	{
 		lay_out(&drawing);
 		append_axis(&drawing);
+		if (tree->execution->npauses > 0)
+			append_pauses(&drawing);
 		for (int i = 0; i < drawing.outline->nrows; i++)
 			append_row(&drawing, i);
 	}

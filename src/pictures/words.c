@@ -46,6 +46,8 @@ duration_between(TimestampTz start, TimestampTz end)
 char *
 time_text(TimestampTz time)
 {
+	if (TIMESTAMP_NOT_FINITE(time))
+		return pstrdup(timestamptz_to_str(time));
 	return pstrdup(timestamptz_to_str(time - time % USECS_PER_SEC));
 }
 
@@ -82,8 +84,9 @@ left_out_text(const LeftOut *left_out)
 	return text.data;
 }
 
-char *
-execution_status_title(ExecutionStatus status)
+/* "timed out" */
+static char *
+status_title(ExecutionStatus status)
 {
 	char	   *title = pstrdup(execution_status_name(status));
 
@@ -91,6 +94,62 @@ execution_status_title(ExecutionStatus status)
 		if (*c == '_')
 			*c = ' ';
 	return title;
+}
+
+char *
+execution_state_text(const TraceExecution *execution)
+{
+	char	   *title = status_title(execution->status);
+
+	if (execution->started_at == 0)
+		return title;
+	if (execution->completed_at != 0)
+		return psprintf("%s after %s", title, duration_between(execution->started_at, execution->now));
+	if (execution->status == EXECUTION_RUNNING)
+		return psprintf("%s for %s", title, duration_between(execution->started_at, execution->now));
+	return psprintf("%s, begun %s ago", title, duration_between(execution->started_at, execution->now));
+}
+
+char *
+execution_times_text(const TraceExecution *execution)
+{
+	char	   *role = plain_text(execution->role_name);
+
+	if (execution->started_at != 0)
+		return psprintf("started %s by %s, queued %s", time_text(execution->started_at), role,
+						duration_between(execution->created_at, execution->started_at));
+	if (execution->start_at == 0)
+		return psprintf("queued %s by %s, %s ago", time_text(execution->created_at), role,
+						duration_between(execution->created_at, execution->now));
+	if (TIMESTAMP_NOT_FINITE(execution->start_at))
+		return psprintf("queued %s by %s, behind another of its schedule",
+						time_text(execution->created_at), role);
+	return psprintf("queued %s by %s, not before %s", time_text(execution->created_at), role,
+					time_text(execution->start_at));
+}
+
+char *
+execution_pause_text(const TraceExecution *execution)
+{
+	StringInfoData text;
+
+	if (execution->paused_by == NULL || execution->npauses == 0)
+		return NULL;
+	initStringInfo(&text);
+	appendStringInfo(&text, "paused %s by %s", time_text(execution->pauses[execution->npauses - 1].start),
+					 execution->paused_by);
+	if (execution->paused_until != 0)
+		appendStringInfo(&text, " until %s", time_text(execution->paused_until));
+	if (execution->pause_reason != NULL)
+		appendStringInfo(&text, ": %s", execution->pause_reason);
+	return plain_text(text.data);
+}
+
+char *
+execution_pauses_title(const TraceExecution *execution)
+{
+	/* retry() adds the time between the end and itself */
+	return pstrdup(execution->retries > 0 ? "paused or ended" : "paused");
 }
 
 char *
@@ -173,6 +232,38 @@ clip_text(const char *text, int width, const char *mark)
 			break;
 	}
 	return psprintf("%.*s%s", (int) (end - text), text, mark);
+}
+
+char *
+wrap_text(const char *text, int width, int lines, const char *mark)
+{
+	StringInfoData wrapped;
+
+	initStringInfo(&wrapped);
+	while (lines > 1 && text_width(text) > width)
+	{
+		const char *end = text;
+		const char *blank = NULL;
+		int			used = 0;
+
+		/* as much as fits, if possible up to a blank in its second half */
+		for (;; end += pg_mblen(end))
+		{
+			used += Max(pg_encoding_dsplen(GetDatabaseEncoding(), end), 0);
+			if (*end == ' ' && used > width / 2)
+				blank = end;
+			if (used > width)
+				break;
+		}
+		if (blank != NULL)
+			end = blank;
+		appendBinaryStringInfo(&wrapped, text, end - text);
+		appendStringInfoChar(&wrapped, '\n');
+		text = *end == ' ' ? end + 1 : end;
+		lines--;
+	}
+	appendStringInfoString(&wrapped, clip_text(text, width, mark));
+	return wrapped.data;
 }
 
 void

@@ -26,8 +26,14 @@ extern char *time_text(TimestampTz time);
 extern char *count_text(int64 count);
 /* "9 more: 8 completed, 1 failed, 0.2 ms each" */
 extern char *left_out_text(const LeftOut *left_out);
-/* "timed out" */
-extern char *execution_status_title(ExecutionStatus status);
+/* "completed after 1.24 s", "running for 2m 05s", "paused, begun 3.10 s ago" */
+extern char *execution_state_text(const TraceExecution *execution);
+/* "started 2026-01-01 12:00:00+00 by app, queued 20 ms" */
+extern char *execution_times_text(const TraceExecution *execution);
+/* Since when it is paused, by whom and why; NULL when it is not. */
+extern char *execution_pause_text(const TraceExecution *execution);
+/* How the times it stood still are called. */
+extern char *execution_pauses_title(const TraceExecution *execution);
 /* "22012 in ups: division by zero"; NULL when there is nothing to say. */
 extern char *execution_outcome_text(const TraceExecution *execution);
 
@@ -40,6 +46,8 @@ extern char *plain_text(const char *text);
 extern int	text_width(const char *text);
 /* A plain text in at most so many columns, the rest replaced by the mark. */
 extern char *clip_text(const char *text, int width, const char *mark);
+/* The same in at most so many lines, broken at blanks where there are some. */
+extern char *wrap_text(const char *text, int width, int lines, const char *mark);
 
 /* Append text as content or attribute of XML and HTML. */
 extern void append_markup(StringInfo out, const char *text);

@@ -5,7 +5,7 @@ RETURNS text
 LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_timeline';
 COMMENT ON FUNCTION workflow.timeline(bigint, integer, boolean, integer) IS
-'what an execution did, or does, as a tree with bars. width: columns, 40 to 500; ascii: draw with ASCII only, null: where the client''s encoding is not UTF8; max_iterations: of a loop with more, 1 to 200, those that did not complete, the longest, the last and the first ones are shown and the others summed up. To be read with \pset format unaligned, or \g (format=unaligned tuples_only=on). Errors: 42704 when there is no such execution, 42501 when it is another role''s, 22023';
+'what an execution did, or does, as a tree with bars. width: columns, 40 to 500; ascii: draw with ASCII only, null: where the client''s encoding is not UTF8; max_iterations: of a loop with more, 1 to 200, those that did not complete, the longest, the last and the first ones are shown and the others summed up. Steps in a row that completed at once share a line where there are more than 40. To be read with \pset format unaligned, or \g (format=unaligned tuples_only=on). Errors: 42704 when there is no such execution, 42501 when it is another role''s, 22023';
 
 CREATE FUNCTION workflow.timeline_svg(execution_id bigint, max_iterations integer DEFAULT 20)
 RETURNS text
@@ -33,7 +33,7 @@ RETURNS text
 LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_report';
 COMMENT ON FUNCTION workflow.report(bigint) IS
-'a page of HTML that is complete in itself: executors, queue, running executions, recent failures, blocked workflows, stuck executors, as far as the caller may see them, and the timeline of an execution, without one named of what runs or ran last. psql writes it to a file with \g (format=unaligned tuples_only=on) file.html. Errors: 42704 when there is no such execution, 42501 when it is another role''s';
+'a page of HTML that is complete in itself: running, paused and failed executions, queue, dead letters, blocked workflows, schedules, executors, as far as the caller may see them, and of an execution, without one named of what runs or ran last, why it is as it is, its timeline, a table of its steps, and all facts. psql writes it to a file with \g (format=unaligned tuples_only=on) file.html. Errors: 42704 when there is no such execution, 42501 when it is another role''s';
 
 /* Monitoring: pictures of all executions, without what their errors say. */
 GRANT EXECUTE ON FUNCTION workflow.timeline(bigint, integer, boolean, integer), workflow.timeline_svg(bigint, integer),

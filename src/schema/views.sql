@@ -123,6 +123,7 @@ SELECT e.id AS execution_id,
        e.recoveries,
        e.retries,
        e.limited,
+       e.ending,
        (SELECT pg_catalog.array_agg(m.key ORDER BY m.key) FROM pg_catalog.jsonb_each(e.step_marks) AS m
         WHERE (m.value OPERATOR(pg_catalog.->>) 'mark') OPERATOR(pg_catalog.=) 'hold') AS held_steps,
        (SELECT pg_catalog.array_agg(m.key ORDER BY m.key) FROM pg_catalog.jsonb_each(e.step_marks) AS m
@@ -160,6 +161,7 @@ COMMENT ON COLUMN workflow.execution_status.duration IS 'how long it ran, or has
 COMMENT ON COLUMN workflow.execution_status.recoveries IS 'recoveries after crashes without progress since';
 COMMENT ON COLUMN workflow.execution_status.retries IS 'how often retry() has let it go on after it had ended';
 COMMENT ON COLUMN workflow.execution_status.limited IS 'pending: over a limit when its turn came, and waiting for room';
+COMMENT ON COLUMN workflow.execution_status.ending IS 'status it will end with, while compensations and its on_failure chain are run';
 COMMENT ON COLUMN workflow.execution_status.held_steps IS 'steps it waits in front of until release_step(), as hold_step() was told; null: none';
 COMMENT ON COLUMN workflow.execution_status.skipped_steps IS 'steps it is not to run, as skip_step() was told; null: none';
 COMMENT ON COLUMN workflow.execution_status.paused_by IS 'role that called pause() last';

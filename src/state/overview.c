@@ -39,6 +39,7 @@
 	"(SELECT pg_catalog.count(*) FROM late WHERE late.status OPERATOR(pg_catalog.=) '" status "'::pg_catalog.text)"
 
 static const Oid reader_types[] = {OIDOID};
+static const Oid execution_types[] = {OIDOID, INT8OID};
 
 static StateStatement statements[NUM_OVERVIEWS] = {
 	[OVERVIEW_COUNTS] = {
@@ -53,6 +54,8 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" WHERE e.status IN ('running', 'cancelling') AND " VISIBLE " LIMIT 10000) AS r) AS \"running\","
 		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
 		" WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at IS NULL AND " VISIBLE " LIMIT 10000) AS p) AS \"waiting\","
+		" (SELECT pg_catalog.count(*) FROM " NEWEST_EXECUTIONS " AS e"
+		" WHERE e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text AND " VISIBLE ") AS \"paused\","
 		ENDS_OF_LATE("completed") " AS \"completed in 24 h\","
 		ENDS_OF_LATE("failed") " AS \"failed in 24 h\","
 		ENDS_OF_LATE("timed_out") " AS \"timed out in 24 h\"",
@@ -111,6 +114,64 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL AND $1 IS NOT NULL"
 		" ORDER BY b.blocked_at USING OPERATOR(pg_catalog.>) LIMIT 50",
 		1, reader_types, NULL
+	},
+	[OVERVIEW_ALERTS] = {
+		"SELECT a.condition, a.subject, a.value::pg_catalog.text AS value, a.threshold::pg_catalog.text AS threshold,"
+		" " SECOND("a.since") " AS since FROM workflow.alerts AS a WHERE " SEES_ALL
+		" ORDER BY a.since USING OPERATOR(pg_catalog.<), a.condition USING OPERATOR(pg_catalog.<) LIMIT 50",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_PAUSED] = {
+		"SELECT e.id AS execution, e.workflow, pg_catalog.pg_get_userbyid(e.paused_by::pg_catalog.oid) AS \"by\","
+		" CASE WHEN " OWN " THEN pg_catalog.left(e.pause_reason, 300) END AS reason,"
+		" " SECOND("e.paused_at") " AS since, " SECOND("e.paused_until") " AS \"fails at\""
+		" FROM " NEWEST_EXECUTIONS " AS e WHERE e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text AND " VISIBLE
+		" ORDER BY e.paused_at USING OPERATOR(pg_catalog.<) LIMIT 20",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_LETTERS] = {
+		"SELECT e.id AS letter, e.workflow, e.execution_id AS execution, e.failure_count AS failures,"
+		" " SECOND("e.last_failed_at") " AS \"failed last\", e.error_type AS error,"
+		" CASE WHEN " OWN " THEN pg_catalog.concat_ws(': ', e.step_id,"
+		" pg_catalog.left(e.error OPERATOR(pg_catalog.->>) 'message', 300)) END AS message"
+		" FROM workflow.dead_letters AS e WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND " VISIBLE
+		" ORDER BY e.last_failed_at USING OPERATOR(pg_catalog.>) LIMIT 20",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_SCHEDULES] = {
+		"SELECT e.name AS schedule, e.workflow, e.cron, e.timezone AS \"time zone\","
+		" CASE WHEN NOT e.enabled THEN 'paused' WHEN e.job_schedule IS NULL THEN 'no job'"
+		" WHEN e.next_run_at IS NULL THEN 'over' ELSE 'active' END AS state,"
+		" " SECOND("e.next_run_at") " AS next, " SECOND("e.last_run_at") " AS last, e.last_outcome AS outcome"
+		" FROM workflow.schedules AS e WHERE " VISIBLE
+		" ORDER BY e.next_run_at USING OPERATOR(pg_catalog.<), e.name USING OPERATOR(pg_catalog.<) LIMIT 50",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_BREAKERS] = {
+		"SELECT b.agent, b.state, b.error_type AS error, " SECOND("b.opened_at") " AS \"opened\","
+		" " SECOND("b.half_open_at") " AS \"tried again\", b.times_opened AS \"times opened\""
+		" FROM workflow.breaker_status AS b WHERE b.state IN ('open', 'half_open') AND $1 IS NOT NULL"
+		" ORDER BY b.opened_at USING OPERATOR(pg_catalog.>) LIMIT 50",
+		1, reader_types, NULL
+	},
+	[OVERVIEW_EXECUTION] = {
+		"SELECT e.workflow, e.version::pg_catalog.text AS version, e.status, e.tenant, pg_catalog.pg_get_userbyid(e.role::pg_catalog.oid) AS role,"
+		" e.priority::pg_catalog.text AS priority, e.schedule_id::pg_catalog.text AS schedule,"
+		" " SECOND("e.created_at") " AS queued, " SECOND("e.started_at") " AS started,"
+		" " SECOND("e.completed_at") " AS ended, NULLIF(e.recoveries, 0)::pg_catalog.text AS recoveries, NULLIF(e.retries, 0)::pg_catalog.text AS retries,"
+		" e.step_marks::pg_catalog.text AS \"marked steps\", e.error_type AS error, o.error OPERATOR(pg_catalog.->>) 'step_id' AS \"at step\","
+		" o.error OPERATOR(pg_catalog.->>) 'message' AS message, o.error OPERATOR(pg_catalog.->>) 'detail' AS detail,"
+		" o.error OPERATOR(pg_catalog.->>) 'hint' AS hint, o.error OPERATOR(pg_catalog.->>) 'context' AS context,"
+		" pg_catalog.left(o.input::pg_catalog.text, 2000) AS input, pg_catalog.left(o.output::pg_catalog.text, 2000) AS output"
+		" FROM workflow.executions AS e LEFT JOIN workflow.executions AS o ON o.id OPERATOR(pg_catalog.=) e.id AND " OWN
+		" WHERE e.id OPERATOR(pg_catalog.=) $2 AND " VISIBLE,
+		2, execution_types, NULL
+	},
+	[OVERVIEW_WHY] = {
+		"SELECT w.reason, w.step_id AS step, " SECOND("w.since") " AS since, w.detail, w.help"
+		" FROM workflow.executions AS e, LATERAL workflow.why(e.id) AS w"
+		" WHERE e.id OPERATOR(pg_catalog.=) $2 AND " OWN,
+		2, execution_types, NULL
 	}
 };
 
@@ -124,13 +185,13 @@ static StateStatement newest_statement = {
 };
 
 Overview *
-overview_read(OverviewSubject subject, Oid reader)
+overview_read(OverviewSubject subject, Oid reader, int64 execution_id)
 {
 	Overview   *overview = palloc(sizeof(Overview));
-	Datum		value = ObjectIdGetDatum(reader);
+	Datum		values[2] = {ObjectIdGetDatum(reader), Int64GetDatum(execution_id)};
 	TupleDesc	columns;
 
-	overview->nrows = (int) state_query(&statements[subject], &value, NULL, true, OVERVIEW_MAX_ROWS);
+	overview->nrows = (int) state_query(&statements[subject], values, NULL, true, OVERVIEW_MAX_ROWS);
 	columns = SPI_tuptable->tupdesc;
 	overview->ncolumns = columns->natts;
 	overview->captions = palloc(sizeof(char *) * columns->natts);

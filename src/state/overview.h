@@ -19,6 +19,13 @@ typedef enum OverviewSubject
 	OVERVIEW_FAILURES,
 	OVERVIEW_STUCK,
 	OVERVIEW_BLOCKED,
+	OVERVIEW_ALERTS,
+	OVERVIEW_PAUSED,
+	OVERVIEW_LETTERS,
+	OVERVIEW_SCHEDULES,
+	OVERVIEW_BREAKERS,
+	OVERVIEW_EXECUTION,			/* one row: what there is to know of one execution */
+	OVERVIEW_WHY,				/* why that does not go on, or has failed */
 	NUM_OVERVIEWS
 } OverviewSubject;
 
@@ -32,9 +39,12 @@ typedef struct Overview
 	char	 ***cells;			/* [row][column] */
 } Overview;
 
-/* As the role may see it.  No list is longer than OVERVIEW_MAX_ROWS. */
+/*
+ * As the role may see it.  No list is longer than OVERVIEW_MAX_ROWS.  The last
+ * two subjects are about an execution.
+ */
 #define OVERVIEW_MAX_ROWS 50
-extern Overview *overview_read(OverviewSubject subject, Oid reader);
+extern Overview *overview_read(OverviewSubject subject, Oid reader, int64 execution_id);
 
 /* The execution to look at when none is named: what runs or ended last; 0: there is none. */
 extern int64 overview_newest_execution(Oid reader);

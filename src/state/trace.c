@@ -34,15 +34,32 @@ static StateStatement read_execution = {
 	" e.created_at, e.started_at, e.completed_at, e.recoveries, e.error_type,"
 	" e.error OPERATOR(pg_catalog.->>) 'step_id',"
 	" pg_catalog.left(e.error OPERATOR(pg_catalog.->>) 'message', 1000),"
-	" pg_catalog.left(e.cancel_reason, 1000)"
-	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
+	" pg_catalog.left(e.cancel_reason, 1000), e.start_at,"
+	" CASE WHEN p.paused THEN e.paused_until END,"
+	" CASE WHEN p.paused THEN pg_catalog.pg_get_userbyid(e.paused_by::pg_catalog.oid)::pg_catalog.text END,"
+	" CASE WHEN p.paused THEN pg_catalog.left(e.pause_reason, 1000) END,"
+	" p.paused OR e.pauses IS NOT NULL, e.retries"
+	" FROM workflow.executions AS e, LATERAL"
+	" (SELECT e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text) AS p (paused)"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1",
 	1, id_types, NULL
+};
+
+/* Those that are over, and the one that lasts. */
+static const Oid pause_types[] = {INT8OID, INT4OID};
+static StateStatement read_pauses = {
+	"SELECT p.start, p.stop FROM workflow.executions AS e, LATERAL"
+	" (SELECT pg_catalog.lower(r), pg_catalog.upper(r) FROM pg_catalog.unnest(e.pauses) AS r"
+	" UNION ALL SELECT e.paused_at, NULL WHERE e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text) AS p (start, stop)"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1 AND p.start IS NOT NULL"
+	" ORDER BY p.start USING OPERATOR(pg_catalog.<) LIMIT $2",
+	lengthof(pause_types), pause_types, NULL
 };
 
 /* From behind a key on; the key's index gives the order and the end of each page. */
 static const Oid page_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, INT4OID};
 static StateStatement read_page = {
-	"SELECT s.scope, s.step_id, s.visit, s.attempt, s.step_type, s.status, s.scope_outcome,"
+	"SELECT s.scope, s.step_id, s.visit, s.attempt, s.step_type, s.status, s.scope_outcome, s.on_failure,"
 	" s.agent_name, s.branch_taken, s.loop_collection_size,"
 	" s.started_at, s.completed_at, s.retry_at, s.error_type,"
 	" pg_catalog.left(s.error OPERATOR(pg_catalog.->>) 'message', 500)"
@@ -58,7 +75,7 @@ static StateStatement read_page = {
 static StateStatement read_running = {
 	"SELECT a.scope, a.step_id, a.visit, a.attempt,"
 	" d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id"
-	" OPERATOR(pg_catalog.->>) 'type', 'running'::pg_catalog.text, NULL::pg_catalog.text,"
+	" OPERATOR(pg_catalog.->>) 'type', 'running'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text,"
 	" d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id"
 	" OPERATOR(pg_catalog.->>) 'agent_name', NULL::pg_catalog.text, NULL::pg_catalog.int4,"
 	" a.step_started_at, NULL::pg_catalog.timestamptz, NULL::pg_catalog.timestamptz,"
@@ -100,11 +117,34 @@ static StateStatement read_averages = {
 	lengthof(average_types), average_types, NULL
 };
 
+static void
+read_pauses_of(TraceExecution *execution)
+{
+	Datum		values[2] = {Int64GetDatum(execution->id), Int32GetDatum(TRACE_MAX_PAUSES)};
+	int			count = (int) state_query(&read_pauses, values, NULL, true, TRACE_MAX_PAUSES);
+
+	execution->pauses = palloc(sizeof(TracePause) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		TracePause *pause = &execution->pauses[execution->npauses];
+
+		pause->start = state_column_time(i, 1);
+		pause->end = state_column_time(i, 2);
+		if (pause->end == 0)
+			pause->end = execution->now;
+		/* before it began it was merely queued for longer */
+		if (execution->started_at == 0 || pause->end > execution->started_at)
+			execution->npauses++;
+	}
+	state_done();
+}
+
 bool
 trace_execution(int64 id, TraceExecution *execution)
 {
 	Datum		value = Int64GetDatum(id);
 	bool		found;
+	bool		has_pauses = false;
 	bool		isnull;
 
 	found = state_query(&read_execution, &value, NULL, true, 1) > 0;
@@ -128,8 +168,16 @@ trace_execution(int64 id, TraceExecution *execution)
 		execution->error_step = state_column_text(0, 14);
 		execution->error_message = state_column_text(0, 15);
 		execution->cancel_reason = state_column_text(0, 16);
+		execution->start_at = state_column_time(0, 17);
+		execution->paused_until = state_column_time(0, 18);
+		execution->paused_by = state_column_text(0, 19);
+		execution->pause_reason = state_column_text(0, 20);
+		has_pauses = DatumGetBool(state_column(0, 21, &isnull));
+		execution->retries = state_column_int32(0, 22);
 	}
 	state_done();
+	if (has_pauses)
+		read_pauses_of(execution);
 	return found;
 }
 
@@ -150,15 +198,16 @@ hand_over(uint64 nrows, TraceRowFunction function, void *context, TraceRow *row)
 		row->type = state_column_text(i, 5);
 		row->status = state_column_text(i, 6);
 		row->scope_outcome = state_column_text(i, 7);
-		row->agent_name = state_column_text(i, 8);
-		row->branch_taken = state_column_text(i, 9);
-		(void) state_column(i, 10, &isnull);
-		row->collection_size = isnull ? -1 : state_column_int32(i, 10);
-		row->started_at = state_column_time(i, 11);
-		row->completed_at = state_column_time(i, 12);
-		row->retry_at = state_column_time(i, 13);
-		row->error_type = state_column_text(i, 14);
-		row->error_message = state_column_text(i, 15);
+		row->on_failure = state_column_text(i, 8);
+		row->agent_name = state_column_text(i, 9);
+		row->branch_taken = state_column_text(i, 10);
+		(void) state_column(i, 11, &isnull);
+		row->collection_size = isnull ? -1 : state_column_int32(i, 11);
+		row->started_at = state_column_time(i, 12);
+		row->completed_at = state_column_time(i, 13);
+		row->retry_at = state_column_time(i, 14);
+		row->error_type = state_column_text(i, 15);
+		row->error_message = state_column_text(i, 16);
 		function(context, row);
 	}
 }

@@ -11,6 +11,16 @@
 
 #include "state/state.h"
 
+/* A time the execution stood still: paused, or ended until it was retried. */
+typedef struct TracePause
+{
+	TimestampTz start;
+	TimestampTz end;
+} TracePause;
+
+/* Of more pauses than these the first are read. */
+#define TRACE_MAX_PAUSES 100
+
 /* An execution.  NULL and 0 stand for SQL null. */
 typedef struct TraceExecution
 {
@@ -23,14 +33,21 @@ typedef struct TraceExecution
 	char	   *role_name;
 	char	   *tenant;
 	TimestampTz created_at;
+	TimestampTz start_at;		/* not to be run before */
 	TimestampTz started_at;
 	TimestampTz completed_at;
 	TimestampTz now;			/* of the clock, or completed_at */
 	int			recoveries;
+	int			retries;
 	char	   *error_type;
 	char	   *error_step;
 	char	   *error_message;
 	char	   *cancel_reason;
+	TimestampTz paused_until;
+	char	   *paused_by;		/* of one that is paused now */
+	char	   *pause_reason;
+	TracePause *pauses;			/* in order; that of now ends now */
+	int			npauses;
 } TraceExecution;
 
 /* One attempt at one step, valid until the function it is handed to returns. */
@@ -43,6 +60,7 @@ typedef struct TraceRow
 	const char *type;
 	const char *status;
 	const char *scope_outcome;	/* NULL: the row did not end its scope */
+	const char *on_failure;		/* NULL: it did not fail, or its scope did with it */
 	const char *agent_name;
 	const char *branch_taken;
 	int			collection_size;	/* of a loop; -1 = null */

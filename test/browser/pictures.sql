@@ -14,7 +14,7 @@ SET client_min_messages = error;
 CREATE EXTENSION pg_workflow;
 SELECT '<script>document.body.dataset.owned = 1</script>"''&amp;</title></svg>]]>--><b>name</b> ' || U&'\05E9\05DC\05D5\05DD \202Eevil' || E'\x01\x1b[31m' AS name,
        '</text></svg><img src=x onerror="document.body.dataset.owned = 2"><script>document.body.dataset.owned = 3</script> ' || U&'\05D1\05E2\05D9\05D4 ' || E'\x07 ' || repeat('long', 2000) AS message \gset
-SELECT jsonb_build_object('name', :'name', 'steps', '[
+SELECT jsonb_build_object('name', :'name', 'dead_letter', true, 'steps', '[
     {"id": "good", "type": "set", "output": 1},
     {"id": "block", "type": "parallel", "parallel_steps": [
         {"id": "stubborn", "sql": "SELECT 1 / input.n::int AS \"<i>&\"", "input_mapping": {"n": 0}, "on_failure": "ignore", "retry": {"max_retries": 2, "type": "fixed_delay", "initial_delay_ms": 20}},
@@ -29,6 +29,8 @@ SELECT status FROM workflow.wait(:id);
 SELECT workflow.timeline_svg(:id);
 \o :out/hostile.html
 SELECT workflow.report(:id);
+\o :out/overview.html
+SELECT workflow.report();
 \o :out/hostile.mmd
 SELECT workflow.diagram(:id);
 \o
@@ -48,6 +50,12 @@ SELECT status FROM workflow.wait(:going);
 SELECT workflow.timeline_svg(:going);
 \o
 SELECT workflow.start('going', start_at => '2100-01-01') AS later \gset
+\o
+SELECT workflow.pause(:later, '</bdi></td><script>document.body.dataset.owned = 4</script>');
+\o :out/paused.html
+SELECT workflow.report(:later);
+\o
+SELECT workflow.resume(:later);
 \o :out/empty.svg
 SELECT workflow.timeline_svg(:later);
 \o

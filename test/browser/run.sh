@@ -67,7 +67,7 @@ cluster_psql "$cluster" postgres -c 'DROP DATABASE IF EXISTS pgwf_browser' -c 'C
 	exit 1
 }
 
-for page in hostile.html hostile.svg waiting.html cancelled.svg empty.svg; do
+for page in hostile.html overview.html paused.html hostile.svg waiting.html cancelled.svg empty.svg; do
 	look "$page"
 	check "$page loads" has "$page" '</svg>'
 	check "$page has no element of others" no_elements "$page"
@@ -79,11 +79,18 @@ for page in hostile.html hostile.svg; do
 	check "$page shows the error" has "$page" '&lt;img src=x onerror='
 	check "$page shows right-to-left text" has "$page" 'שלום'
 	check "$page has no control characters" sh -c "! LC_ALL=C grep -qE '$(printf '[\001-\010\013-\037]')' '$out/$page.dom'"
-	check "$page shows failed attempts" has "$page" 'stubborn (3 attempts)'
+	check "$page shows failed attempts" has "$page" 'stubborn (3 attempts'
 	check "$page says what it leaves out" has "$page" ' more: '
 	check "$page is not large" [ "$(wc -c <"$out/$page")" -lt 100000 ]
 done
 check "hostile.html forbids scripts" has hostile.html "default-src 'none'"
+check "hostile.html shows the steps" has hostile.html '<details open=""><summary>Steps of execution'
+check "hostile.html shows the facts" has hostile.html '<details open=""><summary>Facts about execution'
+check "hostile.html says why" has hostile.html '-- mend the cause; then SELECT workflow.retry('
+check "overview.html has a dead letter" has overview.html '<h2>Dead letters</h2>'
+check "overview.html has the drill-down closed" has overview.html '<details><summary>Steps of execution'
+check "paused.html lists what is paused" has paused.html '<h2>Paused executions</h2>'
+check "paused.html shows why" has paused.html '&lt;script&gt;document.body.dataset.owned = 4'
 check "waiting.html tells of the next attempt" has waiting.html 'next attempt at'
 check "cancelled.svg says so" has cancelled.svg 'cancelled'
 check "empty.svg says so" has empty.svg 'Nothing of it has run.'

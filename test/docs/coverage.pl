@@ -12,6 +12,8 @@
 #	    each error type (words LikeThis in the sources) is in docs/sql-reference.md
 #	    whatever is written workflow.x exists
 #	    links between the files lead somewhere
+#	    each question of docs/administration.md is answered by one statement of at
+#	      most two lines
 #	    each macro of docs/daily.sql is named by its :daily and run by docs/administration.md
 
 use strict;
@@ -176,4 +178,18 @@ for my $macro ($daily =~ /^\\set (\w+) '(?:SELECT|WITH|TABLE)/mg)
 	print "daily.sql: :daily does not name :$macro\n" unless ($names // '') =~ /:$macro\b/;
 	print "administration.md does not run :$macro of daily.sql\n"
 		unless $text{'administration.md'} =~ /^:$macro$/m;
+}
+
+# answers, up to the macros: the first block is what the examples are about
+(my $answers = $text{'administration.md'}) =~ s/<!--.*?-->//gs;
+$answers =~ s/^## The questions as macros.*//ms;
+my @answers = $answers =~ /^```sql\n(.*?)^```/gms;
+shift @answers;
+for my $answer (@answers)
+{
+	my @lines = split /\n/, $answer;
+
+	print "administration.md: more than two lines of 132 columns: $lines[0]\n"
+		if @lines > 2 || grep { length > 132 } @lines;
+	print "administration.md: more than one statement: $lines[0]\n" if ($answer =~ tr/;//) > 1;
 }

@@ -1,0 +1,197 @@
+/*
+ * Why an execution does not go on, or how it has ended.
+ *
+ * Everything is derived from the views, when it is asked for, so that a role is
+ * told what these show it.
+ */
+
+CREATE FUNCTION workflow.no_workers(role oid, OUT reason text, OUT detail text, OUT help text)
+RETURNS record
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workflow_no_workers';
+COMMENT ON FUNCTION workflow.no_workers(oid) IS
+'what why() is made of: what keeps workers from running executions of a role in this database (not preloaded, standby, no scheduler, role), and what helps; nulls: nothing does';
+
+CREATE FUNCTION workflow.why(
+    execution_id bigint,
+    OUT reason text,
+    OUT step_id text,
+    OUT since timestamptz,
+    OUT detail text,
+    OUT help text)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE STRICT PARALLEL RESTRICTED ROWS 3
+BEGIN ATOMIC
+    WITH e AS MATERIALIZED (
+        SELECT s.*, s.status IN ('pending', 'running', 'cancelling') AS wants_to_run,
+               s.error ->> 'step_id' AS error_step
+        FROM workflow.execution_status AS s WHERE s.execution_id = why.execution_id
+    ), activity AS MATERIALIZED (
+        SELECT a.* FROM e, workflow.activity AS a
+        WHERE a.execution_id = e.execution_id AND a.step_id IS NOT NULL AND e.completed_at IS NULL
+    ), steps AS MATERIALIZED (
+        SELECT s.step_id, s.scope, s.visit, s.attempt, s.status, s.agent_name, s.on_failure, s.error_type,
+               s.completed_at, s.retry_at, concat_ws(': ', s.error_type, s.error ->> 'message') AS message
+        FROM e, workflow.step_status AS s
+        WHERE s.execution_id = e.execution_id AND s.error_type IS NOT NULL AND s.scope !~ '^~'
+    ), retries AS MATERIALIZED (
+        SELECT s.* FROM e, steps AS s
+        WHERE s.retry_at > clock_timestamp() AND e.wants_to_run
+          AND NOT EXISTS (SELECT FROM workflow.step_status AS n
+                          WHERE n.execution_id = why.execution_id AND n.scope = s.scope AND n.step_id = s.step_id
+                            AND n.visit = s.visit AND n.attempt > s.attempt)
+        ORDER BY s.retry_at LIMIT 10
+    ), held AS MATERIALIZED (
+        SELECT h.step_id FROM e, unnest(e.held_steps) AS h (step_id) WHERE e.wants_to_run
+    ), missing AS MATERIALIZED (
+        SELECT n.* FROM e, workflow.no_workers(e.role::oid) AS n WHERE e.wants_to_run AND n.reason IS NOT NULL
+    ), executors AS MATERIALIZED (
+        SELECT count(*) FILTER (WHERE x.state <> 'idle') AS busy, current_setting('workflow.max_executors', true)::bigint AS most
+        FROM workflow.executors AS x
+    ), answers AS (
+        SELECT 0 AS rank, 'unknown' AS reason, NULL::text AS step_id, NULL::timestamptz AS since,
+               'there is no such execution, or it is another role''s' AS detail,
+               'SELECT execution_id, workflow, status FROM workflow.execution_status ORDER BY execution_id DESC LIMIT 10' AS help
+        WHERE NOT EXISTS (SELECT FROM e)
+
+        /* --- it has ended --- */
+        UNION ALL
+        SELECT 1, 'completed', NULL, e.completed_at, NULL, NULL FROM e WHERE e.status = 'completed'
+        UNION ALL
+        SELECT 1, replace(e.status, '_', ' '), e.error_step, e.completed_at,
+               concat_ws('; ', concat_ws(': ', e.error_type, e.error ->> 'message'), e.error ->> 'detail', e.error ->> 'hint'),
+               CASE e.error_type
+                   WHEN 'CircuitBreakerOpen' THEN
+                       (SELECT format('SELECT workflow.reset_breaker(%L), workflow.retry(%s)', s.agent_name, e.execution_id)
+                        FROM steps AS s WHERE s.agent_name IS NOT NULL AND s.error_type = 'CircuitBreakerOpen' LIMIT 1)
+                   WHEN 'CrashLoop' THEN format('-- look into the server log; then SELECT workflow.retry(%s)', e.execution_id)
+                   ELSE format('-- mend the cause; then SELECT workflow.retry(%s)', e.execution_id) END
+        FROM e WHERE e.status IN ('failed', 'timed_out')
+        UNION ALL
+        SELECT 1, 'cancelled', NULL, COALESCE(e.cancelled_at, e.completed_at),
+               concat_ws(': ', 'by ' || e.cancelled_by::text, e.cancel_reason), format('SELECT workflow.retry(%s)', e.execution_id)
+        FROM e WHERE e.status = 'cancelled'
+        UNION ALL
+        (SELECT 2, 'step ' || replace(s.status, '_', ' '), concat_ws('/', NULLIF(s.scope, ''), s.step_id), s.completed_at,
+                concat_ws(', ', s.on_failure, s.message),
+                format('SELECT * FROM workflow.step_status WHERE execution_id = %s AND step_id = %L', why.execution_id, s.step_id)
+         FROM e, steps AS s
+         WHERE e.completed_at IS NOT NULL AND s.status IN ('failed', 'timed_out') AND s.on_failure IS DISTINCT FROM 'retried'
+           AND (s.scope <> '' OR s.step_id IS DISTINCT FROM e.error_step)
+           AND NOT EXISTS (SELECT FROM workflow.compensations AS c
+                           WHERE c.execution_id = e.execution_id AND c.compensation = s.step_id)
+         ORDER BY s.completed_at DESC LIMIT 5)
+        UNION ALL
+        (SELECT 3, 'not undone', concat_ws('/', NULLIF(c.scope, ''), c.step_id), c.compensation_completed_at,
+                concat_ws(': ', c.compensation || ' ' || replace(c.status, '_', ' '), c.error_type, c.error ->> 'message'),
+                format('SELECT * FROM workflow.compensations WHERE execution_id = %s', why.execution_id)
+         FROM workflow.compensations AS c
+         WHERE c.execution_id = why.execution_id AND c.status NOT IN ('completed', 'skipped', 'pending') LIMIT 5)
+        UNION ALL
+        SELECT 3, 'dead letter', NULL, d.last_failed_at, 'waits for somebody to decide',
+               format('SELECT workflow.replay(%s)', d.dead_letter_id)
+        FROM workflow.dead_letter_status AS d WHERE d.execution_id = why.execution_id AND d.status = 'pending'
+
+        /* --- somebody has stopped it --- */
+        UNION ALL
+        SELECT 1, 'paused', NULL, e.paused_at,
+               concat_ws(': ', 'by ' || e.paused_by::text, e.pause_reason) || COALESCE('; fails at ' || e.paused_until, ''),
+               format('SELECT workflow.resume(%s)', e.execution_id)
+        FROM e WHERE e.status = 'paused'
+        UNION ALL
+        SELECT 1, 'blocked', NULL, b.blocked_at,
+               concat_ws(': ', 'workflow ' || e.workflow || COALESCE(', by ' || b.blocked_by::text, ', automatically'), b.reason),
+               format('SELECT workflow.unblock(%L)', e.workflow)
+        FROM e LEFT JOIN workflow.blocked_workflows AS b ON b.workflow = e.workflow AND b.unblocked_at IS NULL
+        WHERE e.status = 'blocked'
+        UNION ALL
+        SELECT 1, 'cancelling', NULL, e.cancelled_at, concat_ws(': ', 'by ' || e.cancelled_by::text, e.cancel_reason),
+               CASE WHEN EXISTS (SELECT FROM activity)
+                    THEN format('SELECT workflow.recycle_executor(executor_pid) FROM workflow.activity WHERE execution_id = %s', e.execution_id) END
+        FROM e WHERE e.status = 'cancelling'
+        UNION ALL
+        SELECT 2, 'ending', NULL, NULL, 'compensations and the on_failure chain are run; then it will be ' || replace(e.ending, '_', ' '),
+               format('SELECT * FROM workflow.compensations WHERE execution_id = %s', e.execution_id)
+        FROM e WHERE e.ending IS NOT NULL
+        UNION ALL
+        SELECT 0, 'drained', NULL, d.drained_at, concat_ws(': ', 'mode ' || d.mode || ', by ' || d.drained_by::text, d.reason),
+               'SELECT workflow.undrain()'
+        FROM e, workflow.drain_status AS d
+        WHERE e.status = 'pending' OR (e.wants_to_run AND d.mode = 'steps')
+
+        /* --- it waits --- */
+        UNION ALL
+        SELECT 0, n.reason, NULL, NULL, n.detail, n.help FROM missing AS n
+        UNION ALL
+        SELECT 1, 'deferred', NULL, e.created_at,
+               CASE e.start_at WHEN 'infinity' THEN 'another execution of its schedule has to end first'
+                    ELSE format('not before %s', e.start_at) END,
+               CASE e.start_at WHEN 'infinity' THEN 'SELECT * FROM workflow.schedules'
+                    ELSE format('SELECT workflow.cancel(%s)', e.execution_id) END
+        FROM e WHERE e.status = 'pending' AND e.start_at > clock_timestamp()
+        UNION ALL
+        SELECT 1, 'no room', NULL, e.created_at,
+               concat_ws(' or ', format('%s of workflow %s run (max_running)', n.of_workflow, e.workflow),
+                         CASE WHEN n.max_tenant > 0
+                              THEN format('%s of tenant %s run (workflow.max_running_per_tenant is %s)', n.of_tenant, e.tenant, n.max_tenant) END),
+               format('SELECT execution_id, duration FROM workflow.execution_status WHERE workflow = %L AND status = %L', e.workflow, 'running')
+        FROM e CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE o.workflow = e.workflow) AS of_workflow,
+                   count(*) FILTER (WHERE o.tenant = e.tenant) AS of_tenant,
+                   CASE WHEN e.tenant IS NOT NULL THEN current_setting('workflow.max_running_per_tenant', true)::integer END AS max_tenant
+            FROM workflow.execution_status AS o WHERE o.status IN ('running', 'cancelling')) AS n
+        WHERE e.status = 'pending' AND e.limited
+        UNION ALL
+        SELECT 1, CASE WHEN x.busy >= x.most THEN 'no executor' ELSE 'queued' END, NULL, COALESCE(e.start_at, e.created_at),
+               concat_ws(', ', 'position ' || (SELECT q.position FROM workflow.queue AS q WHERE q.execution_id = e.execution_id),
+                         'priority ' || e.priority, format('%s of %s executors are busy', x.busy, x.most)),
+               CASE WHEN x.busy >= x.most THEN 'SELECT * FROM workflow.activity ORDER BY elapsed DESC'
+                    ELSE 'SELECT * FROM workflow.queue LIMIT 10' END
+        FROM e, executors AS x
+        WHERE e.status = 'pending' AND NOT e.limited AND COALESCE(e.start_at <= clock_timestamp(), true)
+        UNION ALL
+        SELECT 3, 'retry', concat_ws('/', NULLIF(r.scope, ''), r.step_id), r.completed_at,
+               format('attempt %s is due at %s after %s', r.attempt + 1, date_trunc('second', r.retry_at), r.message),
+               format('SELECT workflow.skip_step(%s, %L)', why.execution_id, r.step_id)
+        FROM retries AS r
+        UNION ALL
+        SELECT 3, 'held', h.step_id, NULL, 'it waits when it comes to this step',
+               format('SELECT workflow.release_step(%s, %L)', why.execution_id, h.step_id)
+        FROM held AS h
+
+        /* --- it runs --- */
+        UNION ALL
+        (SELECT 3, COALESCE(NULLIF(x.state, 'busy'), 'running'), concat_ws('/', NULLIF(a.scope, ''), a.step_id), a.started_at,
+                CASE WHEN b.pid IS NOT NULL THEN format('waits for a lock of process %s (%s)', b.pid,
+                                                        concat_ws(', ', s.usename, NULLIF(s.application_name, ''), s.state))
+                     WHEN a.wait_event IS NOT NULL THEN format('waits: %s, %s', a.wait_event_type, a.wait_event)
+                     ELSE 'computes' END,
+                CASE WHEN b.pid IS NOT NULL THEN format('SELECT pg_terminate_backend(%s)', b.pid)
+                     ELSE format('SELECT query FROM workflow.activity WHERE executor_pid = %s', a.executor_pid) END
+         FROM activity AS a
+              LEFT JOIN workflow.executors AS x ON x.pid = a.executor_pid
+              LEFT JOIN LATERAL (SELECT pg_blocking_pids(a.executor_pid) AS pids WHERE a.wait_event_type = 'Lock') AS l ON true
+              LEFT JOIN LATERAL unnest(l.pids) AS b (pid) ON true
+              LEFT JOIN pg_stat_activity AS s ON s.pid = b.pid
+         ORDER BY a.started_at LIMIT 20)
+        UNION ALL
+        SELECT 3, CASE WHEN x.busy >= x.most THEN 'no executor' ELSE 'between steps' END, NULL, NULL,
+               format('%s of %s executors are busy', x.busy, x.most), 'SELECT * FROM workflow.activity ORDER BY elapsed DESC'
+        FROM e, executors AS x
+        WHERE e.status IN ('running', 'cancelling')
+          AND NOT EXISTS (SELECT FROM activity) AND NOT EXISTS (SELECT FROM retries)
+          AND NOT EXISTS (SELECT FROM held) AND NOT EXISTS (SELECT FROM missing)
+        UNION ALL
+        SELECT 4, 'interrupted', NULL, NULL,
+               format('%s times by crashes without progress since; at %s it fails as CrashLoop', e.recoveries, current_setting('workflow.max_recoveries', true)),
+               '-- look into the server log'
+        FROM e WHERE e.wants_to_run AND e.recoveries > 0
+    )
+    SELECT a.reason, a.step_id, a.since, NULLIF(a.detail, ''), a.help
+    FROM answers AS a ORDER BY a.rank, a.since DESC NULLS LAST, a.step_id;
+END;
+COMMENT ON FUNCTION workflow.why(bigint) IS
+'why an execution does not go on, or how it has ended: a row for each reason, the one to look at first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, cancelling, ending, drained, not preloaded, standby, no scheduler, role; deferred, no room, queued, no executor, retry, held; running, stuck, quarantined, draining, between steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: what there is to say; help: the statement that helps, or shows more';
+
+/* Monitoring: without what errors and reasons say. */
+GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.no_workers(oid) TO pg_monitor;
