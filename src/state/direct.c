@@ -14,9 +14,10 @@
  *	  their compiled predicates) is kept until a relation cache invalidation says that
  *	  it may have changed.  Only indexes that take the row are opened.
  *
- *	  Reading uses no snapshot but looks for the newest version (SnapshotSelf), as a
- *	  unique check does.  It may miss a row that is updated at this very moment; and
- *	  state_scan_update() notices one that was read and is the newest no more.
+ *	  One row is found without a snapshot, in its newest version (SnapshotSelf), as a
+ *	  unique check does, and may be missed while it is updated.  A scan of many rows
+ *	  has a snapshot, and so misses none.  state_scan_update() notices a row that was
+ *	  read and is the newest no more.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +30,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -335,8 +337,9 @@ find_index(const TableShape *shape, const char *name)
 	return InvalidOid;
 }
 
-bool
-state_scan_begin(StateTable *table, const char *index, int nkeys, ScanKey keys, StateScan *scan)
+/* snapshot: NULL for the active one. */
+static bool
+begin_scan(StateTable *table, const char *index, Snapshot snapshot, int nkeys, ScanKey keys, StateScan *scan)
 {
 	Oid			index_oid;
 
@@ -356,9 +359,30 @@ state_scan_begin(StateTable *table, const char *index, int nkeys, ScanKey keys, 
 	scan->snapshot_pushed = prepare(&scan->saved);
 	scan->slot = MakeSingleTupleTableSlot(table->shape->descriptor, table_slot_callbacks(scan->relation));
 	scan->index = index_open(index_oid, AccessShareLock);
-	scan->scan = compat_index_beginscan(scan->relation, scan->index, SnapshotSelf, nkeys, 0);
+	scan->scan = compat_index_beginscan(scan->relation, scan->index,
+										 snapshot != NULL ? snapshot : GetActiveSnapshot(), nkeys, 0);
 	index_rescan(scan->scan, keys, nkeys, NULL, 0);
 	return true;
+}
+
+bool
+state_scan_begin(StateTable *table, const char *index, int nkeys, ScanKey keys, StateScan *scan)
+{
+	return begin_scan(table, index, NULL, nkeys, keys, scan);
+}
+
+bool
+state_find(StateTable *table, int64 id, StateScan *scan)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	if (!begin_scan(table, NULL, SnapshotSelf, 1, &key, scan))
+		return false;
+	if (state_scan_next(scan))
+		return true;
+	state_scan_end(scan);
+	return false;
 }
 
 bool

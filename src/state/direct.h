@@ -52,16 +52,19 @@ typedef struct StateScan
 extern bool state_insert(StateTable *table, const Datum *values, const char *nulls);
 
 /*
- * Scan an index (NULL: the primary key) in its order; the keys count the index's columns.
+ * Scan an index in its order, under the active snapshot; the keys count its columns.
  * False: the table is not plain, or has no such index, and there is no scan to end.
  */
 extern bool state_scan_begin(StateTable *table, const char *index, int nkeys, ScanKey keys, StateScan *scan);
+/* The next row; false: there is no more. */
+extern bool state_scan_next(StateScan *scan);
 
 /*
- * The next row in its newest version, committed or our own.  False: there is no more,
- * as far as can be seen without a snapshot: what is updated just now may be missed.
+ * Find a row by its primary key, a number, in its newest version, committed or our own.
+ * False, and there is no scan to end: the table is not plain, there is no such row, or
+ * it is updated just now.
  */
-extern bool state_scan_next(StateScan *scan);
+extern bool state_find(StateTable *table, int64 id, StateScan *scan);
 
 /* Columns of the row, numbered as in the table's description; copies in the current context. */
 extern Datum state_scan_value(StateScan *scan, int column, bool *isnull);

@@ -4,8 +4,8 @@
  *	  The table workflow.executions without statements.
  *
  * NOTES
- *	  Loading and finishing run in executors and in execute(), inserting in
- *	  sessions.
+ *	  Loading and finishing run in executors and in execute(), claiming in the
+ *	  scheduler, inserting in sessions.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +13,7 @@
 
 #include "access/stratnum.h"
 #include "commands/sequence.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -22,6 +23,7 @@
 #include "state/dead_letters.h"
 #include "state/direct.h"
 #include "state/execution_rows.h"
+#include "state/janitor.h"
 #include "state/private.h"
 
 /* The columns, in the order of the table. */
@@ -81,21 +83,6 @@ has_status(StateScan *row, const char *status)
 	return strlen(status) == length && memcmp(VARDATA_ANY(value), status, length) == 0;
 }
 
-/* Find an execution; false, and no scan to end: there is none, or it is updated just now. */
-static bool
-find(int64 id, StateScan *row)
-{
-	ScanKeyData key;
-
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
-	if (!state_scan_begin(&executions, NULL, 1, &key, row))
-		return false;
-	if (state_scan_next(row))
-		return true;
-	state_scan_end(row);
-	return false;
-}
-
 /* What happens to few of them: paused, retried, decided, steps held. */
 static bool
 has_history(StateScan *row)
@@ -111,7 +98,7 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 	StateScan	row;
 	bool		loaded = false;
 
-	if (!find(id, &row))
+	if (!state_find(&executions, id, &row))
 		return false;
 	if (has_status(&row, "running") && !has_history(&row))
 	{
@@ -147,7 +134,7 @@ execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
 	int64		letter = 0;
 	bool		finished = false;
 
-	if (!find(id, &row))
+	if (!state_find(&executions, id, &row))
 		return false;
 	if (has_status(&row, "running") && is_null(&row, COLUMN_ENDING) && is_null(&row, COLUMN_SCHEDULE_ID) &&
 		!state_scan_bool(&row, COLUMN_REOPEN))
@@ -168,6 +155,67 @@ execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
 	if (finished)
 		dead_letters_after_end(id, execution_status_from_name(status), letter);
 	return finished;
+}
+
+/* What the scheduler needs to know of a row it has claimed. */
+static void
+read_claimed(StateScan *row, ClaimedExecution *claimed)
+{
+	bool		isnull;
+
+	claimed->id = DatumGetInt64(state_scan_value(row, COLUMN_ID, &isnull));
+	claimed->role = DatumGetObjectId(state_scan_value(row, COLUMN_ROLE, &isnull));
+	claimed->priority = state_scan_int32(row, COLUMN_PRIORITY);
+	claimed->definition_id = state_scan_int32(row, COLUMN_DEFINITION_ID);
+	claimed->cancelling = false;
+	claimed->recoveries = state_scan_int32(row, COLUMN_RECOVERIES);
+	claimed->workflow = state_scan_text(row, COLUMN_WORKFLOW);
+	claimed->tenant = state_scan_text(row, COLUMN_TENANT);
+	claimed->resumes = state_scan_time(row, COLUMN_STARTED_AT) != 0;
+	claimed->in_epilogue = !is_null(row, COLUMN_ENDING);
+}
+
+bool
+executions_claim_directly(int limit, int32 priority, int64 from,
+						  ClaimedExecution *claimed, int *count, int64 *left)
+{
+	static const int changed[] = {COLUMN_STATUS, COLUMN_STARTED_AT};
+	ScanKeyData keys[2];
+	StateScan	row;
+	int			first = *count;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(priority));
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(from));
+	if (!state_scan_begin(&executions, "executions_pending_idx", lengthof(keys), keys, &row))
+		return false;
+	*left = PG_INT64_MAX;
+	while (state_scan_next(&row))
+	{
+		Datum		values[lengthof(changed)];
+		char		nulls[lengthof(changed)] = {' ', ' '};
+		TimestampTz started_at = state_scan_time(&row, COLUMN_STARTED_AT);
+		bool		isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		if (*count - first < limit)
+		{
+			values[0] = CStringGetTextDatum("running");
+			values[1] = TimestampTzGetDatum(started_at != 0 ? started_at : GetCurrentTimestamp());
+			if (state_scan_update(&row, lengthof(changed), changed, values, nulls, false))
+			{
+				read_claimed(&row, &claimed[(*count)++]);
+				continue;
+			}
+		}
+		*left = Min(*left, DatumGetInt64(state_scan_value(&row, COLUMN_ID, &isnull)));
+		if (*count - first == limit)
+			break;
+	}
+	state_scan_end(&row);
+	/* looks at other tables */
+	for (int i = first; i < *count; i++)
+		claimed[i].timeout_seconds = definition_timeout(claimed[i].definition_id);
+	return true;
 }
 
 bool

@@ -24,6 +24,14 @@ extern bool execution_load_directly(int64 id, LoadedExecution **execution);
 extern bool execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
 									  Jsonb *output, Jsonb *error, const char *error_type);
 
+/*
+ * Make pending executions of a priority running, from a number on, at most limit, and add
+ * them behind the *count there are in the array, which has the room.  What somebody has
+ * locked is skipped.  *left: the lowest number that is left, PG_INT64_MAX: none is.
+ */
+extern bool executions_claim_directly(int limit, int32 priority, int64 from,
+									  ClaimedExecution *claimed, int *count, int64 *left);
+
 /* As execution_insert(), without an idempotency key. */
 extern bool execution_insert_directly(const NewExecution *execution, int64 *id);
 
