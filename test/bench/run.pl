@@ -185,6 +185,16 @@ sub workload
 	push @order, $name;
 }
 
+# the floors themselves: in the server, and of clients with a round trip per transaction
+workload(floor => sub {
+	foreach my $size (@sizes)
+	{
+		report('floor', "bare loop, transactions/s, $size sessions", [ map { bare_loop($size, sized(10000)) } 1 .. $rounds ]);
+		clean();
+		report('floor', "pgbench, transactions/s, $size clients", [ map { pgbench(3, 'INSERT INTO effects (step) VALUES (1)', $size) } 1 .. $rounds ]);
+	}
+});
+
 # 1,000 ten-step chains queued up front
 foreach my $kind ('', '_relaxed', '_noop', '_agent')
 {
@@ -286,8 +296,8 @@ workload(start => sub {
 	for (1 .. $rounds)
 	{
 		clean();
-		push @floors, pgbench($seconds, 'INSERT INTO effects (step) VALUES (1)');
-		push @one, pgbench($seconds, "SELECT workflow.start('one')");
+		push @floors, pgbench($seconds, 'INSERT INTO effects (step) VALUES (1)', 8);
+		push @one, pgbench($seconds, "SELECT workflow.start('one')", 8);
 		clean();
 		my $began = time;
 		sql("SELECT count(workflow.start('one')) FROM generate_series(1, $bulk)");
@@ -303,17 +313,17 @@ workload(start => sub {
 	report('start', "$bulk by one query, /s", \@bulk, \@bulk_floors);
 });
 
-# transactions per second of 8 clients
+# transactions per second of so many clients
 sub pgbench
 {
-	my ($seconds, $statement) = @_;
+	my ($seconds, $statement, $clients) = @_;
 	my $script = "$json_file.sql";
 
 	open(my $file, '>', $script) or die "$script: $!";
 	print $file "$statement;\n";
 	close($file);
 	my @options = map { $_ eq '-d' ? () : $_ } @connection;
-	my $answer = `$bin/pgbench -n -M prepared -c 8 -j 2 -T $seconds -f $script @options 2>/dev/null`;
+	my $answer = `$bin/pgbench -n -M prepared -c $clients -j 2 -T $seconds -f $script @options 2>/dev/null`;
 	unlink $script;
 	$answer =~ /tps = ([0-9.]+)/ or die "pgbench: $answer\n";
 	return $1;
@@ -488,6 +498,8 @@ sub json
 }
 
 $| = 1;
+print '# settings: ', sql(q{SELECT string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name)
+	FROM pg_settings WHERE source = 'configuration file' AND name ~ '^(fsync|synchronous|shared_buffers|max_wal|checkpoint_timeout|autovacuum|workflow)'}), "\n";
 print "# $rounds rounds; median (least .. most); floor: bare one-row transactions before and after with as many sessions\n";
 foreach my $name ($ENV{PGWF_BENCH} ? split(' ', $ENV{PGWF_BENCH}) : @order)
 {
