@@ -226,7 +226,7 @@ executions_look_everywhere(void)
 /* Executions that were claimed one batch after the other. */
 typedef struct ClaimList
 {
-	ClaimedExecution *claimed;
+	ClaimedExecution *claimed;	/* has room for limit */
 	int			count;
 	int			limit;
 } ClaimList;
@@ -239,14 +239,7 @@ claim_more(ClaimList *list, StateStatement *statement, Datum *values)
 
 	values[0] = Int32GetDatum(list->limit - list->count);
 	count = executions_read_claims(statement, values, &more);
-	if (list->count == 0)
-		list->claimed = more;
-	else
-	{
-		list->claimed = repalloc_huge(list->claimed,
-									  (list->count + count) * sizeof(ClaimedExecution));
-		memcpy(list->claimed + list->count, more, count * sizeof(ClaimedExecution));
-	}
+	memcpy(list->claimed + list->count, more, count * sizeof(ClaimedExecution));
 	list->count += count;
 	return count;
 }
@@ -257,7 +250,14 @@ claim_level(ClaimList *list, QueueLevel *level)
 {
 	Datum		values[3];
 	bool		left;
+	int64		left_from;
 
+	if (executions_claim_directly(list->limit - list->count, level->priority, level->from,
+								  list->claimed, &list->count, &left_from))
+	{
+		level->from = left_from;
+		return left_from != PG_INT64_MAX;
+	}
 	values[1] = Int32GetDatum(level->priority);
 	values[2] = Int64GetDatum(level->from);
 	(void) claim_more(list, &claim_level_statement, values);
@@ -310,7 +310,7 @@ int
 executions_claim(int limit, ClaimedExecution **claimed)
 {
 	TimestampTz began = GetCurrentTimestamp();
-	ClaimList	list = {NULL, 0, limit};
+	ClaimList	list = {palloc_extended(limit * sizeof(ClaimedExecution), MCXT_ALLOC_HUGE), 0, limit};
 	bool		everywhere;
 
 	if (began >= look_everywhere_at)

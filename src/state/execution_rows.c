@@ -173,6 +173,8 @@ read_claimed(StateScan *row, ClaimedExecution *claimed)
 	claimed->tenant = state_scan_text(row, COLUMN_TENANT);
 	claimed->resumes = state_scan_time(row, COLUMN_STARTED_AT) != 0;
 	claimed->in_epilogue = !is_null(row, COLUMN_ENDING);
+	/* what is in this index has no start_at */
+	claimed->due_at = state_scan_time(row, COLUMN_CREATED_AT);
 }
 
 bool

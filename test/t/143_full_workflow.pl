@@ -21,7 +21,9 @@ my $first = sql("SELECT workflow.start('full')");
 $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.step_executions") or die 'it does not run';
 is(sql("SELECT count(workflow.start('full', tenant => 't' || i % 10)) FROM generate_series(1, 100000) AS i"), '100000', '100,000 more are queued');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 100000 FROM workflow.executions WHERE limited"), 'and set aside');
-# no process has read what it has not yet reported, none holds back the vacuum
+# twice: nobody holds back the second one, and the scheduler that starts reads no dead entries
+# and so has none to report late
+sql('VACUUM ANALYZE workflow.executions');
 $node->restart;
 sql('VACUUM ANALYZE workflow.executions');
 
