@@ -37,6 +37,7 @@ OBJS = \
 	src/api/pause.o \
 	src/api/prune.o \
 	src/api/retry.o \
+	src/api/roll_up.o \
 	src/api/schedule.o \
 	src/api/schedule_input.o \
 	src/api/schedule_jobs.o \
@@ -121,6 +122,7 @@ OBJS = \
 	src/state/overview.o \
 	src/state/janitor.o \
 	src/state/state.o \
+	src/state/statistics.o \
 	src/state/status.o \
 	src/state/steer.o \
 	src/state/steps.o \
@@ -159,6 +161,7 @@ OBJS = \
 	src/shared/databases.o \
 	src/shared/fault.o \
 	src/shared/holds.o \
+	src/shared/horizon.o \
 	src/shared/identity.o \
 	src/shared/my_slot.o \
 	src/shared/queue_bounds.o \
@@ -192,6 +195,7 @@ SCHEMA = \
 	src/schema/pictures.sql \
 	src/schema/monitoring.sql \
 	src/schema/engine_statistics.sql \
+	src/schema/statistics.sql \
 	src/schema/schedules.sql \
 	src/schema/drain.sql \
 	src/schema/alerts.sql \
@@ -212,7 +216,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	timeline pictures why \
 	schedules \
 	dead_letters alerts tiers \
-	views audit
+	views audit statistics
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start schedule

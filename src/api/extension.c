@@ -45,6 +45,7 @@ static const char *const owner_only[] = {
 	"refuse_change",
 	"reset_engine_statistics",
 	"revoke_usage",
+	"roll_up_statistics",
 	"schedule_housekeeping",
 	"schedule_run_ended",
 	"undrain"

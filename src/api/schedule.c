@@ -334,29 +334,58 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 
 /* --- housekeeping --- */
 
-/* Prunes as long as there is something to prune, a transaction for each part. */
+/* Rolls up and prunes as long as there is something to do, a transaction for each part. */
 static const char housekeeping_definition[] =
-"{\"name\": \"" HOUSEKEEPING_WORKFLOW "\", \"description\": \"Deletes executions that ended long ago\","
-" \"start_step\": \"prune\", \"steps\": {"
+"{\"name\": \"" HOUSEKEEPING_WORKFLOW "\", \"description\": \"Adds to the statistics by day and deletes what ended long ago\","
+" \"start_step\": \"roll_up\", \"steps\": {"
+" \"roll_up\": {\"type\": \"loop\", \"until\": \"${rolled_up.output} == 0\", \"max_iterations\": 10000,"
+"  \"loop_body\": [\"rolled_up\"], \"result\": \"counts\", \"next_step\": \"prune\"},"
+" \"rolled_up\": {\"type\": \"sql\", \"result\": \"value\", \"sql\": \"SELECT workflow.roll_up_statistics()\"},"
 " \"prune\": {\"type\": \"loop\", \"until\": \"${part.output} == 0\", \"max_iterations\": 10000,"
 "  \"loop_body\": [\"part\"], \"result\": \"counts\"},"
-" \"part\": {\"type\": \"sql\", \"result\": \"value\", \"params\": [\"${workflow.input.older_than}\"],"
-"  \"sql\": \"SELECT workflow.prune(older_than => $1::interval)\"}}}";
+" \"part\": {\"type\": \"sql\", \"result\": \"value\", \"params\": [\"${workflow.input.older_than}\","
+"  \"${workflow.input.audit_older_than}\", \"${workflow.input.statistics_older_than}\"],"
+"  \"sql\": \"SELECT workflow.prune(older_than => $1::interval, audit_older_than => $2::interval,"
+" statistics_older_than => $3::interval)\"}}}";
+
+/* Add an argument that is an age to the input: its text, or null. */
+static void
+push_age(JsonbParseState **state, FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, name);
+	value.val.string.len = strlen(name);
+	pushJsonbValue(state, WJB_KEY, &value);
+	if (PG_ARGISNULL(argument))
+		value.type = jbvNull;
+	else
+	{
+		require_not_negative(PG_GETARG_INTERVAL_P(argument), name);
+		value.val.string.val = DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(argument)));
+		value.val.string.len = strlen(value.val.string.val);
+	}
+	pushJsonbValue(state, WJB_VALUE, &value);
+}
 
 /*
  * workflow.schedule_housekeeping(older_than interval, cron text, timezone text,
- * name text) returns timestamptz
+ * name text, audit_older_than interval, statistics_older_than interval)
+ * returns timestamptz
  */
 Datum
 workflow_schedule_housekeeping(PG_FUNCTION_ARGS)
 {
 	Schedule	schedule;
-	Interval	month = {.month = 0, .day = 30};
-	Interval   *older_than = PG_ARGISNULL(0) ? &month : PG_GETARG_INTERVAL_P(0);
+	Interval	month = {.month = 0,.day = 30};
 	JsonbParseState *state = NULL;
-	JsonbValue	value;
 
-	require_not_negative(older_than, "older_than");
+	if (PG_ARGISNULL(0))
+	{
+		fcinfo->args[0].value = IntervalPGetDatum(&month);
+		fcinfo->args[0].isnull = false;
+	}
 	memset(&schedule, 0, sizeof(schedule));
 	schedule.cron = required_text(fcinfo, 1, "cron");
 	schedule.timezone = required_text(fcinfo, 2, "timezone");
@@ -368,16 +397,12 @@ workflow_schedule_housekeeping(PG_FUNCTION_ARGS)
 	schedule.overlap = "skip";
 	schedule.enabled = true;
 	schedule.max_lateness.day = 1;	/* better late than never */
-	schedule.description = "deletes executions that ended long ago";
+	schedule.description = "adds to the statistics by day and deletes what ended long ago";
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	value.type = jbvString;
-	value.val.string.val = "older_than";
-	value.val.string.len = strlen(value.val.string.val);
-	pushJsonbValue(&state, WJB_KEY, &value);
-	value.val.string.val = DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(older_than)));
-	value.val.string.len = strlen(value.val.string.val);
-	pushJsonbValue(&state, WJB_VALUE, &value);
+	push_age(&state, fcinfo, 0, "older_than");
+	push_age(&state, fcinfo, 4, "audit_older_than");
+	push_age(&state, fcinfo, 5, "statistics_older_than");
 	schedule.input = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 
 	(void) DirectFunctionCall2(workflow_define,

@@ -50,9 +50,11 @@ COMMENT ON FUNCTION workflow.cancel(bigint, text, boolean) IS
 CREATE FUNCTION workflow.prune(
     older_than interval DEFAULT '30 days',
     statuses text[] DEFAULT '{completed,failed,cancelled,timed_out}',
-    max_executions integer DEFAULT 10000)
+    max_executions integer DEFAULT 10000,
+    audit_older_than interval DEFAULT '1 year',
+    statistics_older_than interval DEFAULT '10 years')
 RETURNS bigint
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_prune';
-COMMENT ON FUNCTION workflow.prune(interval, text[], integer) IS
-'delete executions that ended longer ago than older_than, and their steps, oldest first and at most max_executions of them; returns how many. Call it until it returns 0, or from time to time. Waits for no lock and holds back no running execution. For the owner of the extension, or whom that grants it to. Errors: 22023 for a negative age or a status that is not final';
+COMMENT ON FUNCTION workflow.prune(interval, text[], integer, interval, interval) IS
+'delete executions that ended longer ago than older_than, and their steps, oldest first and at most max_executions of them, when they have been added to the statistics by day (see roll_up_statistics(), which it does first); in the same portions dead letters that are settled, what became of executors and schedules, entries of the audit log older than audit_older_than and statistics of days before statistics_older_than; null: those are kept. Returns how many executions, dead letters, entries and statistics it deleted. Call it until it returns 0, or from time to time. Waits for no lock and holds back no running execution; executions that ended while a transaction runs that might still write earlier ends are left for the next time. For the owner of the extension, or whom that grants it to. Errors: 22004 for a null where that means nothing, 22023 for a negative age or a status that is not final, 55000 under REPEATABLE READ or SERIALIZABLE';

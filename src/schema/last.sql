@@ -28,6 +28,9 @@ GRANT SELECT ON workflow.database_state, workflow.drain_status TO pg_monitor;
 GRANT SELECT ON workflow.engine_statistics TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.engine_counters() TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.drained() TO pg_monitor;
+GRANT SELECT ON workflow.statistics_days, workflow.statistics_state, workflow.statistics_history TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.add_histograms(jsonb, jsonb), workflow.merge_histograms(jsonb),
+    workflow.histogram_percentile(jsonb, numeric) TO pg_monitor;
 
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions_id_seq', '');
@@ -49,5 +52,8 @@ SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_runs', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.schedule_runs_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.dead_letters', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.dead_letters_id_seq', '');
+
+SELECT pg_catalog.pg_extension_config_dump('workflow.statistics_days', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.statistics_state', '');
 
 SELECT workflow.extension_ready();

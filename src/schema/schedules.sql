@@ -247,12 +247,14 @@ CREATE FUNCTION workflow.schedule_housekeeping(
     older_than interval DEFAULT '30 days',
     cron text DEFAULT '17 3 * * *',
     timezone text DEFAULT 'UTC',
-    name text DEFAULT 'housekeeping')
+    name text DEFAULT 'housekeeping',
+    audit_older_than interval DEFAULT '1 year',
+    statistics_older_than interval DEFAULT '10 years')
 RETURNS timestamptz
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_schedule_housekeeping';
-COMMENT ON FUNCTION workflow.schedule_housekeeping(interval, text, text, text) IS
-'define the workflow pg_workflow.housekeeping, which prunes what ended longer ago than older_than, and schedule it; returns when it is due next. For the owner of the extension, or whom that grants it, and prune(), to. Errors: 22023 for a negative age, and those of schedule()';
+COMMENT ON FUNCTION workflow.schedule_housekeeping(interval, text, text, text, interval, interval) IS
+'define the workflow pg_workflow.housekeeping, which calls roll_up_statistics() until all that has ended is in the statistics by day, and then prune() with the ages given here until nothing is older; and schedule it. Null for audit_older_than or statistics_older_than: those are kept. Returns when it is due next. For the owner of the extension, or whom that grants it, prune() and roll_up_statistics() to. Errors: 22023 for a negative age, and those of schedule()';
 
 /* An execution of a schedule has ended: one that waits for that may run. */
 CREATE FUNCTION workflow.schedule_run_ended()

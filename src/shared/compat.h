@@ -26,6 +26,7 @@
 #include "storage/proc.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/guc_tables.h"
 #include "utils/plancache.h"
 #include "utils/wait_event.h"
@@ -63,6 +64,19 @@
 #define compat_is_background_worker() AmBackgroundWorkerProcess()
 #else
 #define compat_is_background_worker() IsBackgroundWorker
+#endif
+
+/* Of all processes, counted from 1: pgstat_fetch_stat_numbackends(). */
+#if PG_VERSION_NUM >= 160000
+#define compat_backend_status(i) pgstat_get_local_beentry_by_index(i)
+#else
+#define compat_backend_status(i) pgstat_fetch_stat_local_beentry(i)
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define compat_in_transaction(proc) LocalTransactionIdIsValid((proc)->vxid.lxid)
+#else
+#define compat_in_transaction(proc) LocalTransactionIdIsValid((proc)->lxid)
 #endif
 
 /* Settings a worker of ours turns off beside those every version has. */

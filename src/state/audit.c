@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 #include "state/private.h"
 #include "state/state.h"
@@ -67,6 +68,22 @@ audit_object(const char *key, const char *text)
 	value.val.string.len = strlen(text);
 	pushJsonbValue(&state, WJB_VALUE, &value);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+static const Oid prune_types[] = {TIMESTAMPTZOID, INT4OID};
+static StateStatement prune_statement = {
+	"DELETE FROM workflow.audit_log AS a USING (SELECT id FROM workflow.audit_log"
+	" WHERE at OPERATOR(pg_catalog.<) $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old"
+	" WHERE a.id OPERATOR(pg_catalog.=) old.id",
+	lengthof(prune_types), prune_types, NULL
+};
+
+int64
+audit_prune(TimestampTz before, int32 max)
+{
+	Datum		values[] = {TimestampTzGetDatum(before), Int32GetDatum(max)};
+
+	return (int64) state_execute(&prune_statement, values, NULL);
 }
 
 void

@@ -92,6 +92,8 @@ typedef struct AuditEntry
 
 /* Write an entry in the current transaction. */
 extern void audit(const AuditEntry *entry);
+/* Delete entries from before a time, oldest first, at most max. */
+extern int64 audit_prune(TimestampTz before, int32 max);
 /* {"key": "text"}: what most entries say of before and after. */
 extern Jsonb *audit_object(const char *key, const char *text);
 /* The same about an execution, whose status changes. */

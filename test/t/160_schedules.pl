@@ -220,10 +220,18 @@ unlike(jobs(), qr/other/, 'and in each database its own');
 like(as_role('alice', 'postgres', 'SELECT workflow.schedule_housekeeping()'), qr/42501/, 'housekeeping is not for everybody');
 query('postgres', q{UPDATE workflow.executions SET completed_at = now() - interval '1 year' WHERE status = 'completed'});
 my $old = query('postgres', q{SELECT count(*) FROM workflow.executions WHERE status = 'completed'});
-is(query('postgres', q{SELECT workflow.schedule_housekeeping('90 days') > now()}), 't', 'one call schedules it');
+my $ended = query('postgres', q{SELECT count(*) FROM workflow.executions WHERE completed_at IS NOT NULL});
+query('postgres', q{INSERT INTO workflow.audit_log (at, action, subject_type, subject, role, session_role, pid)
+	SELECT now() - i * interval '100 days', 'old', 'nothing', i, 'alice'::regrole, 'alice'::regrole, 0 FROM generate_series(1, 4) AS i});
+is(query('postgres', q{SELECT workflow.schedule_housekeeping('90 days', audit_older_than => '250 days', statistics_older_than => NULL) > now()}), 't', 'one call schedules it');
 my $id = query('postgres', q{SELECT workflow.run_schedule_now('housekeeping')});
 is(query('postgres', "SELECT status FROM workflow.wait($id, '60 s')"), 'completed', 'it runs');
 is(query('postgres', q{SELECT count(*) FROM workflow.executions WHERE status = 'completed' AND completed_at < now() - interval '90 days'}), '0', "and prunes ($old)");
+is(query('postgres', q{SELECT sum(total) FROM workflow.statistics_history WHERE kind = 'workflow' AND workflow NOT LIKE 'pg_workflow.%'}), $ended,
+	'what has ended is in the statistics, pruned or not');
+is(query('postgres', q{SELECT string_agg(subject, ',' ORDER BY subject) FROM workflow.audit_log WHERE action = 'old'}), '1,2', 'the audit log is kept as long as it was told');
+is(query('postgres', q{SELECT string_agg(step_id, ',' ORDER BY step_id) FROM (SELECT DISTINCT step_id FROM workflow.step_executions WHERE execution_id = } . $id . q{ AND status = 'completed') AS s}),
+	'part,prune,roll_up,rolled_up', 'its steps');
 
 query('postgres', 'DROP EXTENSION pg_workflow CASCADE');
 is(jobs(), '', 'DROP EXTENSION removes the jobs, here');
