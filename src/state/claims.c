@@ -314,7 +314,10 @@ executions_claim(int limit, ClaimedExecution **claimed)
 	bool		everywhere;
 
 	if (began >= look_everywhere_at)
+	{
 		queue_bounds_forget(&bounds);
+		look_everywhere_at = DT_NOEND;	/* until that is done, which may take several claims */
+	}
 	everywhere = bounds.anything_up_to != QUEUE_NOTHING;
 	claimed_since = !everywhere;
 
