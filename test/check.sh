@@ -255,10 +255,10 @@ cluster_stop check
 not_in_modes="expression definitions agents start api_errors security
 	parallel fork_join timeouts timeout_strategy cancel cancel_compensate
 	pause retry_execution"
-# timeline shows two children that run
-not_without_parallelism="$not_in_modes timeline"
+# timeline and views show two children that run
+not_without_parallelism="$not_in_modes timeline views"
 # schedules has a step that sleeps in the only executor
-not_with_one_executor="$not_in_modes schedules"
+not_with_one_executor="$not_in_modes schedules views"
 
 # mode NAME SETTING "LEFT OUT": in a cluster of its own, everything of $REGRESS that is not left out
 mode()
