@@ -82,8 +82,8 @@ ok(counted_until('a', 'sql_time > 100 AND steps = 0'), 'the time of a step that 
 # --- waiting ---
 
 my $waiting = $node->safe_psql('a', q{SELECT workflow.start('three')});
-$node->poll_query_until('a', "SELECT status = 'running' FROM workflow.executions WHERE id = $waiting");
-$node->safe_psql('a', 'SELECT pg_sleep(0.2)');
+$node->poll_query_until('a',
+	"SELECT status = 'running' AND clock_timestamp() > started_at + interval '200 ms' FROM workflow.executions WHERE id = $waiting");
 $node->safe_psql('a', q{SELECT workflow.cancel(id) FROM workflow.executions WHERE workflow = 'endless'});
 wait_for_status($node, 'a', $waiting, 'completed');
 ok(counted_until('a', 'wait_time > 200 AND executions_cancelled = 1'), 'who waits for the only executor is counted');
