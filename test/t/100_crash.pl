@@ -1,10 +1,15 @@
 # Exactly once, whatever dies: a mixed workload runs while launcher, scheduler,
-# executors and the whole server are killed at random moments.  Then it is left to
-# finish, and every effect of a step has to be there once, with the step's row; of
-# retries, compensations and on_failure chains, too, and when executions are cancelled.
+# executors and the whole server are killed at random moments, and sessions steer it:
+# executions are cancelled, paused, resumed and retried, steps are held and skipped,
+# the database is drained.  Then it is left to finish, and every effect of a step has
+# to be there once, with the step's row; of retries, compensations and on_failure chains, too.
 #
-# PGWF_CRASH_SEED repeats a sequence of kills (not the moments' exact place);
-# PGWF_CRASH_KILLS is their number.
+# Some of the workflows are there with relaxed durability and with batched commits, too.
+# Those with relaxed durability are run once more for themselves, so that nobody else's
+# commit brings them to disk: a crash takes the last moments back, effects and rows together.
+#
+# PGWF_CRASH_SEED repeats a sequence of kills and of what sessions do (not the moments'
+# exact place); PGWF_CRASH_KILLS is the number of kills.
 
 use strict;
 use warnings FATAL => 'all';
@@ -13,10 +18,11 @@ use CrashTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time usleep);
+use Time::HiRes qw(time);
 
 my $seed = $ENV{PGWF_CRASH_SEED} // (time() * 1000) % 1000000;
-my $wanted_kills = $ENV{PGWF_CRASH_KILLS} // 56;
+my $wanted_kills = $ENV{PGWF_CRASH_KILLS} // 42;
+my $wanted_crashes = int($wanted_kills / 4);	# with relaxed durability only
 my $patience = 100;				# seconds for all kills together
 srand($seed);
 diag("seed $seed");
@@ -55,6 +61,67 @@ $node->safe_psql(
 		END IF;
 		RETURN result;
 	END $$;
+	-- A random moment: until there are so many more effects, or rows of steps.  Not for long:
+	-- there may be nothing left to do, or nobody to do it.
+	CREATE PROCEDURE let_happen(number bigint, of_what text) LANGUAGE plpgsql AS $$
+	DECLARE
+		many bigint;
+		wanted bigint;
+	BEGIN
+		FOR i IN 1 .. 500 LOOP
+			IF of_what = 'rows' THEN
+				SELECT count(*) INTO many FROM workflow.step_executions;
+			ELSE
+				SELECT count(*) INTO many FROM effects;
+			END IF;
+			wanted := coalesce(wanted, many + number);
+			EXIT WHEN many >= wanted
+				OR i % 10 = 0 AND NOT EXISTS (SELECT FROM workflow.executions WHERE status IN ('pending', 'running', 'cancelling'));
+			COMMIT;
+			PERFORM pg_sleep(0.002);
+		END LOOP;
+	END $$;
+	-- A session of somebody who steers: some executions each, by chance.  What is too late is refused, or does nothing.
+	CREATE PROCEDURE steer(what text) LANGUAGE plpgsql AS $$
+	DECLARE
+		e record;
+	BEGIN
+		FOR e IN SELECT x.id, x.workflow, x.status, (SELECT key FROM workflow.definitions AS d, jsonb_object_keys(d.definition -> 'steps') AS key
+					WHERE d.id = x.definition_id AND key <> 'c1' ORDER BY random(), x.id LIMIT 1) AS step
+				FROM workflow.executions AS x
+				WHERE x.id > (SELECT max(id) FROM reference) AND CASE what
+					WHEN 'cancel' THEN x.workflow LIKE 'cancelled%' AND x.status = 'running' AND random() < 0.3
+					WHEN 'pause' THEN x.status IN ('pending', 'running') AND random() < 0.2
+					WHEN 'resume' THEN x.status = 'paused' AND random() < 0.9
+					WHEN 'retry' THEN x.status IN ('failed', 'cancelled') AND x.retries < 3 AND random() < 0.2
+					WHEN 'hold_step' THEN x.status = 'running' AND random() < 0.2
+					WHEN 'skip_step' THEN x.workflow ~ '^chain' AND x.status IN ('pending', 'running') AND random() < 0.3
+					END
+		LOOP
+			BEGIN
+				IF what = 'cancel' THEN
+					PERFORM workflow.cancel(e.id, 'by chance', random() < 0.6);
+				ELSIF what = 'pause' THEN
+					PERFORM workflow.pause(e.id, 'by chance');
+				ELSIF what = 'resume' THEN
+					PERFORM workflow.resume(e.id, 'by chance');
+				ELSIF what = 'retry' THEN
+					PERFORM workflow.retry(e.id, reason => 'by chance');
+				ELSIF what = 'hold_step' THEN
+					PERFORM workflow.hold_step(e.id, e.step, 'by chance');
+				ELSIF what = 'skip_step' THEN
+					PERFORM workflow.skip_step(e.id, e.step, reason => 'by chance');
+				END IF;
+			EXCEPTION WHEN object_not_in_prerequisite_state THEN
+				NULL;	-- it is compensated, say
+			END;
+			COMMIT;
+		END LOOP;
+	END $$;
+	-- what is held goes on
+	CREATE FUNCTION release(portion float) RETURNS bigint LANGUAGE sql
+	RETURN (SELECT count(workflow.release_step(id, step)) FROM workflow.executions, jsonb_each(step_marks) AS m (step, mark)
+		WHERE mark ->> 'mark' = 'hold' AND status IN ('pending', 'running', 'paused') AND random() < portion);
 });
 
 # --- the workload ---
@@ -228,13 +295,34 @@ my %workflows = (
 			step('fa', 1),
 			fb => { type => 'sql', sql => 'SELECT 1 / (input.n - 2)', input_mapping => { n => '${loop.item}' } })
 	]);
-foreach my $name (keys %workflows)
+my $relaxed = qr/^(chain|nested|ranges|majority|retries|undoes|cancelled)$/;
+my $batched = qr/^(chain|nested|ranges|retries|undoes)$/;
+
+# The same steps, iterations of loops in batches.
+sub in_batches
+{
+	my ($steps) = @_;
+	my %copy = %$steps;
+
+	foreach my $id (keys %copy)
+	{
+		next if $copy{$id}{type} ne 'loop';
+		$copy{$id} = { %{ $copy{$id} }, loop_config => { %{ $copy{$id}{loop_config} }, batch_size => 7 } };
+	}
+	return \%copy;
+}
+
+foreach my $name (sort keys %workflows)
 {
 	my ($start, $steps) = @{ $workflows{$name} };
+	my @more = $name eq 'undoes' ? (on_failure => 'u5') : ();
+	my @commit = (commit => { max_steps => 20, max_ms => 100 });
 
-	define_workflow($node, 'w', $name, $start, $steps, $name eq 'undoes' ? (on_failure => 'u5') : ());
-	define_workflow($node, 'w', "${name}_relaxed", $start, $steps, durability => 'relaxed')
-	  if $name =~ /^(chain|nested|ranges|majority)$/;
+	define_workflow($node, 'w', $name, $start, $steps, @more);
+	define_workflow($node, 'w', "${name}_relaxed", $start, $steps, @more, durability => 'relaxed') if $name =~ $relaxed;
+	next if $name !~ $batched;
+	define_workflow($node, 'w', "${name}_batched", $start, $steps, @more, @commit);
+	define_workflow($node, 'w', "${name}_both", $start, in_batches($steps), @more, durability => 'relaxed');
 }
 
 # One execution of each.
@@ -243,15 +331,18 @@ my $start_all = q{
 		'forty', (SELECT jsonb_agg(i) FROM generate_series(1, 40) AS i))))
 	FROM workflow.definitions};
 my $all_ended = q{SELECT NOT EXISTS (SELECT FROM workflow.executions
-	WHERE status IN ('pending', 'running', 'cancelling'))};
+	WHERE status IN ('pending', 'running', 'cancelling', 'paused'))};
 
 # --- what it is without interruption ---
 
 $node->safe_psql('w', $start_all);
 $node->poll_query_until('w', $all_ended) or diagnose($node, 'w');
-$node->safe_psql('w', 'CREATE TABLE reference AS SELECT * FROM workflow.executions');
+$node->safe_psql('w', q{CREATE TABLE reference AS SELECT * FROM workflow.executions;
+	-- was a step of it to be skipped?
+	CREATE FUNCTION skips(e workflow.executions) RETURNS boolean LANGUAGE sql
+	RETURN e.step_marks::text ~ '"skip"' IS TRUE});
 is($node->safe_psql('w', q{SELECT workflow, status, error FROM reference
-		WHERE status <> CASE WHEN workflow IN ('fails', 'stops', 'undoes') THEN 'failed' ELSE 'completed' END}),
+		WHERE status <> CASE WHEN workflow ~ '^(fails|stops|undoes)' THEN 'failed' ELSE 'completed' END}),
 	'', 'the workload does what it should when nothing happens');
 check_finished($node, 'w', 'uninterrupted');
 check_effects($node, 'w', 'true', 'uninterrupted');
@@ -272,13 +363,10 @@ sub pids
 sub somebody
 {
 	my ($kind, $deadline) = @_;
-	my $until = time() + 3;
+	my $until = time() + 1;
 	my @pids;
 
-	while (!(@pids = pids($kind)) && time() < $deadline && time() < $until)
-	{
-		usleep(10_000);
-	}
+	1 while (!(@pids = pids($kind)) && time() < $deadline && time() < $until);
 	return @pids;
 }
 
@@ -341,6 +429,22 @@ my %phases = (
 	int($wanted_kills / 3) => "ALTER SYSTEM SET workflow.run_quantum = '10ms'",
 	int($wanted_kills * 2 / 3) => 'ALTER SYSTEM SET workflow.max_executors_per_database = 1');
 
+# What sessions do.
+my @steering = (qw(cancel cancel pause resume resume retry hold_step skip_step), 'drain', 'drain steps');
+my %steer = (
+	'drain' => q{SELECT workflow.drain('by chance')},
+	'drain steps' => q{SELECT workflow.drain('by chance', 'steps')});
+my %steered;
+
+sub let_happen
+{
+	my $what = rand() < 0.5 ? 'rows' : 'effects';
+	my $number = int(rand(60));
+
+	try_sql($node, 'w', "CALL let_happen($number, '$what')");
+	return;
+}
+
 my %killed;
 my $kills = 0;
 while ($kills < $wanted_kills && time() < $deadline)
@@ -356,10 +460,15 @@ while ($kills < $wanted_kills && time() < $deadline)
 	# enough to do, and an end in sight
 	$node->poll_query_until('postgres', 'SELECT true');
 	try_sql($node, 'w', "$start_all WHERE (SELECT count(*) < 40 FROM workflow.executions
-		WHERE status IN ('pending', 'running'))");
-	try_sql($node, 'w', q{SELECT count(workflow.cancel(id, 'by chance', random() < 0.6)) FROM workflow.executions
-		WHERE workflow = 'cancelled' AND status = 'running' AND random() < 0.2});
-	usleep(int(rand(300_000)));	# the random moment
+		WHERE status IN ('pending', 'running', 'paused'))");
+	# the first of them may be what the session is at when the server goes
+	foreach my $what (@steering[ map { int(rand(@steering)) } 1 .. 2 ])
+	{
+		$steered{$what}++ if defined try_sql($node, 'w', $steer{$what} // "CALL steer('$what')");
+	}
+	let_happen();
+	try_sql($node, 'w', 'SELECT workflow.undrain()');
+	try_sql($node, 'w', 'SELECT release(0.5)');
 	if ($kinds{$kind}[1]->())
 	{
 		$killed{$kind}++;
@@ -367,24 +476,68 @@ while ($kills < $wanted_kills && time() < $deadline)
 	}
 }
 diag(join(', ', map { "$_: $killed{$_}" } sort keys %killed));
+diag(join(', ', map { "$_: $steered{$_}" } sort keys %steered));
 cmp_ok($kills, '>=', $wanted_kills, "killed $kills times within $patience seconds");
 
 # --- the end ---
 
 $node->poll_query_until('postgres', 'SELECT true');
+$node->safe_psql('w', 'SELECT workflow.undrain()');
+$node->safe_psql('w', 'SELECT release(1)');
+$node->safe_psql('w', 'SELECT workflow.resume_executions(max_executions => 100000)');
+try_sql($node, 'postgres', 'ALTER SYSTEM RESET workflow.max_executors_per_database');
+try_sql($node, 'postgres', 'SELECT pg_reload_conf()');
+ok($node->poll_query_until('w', $all_ended), 'everything ends') or diagnose($node, 'w');
+
+# --- relaxed durability, for itself ---
+
+# What was done, and by which process, of those that do not wait for the disk.
+sub relaxed_effects
+{
+	my $effects = try_sql($node, 'w', q{SELECT f.execution_id, f.step_id, f.place, f.pid FROM effects f
+		JOIN workflow.executions AS e ON e.id = f.execution_id
+		WHERE e.workflow ~ '_(relaxed|both)$' AND e.status IN ('pending', 'running', 'cancelling', 'paused')});
+
+	return split /\n/, $effects // '';
+}
+
+my $lost = 0;
+my $crashes = 0;
+while ($crashes < $wanted_crashes && time() < $deadline)
+{
+	my (@before, %after);
+
+	$node->poll_query_until('postgres', 'SELECT true');
+	try_sql($node, 'w', "$start_all WHERE name ~ '_(relaxed|both)\$' AND (SELECT count(*) < 10 FROM workflow.executions
+		WHERE status IN ('pending', 'running', 'paused'))");
+	try_sql($node, 'w', "CALL steer('$_')") foreach ('cancel', 'pause', 'resume');
+	# what commits without waiting stays in memory, and goes with it
+	my $walwriter = try_sql($node, 'postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'});
+	defined $walwriter && $walwriter ne '' && kill 'STOP', $walwriter or next;
+	let_happen();
+	@before = relaxed_effects();
+	kill 'KILL', $walwriter or next;
+	$crashes++;
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'walwriter' AND pid <> $walwriter");
+	$after{$_} = 1 foreach split /\n/, try_sql($node, 'w', 'SELECT execution_id, step_id, place, pid FROM effects') // '';
+	$lost += grep { !$after{$_} } @before if %after;
+}
+is($crashes, $wanted_crashes, "$crashes crashes with relaxed durability");
+$node->poll_query_until('postgres', 'SELECT true');
+$node->safe_psql('w', 'SELECT workflow.resume_executions(max_executions => 100000)');
 ok($node->poll_query_until('w', $all_ended), 'everything ends') or diagnose($node, 'w');
 check_finished($node, 'w', 'after the kills');
 is($node->safe_psql('w', q{
 		SELECT e.id, e.workflow, e.status, r.status, e.error_type, e.error FROM workflow.executions e
 		JOIN reference r USING (workflow)
 		WHERE (e.status, e.error_type) IS DISTINCT FROM (r.status, r.error_type)
-			AND (e.status, e.workflow) <> ('cancelled', 'cancelled') LIMIT 10}),
+			AND NOT (e.status = 'cancelled' AND e.workflow LIKE 'cancelled%') LIMIT 10}),
 	'', 'they end as without interruption');
 is($node->safe_psql('w', q{
 		SELECT e.id, e.workflow, e.output, r.output FROM workflow.executions e
 		JOIN reference r USING (workflow) WHERE regexp_replace(e.output::text, '"e": \d+', '', 'g')
 			IS DISTINCT FROM regexp_replace(r.output::text, '"e": \d+', '', 'g')
-			AND workflow <> 'stops' AND e.status <> 'cancelled' LIMIT 10}),
+			AND workflow <> 'stops' AND e.status <> 'cancelled' AND NOT skips(e) LIMIT 10}),
 	'', 'with the same outputs');
 check_effects($node, 'w', 'true', 'after the kills');
 
@@ -397,8 +550,18 @@ my $rows = q{SELECT scope, step_id, visit, attempt, status, scope_outcome, on_fa
 is($node->safe_psql('w', qq{
 		SELECT e.id, e.workflow, d.* FROM workflow.executions e JOIN reference r USING (workflow),
 			LATERAL (($rows e.id EXCEPT ALL $rows r.id) UNION ALL ($rows r.id EXCEPT ALL $rows e.id)) AS d
-		WHERE workflow NOT LIKE 'majority%' AND workflow <> 'stops' AND e.status <> 'cancelled' LIMIT 20}),
+		WHERE workflow NOT LIKE 'majority%' AND workflow <> 'stops' AND e.status <> 'cancelled'
+			AND e.retries = 0 AND NOT skips(e) LIMIT 20}),
 	'', 'the same rows of steps');
+
+# A step that was skipped has its row and no effect, and all others of its chain have both.
+is($node->safe_psql('w', q{
+		SELECT e.id, e.workflow, c.step, s.status, e.step_marks FROM workflow.executions e
+		CROSS JOIN LATERAL (SELECT 'c' || i AS step FROM generate_series(1, 8) AS i) AS c
+		LEFT JOIN workflow.step_executions s ON s.execution_id = e.id AND s.step_id = c.step
+		WHERE e.workflow ~ '^chain' AND (s.status IS NULL OR s.status NOT IN ('completed', 'skipped')
+			OR s.status = 'skipped' AND (e.step_marks -> c.step ->> 'mark' = 'skip') IS NOT TRUE) LIMIT 10}),
+	'', 'steps are skipped where they were told to be, and nowhere else');
 
 # What was done is undone once where that was wanted, and only there; check_effects()
 # has seen that nothing is there twice.
@@ -415,6 +578,9 @@ is($node->safe_psql('w', q{
 is($node->safe_psql('w', q{SELECT e.id FROM workflow.executions e WHERE e.workflow = 'undoes'
 		AND (SELECT count(*) FROM effects f WHERE f.execution_id = e.id AND f.step_id IN ('u5', 'u6')) <> 2 LIMIT 10}),
 	'', 'the on_failure chain is run, once');
+diag("effects that crashes took back with their rows: $lost");
+diag('paused: ' . $node->safe_psql('w', q{SELECT count(*) FILTER (WHERE pauses IS NOT NULL) || ', retried: ' || count(*) FILTER (WHERE retries > 0)
+	|| ', steps skipped: ' || (SELECT count(*) FROM workflow.step_executions WHERE status = 'skipped') FROM workflow.executions}));
 diag('cancelled: ' . $node->safe_psql('w', q{SELECT count(*) || ', with compensations: ' || count(*) FILTER (WHERE compensate)
 	FROM workflow.executions WHERE status = 'cancelled'}));
 check_pool($node, 'w', 'after the kills');
