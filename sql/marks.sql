@@ -86,6 +86,21 @@ CALL test.open_gate();
 SELECT workflow.resume(test.id());
 SELECT status, output FROM workflow.wait(test.id(), '60 s');
 
+-- paused and resumed before the scheduler has looked: the thread that runs sees the mark
+CALL test.to_gate('marks');
+BEGIN;
+SELECT workflow.hold_step(test.id(), 'b');
+SELECT workflow.pause(test.id());
+SELECT workflow.resume(test.id());
+COMMIT;
+CALL test.told();
+CALL test.open_gate();
+CALL test.stands(1);
+SELECT status FROM workflow.executions WHERE id = test.id();
+SELECT workflow.release_step(test.id(), 'b');
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+TABLE test.steps;
+
 -- too late, or wrong
 SELECT workflow.hold_step(test.id(), 'b'), workflow.skip_step(test.id(), 'b'), workflow.release_step(test.id(), 'b');
 SELECT workflow.hold_step(test.id(), 'nowhere');

@@ -52,6 +52,11 @@ control_execution(const ControlledExecution *wanted)
 			if (execution != NULL)
 				pool_reload_execution(execution);
 			break;
+		case EXECUTION_PENDING:
+			/* or it was marked, paused and resumed before we have looked */
+			if (execution != NULL && wanted->marked)
+				pool_reload_execution(execution);
+			break;
 		default:
 			break;
 	}
