@@ -27,25 +27,9 @@ my $patience = 100;				# seconds for all kills together
 srand($seed);
 diag("seed $seed");
 
-my $node = PostgreSQL::Test::Cluster->new('crash');
-$node->init;
 # Kills come faster than some executions get a step done, which is what
-# workflow.max_recoveries is there to notice: here it must not.  Killed processes
-# lose nothing the kernel has, so fsync would only cost time.
-$node->append_conf(
-	'postgresql.conf', q{
-shared_preload_libraries = 'pg_workflow'
-max_worker_processes = 20
-workflow.max_executors = 5
-workflow.max_recoveries = 1000000
-restart_after_crash = on
-fsync = off
-log_line_prefix = '%m [%p] %b '
-});
-$node->start;
-$node->safe_psql('postgres', 'CREATE DATABASE w');
-$node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
-effects_table($node, 'w');
+# workflow.max_recoveries is there to notice: here it must not.
+my $node = crash_cluster('crash', 'workflow.max_recoveries = 1000000');
 
 # An effect of the third attempt: the first two fail behind it.
 $node->safe_psql(

@@ -9,21 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('crash_loop');
-$node->init;
-$node->append_conf(
-	'postgresql.conf', q{
-shared_preload_libraries = 'pg_workflow'
-max_worker_processes = 20
-workflow.max_executors = 4
-restart_after_crash = on
-fsync = off
-log_line_prefix = '%m [%p] %b '
-});
-$node->start;
-$node->safe_psql('postgres', 'CREATE DATABASE w');
-$node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
-effects_table($node, 'w');
+my $node = crash_cluster('crash_loop', 'workflow.max_executors = 4');
 is($node->safe_psql('w', 'SHOW workflow.max_recoveries'), 3, 'three times by default');
 
 # A crash of the server ends the test's sessions too, so what a step waits for is
@@ -80,15 +66,6 @@ sub tries
 	return scalar @found;
 }
 
-# Questions while the server crashes and comes back.
-sub wait_until
-{
-	my ($sql, $name) = @_;
-
-	ok($node->poll_query_until('w', $sql), $name) or diagnose($node, 'w');
-	return;
-}
-
 sub start
 {
 	my ($workflow, $priority) = @_;
@@ -100,7 +77,7 @@ sub check_poison
 {
 	my ($id, $name) = @_;
 
-	wait_until("SELECT status = 'failed' FROM workflow.executions WHERE id = $id", "$name fails");
+	wait_until($node, "SELECT status = 'failed' FROM workflow.executions WHERE id = $id", "$name fails");
 	is( $node->safe_psql('w', qq{
 			SELECT error_type, error ->> 'type', error ->> 'message', recoveries, completed_at IS NOT NULL
 			FROM workflow.executions WHERE id = $id}),
@@ -119,14 +96,14 @@ sub check_poison
 
 $node->safe_psql('w', 'INSERT INTO gate VALUES (true)');
 my $bystander = start('bystander', 0);
-wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'a bystander runs');
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'a bystander runs');
 foreach my $name ('poison_fatal', 'poison_fatal_inside')
 {
 	my $id = start($name, 0);
 	my $short = start('short', 0);
 
 	check_poison($id, $name);
-	wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
+	wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
 }
 is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $bystander"),
 	'running|0', 'the bystander noticed nothing');
@@ -136,19 +113,19 @@ is(tries('bystander'), 1, 'nor was it run again');
 
 my $poison = start('poison_kill', 10);
 check_poison($poison, 'poison_kill');
-wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander runs again');
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander runs again');
 is($node->safe_psql('w', "SELECT status, recoveries <= 2 FROM workflow.executions WHERE id = $bystander"),
 	'running|t', 'it is not counted out');
 my $short = start('short', 0);
-wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
 
 $node->safe_psql('w', 'DELETE FROM gate');
-wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'the bystander completes');
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'the bystander completes');
 
 # --- the server dies before the claim is on disk ---
 
 $poison = start('poison_first', 0);
-wait_until("SELECT status = 'failed' AND error_type = 'CrashLoop' FROM workflow.executions WHERE id = $poison",
+wait_until($node, "SELECT status = 'failed' AND error_type = 'CrashLoop' FROM workflow.executions WHERE id = $poison",
 	'poison in the first step fails as CrashLoop');
 cmp_ok(tries('poison_first'), '<=', 4, 'and was not tried for ever');
 
@@ -156,21 +133,21 @@ cmp_ok(tries('poison_first'), '<=', 4, 'and was not tried for ever');
 
 $node->safe_psql('w', 'INSERT INTO gate VALUES (true)');
 $bystander = start('bystander', 0);
-wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'another bystander runs');
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'another bystander runs');
 # it waits for the bystander when both are suspects, and that is when we look
 $poison = start('poison_later', -10);
-wait_until("SELECT count(*) = 2 FROM workflow.executions WHERE id IN ($poison, $bystander) AND recoveries = 2",
+wait_until($node, "SELECT count(*) = 2 FROM workflow.executions WHERE id IN ($poison, $bystander) AND recoveries = 2",
 	'the server crashes until both are suspects');
-wait_until(q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander is tried alone');
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander is tried alone');
 my $tries = tries('poison_later');
 $short = start('short', 0);
-wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
 is(tries('poison_later'), $tries, 'the other suspect waits');
 is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $bystander"),
 	'running|2', 'the bystander is not counted out');
 $node->safe_psql('w', 'DELETE FROM gate');
 check_poison($poison, 'poison_later');
-wait_until("SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'the bystander completes');
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'the bystander completes');
 
 # --- the server dies of a step inside containers ---
 

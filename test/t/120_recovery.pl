@@ -2,8 +2,7 @@
 # a known place.  After that the steps that were under way run again, and no other.
 #
 # Steps say in the server log that they are tried, which no rollback takes back, and
-# stand still at a gate: a row in "gates" makes them wait for an advisory lock that
-# the test holds.
+# stand still at a gate.
 
 use strict;
 use warnings FATAL => 'all';
@@ -14,113 +13,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = PostgreSQL::Test::Cluster->new('recovery');
-$node->init;
-$node->append_conf(
-	'postgresql.conf', q{
-shared_preload_libraries = 'pg_workflow'
-max_worker_processes = 20
-workflow.max_executors = 5
-restart_after_crash = on
-fsync = off
-log_line_prefix = '%m [%p] %b '
-});
-$node->start;
-$node->safe_psql('postgres', 'CREATE DATABASE w');
-$node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
-effects_table($node, 'w');
-$node->safe_psql(
-	'w', q{
-	CREATE TABLE gates (step_id text, place text);
-	CREATE OR REPLACE FUNCTION effect(execution_id bigint, step_id text, place text) RETURNS text
-	LANGUAGE plpgsql AS $$
-	BEGIN
-		RAISE LOG 'trying %: % %.', $1, $2, $3;
-		INSERT INTO effects VALUES ($1, $2, $3);
-		IF EXISTS (SELECT FROM gates AS g WHERE g.step_id = $2 AND g.place = $3) THEN
-			BEGIN
-				PERFORM pg_advisory_xact_lock_shared(1);
-			EXCEPTION WHEN query_canceled THEN
-				IF $2 <> 'stubborn' THEN
-					RAISE;
-				END IF;
-				PERFORM pg_advisory_xact_lock_shared(1);
-			END;
-		END IF;
-		RETURN $2 || ':' || $3;
-	END $$;
-});
+my $node = crash_cluster('recovery');
+gated_effects($node, 'w');
 
-my $gatekeeper;
-
-sub close_gate
-{
-	$gatekeeper = $node->background_psql('w');
-	$gatekeeper->query_safe('SELECT pg_advisory_lock(1)');
-	return;
-}
-
-# It may have gone with the server.
-sub open_gate
-{
-	eval { $gatekeeper->quit };
-	return;
-}
-
-sub wait_until
-{
-	my ($sql, $name) = @_;
-
-	$node->poll_query_until('w', $sql) and return;
-	fail($name);
-	diagnose($node, 'w');
-	return;
-}
-
-# Wait until so many steps stand at the gate, in other processes than these.
-sub wait_at_gate
-{
-	my ($count, @others) = @_;
-	my $others = join ',', 0, @others;
-
-	wait_until(qq{SELECT count(*) = $count FROM pg_locks
-		WHERE locktype = 'advisory' AND NOT granted AND pid NOT IN ($others)}, 'steps stand at the gate');
-	return split /\n/, $node->safe_psql('w',
-		q{SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
-}
-
-# The ways to go.  Each leaves the gate open.
-my %ways = (
-	'immediate stop' => sub {
-		$node->stop('immediate');
-		open_gate();
-		$node->start;
-	},
-	'kill -9' => sub {
-		my ($count, @pids) = @_;
-		kill 'KILL', $pids[0];
-		# the lock goes with the server, not before
-		wait_until(q{SELECT count(*) = 0 FROM pg_locks
-			WHERE locktype IN ('advisory', 'transactionid') AND granted AND pid <> pg_backend_pid()},
-			'the server restarts');
-		open_gate();
-	},
-	'SIGTERM of the executors' => sub {
-		my ($count, @pids) = @_;
-		kill 'TERM', @pids;
-		wait_at_gate($count, @pids) if $count;
-		open_gate();
-	},
-	'SIGTERM of the scheduler' => sub {
-		my ($count, @pids) = @_;
-		my $scheduler = $node->safe_psql('w',
-			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'");
-		kill 'TERM', $scheduler;
-		wait_until(qq{SELECT count(*) = 1 FROM pg_stat_activity
-			WHERE backend_type = 'pg_workflow scheduler' AND pid <> $scheduler}, 'another scheduler takes over');
-		wait_at_gate($count, @pids) if $count;
-		open_gate();
-	});
+my %ways = ways_to_go($node);
 
 # The steps of an execution that were tried more often than once, in order.
 sub tried_again
@@ -147,12 +43,10 @@ sub check_case
 	define_workflow($node, 'w', $name, $start, $steps);
 	foreach my $way (@only ? @only : sort keys %ways)
 	{
-		$node->safe_psql('w', "TRUNCATE gates; INSERT INTO gates VALUES "
-			  . join(', ', map { "('" . join("', '", split / /) . "')" } @$gated));
-		close_gate();
+		close_gate($node, @$gated);
 		my $id = $node->safe_psql('w', "SELECT workflow.start('$name', '$input')");
-		my @pids = wait_at_gate(scalar @$gated);
-		wait_until("SELECT $also FROM workflow.step_executions WHERE execution_id = $id", 'the others have ended')
+		my @pids = wait_at_gate($node, scalar @$gated);
+		wait_until($node, "SELECT $also FROM workflow.step_executions WHERE execution_id = $id", 'the others have ended')
 		  if $also;
 		$ways{$way}->(scalar @$gated, @pids);
 		is($node->safe_psql('w', "SELECT status FROM workflow.wait($id, '30 s')"),
@@ -214,15 +108,14 @@ define_workflow($node, 'w', 'join', 'p', { p => { %{ parallel('pa', 'pb') }, nex
 	step('pa', 0), step('pb', 0), step('after', 0) });
 foreach my $way (sort keys %ways)
 {
-	$node->safe_psql('w', q{TRUNCATE gates; INSERT INTO gates VALUES ('pb', '-')});
-	close_gate();
+	close_gate($node, 'pb -');
 	my $id = $node->safe_psql('w', "SELECT workflow.start('join', '$input')");
-	wait_at_gate(1);
+	wait_at_gate($node, 1);
 	my $locker = $node->background_psql('w');
 	$locker->query_safe("BEGIN; SELECT FROM workflow.step_executions WHERE execution_id = $id AND step_id = 'p' FOR UPDATE");
 	open_gate();
 	my $waiting = q{pg_stat_activity WHERE backend_type = 'pg_workflow executor' AND wait_event_type = 'Lock'};
-	wait_until("SELECT count(*) = 1 FROM $waiting", 'the join waits');
+	wait_until($node, "SELECT count(*) = 1 FROM $waiting", 'the join waits');
 	my $pid = $node->safe_psql('w', "SELECT pid FROM $waiting");
 	$ways{$way}->(0, $pid);
 	eval { $locker->quit };
@@ -240,13 +133,12 @@ define_workflow($node, 'w', 'cancelling', 'p', { p => { %{ parallel('pa', 'stubb
 	step('pb', 1), step('stubborn', 0), step('after', 0) });
 foreach my $way (sort keys %ways)
 {
-	$node->safe_psql('w', q{TRUNCATE gates; INSERT INTO gates VALUES ('stubborn', '-'), ('pb', 'i1')});
-	close_gate();
+	close_gate($node, 'stubborn -', 'pb i1');
 	my $id = $node->safe_psql('w', "SELECT workflow.start('cancelling', '$input')");
-	wait_at_gate(2);
+	wait_at_gate($node, 2);
 	is($node->safe_psql('w', "SELECT workflow.cancel($id)"), 'cancelling', "cancelling, $way: accepted");
-	my @pids = wait_at_gate(1);
-	wait_until(qq{SELECT status = 'cancelled' FROM workflow.step_executions
+	my @pids = wait_at_gate($node, 1);
+	wait_until($node, qq{SELECT status = 'cancelled' FROM workflow.step_executions
 		WHERE execution_id = $id AND step_id = 'pb' AND loop_iteration_index = 1}, 'the other step is interrupted');
 	is($node->safe_psql('w', "SELECT status FROM workflow.executions WHERE id = $id"),
 		'cancelling', "cancelling, $way: not before all have stopped");
@@ -271,16 +163,15 @@ define_workflow($node, 'w', 'stops', 'l', { l => { type => 'loop', loop_config =
 	la => { type => 'sql', result => 'value', input_mapping => { e => '${workflow.execution_id}', n => '${loop.index}', p => 'i${loop.index}' },
 		sql => q{SELECT CASE WHEN input.n = 0 THEN fail_later() ELSE effect(input.e, 'la', input.p) END} },
 	step('lb', 1) });
-$node->safe_psql('w', q{TRUNCATE gates; INSERT INTO gates SELECT 'la', 'i' || i FROM generate_series(1, 39) AS i});
-close_gate();
+close_gate($node, map { "la i$_" } 1 .. 39);
 my $second = $node->background_psql('w');
 $second->query_safe('SELECT pg_advisory_lock(2)');
 my $stops = $node->safe_psql('w', q{SELECT workflow.start('stops',
 	jsonb_build_object('many', (SELECT jsonb_agg(i) FROM generate_series(1, 40) AS i)))});
-wait_at_gate(5);
+wait_at_gate($node, 5);
 $second->quit;
 # the scheduler has taken the report of the failure when its executor is idle
-wait_until(q{SELECT count(*) FILTER (WHERE state = 'idle') = 1 AND count(*) FILTER (WHERE state = 'busy') = 4
+wait_until($node, q{SELECT count(*) FILTER (WHERE state = 'idle') = 1 AND count(*) FILTER (WHERE state = 'busy') = 4
 	FROM workflow.executors}, 'the failure is known');
 open_gate();
 is($node->safe_psql('w', "SELECT status FROM workflow.wait($stops, '30 s')"), 'failed', 'the loop fails');
@@ -308,7 +199,7 @@ define_workflow($node, 'w', 'patient', 'before', { step('before', 0, next_step =
 	step('after', 0) });
 my $id = $node->safe_psql('w', "SELECT workflow.start('patient')");
 my $runs = q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'patient'};
-wait_until($runs, 'a patient step runs');
+wait_until($node, $runs, 'a patient step runs');
 foreach my $round (1 .. 4)
 {
 	my $begin = time();
@@ -316,7 +207,7 @@ foreach my $round (1 .. 4)
 	$node->stop('fast');
 	cmp_ok(time() - $begin, '<', 20, "fast stop number $round is fast, with a step under way");
 	$node->start;
-	wait_until($runs, 'it runs again');
+	wait_until($node, $runs, 'it runs again');
 	is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $id"),
 		'running|0', 'that is not counted');
 }

@@ -1,8 +1,7 @@
 # The epilogue of executions that do not complete: compensations and the on_failure
 # chain, when a process or the server goes in the middle.  Each commits once.
 #
-# Steps say in the server log that they are tried, and stand still at a gate: a row in
-# "gates" makes them wait for an advisory lock that the test holds.
+# Steps say in the server log that they are tried, and stand still at a gate.
 
 use strict;
 use warnings FATAL => 'all';
@@ -12,80 +11,10 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('epilogue');
-$node->init;
-$node->append_conf(
-	'postgresql.conf', q{
-shared_preload_libraries = 'pg_workflow'
-max_worker_processes = 20
-workflow.max_executors = 5
-workflow.cancel_grace = '60s'
-restart_after_crash = on
-fsync = off
-log_line_prefix = '%m [%p] %b '
-});
-$node->start;
-$node->safe_psql('postgres', 'CREATE DATABASE w');
-$node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
-effects_table($node, 'w');
-$node->safe_psql(
-	'w', q{
-	CREATE TABLE gates (step_id text, place text);
-	CREATE SEQUENCE orders;
-	ALTER TABLE effects ADD COLUMN n int DEFAULT nextval('orders');
-	CREATE OR REPLACE FUNCTION effect(execution_id bigint, step_id text, place text) RETURNS text
-	LANGUAGE plpgsql AS $$
-	BEGIN
-		RAISE LOG 'trying %: % %.', $1, $2, $3;
-		INSERT INTO effects VALUES ($1, $2, $3);
-		IF EXISTS (SELECT FROM gates AS g WHERE g.step_id = $2 AND g.place = $3) THEN
-			PERFORM pg_advisory_xact_lock_shared(1);
-		END IF;
-		RETURN $2 || ':' || $3;
-	END $$;
-});
+my $node = crash_cluster('epilogue', "workflow.cancel_grace = '60s'");
+gated_effects($node, 'w');
 
-my $gatekeeper;
-
-sub close_gate
-{
-	my (@steps) = @_;
-
-	$node->safe_psql('w', 'TRUNCATE gates; INSERT INTO gates VALUES '
-		  . join(', ', map { "('" . join("', '", split / /) . "')" } @steps));
-	$gatekeeper = $node->background_psql('w');
-	$gatekeeper->query_safe('SELECT pg_advisory_lock(1)');
-	return;
-}
-
-# It may have gone with the server.
-sub open_gate
-{
-	eval { $gatekeeper->quit };
-	return;
-}
-
-sub wait_until
-{
-	my ($sql, $name) = @_;
-
-	$node->poll_query_until('w', $sql) and return;
-	fail($name);
-	diagnose($node, 'w');
-	return;
-}
-
-# Wait until so many steps stand at the gate, in other processes than this one.
-sub wait_at_gate
-{
-	my ($count, $other) = @_;
-
-	$other //= 0;
-	wait_until(qq{SELECT count(*) = $count FROM pg_locks
-		WHERE locktype = 'advisory' AND NOT granted AND pid <> $other}, 'steps stand at the gate');
-	return $node->safe_psql('w',
-		q{SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted ORDER BY pid LIMIT 1});
-}
+my %ways = ways_to_go($node);
 
 sub status_of
 {
@@ -110,36 +39,6 @@ sub tries
 
 	return scalar(() = slurp_file($node->logfile) =~ /trying $id: \Q$step\E\.$/mg);
 }
-
-# The ways to go.  Each leaves the gate open.
-my %ways = (
-	'immediate stop' => sub {
-		$node->stop('immediate');
-		open_gate();
-		$node->start;
-	},
-	'kill -9' => sub {
-		my ($pid) = @_;
-		kill 'KILL', $pid;
-		wait_until(q{SELECT count(*) = 0 FROM pg_locks
-			WHERE locktype IN ('advisory', 'transactionid') AND granted AND pid <> pg_backend_pid()},
-			'the server restarts');
-		open_gate();
-	},
-	'SIGTERM of the executor' => sub {
-		my ($pid) = @_;
-		kill 'TERM', $pid;
-		wait_at_gate(1, $pid);
-		open_gate();
-	},
-	'SIGTERM of the scheduler' => sub {
-		my ($pid) = @_;
-		my $scheduler = $node->safe_psql('w',
-			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'");
-		kill 'TERM', $scheduler;
-		wait_at_gate(1, $pid);
-		open_gate();
-	});
 
 sub undo
 {
@@ -168,12 +67,12 @@ foreach my $gate ('undo_inner i1', 'say i1')
 {
 	foreach my $way (sort keys %ways)
 	{
-		close_gate($gate);
+		close_gate($node, $gate);
 		my $id = $node->safe_psql('w', "SELECT workflow.start('undone')");
-		my $pid = wait_at_gate(1);
+		my @pids = wait_at_gate($node, 1);
 		is($node->safe_psql('w', "SELECT status || ' ' || ending FROM workflow.executions WHERE id = $id"),
 			'running failed', "$gate, $way: how it ends is decided");
-		$ways{$way}->($pid);
+		$ways{$way}->(1, @pids);
 		is(status_of($id), 'failed Told', "$gate, $way: it ends as was decided");
 		is(effects($id), $all, "$gate, $way: everything once, in order");
 		is(tries($id, $gate), 2, "$gate, $way: what was under way ran again");
@@ -197,8 +96,8 @@ define_workflow(
 	});
 {
 	my $id = $node->safe_psql('w', "SELECT workflow.start('retried')");
-	wait_until("SELECT count(*) > 0 FROM workflow.step_executions WHERE execution_id = $id AND step_id = 'undo_first'", 'an attempt has failed');
-	wait_until("SELECT NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = $id)", 'it waits without an executor');
+	wait_until($node, "SELECT count(*) > 0 FROM workflow.step_executions WHERE execution_id = $id AND step_id = 'undo_first'", 'an attempt has failed');
+	wait_until($node, "SELECT NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = $id)", 'it waits without an executor');
 	$node->stop('immediate');
 	$node->start;
 	$node->safe_psql('w', 'UPDATE may SET go = true');
@@ -219,9 +118,9 @@ define_workflow(
 		end => { type => 'fail', error => 'Told' }
 	});
 {
-	close_gate('undo_first -');
+	close_gate($node, 'undo_first -');
 	my $id = $node->safe_psql('w', "SELECT workflow.start('fails')");
-	wait_at_gate(1);
+	wait_at_gate($node, 1);
 	$ways{'immediate stop'}->();
 	is(status_of($id), 'failed Told', 'failing compensation: it ends');
 	is(effects($id), 'first, second, third, undo_third, undo_first', 'failing compensation: the others are run');
@@ -242,14 +141,14 @@ foreach my $way ('', 'immediate stop', 'kill -9', 'SIGTERM of the scheduler')
 {
 	my $name = 'cancel, ' . ($way || 'nobody goes');
 	my @gates = map { "wait i$_" } 0 .. 7;
-	close_gate(@gates, $way ? 'undo_first -' : ());
+	close_gate($node, @gates, $way ? 'undo_first -' : ());
 	my $id = $node->safe_psql('w', "SELECT workflow.start('cancelled')");
-	wait_at_gate(5);
+	wait_at_gate($node, 5);
 	$node->safe_psql('w', "SELECT workflow.cancel($id, 'undo', compensate => true)");
 	if ($way)
 	{
-		wait_until("SELECT EXISTS (SELECT FROM workflow.activity WHERE execution_id = $id AND step_id = 'undo_first')", 'the last compensation runs');
-		$ways{$way}->(wait_at_gate(1));
+		wait_until($node, "SELECT EXISTS (SELECT FROM workflow.activity WHERE execution_id = $id AND step_id = 'undo_first')", 'the last compensation runs');
+		$ways{$way}->(1, wait_at_gate($node, 1));
 	}
 	is(status_of($id), 'cancelled Cancelled', "$name: it ends");
 	open_gate();
@@ -273,7 +172,7 @@ define_workflow(
 		step('r1', 0, compensate => undo('r1', 0)), step('r2', 0)
 	});
 {
-	close_gate('r2 -');
+	close_gate($node, 'r2 -');
 	my $id = $node->safe_psql('w', "SELECT workflow.start('nested')");
 	is(status_of($id), 'failed Inside', 'nested: what stands still is stopped first');
 	open_gate();
@@ -308,9 +207,9 @@ define_workflow(
 		step('handle', 0, next_step => 'done'), done => { type => 'set', output => '${vars.e.message}' }
 	});
 {
-	close_gate('handle -');
+	close_gate($node, 'handle -');
 	my $id = $node->safe_psql('w', "SELECT workflow.start('caught')");
-	wait_at_gate(1);
+	wait_at_gate($node, 1);
 	$ways{'immediate stop'}->();
 	is($node->safe_psql('w', "SELECT status || ' ' || (output #>> '{}') FROM workflow.wait($id, '60 s')"), 'completed division by zero', 'catch with as: the variable is there after a crash');
 }
@@ -318,12 +217,12 @@ define_workflow(
 # --- paused in its epilogue, it holds nothing and goes on ---
 
 {
-	close_gate('undo_inner i1');
+	close_gate($node, 'undo_inner i1');
 	my $id = $node->safe_psql('w', "SELECT workflow.start('undone')");
-	wait_at_gate(1);
+	wait_at_gate($node, 1);
 	$node->safe_psql('w', "SELECT workflow.pause($id)");
 	open_gate();
-	wait_until("SELECT status = 'paused' AND NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = $id) FROM workflow.executions WHERE id = $id", 'it is paused');
+	wait_until($node, "SELECT status = 'paused' AND NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = $id) FROM workflow.executions WHERE id = $id", 'it is paused');
 	$node->stop('immediate');
 	$node->start;
 	$node->safe_psql('w', "SELECT workflow.resume($id)");

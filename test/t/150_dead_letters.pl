@@ -10,21 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTest;
 
-my $node = PostgreSQL::Test::Cluster->new('dead_letters');
-$node->init;
-$node->append_conf(
-	'postgresql.conf', q{
-shared_preload_libraries = 'pg_workflow'
-max_worker_processes = 20
-workflow.max_executors = 3
-restart_after_crash = on
-fsync = off
-log_line_prefix = '%m [%p] %b '
-});
-$node->start;
-$node->safe_psql('postgres', 'CREATE DATABASE w');
-$node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
-effects_table($node, 'w');
+my $node = crash_cluster('dead_letters', 'workflow.max_executors = 3');
 $node->safe_psql(
 	'w', q{
 	CREATE TABLE trouble (kind text);

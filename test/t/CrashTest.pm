@@ -14,14 +14,40 @@ use warnings FATAL => 'all';
 use Exporter 'import';
 use JSON::PP;
 use PatientPsql;
+use PostgreSQL::Test::Cluster;
 use Test::More;
 
 our @EXPORT = qw(
-  effects_table step agent_step define_workflow try_sql check_effects
+  crash_cluster effects_table gated_effects close_gate open_gate wait_at_gate
+  wait_until ways_to_go step agent_step define_workflow try_sql check_effects
   check_finished check_pool diagnose
 );
 
 my $json = JSON::PP->new->canonical;
+
+# A running cluster with database "w", the extension and the effects in it; settings are lines
+# of postgresql.conf.  Killed processes lose nothing the kernel has, so fsync would only cost
+# time.
+sub crash_cluster
+{
+	my ($name, @settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init;
+	$node->append_conf('postgresql.conf',
+		join("\n",
+			"shared_preload_libraries = 'pg_workflow'",
+			"max_worker_processes = 20",
+			"workflow.max_executors = 5",
+			"restart_after_crash = on",
+			"fsync = off",
+			"log_line_prefix = '%m [%p] %b '", @settings, ''));
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE DATABASE w');
+	$node->safe_psql('w', 'CREATE EXTENSION pg_workflow');
+	effects_table($node, 'w');
+	return $node;
+}
 
 # The table and the function of the steps: a moment of work, so that a kill finds
 # somebody at it.  The result depends on nothing but the arguments.
@@ -46,6 +72,123 @@ sub effects_table
 		SELECT workflow.register_agent('effect', function => 'effect_agent(jsonb)');
 	});
 	return;
+}
+
+# Steps that say in the server log that they are tried, which no rollback takes back, and stand
+# still at a gate: a row in "gates" makes them wait for an advisory lock that the test
+# holds.  The step "stubborn" stands there until it is cancelled twice.
+sub gated_effects
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql(
+		$database, q{
+		CREATE TABLE gates (step_id text, place text);
+		CREATE SEQUENCE orders;
+		ALTER TABLE effects ADD COLUMN n int DEFAULT nextval('orders');
+		CREATE OR REPLACE FUNCTION effect(execution_id bigint, step_id text, place text) RETURNS text
+		LANGUAGE plpgsql AS $$
+		BEGIN
+			RAISE LOG 'trying %: % %.', $1, $2, $3;
+			INSERT INTO effects VALUES ($1, $2, $3);
+			IF EXISTS (SELECT FROM gates AS g WHERE g.step_id = $2 AND g.place = $3) THEN
+				BEGIN
+					PERFORM pg_advisory_xact_lock_shared(1);
+				EXCEPTION WHEN query_canceled THEN
+					IF $2 <> 'stubborn' THEN
+						RAISE;
+					END IF;
+					PERFORM pg_advisory_xact_lock_shared(1);
+				END;
+			END IF;
+			RETURN $2 || ':' || $3;
+		END $$;
+	});
+	return;
+}
+
+my $gatekeeper;
+
+# Steps, each "id place", are to stand at the gate.
+sub close_gate
+{
+	my ($node, @steps) = @_;
+
+	$node->safe_psql('w', 'TRUNCATE gates; INSERT INTO gates VALUES '
+		  . join(', ', map { "('" . join("', '", split / /) . "')" } @steps));
+	$gatekeeper = $node->background_psql('w');
+	$gatekeeper->query_safe('SELECT pg_advisory_lock(1)');
+	return;
+}
+
+# It may have gone with the server.
+sub open_gate
+{
+	eval { $gatekeeper->quit };
+	return;
+}
+
+# Wait until a query gives true; no test of its own unless it fails.
+sub wait_until
+{
+	my ($node, $sql, $name) = @_;
+
+	$node->poll_query_until('w', $sql) and return;
+	fail($name);
+	diagnose($node, 'w');
+	return;
+}
+
+# Wait until so many steps stand at the gate, in other processes than these; returns the
+# processes of all.
+sub wait_at_gate
+{
+	my ($node, $count, @others) = @_;
+	my $others = join ',', 0, @others;
+
+	wait_until($node, qq{SELECT count(*) = $count FROM pg_locks
+		WHERE locktype = 'advisory' AND NOT granted AND pid NOT IN ($others)}, 'steps stand at the gate');
+	return split /\n/, $node->safe_psql('w',
+		q{SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted ORDER BY pid});
+}
+
+# The ways to go, by name, for so many steps that stand at the gate in these processes.  Each
+# leaves the gate open, when they stand there again.
+sub ways_to_go
+{
+	my ($node) = @_;
+
+	return (
+		'immediate stop' => sub {
+			$node->stop('immediate');
+			open_gate();
+			$node->start;
+		},
+		'kill -9' => sub {
+			my ($count, @pids) = @_;
+			kill 'KILL', $pids[0];
+			# the lock goes with the server, not before
+			wait_until($node, q{SELECT count(*) = 0 FROM pg_locks
+				WHERE locktype IN ('advisory', 'transactionid') AND granted AND pid <> pg_backend_pid()},
+				'the server restarts');
+			open_gate();
+		},
+		'SIGTERM of the executors' => sub {
+			my ($count, @pids) = @_;
+			kill 'TERM', @pids;
+			wait_at_gate($node, $count, @pids) if $count;
+			open_gate();
+		},
+		'SIGTERM of the scheduler' => sub {
+			my ($count, @pids) = @_;
+			my $scheduler = $node->safe_psql('w',
+				"SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'");
+			kill 'TERM', $scheduler;
+			wait_until($node, qq{SELECT count(*) = 1 FROM pg_stat_activity
+				WHERE backend_type = 'pg_workflow scheduler' AND pid <> $scheduler}, 'another scheduler takes over');
+			wait_at_gate($node, $count, @pids) if $count;
+			open_gate();
+		});
 }
 
 # Where a step is, for its trace: 0, 1 or 2 loops around it.
