@@ -8,7 +8,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use lib 't';
-use CrashTest;
+use CrashTest qw(check_pool);
 use WorkflowTest;
 
 my $node = workflow_cluster('breaker', 'max_worker_processes = 40', 'workflow.max_executors = 16',
