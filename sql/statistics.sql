@@ -94,6 +94,7 @@ SELECT action, subject = current_database() AS here, (before ->> 'executions')::
 -- the audit log and the statistics have ages of their own; null keeps all
 INSERT INTO workflow.audit_log (at, action, subject_type, subject, role, session_role, pid)
 SELECT now() - i * interval '100 days', 'regress', 'nothing', i, current_user::regrole, current_user::regrole, 0 FROM generate_series(1, 8) AS i;
+DELETE FROM workflow.statistics_days WHERE day < (now() AT TIME ZONE 'UTC')::date;
 INSERT INTO workflow.statistics_days (day, kind, name, role, total, completed, failed, timed_out, cancelled, retries, queue_times, run_times)
 SELECT current_date - i * 365, 'tenant', 'regress', current_user::regrole, 1, 1, 0, 0, 0, 0, '{}', '{}' FROM generate_series(1, 12) AS i;
 SELECT workflow.prune(audit_older_than => NULL, statistics_older_than => NULL);

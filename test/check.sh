@@ -257,7 +257,7 @@ not_in_modes="expression definitions agents start api_errors security
 	pause retry_execution"
 # timeline and views show two children that run
 not_without_parallelism="$not_in_modes timeline views"
-# schedules has a step that sleeps in the only executor
+# schedules has a step that sleeps in the only executor, views two
 not_with_one_executor="$not_in_modes schedules views"
 
 # mode NAME SETTING "LEFT OUT": in a cluster of its own, everything of $REGRESS that is not left out
