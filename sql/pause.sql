@@ -128,6 +128,8 @@ SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
 CALL test.to_gate('pause_loop', '[1, 2]');
 SELECT workflow.pause(test.id(), max_pause => '50 ms');
 SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+-- it is interrupted; had it been let go now it might have ended first
+CALL test.at_rest();
 CALL test.open_gate();
 TABLE test.steps;
 -- with something to be undone and an on_failure chain, which are run before it fails

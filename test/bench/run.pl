@@ -7,6 +7,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use IO::Handle;
 use Time::HiRes qw(time);
 
 my ($json_file, $bin, @connection) = @ARGV;
@@ -454,6 +455,39 @@ workload(queue_batched => sub {
 		sub { bare_batches(8, $count) },
 		sub { engine('chain_batched', $count / 10, 10) });
 });
+
+# the views, read once a second by somebody who watches
+workload(watched => sub {
+	my $count = sized(10000);
+	my %views = (
+		'live views' => [ 'activity', 'executors', 'queue_depth', '(SELECT * FROM workflow.queue LIMIT 20)', 'engine_statistics' ],
+		'metrics and alerts' => [ 'metrics', 'alerts' ]);
+
+	executors(8);
+	foreach my $name (sort keys %views)
+	{
+		# each row as text, so that each column is worked out
+		my $query = 'SELECT ' . join(', ', map { '(SELECT count(v::text) FROM ' . (/^\(/ ? $_ : "workflow.$_") . ' AS v)' } @{ $views{$name} });
+
+		rounds('watched', "steps/s, $name once a second",
+			sub { engine('chain', $count, 10) },
+			sub { watched($query, sub { engine('chain', $count, 10) }) });
+	}
+});
+
+# Do something while a session repeats a query every second.
+sub watched
+{
+	my ($query, $run) = @_;
+	my $pid = open(my $session, '|-', "exec @psql >/dev/null") // die "psql: $!";
+
+	$session->autoflush;
+	print $session "$query \\watch 1\n";
+	my $result = $run->();
+	kill 'TERM', $pid;
+	close($session);
+	return $result;
+}
 
 # what a step costs, whatever the machine
 workload(budget => sub {
