@@ -198,9 +198,9 @@ SCHEMA = \
 	src/schema/statistics.sql \
 	src/schema/schedules.sql \
 	src/schema/drain.sql \
-	src/schema/alerts.sql \
 	src/schema/compensations.sql \
 	src/schema/why.sql \
+	src/schema/alerts.sql \
 	src/schema/last.sql
 # end of SCHEMA
 

@@ -91,7 +91,7 @@ SET ROLE regress_watcher;
 SELECT workflow.report(:odd) LIKE '%&lt;script&gt;%' AS name, workflow.report(:odd) LIKE '%]]&gt;--&gt;%' AS message, workflow.report() LIKE '%<svg%' AS picture;
 SELECT workflow.report(:id) LIKE '%<th>input</th>%' AS input, workflow.report(:odd) LIKE '%; then SELECT workflow.retry(%' AS why, workflow.report() LIKE '%lost &amp; found%' AS letters, workflow.report() LIKE '%look at &lt;that%' AS paused;
 SET ROLE regress_stranger;
-SELECT workflow.report() LIKE '%<h2>Dead letters%' AS letters, workflow.report() LIKE '%<h2>Paused%' AS paused, workflow.report() LIKE '%<h2>Alerts%' AS alerts;
+SELECT workflow.report() LIKE '%<h2>Dead letters%' AS letters, workflow.report() LIKE '%<h2>Paused%' AS paused;
 SELECT workflow.report() LIKE '%&lt;script&gt;%' AS name, workflow.report() LIKE '%<svg%' AS picture, workflow.report() LIKE '%Nothing runs.%' AS nothing_runs;
 \set VERBOSITY sqlstate
 SELECT workflow.report(:odd);

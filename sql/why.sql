@@ -86,7 +86,19 @@ SET ROLE regress_watcher;
 :why
 SET ROLE regress_stranger;
 :why
+-- a role that may not see what processes there are is not told that none is there
 RESET ROLE;
+ALTER ROLE regress_stranger LOGIN;
+SELECT workflow.drain('nothing begins');
+SET ROLE regress_stranger;
+SELECT workflow.start('why_undone') AS stranger \gset
+SET workflow.alert_offline = 0;
+SELECT condition FROM workflow.alerts WHERE condition = 'no scheduler';
+RESET workflow.alert_offline;
+SELECT workflow.cancel(:stranger);
+RESET ROLE;
+SELECT workflow.undrain();
+ALTER ROLE regress_stranger NOLOGIN;
 SELECT workflow.revoke_usage('regress_stranger');
 DROP ROLE regress_watcher;
 

@@ -62,11 +62,10 @@ require_own_agent(const char *name)
 	if (agent == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("agent \"%s\" does not exist", name)));
+				 errmsg("agent \"%s\" does not exist", name),
+				 errhint("The table workflow.agents lists all there are; workflow.register_agent() adds one.")));
 	if (!has_privs_of_role(GetUserId(), agent->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of agent \"%s\"", name)));
+		refuse_foreign_owner("agent", name, agent->owner, NULL);
 	return agent;
 }
 
@@ -96,7 +95,8 @@ check_function(Oid function)
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 				 errmsg("function %s cannot be an agent",
 						format_procedure(function)),
-				 errdetail("An agent is a function that takes one jsonb and returns jsonb.")));
+				 errdetail("An agent is a function that takes one jsonb and returns jsonb."),
+				 errhint("Wrap it in a function (input jsonb) RETURNS jsonb, or register SQL that calls it: workflow.register_agent(name, sql => ..).")));
 	return format_procedure_qualified(function);
 }
 
@@ -226,9 +226,7 @@ workflow_register_agent(PG_FUNCTION_ARGS)
 		agent.owner = require_own_agent(name)->owner;
 	before = agent_describe(name);
 	if (!agent_store(&agent, optional_text_argument(fcinfo, 6)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of agent \"%s\"", name)));
+		refuse_foreign_owner("agent", name, agent_find(name)->owner, NULL);
 	audit_agent("register_agent", name, before);
 	PG_RETURN_VOID();
 }

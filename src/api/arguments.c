@@ -13,26 +13,79 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "api/api.h"
 
-/*
- * Raise the error for a null where there must be a value.
- */
-static void
-refuse_null(const char *name)
+int
+hint_about_arguments(FunctionCallInfo fcinfo)
+{
+	char	   *function = get_func_name(fcinfo->flinfo->fn_oid);
+
+	return errhint("In psql, \\df+ workflow.%s explains the arguments.", function ? function : "*");
+}
+
+void
+refuse_null(FunctionCallInfo fcinfo, const char *name)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("argument \"%s\" must not be null", name)));
+			 errmsg("argument \"%s\" must not be null", name),
+			 hint_about_arguments(fcinfo)));
+	pg_unreachable();
+}
+
+void
+refuse_unknown_execution(int64 id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("execution %lld does not exist", (long long) id),
+			 errhint("The view workflow.execution_status lists executions; it may have been pruned, or rolled back.")));
+	pg_unreachable();
+}
+
+void
+refuse_foreign_execution(int64 id, Oid role, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for execution %lld", (long long) id),
+			 detail != NULL ? errdetail_internal("%s", detail) : 0,
+			 errhint("It belongs to role \"%s\": use SET ROLE, or have that role granted.",
+					 GetUserNameFromId(role, true) ? GetUserNameFromId(role, true) : "?")));
+	pg_unreachable();
+}
+
+void
+refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of %s \"%s\"", what, name),
+			 detail != NULL ? errdetail_internal("%s", detail) : 0,
+			 errhint("It belongs to role \"%s\": use SET ROLE, or have that role granted.",
+					 GetUserNameFromId(owner, true) ? GetUserNameFromId(owner, true) : "?")));
+	pg_unreachable();
+}
+
+void
+refuse_unknown_step(const char *workflow, const char *step_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("workflow \"%s\" has no step \"%s\"", workflow, step_id),
+			 errhint("workflow.explain(%s) shows its steps.", quote_literal_cstr(workflow))));
+	pg_unreachable();
 }
 
 char *
 required_text(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
-		refuse_null(name);
+		refuse_null(fcinfo, name);
 	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
@@ -48,7 +101,7 @@ Jsonb *
 required_jsonb(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
-		refuse_null(name);
+		refuse_null(fcinfo, name);
 	return PG_GETARG_JSONB_P(argument);
 }
 
@@ -59,7 +112,7 @@ int64
 required_execution_id(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(0))
-		refuse_null("execution_id");
+		refuse_null(fcinfo, "execution_id");
 	return PG_GETARG_INT64(0);
 }
 
@@ -74,7 +127,8 @@ version_argument(FunctionCallInfo fcinfo, int argument)
 	if (version < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("version must be greater than zero, not %d", version)));
+				 errmsg("version must be greater than zero, not %d", version),
+				 errhint("Leave it out for the newest active version.")));
 	return version;
 }
 
@@ -86,11 +140,12 @@ require_definition(const char *workflow, int version, Definition *definition)
 	if (version != 0 && definition_find(workflow, 0, definition))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workflow \"%s\" has no version %d", workflow, version)));
+				 errmsg("workflow \"%s\" has no version %d", workflow, version),
+				 errhint("The newest is version %d; the table workflow.definitions lists all.", definition->version)));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("workflow \"%s\" does not exist", workflow),
-			 errhint("Use workflow.define() to create it.")));
+			 errhint("The table workflow.definitions lists all there are; workflow.define() creates one.")));
 }
 
 /*

@@ -61,11 +61,8 @@ require_may_block(FunctionCallInfo fcinfo, Definition *definition)
 	require_definition(workflow, 0, definition);
 	if (!has_privs_of_role(GetUserId(), definition->owner) &&
 		!compat_owns_extension(workflow_extension_oid(), GetUserId()))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of workflow \"%s\"", definition->name),
-				 errdetail("A workflow is blocked and unblocked by its owner or by the owner of extension \"%s\".",
-						   "pg_workflow")));
+		refuse_foreign_owner("workflow", definition->name, definition->owner,
+							 "A workflow is blocked and unblocked by its owner or by the owner of extension \"pg_workflow\".");
 	/* what follows changes definitions, and with them what definition_find() gave */
 	definition->name = pstrdup(definition->name);
 }

@@ -32,9 +32,7 @@ static int64
 required_dead_letter_id(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"dead_letter_id\" must not be null")));
+		refuse_null(fcinfo, "dead_letter_id");
 	return PG_GETARG_INT64(0);
 }
 
@@ -44,7 +42,8 @@ require_dead_letter(int64 id, bool lock, DeadLetter *letter)
 	if (!dead_letter_find(id, lock, letter))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("dead letter %lld does not exist", (long long) id)));
+				 errmsg("dead letter %lld does not exist", (long long) id),
+				 errhint("The view workflow.dead_letter_status lists dead letters; the number of an execution is not that of its dead letter.")));
 }
 
 static void
@@ -53,7 +52,8 @@ refuse(int64 id, const char *detail)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for dead letter %lld", (long long) id),
-			 errdetail_internal("%s", detail)));
+			 errdetail_internal("%s", detail),
+			 errhint("The view workflow.dead_letter_status shows whose it is: use SET ROLE, or have that role granted.")));
 }
 
 /*

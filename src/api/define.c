@@ -117,9 +117,7 @@ static void
 check_owner(const Definition *definition)
 {
 	if (!has_privs_of_role(GetUserId(), definition->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of workflow \"%s\"", definition->name)));
+		refuse_foreign_owner("workflow", definition->name, definition->owner, NULL);
 }
 
 /*
@@ -226,7 +224,8 @@ workflow_define(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("name or workflow_id of workflow \"%s\" is already used by workflow \"%s\"",
-						new.name, clash)));
+						new.name, clash),
+				 errhint("Choose another \"name\" or \"workflow_id\".")));
 
 	PG_RETURN_INT32(store_definition(&new));
 }

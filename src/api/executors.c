@@ -182,9 +182,7 @@ dismiss(FunctionCallInfo fcinfo, ExitReason reason, const char *action)
 	int			slot;
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", "pid")));
+		refuse_null(fcinfo, "pid");
 	pid = PG_GETARG_INT32(0);
 	slot = find_slot(pid, &generation, &database, &role, &state);
 	if (slot < 0)

@@ -61,9 +61,7 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	lock_to_steer(id, "steered", &state);
 	node = plan_find(definition_plan(state.definition_id), step_id);
 	if (node == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workflow \"%s\" has no step \"%s\"", state.workflow, step_id)));
+		refuse_unknown_step(state.workflow, step_id);
 	if (execution_status_is_final(state.status) || state.status == EXECUTION_CANCELLING)
 	{
 		ereport(NOTICE,

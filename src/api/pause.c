@@ -43,7 +43,8 @@ pause_end(FunctionCallInfo fcinfo, int argument, const ExecutionState *state)
 		if (DatumGetTimestampTz(end) <= now)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("max_pause must be greater than zero")));
+					 errmsg("max_pause must be greater than zero"),
+				 errhint("Leave it out for a pause without an end.")));
 		return DatumGetTimestampTz(end);
 	}
 	plan = definition_plan(state->definition_id);
@@ -68,7 +69,8 @@ workflow_pause(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("execution %lld cannot be paused", (long long) id),
-				 errdetail("It is run by workflow.execute() in one transaction.")));
+				 errdetail("It is run by workflow.execute() in one transaction."),
+				 errhint("What is to be paused is started with workflow.start().")));
 	if (state.status != EXECUTION_PENDING && state.status != EXECUTION_RUNNING)
 	{
 		/* asking twice is no mistake, asking too late may be one */

@@ -49,14 +49,10 @@ visible_execution(int64 id, bool *messages)
 	TraceExecution *execution = palloc0(sizeof(TraceExecution));
 
 	if (!trace_execution(id, execution))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("execution %lld does not exist", (long long) id)));
+		refuse_unknown_execution(id);
 	*messages = has_privs_of_role(GetUserId(), execution->role);
 	if (!*messages && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for execution %lld", (long long) id)));
+		refuse_foreign_execution(id, execution->role, NULL);
 	if (!*messages)
 		execution->error_message = execution->cancel_reason = NULL;
 	return execution;
@@ -71,15 +67,14 @@ ranged_argument(FunctionCallInfo fcinfo, int argument, const char *name, int low
 	int			value;
 
 	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", name)));
+		refuse_null(fcinfo, name);
 	value = PG_GETARG_INT32(argument);
 	if (value < low || value > high)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must be between %d and %d, not %d",
-						name, low, high, value)));
+						name, low, high, value),
+				 hint_about_arguments(fcinfo)));
 	return value;
 }
 

@@ -64,9 +64,7 @@ find_from_step(const ExecutionState *state, const WorkflowPlan *plan, const char
 	StepRecord *record;
 
 	if (node == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workflow \"%s\" has no step \"%s\"", state->workflow, from_step)));
+		refuse_unknown_step(state->workflow, from_step);
 	record = step_find(state->id, "", node->id, 0);
 	if (record == NULL)
 		ereport(ERROR,

@@ -87,22 +87,26 @@ check_ranges(const Schedule *schedule)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_concurrent_runs must be greater than zero, not %d",
-						schedule->max_concurrent_runs)));
+						schedule->max_concurrent_runs),
+				 errhint("workflow.pause_schedule() keeps a schedule from starting anything.")));
 	if (schedule->priority < -MAX_PRIORITY || schedule->priority > MAX_PRIORITY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("priority must be between %d and %d, not %d",
-						-MAX_PRIORITY, MAX_PRIORITY, schedule->priority)));
+						-MAX_PRIORITY, MAX_PRIORITY, schedule->priority),
+				 errhint("Leave it out for that of the definition.")));
 	if (schedule->start_at > schedule->end_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("start_at must not be after end_at")));
+				 errmsg("start_at must not be after end_at"),
+				 errhint("workflow.next_runs() shows when an expression is due.")));
 	require_not_negative(&schedule->max_lateness, "max_lateness");
 	if (DatumGetBool(DirectFunctionCall2(interval_gt, IntervalPGetDatum(&schedule->max_lateness),
 										 IntervalPGetDatum(&year))))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_lateness must not be longer than a year")));
+				 errmsg("max_lateness must not be longer than a year"),
+				 errhint("In psql, \\df+ workflow.schedule explains the arguments.")));
 }
 
 /* Everything about a schedule that can be wrong, and its next time. */

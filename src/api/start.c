@@ -151,7 +151,8 @@ workflow_start(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("priority must be between %d and %d, not %d",
-						-MAX_PRIORITY, MAX_PRIORITY, new.priority)));
+						-MAX_PRIORITY, MAX_PRIORITY, new.priority),
+				 errhint("Leave it out for that of the definition.")));
 	new.idempotency_key = optional_text_argument(fcinfo, 5);
 	new.tenant = PG_ARGISNULL(6) ? definition.tenant : optional_text_argument(fcinfo, 6);
 	require_short(new.idempotency_key, "idempotency_key");

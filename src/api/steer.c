@@ -74,17 +74,13 @@ lock_to_steer(int64 id, const char *what, ExecutionState *state)
 	Oid			caller = GetUserId();
 
 	if (!execution_lock(id, state))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("execution %lld does not exist", (long long) id)));
+		refuse_unknown_execution(id);
 	if (!has_privs_of_role(caller, state->role) &&
 		!(OidIsValid(state->definition_owner) &&
 		  has_privs_of_role(caller, state->definition_owner)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for execution %lld", (long long) id),
-				 errdetail("An execution is %s by the role that started it or by the owner of its workflow.",
-						   what)));
+		refuse_foreign_execution(id, state->role,
+								 psprintf("An execution is %s by the role that started it or by the owner of its workflow.",
+										  what));
 }
 
 /* A status in a filter: with a misspelt one nothing would fit, and nobody would know why. */

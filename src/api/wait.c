@@ -99,13 +99,9 @@ static void
 read_own_execution(int64 id, ExecutionState *state)
 {
 	if (!execution_read(id, state))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("execution %lld does not exist", (long long) id)));
+		refuse_unknown_execution(id);
 	if (!has_privs_of_role(GetUserId(), state->role))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for execution %lld", (long long) id)));
+		refuse_foreign_execution(id, state->role, NULL);
 }
 
 /*
@@ -196,9 +192,7 @@ workflow_wait(PG_FUNCTION_ARGS)
 	MemoryContextDelete(context);
 
 	if (!execution_row(id, &row))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("execution %lld does not exist", (long long) id)));
+		refuse_unknown_execution(id);
 	PG_RETURN_DATUM(row);
 }
 

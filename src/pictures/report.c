@@ -56,7 +56,6 @@ static const struct
 	const char *title;
 	const char *nothing;
 }			sections[] = {
-	{OVERVIEW_ALERTS, "Alerts", NULL},
 	{OVERVIEW_RUNNING, "Running executions", "Nothing runs."},
 	{OVERVIEW_PAUSED, "Paused executions", NULL},
 	{OVERVIEW_FAILURES, "Recent failures", "None of the newest 10,000 executions has failed."},
@@ -91,7 +90,7 @@ static bool
 is_number(const char *caption, Oid type)
 {
 	return (type == INT4OID || type == INT8OID || type == FLOAT8OID ||
-			strcmp(caption, "memory") == 0 || strcmp(caption, "value") == 0 || strcmp(caption, "threshold") == 0) &&
+			strcmp(caption, "memory") == 0) &&
 		strcmp(caption, "pid") != 0 && strcmp(caption, "execution") != 0 && strcmp(caption, "letter") != 0;
 }
 

@@ -162,13 +162,14 @@ execution_over(LiveExecution *execution)
 		live_remove(execution);
 }
 
-/* Fail an execution that cannot go on. */
+/* Fail an execution that cannot go on; step_id: of the top level, where it stood, or NULL. */
 void
 execution_give_up(LiveExecution *execution, const char *error_type, const char *message,
-				  const char *detail)
+				  const char *detail, const char *step_id)
 {
 	int64		id = execution->id;
-	Jsonb	   *error = execution_error(error_type, message, detail);
+	StepError	reason = {.type = error_type,.message = message,.detail = detail};
+	Jsonb	   *error = step_error_jsonb(&reason, step_id, step_id != NULL ? "" : NULL);
 
 	dlist_mutable_iter iter;
 
@@ -215,5 +216,5 @@ void
 give_up_for_role(LiveExecution *execution, const char *reason)
 {
 	execution_give_up(execution, "RoleCannotRun", reason,
-					  "No executor can connect as the role that started the execution; see the server log.");
+					  "No executor can connect as the role that started the execution; see the server log.", NULL);
 }

@@ -261,7 +261,7 @@ extern void execution_stop(LiveExecution *execution, StopReason reason);
 extern void finalise_if_drained(LiveExecution *execution);
 extern void execution_over(LiveExecution *execution);
 extern void execution_give_up(LiveExecution *execution, const char *error_type,
-							  const char *message, const char *detail);
+							  const char *message, const char *detail, const char *step_id);
 /* Its time is over and nobody drives it. */
 extern void execution_overdue(LiveExecution *execution);
 extern void give_up_for_role(LiveExecution *execution, const char *reason);

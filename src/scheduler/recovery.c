@@ -21,6 +21,50 @@
 #include "shared/settings.h"
 #include "shared/worker.h"
 #include "state/steer.h"
+#include "state/steps.h"
+
+/*
+ * The step of the top level that an execution stood at, by its rows: the open
+ * container, or what follows the step that ended last.  NULL: they do not tell,
+ * since a catch or a switch has led elsewhere, or its epilogue was run.
+ */
+static const char *
+step_stood_at(const LiveExecution *execution)
+{
+	const WorkflowPlan *plan = definition_plan(execution->definition_id);
+	const StepRecord *last;
+	const PlanNode *node;
+
+	if (execution->in_epilogue)
+		return NULL;
+	last = step_newest_of_scope(execution->id, "");
+	if (last == NULL)
+		return plan->nodes[plan->start].id;
+	node = plan_find(plan, last->step_id);
+	if (node == NULL)
+		return NULL;
+	if (last->status == STATUS_RUNNING || last->retry_at != 0)
+		return node->id;
+	if (last->status != STATUS_COMPLETED && last->status != STATUS_SKIPPED)
+		return NULL;
+	for (int i = 0; i < node->nlines; i++)
+		if (node->lines[i].jump >= 0)
+			return NULL;
+	return node->next >= 0 ? plan->nodes[node->next].id : NULL;
+}
+
+/* Fail an execution that has been interrupted too often. */
+static void
+give_up_crash_loop(LiveExecution *execution, const char *detail)
+{
+	const char *step_id;
+
+	scheduler_begin();
+	step_id = step_stood_at(execution);
+	scheduler_commit(false);
+	execution_give_up(execution, "CrashLoop", "the execution was recovered too often without progress",
+					  detail, step_id);
+}
 
 /*
  * A recovery has been counted: go on from the rows, or give up.
@@ -42,10 +86,9 @@ recover(const ClaimedExecution *claimed)
 	execution->suspect = (claimed->recoveries >= 2);
 	if (claimed->recoveries >= setting_max_recoveries)
 	{
-		execution_give_up(execution, "CrashLoop",
-						  "the execution was recovered too often without progress",
-						  psprintf("It was interrupted %d times at the same step; see the server log. "
-								   "The limit is workflow.max_recoveries.", claimed->recoveries));
+		give_up_crash_loop(execution,
+						   psprintf("It was interrupted %d times at the same step; see the server log. "
+									"The limit is workflow.max_recoveries.", claimed->recoveries));
 		return;
 	}
 	if (claimed->in_epilogue)
@@ -142,9 +185,7 @@ run_lost(PoolExecutor *executor, const char *why)
 		if (recovered->recoveries >= setting_max_recoveries)
 		{
 			pfree(run);
-			execution_give_up(execution, "CrashLoop",
-							  "the execution was recovered too often without progress",
-							  psprintf("The last time: %s.", why));
+			give_up_crash_loop(execution, psprintf("The last time: %s.", why));
 			continue;
 		}
 		execution->suspect = (recovered->recoveries >= 2);

@@ -57,8 +57,9 @@ SELECT 'no scheduler' AS condition, current_database()::text AS subject,
        round(extract(epoch FROM q.wait)) AS value, t.offline AS threshold, now() - q.wait AS since
 FROM threshold AS t, (SELECT max(d.oldest_wait) AS wait FROM workflow.queue_depth AS d) AS q
 WHERE extract(epoch FROM q.wait) > t.offline
-  AND NOT EXISTS (SELECT FROM pg_stat_activity AS a
-                  WHERE a.backend_type = 'pg_workflow scheduler' AND a.datname = current_database())
+  -- not from pg_stat_activity: that shows roles no backend_type but their own sessions'
+  AND EXISTS (SELECT FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
+              WHERE n.reason IN ('not preloaded', 'no scheduler'))
 UNION ALL
 SELECT 'queue wait', d.workflow, round(extract(epoch FROM max(d.oldest_wait))), t.queue_wait, now() - max(d.oldest_wait)
 FROM threshold AS t, workflow.queue_depth AS d

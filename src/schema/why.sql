@@ -32,8 +32,8 @@ BEGIN ATOMIC
     ), steps AS MATERIALIZED (
         SELECT s.step_id, s.scope, s.visit, s.attempt, s.status, s.agent_name, s.on_failure, s.error_type,
                s.completed_at, s.retry_at, concat_ws(': ', s.error_type, s.error ->> 'message') AS message
-        FROM e, workflow.step_status AS s
-        WHERE s.execution_id = e.execution_id AND s.error_type IS NOT NULL AND s.scope !~ '^~'
+        FROM workflow.step_status AS s  -- by the parameter: a plan for any execution must not read all of them
+        WHERE s.execution_id = why.execution_id AND s.error_type IS NOT NULL AND s.scope !~ '^~'
     ), retries AS MATERIALIZED (
         SELECT s.* FROM e, steps AS s
         WHERE s.retry_at > clock_timestamp() AND e.wants_to_run

@@ -115,12 +115,6 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" ORDER BY b.blocked_at USING OPERATOR(pg_catalog.>) LIMIT 50",
 		1, reader_types, NULL
 	},
-	[OVERVIEW_ALERTS] = {
-		"SELECT a.condition, a.subject, a.value::pg_catalog.text AS value, a.threshold::pg_catalog.text AS threshold,"
-		" " SECOND("a.since") " AS since FROM workflow.alerts AS a WHERE " SEES_ALL
-		" ORDER BY a.since USING OPERATOR(pg_catalog.<), a.condition USING OPERATOR(pg_catalog.<) LIMIT 50",
-		1, reader_types, NULL
-	},
 	[OVERVIEW_PAUSED] = {
 		"SELECT e.id AS execution, e.workflow, pg_catalog.pg_get_userbyid(e.paused_by::pg_catalog.oid) AS \"by\","
 		" CASE WHEN " OWN " THEN pg_catalog.left(e.pause_reason, 300) END AS reason,"

@@ -83,6 +83,8 @@ sub check_poison
 			FROM workflow.executions WHERE id = $id}),
 		'CrashLoop|CrashLoop|the execution was recovered too often without progress|3|t',
 		"$name fails as CrashLoop, and says why");
+	is($node->safe_psql('w', "SELECT error ->> 'step_id' FROM workflow.executions WHERE id = $id"),
+		$name =~ /inside/ ? 'block' : 'poison', "$name: the error names the step of the top level");
 	like($node->safe_psql('w', "SELECT error ->> 'detail' FROM workflow.executions WHERE id = $id"),
 		qr/max_recoveries|the executor ended/, "$name: the detail helps");
 	# a sibling that completes in between is progress, and the count starts anew
@@ -124,9 +126,11 @@ wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id
 
 # --- the server dies before the claim is on disk ---
 
-$poison = start('poison_first', 0);
+# a moment later: the session that starts it would go down with the server
+$poison = $node->safe_psql('w', q{SELECT workflow.start('poison_first', start_at => clock_timestamp() + interval '1 s')});
 wait_until($node, "SELECT status = 'failed' AND error_type = 'CrashLoop' FROM workflow.executions WHERE id = $poison",
 	'poison in the first step fails as CrashLoop');
+is($node->safe_psql('w', "SELECT error ->> 'step_id' FROM workflow.executions WHERE id = $poison"), 'poison', 'and names it');
 cmp_ok(tries('poison_first'), '<=', 4, 'and was not tried for ever');
 
 # --- the server dies, and the bystander is tried first ---
