@@ -117,6 +117,7 @@ OBJS = \
 	src/state/execution_rows.o \
 	src/state/executions.o \
 	src/state/history.o \
+	src/state/prune.o \
 	src/state/schedules.o \
 	src/state/reopen.o \
 	src/state/overview.o \

@@ -42,6 +42,7 @@ static const char *const owner_only[] = {
 	"extension_ready",
 	"grant_usage",
 	"prune",
+	"prune_all",
 	"refuse_change",
 	"reset_engine_statistics",
 	"revoke_usage",

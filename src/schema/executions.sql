@@ -58,3 +58,18 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_prune';
 COMMENT ON FUNCTION workflow.prune(interval, text[], integer, interval, interval) IS
 'delete executions that ended longer ago than older_than, and their steps, oldest first and at most max_executions of them, when they have been added to the statistics by day (see roll_up_statistics(), which it does first); in the same portions dead letters that are settled, what became of executors and schedules, entries of the audit log older than audit_older_than and statistics of days before statistics_older_than; null: those are kept. Returns how many executions, dead letters, entries and statistics it deleted. Call it until it returns 0, or from time to time. Waits for no lock and holds back no running execution; executions that ended while a transaction runs that might still write earlier ends are left for the next time. For the owner of the extension, or whom that grants it to. Errors: 22004 for a null where that means nothing, 22023 for a negative age or a status that is not final, 55000 under REPEATABLE READ or SERIALIZABLE';
+
+CREATE PROCEDURE workflow.prune_all(
+    older_than interval DEFAULT '30 days',
+    statuses text[] DEFAULT '{completed,failed,cancelled,timed_out}',
+    INOUT pruned bigint DEFAULT NULL,
+    max_executions bigint DEFAULT NULL,
+    time_budget interval DEFAULT NULL,
+    pause interval DEFAULT '100 milliseconds',
+    max_rows integer DEFAULT 5000,
+    audit_older_than interval DEFAULT '1 year',
+    statistics_older_than interval DEFAULT '10 years')
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'workflow_prune_all';
+COMMENT ON PROCEDURE workflow.prune_all(interval, text[], bigint, bigint, interval, interval, integer, interval, interval) IS
+'do what prune() does in many short transactions of about max_rows rows, each followed by a pause in which others have the disk for themselves, until nothing is left that ended longer ago than older_than, or max_executions are deleted, or time_budget is over (null: no limit); pruned is how many were deleted. What is committed stays deleted when it is interrupted. For the owner of the extension, or whom that grants it to. Errors: 25001 inside a transaction block; 22023 for a negative interval, a limit below one or a status that is not final';

@@ -80,7 +80,13 @@ CREATE TABLE workflow.executions (
     input           jsonb NOT NULL,
     output          jsonb,
     error           jsonb
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80,
+    /*
+     * Each execution leaves two dead rows, and an index entry for each in whatever index
+     * it has passed through.  With the default, a fifth of all rows, that is the more the more is
+     * kept; a fiftieth keeps it small where 10,000,000 are.
+     */
+    autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
 CREATE INDEX executions_pending_idx ON workflow.executions (priority DESC, id)
     WHERE status = 'pending' AND start_at IS NULL AND NOT limited;
 CREATE INDEX executions_start_at_idx ON workflow.executions (start_at)
@@ -136,7 +142,13 @@ CREATE TABLE workflow.step_executions (
     error           jsonb,
     variables       jsonb,
     PRIMARY KEY (execution_id, scope, step_id, visit, attempt)
-);
+) WITH (
+    /*
+     * Rows are inserted and, by prune(), deleted.  Each vacuum for what was deleted reads the
+     * whole primary key, so not as often as above; one for what was inserted reads new pages only.
+     */
+    autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 50000,
+    autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_insert_threshold = 100000);
 CREATE INDEX step_executions_running_idx ON workflow.step_executions (execution_id)
     WHERE status = 'running';
 CREATE INDEX step_executions_variables_idx ON workflow.step_executions (execution_id, completed_at)

@@ -249,25 +249,3 @@ execution_set_compensate(int64 id, bool compensate)
 	values[1] = BoolGetDatum(compensate);
 	state_execute(&set_compensate, values, NULL);
 }
-
-static const Oid prune_types[] = {TIMESTAMPTZOID, TEXTARRAYOID, INT4OID};
-static StateStatement prune_statement = {
-	"WITH ended AS (SELECT id FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) ANY ($2) AND completed_at OPERATOR(pg_catalog.<) $1"
-	" ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED),"
-	" steps AS (DELETE FROM workflow.step_executions AS s USING ended"
-	" WHERE s.execution_id OPERATOR(pg_catalog.=) ended.id)"
-	" DELETE FROM workflow.executions AS e USING ended WHERE e.id OPERATOR(pg_catalog.=) ended.id",
-	lengthof(prune_types), prune_types, NULL
-};
-
-int64
-executions_prune(TimestampTz before, Datum statuses, int32 max)
-{
-	Datum		values[3];
-
-	values[0] = TimestampTzGetDatum(before);
-	values[1] = statuses;
-	values[2] = Int32GetDatum(max);
-	return (int64) state_execute(&prune_statement, values, NULL);
-}

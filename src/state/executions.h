@@ -77,10 +77,4 @@ extern void execution_cancel(int64 id, bool final, Oid cancelled_by, const char 
 /* Change whether a locked execution that is being cancelled is compensated. */
 extern void execution_set_compensate(int64 id, bool compensate);
 
-/*
- * Delete executions with one of the statuses (an array of text) that ended before a
- * time, oldest first, at most max of them, and their steps.
- */
-extern int64 executions_prune(TimestampTz before, Datum statuses, int32 max);
-
 #endif							/* PGWF_EXECUTIONS_H */
