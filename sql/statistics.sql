@@ -57,9 +57,9 @@ SELECT h.kind, h.name, h.success_rate, h.run_average <= h.run_max AND s.run_aver
        h.run_max >= s.run_p99 AS max, h.run_p50 <= h.run_p95 AND h.run_p95 <= h.run_p99 AND h.run_p99 <= h.run_max AS ordered, h.queue_average IS NOT NULL AS queued
 FROM workflow.statistics_history AS h JOIN workflow.statistics AS s USING (kind, name)
 WHERE h.workflow = 'rolled' AND s.workflow = 'rolled' AND h.day = (now() AT TIME ZONE 'UTC')::date ORDER BY kind, name;
--- percentiles are bounds: no less than the true ones, and at most half as much again
-SELECT h.run_p50 BETWEEN e.run_p50 AND GREATEST(e.run_p50 * 1.51, '1 ms') AS run_p50, h.run_p95 BETWEEN e.run_p95 AND GREATEST(e.run_p95 * 1.51, '1 ms') AS run_p95,
-       h.queue_p50 BETWEEN e.queue_p50 AND GREATEST(e.queue_p50 * 1.51, '1 ms') AS queue_p50
+-- percentiles are bounds: no less than the true ones, and at most two thirds more
+SELECT h.run_p50 BETWEEN e.run_p50 AND GREATEST(e.run_p50 * 1.67, '1 ms') AS run_p50, h.run_p95 BETWEEN e.run_p95 AND GREATEST(e.run_p95 * 1.67, '1 ms') AS run_p95,
+       h.queue_p50 BETWEEN e.queue_p50 AND GREATEST(e.queue_p50 * 1.67, '1 ms') AS queue_p50
 FROM workflow.statistics_history AS h,
      (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY duration) AS run_p50, percentile_disc(0.95) WITHIN GROUP (ORDER BY duration) AS run_p95,
              percentile_disc(0.5) WITHIN GROUP (ORDER BY queued) AS queue_p50

@@ -110,7 +110,7 @@ BEGIN ATOMIC
     ORDER BY h.bound LIMIT 1;
 END;
 COMMENT ON FUNCTION workflow.histogram_percentile(jsonb, numeric) IS
-'the time that the given fraction (0 to 1) of a histogram took less than: the bound of the bucket in which that one is, which is at most half as much again as the time itself. Null when nothing was counted';
+'the time that the given fraction (0 to 1) of a histogram took less than: the bound of the bucket in which that one is, which is at most two thirds more than the time itself. Null when nothing was counted';
 
 /* --- rolling up --- */
 
