@@ -21,6 +21,7 @@ CREATE FUNCTION workflow.why(
     OUT help text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE STRICT PARALLEL RESTRICTED ROWS 3
+SET jit = off  -- it looks expensive and is not: compiling took a hundred times as long
 BEGIN ATOMIC
     WITH e AS MATERIALIZED (
         SELECT s.*, s.status IN ('pending', 'running', 'cancelling') AS wants_to_run,
