@@ -126,9 +126,15 @@ look_for_work(void)
 		count += admission_claim_queue(Min(wanted, admission_room()), claimed + count,
 									   &look_for_pending);
 		next_start_at = executions_next_start();
-		if (!look_for_pending && executions_pending_left())
-			next_start_at = Min(next_start_at,
-								TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+		/* what was due, or left in the queue, somebody has locked */
+		if (!look_for_pending &&
+			(next_start_at <= GetCurrentTransactionStartTimestamp() || executions_pending_left()))
+		{
+			TimestampTz retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+
+			next_start_at = next_start_at <= GetCurrentTransactionStartTimestamp()
+				? retry_at : Min(next_start_at, retry_at);
+		}
 	}
 	reasons = palloc(Max(count, 1) * sizeof(char *));
 	for (int i = 0; i < count; i++)

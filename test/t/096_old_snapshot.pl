@@ -54,6 +54,23 @@ $_->quit foreach @late;
 run_all("SELECT count(workflow.start('short', priority => (n * 37) % 100 - 50)) FROM generate_series(1, 200) AS n");
 pass('more priorities than are told apart');
 
+# --- a deferred execution that is due while somebody has its row locked is asked for now and then ---
+
+my $holder = $node->background_psql('postgres');
+my $held = $node->safe_psql('postgres', q{SELECT workflow.start('short', start_at => now() + interval '1 second')});
+my $looks = q{SELECT idx_scan FROM pg_stat_all_indexes WHERE indexrelname = 'executions_start_at_idx'};
+my $clock = 'SELECT extract(epoch FROM clock_timestamp())';
+
+$holder->query_safe("BEGIN; SELECT id FROM workflow.executions WHERE id = $held FOR UPDATE");
+$node->poll_query_until('postgres', "SELECT start_at < now() FROM workflow.executions WHERE id = $held");
+my ($looks_before, $asked_at) = ($node->safe_psql('postgres', $looks), $node->safe_psql('postgres', $clock));
+$node->poll_query_until('postgres', "SELECT ($looks) > $looks_before + 10") or die 'nobody looks';
+my $rate = ($node->safe_psql('postgres', $looks) - $looks_before) / ($node->safe_psql('postgres', $clock) - $asked_at);
+cmp_ok($rate, '<', 100, 'a locked execution that is due is not asked for all the time');
+$holder->query_safe('COMMIT');
+ok(wait_for_status($node, 'postgres', $held, 'completed'), 'and runs when it is free');
+$holder->quit;
+
 my $subtransactions = $node->safe_psql('postgres', q{
 	BEGIN;
 	SAVEPOINT one;
