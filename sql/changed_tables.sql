@@ -49,6 +49,16 @@ ALTER TABLE workflow.step_executions DROP CONSTRAINT no_b;
 CALL test.go('changed');
 SELECT status FROM workflow.executions WHERE id = test.id();
 
+-- published without an identity: rows may be inserted
+SET client_min_messages = error;
+CREATE PUBLICATION changed FOR TABLE workflow.step_executions;
+SET client_min_messages = warning;
+ALTER TABLE workflow.step_executions REPLICA IDENTITY NOTHING;
+CALL test.go('changed');
+SELECT step_id, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY 1;
+ALTER TABLE workflow.step_executions REPLICA IDENTITY DEFAULT;
+DROP PUBLICATION changed;
+
 --
 -- The same of the table of executions, which are queued, loaded and ended without a statement
 --

@@ -12,7 +12,9 @@
  *
  *	  What is known of a table (its TableShape: where the columns are, its indexes and
  *	  their compiled predicates) is kept until a relation cache invalidation says that
- *	  it may have changed.  Only indexes that take the row are opened.
+ *	  it, or one of its indexes, may have changed: an index that CREATE INDEX
+ *	  CONCURRENTLY has made ready says so itself, its table need not.  Only indexes
+ *	  that take the row are opened.
  *
  *	  One row is found without a snapshot, in its newest version (SnapshotSelf), as a
  *	  unique check does, and may be missed while it is updated.  A scan of many rows
@@ -44,6 +46,7 @@ typedef struct IndexShape
 {
 	Oid			oid;
 	NameData	name;
+	bool		valid;			/* has all rows */
 	IndexInfo  *info;
 	Bitmapset  *columns;		/* positions in the table's description */
 } IndexShape;
@@ -71,8 +74,13 @@ void
 state_shapes_invalidated(Oid relation)
 {
 	for (TableShape *shape = shapes; shape != NULL; shape = shape->next)
+	{
 		if (!OidIsValid(relation) || shape->relation == relation)
 			shape->valid = false;
+		for (int i = 0; i < shape->nindexes; i++)
+			if (shape->indexes[i].oid == relation)
+				shape->valid = false;
+	}
 }
 
 /* --- what is known of a table --- */
@@ -127,7 +135,6 @@ find_indexes(const StateTable *table, TableShape *shape, Relation relation)
 	ListCell   *cell;
 
 	shape->primary_key = relation->rd_pkindex;
-	shape->nindexes = 0;
 	shape->indexes = palloc0(Max(list_length(oids), 1) * sizeof(IndexShape));
 	foreach(cell, oids)
 	{
@@ -137,6 +144,7 @@ find_indexes(const StateTable *table, TableShape *shape, Relation relation)
 
 		index_shape->oid = lfirst_oid(cell);
 		index_shape->name = index->rd_rel->relname;
+		index_shape->valid = index->rd_index->indisvalid;
 		index_shape->info = info;
 		/* exclusion constraints, those checked later, and summaries of blocks are none of ours */
 		if (info->ii_ExclusionOps != NULL || !index->rd_index->indimmediate || compat_summarizing(info))
@@ -150,7 +158,7 @@ find_indexes(const StateTable *table, TableShape *shape, Relation relation)
 				if (info->ii_IndexAttrNumbers[i] == 0 || info->ii_IndexAttrNumbers[i] == shape->attributes[column])
 					index_shape->columns = bms_add_member(index_shape->columns, column);
 		}
-		index_close(index, NoLock);
+		index_close(index, AccessShareLock);
 	}
 	list_free(oids);
 }
@@ -165,16 +173,16 @@ look_at(StateTable *table, Relation relation)
 	if (shape->valid)
 		return shape;
 
+	shape->nindexes = 0;
 	MemoryContextReset(shape->context);
 	oldcontext = MemoryContextSwitchTo(shape->context);
 	shape->valid = true;		/* until the next invalidation, which may come from below */
-	shape->estate = CreateExecutorState();
-	shape->descriptor = CreateTupleDescCopyConstr(RelationGetDescr(relation));
-	shape->plain = is_plain(relation, table->trigger);
-	shape->complete = find_columns(table, shape);
 	PG_TRY();
 	{
-		CheckCmdReplicaIdentity(relation, CMD_UPDATE);
+		shape->estate = CreateExecutorState();
+		shape->descriptor = CreateTupleDescCopyConstr(RelationGetDescr(relation));
+		shape->plain = is_plain(relation, table->trigger);
+		shape->complete = find_columns(table, shape);
 		find_indexes(table, shape, relation);
 	}
 	PG_CATCH();
@@ -189,7 +197,7 @@ look_at(StateTable *table, Relation relation)
 
 /* Open the table; NULL when it is not plain. */
 static Relation
-open_table(StateTable *table)
+open_table(StateTable *table, LOCKMODE lockmode)
 {
 	TableShape *shape = table->shape;
 	Relation	relation;
@@ -210,7 +218,7 @@ open_table(StateTable *table)
 		shape->valid = false;
 	}
 
-	relation = table_open(shape->relation, RowExclusiveLock);
+	relation = table_open(shape->relation, lockmode);
 	if (look_at(table, relation)->plain)
 		return relation;
 	table_close(relation, NoLock);
@@ -262,6 +270,9 @@ insert_entries(TableShape *shape, Relation relation, TupleTableSlot *slot, const
 		if (info->ii_PredicateState != NULL && !ExecQual(info->ii_PredicateState, context))
 			continue;
 		index = index_open(index_shape->oid, RowExclusiveLock);
+		/* what an access method keeps from row to row points into the open index */
+		info->ii_AmCache = NULL;
+		info->ii_Context = context->ecxt_per_tuple_memory;
 		FormIndexDatum(info, slot, shape->estate, values, isnull);
 		index_insert(index, values, isnull, &slot->tts_tid, relation,
 					 info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
@@ -296,7 +307,7 @@ set_values(TableShape *shape, TupleTableSlot *slot, int ncolumns, const int *col
 bool
 state_insert(StateTable *table, const Datum *values, const char *nulls)
 {
-	Relation	relation = open_table(table);
+	Relation	relation = open_table(table, RowExclusiveLock);
 	TableShape *shape = table->shape;
 	bool		inserted = false;
 
@@ -332,19 +343,20 @@ find_index(const TableShape *shape, const char *name)
 	if (name == NULL)
 		return shape->primary_key;
 	for (int i = 0; i < shape->nindexes; i++)
-		if (strcmp(NameStr(shape->indexes[i].name), name) == 0)
+		if (shape->indexes[i].valid && strcmp(NameStr(shape->indexes[i].name), name) == 0)
 			return shape->indexes[i].oid;
 	return InvalidOid;
 }
 
 /* snapshot: NULL for the active one. */
 static bool
-begin_scan(StateTable *table, const char *index, Snapshot snapshot, int nkeys, ScanKey keys, StateScan *scan)
+begin_scan(StateTable *table, LOCKMODE lockmode, const char *index, Snapshot snapshot,
+		   int nkeys, ScanKey keys, StateScan *scan)
 {
 	Oid			index_oid;
 
 	scan->table = table;
-	scan->relation = open_table(table);
+	scan->relation = open_table(table, lockmode);
 	if (scan->relation == NULL)
 		return false;
 	index_oid = find_index(table->shape, index);
@@ -368,16 +380,16 @@ begin_scan(StateTable *table, const char *index, Snapshot snapshot, int nkeys, S
 bool
 state_scan_begin(StateTable *table, const char *index, int nkeys, ScanKey keys, StateScan *scan)
 {
-	return begin_scan(table, index, NULL, nkeys, keys, scan);
+	return begin_scan(table, RowExclusiveLock, index, NULL, nkeys, keys, scan);
 }
 
 bool
-state_find(StateTable *table, int64 id, StateScan *scan)
+state_find(StateTable *table, LOCKMODE lockmode, int64 id, StateScan *scan)
 {
 	ScanKeyData key;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
-	if (!begin_scan(table, NULL, SnapshotSelf, 1, &key, scan))
+	if (!begin_scan(table, lockmode, NULL, SnapshotSelf, 1, &key, scan))
 		return false;
 	if (state_scan_next(scan))
 		return true;
@@ -410,6 +422,8 @@ state_scan_update(StateScan *scan, int ncolumns, const int *columns,
 	Bitmapset  *changed = NULL;
 	bool		updated = false;
 
+	/* publications want to tell the row; who only inserts need not care */
+	CheckCmdReplicaIdentity(scan->relation, CMD_UPDATE);
 	slot_getallattrs(scan->slot);
 	memcpy(slot->tts_values, scan->slot->tts_values, shape->descriptor->natts * sizeof(Datum));
 	memcpy(slot->tts_isnull, scan->slot->tts_isnull, shape->descriptor->natts * sizeof(bool));

@@ -13,6 +13,7 @@
 #include "access/genam.h"
 #include "access/skey.h"
 #include "executor/tuptable.h"
+#include "storage/lockdefs.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -62,9 +63,10 @@ extern bool state_scan_next(StateScan *scan);
 /*
  * Find a row by its primary key, a number, in its newest version, committed or our own.
  * False, and there is no scan to end: the table is not plain, there is no such row, or
- * it is updated just now.
+ * it is updated just now.  The lock on the table is kept: AccessShareLock for who only
+ * reads, RowExclusiveLock for who may update.
  */
-extern bool state_find(StateTable *table, int64 id, StateScan *scan);
+extern bool state_find(StateTable *table, LOCKMODE lockmode, int64 id, StateScan *scan);
 
 /* Columns of the row, numbered as in the table's description; copies in the current context. */
 extern Datum state_scan_value(StateScan *scan, int column, bool *isnull);

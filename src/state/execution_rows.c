@@ -98,7 +98,8 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 	StateScan	row;
 	bool		loaded = false;
 
-	if (!state_find(&executions, id, &row))
+	/* a step may follow in this transaction, and take its time */
+	if (!state_find(&executions, AccessShareLock, id, &row))
 		return false;
 	if (has_status(&row, "running") && !has_history(&row))
 	{
@@ -134,7 +135,7 @@ execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
 	int64		letter = 0;
 	bool		finished = false;
 
-	if (!state_find(&executions, id, &row))
+	if (!state_find(&executions, RowExclusiveLock, id, &row))
 		return false;
 	if (has_status(&row, "running") && is_null(&row, COLUMN_ENDING) && is_null(&row, COLUMN_SCHEDULE_ID) &&
 		!state_scan_bool(&row, COLUMN_REOPEN))
@@ -229,6 +230,7 @@ execution_insert_directly(const NewExecution *execution, int64 *id)
 
 	if (!OidIsValid(sequence))
 		return false;
+	PreventCommandIfReadOnly("INSERT");
 	memset(nulls, 'n', sizeof(nulls));
 
 #define SET(column, value) (nulls[column] = ' ', values[column] = (value))
