@@ -3,14 +3,8 @@
 --
 SET client_min_messages = warning;
 
--- thresholds as numbers; off is null
-SELECT workflow.alert_threshold('draining') AS seconds, workflow.alert_threshold('block_duration') AS from_ms,
-       workflow.alert_threshold('executor_memory') AS kb, workflow.alert_threshold('none') AS unknown;
-SET workflow.alert_draining = -1;
-SELECT workflow.alert_threshold('draining') AS off;
-RESET workflow.alert_draining;
 -- each setting is one of the view's
-SELECT count(*) AS settings, bool_and(pg_get_viewdef('workflow.alerts') ~ ('''' || replace(name, 'workflow.alert_', '') || '''')) AS all_read
+SELECT count(*) AS settings, bool_and(pg_get_functiondef('workflow.current_alerts'::regproc) ~ ('''' || replace(name, 'workflow.alert_', '') || '''')) AS all_read
 FROM pg_settings WHERE name LIKE 'workflow.alert\_%';
 
 SELECT workflow.define('{"name": "alerting", "dead_letter": true, "steps": [

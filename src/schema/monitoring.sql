@@ -8,6 +8,7 @@
 
 /* --- what waits --- */
 
+/* In three parts, each of which has an index of its own: what has ended is not read. */
 CREATE VIEW workflow.queue WITH (security_barrier) AS
 SELECT q.position,
        q.id AS execution_id,
@@ -23,15 +24,19 @@ SELECT q.position,
             THEN clock_timestamp() - GREATEST(q.created_at, q.start_at) END AS waiting
 FROM (SELECT row_number() OVER (ORDER BY e.priority DESC, e.id) AS position, e.*
       FROM workflow.executions AS e
-      WHERE e.status = 'pending' AND e.start_at IS NULL
+      WHERE e.status = 'pending' AND e.start_at IS NULL AND NOT e.limited
       UNION ALL
       SELECT NULL, e.*
       FROM workflow.executions AS e
-      WHERE e.status = 'pending' AND e.start_at IS NOT NULL) AS q
+      WHERE e.status = 'pending' AND e.limited
+      UNION ALL
+      SELECT NULL, e.*
+      FROM workflow.executions AS e
+      WHERE e.status = 'pending' AND e.start_at IS NOT NULL AND NOT e.limited) AS q
 WHERE pg_has_role(q.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.queue IS
-'executions that wait to be run, in the order in which they will be; with LIMIT only so many are read';
-COMMENT ON COLUMN workflow.queue.position IS 'place in the queue of the database, from 1; null: deferred with start_at, run when that has come';
+'executions that wait to be run: those in the queue in the order in which they will be, then those that wait for room, then those that are deferred; with LIMIT only so many are read';
+COMMENT ON COLUMN workflow.queue.position IS 'place in the queue of the database, from 1; null: waits for room under a limit, or deferred with start_at, and run when that has come';
 COMMENT ON COLUMN workflow.queue.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.queue.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.queue.version IS 'version of the workflow';
@@ -51,9 +56,15 @@ SELECT e.workflow,
        count(*) FILTER (WHERE e.start_at > now()) AS deferred,
        now() - min(GREATEST(e.created_at, e.start_at)) FILTER (WHERE e.start_at IS NULL OR e.start_at <= now()) AS oldest_wait,
        min(e.start_at) FILTER (WHERE e.start_at > now()) AS next_start_at
-FROM workflow.executions AS e
-WHERE e.status = 'pending'
-  AND (pg_has_role(e.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE'))
+FROM (SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at FROM workflow.executions AS p
+      WHERE p.status = 'pending' AND p.start_at IS NULL AND NOT p.limited
+      UNION ALL
+      SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at FROM workflow.executions AS p
+      WHERE p.status = 'pending' AND p.limited
+      UNION ALL
+      SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at FROM workflow.executions AS p
+      WHERE p.status = 'pending' AND p.start_at IS NOT NULL AND NOT p.limited) AS e
+WHERE pg_has_role(e.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
 GROUP BY e.workflow, e.tenant, e.priority;
 COMMENT ON VIEW workflow.queue_depth IS 'how many executions wait to be run, and for how long, by workflow, tenant and priority';
 COMMENT ON COLUMN workflow.queue_depth.workflow IS 'name of the workflow';
@@ -102,8 +113,14 @@ COMMENT ON COLUMN workflow.history.detail IS 'the error, the reason, or who did 
 
 /* --- how well it goes --- */
 
+/* Of all roles: a number, and where those who look at the newest begin. */
+CREATE VIEW workflow.newest_execution WITH (security_barrier) AS SELECT max(e.id) AS id FROM workflow.executions AS e;
+COMMENT ON VIEW workflow.newest_execution IS 'where those begin who look at the newest executions only';
+COMMENT ON COLUMN workflow.newest_execution.id IS 'highest number of an execution, of any role';
+
 CREATE FUNCTION workflow.statistics(
     period interval DEFAULT '1 day',
+    max_executions integer DEFAULT NULL,
     OUT kind text,
     OUT workflow text,
     OUT name text,
@@ -124,15 +141,35 @@ CREATE FUNCTION workflow.statistics(
     OUT run_p99 interval)
 RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 100
+SET jit = off
 BEGIN ATOMIC
+    /*
+     * All, or the newest, by their numbers: one after the other by the key, whatever the
+     * planner believes.
+     */
     WITH executions AS MATERIALIZED (
         SELECT e.workflow, e.tenant, e.status, e.retries, e.queued, e.duration
         FROM workflow.execution_status AS e
-        WHERE e.completed_at >= now() - period
+        WHERE max_executions IS NULL AND e.completed_at >= now() - period
+        UNION ALL
+        SELECT e.workflow, e.tenant, e.status, e.retries, e.queued, e.duration
+        FROM workflow.newest_execution AS last,
+             generate_series(last.id, last.id - max_executions + 1, -1) AS newest (id)
+             CROSS JOIN LATERAL (SELECT x.workflow, x.tenant, x.status, x.retries, x.queued, x.duration, x.completed_at
+                                 FROM workflow.execution_status AS x WHERE x.execution_id = newest.id OFFSET 0) AS e
+        WHERE max_executions IS NOT NULL AND e.completed_at >= now() - period
     ), steps AS MATERIALIZED (
         SELECT s.workflow, s.step_id, s.agent_name, s.status, s.on_failure, s.duration
         FROM workflow.step_status AS s
-        WHERE s.completed_at >= now() - period AND s.status <> 'skipped'
+        WHERE max_executions IS NULL AND s.completed_at >= now() - period AND s.status <> 'skipped'
+        UNION ALL
+        (SELECT s.workflow, s.step_id, s.agent_name, s.status, s.on_failure, s.duration
+        FROM workflow.newest_execution AS last,
+             generate_series(last.id, last.id - max_executions + 1, -1) AS newest (id)
+             CROSS JOIN LATERAL (SELECT t.workflow, t.step_id, t.agent_name, t.status, t.on_failure, t.duration, t.completed_at
+                                 FROM workflow.step_status AS t WHERE t.execution_id = newest.id OFFSET 0) AS s
+        WHERE max_executions IS NOT NULL AND s.completed_at >= now() - period AND s.status <> 'skipped'
+        LIMIT 20::bigint * max_executions)
     ), figures AS (
         SELECT 'workflow' AS kind, workflow, workflow AS name, status, retries, queued, duration FROM executions
         UNION ALL
@@ -167,8 +204,8 @@ BEGIN ATOMIC
     GROUP BY f.kind, f.workflow, f.name
     ORDER BY array_position('{workflow,step,agent,tenant}', f.kind), f.workflow, f.name;
 END;
-COMMENT ON FUNCTION workflow.statistics(interval) IS
-'outcomes and times of what ended within the last period: of workflows, their steps (each attempt counts), agents and tenants; trips are openings of an agent''s circuit breaker. success_rate is in percent, of those not cancelled; queue times are from start() to the first executor, run times from there to the end. Reads all that is retained, see prune()';
+COMMENT ON FUNCTION workflow.statistics(interval, integer) IS
+'outcomes and times of what ended within the last period: of workflows, their steps (each attempt counts), agents and tenants; trips are openings of an agent''s circuit breaker. success_rate is in percent, of those not cancelled; queue times are from start() to the first executor, run times from there to the end. Reads all that is retained, see prune(); with max_executions only the newest so many, and at most twenty times as many attempts at their steps';
 
 CREATE VIEW workflow.statistics WITH (security_barrier) AS
 SELECT s.* FROM workflow.statistics() AS s;

@@ -35,6 +35,8 @@ BEGIN ATOMIC
                s.completed_at, s.retry_at, concat_ws(': ', s.error_type, s.error ->> 'message') AS message
         FROM workflow.step_status AS s  -- by the parameter: a plan for any execution must not read all of them
         WHERE s.execution_id = why.execution_id AND s.error_type IS NOT NULL AND s.scope !~ '^~'
+    ), undone AS MATERIALIZED (
+        SELECT c.* FROM workflow.compensations AS c WHERE c.execution_id = why.execution_id
     ), retries AS MATERIALIZED (
         SELECT s.* FROM e, steps AS s
         WHERE s.retry_at > clock_timestamp() AND e.wants_to_run
@@ -79,15 +81,14 @@ BEGIN ATOMIC
          FROM e, steps AS s
          WHERE e.completed_at IS NOT NULL AND s.status IN ('failed', 'timed_out') AND s.on_failure IS DISTINCT FROM 'retried'
            AND (s.scope <> '' OR s.step_id IS DISTINCT FROM e.error_step)
-           AND NOT EXISTS (SELECT FROM workflow.compensations AS c
-                           WHERE c.execution_id = e.execution_id AND c.compensation = s.step_id)
+           AND NOT EXISTS (SELECT FROM undone AS c WHERE c.compensation = s.step_id)
          ORDER BY s.completed_at DESC LIMIT 5)
         UNION ALL
         (SELECT 3, 'not undone', concat_ws('/', NULLIF(c.scope, ''), c.step_id), c.compensation_completed_at,
                 concat_ws(': ', c.compensation || ' ' || replace(c.status, '_', ' '), c.error_type, c.error ->> 'message'),
                 format('SELECT * FROM workflow.compensations WHERE execution_id = %s', why.execution_id)
-         FROM workflow.compensations AS c
-         WHERE c.execution_id = why.execution_id AND c.status NOT IN ('completed', 'skipped', 'pending') LIMIT 5)
+         FROM undone AS c
+         WHERE c.status NOT IN ('completed', 'skipped', 'pending') LIMIT 5)
         UNION ALL
         SELECT 3, 'dead letter', NULL, d.last_failed_at, 'waits for somebody to decide',
                format('SELECT workflow.replay(%s)', d.dead_letter_id)
