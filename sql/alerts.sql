@@ -43,6 +43,12 @@ UPDATE workflow.executions SET status = 'pending' WHERE id = :id;
 SELECT condition, round(value / 60) AS minutes, threshold FROM workflow.alerts WHERE subject = 'alerting' AND condition = 'queue wait';
 ROLLBACK;
 SELECT workflow.cancel(:id);
+-- sessions of clients
+SET workflow.alert_connections = 0;
+SELECT condition, subject, value > 0 AS taken, threshold FROM workflow.alerts WHERE condition = 'connections';
+SET workflow.alert_connections = 100;
+SELECT count(*) AS connections FROM workflow.alerts WHERE condition = 'connections';
+RESET workflow.alert_connections;
 -- a breaker that has opened
 SELECT workflow.register_agent('alerting_agent', sql => 'SELECT 1/0', circuit_breaker => '{"failure_threshold": 1}');
 SELECT workflow.define('{"name": "alerting_calls", "steps": [{"id": "a", "type": "agent", "agent_name": "alerting_agent"}]}') \gset

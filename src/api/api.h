@@ -13,6 +13,7 @@
 #include "utils/jsonb.h"
 
 #include "definition/plan.h"
+#include "shared/compat.h"
 #include "state/executions.h"
 
 /* --- arguments.c --- */
@@ -24,16 +25,16 @@ extern char *optional_text_argument(FunctionCallInfo fcinfo, int argument);
 extern Jsonb *required_jsonb(FunctionCallInfo fcinfo, int argument, const char *name);
 extern int64 required_execution_id(FunctionCallInfo fcinfo);
 /* The errors for an execution that is not there, and for one of another role; detail NULL: none. */
-extern void refuse_unknown_execution(int64 id) pg_attribute_noreturn();
-extern void refuse_foreign_execution(int64 id, Oid role, const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void refuse_unknown_execution(int64 id);
+pg_noreturn extern void refuse_foreign_execution(int64 id, Oid role, const char *detail);
 /* Same for what belongs to somebody: "workflow", "agent". */
-extern void refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *detail);
 /* Same for a step that the workflow of an execution does not have. */
-extern void refuse_unknown_step(const char *workflow, const char *step_id) pg_attribute_noreturn();
+pg_noreturn extern void refuse_unknown_step(const char *workflow, const char *step_id);
 /* A hint that names the psql command that explains the arguments. */
 extern int	hint_about_arguments(FunctionCallInfo fcinfo);
 /* The error for a null where there must be a value. */
-extern void refuse_null(FunctionCallInfo fcinfo, const char *name) pg_attribute_noreturn();
+pg_noreturn extern void refuse_null(FunctionCallInfo fcinfo, const char *name);
 /* A version argument: 0 for null, an error when it is not positive. */
 extern int	version_argument(FunctionCallInfo fcinfo, int argument);
 

@@ -53,6 +53,8 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 		{
 			if (slot_may_leave())
 				break;
+			/* what it has done is to be seen, however long it has nothing to do */
+			pgstat_report_stat(true);
 			(void) counters_enter(TIME_IDLE);
 			worker_sleep(-1, wait_event_executor());
 		}

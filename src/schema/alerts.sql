@@ -26,6 +26,7 @@ BEGIN ATOMIC
                max(value) FILTER (WHERE name = 'block_failures') AS block_failures,
                max(value) FILTER (WHERE name = 'block_speedup') AS block_speedup,
                max(value) FILTER (WHERE name = 'block_success_rate') AS block_success_rate,
+               max(value) FILTER (WHERE name = 'connections') AS connections,
                max(value) FILTER (WHERE name = 'dead_letters') AS dead_letters,
                max(value) FILTER (WHERE name = 'draining') AS draining,
                max(value) FILTER (WHERE name = 'executor_memory') AS executor_memory,
@@ -113,6 +114,13 @@ BEGIN ATOMIC
     SELECT 'executor memory', s.pid::text, s.memory_bytes / 1024, t.executor_memory, s.attached_at
     FROM threshold AS t, workflow.executors AS s
     WHERE s.database = current_database() AND s.memory_bytes / 1024 > t.executor_memory
+    UNION ALL
+    /* the server shows ordinary roles nothing of others' sessions */
+    SELECT 'connections', 'max_connections', round(100.0 * c.count / current_setting('max_connections')::integer, 1), t.connections, c.since
+    FROM threshold AS t,
+         (SELECT count(*) AS count, max(a.backend_start) AS since
+          FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS c
+    WHERE 100.0 * c.count / current_setting('max_connections')::integer > t.connections
     UNION ALL
     SELECT 'workflow blocked', b.workflow, b.stuck_count, NULL, b.blocked_at
     FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL

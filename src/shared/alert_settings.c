@@ -33,6 +33,7 @@ static AlertSetting settings[] = {
 	{"workflow.alert_block_duration", "Average time of a parallel container beyond which there is an alert.", 2000, INT_MAX, GUC_UNIT_MS},
 	{"workflow.alert_block_failures", "Failed children of a parallel container, on average, beyond which there is an alert.", 1, INT_MAX, 0},
 	{"workflow.alert_block_success_rate", "Successful children of a parallel container, in percent, below which there is an alert.", 90, 100, 0},
+	{"workflow.alert_connections", "Sessions of clients, in percent of max_connections, beyond which there is an alert.", 80, 100, 0},
 	{"workflow.alert_dead_letters", "Dead letters of a workflow to be decided beyond which there is an alert.", 0, INT_MAX, 0},
 	{"workflow.alert_draining", "Time an executor has been draining beyond which there is an alert.", 3600, INT_MAX, GUC_UNIT_S},
 	{"workflow.alert_executor_memory", "Memory of an executor beyond which there is an alert.", 2 * 1024 * 1024, MAX_KILOBYTES, GUC_UNIT_KB},

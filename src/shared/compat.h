@@ -43,6 +43,11 @@
 #define COMPAT_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
+/* What never returns says so in front since 18. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* --- processes --- */
 
 /* Own index into ProcGlobal->allProcs. */

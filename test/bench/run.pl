@@ -67,6 +67,11 @@ sub executors
 
 	sql("ALTER SYSTEM SET workflow.max_executors_per_database = $count");
 	sql('SELECT pg_reload_conf()');
+	# those of the workload before would work along
+	sql('SELECT workflow.drain_executor(pid) FROM workflow.executors WHERE pid IS NOT NULL');
+	sql(q{DO $$ BEGIN
+		WHILE EXISTS (SELECT FROM workflow.executors) LOOP PERFORM pg_sleep(0.01); COMMIT; END LOOP;
+	END $$});
 }
 
 # --- floors ---
@@ -502,8 +507,9 @@ workload(budget => sub {
 	my $before = sql('SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()');
 	sql("SELECT count(workflow.start('chain')) FROM generate_series(1, $count)");
 	sql(q{SELECT count(*) FROM (SELECT workflow.wait(id, '1 hour') FROM (SELECT id FROM workflow.executions ORDER BY id DESC) AS e OFFSET 0) AS w});
-	executors(2);
-	sql(q{SELECT pg_sleep(1.5)});	# statistics of other processes arrive within a second
+	# processes that leave report what they have done
+	executors(1);
+	sql(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'});
 	my @wal = split /\|/, sql('SELECT ' . join(', ', @columns) . ' FROM pg_stat_wal');
 	report('budget', "$columns[$_] per step", [ $wal[$_] / $steps ]) foreach 0 .. $#columns;
 	report('budget', 'commits per step', [ (sql('SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()') - $before) / $steps ]);

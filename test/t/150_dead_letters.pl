@@ -67,12 +67,12 @@ $node->safe_psql('w', q{INSERT INTO trouble VALUES ('die')});
 $id = run_execution($node, 'w', 'letter');
 is($node->safe_psql('w', "SELECT status, error_type FROM workflow.executions WHERE id = $id"),
 	'failed|CrashLoop', 'an execution that kills its process fails');
-is($node->safe_psql('w', "$letter $id"), 'pending|failed||CrashLoop|1|0|f|f', 'and is a dead letter');
+is($node->safe_psql('w', "$letter $id"), 'pending|failed|two|CrashLoop|1|0|f|f', 'and is a dead letter');
 $node->stop('immediate');
 $node->start;
 $replay = $node->safe_psql('w', "SELECT workflow.replay(id) FROM workflow.dead_letters WHERE execution_id = $id");
 ok(wait_for_status($node, 'w', $replay, 'failed'), 'its replay fails the same way');
-is($node->safe_psql('w', "$letter $id"), 'pending|failed||CrashLoop|2|0|t|f', 'which is counted');
+is($node->safe_psql('w', "$letter $id"), 'pending|failed|two|CrashLoop|2|0|t|f', 'which is counted');
 $node->safe_psql('w', 'DELETE FROM trouble');
 $replay = $node->safe_psql('w', 'SELECT workflow.replay_all()');
 is($replay, 1, 'replayed with all the others');
