@@ -500,7 +500,9 @@ workload(budget => sub {
 	my $steps = $count * 10;
 	my @columns = ('wal_records', 'wal_fpi', 'wal_bytes', 'wal_sync');
 
+	# processes report late what they have done for the workload before, but when they leave
 	executors(1);
+	sql(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'});
 	engine('chain', 10, 10);
 	clean();
 	sql(q{SELECT pg_stat_reset_shared('wal'), pg_stat_reset()});
