@@ -41,7 +41,7 @@ BEGIN ATOMIC
         SELECT e.execution_id, e.workflow, e.status, e.duration, e.completed_at
         FROM threshold AS t,
              workflow.newest_execution AS last,
-             generate_series(last.id, last.id - 1999, -1) AS newest (id)
+             generate_series(last.id, last.id - 999, -1) AS newest (id)
              CROSS JOIN LATERAL (SELECT x.execution_id, x.workflow, x.status, x.duration, x.completed_at
                                  FROM workflow.execution_status AS x WHERE x.execution_id = newest.id OFFSET 0) AS e
         WHERE e.completed_at >= t.since
@@ -139,7 +139,7 @@ COMMENT ON FUNCTION workflow.current_alerts() IS 'the rows of the view workflow.
 CREATE VIEW workflow.alerts WITH (security_barrier) AS
 SELECT a.* FROM workflow.current_alerts() AS a;
 COMMENT ON VIEW workflow.alerts IS
-'what is beyond its threshold, a setting workflow.alert_<condition>; empty when all is well. Looks at what has ended within workflow.alert_window, at most the last 2,000 executions, and the last 100 for blocks';
+'what is beyond its threshold, a setting workflow.alert_<condition>; empty when all is well. Looks at what has ended within workflow.alert_window, at most the last 1,000 executions, and the last 100 for blocks';
 COMMENT ON COLUMN workflow.alerts.condition IS 'what is wrong';
 COMMENT ON COLUMN workflow.alerts.subject IS 'workflow, step, agent, process or database it is about';
 COMMENT ON COLUMN workflow.alerts.value IS 'figure that is beyond the threshold: seconds, per cent, kilobytes or a number; null where the state says it all';
@@ -155,7 +155,7 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 100
 SET jit = off
 BEGIN ATOMIC
     WITH recent AS MATERIALIZED (
-        SELECT * FROM workflow.statistics(max_executions => 1000)
+        SELECT * FROM workflow.statistics(max_executions => 500)
     )
     SELECT 'workflow_executions' AS name, jsonb_build_object('workflow', s.workflow, 'status', o.status) AS labels, o.value::numeric AS value
     FROM recent AS s,
@@ -221,7 +221,7 @@ COMMENT ON FUNCTION workflow.current_metrics() IS 'the rows of the view workflow
 CREATE VIEW workflow.metrics WITH (security_barrier) AS
 SELECT m.* FROM workflow.current_metrics() AS m;
 COMMENT ON VIEW workflow.metrics IS
-'one row for each figure, for postgres_exporter and the like; outcomes and times are those of the last 1,000 executions, if they ended within a day; what ends in _total are counters, see engine_statistics';
+'one row for each figure, for postgres_exporter and the like; outcomes and times are those of the last 500 executions, if they ended within a day; what ends in _total are counters, see engine_statistics';
 COMMENT ON COLUMN workflow.metrics.name IS 'name of the figure, in the style of Prometheus';
 COMMENT ON COLUMN workflow.metrics.labels IS 'what it is about';
 COMMENT ON COLUMN workflow.metrics.value IS 'the figure';
