@@ -93,6 +93,13 @@ DROP TRIGGER see_updated ON workflow.executions;
 CALL test.go('changed');
 SELECT count(*) FROM test.seen;
 
+-- a trigger that lets nothing in: no number of an execution that is not there
+CREATE FUNCTION test.suppress() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER suppress BEFORE INSERT ON workflow.executions FOR EACH ROW EXECUTE FUNCTION test.suppress();
+SELECT workflow.start('changed');
+DROP TRIGGER suppress ON workflow.executions;
+DROP FUNCTION test.suppress();
+
 -- a constraint: what it refuses is refused
 ALTER TABLE workflow.executions ADD CONSTRAINT no_tenant CHECK (tenant IS NULL);
 \set VERBOSITY terse

@@ -261,6 +261,8 @@ execution_insert_directly(const NewExecution *execution, int64 *id)
 		SET(COLUMN_SCHEDULE_ID, Int32GetDatum(execution->schedule_id));
 #undef SET
 
+	if (!state_insert(&executions, values, nulls))
+		return false;
 	*id = DatumGetInt64(values[COLUMN_ID]);
-	return state_insert(&executions, values, nulls);
+	return true;
 }

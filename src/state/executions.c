@@ -130,6 +130,12 @@ execution_insert(const NewExecution *execution, bool *created)
 		state_done();
 		if (id != 0)
 			return id;
+		if (!once)
+			ereport(ERROR,
+					(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+					 errmsg("the execution was not queued"),
+					 errdetail("A trigger or rule of table \"%s\" has suppressed its row.", "workflow.executions"),
+					 errhint("\\d workflow.executions shows them.")));
 
 		if (state_query(&find_by_key, key_values, NULL, false, 1) > 0)
 			id = state_column_int64(0, 1);
