@@ -441,14 +441,19 @@ end_without_change(Driver *driver)
 	MemoryContextSwitchTo(driver->context);
 }
 
-/* The thread has ended: may the next execution, or child, share its transaction? */
+/*
+ * The thread has ended: may the next execution, or child, share its transaction?  Not
+ * behind one whose end is to be decided by this commit, rows not written yet: the
+ * report says of the last execution only that its epilogue is to be run.
+ */
 static bool
 another_may_share(const Driver *driver)
 {
 	const Run  *run = driver->run;
 	const Thread *thread = driver->thread;
 
-	if (!batch_has_room(driver) || thread->outcome == SCOPE_CANCELLED || thread->execution_decided)
+	if (!batch_has_room(driver) || thread->outcome == SCOPE_CANCELLED ||
+		(thread->execution_ended && epilogue_follows(thread)))
 		return false;
 	switch (run->kind)
 	{

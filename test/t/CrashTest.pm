@@ -16,6 +16,7 @@ use JSON::PP;
 use PatientPsql;
 use PostgreSQL::Test::Cluster;
 use Test::More;
+use Watchdog;
 
 our @EXPORT = qw(
   crash_cluster effects_table gated_effects close_gate open_gate wait_at_gate

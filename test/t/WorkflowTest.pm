@@ -10,6 +10,7 @@ use Exporter 'import';
 use JSON::PP;
 use PatientPsql;
 use PostgreSQL::Test::Cluster;
+use Watchdog;
 
 our @EXPORT = qw(
   workflow_cluster install_extension start_endless wait_for_schedulers
