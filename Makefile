@@ -212,7 +212,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \
-	compensation on_failure_chain cancel_compensate timeout_strategy \
+	compensation compensation_values on_failure_chain cancel_compensate timeout_strategy \
 	catch_as pause retry_execution marks bulk \
 	timeline pictures why \
 	schedules \

@@ -12,6 +12,11 @@
  *	  alone, so an interrupted epilogue goes on where it was: their key (scope and
  *	  visit of the step, id of the compensation) lets none commit twice.
  *
+ *	  A compensation sees variables and the outputs of other steps as of the end of
+ *	  the step it undoes: from rows of that time, which are all kept.  So steps pay
+ *	  nothing for being undone some day, and the frames remember nothing from one
+ *	  compensation to the next.  The chain sees what there was in the end.
+ *
  *	  Nothing here has a deadline of what was around the step: that time is over.
  *
  *-------------------------------------------------------------------------
@@ -144,6 +149,8 @@ advance(Thread *thread)
 	while (thread->top->parent != NULL)
 		thread_pop(thread);
 	thread->bottom = thread->top;
+	/* forget what there was at the time of the step before */
+	frame_enter_child(thread, thread->top, -1);
 	thread->top->at = NULL;
 	epilogue->undone = NULL;
 
@@ -188,6 +195,23 @@ epilogue_undone(const Thread *thread, const PlanNode *node)
 	if (undone == NULL || strcmp(undone->step_id, node->id) != 0)
 		return NULL;
 	return step_find(thread->execution->id, undone->scope, undone->step_id, undone->visit);
+}
+
+/*
+ * Until when what happened in a scope around the thread is seen.  inner: the frame
+ * inside of that scope that the thread is in; NULL: it stands there itself.
+ */
+TimestampTz
+epilogue_known_until(Thread *thread, Frame *inner)
+{
+	const CompletedStep *undone = thread->epilogue != NULL ? thread->epilogue->undone : NULL;
+
+	if (undone == NULL)
+		return DT_NOEND;
+	if (inner == NULL)
+		return undone->completed_at;
+	frame_load_activation(thread, inner);
+	return inner->opened_at;
 }
 
 /*

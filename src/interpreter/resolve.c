@@ -138,6 +138,27 @@ find_journaled(Thread *thread, const char *scope, const char *step_id)
 	return NULL;
 }
 
+/*
+ * The newest row of a step in a scope, as seen from a frame.  frame: the scope's,
+ * when it is one of those on the stack.
+ */
+static StepRecord *
+find_newest(Thread *thread, const char *scope, Frame *frame, const PlanNode *node)
+{
+	TimestampTz until = DT_NOEND;
+	Frame	   *inner = NULL;
+
+	/* others have one visit, and whoever may refer to it comes after it */
+	if (frame != NULL && node->on_cycle)
+	{
+		for (Frame *top = thread->top; top != frame; top = top->parent)
+			inner = top;
+		until = epilogue_known_until(thread, inner);
+	}
+	return until == DT_NOEND ? step_find(thread->execution->id, scope, node->id, 0) :
+		step_find_until(thread->execution->id, scope, node->id, until);
+}
+
 /* The newest visit of a container in the scope of a frame. */
 static int
 latest_visit(Thread *thread, Frame *frame, PlanNode *container)
@@ -148,7 +169,7 @@ latest_visit(Thread *thread, Frame *frame, PlanNode *container)
 		return 1;
 	if (frame->visits != NULL && frame->visits[container->index] > 0)
 		return frame->visits[container->index];
-	record = step_find(thread->execution->id, frame->scope, container->id, 0);
+	record = find_newest(thread, frame->scope, frame, container);
 	return record ? record->visit : 1;
 }
 
@@ -237,7 +258,7 @@ resolve_step(Thread *thread, Frame *frame, const Reference *reference,
 		}
 		else if (scope_frame == NULL || !scope_frame->fresh || scope_frame->uncached)
 		{
-			StepRecord *record = step_find(thread->execution->id, scope, node->id, 0);
+			StepRecord *record = find_newest(thread, scope, scope_frame, node);
 
 			if (record != NULL && record->status != STATUS_RUNNING)
 			{

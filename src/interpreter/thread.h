@@ -195,6 +195,7 @@ extern Thread *thread_epilogue(LoadedExecution *execution);
 extern bool epilogue_follows(const Thread *thread);
 extern int	epilogue_visit(const Thread *thread);
 extern StepRecord *epilogue_undone(const Thread *thread, const PlanNode *node);
+extern TimestampTz epilogue_known_until(Thread *thread, Frame *inner);
 extern void epilogue_compensated(Thread *thread, StepRow *row);
 extern void epilogue_chain_ended(Thread *thread, StepRow *row);
 

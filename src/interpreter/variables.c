@@ -55,6 +55,22 @@ match_scope(void *context, const char *scope, Jsonb *variables)
 	return false;
 }
 
+/*
+ * Until when what was set in the owner's scope counts: for a compensation the end of
+ * the step it undoes or, when that is beside others further in, the time at which
+ * these began.  Only times of one line are compared, which the clock cannot disorder.
+ */
+static TimestampTz
+variables_until(Thread *thread, const Frame *owner)
+{
+	Frame	   *inner = NULL;
+
+	for (Frame *frame = variables_frame(thread->top); frame != owner;
+		 frame = variables_frame(frame->parent))
+		inner = frame;
+	return epilogue_known_until(thread, inner);
+}
+
 /* The variables object of a scope that has its own; NULL: none set. */
 Jsonb *
 frame_variables(Thread *thread, Frame *owner)
@@ -67,7 +83,8 @@ frame_variables(Thread *thread, Frame *owner)
 			VariablesSearch search = {thread, owner, NULL};
 			MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
 
-			step_walk_variables(thread->execution->id, match_scope, &search);
+			step_walk_variables(thread->execution->id, variables_until(thread, owner),
+								match_scope, &search);
 			owner->variables = search.found;
 			MemoryContextSwitchTo(oldcontext);
 		}

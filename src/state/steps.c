@@ -124,6 +124,15 @@ static StateStatement find_visit_statement = {
 	lengthof(find_visit_types), find_visit_types, NULL
 };
 
+static const Oid find_until_types[] = {INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
+static StateStatement find_until_statement = {
+	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
+	" AND step_id OPERATOR(pg_catalog.=) $3 AND completed_at OPERATOR(pg_catalog.<=) $4"
+	" ORDER BY execution_id DESC, scope DESC, step_id DESC, visit DESC, attempt DESC LIMIT 1",
+	lengthof(find_until_types), find_until_types, NULL
+};
+
 static StateStatement scope_started_statement = {
 	"SELECT pg_catalog.min(started_at) FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2",
@@ -469,6 +478,18 @@ step_find(int64 execution_id, const char *scope, const char *step_id, int visit)
 	return read_one(visit > 0 ? &find_visit_statement : &find_statement, values);
 }
 
+StepRecord *
+step_find_until(int64 execution_id, const char *scope, const char *step_id, TimestampTz until)
+{
+	Datum		values[4];
+
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = CStringGetTextDatum(scope);
+	values[2] = CStringGetTextDatum(step_id);
+	values[3] = TimestampTzGetDatum(until);
+	return read_one(&find_until_statement, values);
+}
+
 TimestampTz
 step_scope_started(int64 execution_id, const char *scope)
 {
@@ -597,9 +618,9 @@ step_loop_summary(int64 execution_id, const char *from, const char *to,
 }
 
 void
-step_walk_variables(int64 execution_id, VariablesFunction function, void *context)
+step_walk_variables(int64 execution_id, TimestampTz until, VariablesFunction function,
+					void *context)
 {
-	TimestampTz until = DT_NOEND;
 	bool		more = true;
 
 	/* newest first, a few at a time: mostly the first one is the wanted one */

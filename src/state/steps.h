@@ -109,6 +109,9 @@ typedef struct StepRecord
 extern StepRecord *step_newest_of_scope(int64 execution_id, const char *scope);
 /* The last attempt at the last visit of a step; visit > 0: at that visit. */
 extern StepRecord *step_find(int64 execution_id, const char *scope, const char *step_id, int visit);
+/* The last attempt at the last visit that had ended by a time. */
+extern StepRecord *step_find_until(int64 execution_id, const char *scope,
+								   const char *step_id, TimestampTz until);
 /* When the first attempt at this visit of a step started. */
 extern TimestampTz step_first_started(int64 execution_id, const char *scope,
 									  const char *step_id, int visit);
@@ -141,11 +144,12 @@ extern void step_loop_summary(int64 execution_id, const char *from, const char *
 							  const char *container, LoopResult result, LoopSummary *summary);
 
 /*
- * The rows of an execution that changed variables, newest first, handed to a
- * function until it returns false.
+ * The rows of an execution that changed variables by a time, newest first, handed
+ * to a function until it returns false.
  */
 typedef bool (*VariablesFunction) (void *context, const char *scope, Jsonb *variables);
-extern void step_walk_variables(int64 execution_id, VariablesFunction function, void *context);
+extern void step_walk_variables(int64 execution_id, TimestampTz until,
+								VariablesFunction function, void *context);
 
 /* Containers left open in scopes in [from, to), those of children that were stopped. */
 extern void step_close_open_between(int64 execution_id, const char *from, const char *to, StepStatus status);

@@ -54,8 +54,12 @@ define_workflow(
 	$node, 'w', 'undone', 'first',
 	{
 		step('first', 0, compensate => undo('first', 0), next_step => 'each'),
-		each => { type => 'loop', loop_config => { collection => [ 1, 2, 3 ], loop_body => ['inner'] }, next_step => 'end' },
-		step('inner', 1, compensate => undo('inner', 1)),
+		each => { type => 'loop', loop_config => { collection => [ 1, 2, 3 ], loop_body => [ 'place', 'inner' ] }, next_step => 'after' },
+		place => { type => 'set', assign => { place => 'i${loop.index}' } },
+		# the compensation sees the variable as its step did
+		step('inner', 1, compensate => { %{ undo('inner', 1) },
+			input_mapping => { e => '${workflow.execution_id}', p => '${vars.place}' } }),
+		after => { type => 'set', assign => { place => 'behind the loop' }, next_step => 'end' },
 		end => { type => 'fail', error => 'Told', message => 'told to' },
 		tell => { type => 'loop', loop_config => { collection => [ 1, 2 ], loop_body => ['say'] }, next_step => 'last' },
 		step('say', 1), step('last', 0)
