@@ -8,12 +8,21 @@
  *	  The owner is that of the table workflow.executions, whose place as a member
  *	  of the extension is checked once for each OID it has: a schema and table
  *	  of those names made by somebody else lend their owner's rights to nobody.
- *	  Per step this costs three look-ups in the catalog caches.
+ *
+ *	  A name that is not qualified, be it the "=" that IN and NULLIF look for, is
+ *	  found along the search_path of the session: one with a schema of the
+ *	  caller's in front would have the caller's code run as the owner.  So the
+ *	  path is pinned for as long as we are the owner, as it is for functions with
+ *	  SET search_path, and with it what else of the caller's settings changes the
+ *	  meaning of a statement.  A setting that is right already costs a comparison;
+ *	  one that is changed costs two microseconds, so what every step does is done
+ *	  without statements (state/direct.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/gin.h"
 #include "access/htup_details.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
@@ -22,9 +31,16 @@
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
+#include "parser/parse_expr.h"
+#include "parser/parser.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
 
 #include "shared/compat.h"
@@ -32,6 +48,32 @@
 
 /* The table whose owner is taken for the extension's. */
 #define OWNER_TABLE_NAME "executions"
+
+/* A setting, and where the server keeps it: search_path, when neither is given. */
+typedef struct PinnedSetting
+{
+	const char *name;
+	const char *value;
+	const bool *boolean;
+	const int  *number;
+	int			wanted;			/* value as it is kept */
+} PinnedSetting;
+
+static const PinnedSetting pinned_settings[] = {
+	{"search_path", OWNER_SEARCH_PATH, NULL, NULL, 0},
+	/* how a text is read */
+	{"standard_conforming_strings", "on", &standard_conforming_strings, NULL, true},
+	{"transform_null_equals", "off", &Transform_null_equals, NULL, false},
+	{"array_nulls", "on", &Array_nulls, NULL, true},
+	/* which triggers fire, which rows there are */
+	{"session_replication_role", "origin", NULL, &SessionReplicationRole, SESSION_REPLICATION_ROLE_ORIGIN},
+	{"row_security", "on", &row_security, NULL, true},
+	{"gin_fuzzy_search_limit", "0", NULL, &GinFuzzySearchLimit, 0},
+	/* what values look like in JSON and text */
+	{"DateStyle", "ISO", NULL, &DateStyle, USE_ISO_DATES},
+	{"IntervalStyle", "postgres", NULL, &IntervalStyle, INTSTYLE_POSTGRES},
+	{"extra_float_digits", "1", NULL, &extra_float_digits, 1}
+};
 
 static Oid	extension_owner(void);
 
@@ -88,9 +130,45 @@ extension_owner(void)
 	return owner;
 }
 
+void
+require_installed(void)
+{
+	(void) extension_owner();
+}
+
+static bool
+is_pinned(const PinnedSetting *setting)
+{
+	if (setting->boolean != NULL)
+		return *setting->boolean == (bool) setting->wanted;
+	if (setting->number != NULL)
+		return *setting->number == setting->wanted;
+	return strcmp(namespace_search_path, setting->value) == 0;
+}
+
+/* Returns the level to go back to; 0: nothing had to be changed. */
+static int
+pin_settings(void)
+{
+	int			level = 0;
+
+	for (int i = 0; i < (int) lengthof(pinned_settings); i++)
+	{
+		const PinnedSetting *setting = &pinned_settings[i];
+
+		if (is_pinned(setting))
+			continue;
+		if (level == 0)
+			level = NewGUCNestLevel();
+		(void) set_config_option(setting->name, setting->value, PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	}
+	return level;
+}
+
 /*
  * Become the owner of the extension until restore_identity().  Needs a
- * transaction, whose abort restores the identity too.
+ * transaction, whose abort restores the identity and the settings too.
  */
 void
 become_owner(SavedIdentity *saved)
@@ -100,12 +178,15 @@ become_owner(SavedIdentity *saved)
 	GetUserIdAndSecContext(&saved->user, &saved->security_context);
 	SetUserIdAndSecContext(owner,
 						   saved->security_context | SECURITY_LOCAL_USERID_CHANGE);
+	saved->settings_level = pin_settings();
 }
 
 /* Become who called become_owner() again. */
 void
 restore_identity(const SavedIdentity *saved)
 {
+	if (saved->settings_level != 0)
+		AtEOXact_GUC(true, saved->settings_level);
 	SetUserIdAndSecContext(saved->user, saved->security_context);
 }
 

@@ -13,19 +13,27 @@
 #define EXTENSION_NAME "pg_workflow"
 #define SCHEMA_NAME "workflow"
 
+/* Names are looked up here, and nowhere else, by what runs as the owner. */
+#define OWNER_SEARCH_PATH "pg_catalog, pg_temp"
+
 typedef struct SavedIdentity
 {
 	Oid			user;
 	int			security_context;
+	int			settings_level; /* 0: no setting had to be changed */
 } SavedIdentity;
 
 /*
  * Become the owner of the extension (the owner of schema workflow's tables) with
- * SECURITY_LOCAL_USERID_CHANGE.  No PG_TRY needed: transaction and subtransaction
- * abort restore the identity.
+ * SECURITY_LOCAL_USERID_CHANGE, and with settings that make a statement mean what
+ * it says: names are not found along the caller's search_path.  No PG_TRY needed:
+ * transaction and subtransaction abort restore both.  Calls nest.
  */
 extern void become_owner(SavedIdentity *saved);
 extern void restore_identity(const SavedIdentity *saved);
+
+/* Raise an error unless the extension, and not a schema of its name, is in this database. */
+extern void require_installed(void);
 
 /* OID of the extension in this database, InvalidOid when it is not installed. */
 extern Oid	workflow_extension_oid(void);

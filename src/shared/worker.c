@@ -26,6 +26,7 @@
 #include "utils/inval.h"
 
 #include "shared/compat.h"
+#include "shared/identity.h"
 #include "shared/worker.h"
 
 /* Seconds until the postmaster starts a launcher that ended again. */
@@ -187,7 +188,7 @@ worker_connect(Oid database, Oid role, const char *application_name)
 		override_setting("default_transaction_read_only", "off");
 		override_setting("default_transaction_deferrable", "off");
 		override_setting("zero_damaged_pages", "off");
-		override_setting("search_path", "");
+		override_setting("search_path", OWNER_SEARCH_PATH);
 	}
 }
 

@@ -22,6 +22,7 @@
 #include "utils/guc.h"
 
 #include "shared/compat.h"
+#include "shared/identity.h"
 #include "state/cron_jobs.h"
 
 #define CRON_SCHEMA "cron"
@@ -188,7 +189,7 @@ cron_job_write(const CronJob *job)
 	char	   *version;
 
 	SPI_connect();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+	(void) set_config_option("search_path", OWNER_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 	version = installed_version();
 	if (job->schedule[0] != '\0')

@@ -16,6 +16,10 @@
  *	  CONCURRENTLY has made ready says so itself, its table need not.  Only indexes
  *	  that take the row are opened.
  *
+ *	  No name is looked up and no right is asked for on this way, and nobody's code
+ *	  runs: a table with an index over a function that is not the server's own is not
+ *	  plain either.  So it needs no identity but the caller's.
+ *
  *	  One row is found without a snapshot, in its newest version (SnapshotSelf), as a
  *	  unique check does, and may be missed while it is updated.  A scan of many rows
  *	  has a snapshot, and so misses none.  state_scan_update() notices a row that was
@@ -27,10 +31,12 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -38,6 +44,7 @@
 #include "utils/snapmgr.h"
 
 #include "shared/compat.h"
+#include "shared/identity.h"
 #include "state/direct.h"
 #include "state/private.h"
 
@@ -128,6 +135,25 @@ find_columns(const StateTable *table, TableShape *shape)
 	return complete;
 }
 
+/* check_function_callback: a function that did not come with the server */
+static bool
+is_foreign_function(Oid function, void *context pg_attribute_unused())
+{
+	return function >= FirstNormalObjectId;
+}
+
+/* Does an expression call code of somebody's? */
+static bool
+calls_foreign_code(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	/* a domain's constraints may call anything */
+	if (IsA(node, CoerceToDomain) || check_functions_in_node(node, is_foreign_function, context))
+		return true;
+	return expression_tree_walker(node, calls_foreign_code, context);
+}
+
 static void
 find_indexes(const StateTable *table, TableShape *shape, Relation relation)
 {
@@ -149,7 +175,10 @@ find_indexes(const StateTable *table, TableShape *shape, Relation relation)
 		/* exclusion constraints, those checked later, and summaries of blocks are none of ours */
 		if (info->ii_ExclusionOps != NULL || !index->rd_index->indimmediate || compat_summarizing(info))
 			shape->plain = false;
-		if (info->ii_Predicate != NIL)
+		if (calls_foreign_code((Node *) info->ii_Predicate, NULL) ||
+			calls_foreign_code((Node *) info->ii_Expressions, NULL))
+			shape->plain = false;
+		if (shape->plain && info->ii_Predicate != NIL)
 			info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, shape->estate);
 		for (int i = 0; i < info->ii_NumIndexAttrs; i++)
 		{
@@ -225,24 +254,14 @@ open_table(StateTable *table, LOCKMODE lockmode)
 	return NULL;
 }
 
-/* What a row may need: a snapshot for its toast, the owner's rights for its indexes. */
+/* A row may need a snapshot for its toast.  Returns whether one has to be popped again. */
 static bool
-prepare(SavedIdentity *saved)
+push_snapshot(void)
 {
-	bool		push = !ActiveSnapshotSet();
-
-	if (push)
-		PushActiveSnapshot(GetTransactionSnapshot());
-	become_owner(saved);
-	return push;
-}
-
-static void
-done(const SavedIdentity *saved, bool snapshot_pushed)
-{
-	restore_identity(saved);
-	if (snapshot_pushed)
-		PopActiveSnapshot();
+	if (ActiveSnapshotSet())
+		return false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	return true;
 }
 
 /* --- writing --- */
@@ -321,12 +340,12 @@ state_insert(StateTable *table, const Datum *values, const char *nulls)
 		inserted = set_values(shape, slot, table->ncolumns, NULL, values, nulls);
 		if (inserted)
 		{
-			SavedIdentity saved;
-			bool		snapshot_pushed = prepare(&saved);
+			bool		snapshot_pushed = push_snapshot();
 
 			table_tuple_insert(relation, slot, GetCurrentCommandId(true), 0, NULL);
 			insert_entries(shape, relation, slot, NULL);
-			done(&saved, snapshot_pushed);
+			if (snapshot_pushed)
+				PopActiveSnapshot();
 		}
 		ExecDropSingleTupleTableSlot(slot);
 	}
@@ -368,7 +387,7 @@ begin_scan(StateTable *table, LOCKMODE lockmode, const char *index, Snapshot sna
 
 	/* what this transaction has written before may be changed again */
 	CommandCounterIncrement();
-	scan->snapshot_pushed = prepare(&scan->saved);
+	scan->snapshot_pushed = push_snapshot();
 	scan->slot = MakeSingleTupleTableSlot(table->shape->descriptor, table_slot_callbacks(scan->relation));
 	scan->index = index_open(index_oid, AccessShareLock);
 	scan->scan = compat_index_beginscan(scan->relation, scan->index,
@@ -409,7 +428,8 @@ state_scan_end(StateScan *scan)
 	index_endscan(scan->scan);
 	index_close(scan->index, NoLock);
 	ExecDropSingleTupleTableSlot(scan->slot);
-	done(&scan->saved, scan->snapshot_pushed);
+	if (scan->snapshot_pushed)
+		PopActiveSnapshot();
 	table_close(scan->relation, NoLock);
 }
 

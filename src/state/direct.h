@@ -18,8 +18,6 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "shared/identity.h"
-
 typedef struct TableShape TableShape;
 
 /* A table of ours and those of its columns that are read or written directly. */
@@ -40,12 +38,11 @@ typedef struct StateScan
 	Relation	index;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
-	SavedIdentity saved;
 	bool		snapshot_pushed;
 } StateScan;
 
 /*
- * Insert a row as the owner, in the current transaction; nulls: ' ' or 'n' per
+ * Insert a row, whoever we are, in the current transaction; nulls: ' ' or 'n' per
  * column.  Returns false, and has done nothing, when the table is not as plain as
  * it was made: the caller uses an INSERT.  What is inserted is seen by the next
  * state_query().

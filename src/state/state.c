@@ -7,8 +7,8 @@
  *	  Runs in every kind of process, inside a transaction.  Plans are prepared
  *	  on first use and kept for the life of the process.  They are prepared and
  *	  run under the owner's identity, so row-level security never applies to
- *	  them, and their text is fully qualified, so no setting of the caller
- *	  changes what they mean.
+ *	  them, and with its settings (shared/identity.c), so that none of the caller
+ *	  changes what they mean.  Their text is fully qualified all the same.
  *
  *	  A process notices through relation cache invalidations that the extension
  *	  was dropped or created anew.  A new installation numbers its definitions
@@ -110,6 +110,7 @@ state_check_installation(void)
 				 errmsg("extension \"%s\" is not installed in this database",
 						"pg_workflow"),
 				 errhint("Run CREATE EXTENSION %s.", "pg_workflow")));
+	require_installed();
 
 	installation_checked = true;
 }
