@@ -61,7 +61,6 @@ SELECT workflow.pause_schedule('s');
 SELECT workflow.resume_schedule('s');
 SELECT workflow.run_schedule_now('s');
 SELECT workflow.schedule_tick('s');
-SELECT workflow.schedule_run_ended();
 
 -- without pg_cron, which this server has not loaded: the two commands that help
 SELECT workflow.schedule('s', 'quick', '0 0 * * *');
@@ -130,6 +129,7 @@ SELECT running, queued FROM workflow.schedules WHERE name = 's';
 SELECT execution_id AS first FROM workflow.schedule_runs WHERE schedule = 's' AND outcome = 'started' ORDER BY id DESC LIMIT 1 \gset
 SELECT workflow.cancel(:first) IS NOT NULL AS cancelled;
 SELECT status FROM workflow.wait(:first, '60 s');
+CALL test.until($$SELECT queued = 1 FROM workflow.schedules WHERE name = 's'$$);
 SELECT n, outcome, status = 'cancelled' AS cancelled, waits FROM runs WHERE outcome <> 'skipped';
 SELECT running, queued FROM workflow.schedules WHERE name = 's';
 -- one that waits can be cancelled
@@ -142,6 +142,7 @@ SELECT workflow.schedule('s', 'long', '0 0 1 1 *', overlap => 'replace', enabled
 SELECT max(execution_id) AS old FROM workflow.schedule_runs WHERE schedule = 's' AND execution_id <> :last \gset
 SELECT due('s') ~ '^(queued|started)' AS goes_on;
 SELECT status, cancel_reason FROM workflow.wait(:old, '60 s');
+CALL test.until($$SELECT queued = 0 FROM workflow.schedules WHERE name = 's'$$);
 SELECT running, queued FROM workflow.schedules WHERE name = 's';
 -- what cannot be started replaces nothing
 SELECT workflow.set_status('long', 1, 'archived');
@@ -165,6 +166,87 @@ SELECT workflow.schedule('s', 'long', '0 0 1 1 *', max_concurrent_runs => 2, ena
 SELECT due('s') ~ '^started' AS started;
 SELECT due('s');
 SELECT running, queued FROM workflow.schedules WHERE name = 's';
+
+-- Room is what those leave that have not ended, whoever changes that.  The queued one
+-- is paused while the other one ends, and goes on when it is resumed.
+SELECT workflow.define('{"name": "queued", "steps": [{"id": "a", "sql": "SELECT pg_sleep(3600)"}]}') > 0 AS defined;
+SELECT workflow.schedule('q', 'queued', '0 0 1 1 *', overlap => 'queue', enabled => false);
+SELECT workflow.run_schedule_now('q') AS a \gset
+SELECT workflow.run_schedule_now('q') AS b \gset
+SELECT workflow.pause(:b);
+SELECT workflow.cancel(:a) IS NOT NULL AS cancelled;
+SELECT status FROM workflow.wait(:a, '60 s');
+SELECT running, queued FROM workflow.schedules WHERE name = 'q';
+SELECT workflow.resume(:b);
+CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :b));
+SELECT running, queued FROM workflow.schedules WHERE name = 'q';
+-- all of them are paused: the one that has begun keeps its room
+SELECT workflow.run_schedule_now('q') AS c \gset
+SELECT paused FROM workflow.pause_executions('queued') AS paused;
+SELECT workflow.resume(:c);
+SELECT reason, detail, replace(help, :b::text, 'b') AS help FROM workflow.why(:c);
+SELECT workflow.resume(:b);
+SELECT running, queued FROM workflow.schedules WHERE name = 'q';
+-- one that waits is cancelled and retried, while there is no room and when there is
+SELECT workflow.cancel(:c);
+SELECT workflow.retry(:c);
+SELECT running, queued FROM workflow.schedules WHERE name = 'q';
+SELECT workflow.cancel(:c);
+SELECT workflow.cancel(:b) IS NOT NULL AS cancelled;
+SELECT status FROM workflow.wait(:b, '60 s');
+SELECT workflow.retry(:c);
+CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :c));
+-- one that has run and is retried waits as well, and is the first to go on
+SELECT workflow.retry(:b);
+SELECT workflow.run_schedule_now('q') AS d \gset
+SELECT running, queued FROM workflow.schedules WHERE name = 'q';
+SELECT schedule, running, max_concurrent_runs, first_execution_id = :c AS first, first_status FROM workflow.schedule_queue ORDER BY execution_id;
+SELECT workflow.schedule('q', 'queued', '0 0 1 1 *', overlap => 'queue', max_concurrent_runs => 2, enabled => false);
+CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :b));
+SELECT running, queued FROM workflow.schedules WHERE name = 'q';
+-- room is made by raising the number, by an end that a session writes, and by a pause that lasts too long
+SELECT workflow.run_schedule_now('q') AS e \gset
+SELECT workflow.run_schedule_now('q') AS f \gset
+SELECT workflow.schedule('q', 'queued', '0 0 1 1 *', overlap => 'queue', max_concurrent_runs => 3, enabled => false);
+CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :d));
+SELECT running, queued FROM workflow.schedules WHERE name = 'q';
+SELECT workflow.pause(:d, max_pause => '1 millisecond');
+CALL test.until(format($$SELECT status = 'failed' FROM workflow.executions WHERE id = %s$$, :d));
+CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :e));
+SELECT running, queued FROM workflow.schedules WHERE name = 'q';
+-- somebody writes into the table
+UPDATE workflow.executions SET status = 'failed', completed_at = clock_timestamp() WHERE id = :e;
+CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :f));
+-- without its schedule what is retried waits for nothing, nor does what was paused meanwhile
+SELECT workflow.run_schedule_now('q') AS g \gset
+SELECT workflow.pause(:g);
+SELECT workflow.unschedule('q');
+SELECT status, cancel_reason FROM workflow.wait(:g, '60 s');
+SELECT workflow.retry(:g);
+CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :g));
+SELECT count(workflow.cancel(id)) AS cancelled FROM workflow.executions WHERE id IN (:b, :c, :f, :g);
+SELECT count(*) FROM unnest(ARRAY[:b, :c, :f, :g]) AS i, workflow.wait(i, '60 s') AS w WHERE w.status = 'cancelled';
+
+-- a clock that was put back: the next time worked out from now counts, but none is decided twice
+SELECT workflow.schedule('c', 'quick', '0 0 1 1 *', enabled => false);
+UPDATE workflow.schedule_entries SET enabled = true, job_schedule = '0 0 * * *', next_run_at = '2190-01-01 00:00+00' WHERE name = 'c';
+SELECT workflow.schedule_tick('c') ~ '^not due before' AS not_due;
+SELECT next_run_at = workflow.next_runs('0 0 1 1 *') AS realigned FROM workflow.schedules WHERE name = 'c';
+INSERT INTO workflow.schedule_runs (schedule_id, schedule, role, due_at, manual, outcome)
+    SELECT id, name, role, next_run_at, false, 'started' FROM workflow.schedule_entries WHERE name = 'c';
+UPDATE workflow.schedule_entries SET next_run_at = '2190-01-01 00:00+00' WHERE name = 'c';
+SELECT workflow.schedule_tick('c') ~ '^not due before' AS not_due;
+SELECT next_run_at = (SELECT max(n) FROM workflow.next_runs('0 0 1 1 *', count => 2) AS n) AS the_one_after FROM workflow.schedules WHERE name = 'c';
+-- nor is one lost that nobody has noticed
+UPDATE workflow.schedule_entries SET next_run_at = '2026-01-01 00:00+00' WHERE name = 'c';
+SELECT workflow.pause_schedule('c');
+SELECT due_at, outcome, reason FROM workflow.schedule_runs WHERE schedule = 'c' ORDER BY id DESC LIMIT 1;
+UPDATE workflow.schedule_entries SET enabled = true, next_run_at = '2026-01-02 00:00+00' WHERE name = 'c';
+SELECT workflow.schedule('c', 'quick', '0 0 1 1 *', enabled => false);
+SELECT due_at, outcome, reason FROM workflow.schedule_runs WHERE schedule = 'c' ORDER BY id DESC LIMIT 1;
+UPDATE workflow.schedule_entries SET enabled = true, next_run_at = '2026-01-03 00:00+00' WHERE name = 'c';
+SELECT workflow.unschedule('c');
+SELECT due_at, outcome, reason FROM workflow.schedule_runs WHERE schedule = 'c' ORDER BY id DESC LIMIT 1;
 
 -- noticed too late; and late, with later times due as well
 SELECT workflow.schedule('s', 'quick', '* * * * *', max_concurrent_runs => 5, max_lateness => '0', enabled => false);

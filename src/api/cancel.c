@@ -90,7 +90,11 @@ workflow_cancel(PG_FUNCTION_ARGS)
 					 compensate && after == EXECUTION_CANCELLING);
 	audit_execution("cancel", id, reason, state.status, after);
 	if (after == EXECUTION_CANCELLED)
+	{
 		wake_waiters_at_commit(id);
+		if (state.of_schedule)
+			wake_at_commit(WAKE_PENDING);	/* another one may run instead */
+	}
 	else
 		wake_at_commit(WAKE_CONTROL);
 	PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(after)));

@@ -48,7 +48,6 @@ static const char *const owner_only[] = {
 	"revoke_usage",
 	"roll_up_statistics",
 	"schedule_housekeeping",
-	"schedule_run_ended",
 	"undrain"
 };
 

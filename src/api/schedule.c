@@ -22,6 +22,7 @@
 #include "api/api.h"
 #include "api/schedule.h"
 #include "shared/identity.h"
+#include "shared/slots.h"
 
 extern PGDLLEXPORT Datum workflow_schedule(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_unschedule(PG_FUNCTION_ARGS);
@@ -149,6 +150,21 @@ check_schedule(Schedule *schedule)
 
 /* --- functions --- */
 
+/* When a changed schedule is due next: where it is about the same times, what is due stays due. */
+static void
+keep_time(Schedule *schedule, const Schedule *old)
+{
+	if (!schedule->enabled)
+		schedule_forget_due(old, "the schedule was paused before it was noticed");
+	else if (!old->enabled)
+		return;
+	else if (strcmp(schedule->cron, old->cron) == 0 && strcmp(schedule->timezone, old->timezone) == 0 &&
+			 schedule->start_at == old->start_at && schedule->end_at == old->end_at)
+		schedule->next_run_at = schedule_realigned(old, GetCurrentTimestamp(), false);
+	else
+		schedule_forget_due(old, "the schedule was changed before it was noticed");
+}
+
 /* Write a new schedule, or one in place of that with its name. */
 static void
 store_schedule(Schedule *schedule, Jsonb **before)
@@ -170,6 +186,8 @@ store_schedule(Schedule *schedule, Jsonb **before)
 	schedule->id = old.id;
 	schedule->created_at = old.created_at;
 	schedule->job_schedule = old.job_schedule;
+	keep_time(schedule, &old);
+	wake_at_commit(WAKE_PENDING);	/* more of its executions may run at a time */
 	*before = schedule_document(old.id);
 }
 
@@ -258,6 +276,7 @@ workflow_unschedule(PG_FUNCTION_ARGS)
 
 	require_schedule(name, true, &schedule);
 	before = schedule_document(schedule.id);
+	schedule_forget_due(&schedule, "the schedule was removed before it was noticed");
 	schedule.enabled = false;
 	schedule_write_job(&schedule, false);
 	schedule_delete(schedule.id);
@@ -280,6 +299,7 @@ workflow_pause_schedule(PG_FUNCTION_ARGS)
 	if (!schedule.enabled)
 		PG_RETURN_VOID();
 	before = schedule_document(schedule.id);
+	schedule_forget_due(&schedule, "the schedule was paused before it was noticed");
 	schedule.enabled = false;
 	schedule.next_run_at = DT_NOEND;
 	schedule.pause_reason = reason;
@@ -328,6 +348,8 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 			!has_privs_of_role(GetUserId(), schedule.role) ||
 			!schedule_find_id(ids[i], true, &schedule))
 			continue;
+		if (schedule.enabled)
+			schedule.next_run_at = schedule_realigned(&schedule, GetCurrentTimestamp(), false);
 		schedule_write_job(&schedule, false);
 		schedule_update(&schedule, false);
 		if (schedule.job_schedule != NULL)

@@ -43,6 +43,14 @@ extern void schedule_drop_jobs(void);
 
 /* --- schedule_run.c --- */
 
+/*
+ * The next time of an enabled schedule: that of its row, or an earlier one when the clock
+ * has been put back since.  at_beat: the time whose beat this is may be the one.
+ */
+extern TimestampTz schedule_realigned(const Schedule *schedule, TimestampTz now, bool at_beat);
+/* Record the time of a locked schedule as missed if it is due and nobody has noticed. */
+extern void schedule_forget_due(const Schedule *schedule, const char *reason);
+
 /* Find a schedule the caller may change, locked or not, or raise an error. */
 extern void require_schedule(const char *name, bool lock, Schedule *schedule);
 /* An audit entry about a schedule. */

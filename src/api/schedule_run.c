@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * schedule_run.c
- *	  Schedules that are due: workflow.schedule_tick(), run_schedule_now(), and
- *	  what follows when one of their executions ends.
+ *	  Schedules that are due: workflow.schedule_tick(), run_schedule_now().
  *
  * NOTES
  *	  schedule_tick() runs in the sessions of pg_cron's jobs, as the role of the
@@ -11,8 +10,8 @@
  *	  the same transaction.  An execution that cannot be started is recorded, too,
  *	  and raises a warning only: an error would take the record back.
  *
- *	  The trigger runs in whoever ends an execution of a schedule: executor,
- *	  scheduler, session.
+ *	  An execution that has to wait for others of its schedule is let go by the
+ *	  scheduler, which counts those that have not ended (state/admission.c).
  *
  *	  Locks are taken in the order executions, schedule_entries: to replace
  *	  executions they are cancelled first, before the schedule is locked.
@@ -21,15 +20,11 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
-#include "commands/trigger.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
@@ -39,11 +34,9 @@
 
 extern PGDLLEXPORT Datum workflow_schedule_tick(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_run_schedule_now(PG_FUNCTION_ARGS);
-extern PGDLLEXPORT Datum workflow_schedule_run_ended(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_schedule_tick);
 PG_FUNCTION_INFO_V1(workflow_run_schedule_now);
-PG_FUNCTION_INFO_V1(workflow_schedule_run_ended);
 
 /* So many executions may wait for others to end; more are skipped. */
 #define MAX_QUEUED 100
@@ -142,7 +135,7 @@ decide(ScheduleRun *run)
 	{
 		run->outcome = "skipped";
 		run->reason = psprintf("%lld of at most %d executions have not ended",
-							   (long long) running, schedule->max_concurrent_runs);
+							   (long long) (running + queued), schedule->max_concurrent_runs);
 	}
 	else if (queued >= MAX_QUEUED)
 	{
@@ -153,6 +146,7 @@ decide(ScheduleRun *run)
 	{
 		run->execution_id = start_execution_of(schedule, run->due_at, true);
 		run->outcome = "queued";
+		wake_at_commit(WAKE_PENDING);	/* what it waits for may have ended meanwhile */
 	}
 }
 
@@ -246,16 +240,41 @@ newest_due(const Schedule *schedule, TimestampTz now, bool *missed)
 	return due;
 }
 
+TimestampTz
+schedule_realigned(const Schedule *schedule, TimestampTz now, bool at_beat)
+{
+	TimestampTz next = schedule_next_time(schedule, now);
+
+	if (next >= schedule->next_run_at)
+		return schedule->next_run_at;
+	/* times only grow while the clock does */
+	if (at_beat)
+		next = schedule_next_time(schedule, now - now % USECS_PER_MINUTE - 1);
+	if (next == schedule_last_due(schedule->id))
+		next = schedule_next_time(schedule, Max(next, now));
+	return Min(next, schedule->next_run_at);
+}
+
+void
+schedule_forget_due(const Schedule *schedule, const char *reason)
+{
+	ScheduleRun run = {.schedule = schedule, .due_at = schedule->next_run_at, .outcome = "missed",
+	.reason = reason};
+
+	if (schedule->enabled && schedule->next_run_at <= GetCurrentTimestamp())
+		schedule_record(&run);
+}
+
 /* The next time, and the job that it needs. */
 static void
-advance(Schedule *schedule, TimestampTz now)
+advance_to(Schedule *schedule, TimestampTz next)
 {
 	const char *before = schedule->job_schedule;
 	char	   *after;
 	ScheduleRun run = {.schedule = schedule};
 	ErrorData  *error;
 
-	schedule->next_run_at = schedule_next_time(schedule, now);
+	schedule->next_run_at = next;
 	after = schedule->next_run_at == DT_NOEND ? NULL : schedule_beat(schedule);
 	if (before == NULL || after == NULL || strcmp(before, after) != 0)
 	{
@@ -270,6 +289,31 @@ advance(Schedule *schedule, TimestampTz now)
 		}
 	}
 	schedule_update(schedule, false);
+}
+
+static void
+advance(Schedule *schedule, TimestampTz now)
+{
+	advance_to(schedule, schedule_next_time(schedule, now));
+}
+
+/* The clock has been put back behind the time at which the next one was worked out: do that again. */
+static void
+realign(const char *name, Schedule *schedule, TimestampTz now)
+{
+	TimestampTz next;
+	const char *before;
+
+	require_schedule(name, true, schedule);
+	next = schedule->enabled ? schedule_realigned(schedule, now, true) : schedule->next_run_at;
+	if (next >= schedule->next_run_at)
+		return;
+	before = schedule->next_run_at == DT_NOEND ? "never" : pstrdup(timestamptz_to_str(schedule->next_run_at));
+	ereport(LOG,
+			(errmsg("schedule \"%s\" is due at %s, earlier than was worked out before",
+					schedule->name, timestamptz_to_str(next)),
+			 errdetail("That was %s. The clock has been put back, or the rules of its time zone have changed.", before)));
+	advance_to(schedule, next);
 }
 
 /* A time in messages. */
@@ -327,8 +371,6 @@ run_due(const char *name, Schedule *schedule, TimestampTz now)
 	require_schedule(name, true, schedule);
 	if (!is_due(schedule, now))
 		return "not due any more";
-	if (schedule_admit(schedule->id, schedule->max_concurrent_runs) > 0)
-		wake_at_commit(WAKE_PENDING);	/* whose end was counted under an older snapshot */
 	run.due_at = schedule->next_run_at > now ? now : newest_due(schedule, now, &missed);
 
 	if (missed)
@@ -388,6 +430,8 @@ workflow_schedule_tick(PG_FUNCTION_ARGS)
 
 	require_read_committed("workflow.schedule_tick()");
 	require_schedule(name, false, &schedule);
+	if (schedule.enabled && schedule_realigned(&schedule, now, true) < schedule.next_run_at)
+		realign(name, &schedule, now);
 	if (!schedule.enabled)
 		answer = "paused";
 	else if (schedule.next_run_at == DT_NOEND)
@@ -422,38 +466,4 @@ workflow_run_schedule_now(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	}
 	PG_RETURN_INT64(run.execution_id);
-}
-
-/* --- the end of an execution --- */
-
-/*
- * workflow.schedule_run_ended() returns trigger
- */
-Datum
-workflow_schedule_run_ended(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	Schedule	schedule;
-	TupleDesc	descriptor;
-	int			id;
-	int			max = INT_MAX;
-	bool		isnull;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s can only be called by its trigger", "workflow.schedule_run_ended()")));
-
-	descriptor = trigger->tg_relation->rd_att;
-	id = DatumGetInt32(heap_getattr(trigger->tg_newtuple, SPI_fnumber(descriptor, "schedule_id"),
-									descriptor, &isnull));
-	if (isnull)
-		return PointerGetDatum(NULL);
-
-	/* of a schedule that is gone nothing has to wait */
-	if (schedule_find_id(id, true, &schedule))
-		max = schedule.max_concurrent_runs;
-	if (schedule_admit(id, max) > 0)
-		wake_at_commit(WAKE_PENDING);
-	return PointerGetDatum(NULL);
 }

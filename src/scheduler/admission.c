@@ -17,6 +17,10 @@
  *	  Rows decide: counts and groups are read from them at the start, and who has
  *	  been set aside wrongly waits until its group is tried.
  *
+ *	  Executions that wait for others of their schedule are in no group: how many of a
+ *	  schedule live is counted in the rows, paused and blocked ones included, and
+ *	  looked at whenever one of them may have ended.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -35,6 +39,8 @@
 #define BLOCK_BATCH 1000
 /* Claims in a row of executions that are all set aside, before others have a turn. */
 #define MAX_CLAIMS 16
+/* While executions wait for others of their schedule: somebody may have written into the table, ms. */
+#define LOOK_AT_SCHEDULES_MS 5000
 
 /* What a limit counts the executions of: a workflow, or a tenant. */
 struct Limited
@@ -81,6 +87,8 @@ static bool room_appeared = false;
 static TimestampTz locked_retry_at = DT_NOEND;	/* rows of a group were locked */
 static bool channels_to_tell[NUM_WAIT_CHANNELS];
 static int	seen_per_tenant = 0;
+static bool schedule_has_room = true;	/* perhaps; once at the start */
+static TimestampTz look_at_schedules_at = DT_NOEND;
 
 void
 admission_initialize(void)
@@ -188,12 +196,15 @@ admission_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 	execution->workflow->running++;
 	if (execution->tenant != NULL)
 		execution->tenant->running++;
+	execution->of_schedule = (claimed->schedule_id != 0);
 }
 
 void
 admission_leave(LiveExecution *execution)
 {
 	room_appeared = true;
+	if (execution->of_schedule)
+		schedule_has_room = true;
 	execution->workflow->running--;
 	call_next(execution->workflow, room_of_workflow(execution->workflow));
 	if (execution->tenant != NULL)
@@ -597,6 +608,52 @@ admission_claim_waiting(int wanted, ClaimedExecution *admitted)
 	while (!dlist_is_empty(&locked))
 		dlist_push_tail(&worth_trying, dlist_pop_head_node(&locked));
 	return total;
+}
+
+/* --- schedules --- */
+
+/* One of a schedule's executions may have ended of which we remember nothing. */
+void
+admission_schedule_has_room(void)
+{
+	schedule_has_room = true;
+}
+
+/* Is it time to look at those that wait for others of their schedule? */
+bool
+admission_schedules_due(TimestampTz now)
+{
+	return schedule_has_room || look_at_schedules_at <= now;
+}
+
+/*
+ * Let executions go that wait for others of their schedule, as many as there is room
+ * for.  Returns how many.
+ */
+int
+admission_release_scheduled(void)
+{
+	bool		waits;
+	bool		locked;
+	int			released;
+
+	schedule_has_room = false;
+	scheduler_begin();
+	released = executions_release_scheduled(&waits, &locked);
+	if (released > 0)
+		executions_look_everywhere();
+	scheduler_commit(false);
+	look_at_schedules_at = !waits ? DT_NOEND :
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									locked ? SKIPPED_RETRY_MS : LOOK_AT_SCHEDULES_MS);
+	return released;
+}
+
+/* When to look again by itself; DT_NOEND: when somebody calls. */
+TimestampTz
+admission_next_schedules(TimestampTz now)
+{
+	return schedule_has_room ? now : look_at_schedules_at;
 }
 
 /* --- when --- */

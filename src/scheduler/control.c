@@ -115,6 +115,7 @@ end_pauses(void)
 			continue;
 		execution = live_find(pauses[i].id);
 		broadcast_finished(pauses[i].id);
+		admission_schedule_has_room();
 		/* a step of before the pause runs still */
 		if (execution != NULL)
 			execution_over(execution);

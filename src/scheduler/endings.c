@@ -75,6 +75,8 @@ execution_settle_end(int64 id)
 	{
 		if (execution != NULL)
 			live_remove(execution);
+		else
+			admission_schedule_has_room();
 		broadcast_finished(id);
 		return;
 	}

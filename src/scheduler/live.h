@@ -47,6 +47,7 @@ typedef struct LiveExecution
 	pairingheap_node deadline_node;
 	Limited    *workflow;		/* it counts for these */
 	Limited    *tenant;			/* NULL: none */
+	bool		of_schedule;	/* others of its schedule may wait for its end */
 	dlist_head	ready;			/* its ready runs */
 	dlist_head	joins;			/* its open joins */
 	slist_head	stuck;			/* its attempts that did not respond: StuckEntry */
@@ -275,6 +276,10 @@ extern int	admission_room(void);
 extern int	admission_claim_queue(int wanted, ClaimedExecution *admitted, bool *left);
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
 extern void admission_committed(void);
+extern void admission_schedule_has_room(void);	/* perhaps */
+extern bool admission_schedules_due(TimestampTz now);
+extern int	admission_release_scheduled(void);	/* those that wait for others of their schedule */
+extern TimestampTz admission_next_schedules(TimestampTz now);
 extern TimestampTz admission_changed(void);
 /* One more attempt of the execution got stuck: block its workflow if it runs away.  In a transaction. */
 extern void admission_stuck(int64 execution_id);

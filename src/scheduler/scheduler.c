@@ -177,6 +177,7 @@ next_timeout(void)
 	long		timeout = pool_next_timeout(now);
 
 	next = Min(next, Min(next_admission_at, next_janitor_at));
+	next = Min(next, admission_next_schedules(now));
 	if (setting_enabled && !drained_of_executions())
 	{
 		next = Min(next, admission_next(now, look_for_pending));
@@ -287,6 +288,8 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 			next_admission_at = admission_changed();
 			look_for_pending = true;
 		}
+		if ((wake & (WAKE_PENDING | WAKE_ADMISSION)) || admission_schedules_due(GetCurrentTimestamp()))
+			look_for_pending |= admission_release_scheduled() > 0;
 		if (wake & WAKE_PENDING)
 			executions_look_everywhere();
 		if ((wake & (WAKE_PENDING | WAKE_QUEUED)) ||

@@ -13,7 +13,7 @@ GRANT USAGE ON SCHEMA workflow TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.blocked_workflows, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
-    workflow.step_status, workflow.schedules, workflow.schedule_runs TO pg_monitor;
+    workflow.step_status, workflow.schedules, workflow.schedule_runs, workflow.schedule_queue TO pg_monitor;
 GRANT SELECT ON workflow.compensations TO pg_monitor;
 GRANT SELECT ON workflow.breaker_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.breaker_memory(text) TO pg_monitor;

@@ -168,6 +168,37 @@ COMMENT ON COLUMN workflow.schedules.created_at IS 'when it was made';
 COMMENT ON COLUMN workflow.schedules.updated_at IS 'when it was changed last, by somebody';
 COMMENT ON COLUMN workflow.schedules.input IS 'input of the executions, with placeholders; null for schedules of others';
 
+/* what waits, and what for: as state/admission.c counts */
+CREATE VIEW workflow.schedule_queue WITH (security_barrier) AS
+SELECT e.id AS execution_id,
+       s.name AS schedule,
+       o.running,
+       s.max_concurrent_runs,
+       f.id AS first_execution_id,
+       f.status AS first_status
+FROM workflow.executions AS e
+     JOIN workflow.schedule_entries AS s ON s.id OPERATOR(pg_catalog.=) e.schedule_id
+     CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS running, pg_catalog.min(x.id) AS first
+                         FROM workflow.executions AS x
+                         WHERE x.schedule_id OPERATOR(pg_catalog.=) s.id
+                           AND x.status OPERATOR(pg_catalog.=) ANY ('{pending,running,paused,cancelling,blocked}'::pg_catalog.text[])
+                           AND NOT COALESCE(x.start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz, false)) AS o
+     LEFT JOIN workflow.executions AS f ON f.id OPERATOR(pg_catalog.=) o.first
+WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text
+  AND e.start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz
+  AND NOT e.limited
+  AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
+       OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+
+COMMENT ON VIEW workflow.schedule_queue IS
+'executions that wait for others of their schedule to end, and for which: a role''s own; all of them for members of pg_monitor';
+COMMENT ON COLUMN workflow.schedule_queue.execution_id IS 'execution that waits';
+COMMENT ON COLUMN workflow.schedule_queue.schedule IS 'name of its schedule';
+COMMENT ON COLUMN workflow.schedule_queue.running IS 'number of executions of the schedule that have not ended and do not wait, paused and blocked ones included';
+COMMENT ON COLUMN workflow.schedule_queue.max_concurrent_runs IS 'so many of them may be there; when there are fewer, the oldest that waits is let go';
+COMMENT ON COLUMN workflow.schedule_queue.first_execution_id IS 'the oldest of them';
+COMMENT ON COLUMN workflow.schedule_queue.first_status IS 'its status';
+
 CREATE FUNCTION workflow.schedule(
     name text,
     workflow text,
@@ -255,19 +286,3 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_schedule_housekeeping';
 COMMENT ON FUNCTION workflow.schedule_housekeeping(interval, text, text, text, interval, interval) IS
 'define the workflow pg_workflow.housekeeping, which calls roll_up_statistics() until all that has ended is in the statistics by day, and then prune() with the ages given here until nothing is older; and schedule it. Null for audit_older_than or statistics_older_than: those are kept. Returns when it is due next. For the owner of the extension, or whom that grants it, prune() and roll_up_statistics() to. Errors: 22023 for a negative age, and those of schedule()';
-
-/* An execution of a schedule has ended: one that waits for that may run. */
-CREATE FUNCTION workflow.schedule_run_ended()
-RETURNS trigger
-LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'workflow_schedule_run_ended';
-COMMENT ON FUNCTION workflow.schedule_run_ended() IS
-'internal: lets an execution run that waits for another one of its schedule to end. Error: 55000 elsewhere than in its trigger';
-
-CREATE TRIGGER executions_schedule
-    AFTER UPDATE OF status ON workflow.executions
-    FOR EACH ROW WHEN (OLD.schedule_id IS NOT NULL
-                       AND NEW.status IN ('completed', 'failed', 'cancelled', 'timed_out'))
-    EXECUTE FUNCTION workflow.schedule_run_ended();
-COMMENT ON TRIGGER executions_schedule ON workflow.executions IS
-'the end of an execution, whoever writes it, lets the next of its schedule run';

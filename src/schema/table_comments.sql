@@ -45,7 +45,7 @@ COMMENT ON COLUMN workflow.executions.inline IS 'run by workflow.execute() in th
 COMMENT ON COLUMN workflow.executions.tenant IS 'label given to start(), or the definition''s; executions of a tenant count for workflow.max_running_per_tenant';
 COMMENT ON COLUMN workflow.executions.idempotency_key IS 'key given to start(); one execution per key, workflow and role';
 COMMENT ON COLUMN workflow.executions.schedule_id IS 'schedule that started it, in workflow.schedule_entries';
-COMMENT ON COLUMN workflow.executions.start_at IS 'not to be run before; null: at once';
+COMMENT ON COLUMN workflow.executions.start_at IS 'not to be run before; infinity, with a schedule: others of it have to end first; null: at once';
 COMMENT ON COLUMN workflow.executions.created_at IS 'when start() was called';
 COMMENT ON COLUMN workflow.executions.started_at IS 'when an executor was first to run it';
 COMMENT ON COLUMN workflow.executions.completed_at IS 'when it reached a final status';

@@ -126,11 +126,13 @@ BEGIN ATOMIC
         SELECT 0, n.reason, NULL, NULL, n.detail, n.help FROM missing AS n
         UNION ALL
         SELECT 1, 'deferred', NULL, e.created_at,
-               CASE e.start_at WHEN 'infinity' THEN 'another execution of its schedule has to end first'
-                    ELSE format('not before %s', e.start_at) END,
-               CASE e.start_at WHEN 'infinity' THEN 'SELECT * FROM workflow.schedules'
+               CASE WHEN q.execution_id IS NULL THEN format('not before %s', e.start_at)
+                    ELSE format('%s of at most %s executions of schedule %s have not ended', q.running, q.max_concurrent_runs, q.schedule) END,
+               CASE WHEN q.first_status = 'paused' THEN format('SELECT workflow.resume(%s)', q.first_execution_id)
+                    WHEN q.first_status IS NOT NULL THEN format('SELECT * FROM workflow.why(%s)', q.first_execution_id)
                     ELSE format('SELECT workflow.cancel(%s)', e.execution_id) END
-        FROM e WHERE e.status = 'pending' AND e.start_at > clock_timestamp()
+        FROM e LEFT JOIN workflow.schedule_queue AS q ON q.execution_id = e.execution_id
+        WHERE e.status = 'pending' AND e.start_at > clock_timestamp()
         UNION ALL
         SELECT 1, 'no room', NULL, e.created_at,
                concat_ws(' or ', format('%s of workflow %s run (max_running)', n.of_workflow, e.workflow),

@@ -112,6 +112,42 @@ static StateStatement pending_statement = {
 	lengthof(pending_types), pending_types, NULL
 };
 
+/* As in executions_start_at_idx. */
+#define WAITS_FOR_OTHERS(e) \
+	e ".status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND NOT " e ".limited" \
+	" AND " e ".start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz"
+#define WAITING_SCHEDULES \
+	"SELECT DISTINCT x.schedule_id FROM workflow.executions AS x WHERE " WAITS_FOR_OTHERS("x") \
+	" AND x.schedule_id IS NOT NULL"
+
+/*
+ * A session decides about a schedule under a lock on its row, and what it decides is
+ * seen behind that lock only; so the count is another statement.
+ */
+static StateStatement lock_schedules_statement = {
+	"SELECT s.id FROM workflow.schedule_entries AS s WHERE s.id OPERATOR(pg_catalog.=) ANY"
+	" (ARRAY(" WAITING_SCHEDULES ")) FOR UPDATE SKIP LOCKED",
+	0, NULL, NULL
+};
+
+/* What waits for a schedule that is gone waits for nothing. */
+static const Oid release_types[] = {INT4ARRAYOID};
+static StateStatement release_statement = {
+	"UPDATE workflow.executions AS e SET start_at = NULL FROM (" WAITING_SCHEDULES ") AS w"
+	" LEFT JOIN workflow.schedule_entries AS s ON s.id OPERATOR(pg_catalog.=) w.schedule_id"
+	" CROSS JOIN LATERAL (SELECT n.id FROM workflow.executions AS n"
+	"  WHERE n.schedule_id OPERATOR(pg_catalog.=) w.schedule_id AND " WAITS_FOR_OTHERS("n")
+	"  ORDER BY n.id LIMIT CASE WHEN s.id IS NULL THEN NULL ELSE GREATEST(0, s.max_concurrent_runs OPERATOR(pg_catalog.-)"
+	"   (SELECT pg_catalog.count(*) FROM workflow.executions AS o"
+	"    WHERE o.schedule_id OPERATOR(pg_catalog.=) w.schedule_id AND " NOT_ENDED("o")
+	"    AND NOT " WAITS_FOR_SCHEDULE("o") ")) END FOR UPDATE SKIP LOCKED) AS due"
+	" WHERE e.id OPERATOR(pg_catalog.=) due.id"
+	" AND (s.id IS NULL OR s.id OPERATOR(pg_catalog.=) ANY ($1))",
+	lengthof(release_types), release_types, NULL
+};
+
+static StateStatement waiting_schedules_statement = {WAITING_SCHEDULES, 0, NULL, NULL};
+
 static Datum
 array_of_ids(const int64 *ids, int count)
 {
@@ -202,6 +238,28 @@ executions_waiting_left(const char *workflow, const char *tenant)
 	left = state_query(&left_statement, values, NULL, false, 1) > 0;
 	state_done();
 	return left;
+}
+
+int
+executions_release_scheduled(bool *waits, bool *locked)
+{
+	int			nlocked = (int) state_query(&lock_schedules_statement, NULL, NULL, false, 0);
+	Datum	   *ids = palloc(Max(nlocked, 1) * sizeof(Datum));
+	Datum		value;
+	int			released;
+	int			nwaiting;
+
+	for (int i = 0; i < nlocked; i++)
+		ids[i] = Int32GetDatum(state_column_int32(i, 1));
+	state_done();
+	value = PointerGetDatum(construct_array(ids, nlocked, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	released = (int) state_execute(&release_statement, &value, NULL);
+
+	nwaiting = (int) state_query(&waiting_schedules_statement, NULL, NULL, false, 0);
+	state_done();
+	*waits = nwaiting > 0;
+	*locked = nwaiting > nlocked;
+	return released;
 }
 
 int

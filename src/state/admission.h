@@ -39,6 +39,15 @@ extern int	executions_claim_waiting(const char *workflow, const char *tenant, in
 /* Does something wait in the group? */
 extern bool executions_waiting_left(const char *workflow, const char *tenant);
 
+/* --- the scheduler: executions that wait for others of their schedule (start_at is infinity) --- */
+
+/*
+ * Let the oldest of each schedule go, as many as may run beside those of it that have not
+ * ended and do not wait.  Returns how many.  *waits: some wait still that could go on
+ * otherwise; *locked: perhaps because a session has the schedule or an execution locked.
+ */
+extern int	executions_release_scheduled(bool *waits, bool *locked);
+
 /* --- sessions --- */
 
 /* Executions of a workflow that refuses what is too many: pending and running ones, at most limit. */

@@ -119,7 +119,7 @@ static StateStatement recover_statement = {
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
 	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND (e.ending IS NULL OR NOT e.compensate),"
-	" e.recoveries, e.workflow, e.tenant, true, e.ending IS NOT NULL, e.created_at",
+	" e.recoveries, e.workflow, e.tenant, true, e.ending IS NOT NULL, e.created_at, e.schedule_id",
 	lengthof(recover_types), recover_types, NULL
 };
 
@@ -203,6 +203,7 @@ executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecutio
 		result[i].resumes = DatumGetBool(state_column(i, 9, &isnull));
 		result[i].in_epilogue = DatumGetBool(state_column(i, 10, &isnull));
 		result[i].due_at = state_column_time(i, 11);
+		result[i].schedule_id = state_column_int32(i, 12);
 	}
 	state_done();
 	for (uint64 i = 0; i < nrows; i++)

@@ -27,6 +27,7 @@ typedef struct ClaimedExecution
 	bool		resumes;		/* it has run before and goes on from its rows */
 	bool		in_epilogue;	/* how it ends is decided, its epilogue is to be run; not cancelling then */
 	TimestampTz due_at;			/* when it was queued, or to be run if that was later */
+	int			schedule_id;	/* schedule it is of; 0: none */
 } ClaimedExecution;
 
 /*

@@ -94,16 +94,12 @@ state_shapes_invalidated(Oid relation)
 
 /* Is a row put here directly one that a statement puts here? */
 static bool
-is_plain(Relation relation, const char *trigger)
+is_plain(Relation relation)
 {
 	TupleConstr *constraints = relation->rd_att->constr;
-	TriggerDesc *triggers = relation->trigdesc;
 
-	if (triggers != NULL &&
-		(trigger == NULL || triggers->numtriggers != 1 || strcmp(triggers->triggers[0].tgname, trigger) != 0))
-		return false;
 	return relation->rd_rel->relkind == RELKIND_RELATION && relation->rd_rules == NULL &&
-		!relation->rd_rel->relispartition &&
+		relation->trigdesc == NULL && !relation->rd_rel->relispartition &&
 		(constraints == NULL || (constraints->num_check == 0 && !constraints->has_generated_stored));
 }
 
@@ -210,7 +206,7 @@ look_at(StateTable *table, Relation relation)
 	{
 		shape->estate = CreateExecutorState();
 		shape->descriptor = CreateTupleDescCopyConstr(RelationGetDescr(relation));
-		shape->plain = is_plain(relation, table->trigger);
+		shape->plain = is_plain(relation);
 		shape->complete = find_columns(table, shape);
 		find_indexes(table, shape, relation);
 	}

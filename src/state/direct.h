@@ -26,7 +26,6 @@ typedef struct StateTable
 	const char *name;
 	const char *const *columns; /* best in the table's order */
 	int			ncolumns;
-	const char *trigger;		/* the one trigger it may have, the caller looks after; or NULL */
 	TableShape *shape;			/* found on first use */
 } StateTable;
 

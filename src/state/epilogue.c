@@ -55,7 +55,7 @@ static StateStatement finish_statement = {
 };
 
 static StateStatement lock_statement = {
-	"SELECT status, ending, compensate, role::pg_catalog.oid, priority, definition_id, recoveries, workflow, tenant"
+	"SELECT status, ending, compensate, role::pg_catalog.oid, priority, definition_id, recoveries, workflow, tenant, schedule_id"
 	" FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
 	lengthof(id_types), id_types, NULL
 };
@@ -230,6 +230,7 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	claimed->recoveries = state_column_int32(0, 7);
 	claimed->workflow = state_column_text(0, 8);
 	claimed->tenant = state_column_text(0, 9);
+	claimed->schedule_id = state_column_int32(0, 10);
 	claimed->in_epilogue = true;
 	state_done();
 

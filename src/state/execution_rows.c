@@ -61,8 +61,7 @@ static const char *const columns[COLUMN_COUNT] = {
 	[COLUMN_OUTPUT] = "output", [COLUMN_ERROR] = "error"
 };
 
-/* Its trigger looks after executions that a schedule has started. */
-static StateTable executions = {"executions", columns, COLUMN_COUNT, "executions_schedule", NULL};
+static StateTable executions = {"executions", columns, COLUMN_COUNT, NULL};
 
 static bool
 is_null(StateScan *row, int column)
@@ -137,7 +136,7 @@ execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
 
 	if (!state_find(&executions, RowExclusiveLock, id, &row))
 		return false;
-	if (has_status(&row, "running") && is_null(&row, COLUMN_ENDING) && is_null(&row, COLUMN_SCHEDULE_ID) &&
+	if (has_status(&row, "running") && is_null(&row, COLUMN_ENDING) &&
 		!state_scan_bool(&row, COLUMN_REOPEN))
 	{
 		bool		isnull;
@@ -176,6 +175,7 @@ read_claimed(StateScan *row, ClaimedExecution *claimed)
 	claimed->in_epilogue = !is_null(row, COLUMN_ENDING);
 	/* what is in this index has no start_at */
 	claimed->due_at = state_scan_time(row, COLUMN_CREATED_AT);
+	claimed->schedule_id = is_null(row, COLUMN_SCHEDULE_ID) ? 0 : state_scan_int32(row, COLUMN_SCHEDULE_ID);
 }
 
 bool

@@ -60,6 +60,7 @@ typedef struct ExecutionState
 	Jsonb	   *output;			/* may be NULL */
 	bool		compensate;		/* cancelled with compensate => true */
 	bool		decided;		/* how it ends is decided: its epilogue is to be run */
+	bool		of_schedule;	/* others of its schedule may wait for its end */
 } ExecutionState;
 
 /*

@@ -77,7 +77,17 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
 #define CLAIM_END \
 	" LIMIT $1 FOR UPDATE SKIP LOCKED) AS due WHERE e.id OPERATOR(pg_catalog.=) due.id" \
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id, false, e.recoveries, e.workflow, e.tenant," \
-	" due.started_at IS NOT NULL, e.ending IS NOT NULL, GREATEST(e.created_at, e.start_at)"
+	" due.started_at IS NOT NULL, e.ending IS NOT NULL, GREATEST(e.created_at, e.start_at), e.schedule_id"
+
+/*
+ * An execution of a schedule that is not over, as in the index executions_schedule_idx; and
+ * one that begins only when others of its schedule have ended.
+ */
+#define NOT_ENDED(e) \
+	e ".status OPERATOR(pg_catalog.=) ANY" \
+	" ('{pending,running,paused,cancelling,blocked}'::pg_catalog.text[])"
+#define WAITS_FOR_SCHEDULE(e) \
+	"COALESCE(" e ".start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz, false)"
 
 struct StateStatement;
 struct ClaimedExecution;

@@ -4,12 +4,11 @@
  *	  The tables workflow.schedule_entries and schedule_runs.
  *
  * NOTES
- *	  Runs in sessions, pg_cron's included, in the caller's transaction; the part
- *	  about executions that wait also in whoever ends an execution.
+ *	  Runs in sessions, pg_cron's included, in the caller's transaction.
  *
- *	  Locks are taken in the order executions, schedule_entries: who ends an
- *	  execution holds its row when the trigger locks the schedule, so nobody
- *	  cancels executions while holding the row of their schedule.
+ *	  Locks are taken in the order executions, schedule_entries: a session may have
+ *	  locked an execution before it asks for the schedule, so nobody cancels
+ *	  executions while holding the row of their schedule.
  *
  *-------------------------------------------------------------------------
  */
@@ -81,6 +80,11 @@ static StateStatement insert_run = {
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 	lengthof(record_types), record_types, NULL
 };
+static StateStatement select_last_due = {
+	"SELECT r.due_at FROM workflow.schedule_runs AS r"
+	" WHERE r.schedule_id OPERATOR(pg_catalog.=) $1 AND NOT r.manual ORDER BY r.id DESC LIMIT 1",
+	1, id_types, NULL
+};
 static StateStatement select_previous = {
 	"SELECT r.due_at FROM workflow.schedule_runs AS r"
 	" WHERE r.schedule_id OPERATOR(pg_catalog.=) $1 AND r.execution_id IS NOT NULL"
@@ -88,31 +92,17 @@ static StateStatement select_previous = {
 	1, id_types, NULL
 };
 
-/* as in the index executions_schedule_idx */
-#define NOT_ENDED \
-	"e.schedule_id OPERATOR(pg_catalog.=) $1 AND e.status IN" \
-	" ('pending', 'running', 'paused', 'cancelling', 'blocked')"
-#define WAITS \
-	"(e.start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz" \
-	" AND e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text)"
+#define OF_SCHEDULE "e.schedule_id OPERATOR(pg_catalog.=) $1 AND " NOT_ENDED("e")
 
 static StateStatement count_executions = {
-	"SELECT pg_catalog.count(*) FILTER (WHERE " WAITS " IS NOT TRUE),"
-	" pg_catalog.count(*) FILTER (WHERE " WAITS ")"
-	" FROM workflow.executions AS e WHERE " NOT_ENDED,
+	"SELECT pg_catalog.count(*) FILTER (WHERE NOT " WAITS_FOR_SCHEDULE("e") "),"
+	" pg_catalog.count(*) FILTER (WHERE " WAITS_FOR_SCHEDULE("e") ")"
+	" FROM workflow.executions AS e WHERE " OF_SCHEDULE,
 	1, id_types, NULL
-};
-static const Oid admit_types[] = {INT4OID, INT8OID};
-static StateStatement admit_executions = {
-	"UPDATE workflow.executions AS x SET start_at = NULL WHERE x.id OPERATOR(pg_catalog.=) ANY"
-	" (ARRAY(SELECT e.id FROM workflow.executions AS e WHERE " NOT_ENDED " AND " WAITS
-	" ORDER BY e.id LIMIT $2))"
-	" AND x.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text",
-	2, admit_types, NULL
 };
 static const Oid list_types[] = {INT4OID, BOOLOID};
 static StateStatement list_executions = {
-	"SELECT e.id FROM workflow.executions AS e WHERE " NOT_ENDED " AND (" WAITS " OR NOT $2)"
+	"SELECT e.id FROM workflow.executions AS e WHERE " OF_SCHEDULE " AND (" WAITS_FOR_SCHEDULE("e") " OR NOT $2)"
 	" ORDER BY e.id",
 	2, list_types, NULL
 };
@@ -306,16 +296,29 @@ schedule_record(const ScheduleRun *run)
 	state_execute(&insert_run, values, nulls);
 }
 
+/* The one time a statement finds about a schedule, or DT_NOBEGIN. */
+static TimestampTz
+find_time(StateStatement *statement, int id)
+{
+	Datum		value = Int32GetDatum(id);
+	TimestampTz time = DT_NOBEGIN;
+
+	if (state_query(statement, &value, NULL, false, 1) > 0)
+		time = column_time(1, DT_NOBEGIN);
+	state_done();
+	return time;
+}
+
+TimestampTz
+schedule_last_due(int id)
+{
+	return find_time(&select_last_due, id);
+}
+
 TimestampTz
 schedule_previous_run(int id)
 {
-	Datum		value = Int32GetDatum(id);
-	TimestampTz previous = DT_NOBEGIN;
-
-	if (state_query(&select_previous, &value, NULL, false, 1) > 0)
-		previous = column_time(1, DT_NOBEGIN);
-	state_done();
-	return previous;
+	return find_time(&select_previous, id);
 }
 
 void
@@ -327,20 +330,6 @@ schedule_count(int id, int64 *running, int64 *queued)
 	*running = state_column_int64(0, 1);
 	*queued = state_column_int64(0, 2);
 	state_done();
-}
-
-int64
-schedule_admit(int id, int max)
-{
-	Datum		values[2] = {Int32GetDatum(id), 0};
-	int64		running;
-	int64		queued;
-
-	schedule_count(id, &running, &queued);
-	if (queued == 0 || running >= max)
-		return 0;
-	values[1] = Int64GetDatum(max - running);
-	return (int64) state_execute(&admit_executions, values, NULL);
 }
 
 int

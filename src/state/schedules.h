@@ -63,6 +63,8 @@ extern int	schedule_list(bool with_job, int **ids);
 extern Jsonb *schedule_document(int id);
 
 extern void schedule_record(const ScheduleRun *run);
+/* The time that was decided last, other than by run_schedule_now(), or DT_NOBEGIN. */
+extern TimestampTz schedule_last_due(int id);
 /* When it last started something, or DT_NOBEGIN. */
 extern TimestampTz schedule_previous_run(int id);
 
@@ -71,8 +73,6 @@ extern TimestampTz schedule_previous_run(int id);
  * the others.
  */
 extern void schedule_count(int id, int64 *running, int64 *queued);
-/* Let executions that wait run, until max run; returns how many. */
-extern int64 schedule_admit(int id, int max);
 /* Executions that have not ended, or those that wait only; oldest first. */
 extern int	schedule_executions(int id, bool waiting_only, int64 **executions);
 /* Cancel one of them, as the current role, by workflow.cancel(). */

@@ -47,7 +47,8 @@ static StateStatement retry_statement = {
 	" pg_catalog.tstzmultirange(pg_catalog.tstzrange(e.completed_at, pg_catalog.clock_timestamp())),"
 	" completed_at = NULL, output = NULL, error = NULL, error_type = NULL, recoveries = 0, recovered_at = NULL,"
 	" probation = false, cancelled_by = NULL, cancelled_at = NULL, cancel_reason = NULL, paused_until = NULL,"
-	" ending = NULL, compensate = false"
+	" ending = NULL, compensate = false,"
+	" start_at = CASE WHEN e.schedule_id IS NULL THEN e.start_at ELSE 'infinity'::pg_catalog.timestamptz END"
 	" WHERE e.id OPERATOR(pg_catalog.=) $1"
 	NOTIFY_STATUS,
 	lengthof(retry_types), retry_types, NULL

@@ -57,7 +57,7 @@ static const Oid insert_types[] = {
 	JSONBOID
 };
 
-static StateTable step_executions = {"step_executions", columns, lengthof(columns), NULL, NULL};
+static StateTable step_executions = {"step_executions", columns, lengthof(columns), NULL};
 
 #define INSERT_STEP \
 	"INSERT INTO workflow.step_executions" \
