@@ -75,6 +75,7 @@ OBJS = \
 	src/interpreter/convert.o \
 	src/interpreter/enter.o \
 	src/interpreter/epilogue.o \
+	src/interpreter/errors.o \
 	src/interpreter/evaluate.o \
 	src/interpreter/evaluate_operators.o \
 	src/interpreter/evaluate_template.o \

@@ -99,4 +99,73 @@ SELECT scope, step_id, visit, status, branch_taken, output FROM workflow.step_ex
 CALL test.go('conditional_cycle', '{"until": 7}');
 SELECT step_id, max(visit), count(*), max(error ->> 'message') FROM workflow.step_executions WHERE execution_id = test.id() GROUP BY step_id ORDER BY step_id;
 
+-- which errors of SQL make a condition false: those of its own statement, never weather and never ours
+CREATE FUNCTION test.raise(code text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = code, MESSAGE = 'raised ' || code, DETAIL = 'a detail', HINT = 'a hint';
+END $$;
+SELECT workflow.define($${"name": "condition_errors", "steps": [
+  {"id": "each", "type": "loop", "collection": "${workflow.input.codes}", "on_error": "continue", "result": "counts", "loop_body": [
+    {"id": "ask", "type": "conditional", "condition": {"sql": "SELECT test.raise(input.code)"}, "input_mapping": {"code": "${loop.item}"},
+     "if_true_step": {"id": "yes", "type": "set", "output": "yes"}, "if_false_step": {"id": "no", "type": "set", "output": "no"}}]}]}$$) \gset
+CREATE VIEW test.condition_errors AS
+SELECT loop_iteration_index AS i, attempt, status, condition_result AS result, branch_taken AS taken, error_type,
+       error ->> 'sqlstate' AS sqlstate, error ->> 'message' AS message, error ->> 'detail' AS detail, error ->> 'hint' AS hint, on_failure
+FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'ask' ORDER BY 1, 2;
+-- of values, names and rights, and what users make up
+CALL test.go('condition_errors', '{"codes": ["22012", "21000", "42P01", "42501", "P0001", "U1234", "54001"]}');
+TABLE test.condition_errors;
+-- of connections, transactions, resources, other objects' state, the operator, the system, foreign servers, the server itself
+CALL test.go('condition_errors', '{"codes": ["08006", "25006", "2D000", "53100", "53200", "55P03", "57014", "57P03", "58030", "72000", "F0000", "HV00N", "XX000", "XX001"]}');
+TABLE test.condition_errors;
+-- and those that say themselves that they may pass are tried again
+CALL test.go('condition_errors', '{"codes": ["40001", "40P01"]}');
+TABLE test.condition_errors;
+SELECT workflow.define($${"name": "condition_passes", "steps": [
+  {"id": "ask", "type": "conditional", "input_mapping": {"id": "${workflow.execution_id}"},
+   "condition": {"sql": "SELECT CASE WHEN count(*) < 2 THEN test.raise('40001') ELSE count(*) = 2 END FROM workflow.step_executions WHERE execution_id = input.id"},
+   "if_true_step": {"id": "yes", "type": "set", "output": "yes"}}]}$$) \gset
+CALL test.go('condition_passes');
+SELECT attempt, status, condition_result AS result, on_failure FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'ask' ORDER BY 1;
+-- of loops, too; what cannot be told is a failure, what cannot be evaluated is false
+SELECT workflow.define($${"name": "condition_loops", "steps": [
+  {"id": "w", "type": "loop", "while": {"sql": "SELECT test.raise(input.code)"}, "input_mapping": {"code": "${workflow.input.code}"}, "on_failure": "ignore", "result": "counts",
+   "loop_body": [{"id": "a", "type": "set", "output": 1}]},
+  {"id": "u", "type": "loop", "until": {"sql": "SELECT test.raise(input.code)"}, "input_mapping": {"code": "${workflow.input.code}"}, "max_iterations": 2, "on_failure": "ignore", "result": "counts",
+   "loop_body": [{"id": "b", "type": "set", "output": 1}]}]}$$) \gset
+CREATE VIEW test.condition_loops AS
+SELECT step_id, status, error_type, error ->> 'sqlstate' AS sqlstate, error ->> 'message' AS message, error ->> 'detail' AS detail
+FROM workflow.step_executions WHERE execution_id = test.id() AND step_type = 'loop' ORDER BY started_at;
+CALL test.go('condition_loops', '{"code": "22012"}');
+TABLE test.condition_loops;
+CALL test.go('condition_loops', '{"code": "53100"}');
+TABLE test.condition_loops;
+CALL test.go('condition_loops', '{"code": "40001"}');
+TABLE test.condition_loops;
+-- a time limit of the server is none of the condition's answers, nor is what its settings raise or what it may not write
+SELECT workflow.define($${"name": "condition_slow", "settings": {"statement_timeout": "50ms"}, "steps": [
+  {"id": "ask", "type": "conditional", "condition": {"sql": "SELECT pg_sleep(600) IS NULL"}, "if_true_step": {"id": "a", "type": "set", "output": 1}}]}$$) \gset
+CALL test.go('condition_slow');
+SELECT workflow.define($${"name": "condition_writes", "steps": [
+  {"id": "ask", "type": "conditional", "condition": {"sql": "SELECT setval('test.condition_sequence', 1) = 1"}, "if_true_step": {"id": "a", "type": "set", "output": 1}}]}$$) \gset
+CREATE SEQUENCE test.condition_sequence;
+CALL test.go('condition_writes');
+SELECT workflow.define($${"name": "condition_setting", "settings": {"work_mem": "much"}, "steps": [
+  {"id": "ask", "type": "conditional", "condition": {"sql": "SELECT true"}, "if_true_step": {"id": "a", "type": "set", "output": 1}}]}$$) \gset
+CALL test.go('condition_setting');
+-- in execute() by the same rule
+SELECT workflow.execute('condition_errors', '{"codes": ["22012", "53100", "40001", "XX000", "U1234"]}');
+SELECT loop_iteration_index AS i, attempt, status, condition_result AS result, error_type
+FROM workflow.step_executions WHERE execution_id = (SELECT max(id) FROM workflow.executions WHERE workflow = 'condition_errors') AND step_id = 'ask' ORDER BY 1, 2;
+CREATE TEMPORARY SEQUENCE asked;
+SELECT workflow.define($${"name": "condition_asked", "steps": [
+  {"id": "u", "type": "loop", "until": {"sql": "SELECT CASE WHEN nextval('asked') % 3 <> 0 THEN test.raise('40P01') ELSE true END"},
+   "loop_body": [{"id": "b", "type": "set", "output": 1}]}]}$$) \gset
+SELECT workflow.execute('condition_asked') -> 'total_count' AS iterations, currval('asked') AS asked;
+-- why a retry_if could not be evaluated is on the row
+SELECT workflow.define($${"name": "condition_retry", "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT 1 / 0", "retry": {"max_retries": 2, "retry_if": "${a.error.message} > 1"}}]}$$) \gset
+CALL test.go('condition_retry');
+SELECT attempt, error ->> 'retry_if' AS why FROM workflow.step_executions WHERE execution_id = test.id();
+
 TABLE test.wrong;

@@ -104,7 +104,7 @@ container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow 
  */
 void
 conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
-					int line, bool result, const char *error)
+					int line, bool result, const StepError *why)
 {
 	if (node->condition != NULL)
 	{
@@ -119,12 +119,10 @@ conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 			row->condition_expression = node->lines[line].when->text;
 	}
 	row->branch_taken = line >= 0 ? node->lines[line].name : "none";
-	if (error != NULL)
+	if (why != NULL)
 	{
-		StepError	why = {"ConditionError", error, .sqlerrcode = ERRCODE_DATA_EXCEPTION};
-
 		row->error_type = "ConditionError";
-		row->error = step_error_jsonb(&why, node->id, frame->scope);
+		row->error = step_error_jsonb(why, node->id, frame->scope);
 	}
 
 	if (line >= 0 && node->lines[line].nsteps > 0)
@@ -203,7 +201,7 @@ open_conditional(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRo
 			result = evaluate_condition(&context, node->condition->expression, &why);
 			error = why;
 		}
-		conditional_decided(thread, frame, node, row, -1, result, error);
+		conditional_decided(thread, frame, node, row, -1, result, condition_error(error));
 		return THREAD_LEAF;
 	}
 
@@ -218,7 +216,8 @@ open_conditional(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRo
 			first_why = why;
 	}
 	conditional_decided(thread, frame, node, row,
-						line < node->nlines ? line : node->default_line, false, first_why);
+						line < node->nlines ? line : node->default_line, false,
+						condition_error(first_why));
 	return THREAD_LEAF;
 }
 
@@ -320,16 +319,17 @@ loop_continue(Thread *thread, Frame *frame)
 
 	if (node->loop_condition->sql != NULL)
 	{
-		error = condition_leaf(thread, frame, node, frame->visit, 1, node->loop_condition,
-							   thread_time(thread));
+		error = condition_leaf(thread, frame, node, frame->visit, Max(frame->next_attempt, 1),
+							   node->loop_condition, thread_time(thread));
+		frame->next_attempt = 0;
 		if (error == NULL)
 			return true;
-		loop_condition_decided(thread, frame, false, error);
+		loop_condition_decided(thread, frame, false, condition_error(error));
 		return false;
 	}
 	evaluate_in(thread, frame, &context);
 	result = evaluate_condition(&context, node->loop_condition->expression, &why);
-	loop_condition_decided(thread, frame, result, why);
+	loop_condition_decided(thread, frame, result, condition_error(why));
 	return false;
 }
 
@@ -338,7 +338,7 @@ loop_continue(Thread *thread, Frame *frame)
  * it is about.  why: it could not be evaluated; the first such error is kept.
  */
 void
-loop_condition_decided(Thread *thread, Frame *frame, bool result, const char *why)
+loop_condition_decided(Thread *thread, Frame *frame, bool result, const StepError *why)
 {
 	PlanNode   *node = frame->container;
 	int			limit = node->max_iterations > 0 ? node->max_iterations : DEFAULT_MAX_ITERATIONS;
@@ -347,9 +347,8 @@ loop_condition_decided(Thread *thread, Frame *frame, bool result, const char *wh
 	if (why != NULL && frame->row->error == NULL)
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(frame->context);
-		StepError	error = {"ConditionError", why, .sqlerrcode = ERRCODE_DATA_EXCEPTION};
 
-		frame->row->error = step_error_jsonb(&error, node->id, frame->scope);
+		frame->row->error = step_error_jsonb(why, node->id, frame->scope);
 		MemoryContextSwitchTo(oldcontext);
 	}
 	if (result == (node->loop_kind == LOOP_UNTIL))
@@ -363,7 +362,7 @@ loop_condition_decided(Thread *thread, Frame *frame, bool result, const char *wh
 
 		error.message = psprintf("loop \"%s\" did not end within %d iterations", node->id, limit);
 		if (why != NULL)
-			error.detail = psprintf("Its condition cannot be evaluated: %s.", why);
+			error.detail = psprintf("Its condition cannot be evaluated: %s.", why->message);
 		error.hint = "See \"max_iterations\" of the loop.";
 		container_cut_short(thread, frame, STATUS_FAILED, &error);
 		return;

@@ -370,10 +370,8 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 			row->condition_result = false;
 			if (why != NULL)
 			{
-				StepError	error = {"ConditionError", why, .sqlerrcode = ERRCODE_DATA_EXCEPTION};
-
-				row->error_type = error.type;
-				row->error = step_error_jsonb(&error, node->id, frame->scope);
+				row->error_type = "ConditionError";
+				row->error = step_error_jsonb(condition_error(why), node->id, frame->scope);
 			}
 			step_ended(thread, frame, node, row);
 			return THREAD_LEAF;

@@ -121,6 +121,36 @@ leaf_timer_leave(const LeafTimer *outer)
 	return inner;
 }
 
+/*
+ * May a condition whose SQL raised this count as false?  Only what its own statement
+ * says about values, names and rights may: see docs/definitions.md.  All others
+ * tell nothing about the condition, only that it cannot be asked now.
+ */
+static bool
+makes_false(const Leaf *leaf, int sqlerrcode)
+{
+	if (!leaf->is_condition || !leaf->task.evaluating)
+		return false;
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_INVALID_TRANSACTION_STATE:
+		case ERRCODE_INVALID_TRANSACTION_TERMINATION:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case MAKE_SQLSTATE('7', '2', '0', '0', '0'):	/* snapshot too old */
+		case ERRCODE_CONFIG_FILE_ERROR:
+		case ERRCODE_FDW_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return false;
+		default:
+			return true;
+	}
+}
+
 StepError *
 leaf_error(const Leaf *leaf, const ErrorData *error)
 {
@@ -132,6 +162,7 @@ leaf_error(const Leaf *leaf, const ErrorData *error)
 	result->detail = error->detail ? pstrdup(error->detail) : NULL;
 	result->hint = error->hint ? pstrdup(error->hint) : NULL;
 	result->context = error->context ? pstrdup(error->context) : NULL;
+	result->makes_false = makes_false(leaf, error->sqlerrcode);
 	return result;
 }
 

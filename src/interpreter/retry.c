@@ -32,7 +32,7 @@ static const RetryPolicy transient_policy = {
 	.errors = transient_errors,
 	.nerrors = lengthof(transient_errors),
 	.type = RETRY_EXPONENTIAL,
-	.max_retries = 3,
+	.max_retries = TRANSIENT_RETRIES,
 	.initial_delay_ms = 100,
 	.max_delay_ms = 5000,
 	.backoff_multiplier = 2.0,
@@ -66,6 +66,12 @@ first_policy(const RetryPolicy *policies, int count, const StepError *error, boo
 		if (policy_covers(&policies[i], error, timed_out))
 			return &policies[i];
 	return NULL;
+}
+
+bool
+error_is_transient(const StepError *error)
+{
+	return policy_covers(&transient_policy, error, false);
 }
 
 /*
@@ -145,7 +151,11 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 		frame_remember(frame, node, row);
 		evaluate_in(thread, frame, &context);
 		if (!evaluate_condition(&context, policy->retry_if, &why))
+		{
+			if (why != NULL)
+				row->error = error_with(row->error, "retry_if", why);
 			return false;
+		}
 	}
 
 	/* a driver that cannot park tries again at once */

@@ -44,8 +44,7 @@
 #include "shared/compat.h"
 
 static void apply_settings(const SqlTask *task);
-static void make_read_only(void);
-static Jsonb *run_statements(const SqlTask *task, MemoryContext result_context);
+static Jsonb *run_statements(SqlTask *task, MemoryContext result_context);
 static uint64 run_statement(PreparedSql *sql, StepStatement *statement,
 							const SqlTask *task, DestReceiver *receiver);
 static Jsonb *run_function(const SqlTask *task, MemoryContext result_context);
@@ -54,10 +53,11 @@ static Jsonb *call_function(Oid function, Jsonb *input,
 static void check_may_call(Oid function, Form_pg_proc form);
 
 Jsonb *
-run_sql(const SqlTask *task)
+run_sql(SqlTask *task)
 {
 	MemoryContext result_context = CurrentMemoryContext;
 	int			nest_level = NewGUCNestLevel();
+	bool		read_only = XactReadOnly;
 	Jsonb	   *result;
 
 	apply_settings(task);
@@ -65,11 +65,13 @@ run_sql(const SqlTask *task)
 
 	/*
 	 * An executor's transaction is read-write for our own rows.  In a session
-	 * the caller's transaction has the mode the caller gave it.
+	 * the caller's transaction has the mode the caller gave it.  The variable
+	 * itself is set: SET within a nest level is refused from 17 on.  On error
+	 * the (sub)transaction's abort puts it back.
 	 */
 	if (task->kind == SQL_TASK_CONDITION ||
 		(DefaultXactReadOnly && compat_is_background_worker()))
-		make_read_only();
+		XactReadOnly = true;
 
 	/* SPI wants one further out than its own */
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -80,6 +82,7 @@ run_sql(const SqlTask *task)
 	PopActiveSnapshot();
 
 	AtEOXact_GUC(false, nest_level);
+	XactReadOnly = read_only;
 	return result;
 }
 
@@ -103,19 +106,12 @@ arm_statement_timeout(void)
 		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
 }
 
-static void
-make_read_only(void)
-{
-	(void) set_config_option("transaction_read_only", "on", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 /*
  * Run the statements of task->sql one after the other; the last one's result is the
  * result.
  */
 static Jsonb *
-run_statements(const SqlTask *task, MemoryContext result_context)
+run_statements(SqlTask *task, MemoryContext result_context)
 {
 	PreparedSql *sql;
 	StepStatement *last;
@@ -128,6 +124,7 @@ run_statements(const SqlTask *task, MemoryContext result_context)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not connect to SPI")));
 
+	task->evaluating = true;
 	sql = prepared_find(task->sql);
 	for (int i = 0; i < sql->nstatements - 1; i++)
 		(void) run_statement(sql, &sql->statements[i], task, None_Receiver);
@@ -139,6 +136,7 @@ run_statements(const SqlTask *task, MemoryContext result_context)
 	processed = run_statement(sql, last, task, receiver);
 	result = results_finish(receiver, processed, result_context);
 	prepared_statement_columns(sql, last, results_columns(receiver));
+	task->evaluating = false;
 
 	SPI_finish();
 	MemoryContextSwitchTo(result_context);

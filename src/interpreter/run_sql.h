@@ -36,6 +36,8 @@ typedef struct SqlTask
 	SqlResult	result;
 	const PlanSetting *settings;	/* in order; later ones win */
 	int			nsettings;
+
+	bool		evaluating;		/* out: an error that comes now is one of the SQL itself */
 } SqlTask;
 
 /*
@@ -46,7 +48,7 @@ typedef struct SqlTask
  * BEGIN/COMMIT/ROLLBACK/SAVEPOINT, ERRCODE_PROGRAM_LIMIT_EXCEEDED for a result
  * over workflow.max_result_size.
  */
-extern Jsonb *run_sql(const SqlTask *task);
+extern Jsonb *run_sql(SqlTask *task);
 
 /*
  * For "transaction": "none": VACUUM, CREATE INDEX CONCURRENTLY, CALL of a

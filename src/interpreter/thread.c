@@ -267,105 +267,7 @@ step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 	return row;
 }
 
-/* An error as the value of the columns "error". */
-Jsonb *
-step_error_jsonb(const StepError *error, const char *step_id, const char *scope)
-{
-	JsonbParseState *state = NULL;
-	const char *const keys[] = {"type", "sqlstate", "message", "detail", "hint", "context", "step_id", "scope"};
-	const char *values[lengthof(keys)];
-
-	values[0] = error->type;
-	values[1] = error->sqlerrcode ? unpack_sql_state(error->sqlerrcode) : NULL;
-	values[2] = error->message;
-	values[3] = error->detail;
-	values[4] = error->hint;
-	values[5] = error->context;
-	values[6] = step_id;
-	values[7] = scope;
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < (int) lengthof(keys); i++)
-	{
-		JsonbValue	value;
-
-		if (values[i] == NULL)
-			continue;
-		value.type = jbvString;
-		value.val.string.val = unconstify(char *, keys[i]);
-		value.val.string.len = strlen(keys[i]);
-		pushJsonbValue(&state, WJB_KEY, &value);
-		value.val.string.val = unconstify(char *, values[i]);
-		value.val.string.len = strlen(values[i]);
-		pushJsonbValue(&state, WJB_VALUE, &value);
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
-/* Make a row one of a failed attempt. */
-void
-step_fail(StepRow *row, StepStatus status, const StepError *error)
-{
-	row->status = status;
-	row->error_type = pstrdup(error->type);
-	row->error = step_error_jsonb(error, row->step_id, row->scope);
-}
-
-/* The error of an input mapping, an output or a condition that cannot be evaluated. */
-StepError *
-mapping_error(const char *what, const EvaluateContext *context)
-{
-	StepError  *error = palloc0(sizeof(StepError));
-
-	error->type = "MappingError";
-	error->sqlerrcode = ERRCODE_DATA_EXCEPTION;
-	error->message = context->message;
-	error->detail = context->position > 0
-		? psprintf("In \"%s\", at character %d.", what, context->position)
-		: psprintf("In \"%s\".", what);
-	return error;
-}
-
-/* What the interpreter itself has built is too large to be kept; NULL: it is not. */
-StepError *
-size_error(const PlanNode *node, Size size)
-{
-	StepError  *error;
-
-	if (size <= (Size) setting_max_result_size * 1024)
-		return NULL;
-	error = palloc0(sizeof(StepError));
-	error->type = "ResultTooLarge";
-	error->sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-	error->message = psprintf("output of step \"%s\" exceeds workflow.max_result_size", node->id);
-	error->detail = psprintf("It would have %zu kB, the limit is %d kB.",
-							 (size_t) size / 1024, setting_max_result_size);
-	return error;
-}
-
 /* --- transitions --- */
-
-/* An error object with one more member. */
-static Jsonb *
-error_with(Jsonb *error, const char *key, const char *text)
-{
-	JsonbParseState *state = NULL;
-	JsonbIterator *it = JsonbIteratorInit(&error->root);
-	JsonbIteratorToken token;
-	JsonbValue	value;
-
-	while ((token = JsonbIteratorNext(&it, &value, true)) == WJB_KEY ||
-		   token == WJB_VALUE || token == WJB_BEGIN_OBJECT)
-		pushJsonbValue(&state, token, token == WJB_BEGIN_OBJECT ? NULL : &value);
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, key);
-	value.val.string.len = strlen(key);
-	pushJsonbValue(&state, WJB_KEY, &value);
-	value.val.string.val = unconstify(char *, text);
-	value.val.string.len = strlen(text);
-	pushJsonbValue(&state, WJB_VALUE, &value);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
 
 /* The "output" of a container that has completed; of leaves see thread_leaf_output(). */
 static void
@@ -653,7 +555,7 @@ thread_next(Thread *thread)
 			action = THREAD_PARK;
 			break;
 		}
-		if (thread->parks && frame->next_attempt > 1 && frame->attempt_at > GetCurrentTimestamp() &&
+		if (thread->parks && frame->at != NULL && frame->next_attempt > 1 && frame->attempt_at > GetCurrentTimestamp() &&
 			!step_is_skipped(thread, frame->at, &output))
 		{
 			thread->park_until = frame->attempt_at;
@@ -769,23 +671,33 @@ thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
 
 	thread->step_context = 1 - thread->step_context;
 	oldcontext = MemoryContextSwitchTo(step_context(thread));
-	if (leaf->is_condition && status == STATUS_FAILED && leaf->executor_pid == 0)
+	if (leaf->is_condition && status == STATUS_FAILED && error->makes_false)
 	{
 		/* a condition that cannot be evaluated is false, and says why */
+		StepError	why = *error;
+
+		why.type = "ConditionError";
 		if (leaf->node->type == STEP_LOOP)
-			loop_condition_decided(thread, thread->top, false, error->message);
+			loop_condition_decided(thread, thread->top, false, &why);
 		else
-			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, false,
-								error->message);
+			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, false, &why);
 	}
 	else if (leaf->is_condition && leaf->node->type == STEP_LOOP)
-		container_cut_short(thread, thread->top, status, error);
+	{
+		/* it has no row of its own, and has changed nothing: it is asked again at once */
+		retried = status == STATUS_FAILED && error_is_transient(error) &&
+			leaf->attempt <= TRANSIENT_RETRIES;
+		if (retried)
+			thread->top->next_attempt = leaf->attempt + 1;
+		else
+			container_cut_short(thread, thread->top, status, error);
+	}
 	else
 	{
 		StepRow    *row = leaf_row(thread);
 
 		step_fail(row, status, error);
-		retried = status != STATUS_CANCELLED && !leaf->is_condition &&
+		retried = status != STATUS_CANCELLED &&
 			retry_follows(thread, thread->top, leaf->node, row, error);
 		if (retried)
 			journal_add(thread, row);

@@ -41,6 +41,7 @@ typedef struct StepError
 	const char *hint;
 	const char *context;
 	int			sqlerrcode;		/* 0 = none */
+	bool		makes_false;	/* of a condition's SQL: then it counts as false */
 } StepError;
 
 /* An attempt at a step that runs user SQL. */
@@ -222,8 +223,12 @@ extern void execution_ended(Thread *thread, const char *status, Jsonb *output,
 							Jsonb *error, const char *error_type);
 extern TimestampTz thread_time(Thread *thread);
 extern Jsonb *step_error_jsonb(const StepError *error, const char *step_id, const char *scope);
+/* An error object with one more member. */
+extern Jsonb *error_with(Jsonb *error, const char *key, const char *text);
 extern StepError *size_error(const PlanNode *node, Size size);
 extern StepError *mapping_error(const char *what, const EvaluateContext *context);
+/* Why a condition cannot be evaluated: NULL is NULL. */
+extern StepError *condition_error(const char *why);
 
 /* resume.c */
 extern void thread_find_frontier(Thread *thread);
@@ -237,6 +242,9 @@ extern bool step_is_held(const Thread *thread, const Frame *frame);
 extern bool step_is_skipped(const Thread *thread, const PlanNode *node, Jsonb **output);
 
 /* retry.c */
+/* Retries that every step gets for errors that say themselves that another try may succeed. */
+#define TRANSIENT_RETRIES 3
+extern bool error_is_transient(const StepError *error);
 extern bool retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, const StepError *error);
 
 /* containers.c */
@@ -244,10 +252,10 @@ extern Frame *container_enter(Thread *thread, PlanNode *node, int visit, StepRow
 extern ThreadAction container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, int total);
 extern ThreadAction container_open(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again);
 extern bool container_decided(const PlanNode *node, int completed, int failed, int skipped);
-extern void conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, int line, bool result, const char *error);
+extern void conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, int line, bool result, const StepError *why);
 extern void container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last);
 extern bool loop_continue(Thread *thread, Frame *frame);
-extern void loop_condition_decided(Thread *thread, Frame *frame, bool result, const char *why);
+extern void loop_condition_decided(Thread *thread, Frame *frame, bool result, const StepError *why);
 extern void container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row);
 extern void container_cut_short(Thread *thread, Frame *frame, StepStatus status, const StepError *error);
 

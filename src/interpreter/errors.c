@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.c
+ *	  What went wrong with a step, and how its row says so.
+ *
+ * NOTES
+ *	  Same place as thread.c; needs a memory context only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "interpreter/thread.h"
+#include "shared/settings.h"
+
+/* An error as the value of the columns "error". */
+Jsonb *
+step_error_jsonb(const StepError *error, const char *step_id, const char *scope)
+{
+	JsonbParseState *state = NULL;
+	const char *const keys[] = {"type", "sqlstate", "message", "detail", "hint", "context", "step_id", "scope"};
+	const char *values[lengthof(keys)];
+
+	values[0] = error->type;
+	values[1] = error->sqlerrcode ? unpack_sql_state(error->sqlerrcode) : NULL;
+	values[2] = error->message;
+	values[3] = error->detail;
+	values[4] = error->hint;
+	values[5] = error->context;
+	values[6] = step_id;
+	values[7] = scope;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < (int) lengthof(keys); i++)
+	{
+		JsonbValue	value;
+
+		if (values[i] == NULL)
+			continue;
+		value.type = jbvString;
+		value.val.string.val = unconstify(char *, keys[i]);
+		value.val.string.len = strlen(keys[i]);
+		pushJsonbValue(&state, WJB_KEY, &value);
+		value.val.string.val = unconstify(char *, values[i]);
+		value.val.string.len = strlen(values[i]);
+		pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* Make a row one of a failed attempt. */
+void
+step_fail(StepRow *row, StepStatus status, const StepError *error)
+{
+	row->status = status;
+	row->error_type = pstrdup(error->type);
+	row->error = step_error_jsonb(error, row->step_id, row->scope);
+}
+
+/* The error of an input mapping, an output or a condition that cannot be evaluated. */
+StepError *
+mapping_error(const char *what, const EvaluateContext *context)
+{
+	StepError  *error = palloc0(sizeof(StepError));
+
+	error->type = "MappingError";
+	error->sqlerrcode = ERRCODE_DATA_EXCEPTION;
+	error->message = context->message;
+	error->detail = context->position > 0
+		? psprintf("In \"%s\", at character %d.", what, context->position)
+		: psprintf("In \"%s\".", what);
+	return error;
+}
+
+StepError *
+condition_error(const char *why)
+{
+	StepError  *error;
+
+	if (why == NULL)
+		return NULL;
+	error = palloc0(sizeof(StepError));
+	error->type = "ConditionError";
+	error->sqlerrcode = ERRCODE_DATA_EXCEPTION;
+	error->message = why;
+	return error;
+}
+
+/* What the interpreter itself has built is too large to be kept; NULL: it is not. */
+StepError *
+size_error(const PlanNode *node, Size size)
+{
+	StepError  *error;
+
+	if (size <= (Size) setting_max_result_size * 1024)
+		return NULL;
+	error = palloc0(sizeof(StepError));
+	error->type = "ResultTooLarge";
+	error->sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	error->message = psprintf("output of step \"%s\" exceeds workflow.max_result_size", node->id);
+	error->detail = psprintf("It would have %zu kB, the limit is %d kB.",
+							 (size_t) size / 1024, setting_max_result_size);
+	return error;
+}
+
+Jsonb *
+error_with(Jsonb *error, const char *key, const char *text)
+{
+	JsonbParseState *state = NULL;
+	JsonbIterator *it = JsonbIteratorInit(&error->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	while ((token = JsonbIteratorNext(&it, &value, true)) == WJB_KEY ||
+		   token == WJB_VALUE || token == WJB_BEGIN_OBJECT)
+		pushJsonbValue(&state, token, token == WJB_BEGIN_OBJECT ? NULL : &value);
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, key);
+	value.val.string.len = strlen(key);
+	pushJsonbValue(&state, WJB_KEY, &value);
+	value.val.string.val = unconstify(char *, text);
+	value.val.string.len = strlen(text);
+	pushJsonbValue(&state, WJB_VALUE, &value);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
