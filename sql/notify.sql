@@ -41,4 +41,26 @@ SELECT workflow.cancel(:id);
 SELECT status FROM workflow.wait(:id, '60 seconds');
 SELECT 'all have come' AS end;
 \o
+
+-- off by default, since channels have no rights: neither executions nor blocks are announced
+SELECT boot_val, context FROM pg_settings WHERE name = 'workflow.notify';
+SET workflow.notify = off;
+SELECT workflow.define($${"name": "notify_off", "notify": true, "steps": [{"id": "a", "type": "sql", "sql": "SELECT 1"}]}$$);
+SELECT workflow.execute('notify_off');
+SELECT workflow.start('notify_cancel', start_at => 'infinity') AS id \gset
+SELECT workflow.pause(:id), workflow.resume(:id), workflow.cancel(:id);
+SELECT workflow.block('notify_off'), workflow.unblock('notify_off');
+SELECT workflow.register_agent('notify_agent', sql => 'SELECT 1', circuit_breaker => '{}'), workflow.reset_breaker('notify_agent');
+SELECT 'nothing has come' AS end;
+RESET workflow.notify;
+-- who may not use workflows can send what he likes; nothing comes of it
+CREATE ROLE regress_notify_outsider;
+SELECT workflow.start('notify_cancel', start_at => 'infinity') AS id \gset
 UNLISTEN workflow;
+SET ROLE regress_notify_outsider;
+SET workflow.notify = on;
+SELECT pg_notify('workflow', format('{"execution_id": %s, "workflow": "notify_cancel", "status": "completed"}', :id));
+RESET ROLE;
+SELECT status FROM workflow.execution_status WHERE execution_id = :id;
+SELECT workflow.cancel(:id), workflow.drop_agent('notify_agent');
+DROP ROLE regress_notify_outsider;

@@ -210,7 +210,7 @@ check_cluster()
 {
 	cluster=$1
 	shift
-	cluster_start "$cluster" "${PGWF_PORT:-55431}" "workflow.max_executors = 8" \
+	cluster_start "$cluster" "${PGWF_PORT:-55431}" "workflow.max_executors = 8" "workflow.notify = on" \
 		"shared_preload_libraries = 'pg_cron, pg_workflow'" "cron.use_background_workers = on" "$@"
 }
 

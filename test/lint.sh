@@ -105,6 +105,7 @@ rule "PG_VERSION_NUM only in compat.h" \
 	"$(grep -rn 'PG_VERSION_NUM' src --include='*.[ch]' | grep -v '^src/shared/compat\.h:')"
 rule "cJSON only in json.c" \
 	"$(grep -rniE '#include.*cjson|cJSON_[A-Z]' src --include='*.[ch]' | grep -v '^src/definition/json\.c:')"
+rule "nothing listens: anybody can send a notification" "$(grep -nE 'Async_Listen|\<LISTEN\>' -r src --include=*.c --include=*.sql | grep -v '^[^:]*:[0-9]*: \*')"
 rule "no file over 800 lines" "$(too_long)"
 rule "nothing left to do" \
 	"$(grep -rnE '\b(TODO|FIXME|XXX)\b' src sql test docs Makefile 2>/dev/null | grep -v '^test/lint\.sh:')"

@@ -101,6 +101,10 @@ check_conditions(const PlanNode *node, ProblemList *problems)
 static void
 check_plan(const WorkflowPlan *plan, ProblemList *problems)
 {
+	if (plan->notify && !setting_notify)
+		problem_add(problems, PROBLEM_WARNING, "notify", NULL,
+					"The setting is \"workflow.notify\": every role that can connect to the database can listen.",
+					"nothing is announced in this database");
 	for (int i = 0; i < plan->nnodes; i++)
 	{
 		const PlanNode *node = &plan->nodes[i];

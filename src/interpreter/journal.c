@@ -20,9 +20,10 @@
 #include "utils/memutils.h"
 
 #include "interpreter/thread.h"
+#include "shared/settings.h"
 #include "state/epilogue.h"
 
-/* Channel of the notifications a definition asks for with "notify": true. */
+/* Channel of the notifications a definition asks for with "notify": true, see workflow.notify. */
 #define NOTIFY_CHANNEL "workflow"
 
 void
@@ -80,7 +81,7 @@ journal_flush(Thread *thread)
 			step_insert(row);
 		row->written = (row->status == STATUS_RUNNING);
 		row->journaled = false;
-		if (thread->plan->notify)
+		if (thread->plan->notify && setting_notify)
 			notify(thread, row->step_id, row->scope, step_status_name(row->status));
 	}
 	if (thread->njournal > 0)
@@ -109,7 +110,8 @@ journal_flush(Thread *thread)
 			/* ended from within a child: what is open around it ends with it */
 			step_close_open(thread->execution->id, STATUS_CANCELLED);
 		}
-		if (!thread->execution_lost && !thread->execution_decided && thread->plan->notify)
+		if (!thread->execution_lost && !thread->execution_decided &&
+			thread->plan->notify && setting_notify)
 			notify(thread, NULL, NULL, thread->execution_status);
 		thread->execution_flushed = true;
 		thread->dirty = true;

@@ -90,6 +90,12 @@ int			setting_max_recoveries = 3;
 int			setting_max_result_size = 16 * 1024;
 
 /*
+ * On: what definitions announce with "notify", blocks and circuit breakers are sent to
+ * the channel "workflow", which has no rights: whoever is connected can listen.
+ */
+bool		setting_notify = false;
+
+/*
  * Off: the executions started in this session run their containers one child
  * after the other, with the same results.
  */
@@ -253,6 +259,12 @@ define_definition_settings(void)
 							"0 sets no limit.",
 							&setting_max_running_per_tenant, 0, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("workflow.notify",
+							 "Sends notifications to the channel \"workflow\".",
+							 "Every role that can connect to the database can listen to them.",
+							 &setting_notify, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("workflow.parallel",
 							 "Runs the children of containers in parallel.",

@@ -73,7 +73,7 @@ static StateStatement select_names = {
 
 #define NOTIFY_BREAKER \
 	"(SELECT pg_catalog.pg_notify('workflow', pg_catalog.format(" \
-	"'{\"agent\": %s, \"circuit_breaker\": \"%s\"}', pg_catalog.to_json(b.agent), b.state)))"
+	"'{\"agent\": %s, \"circuit_breaker\": \"%s\"}', pg_catalog.to_json(b.agent), b.state)) WHERE " MAY_NOTIFY ")"
 
 static const Oid update_types[] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID};
 static StateStatement update_breaker = {

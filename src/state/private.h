@@ -56,6 +56,9 @@ extern void state_set_text(Datum *values, char *nulls, int argument, const char 
 extern void state_set_jsonb(Datum *values, char *nulls, int argument, const Jsonb *value);
 extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz time);
 
+/* Whether anything is announced at all: condition of each statement that does. */
+#define MAY_NOTIFY "pg_catalog.current_setting('workflow.notify')::pg_catalog.bool"
+
 /*
  * Part of a RETURNING: announces the new status of execution e where its
  * definition asks for that, as interpreter/journal.c does for the executors.
@@ -64,7 +67,7 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
 	" RETURNING (SELECT pg_catalog.pg_notify('workflow', pg_catalog.format(" \
 	"'{\"execution_id\": %s, \"workflow\": %s, \"status\": \"%s\"}'," \
 	" e.id, pg_catalog.to_json(e.workflow), e.status))" \
-	" FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) e.definition_id" \
+	" FROM workflow.definitions AS d WHERE " MAY_NOTIFY " AND d.id OPERATOR(pg_catalog.=) e.definition_id" \
 	" AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
 
 /*
