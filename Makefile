@@ -209,7 +209,7 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers sequence parallel fork_join \
+REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers visibility sequence parallel fork_join \
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \

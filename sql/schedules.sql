@@ -287,7 +287,7 @@ SELECT workflow.run_schedule_now('s');
 SELECT workflow.schedule_tick('s');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', enabled => false);
 SELECT workflow.schedule_housekeeping();
-INSERT INTO workflow.schedule_runs DEFAULT VALUES;
+INSERT INTO workflow.schedule_run_entries DEFAULT VALUES;
 SELECT workflow.schedule('alices', 'quick', '0 0 * * *', '{"secret": 1}', enabled => false);
 SELECT workflow.run_schedule_now('alices') AS id \gset
 SELECT status, role FROM workflow.wait(:id, '60 s');
@@ -313,15 +313,15 @@ SELECT count(workflow.wait(id, '60 s')) > 0 AS ended FROM workflow.executions WH
 
 -- history is pruned with the executions
 SELECT workflow.prune('1 hour') >= 0 AS pruned;
-UPDATE workflow.schedule_runs SET decided_at = '2020-01-01' WHERE schedule = 's';
+UPDATE workflow.schedule_run_entries SET decided_at = '2020-01-01' WHERE schedule = 's';
 SELECT workflow.prune('1 hour') >= 0 AS pruned;
 SELECT count(*) FROM workflow.schedule_runs WHERE schedule = 's';
 
 -- tidy up
 SELECT workflow.unschedule('alices');
 SELECT workflow.revoke_usage('pgwf_schedules_alice');
-DELETE FROM workflow.audit_log WHERE subject_type = 'schedule';
-DELETE FROM workflow.schedule_runs;
+DELETE FROM workflow.audit_entries WHERE subject_type = 'schedule';
+DELETE FROM workflow.schedule_run_entries;
 DELETE FROM workflow.executions WHERE role = 'pgwf_schedules_alice'::regrole;
 DROP ROLE pgwf_schedules_alice, pgwf_schedules_monitor;
 DROP FUNCTION due;

@@ -66,11 +66,14 @@ SELECT workflow.cancel(:alice_id, 'by the boss');
 RESET ROLE;
 SELECT status, cancelled_by, cancel_reason FROM workflow.executions WHERE id = :alice_id;
 
--- the owner of a definition may cancel what others started of it, not read it
+-- the owner of a definition may steer what others started of it, not read it nor give it data
 SET ROLE regress_sec_bob;
 SELECT workflow.start('sec', '{"secret": "of bob"}', start_at => 'infinity') AS id \gset
 SET ROLE regress_sec_alice;
+SELECT workflow.skip_step(:id, 'a', '"of alice"');
+SELECT workflow.skip_step(:id, 'a'), workflow.release_step(:id, 'a');
 SELECT workflow.cancel(:id);
+SELECT workflow.retry(:id, input => '{}');
 SELECT count(*) FROM workflow.executions WHERE id = :id;
 SELECT workflow.wait(:id);
 

@@ -92,7 +92,7 @@ SELECT * FROM test.history ORDER BY kind, name;
 SELECT action, subject = current_database() AS here, (before ->> 'executions')::integer BETWEEN 1 AND 1000 AS portion FROM workflow.audit_log WHERE action = 'prune' ORDER BY id DESC LIMIT 1;
 
 -- the audit log and the statistics have ages of their own; null keeps all
-INSERT INTO workflow.audit_log (at, action, subject_type, subject, role, session_role, pid)
+INSERT INTO workflow.audit_entries (at, action, subject_type, subject, role, session_role, pid)
 SELECT now() - i * interval '100 days', 'regress', 'nothing', i, current_user::regrole, current_user::regrole, 0 FROM generate_series(1, 8) AS i;
 DELETE FROM workflow.statistics_days WHERE day < (now() AT TIME ZONE 'UTC')::date;
 INSERT INTO workflow.statistics_days (day, kind, name, role, total, completed, failed, timed_out, cancelled, retries, queue_times, run_times)

@@ -24,9 +24,13 @@ extern char *required_text(FunctionCallInfo fcinfo, int argument, const char *na
 extern char *optional_text_argument(FunctionCallInfo fcinfo, int argument);
 extern Jsonb *required_jsonb(FunctionCallInfo fcinfo, int argument, const char *name);
 extern int64 required_execution_id(FunctionCallInfo fcinfo);
-/* The errors for an execution that is not there, and for one of another role; detail NULL: none. */
+/*
+ * The errors for an execution that is not there, and for one of another role, which is
+ * the same one unless the caller is a member of pg_monitor or has the rights of the
+ * workflow's owner (InvalidOid: does not matter); detail NULL: none.
+ */
 pg_noreturn extern void refuse_unknown_execution(int64 id);
-pg_noreturn extern void refuse_foreign_execution(int64 id, Oid role, const char *detail);
+pg_noreturn extern void refuse_foreign_execution(int64 id, Oid role, Oid definition_owner, const char *detail);
 /* Same for what belongs to somebody: "workflow", "agent". */
 pg_noreturn extern void refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *detail);
 /* Same for a step that the workflow of an execution does not have. */

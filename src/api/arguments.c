@@ -13,7 +13,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -43,13 +45,21 @@ refuse_unknown_execution(int64 id)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("execution %lld does not exist", (long long) id),
-			 errhint("The view workflow.execution_status lists executions; it may have been pruned, or rolled back.")));
+			 errhint("The view workflow.execution_status lists those role \"%s\" may see; it may have been pruned, or rolled back, or be another role's.",
+					 GetUserNameFromId(GetUserId(), false))));
 	pg_unreachable();
 }
 
+/*
+ * Numbers can be guessed: who may neither see nor steer an execution is not told
+ * that there is one.
+ */
 void
-refuse_foreign_execution(int64 id, Oid role, const char *detail)
+refuse_foreign_execution(int64 id, Oid role, Oid definition_owner, const char *detail)
 {
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) &&
+		!(OidIsValid(definition_owner) && has_privs_of_role(GetUserId(), definition_owner)))
+		refuse_unknown_execution(id);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for execution %lld", (long long) id),

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -37,21 +38,32 @@ required_dead_letter_id(FunctionCallInfo fcinfo)
 }
 
 static void
-require_dead_letter(int64 id, bool lock, DeadLetter *letter)
+refuse_unknown(int64 id)
 {
-	if (!dead_letter_find(id, lock, letter))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("dead letter %lld does not exist", (long long) id),
-				 errhint("The view workflow.dead_letter_status lists dead letters; the number of an execution is not that of its dead letter.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("dead letter %lld does not exist", (long long) id),
+			 errhint("The view workflow.dead_letter_status lists those role \"%s\" may see; the number of an execution is not that of its dead letter.",
+					 GetUserNameFromId(GetUserId(), false))));
 }
 
 static void
-refuse(int64 id, const char *detail)
+require_dead_letter(int64 id, bool lock, DeadLetter *letter)
 {
+	if (!dead_letter_find(id, lock, letter))
+		refuse_unknown(id);
+}
+
+/* As with executions, see refuse_foreign_execution(). */
+static void
+refuse(const DeadLetter *letter, const char *detail)
+{
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) &&
+		!(OidIsValid(letter->definition_owner) && has_privs_of_role(GetUserId(), letter->definition_owner)))
+		refuse_unknown(letter->id);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for dead letter %lld", (long long) id),
+			 errmsg("permission denied for dead letter %lld", (long long) letter->id),
 			 errdetail_internal("%s", detail),
 			 errhint("The view workflow.dead_letter_status shows whose it is: use SET ROLE, or have that role granted.")));
 }
@@ -124,7 +136,7 @@ workflow_replay(PG_FUNCTION_ARGS)
 
 	require_dead_letter(id, false, &letter);
 	if (!has_privs_of_role(GetUserId(), letter.role))
-		refuse(id, "A dead letter is replayed as the role that started the execution, and by whom has its rights.");
+		refuse(&letter, "A dead letter is replayed as the role that started the execution, and by whom has its rights.");
 	replay = already_replayed(&letter);
 	if (replay != 0)
 		PG_RETURN_INT64(replay);
@@ -161,7 +173,7 @@ workflow_discard(PG_FUNCTION_ARGS)
 	require_dead_letter(id, false, &letter);
 	if (!has_privs_of_role(caller, letter.role) &&
 		!(OidIsValid(letter.definition_owner) && has_privs_of_role(caller, letter.definition_owner)))
-		refuse(id, "A dead letter is discarded by the role that started the execution or by the owner of its workflow.");
+		refuse(&letter, "A dead letter is discarded by the role that started the execution or by the owner of its workflow.");
 	if (letter.status == LETTER_PENDING)
 		require_dead_letter(id, true, &letter);
 	switch (letter.status)

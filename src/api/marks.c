@@ -59,6 +59,8 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	char	   *before;
 
 	lock_to_steer(id, "steered", &state);
+	if (output != NULL)
+		require_may_give_data(&state, "output");
 	node = plan_find(definition_plan(state.definition_id), step_id);
 	if (node == NULL)
 		refuse_unknown_step(state.workflow, step_id);

@@ -41,20 +41,20 @@ PG_FUNCTION_INFO_V1(workflow_timeline);
 PG_FUNCTION_INFO_V1(workflow_timeline_svg);
 
 /*
- * Read an execution the caller may see; *messages: and what its errors say.
+ * Read an execution the caller may see; *texts: and what it says, not only what it did.
  */
 static TraceExecution *
-visible_execution(int64 id, bool *messages)
+visible_execution(int64 id, bool *texts)
 {
 	TraceExecution *execution = palloc0(sizeof(TraceExecution));
 
 	if (!trace_execution(id, execution))
 		refuse_unknown_execution(id);
-	*messages = has_privs_of_role(GetUserId(), execution->role);
-	if (!*messages && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
-		refuse_foreign_execution(id, execution->role, NULL);
-	if (!*messages)
-		execution->error_message = execution->cancel_reason = NULL;
+	*texts = has_privs_of_role(GetUserId(), execution->role);
+	if (!*texts && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+		refuse_foreign_execution(id, execution->role, InvalidOid, NULL);
+	if (!*texts)
+		execution->error_message = execution->cancel_reason = execution->pause_reason = NULL;
 	return execution;
 }
 
@@ -84,10 +84,10 @@ ranged_argument(FunctionCallInfo fcinfo, int argument, const char *name, int low
 static SpanTree *
 read_tree(int64 id, int max_iterations)
 {
-	bool		messages;
-	TraceExecution *execution = visible_execution(id, &messages);
+	bool		texts;
+	TraceExecution *execution = visible_execution(id, &texts);
 
-	return span_tree_read(execution, max_iterations, messages);
+	return span_tree_read(execution, max_iterations, texts);
 }
 
 /*

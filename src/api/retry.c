@@ -141,6 +141,8 @@ workflow_retry(PG_FUNCTION_ARGS)
 	char	   *key = NULL;
 
 	lock_to_steer(id, "retried", &state);
+	if (input != NULL)
+		require_may_give_data(&state, "input");
 	if (!execution_status_is_final(state.status))
 	{
 		ereport(NOTICE,

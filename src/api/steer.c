@@ -73,14 +73,33 @@ lock_to_steer(int64 id, const char *what, ExecutionState *state)
 {
 	Oid			caller = GetUserId();
 
-	if (!execution_lock(id, state))
+	/* rights first: who has none does not wait for the lock, nor hold up who needs it */
+	if (!execution_read(id, state))
 		refuse_unknown_execution(id);
 	if (!has_privs_of_role(caller, state->role) &&
 		!(OidIsValid(state->definition_owner) &&
 		  has_privs_of_role(caller, state->definition_owner)))
-		refuse_foreign_execution(id, state->role,
+		refuse_foreign_execution(id, state->role, InvalidOid,
 								 psprintf("An execution is %s by the role that started it or by the owner of its workflow.",
 										  what));
+	if (!execution_lock(id, state))
+		refuse_unknown_execution(id);
+}
+
+void
+require_may_give_data(const ExecutionState *state, const char *argument)
+{
+	char	   *role;
+
+	if (has_privs_of_role(GetUserId(), state->role))
+		return;
+	role = GetUserNameFromId(state->role, true);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for execution %lld", (long long) state->id),
+			 errdetail("Its steps run as role \"%s\", so what they work with comes from who has the rights of that role; the owner of the workflow steers it.",
+					   role ? role : "?"),
+			 errhint("Leave out argument \"%s\", or have that role granted.", argument)));
 }
 
 /* A status in a filter: with a misspelt one nothing would fit, and nobody would know why. */

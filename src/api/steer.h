@@ -11,11 +11,17 @@
 #include "state/executions.h"
 
 /*
- * Lock the execution's row until the end of the transaction and read it; an error
+ * Lock the execution's row until the end of the transaction and read it; before, an error
  * unless it exists and the caller has the rights of the role that started it or of
  * the owner of its workflow.  what: "cancelled", for the message.
  */
 extern void lock_to_steer(int64 id, const char *what, ExecutionState *state);
+
+/*
+ * An error unless the caller may hand data to the execution: has the rights of the
+ * role that started it.  argument: the one the data came in.
+ */
+extern void require_may_give_data(const ExecutionState *state, const char *argument);
 
 /* Have those who wait for the execution look again when we commit. */
 extern void wake_waiters_at_commit(int64 execution_id);

@@ -32,6 +32,13 @@ typedef struct Chart
 
 static void draw_node(Chart *chart, int index, int indent);
 
+/* Of an execution of somebody else a chart has what steps are called, not what they say. */
+static bool
+shows_texts(const Chart *chart)
+{
+	return chart->tree == NULL || chart->tree->texts;
+}
+
 static void
 begin_line(Chart *chart, int indent)
 {
@@ -153,8 +160,10 @@ append_totals(Chart *chart, const StepTotals *totals)
  * What a step does, in a few words of its definition.
  */
 static const char *
-subject_of(const PlanNode *node)
+subject_of(const Chart *chart, const PlanNode *node)
 {
+	if (!shows_texts(chart) && node->type != STEP_AGENT)
+		return NULL;
 	switch (node->type)
 	{
 		case STEP_AGENT:
@@ -170,7 +179,7 @@ subject_of(const PlanNode *node)
 static void
 append_label(Chart *chart, const PlanNode *node)
 {
-	const char *subject = subject_of(node);
+	const char *subject = subject_of(chart, node);
 
 	appendStringInfo(&chart->out, "\"%s: %s", node->id, step_type_name(node->type));
 	if (subject != NULL)
@@ -242,7 +251,7 @@ draw_container(Chart *chart, const PlanNode *node, int indent)
 	{
 		begin_line(chart, indent + 1);
 		appendStringInfo(&chart->out, "q%d{{\"", node->index);
-		append_mermaid(&chart->out, node->condition == NULL ? "?" :
+		append_mermaid(&chart->out, node->condition == NULL || !shows_texts(chart) ? "?" :
 					   clip_text(plain_text(node->condition->text), MAX_LABEL, "..."));
 		appendStringInfoString(&chart->out, "\"}}\n");
 	}
@@ -328,7 +337,7 @@ draw_edges(Chart *chart, const PlanNode *node)
 
 		if (target >= 0 && chart->drawn[target])
 			draw_edge(chart, psprintf("q%d", node->index), target, "-->",
-					  line->when != NULL ? line->when->text : line->name);
+					  line->when != NULL && shows_texts(chart) ? line->when->text : line->name);
 	}
 }
 

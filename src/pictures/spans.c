@@ -36,7 +36,6 @@ typedef struct Reader
 {
 	SpanTree   *tree;
 	int			max_iterations;	/* kept of a loop */
-	bool		messages;
 	bool		is_over;		/* the execution is */
 	int			nlines;			/* kept, loops inside loops included */
 	char	   *scope;			/* of the last row; NULL: none yet */
@@ -398,7 +397,7 @@ error_text(const Reader *reader, const TraceRow *row)
 {
 	if (row->error_type == NULL)
 		return NULL;
-	if (!reader->messages || row->error_message == NULL || row->error_message[0] == '\0')
+	if (!reader->tree->texts || row->error_message == NULL || row->error_message[0] == '\0')
 		return pstrdup(row->error_type);
 	return psprintf("%s: %s", row->error_type, row->error_message);
 }
@@ -658,12 +657,13 @@ measure(SpanTree *tree)
 }
 
 SpanTree *
-span_tree_read(TraceExecution *execution, int max_iterations, bool messages)
+span_tree_read(TraceExecution *execution, int max_iterations, bool texts)
 {
 	SpanTree   *tree = palloc0(sizeof(SpanTree));
-	Reader		reader = {.tree = tree, .max_iterations = max_iterations, .messages = messages};
+	Reader		reader = {.tree = tree, .max_iterations = max_iterations};
 
 	tree->execution = execution;
+	tree->texts = texts;
 	tree->plan = definition_plan(execution->definition_id);
 	tree->totals = palloc0(sizeof(StepTotals) * Max(tree->plan->nnodes, 1));
 	tree->root = create_line(CurrentMemoryContext, "", 0);

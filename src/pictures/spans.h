@@ -101,6 +101,7 @@ typedef struct SpanTree
 {
 	TraceExecution *execution;
 	const WorkflowPlan *plan;
+	bool		texts;			/* what its steps say and are made of may be shown */
 	Line	   *root;
 	StepTotals *totals;			/* by node of the plan */
 	int64		attempts;		/* rows read */
@@ -111,9 +112,9 @@ typedef struct SpanTree
 
 /*
  * Read the rows of an execution.  At most max_iterations of a loop are kept.
- * messages: errors with what they say, not just their type.
+ * texts: errors with what they say, not just their type, SQL and conditions.
  */
-extern SpanTree *span_tree_read(TraceExecution *execution, int max_iterations, bool messages);
+extern SpanTree *span_tree_read(TraceExecution *execution, int max_iterations, bool texts);
 
 extern const char *span_status_name(SpanStatus status);
 /* Not one that all went well with. */

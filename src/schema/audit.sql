@@ -1,6 +1,11 @@
-/* The audit log: who did what, when, from where and why. */
+/*
+ * The audit log: who did what, when, from where and why.
+ *
+ * The table is for who did it and whose executions it was done to.  The view is for
+ * members of pg_monitor as well, whom it shows what others did, not what they said.
+ */
 
-CREATE TABLE workflow.audit_log (
+CREATE TABLE workflow.audit_entries (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at              timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     action          text NOT NULL,
@@ -16,11 +21,57 @@ CREATE TABLE workflow.audit_log (
     before          jsonb,
     after           jsonb
 );
-CREATE INDEX audit_log_execution_idx ON workflow.audit_log (execution_id) WHERE execution_id IS NOT NULL;
-CREATE INDEX audit_log_at_idx ON workflow.audit_log (at);
+CREATE INDEX audit_entries_execution_idx ON workflow.audit_entries (execution_id) WHERE execution_id IS NOT NULL;
+CREATE INDEX audit_entries_at_idx ON workflow.audit_entries (at);
 
-COMMENT ON TABLE workflow.audit_log IS
-'what was done to executions, workflows, agents and executors, by whom, when, from where and why; a role sees what it did itself and what was done to its executions, members of pg_monitor see all';
+COMMENT ON TABLE workflow.audit_entries IS
+'what was done to executions, workflows, agents and executors, by whom, when, from where and why; a role sees what it did itself and what was done to its executions';
+COMMENT ON COLUMN workflow.audit_entries.id IS 'number of the entry';
+COMMENT ON COLUMN workflow.audit_entries.at IS 'when it was done';
+COMMENT ON COLUMN workflow.audit_entries.action IS 'what was done: the name of the function, or of what the scheduler decided by itself';
+COMMENT ON COLUMN workflow.audit_entries.subject_type IS 'what it was done to: execution, workflow, agent, executor, database ..';
+COMMENT ON COLUMN workflow.audit_entries.subject IS 'name or number of that';
+COMMENT ON COLUMN workflow.audit_entries.execution_id IS 'execution it is about; null: none';
+COMMENT ON COLUMN workflow.audit_entries.role IS 'role that did it (current_user); the owner of the extension for what the scheduler does';
+COMMENT ON COLUMN workflow.audit_entries.session_role IS 'role the session was connected as (session_user)';
+COMMENT ON COLUMN workflow.audit_entries.pid IS 'process of the session';
+COMMENT ON COLUMN workflow.audit_entries.application_name IS 'application_name of the session';
+COMMENT ON COLUMN workflow.audit_entries.client_address IS 'where the session came from; null: a local socket, or a process of the server';
+COMMENT ON COLUMN workflow.audit_entries.reason IS 'reason that was given';
+COMMENT ON COLUMN workflow.audit_entries.before IS 'what was changed, as it was';
+COMMENT ON COLUMN workflow.audit_entries.after IS 'what was changed, as it is since';
+
+ALTER TABLE workflow.audit_entries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY audit_entries_read ON workflow.audit_entries FOR SELECT
+    USING (pg_catalog.pg_has_role(role::pg_catalog.oid, 'USAGE')
+           OR EXISTS (SELECT FROM workflow.executions AS e
+                      WHERE e.id OPERATOR(pg_catalog.=) execution_id
+                        AND pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')));
+COMMENT ON POLICY audit_entries_read ON workflow.audit_entries IS
+'a role sees what it did and what was done to its executions';
+
+CREATE VIEW workflow.audit_log WITH (security_barrier) AS
+SELECT a.id,
+       a.at,
+       a.action,
+       a.subject_type,
+       a.subject,
+       a.execution_id,
+       a.role,
+       a.session_role,
+       a.pid,
+       a.application_name,
+       a.client_address,
+       CASE WHEN o.own THEN a.reason END AS reason,
+       CASE WHEN o.own THEN a.before END AS before,
+       CASE WHEN o.own THEN a.after END AS after
+FROM workflow.audit_entries AS a
+     LEFT JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
+     CROSS JOIN LATERAL (SELECT pg_catalog.pg_has_role(a.role::pg_catalog.oid, 'USAGE')
+                                OR pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') AS own) AS o
+WHERE o.own OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW workflow.audit_log IS
+'what was done to executions, workflows, agents and executors, by whom, when, from where and why; a role sees what it did itself and what was done to its executions, members of pg_monitor see all, of others without reason, before and after';
 COMMENT ON COLUMN workflow.audit_log.id IS 'number of the entry';
 COMMENT ON COLUMN workflow.audit_log.at IS 'when it was done';
 COMMENT ON COLUMN workflow.audit_log.action IS 'what was done: the name of the function, or of what the scheduler decided by itself';
@@ -32,16 +83,6 @@ COMMENT ON COLUMN workflow.audit_log.session_role IS 'role the session was conne
 COMMENT ON COLUMN workflow.audit_log.pid IS 'process of the session';
 COMMENT ON COLUMN workflow.audit_log.application_name IS 'application_name of the session';
 COMMENT ON COLUMN workflow.audit_log.client_address IS 'where the session came from; null: a local socket, or a process of the server';
-COMMENT ON COLUMN workflow.audit_log.reason IS 'reason that was given';
-COMMENT ON COLUMN workflow.audit_log.before IS 'what was changed, as it was';
-COMMENT ON COLUMN workflow.audit_log.after IS 'what was changed, as it is since';
-
-ALTER TABLE workflow.audit_log ENABLE ROW LEVEL SECURITY;
-/* the view, and not the table: members of pg_monitor may not read that */
-CREATE POLICY audit_log_read ON workflow.audit_log FOR SELECT
-    USING (pg_catalog.pg_has_role(role::pg_catalog.oid, 'USAGE')
-           OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
-           OR EXISTS (SELECT FROM workflow.execution_status AS e
-                      WHERE e.execution_id OPERATOR(pg_catalog.=) audit_log.execution_id));
-COMMENT ON POLICY audit_log_read ON workflow.audit_log IS
-'a role sees what it did and what was done to its executions; members of pg_monitor see all';
+COMMENT ON COLUMN workflow.audit_log.reason IS 'reason that was given; null: of others';
+COMMENT ON COLUMN workflow.audit_log.before IS 'what was changed, as it was; null: of others';
+COMMENT ON COLUMN workflow.audit_log.after IS 'what was changed, as it is since; null: of others';

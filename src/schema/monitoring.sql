@@ -77,29 +77,31 @@ COMMENT ON COLUMN workflow.queue_depth.next_start_at IS 'when the first deferred
 
 /* --- what happened --- */
 
+/* A subquery, because of the barrier: see step_status. */
 CREATE VIEW workflow.history WITH (security_barrier) AS
-SELECT e.execution_id, e.created_at AS at, 'queued' AS event, NULL::text AS step_id, NULL::text AS scope,
-       NULL::integer AS visit, NULL::integer AS attempt, 'by ' || e.role::text AS detail
-FROM workflow.execution_status AS e
-UNION ALL
-SELECT e.execution_id, e.started_at, 'started', NULL, NULL, NULL, NULL, NULL
-FROM workflow.execution_status AS e WHERE e.started_at IS NOT NULL
-UNION ALL
-SELECT e.execution_id, e.completed_at, e.status, NULL, NULL, NULL, NULL,
-       COALESCE(e.error_type || COALESCE(': ' || (e.error ->> 'message'), ''), e.cancel_reason)
-FROM workflow.execution_status AS e WHERE e.completed_at IS NOT NULL
-UNION ALL
-SELECT s.execution_id, s.started_at, 'step started', s.step_id, s.scope, s.visit, s.attempt, NULL
-FROM workflow.step_status AS s
-UNION ALL
-SELECT s.execution_id, s.completed_at, 'step ' || s.status, s.step_id, s.scope, s.visit, s.attempt,
-       concat_ws(', ', s.on_failure, s.error_type || COALESCE(': ' || (s.error ->> 'message'), ''))
-FROM workflow.step_status AS s WHERE s.completed_at IS NOT NULL
-UNION ALL
-SELECT a.execution_id, a.at, a.action, NULL, NULL, NULL, NULL,
-       concat_ws(': ', 'by ' || a.role::text, a.reason)
-FROM workflow.audit_log AS a
-     JOIN workflow.execution_status AS e ON e.execution_id = a.execution_id;
+SELECT h.execution_id, h.at, h.event, h.step_id, h.scope, h.visit, h.attempt, h.detail
+FROM (SELECT e.execution_id, e.created_at AS at, 'queued' AS event, NULL::text AS step_id, NULL::text AS scope,
+             NULL::integer AS visit, NULL::integer AS attempt, 'by ' || e.role::text AS detail
+      FROM workflow.execution_status AS e
+      UNION ALL
+      SELECT e.execution_id, e.started_at, 'started', NULL, NULL, NULL, NULL, NULL
+      FROM workflow.execution_status AS e WHERE e.started_at IS NOT NULL
+      UNION ALL
+      SELECT e.execution_id, e.completed_at, e.status, NULL, NULL, NULL, NULL,
+             COALESCE(e.error_type || COALESCE(': ' || (e.error ->> 'message'), ''), e.cancel_reason)
+      FROM workflow.execution_status AS e WHERE e.completed_at IS NOT NULL
+      UNION ALL
+      SELECT s.execution_id, s.started_at, 'step started', s.step_id, s.scope, s.visit, s.attempt, NULL
+      FROM workflow.step_status AS s
+      UNION ALL
+      SELECT s.execution_id, s.completed_at, 'step ' || s.status, s.step_id, s.scope, s.visit, s.attempt,
+             concat_ws(', ', s.on_failure, s.error_type || COALESCE(': ' || (s.error ->> 'message'), ''))
+      FROM workflow.step_status AS s WHERE s.completed_at IS NOT NULL
+      UNION ALL
+      SELECT a.execution_id, a.at, a.action, NULL, NULL, NULL, NULL,
+             concat_ws(': ', 'by ' || a.role::text, a.reason)
+      FROM workflow.audit_log AS a
+           JOIN workflow.execution_status AS e ON e.execution_id = a.execution_id) AS h;
 COMMENT ON VIEW workflow.history IS
 'all that happened to executions, one row for each change of state; ask for one execution, or a few, ORDER BY at';
 COMMENT ON COLUMN workflow.history.execution_id IS 'execution it is about';

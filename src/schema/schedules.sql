@@ -55,7 +55,7 @@ COMMENT ON COLUMN workflow.schedule_entries.pause_reason IS 'reason given to pau
 COMMENT ON COLUMN workflow.schedule_entries.created_at IS 'when it was made';
 COMMENT ON COLUMN workflow.schedule_entries.updated_at IS 'when it was changed last, by somebody';
 
-CREATE TABLE workflow.schedule_runs (
+CREATE TABLE workflow.schedule_run_entries (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schedule_id     integer NOT NULL,
     schedule        text NOT NULL,
@@ -67,11 +67,52 @@ CREATE TABLE workflow.schedule_runs (
     execution_id    bigint,
     reason          text
 );
-CREATE INDEX schedule_runs_schedule_idx ON workflow.schedule_runs (schedule_id, id);
-CREATE INDEX schedule_runs_decided_at_idx ON workflow.schedule_runs (decided_at);
+CREATE INDEX schedule_run_entries_schedule_idx ON workflow.schedule_run_entries (schedule_id, id);
+CREATE INDEX schedule_run_entries_decided_at_idx ON workflow.schedule_run_entries (decided_at);
 
-COMMENT ON TABLE workflow.schedule_runs IS
-'what became of each time a schedule was due; a role sees its own, members of pg_monitor see all';
+COMMENT ON TABLE workflow.schedule_run_entries IS
+'what became of each time a schedule was due; a role sees its own';
+COMMENT ON COLUMN workflow.schedule_run_entries.id IS 'number of the entry';
+COMMENT ON COLUMN workflow.schedule_run_entries.schedule_id IS 'number of the schedule';
+COMMENT ON COLUMN workflow.schedule_run_entries.schedule IS 'name of the schedule';
+COMMENT ON COLUMN workflow.schedule_run_entries.role IS 'role of the schedule';
+COMMENT ON COLUMN workflow.schedule_run_entries.due_at IS 'when it was due, or run_schedule_now() was called';
+COMMENT ON COLUMN workflow.schedule_run_entries.decided_at IS 'when that was noticed';
+COMMENT ON COLUMN workflow.schedule_run_entries.manual IS 'by run_schedule_now()';
+COMMENT ON COLUMN workflow.schedule_run_entries.outcome IS 'started; queued: started, and runs when another has ended; skipped: another one ran; missed: noticed too late; failed: could not be started';
+COMMENT ON COLUMN workflow.schedule_run_entries.execution_id IS 'execution that was started';
+COMMENT ON COLUMN workflow.schedule_run_entries.reason IS 'why it was skipped, missed or failed';
+
+ALTER TABLE workflow.schedule_entries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY schedule_entries_read ON workflow.schedule_entries FOR SELECT
+    USING (pg_catalog.pg_has_role(role::pg_catalog.oid, 'USAGE'));
+COMMENT ON POLICY schedule_entries_read ON workflow.schedule_entries IS
+'a role sees the schedules of the roles whose rights it has';
+
+ALTER TABLE workflow.schedule_run_entries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY schedule_run_entries_read ON workflow.schedule_run_entries FOR SELECT
+    USING (pg_catalog.pg_has_role(role::pg_catalog.oid, 'USAGE'));
+COMMENT ON POLICY schedule_run_entries_read ON workflow.schedule_run_entries IS
+'a role sees what became of its schedules';
+
+/* The reason of a failure is the message of an error. */
+CREATE VIEW workflow.schedule_runs WITH (security_barrier) AS
+SELECT r.id,
+       r.schedule_id,
+       r.schedule,
+       r.role,
+       r.due_at,
+       r.decided_at,
+       r.manual,
+       r.outcome,
+       r.execution_id,
+       CASE WHEN r.outcome OPERATOR(pg_catalog.<>) 'failed'
+                 OR pg_catalog.pg_has_role(r.role::pg_catalog.oid, 'USAGE') THEN r.reason END AS reason
+FROM workflow.schedule_run_entries AS r
+WHERE pg_catalog.pg_has_role(r.role::pg_catalog.oid, 'USAGE')
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW workflow.schedule_runs IS
+'what became of each time a schedule was due; a role sees its own, members of pg_monitor see all, of others without why they failed';
 COMMENT ON COLUMN workflow.schedule_runs.id IS 'number of the entry';
 COMMENT ON COLUMN workflow.schedule_runs.schedule_id IS 'number of the schedule';
 COMMENT ON COLUMN workflow.schedule_runs.schedule IS 'name of the schedule';
@@ -83,19 +124,6 @@ COMMENT ON COLUMN workflow.schedule_runs.outcome IS 'started; queued: started, a
 COMMENT ON COLUMN workflow.schedule_runs.execution_id IS 'execution that was started';
 COMMENT ON COLUMN workflow.schedule_runs.reason IS 'why it was skipped, missed or failed';
 
-ALTER TABLE workflow.schedule_entries ENABLE ROW LEVEL SECURITY;
-CREATE POLICY schedule_entries_read ON workflow.schedule_entries FOR SELECT
-    USING (pg_catalog.pg_has_role(role::pg_catalog.oid, 'USAGE'));
-COMMENT ON POLICY schedule_entries_read ON workflow.schedule_entries IS
-'a role sees the schedules of the roles whose rights it has';
-
-ALTER TABLE workflow.schedule_runs ENABLE ROW LEVEL SECURITY;
-CREATE POLICY schedule_runs_read ON workflow.schedule_runs FOR SELECT
-    USING (pg_catalog.pg_has_role(role::pg_catalog.oid, 'USAGE')
-           OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
-COMMENT ON POLICY schedule_runs_read ON workflow.schedule_runs IS
-'a role sees what became of its schedules; members of pg_monitor see all';
-
 CREATE VIEW workflow.schedules WITH (security_barrier) AS
 SELECT s.name,
        s.workflow,
@@ -106,7 +134,7 @@ SELECT s.name,
        r.due_at AS last_run_at,
        COALESCE(e.status, r.outcome) AS last_outcome,
        r.execution_id AS last_execution_id,
-       COALESCE(r.reason, e.error_type) AS last_reason,
+       COALESCE(CASE WHEN o.own OR r.outcome OPERATOR(pg_catalog.<>) 'failed' THEN r.reason END, e.error_type) AS last_reason,
        l.running,
        l.queued,
        s.overlap,
@@ -119,14 +147,15 @@ SELECT s.name,
        s.tenant,
        s.role,
        s.job_schedule,
-       s.pause_reason,
+       CASE WHEN o.own THEN s.pause_reason END AS pause_reason,
        s.description,
        s.created_at,
        s.updated_at,
-       CASE WHEN pg_catalog.pg_has_role(s.role::pg_catalog.oid, 'USAGE') THEN s.input END AS input
+       CASE WHEN o.own THEN s.input END AS input
 FROM workflow.schedule_entries AS s
+     CROSS JOIN LATERAL (SELECT pg_catalog.pg_has_role(s.role::pg_catalog.oid, 'USAGE') AS own) AS o
      LEFT JOIN LATERAL (SELECT x.due_at, x.outcome, x.execution_id, x.reason
-                        FROM workflow.schedule_runs AS x
+                        FROM workflow.schedule_run_entries AS x
                         WHERE x.schedule_id OPERATOR(pg_catalog.=) s.id
                         ORDER BY x.id DESC LIMIT 1) AS r ON true
      LEFT JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) r.execution_id
@@ -135,11 +164,10 @@ FROM workflow.schedule_entries AS s
                          FROM workflow.executions AS x
                          WHERE x.schedule_id OPERATOR(pg_catalog.=) s.id
                            AND x.status IN ('pending', 'running', 'paused', 'cancelling', 'blocked')) AS l
-WHERE pg_catalog.pg_has_role(s.role::pg_catalog.oid, 'USAGE')
-   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+WHERE o.own OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 
 COMMENT ON VIEW workflow.schedules IS
-'schedules and how they are doing: a role''s own; all of them for members of pg_monitor, without input';
+'schedules and how they are doing: a role''s own; all of them for members of pg_monitor, without input, reason of a pause, and why they failed';
 COMMENT ON COLUMN workflow.schedules.name IS 'name of the schedule';
 COMMENT ON COLUMN workflow.schedules.workflow IS 'workflow it starts';
 COMMENT ON COLUMN workflow.schedules.cron IS 'when: a cron expression, or "N seconds"';
@@ -162,7 +190,7 @@ COMMENT ON COLUMN workflow.schedules.priority IS 'priority of the executions; nu
 COMMENT ON COLUMN workflow.schedules.tenant IS 'tenant of the executions';
 COMMENT ON COLUMN workflow.schedules.role IS 'role that made it and that its executions run as';
 COMMENT ON COLUMN workflow.schedules.job_schedule IS 'schedule of its job in cron.job, in pg_cron''s time zone; null: it has no job';
-COMMENT ON COLUMN workflow.schedules.pause_reason IS 'reason given to pause_schedule()';
+COMMENT ON COLUMN workflow.schedules.pause_reason IS 'reason given to pause_schedule(); null for schedules of others';
 COMMENT ON COLUMN workflow.schedules.description IS 'description';
 COMMENT ON COLUMN workflow.schedules.created_at IS 'when it was made';
 COMMENT ON COLUMN workflow.schedules.updated_at IS 'when it was changed last, by somebody';

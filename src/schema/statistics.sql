@@ -169,7 +169,7 @@ BEGIN ATOMIC
               FROM steps AS s WHERE s.agent_name IS NOT NULL
               UNION ALL
               SELECT a.at, 'agent', NULL, a.subject, a.role, NULL, NULL, NULL, NULL
-              FROM workflow.audit_log AS a
+              FROM workflow.audit_entries AS a
               WHERE a.action = 'circuit_breaker_open' AND a.subject_type = 'agent' AND a.at >= since AND a.at < until) AS f
     ), sums AS (
         SELECT f.day, f.kind, f.workflow, f.name, f.role,

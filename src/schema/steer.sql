@@ -26,7 +26,7 @@ RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_retry';
 COMMENT ON FUNCTION workflow.retry(bigint, text, jsonb, text) IS
-'let an execution that failed, timed out or was cancelled go on, and return its status after that: pending until it finds an executor. What completed stays, down to branches and iterations; what did not is tried again. With from_step, a step of the top level that has run, it goes on from there: that step and all after it are done again. input replaces what input_mapping gives to from_step, or else to the one step that failed. Time limits and retry policies begin anew. One that has not ended stays as it is. Errors: 42704 for an unknown execution or step, 42501 for others than the role that started it and the owner of the workflow, 55000 for one that completed or was compensated, 22023 for a step that has not run and for an input that is not for one step';
+'let an execution that failed, timed out or was cancelled go on, and return its status after that: pending until it finds an executor. What completed stays, down to branches and iterations; what did not is tried again. With from_step, a step of the top level that has run, it goes on from there: that step and all after it are done again. input replaces what input_mapping gives to from_step, or else to the one step that failed. Time limits and retry policies begin anew. One that has not ended stays as it is. Errors: 42704 for an unknown execution or step, 42501 for others than the role that started it and the owner of the workflow, who gives no input, 55000 for one that completed or was compensated, 22023 for a step that has not run and for an input that is not for one step';
 
 CREATE FUNCTION workflow.hold_step(execution_id bigint, step_id text, reason text DEFAULT NULL)
 RETURNS boolean
@@ -47,7 +47,7 @@ RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_skip_step';
 COMMENT ON FUNCTION workflow.skip_step(bigint, text, jsonb, text) IS
-'skip a step of an execution: wherever the execution comes to it, or waits in front of it or for its next attempt, the step is recorded as skipped, with the output. No effect on a step that runs this moment. Returns false when it was to be skipped already. Errors: 42704 for an unknown execution or step, 42501 for others than the role that started it and the owner of the workflow';
+'skip a step of an execution: wherever the execution comes to it, or waits in front of it or for its next attempt, the step is recorded as skipped, with the output. No effect on a step that runs this moment. Returns false when it was to be skipped already. Errors: 42704 for an unknown execution or step, 42501 for others than the role that started it and the owner of the workflow, who gives no output';
 
 CREATE FUNCTION workflow.workflow_to_steer(workflow text, status text)
 RETURNS text

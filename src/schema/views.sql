@@ -176,67 +176,69 @@ COMMENT ON COLUMN workflow.execution_status.input IS 'input; null for executions
 COMMENT ON COLUMN workflow.execution_status.output IS 'output; null for executions of others';
 COMMENT ON COLUMN workflow.execution_status.error IS 'error; null for executions of others';
 
+/*
+ * The filter is outside of the UNION ALL: conditions of a user are moved into the
+ * parts of one that is a view by itself, barrier or not, and would come before a
+ * filter in there.
+ */
 CREATE VIEW workflow.step_status WITH (security_barrier) AS
-SELECT s.execution_id,
-       e.workflow,
-       s.scope,
-       s.step_id,
-       s.visit,
-       s.attempt,
-       s.step_type,
-       s.status,
-       s.started_at,
-       s.completed_at,
-       COALESCE(s.completed_at, pg_catalog.clock_timestamp())
-           OPERATOR(pg_catalog.-) s.started_at AS duration,
-       s.executor_pid,
-       s.agent_name,
-       s.parent_step_id,
-       s.branch_name,
-       s.loop_iteration_index,
-       s.loop_collection_size,
-       s.loop_execution_mode,
-       s.join_policy,
-       s.condition_result,
-       s.branch_taken,
-       s.scope_outcome,
-       s.on_failure,
-       s.retry_at,
-       s.error_type,
-       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN s.input END AS input,
-       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN s.output END AS output,
-       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN s.error END AS error
-FROM workflow.step_executions AS s
-     JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) s.execution_id
-WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
-   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
-UNION ALL
-SELECT a.execution_id,
-       a.workflow,
-       a.scope,
-       a.step_id,
-       a.visit,
-       a.attempt,
-       (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
-           OPERATOR(pg_catalog.->>) 'type'),
-       'running',
-       a.started_at,
-       NULL,
-       a.elapsed,
-       a.executor_pid,
-       (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
-           OPERATOR(pg_catalog.->>) 'agent_name'),
-       NULL, pg_catalog."substring"(a.scope, '\.([^./]+)$'), a.iteration, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-FROM workflow.activity AS a
-     JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
-     LEFT JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id
-WHERE a.step_id IS NOT NULL
-  AND NOT EXISTS (SELECT FROM workflow.step_executions AS s
-                  WHERE s.execution_id OPERATOR(pg_catalog.=) a.execution_id
-                    AND s.scope OPERATOR(pg_catalog.=) a.scope
-                    AND s.step_id OPERATOR(pg_catalog.=) a.step_id
-                    AND s.visit OPERATOR(pg_catalog.=) a.visit
-                    AND s.attempt OPERATOR(pg_catalog.=) a.attempt);
+SELECT q.execution_id,
+       q.workflow,
+       q.scope,
+       q.step_id,
+       q.visit,
+       q.attempt,
+       q.step_type,
+       q.status,
+       q.started_at,
+       q.completed_at,
+       COALESCE(q.completed_at, pg_catalog.clock_timestamp())
+           OPERATOR(pg_catalog.-) q.started_at AS duration,
+       q.executor_pid,
+       q.agent_name,
+       q.parent_step_id,
+       q.branch_name,
+       q.loop_iteration_index,
+       q.loop_collection_size,
+       q.loop_execution_mode,
+       q.join_policy,
+       q.condition_result,
+       q.branch_taken,
+       q.scope_outcome,
+       q.on_failure,
+       q.retry_at,
+       q.error_type,
+       CASE WHEN pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE') THEN q.input END AS input,
+       CASE WHEN pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE') THEN q.output END AS output,
+       CASE WHEN pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE') THEN q.error END AS error
+FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.attempt, s.step_type, s.status,
+             s.started_at, s.completed_at, s.executor_pid, s.agent_name, s.parent_step_id, s.branch_name,
+             s.loop_iteration_index, s.loop_collection_size, s.loop_execution_mode, s.join_policy,
+             s.condition_result, s.branch_taken, s.scope_outcome, s.on_failure, s.retry_at, s.error_type,
+             s.input, s.output, s.error
+      FROM workflow.step_executions AS s
+           JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) s.execution_id
+      UNION ALL
+      SELECT a.execution_id, a.workflow, e.role, a.scope, a.step_id, a.visit, a.attempt,
+             (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
+                 OPERATOR(pg_catalog.->>) 'type'),
+             'running', a.started_at, NULL, a.executor_pid,
+             (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
+                 OPERATOR(pg_catalog.->>) 'agent_name'),
+             NULL, pg_catalog."substring"(a.scope, '\.([^./]+)$'), a.iteration, NULL, NULL, NULL, NULL, NULL,
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL
+      FROM workflow.activity AS a
+           JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
+           LEFT JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id
+      WHERE a.step_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM workflow.step_executions AS s
+                        WHERE s.execution_id OPERATOR(pg_catalog.=) a.execution_id
+                          AND s.scope OPERATOR(pg_catalog.=) a.scope
+                          AND s.step_id OPERATOR(pg_catalog.=) a.step_id
+                          AND s.visit OPERATOR(pg_catalog.=) a.visit
+                          AND s.attempt OPERATOR(pg_catalog.=) a.attempt)) AS q
+WHERE pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE')
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.step_status IS
 'steps: those that have ended or are open containers, from workflow.step_executions, and those that run this moment; a role''s own, all for members of pg_monitor, without input, output and error';
 COMMENT ON COLUMN workflow.step_status.execution_id IS 'execution the step belongs to';

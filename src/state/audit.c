@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * audit.c
- *	  The table workflow.audit_log: who did what, when, from where and why.
+ *	  The table workflow.audit_entries: who did what, when, from where and why.
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction: what is rolled back was not
@@ -24,7 +24,7 @@
 static const Oid insert_types[] = {TEXTOID, TEXTOID, TEXTOID, INT8OID, REGROLEOID, REGROLEOID,
 INT4OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID};
 static StateStatement insert_statement = {
-	"INSERT INTO workflow.audit_log (action, subject_type, subject, execution_id, role, session_role,"
+	"INSERT INTO workflow.audit_entries (action, subject_type, subject, execution_id, role, session_role,"
 	" pid, application_name, client_address, reason, before, after)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.inet_client_addr(), $9, $10, $11)",
 	lengthof(insert_types), insert_types, NULL
@@ -72,7 +72,7 @@ audit_object(const char *key, const char *text)
 
 static const Oid prune_types[] = {TIMESTAMPTZOID, INT4OID};
 static StateStatement prune_statement = {
-	"DELETE FROM workflow.audit_log AS a USING (SELECT id FROM workflow.audit_log"
+	"DELETE FROM workflow.audit_entries AS a USING (SELECT id FROM workflow.audit_entries"
 	" WHERE at OPERATOR(pg_catalog.<) $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old"
 	" WHERE a.id OPERATOR(pg_catalog.=) old.id",
 	lengthof(prune_types), prune_types, NULL

@@ -5,9 +5,9 @@
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction and under its snapshot; reads
- *	  only.  The statements run as the extension's owner and are given the role
- *	  that asks; each decides by that what to show, as the views do.  All are
- *	  bounded: what has no index of its own is looked for among the newest
+ *	  only.  The statements, but for why(), run as the extension's owner and are
+ *	  given the role that asks; each decides by that what to show, as the views do.
+ *	  All are bounded: what has no index of its own is looked for among the newest
  *	  executions only.
  *
  *-------------------------------------------------------------------------
@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 
 #include "state/overview.h"
 #include "state/private.h"
@@ -153,7 +154,8 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" e.priority::pg_catalog.text AS priority, e.schedule_id::pg_catalog.text AS schedule,"
 		" " SECOND("e.created_at") " AS queued, " SECOND("e.started_at") " AS started,"
 		" " SECOND("e.completed_at") " AS ended, NULLIF(e.recoveries, 0)::pg_catalog.text AS recoveries, NULLIF(e.retries, 0)::pg_catalog.text AS retries,"
-		" e.step_marks::pg_catalog.text AS \"marked steps\", e.error_type AS error, o.error OPERATOR(pg_catalog.->>) 'step_id' AS \"at step\","
+		" (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(': ', m.key, m.value OPERATOR(pg_catalog.->>) 'mark'), ', '"
+		"  ORDER BY m.key USING OPERATOR(pg_catalog.<)) FROM pg_catalog.jsonb_each(e.step_marks) AS m) AS \"marked steps\", e.error_type AS error, o.error OPERATOR(pg_catalog.->>) 'step_id' AS \"at step\","
 		" o.error OPERATOR(pg_catalog.->>) 'message' AS message, o.error OPERATOR(pg_catalog.->>) 'detail' AS detail,"
 		" o.error OPERATOR(pg_catalog.->>) 'hint' AS hint, o.error OPERATOR(pg_catalog.->>) 'context' AS context,"
 		" pg_catalog.left(o.input::pg_catalog.text, 2000) AS input, pg_catalog.left(o.output::pg_catalog.text, 2000) AS output"
@@ -163,8 +165,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 	},
 	[OVERVIEW_WHY] = {
 		"SELECT w.reason, w.step_id AS step, " SECOND("w.since") " AS since, w.detail, w.help"
-		" FROM workflow.executions AS e, LATERAL workflow.why(e.id) AS w"
-		" WHERE e.id OPERATOR(pg_catalog.=) $2 AND " OWN,
+		" FROM workflow.why($2) AS w WHERE $1 IS NOT NULL",
 		2, execution_types, NULL
 	}
 };
@@ -178,6 +179,25 @@ static StateStatement newest_statement = {
 	1, reader_types, NULL
 };
 
+/*
+ * why() tells what its caller may know, also of the server's other sessions: it is
+ * asked as who called us.  The caller of this ends with SPI_finish().
+ */
+static uint64
+query_as_reader(const StateStatement *statement, Datum *values)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int			result;
+
+	SPI_connect();
+	result = SPI_execute_with_args(statement->sql, statement->nargs, unconstify(Oid *, statement->argtypes),
+								   values, NULL, true, OVERVIEW_MAX_ROWS);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not ask why: %s", SPI_result_code_string(result));
+	MemoryContextSwitchTo(caller);
+	return SPI_processed;
+}
+
 Overview *
 overview_read(OverviewSubject subject, Oid reader, int64 execution_id)
 {
@@ -185,7 +205,8 @@ overview_read(OverviewSubject subject, Oid reader, int64 execution_id)
 	Datum		values[2] = {ObjectIdGetDatum(reader), Int64GetDatum(execution_id)};
 	TupleDesc	columns;
 
-	overview->nrows = (int) state_query(&statements[subject], values, NULL, true, OVERVIEW_MAX_ROWS);
+	overview->nrows = (int) (subject == OVERVIEW_WHY ? query_as_reader(&statements[subject], values) :
+							 state_query(&statements[subject], values, NULL, true, OVERVIEW_MAX_ROWS));
 	columns = SPI_tuptable->tupdesc;
 	overview->ncolumns = columns->natts;
 	overview->captions = palloc(sizeof(char *) * columns->natts);
@@ -202,7 +223,10 @@ overview_read(OverviewSubject subject, Oid reader, int64 execution_id)
 		for (int i = 0; i < columns->natts; i++)
 			overview->cells[row][i] = SPI_getvalue(SPI_tuptable->vals[row], columns, i + 1);
 	}
-	state_done();
+	if (subject == OVERVIEW_WHY)
+		SPI_finish();
+	else
+		state_done();
 	return overview;
 }
 

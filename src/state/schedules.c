@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * schedules.c
- *	  The tables workflow.schedule_entries and schedule_runs.
+ *	  The tables workflow.schedule_entries and schedule_run_entries.
  *
  * NOTES
  *	  Runs in sessions, pg_cron's included, in the caller's transaction.
@@ -75,7 +75,7 @@ static StateStatement select_document = {
 static const Oid record_types[] = {INT4OID, TEXTOID, REGROLEOID, TIMESTAMPTZOID, BOOLOID, TEXTOID,
 INT8OID, TEXTOID};
 static StateStatement insert_run = {
-	"INSERT INTO workflow.schedule_runs"
+	"INSERT INTO workflow.schedule_run_entries"
 	" (schedule_id, schedule, role, due_at, manual, outcome, execution_id, reason)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 	lengthof(record_types), record_types, NULL
@@ -86,7 +86,7 @@ static StateStatement select_last_due = {
 	1, id_types, NULL
 };
 static StateStatement select_previous = {
-	"SELECT r.due_at FROM workflow.schedule_runs AS r"
+	"SELECT r.due_at FROM workflow.schedule_run_entries AS r"
 	" WHERE r.schedule_id OPERATOR(pg_catalog.=) $1 AND r.execution_id IS NOT NULL"
 	" ORDER BY r.id DESC LIMIT 1",
 	1, id_types, NULL
@@ -109,8 +109,8 @@ static StateStatement list_executions = {
 
 static const Oid prune_types[] = {TIMESTAMPTZOID, INT4OID};
 static StateStatement prune_runs = {
-	"DELETE FROM workflow.schedule_runs AS r WHERE r.id OPERATOR(pg_catalog.=) ANY"
-	" (ARRAY(SELECT o.id FROM workflow.schedule_runs AS o"
+	"DELETE FROM workflow.schedule_run_entries AS r WHERE r.id OPERATOR(pg_catalog.=) ANY"
+	" (ARRAY(SELECT o.id FROM workflow.schedule_run_entries AS o"
 	" WHERE o.decided_at OPERATOR(pg_catalog.<) $1 ORDER BY o.decided_at LIMIT $2))",
 	2, prune_types, NULL
 };

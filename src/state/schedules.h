@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * schedules.h
- *	  The tables workflow.schedule_entries and schedule_runs.
+ *	  The tables workflow.schedule_entries and schedule_run_entries.
  *
  *-------------------------------------------------------------------------
  */

@@ -297,7 +297,7 @@ is($node->safe_psql('postgres', q{SELECT query FROM workflow.activity}, extra_pa
 foreach my $call ("wait($id)", "cancel($id)")
 {
 	my ($result, $stdout, $stderr) = $node->psql('postgres', "SELECT workflow.$call", extra_params => [ '-U', 'bob' ]);
-	like($stderr, qr/ERROR:  permission denied for execution $id/, "$call is refused to bob");
+	like($stderr, qr/ERROR:  execution $id does not exist/, "$call is refused to bob, who is not told that there is one");
 	unlike($stderr, qr/in the/, "and the error tells nothing");
 }
 $node->safe_psql('postgres', "SELECT workflow.cancel($id)", extra_params => [ '-U', 'alice' ]);

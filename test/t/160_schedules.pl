@@ -221,7 +221,7 @@ like(as_role('alice', 'postgres', 'SELECT workflow.schedule_housekeeping()'), qr
 query('postgres', q{UPDATE workflow.executions SET completed_at = now() - interval '1 year' WHERE status = 'completed'});
 my $old = query('postgres', q{SELECT count(*) FROM workflow.executions WHERE status = 'completed'});
 my $ended = query('postgres', q{SELECT count(*) FROM workflow.executions WHERE completed_at IS NOT NULL});
-query('postgres', q{INSERT INTO workflow.audit_log (at, action, subject_type, subject, role, session_role, pid)
+query('postgres', q{INSERT INTO workflow.audit_entries (at, action, subject_type, subject, role, session_role, pid)
 	SELECT now() - i * interval '100 days', 'old', 'nothing', i, 'alice'::regrole, 'alice'::regrole, 0 FROM generate_series(1, 4) AS i});
 is(query('postgres', q{SELECT workflow.schedule_housekeeping('90 days', audit_older_than => '250 days', statistics_older_than => NULL) > now()}), 't', 'one call schedules it');
 my $id = query('postgres', q{SELECT workflow.run_schedule_now('housekeeping')});
