@@ -63,6 +63,74 @@ SELECT workflow.resume(test.id());
 SELECT status, output FROM workflow.wait(test.id(), '60 s');
 TABLE test.steps;
 
+-- an iteration may end, and begin, with something that is not SQL
+SELECT workflow.define($${"name": "pause_set", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input}", "result": "outputs", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"},
+    {"id": "b", "type": "set", "output": "${loop.item}"}]}}]}$$);
+SELECT workflow.define($${"name": "pause_skipped", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input}", "result": "counts", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"},
+    {"id": "b", "type": "sql", "sql": "SELECT 1", "when": "false"}]}}]}$$);
+SELECT workflow.define($${"name": "pause_no_branch", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input}", "result": "counts", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"},
+    {"id": "b", "type": "conditional", "condition": {"expression": "false"}, "if_true_step": {"id": "c", "type": "set", "output": 1}}]}}]}$$);
+SELECT workflow.define($${"name": "pause_set_first", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": "${workflow.input}", "result": "counts", "loop_body": [
+    {"id": "b", "type": "set", "output": "${loop.item}"},
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"},
+    {"id": "c", "type": "set", "output": "${loop.item}"}]}}]}$$);
+SELECT workflow.define($${"name": "pause_while", "steps": [
+  {"id": "begin", "type": "set", "assign": {"n": 0}},
+  {"id": "each", "type": "loop", "loop_config": {"while": "${vars.n} < 3", "result": "counts", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass(to_jsonb(input.n + 1))", "input_mapping": {"n": "${vars.n}"}, "result": "value"},
+    {"id": "b", "type": "set", "assign": {"n": "${a.output}"}, "output": 1}]}}]}$$);
+SELECT workflow.define($${"name": "pause_until", "steps": [
+  {"id": "begin", "type": "set", "assign": {"n": 0}},
+  {"id": "each", "type": "loop", "loop_config": {"until": "${vars.n} >= 3", "result": "counts", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass(to_jsonb(input.n + 1))", "input_mapping": {"n": "${vars.n}"}, "result": "value"},
+    {"id": "b", "type": "set", "assign": {"n": "${a.output}"}, "output": 1}]}}]}$$);
+SELECT workflow.define($${"name": "pause_behind", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": [1], "result": "counts", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass()", "result": "none"},
+    {"id": "b", "type": "set", "output": 1}]}},
+  {"id": "c", "type": "set", "output": "${each.output}"},
+  {"id": "d", "type": "sql", "sql": "SELECT 1", "result": "value", "output": "${each.output}"}]}$$);
+-- the steps that had been run when it stopped, and how often when it was over
+CREATE PROCEDURE test.pause_in(workflow text, INOUT stopped text DEFAULT NULL, INOUT steps text DEFAULT NULL,
+    INOUT ended text DEFAULT NULL, INOUT all_steps text DEFAULT NULL) LANGUAGE plpgsql AS $$
+BEGIN
+    CALL test.to_gate(workflow, '[1, 2, 3]');
+    PERFORM workflow.pause(test.id());
+    COMMIT;
+    CALL test.told();
+    CALL test.open_gate();
+    SELECT e.status INTO stopped FROM workflow.executions AS e WHERE e.id = test.id();
+    SELECT string_agg(step_id || ' ' || status, ', ' ORDER BY started_at) INTO steps
+    FROM workflow.step_executions WHERE execution_id = test.id();
+    PERFORM workflow.resume(test.id());
+    COMMIT;
+    SELECT w.status INTO ended FROM workflow.wait(test.id(), '60 s') AS w;
+    SELECT string_agg(n || ' ' || step_id, ', ' ORDER BY step_id) INTO all_steps
+    FROM (SELECT step_id, count(*) AS n FROM workflow.step_executions WHERE execution_id = test.id() GROUP BY 1) AS s;
+END $$;
+CALL test.pause_in('pause_set');
+CALL test.pause_in('pause_skipped');
+CALL test.pause_in('pause_no_branch');
+CALL test.pause_in('pause_set_first');
+CALL test.pause_in('pause_while');
+CALL test.pause_in('pause_until');
+CALL test.pause_in('pause_behind');
+-- nor does a held step begin that is not SQL
+CALL test.to_gate('pause_behind');
+SELECT workflow.hold_step(test.id(), 'c');
+CALL test.told();
+CALL test.open_gate();
+TABLE test.steps;
+SELECT workflow.release_step(test.id(), 'c');
+SELECT status, output FROM workflow.wait(test.id(), '60 s');
+
 -- so do those that run side by side
 CALL test.to_gate('pause_parallel', '[1, 2, 3, 4, 5, 6]', 2);
 SELECT workflow.pause(test.id());

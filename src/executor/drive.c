@@ -390,20 +390,24 @@ is_pausing(const Driver *driver)
 }
 
 /*
- * The leaf has ended: is the thread to go on somewhere else, or later?  Asked
- * before what follows is worked out, so that whoever goes on sees it anew.
+ * Is the thread to go on somewhere else, or later?  Asked wherever it can stop,
+ * in front of SQL and of bookkeeping alike.  A run that has done nothing yet does
+ * not give way to other work, or nobody would ever get on; a pause it follows at
+ * once, and otherwise behind the iteration that has begun.
  */
 static bool
-gives_way(Driver *driver)
+gives_way(void *argument)
 {
-	Thread	   *thread = driver->thread;
+	const Driver *driver = argument;
+	const Thread *thread = driver->thread;
+	bool		moved = driver->any_leaf || thread->walked;
 
 	/* only this run knows what got stuck */
-	if (thread->ended || driver->stuck != NULL)
+	if (driver->stuck != NULL)
 		return false;
 	if (stop_reason(driver) == STOP_YIELD)
-		return true;
-	return is_pausing(driver) && thread_may_pause(thread);
+		return moved;
+	return is_pausing(driver) && (!moved || thread_may_pause(thread));
 }
 
 /*
@@ -484,6 +488,8 @@ drive_thread(Driver *driver)
 	}
 	driver->standing = true;
 	driver->thread->parks = true;
+	/* not before a failure has been recorded: only this run knows of it */
+	driver->thread->gives_way = NULL;
 	if (driver->failure != NULL)
 		record_failure(driver);
 	else if (driver->reload)
@@ -493,17 +499,13 @@ drive_thread(Driver *driver)
 		driver->leaf_again = false;
 		run_pending_leaf(driver);
 	}
+	driver->thread->gives_way = gives_way;
+	driver->thread->driver = driver;
 
 	for (;;)
 	{
 		Thread	   *thread = driver->thread;
-		StopReason	reason;
 
-		if (driver->leaf_done && gives_way(driver))
-		{
-			finish(driver, false);
-			return OUTCOME_YIELDED;
-		}
 		switch (thread_next(thread))
 		{
 			case THREAD_LEAF:
@@ -512,19 +514,13 @@ drive_thread(Driver *driver)
 				else if (driver->leaf_done || thread->dirty || driver->batch.steps > 0)
 				{
 					finish(driver, true);
-					if (stop_reason(driver) == STOP_YIELD && driver->any_leaf && driver->stuck == NULL)
+					if (gives_way(driver))
 						return OUTCOME_YIELDED;
 					begin(driver);
 				}
 				if (fail_stuck_leaf(driver))
 					break;
-				reason = stop_reason(driver);
-				if (is_pausing(driver) && !driver->any_leaf && driver->stuck == NULL)
-				{
-					finish(driver, true);
-					return OUTCOME_YIELDED;
-				}
-				if (stop_interrupts(reason))
+				if (stop_interrupts(stop_reason(driver)))
 				{
 					stop_at_leaf(driver);
 					break;
@@ -535,15 +531,17 @@ drive_thread(Driver *driver)
 				finish(driver, false);
 				driver->report->fork = thread->fork;
 				return OUTCOME_FORK;
+			case THREAD_YIELD:
+				finish(driver, false);
+				return OUTCOME_YIELDED;
 			case THREAD_PARK:
 				finish(driver, false);
 				driver->report->park_until = thread->park_until;
 				return OUTCOME_PARKED;
 			case THREAD_FLUSH:
 				finish(driver, false);
-				reason = stop_reason(driver);
-				if (reason != STOP_NONE)
-					return stop_interrupts(reason) ? OUTCOME_STOPPED : OUTCOME_YIELDED;
+				if (stop_interrupts(stop_reason(driver)))
+					return OUTCOME_STOPPED;
 				begin(driver);
 				break;
 			case THREAD_ENDED:

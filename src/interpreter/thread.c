@@ -549,6 +549,11 @@ thread_next(Thread *thread)
 			action = THREAD_FLUSH;
 			break;
 		}
+		if (thread->gives_way != NULL && thread->gives_way(thread->driver))
+		{
+			action = THREAD_YIELD;
+			break;
+		}
 		if (thread->execution->step_marks != NULL && thread->parks && step_is_held(thread, frame))
 		{
 			thread->park_until = frame->deadline;
@@ -562,6 +567,7 @@ thread_next(Thread *thread)
 			action = THREAD_PARK;
 			break;
 		}
+		thread->walked = true;
 		if (frame->at != NULL)
 			action = step_enter(thread, frame, frame->at, &again);
 		else if (loop_continue(thread, frame))

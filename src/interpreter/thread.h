@@ -28,6 +28,7 @@ typedef enum ThreadAction
 	THREAD_LEAF,				/* run thread->leaf, then report its end */
 	THREAD_FORK,				/* hand out thread->fork; the thread ends here and goes on by a JOIN run */
 	THREAD_PARK,				/* nothing to do before thread->park_until */
+	THREAD_YIELD,				/* the driver wanted it to stop here: thread->gives_way */
 	THREAD_FLUSH,				/* much bookkeeping: commit it, then call again */
 	THREAD_ENDED				/* thread->outcome, or the execution ended */
 } ThreadAction;
@@ -118,11 +119,21 @@ typedef struct Frame
 /* What an epilogue has to do: epilogue.c. */
 typedef struct Epilogue Epilogue;
 
+/*
+ * Does the driver want the thread to stop where it stands?  Asked in front of
+ * each step, before anything of it is worked out, so that whoever goes on sees it
+ * anew; wherever that is, the rows written so far lead back there.
+ */
+typedef bool (*GivesWay) (void *driver);
+
 typedef struct Thread
 {
 	LoadedExecution *execution;
 	WorkflowPlan	   *plan;
 	bool		parks;			/* the driver can wait without holding anything */
+	GivesWay	gives_way;		/* NULL: the thread walks on whatever happens */
+	void	   *driver;			/* its argument */
+	bool		walked;			/* has gone into a step since it was made */
 	TimestampTz park_until;
 	bool		forks;			/* parallel containers are handed to other processes */
 	Frame	   *top;
