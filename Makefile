@@ -168,6 +168,7 @@ OBJS = \
 	src/shared/my_slot.o \
 	src/shared/queue_bounds.o \
 	src/shared/settings.o \
+	src/shared/trust.o \
 	src/shared/shares.o \
 	src/shared/slots.o \
 	src/shared/trouble.o \
@@ -209,7 +210,7 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers visibility sequence parallel fork_join \
+REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners sequence parallel fork_join \
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \

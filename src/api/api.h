@@ -45,8 +45,11 @@ extern int	version_argument(FunctionCallInfo fcinfo, int argument);
 
 /* Find a definition or raise an error that names it. */
 extern void require_definition(const char *workflow, int version, Definition *definition);
-/* Same for one that can be started: neither blocked nor a draft; warns of a deprecated one. */
-extern void require_startable(const char *workflow, int version, Definition *definition);
+/*
+ * Same for one that the role can start: neither blocked nor a draft, and with a version
+ * unless it trusts the owner; warns of a deprecated one.
+ */
+extern void require_startable(const char *workflow, int version, Oid role, Definition *definition);
 
 /* --- agent.c --- */
 

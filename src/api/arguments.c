@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 
 #include "api/api.h"
+#include "shared/trust.h"
 
 int
 hint_about_arguments(FunctionCallInfo fcinfo)
@@ -179,11 +180,34 @@ warn_deprecated(const Definition *definition)
 					definition->version, definition->name)));
 }
 
+/*
+ * The newest version is what the owner has defined last, and would run as the role.
+ */
+static void
+require_trusted_owner(const Definition *definition, Oid role)
+{
+	char	   *owner;
+
+	if (owner_is_trusted(definition->owner, role))
+		return;
+	owner = GetUserNameFromId(definition->owner, true);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("workflow \"%s\" cannot be started by role \"%s\" without a version",
+					definition->name, GetUserNameFromId(role, false)),
+			 errdetail("It belongs to role \"%s\", which is not among \"%s\".",
+					   owner ? owner : "?", "workflow.trusted_owners"),
+			 errhint("Look at the newest version, %d, and give its number, or add the owner to the setting.",
+					 definition->version)));
+}
+
 void
-require_startable(const char *workflow, int version, Definition *definition)
+require_startable(const char *workflow, int version, Oid role, Definition *definition)
 {
 	require_definition(workflow, version, definition);
 	require_not_blocked(definition);
+	if (version == 0)
+		require_trusted_owner(definition, role);
 
 	if (strcmp(definition->status, "active") == 0)
 		return;

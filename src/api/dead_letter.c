@@ -146,7 +146,7 @@ workflow_replay(PG_FUNCTION_ARGS)
 	if (replay != 0)
 		PG_RETURN_INT64(replay);
 
-	require_startable(letter.workflow, version, &definition);
+	require_startable(letter.workflow, version, letter.role, &definition);
 	memset(&new, 0, sizeof(new));
 	new.definition = &definition;
 	new.role = letter.role;

@@ -127,7 +127,7 @@ check_schedule(Schedule *schedule)
 	(void) require_timezone(schedule->timezone);
 	require_overlap(schedule->overlap);
 	check_ranges(schedule);
-	require_startable(schedule->workflow, schedule->version, &definition);
+	require_startable(schedule->workflow, schedule->version, schedule->role, &definition);
 	problem = role_cannot_run(schedule->role);
 	if (problem != NULL)
 		ereport(ERROR,

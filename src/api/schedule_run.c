@@ -79,7 +79,7 @@ start_execution_of(const Schedule *schedule, TimestampTz due_at, bool waits)
 	Definition	definition;
 	NewExecution new;
 
-	require_startable(schedule->workflow, schedule->version, &definition);
+	require_startable(schedule->workflow, schedule->version, schedule->role, &definition);
 	memset(&new, 0, sizeof(new));
 	new.definition = &definition;
 	new.role = schedule->role;
@@ -103,7 +103,7 @@ make_room(const Schedule *schedule, TimestampTz due_at)
 	int64	   *executions;
 	int			count;
 
-	require_startable(schedule->workflow, schedule->version, &definition);
+	require_startable(schedule->workflow, schedule->version, schedule->role, &definition);
 	(void) schedule_render_input(schedule, due_at);
 
 	count = schedule_executions(schedule->id, true, &executions);

@@ -141,7 +141,7 @@ workflow_start(PG_FUNCTION_ARGS)
 
 	memset(&new, 0, sizeof(new));
 	new.input = required_jsonb(fcinfo, 1, "input");
-	require_startable(workflow, version_argument(fcinfo, 2), &definition);
+	require_startable(workflow, version_argument(fcinfo, 2), GetUserId(), &definition);
 	new.definition = &definition;
 	new.priority = PG_ARGISNULL(3) ? definition.priority : PG_GETARG_INT32(3);
 	new.has_start_at = !PG_ARGISNULL(4);
@@ -175,7 +175,7 @@ workflow_execute(PG_FUNCTION_ARGS)
 	Jsonb	   *output;
 	int64		execution_id;
 
-	require_startable(workflow, version_argument(fcinfo, 2), &definition);
+	require_startable(workflow, version_argument(fcinfo, 2), GetUserId(), &definition);
 
 	/* a step may change definitions, and with them what definition_find() gave */
 	definition.name = pstrdup(definition.name);

@@ -283,7 +283,7 @@ output_row(Jsonb *output)
 
 /*
  * CALL workflow.run(workflow text, input jsonb, INOUT output jsonb, timeout interval,
- * parallel boolean)
+ * parallel boolean, version integer)
  */
 Datum
 workflow_run(PG_FUNCTION_ARGS)
@@ -311,7 +311,7 @@ workflow_run(PG_FUNCTION_ARGS)
 				 errhint("Add it to shared_preload_libraries and restart the server, or use workflow.execute().")));
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
-	require_startable(workflow, 0, &definition);
+	require_startable(workflow, version_argument(fcinfo, 5), GetUserId(), &definition);
 	memset(&new, 0, sizeof(new));
 	new.definition = &definition;
 	new.priority = definition.priority;

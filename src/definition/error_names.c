@@ -26,7 +26,7 @@ static const char *const reserved[] = {
 
 /* Our own types of errors that a step can fail with. */
 static const char *const error_types[] = {
-	"AgentInactive", "AgentKind", "AgentNotFound", "Cancelled", "CircuitBreakerOpen",
+	"AgentInactive", "AgentKind", "AgentNotFound", "AgentNotTrusted", "Cancelled", "CircuitBreakerOpen",
 	"CollectionError", "ConditionError", "ExecutionStuck", "JoinFailed", "LoopFailed",
 	"LoopLimitExceeded", "MappingError", "MaxVisitsExceeded", "PartialFailure",
 	"ResultTooLarge", "Timeout", "WorkflowFailed"

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -19,6 +20,7 @@
 #include "interpreter/jsonb_values.h"
 #include "interpreter/reopen.h"
 #include "interpreter/thread.h"
+#include "shared/trust.h"
 
 /*
  * The number of this visit.  Only a step on a cycle can be visited more than
@@ -80,6 +82,7 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 {
 	const Agent *agent;
 	bool		lost;
+	bool		trusted;
 	StepError  *error;
 
 	/* the step before may have taken long, and no lock was taken since */
@@ -87,7 +90,8 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 	agent = agent_find(node->agent_name);
 	lost = (agent != NULL && agent->kind == AGENT_FUNCTION &&
 			!OidIsValid(agent->function));
-	if (agent != NULL && agent->active && agent->kind != AGENT_QUEUE && !lost)
+	trusted = agent == NULL || owner_is_trusted(agent->owner, GetUserId());
+	if (agent != NULL && trusted && agent->active && agent->kind != AGENT_QUEUE && !lost)
 	{
 		leaf->task.kind = agent->kind == AGENT_FUNCTION ? SQL_TASK_FUNCTION : SQL_TASK_STATEMENTS;
 		leaf->task.function = agent->function;
@@ -107,6 +111,14 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 		error->sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
 		error->message = psprintf("agent \"%s\" does not exist", node->agent_name);
 		error->hint = "Register it with workflow.register_agent().";
+	}
+	else if (!trusted)
+	{
+		error->type = "AgentNotTrusted";
+		error->sqlerrcode = ERRCODE_INSUFFICIENT_PRIVILEGE;
+		error->message = psprintf("agent \"%s\" belongs to a role that is not among \"workflow.trusted_owners\"",
+								  node->agent_name);
+		error->hint = "Look at the agent, and add its owner to the setting of the role that starts the workflow.";
 	}
 	else if (lost && agent->active)
 	{

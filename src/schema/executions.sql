@@ -27,11 +27,12 @@ CREATE PROCEDURE workflow.run(
     input jsonb DEFAULT '{}',
     INOUT output jsonb DEFAULT NULL,
     timeout interval DEFAULT NULL,
-    parallel boolean DEFAULT NULL)
+    parallel boolean DEFAULT NULL,
+    version integer DEFAULT NULL)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'workflow_run';
-COMMENT ON PROCEDURE workflow.run(text, jsonb, jsonb, interval, boolean) IS
-'start an execution, commit, wait for its end outside any transaction and return its output. parallel as in start(). Errors: the failed step''s SQLSTATE, or 38000, when the execution fails; 57014 when it was cancelled, timed out or has not ended within the timeout (it goes on then); 25001 inside a transaction block; 55000 where no workers run';
+COMMENT ON PROCEDURE workflow.run(text, jsonb, jsonb, interval, boolean, integer) IS
+'start an execution, commit, wait for its end outside any transaction and return its output. parallel and version as in start(). Errors: the failed step''s SQLSTATE, or 38000, when the execution fails; 57014 when it was cancelled, timed out or has not ended within the timeout (it goes on then); 25001 inside a transaction block; 55000 where no workers run';
 
 CREATE FUNCTION workflow.execute(workflow text, input jsonb DEFAULT '{}', version integer DEFAULT NULL)
 RETURNS jsonb

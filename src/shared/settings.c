@@ -22,6 +22,7 @@
 #include "definition/plan.h"
 #include "shared/fault.h"
 #include "shared/settings.h"
+#include "shared/trust.h"
 
 /*
  * How long a step that was asked to stop (workflow.cancel(), a timeout) may take
@@ -163,6 +164,8 @@ define_settings(void)
 	define_definition_settings();
 
 	define_alert_settings();
+
+	define_trust_setting();
 
 	MarkGUCPrefixReserved("workflow");
 }
