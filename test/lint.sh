@@ -41,15 +41,16 @@ may_include()
 upward_includes()
 {
 	for room in definition shared state interpreter pictures api scheduler executor; do
-		allowed=$(may_include $room | tr ' ' '|')
-		grep -nE '^#include "(definition|shared|state|interpreter|pictures|api|scheduler|executor)/' \
-			"src/$room"/*.[ch] 2>/dev/null |
-			while IFS= read -r line; do
-				# PostgreSQL has an executor/ too: ours are files that we have
-				header=$(echo "$line" | sed 's/.*#include "\([^"]*\)".*/\1/')
-				[ -f "src/$header" ] || continue
-				echo "$header" | grep -qE "^($allowed)/" || echo "$line"
-			done
+		# PostgreSQL has an executor/ too: ours are files that we have
+		ls src/*/*.h | awk -v allowed=" $(may_include $room) " '
+			FNR == NR { ours[substr($0, 5)] = 1; next }
+			/^#include "/ {
+				split($0, part, "\"")
+				header = part[2]
+				split(header, folder, "/")
+				if (header in ours && index(allowed, " " folder[1] " ") == 0)
+					print FILENAME ":" FNR ":" $0
+			}' - "src/$room"/*.[ch]
 	done
 }
 
@@ -75,9 +76,7 @@ differences()
 
 names()
 {
-	for file; do
-		[ -e "$file" ] && basename "$file" | sed 's/\.[a-z]*$//'
-	done
+	ls "$@" 2>/dev/null | sed 's,.*/,,; s/\.[a-z]*$//'
 }
 
 too_long()
@@ -89,13 +88,14 @@ too_long()
 # and SQL-callable functions, and other modules nothing.
 exported()
 {
-	symbols=$(nm -D --defined-only pg_workflow.so | awk '{ print $3 }')
-	for symbol in $symbols; do
-		case $symbol in
-			Pg_magic_func | _PG_init | pg_finfo_* | workflow_*_main) ;;
-			*) echo "$symbols" | grep -qx "pg_finfo_$symbol" || echo "$symbol" ;;
-		esac
-	done
+	nm -D --defined-only pg_workflow.so | awk '
+		{ symbol[$3] = 1 }
+		END {
+			for (name in symbol)
+				if (name !~ /^(Pg_magic_func|_PG_init|pg_finfo_.*|workflow_.*_main)$/ &&
+					!(("pg_finfo_" name) in symbol))
+					print name
+		}'
 }
 
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_workflow.control)
