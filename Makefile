@@ -6,6 +6,7 @@
 #   make demo            prepare, build, run the demonstration; make demo-stop ends it
 #   make bench           measure steps/s beside a bare loop of one-row transactions
 #   make unit lint fuzz  single parts of check
+#   make roots           demo and check in new machines' roots (needs debootstrap)
 #
 # check, demo and the others in SCRIPTED work on a machine without PostgreSQL:
 # they call scripts in test/, which install what is missing and come back here.
@@ -224,7 +225,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start schedule
 
-SCRIPTED = check demo demo-stop bench unit fuzz lint compat
+SCRIPTED = check demo demo-stop bench unit fuzz lint compat roots
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
 
@@ -257,17 +258,21 @@ demo-stop:
 bench:
 	@test/bench/run.sh
 
+roots:
+	@test/roots.sh
+
 .PHONY: $(SCRIPTED)
 
 else
 
-PG_CONFIG ?= $(firstword $(wildcard /usr/bin/pg_config /usr/lib/postgresql/*/bin/pg_config) pg_config)
-PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+# A pg_config with headers: the one that is given, else the one that is found.
+PG_CONFIG_ASKED := $(PG_CONFIG)
+override PG_CONFIG := $(shell PG_CONFIG='$(PG_CONFIG_ASKED)' && . test/common.sh && find_pg_config build)
 
-ifeq ($(wildcard $(PGXS)),)
+ifeq ($(PG_CONFIG),)
 
 all install clean:
-	@echo "$(PG_CONFIG) does not lead to PostgreSQL's server headers." >&2
+	@echo "$(if $(PG_CONFIG_ASKED),$(PG_CONFIG_ASKED) does not lead,Nothing leads) to the server headers of PostgreSQL 15 or later." >&2
 	@echo "Install postgresql-server-dev-NN, or let \"make check\" do it, or set PG_CONFIG." >&2
 	@exit 1
 
@@ -275,6 +280,8 @@ all install clean:
 .DEFAULT_GOAL := all
 
 else
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
 
 ifneq ($(shell pkg-config --exists libcjson 2>/dev/null && echo found),found)
 ifneq ($(MAKECMDGOALS),clean)
@@ -304,8 +311,12 @@ EXTRA_CLEAN = build
 
 include $(PGXS)
 
-# PGXS does not follow includes.
-$(OBJS): $(wildcard src/*/*.h)
+# PGXS does not follow includes, nor does it know which PostgreSQL objects are for.
+BUILT_FOR := $(shell $(PG_CONFIG) --version --includedir-server)
+ifneq ($(BUILT_FOR),$(shell cat build/built_for 2>/dev/null))
+$(shell mkdir -p build && echo "$(BUILT_FOR)" >build/built_for)
+endif
+$(OBJS): $(wildcard src/*/*.h) build/built_for
 
 $(DATA_built): $(SCHEMA) pg_workflow.control Makefile
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION pg_workflow" to load this file. \quit'; \

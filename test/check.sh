@@ -65,10 +65,8 @@ if [ -z "${PGWF_LOCKED:-}" ]; then
 	exit $status
 fi
 
-"$root/test/prepare.sh" || exit 1
-PG_CONFIG=$(find_pg_config)
+prepare
 export PG_CONFIG
-[ -n "$PG_CONFIG" ] || die "no pg_config with server headers"
 check=$scratch/check
 cluster_stop check
 rm -rf "${check:?}" "$scratch/check-out"
@@ -157,11 +155,21 @@ pgxs_src=${pgxs%/makefiles/pgxs.mk}
 # ("test x ... ok 12 ms" until 15, "ok 1 - x 12 ms" from 16 on)
 regress_lines()
 {
-	awk -v suite="$1" '
-		/^test .* \.\.\. / { ok = / \.\.\. ok /; name = $2; time = $(NF - 1) }
-		/^(not )?ok +[0-9]+ +[-+] / { ok = !/^not/; name = ok ? $4 : $5; time = $(NF - 1) }
-		name != "" { printf "%s %s/%s (%d ms)\n", ok ? "ok" : "not ok", suite, name, time; fflush(); name = "" }
-	'
+	# in the shell, since not every awk prints before its input ends
+	set -f
+	while IFS= read -r line; do
+		# shellcheck disable=SC2086
+		set -- "$1" $line
+		case $line in
+			"test "*" ... ok "*) verdict="ok $1/$3" ;;
+			"test "*" ... "*) verdict="not ok $1/$3" ;;
+			"ok "*" ms") verdict="ok $1/$5" ;;
+			"not ok "*" ms") verdict="not ok $1/$6" ;;
+			*) continue ;;
+		esac
+		time=${line% ms}
+		echo "$verdict (${time##* } ms)"
+	done
 }
 
 # regress SUITE PROGRAM INPUT TESTS: run a list with pg_regress or its isolation

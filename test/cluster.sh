@@ -25,14 +25,12 @@ shift 2
 
 case $command in
 	start)
-		"$root/test/prepare.sh" || exit 1
-		PG_CONFIG=$(find_pg_config)
+		prepare
 		build
 		cluster_start "$name" "${PGWF_PORT:-55432}" "$@"
 		;;
 	stop)
-		PG_CONFIG=$(find_pg_config)
-		[ -n "$PG_CONFIG" ] && [ -d "$scratch/$name" ] || {
+		[ -d "$scratch/$name" ] || {
 			echo "there is no cluster \"$name\""
 			exit 0
 		}
@@ -41,12 +39,10 @@ case $command in
 		echo "stopped and removed $scratch/$name"
 		;;
 	psql)
-		PG_CONFIG=$(find_pg_config)
 		"$(cluster_bin "$name")/psql" -h "$scratch/$name/socket" \
 			-p "$(cluster_port "$name")" -U postgres "$@"
 		;;
 	where)
-		PG_CONFIG=$(find_pg_config)
 		echo "-h $scratch/$name/socket -p $(cluster_port "$name") -U postgres"
 		cluster_bin "$name"
 		;;

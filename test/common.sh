@@ -13,10 +13,14 @@
 
 scratch=${PGWF_SCRATCH:-/tmp/pg_workflow-$(id -u)}
 
+# What the caller's shell has for other purposes is not for our servers: a mask, a
+# language (a server translates by LANGUAGE whatever the locale), libpq's settings.
 umask 022
 LC_ALL=C.UTF-8
 export LC_ALL
-unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS PGDATA
+unset LANGUAGE CDPATH $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p')
+
+oldest_major=15
 
 die()
 {
@@ -24,13 +28,74 @@ die()
 	exit 1
 }
 
-# The pg_config to build with; empty when there is none with server headers.
+# missing_files PG_CONFIG [build]: what it does not lead to of what testing (or
+# building alone) needs, as lines "PACKAGE FILE" with the Debian package that has
+# the file; nothing when everything is there.  The files themselves are asked for: a
+# pg_config comes with libpq-dev, and PGXS with the client, and neither means that
+# there are headers or a server.
+missing_files()
+{
+	major=$("$1" --version 2>/dev/null | sed -n '1s/^PostgreSQL \([0-9]*\).*/\1/p')
+	if [ "${major:-0}" -lt $oldest_major ]; then
+		echo "postgresql-$oldest_major PostgreSQL-$oldest_major-or-later"
+		return
+	fi
+	pgxs=$("$1" --pgxs)
+	{
+		echo "postgresql-client-$major $pgxs"
+		echo "postgresql-server-dev-$major $("$1" --includedir-server)/postgres.h"
+		if [ "${2:-test}" = test ]; then
+			bin=$("$1" --bindir)
+			libraries=$("$1" --pkglibdir)
+			for name in psql pg_isready pg_dump pg_restore pg_basebackup; do
+				echo "postgresql-client-$major $bin/$name"
+			done
+			for name in regress/pg_regress isolation/pg_isolation_regress perl/PostgreSQL/Test/Cluster.pm; do
+				echo "postgresql-client-$major ${pgxs%/makefiles/pgxs.mk}/test/$name"
+			done
+			for name in postgres initdb pg_ctl; do
+				echo "postgresql-$major $bin/$name"
+			done
+			echo "postgresql-$major-cron $libraries/pg_cron.so"
+			echo "postgresql-$major-cron $("$1" --sharedir)/extension/pg_cron.control"
+		fi
+	} | while read -r package file; do
+		[ -e "$file" ] || echo "$package $file"
+	done
+}
+
+# Debian's versions that have a file below bin/, the newest first.
+debian_majors()
+{
+	ls -d /usr/lib/postgresql/*/bin/"$1" 2>/dev/null | sed 's,.*/\([0-9]*\)/bin/.*,\1,' | sort -rn
+}
+
+# find_pg_config [build]: the one to test (or to build) with, empty when none has
+# everything: the one that PG_CONFIG names, or else Debian's versions, the newest
+# first, and last what the caller's path has.
 find_pg_config()
 {
-	for candidate in ${PG_CONFIG:-$(ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -rV) pg_config}; do
-		pgxs=$("$candidate" --pgxs 2>/dev/null) && [ -f "$pgxs" ] &&
-			[ -x "$("$candidate" --bindir)/postgres" ] && echo "$candidate" && return
+	for candidate in ${PG_CONFIG:-$(debian_majors pg_config | sed 's,.*,/usr/lib/postgresql/&/bin/pg_config,') pg_config}; do
+		if [ -z "$(missing_files "$candidate" "${1:-test}")" ]; then
+			echo "$candidate"
+			return
+		fi
 	done
+}
+
+# prepare [PURPOSE]: installs what is missing, and sets PG_CONFIG.
+prepare()
+{
+	"$root/test/prepare.sh" "$@" || exit 1
+	PG_CONFIG=$(find_pg_config)
+}
+
+# The archive that this machine's apt has its release from; empty without apt.
+apt_mirror()
+{
+	release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	apt-get update --print-uris 2>/dev/null |
+		sed -n "s,^'\(.*\)/dists/$release/InRelease'.*,\1,p" | head -n 1
 }
 
 pg_major()
@@ -68,7 +133,8 @@ make_server_folder()
 }
 
 # make_installation FOLDER: copy PostgreSQL there and install the extension into
-# the copy.  Needs a built tree and $PG_CONFIG.
+# the copy.  Needs a built tree and $PG_CONFIG.  FOLDER/bin leads to its programs,
+# whatever $PG_CONFIG is when they are called.
 make_installation()
 {
 	rm -rf "$1"
@@ -82,6 +148,7 @@ make_installation()
 	if [ "$("$PG_CONFIG" --libdir)" != "$libraries" ]; then
 		mkdir -p "$1$("$PG_CONFIG" --libdir)"
 	fi
+	ln -s ".$("$PG_CONFIG" --bindir)" "$1/bin"
 	make -s -C "$root" PG_CONFIG="$PG_CONFIG" DESTDIR="$1" install >/dev/null ||
 		die "make install failed"
 }
@@ -100,7 +167,7 @@ build()
 
 cluster_bin()
 {
-	echo "$scratch/$1/install$("$PG_CONFIG" --bindir)"
+	echo "$scratch/$1/install/bin"
 }
 
 cluster_port()

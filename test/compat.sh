@@ -8,9 +8,10 @@
 #	         compat.sh compile [VERSION ..]   compile src/ against them (default: 17 18)
 #	         compat.sh flags VERSION          print the compiler's flags
 #	  The headers come out of the packages of later Debian suites (17: trixie,
-#	  18: forky, else sid), fetched and checked by apt with a configuration of
-#	  its own and only unpacked into a folder: nothing is installed, and root is
-#	  not needed.  They stay in $PGWF_COMPAT_DIR (default: build/compat).  A
+#	  18: forky, else sid) in the archive that this machine's apt uses (or
+#	  $PGWF_MIRROR), fetched and checked by apt with a configuration of its own
+#	  and only unpacked into a folder: nothing is installed, and root is not
+#	  needed.  They stay in $PGWF_COMPAT_DIR (default: build/compat).  A
 #	  mirror that lags behind is good enough, so the age of its lists is not
 #	  checked; their signatures are.
 #
@@ -23,6 +24,8 @@
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/test/common.sh"
+PG_CONFIG=$(find_pg_config build)
 dir=${PGWF_COMPAT_DIR:-$root/build/compat}
 
 # Which of Debian's suites have a version.
@@ -37,11 +40,11 @@ suites_of()
 # The installed version's headers need no fetching.
 headers()
 {
-	installed=$("${PG_CONFIG:-pg_config}" --includedir-server 2>/dev/null)
-	case $installed in
-		*/"$1"/server) echo "$installed" ;;
-		*) echo "$dir/pg$1/usr/include/postgresql/$1/server" ;;
-	esac
+	if [ -n "$PG_CONFIG" ] && [ "$(pg_major)" = "$1" ]; then
+		"$PG_CONFIG" --includedir-server
+	else
+		echo "$dir/pg$1/usr/include/postgresql/$1/server"
+	fi
 }
 
 # Newer suites' pg_config.h says that libc declares strlcpy and strlcat; the libc
@@ -73,10 +76,12 @@ flags()
 apt_private()
 {
 	apt_dir=$dir/apt-$2
+	mirror=${PGWF_MIRROR:-$(apt_mirror)}
+	[ -n "$mirror" ] || return 1
 	mkdir -p "$apt_dir/lists/partial" "$apt_dir/cache/archives/partial" \
 		"$apt_dir/etc/preferences.d" || return 1
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-	echo "deb [signed-by=$keyring] ${PGWF_MIRROR:-http://deb.debian.org/debian} $2 main" \
+	echo "deb [signed-by=$keyring] $mirror $2 main" \
 		>"$apt_dir/sources.list"
 	: >"$apt_dir/status"
 	cat >"$apt_dir/apt.conf" <<EOT

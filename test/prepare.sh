@@ -5,8 +5,14 @@
 #
 # NOTES
 #	  usage: prepare.sh [fuzz | browser]	(also what the fuzzer, or test/browser, needs)
-#	  Quick when everything is there.  Uses apt; as an ordinary user it prints
-#	  the command that root has to run and fails.
+#	  Quick when everything is there, and then needs neither root nor network.
+#	  Uses apt; as an ordinary user it prints the command that root has to run
+#	  and fails.
+#
+#	  It completes the PostgreSQL that PG_CONFIG names.  Without one it takes, in
+#	  this order, a version that has everything, one with server and headers, one
+#	  with a server, and the distribution's; of equals the newest, and only one
+#	  whose missing packages can be had.
 #
 #	  No cluster is created, started or restarted: while packages are installed,
 #	  a drop-in of createcluster.conf keeps Debian from making a "main" cluster
@@ -16,63 +22,111 @@ set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/test/common.sh"
 
-missing=
-need()
+# What apt would install of a package; empty when it has none.
+candidate_of()
 {
-	missing="$missing $*"
+	apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9]\)/\1/p'
 }
 
-# The version to use: what is installed, else the distribution's.
-version=${PGWF_PG_VERSION:-}
-PG_CONFIG=$(find_pg_config)
-if [ -n "$PG_CONFIG" ]; then
-	version=$(pg_major)
-elif [ -z "$version" ]; then
-	version=$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null | sed 's,.*postgresql/\([0-9]*\)/.*,\1,' | sort -n | tail -n 1)
-fi
-
-# A bare system has no package lists yet.
-if [ -z "$version" ] && command -v apt-cache >/dev/null; then
-	if [ "$(id -u)" -eq 0 ] && [ -z "$(apt-cache policy postgresql 2>/dev/null | sed -n 's/.*Candidate: *//p')" ]; then
-		apt-get -q update >/dev/null || die "apt-get update failed"
+# The packages that one of Debian's versions lacks.
+lacking()
+{
+	if [ -x "/usr/lib/postgresql/$1/bin/pg_config" ]; then
+		missing_files "/usr/lib/postgresql/$1/bin/pg_config" | cut -d ' ' -f 1 | sort -u
+	else
+		echo "postgresql-$1 postgresql-server-dev-$1 postgresql-$1-cron"
 	fi
-	version=$(apt-cache policy postgresql | sed -n 's/.*Candidate: *\([0-9]*\).*/\1/p')
-fi
+}
 
-[ -n "$PG_CONFIG" ] || need "postgresql-${version:-15}" "postgresql-server-dev-${version:-15}"
-if [ -z "$PG_CONFIG" ] || [ ! -f "$("$PG_CONFIG" --sharedir)/extension/pg_cron.control" ]; then
-	need "postgresql-${version:-15}-cron"
-fi
-pkg-config --exists libcjson 2>/dev/null || need pkg-config libcjson-dev
-command -v gcc >/dev/null || need gcc libc6-dev
-command -v nm >/dev/null || need binutils
-command -v prove >/dev/null || need perl
-perl -MIPC::Run -e 1 2>/dev/null || need libipc-run-perl
-[ "$(id -u)" -ne 0 ] || command -v runuser >/dev/null || need util-linux
+# The versions that may be completed, the best first.
+majors()
+{
+	for major in $(debian_majors postgres); do
+		[ ! -f "/usr/include/postgresql/$major/server/postgres.h" ] || echo "$major"
+	done
+	debian_majors postgres
+	candidate_of postgresql | sed 's/[^0-9].*//'
+}
 
-if [ "${1:-}" = fuzz ] && ! echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return 0; }' |
-	${CLANG:-clang} -x c -fsanitize=fuzzer -o /dev/null - 2>/dev/null; then
-	need clang "libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p' | head -n 1)-dev"
-fi
+# The version to complete, when none has everything: the first that can be.
+major_to_complete()
+{
+	for major in $(majors); do
+		[ "$major" -ge $oldest_major ] || continue
+		for package in $(lacking "$major"); do
+			[ -n "$(candidate_of "$package")" ] || continue 2
+		done
+		echo "$major"
+		return
+	done
+	# apt will say what it does not have
+	echo $oldest_major
+}
 
-if [ "${1:-}" = browser ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then
-	need chromium
-fi
+# The packages to complete a PostgreSQL with; fails when packages are no help.
+postgresql_packages()
+{
+	[ -z "$(find_pg_config)" ] || return 0
+	if [ -z "${PG_CONFIG:-}" ]; then
+		lacking "$(major_to_complete)"
+		return
+	fi
+	programs=$("$PG_CONFIG" --bindir 2>/dev/null || dirname "$PG_CONFIG")
+	major=$(echo "$programs" | sed -n 's,^/usr/lib/postgresql/\([0-9]*\)/bin$,\1,p')
+	if [ "${major:-0}" -lt $oldest_major ]; then
+		echo "PG_CONFIG is $PG_CONFIG, which does not lead to:" >&2
+		missing_files "$PG_CONFIG" | sed 's/^[^ ]*/   /' >&2
+		return 1
+	fi
+	lacking "$major"
+}
 
+# Everything that is missing, in $missing.
+look()
+{
+	missing=$(postgresql_packages) || exit 1
+	pkg-config --exists libcjson 2>/dev/null || missing="$missing pkg-config libcjson-dev"
+	echo 'int main(void) { return 0; }' | gcc -x c -o /dev/null - 2>/dev/null ||
+		missing="$missing gcc libc6-dev"
+	command -v nm >/dev/null || missing="$missing binutils"
+	command -v prove >/dev/null && perl -MTest::More -MTime::HiRes -MJSON::PP -e 1 2>/dev/null ||
+		missing="$missing perl"
+	perl -MIPC::Run -e 1 2>/dev/null || missing="$missing libipc-run-perl"
+	if [ "$(id -u)" -eq 0 ]; then
+		command -v runuser >/dev/null || missing="$missing util-linux"
+		id postgres >/dev/null 2>&1 || missing="$missing postgresql-common"
+	fi
+	if [ "$1" = fuzz ] && ! echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return 0; }' |
+		${CLANG:-clang} -x c -fsanitize=fuzzer -o /dev/null - 2>/dev/null; then
+		missing="$missing clang libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p' | head -n 1)-dev"
+	fi
+	if [ "$1" = browser ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then
+		missing="$missing chromium"
+	fi
+	# shellcheck disable=SC2086
+	missing=$(echo $missing)
+}
+
+purpose=${1:-}
+look "$purpose"
 [ -n "$missing" ] || exit 0
 
-if ! command -v apt-get >/dev/null; then
-	die "Missing (Debian's names):$missing"
+command -v apt-get >/dev/null || die "Missing (Debian's names): $missing"
+
+# A bare system has no package lists yet, and without them no versions to choose from.
+if [ "$(id -u)" -eq 0 ] && [ -z "$(candidate_of postgresql)" ]; then
+	apt-get -q update >/dev/null || die "apt-get update failed"
+	look "$purpose"
 fi
 if [ "$(id -u)" -ne 0 ]; then
 	echo "Packages are missing that only root can install.  Run as root:" >&2
 	echo >&2
-	echo "    apt-get update && apt-get install --no-install-recommends$missing" >&2
+	echo "    apt-get update && apt-get install --no-install-recommends $missing" >&2
 	echo >&2
 	exit 1
 fi
 
-echo "installing:$missing"
+echo "installing: $missing"
 
 drop_in=/etc/postgresql-common/createcluster.d/pg_workflow.conf
 policy=/usr/sbin/policy-rc.d
@@ -93,27 +147,30 @@ if [ ! -e "$policy" ] && [ ! -L "$policy" ]; then
 	made_policy=yes
 fi
 
+# Again with new lists when it fails.  Another apt, as of unattended upgrades, is waited for.
 log=$(mktemp)
 install_packages()
 {
-	DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
-		-o Dpkg::Use-Pty=0 install "$@" >"$log" 2>&1
+	for attempt in 1 2; do
+		DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+			-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "$@" >"$log" 2>&1 && return
+		[ $attempt -eq 2 ] || apt-get -q update >>"$log" 2>&1 || break
+	done
+	cat "$log"
+	die "apt-get failed"
 }
 
 # postgresql-common first: the drop-in goes into its folder
-if ! install_packages postgresql-common; then
-	apt-get -q update >"$log" 2>&1 && install_packages postgresql-common || {
-		cat "$log"
-		die "apt-get failed"
-	}
-fi
-mkdir -p "$(dirname "$drop_in")"
-echo "create_main_cluster = false" >"$drop_in"
+case $missing in
+	*postgresql*)
+		[ -d /etc/postgresql-common ] || install_packages postgresql-common
+		mkdir -p "$(dirname "$drop_in")"
+		echo "create_main_cluster = false" >"$drop_in"
+		;;
+esac
 # shellcheck disable=SC2086
-install_packages $missing || {
-	apt-get -q update >"$log" 2>&1 && install_packages $missing || {
-		cat "$log"
-		die "apt-get failed"
-	}
-}
+install_packages $missing
 rm -f "$log"
+
+look "$purpose"
+[ -z "$missing" ] || die "installed, and yet not found: $missing"

@@ -14,9 +14,7 @@ set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/test/common.sh"
 
-"$root/test/prepare.sh" || exit 1
-PG_CONFIG=$(find_pg_config)
-[ -n "$PG_CONFIG" ] || die "no pg_config with server headers"
+prepare
 build
 cluster_start bench "${PGWF_PORT:-55433}" "fsync = on" "synchronous_commit = on" \
 	"shared_buffers = 512MB" "max_wal_size = 8GB" "checkpoint_timeout = 1h" \

@@ -18,7 +18,6 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 [ $# -eq 2 ] || die "usage: run.sh CLUSTER OUT"
 cluster=$1
 out=$2
-PG_CONFIG=$(find_pg_config)
 browser=$(command -v chromium chromium-browser google-chrome | head -n 1)
 [ -n "$browser" ] || die "there is no Chromium"
 broken=0

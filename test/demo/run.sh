@@ -24,12 +24,9 @@ sql()
 }
 
 echo "1. Preparing: packages, build, a private cluster"
-"$root/test/prepare.sh" || exit 1
-PG_CONFIG=$(find_pg_config)
-[ -n "$PG_CONFIG" ] || die "no pg_config with server headers"
+prepare
 build
-preload=pg_workflow
-[ ! -f "$("$PG_CONFIG" --sharedir)/extension/pg_cron.control" ] || preload=pg_cron,pg_workflow
+preload=pg_cron,pg_workflow
 cluster_start demo "${PGWF_PORT:-55432}" "shared_preload_libraries = '$preload'" \
 	"cron.database_name = 'postgres'" "workflow.max_executors = 8"
 cluster_psql demo postgres -c 'CREATE DATABASE demo' || exit 1

@@ -11,9 +11,11 @@ set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 top=$(cd "$here/../.." && pwd) || exit 1
+. "$top/test/common.sh"
 seconds=${1:-120}
 scratch=${2:-$(mktemp -d "${TMPDIR:-/tmp}/pg_workflow_fuzz.XXXXXX")} || exit 1
-pg_config=${PG_CONFIG:-pg_config}
+pg_config=$(find_pg_config build)
+[ -n "$pg_config" ] || die "no pg_config with server headers"
 clang=${CLANG:-clang}
 
 mkdir -p "$scratch/corpus" || exit 1

@@ -14,7 +14,9 @@ set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 top=$(cd "$here/../.." && pwd) || exit 1
-pg_config=${PG_CONFIG:-pg_config}
+. "$top/test/common.sh"
+pg_config=$(find_pg_config build)
+[ -n "$pg_config" ] || die "no pg_config with server headers"
 cc=${CC:-cc}
 
 scratch=
