@@ -149,7 +149,7 @@ SELECT workflow.define(jsonb_build_object('name', 'assessment', 'start_step', 'v
   'synthesis', '{"type": "sql", "result": "row", "timeout_seconds": 120, "next_step": "report", "input_mapping": {"agents": "${agents.output}"},
      "sql": "SELECT count(*) FILTER (WHERE value <> ''null'') AS completed_agents, count(*) FILTER (WHERE value = ''null'') AS failed_agents, round(100.0 * count(*) FILTER (WHERE value <> ''null'') / count(*), 1) AS success_rate, array_agg(value ->> ''recommendation'' ORDER BY length(key), key) FILTER (WHERE value <> ''null'') AS recommendations FROM jsonb_each(input.agents)"}'::jsonb,
   'report', '{"type": "set", "output": {"metrics": "${synthesis.output}", "says": "${agents.error.message ?? ''all completed''}"}}'::jsonb)
-  || (SELECT jsonb_object_agg('agent-' || i, jsonb_build_object('agent_name', 'analyse', 'timeout_seconds', CASE i WHEN 7 THEN 1 ELSE 300 END,
+  || (SELECT jsonb_object_agg('agent-' || i, jsonb_build_object('agent_name', 'analyse', 'timeout_seconds', 300,
         'input_mapping', jsonb_build_object('n', i, 'fail', '${workflow.input.fail ?? []}', 'late', '${workflow.input.late ?? []}', 'validated', '${validation.output}'))) FROM generate_series(1, 11) AS i))) \g /dev/null
 CALL test.go('assessment', '{"valid": 1}');
 CALL test.go('assessment', '{"valid": 1, "fail": [4]}');
@@ -161,6 +161,7 @@ CALL test.go('assessment', '{"valid": 1, "fail": [1, 2, 3, 4, 5, 6]}');
 CALL test.go('assessment', '{"valid": 0}');
 TABLE test.steps;
 -- one is late: timed out, the others are kept
+SELECT workflow.define(jsonb_set(document, '{steps,agent-7,timeout_seconds}', '1')) FROM workflow.definitions WHERE name = 'assessment' AND version = 1 \g /dev/null
 CALL test.go('assessment', '{"valid": 1, "late": [7]}');
 SELECT step, status FROM test.steps WHERE step LIKE 'agent-%' ORDER BY length(step), step;
 

@@ -43,9 +43,9 @@ SELECT workflow.define(jsonb_build_object('name', 'batch_loop_' || mode, 'steps'
 FROM unnest('{sequential,parallel}'::text[]) AS mode;
 SELECT jsonb_build_object('items', jsonb_agg(i)) AS items FROM generate_series(1, 35) AS i \gset
 CALL test.go('batch_loop_sequential', :'items');
-SELECT count(DISTINCT xmin::text) < 10 AS shared, count(DISTINCT scope) AS scopes, count(*) FROM workflow.step_executions WHERE execution_id = test.id() AND step_type = 'sql';
+SELECT count(DISTINCT xmin::text) < 70 AS shared, count(DISTINCT scope) AS scopes, count(*) FROM workflow.step_executions WHERE execution_id = test.id() AND step_type = 'sql';
 CALL test.go('batch_loop_parallel', :'items');
-SELECT count(DISTINCT xmin::text) < 50 AS shared, count(DISTINCT scope) AS scopes, count(*) FROM workflow.step_executions WHERE execution_id = test.id() AND step_type = 'sql';
+SELECT count(DISTINCT xmin::text) < 70 AS shared, count(DISTINCT scope) AS scopes, count(*) FROM workflow.step_executions WHERE execution_id = test.id() AND step_type = 'sql';
 SELECT count(*), count(DISTINCT n) FROM test.batched;
 
 -- executions

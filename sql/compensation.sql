@@ -94,7 +94,7 @@ SELECT workflow.define($${"name": "late_undo", "timeout_seconds": 1, "steps": [
   {"id": "s1", "type": "sql", "sql": "SELECT test.note('1')", "compensate": {"id": "u1", "type": "sql", "sql": "SELECT test.note('undo 1 after ' || $1), pg_sleep(1.1)", "params": ["${workflow.error.type}"]}},
   {"id": "s2", "type": "sql", "sql": "SELECT pg_sleep(60)"}]}$$) \gset
 TRUNCATE test.ledger;
-CALL test.go('late_undo') \gset
+CALL test.go_late('{s1 completed, s2 timed_out}', 'late_undo') \gset
 SELECT :'status' AS status, :'error_type' AS error_type;
 TABLE test.entries;
 SELECT step, status, ends FROM test.steps;

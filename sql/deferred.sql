@@ -10,14 +10,13 @@ SELECT status, output, started_at < created_at + interval '30 seconds' AS soon F
 -- the near future: not before
 SELECT clock_timestamp() + interval '0.3 seconds' AS at \gset
 SELECT workflow.start('deferred', jsonb_build_object('at', :'at'), start_at => :'at') AS id \gset
-SELECT status, started_at FROM workflow.executions WHERE id = :id;
 SELECT status, output, started_at >= start_at AS not_before FROM workflow.wait(:id, '60 seconds');
 -- several, in the order of their times
 SELECT clock_timestamp() + interval '0.2 seconds' AS at \gset
 CREATE TABLE test.deferred_ids (n int, id bigint);
 INSERT INTO test.deferred_ids SELECT n, workflow.start('deferred', jsonb_build_object('at', :'at'), start_at => :'at'::timestamptz + (6 - n) * interval '0.1 seconds') FROM generate_series(1, 5) AS n;
 SELECT count(*) FROM (SELECT workflow.wait(id, '60 seconds') FROM test.deferred_ids) AS w;
-SELECT array_agg(n ORDER BY started_at) AS started, bool_and(started_at >= start_at) AS not_before, bool_and(output = 'true') AS ok
+SELECT array_agg(n ORDER BY started_at, start_at) AS started, bool_and(started_at >= start_at) AS not_before, bool_and(output = 'true') AS ok
 FROM test.deferred_ids JOIN workflow.executions USING (id);
 
 -- not before the caller has committed, never when it rolls back

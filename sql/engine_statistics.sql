@@ -58,6 +58,8 @@ SELECT workflow.define('{"name": "counted_fails", "steps": [{"id": "a", "sql": "
 SELECT workflow.define('{"name": "counted_timeout", "timeout_seconds": 1, "steps": [{"id": "a", "sql": "SELECT pg_sleep(60)"}]}');
 SELECT workflow.define('{"name": "counted_endless", "steps": [{"id": "a", "sql": "SELECT pg_sleep(60)"}]}');
 SELECT workflow.define('{"name": "counted_undone", "steps": [{"id": "a", "sql": "SELECT 1", "compensate": {"sql": "SELECT 2"}}, {"id": "b", "type": "fail"}]}');
+-- with a limit that its step gets to
+CALL test.go_late('{a timed_out}', 'counted_timeout') \gset
 SELECT workflow.reset_engine_statistics();
 CALL test.go('counted_fails');
 CALL test.go('counted_timeout');
@@ -66,7 +68,7 @@ CALL test.count_until('executions_failed = 2');
 TABLE test.counted;
 SELECT workflow.reset_engine_statistics();
 SELECT workflow.start('counted_endless') AS id \gset
-SELECT count(*) FROM (SELECT pg_sleep(0.01) FROM generate_series(1, 1000) WHERE NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = :id)) AS x \g /dev/null
+SELECT test.running(:id);
 SELECT workflow.cancel(:id);
 SELECT status FROM workflow.wait(:id, '60 seconds');
 CALL test.count_until('executions_cancelled = 1 AND rollbacks = 1');

@@ -52,6 +52,9 @@ SELECT workflow.diagram(:odd) ~ 'script' AS has_the_name;
 SELECT workflow.define(jsonb_build_object('name', 'picture_long', 'steps', (SELECT jsonb_agg(jsonb_build_object('id', 's' || i, 'type', 'set', 'output', i)) FROM generate_series(1, 1000) AS i)));
 SELECT workflow.start('picture_long') AS long \gset
 SELECT status FROM workflow.wait(:long);
+UPDATE workflow.executions SET created_at = '2026-01-01 12:00:00', started_at = '2026-01-01 12:00:00', completed_at = '2026-01-01 12:00:01' WHERE id = :long;
+UPDATE workflow.step_executions SET started_at = '2026-01-01 12:00:00'::timestamptz + (substr(step_id, 2)::int - 1) * interval '1 ms',
+    completed_at = '2026-01-01 12:00:00'::timestamptz + substr(step_id, 2)::int * interval '1 ms' WHERE execution_id = :long;
 SELECT count(*) FROM regexp_matches(workflow.diagram('picture_long'), ': set', 'g');
 SELECT (regexp_match(workflow.diagram('picture_long'), '\.\.\. [^"]*'))[1];
 SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:long), '<title>', 'g');

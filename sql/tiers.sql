@@ -18,7 +18,7 @@ SELECT workflow.register_agent('tier_task', 'test.tier_task(jsonb)');
 -- one tier: its tasks with their defaults and flags; the other comes behind the model
 CREATE FUNCTION test.tier(id text, tasks jsonb, next text) RETURNS jsonb LANGUAGE sql AS $$
     SELECT jsonb_build_object(id, jsonb_build_object('type', 'parallel', 'parallel_steps', jsonb_agg(key ORDER BY key)) || COALESCE(jsonb_build_object('next_step', next), '{}'))
-           || jsonb_object_agg(key, jsonb_strip_nulls(jsonb_build_object('type', 'agent', 'agent_name', 'tier_task', 'timeout_seconds', 1,
+           || jsonb_object_agg(key, jsonb_strip_nulls(jsonb_build_object('type', 'agent', 'agent_name', 'tier_task',
                'on_failure', jsonb_build_object('default', value -> 'default'), 'when', value -> 'when',
                'input_mapping', jsonb_build_object('task', key, 'failing', '${workflow.input.failing ?? []}', 'late', '${workflow.input.late ?? []}'))))
     FROM jsonb_each(tasks)
@@ -52,7 +52,9 @@ CALL test.tiers('2. one task switched off', '{"enable_rag": false}');
 CALL test.tiers('3. another one', '{"enable_tools": false}');
 CALL test.tiers('4. one fails', '{"failing": ["rag"]}');
 CALL test.tiers('5. all fail', '{"failing": ["rag", "tools", "memory"]}');
+SELECT workflow.define(jsonb_set(document, '{steps,tools,timeout_seconds}', '1')) FROM workflow.definitions WHERE name = 'tiers' AND version = 1 \gset
 CALL test.tiers('6. one is late: what has finished is kept', '{"late": ["tools"]}');
+SELECT workflow.define(document) FROM workflow.definitions WHERE name = 'tiers' AND version = 1 \gset
 CALL test.tiers('7. the second tier, all succeed');
 CALL test.tiers('8. the second tier, one fails', '{"failing": ["cost"]}');
 -- 9. and 10.: no tier runs its tasks side by side, with the same results

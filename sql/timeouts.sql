@@ -29,7 +29,7 @@ SELECT workflow.define($${"name": "timeout_branch", "steps": [
      "slow": {"steps": [{"id": "slow1", "type": "set", "output": "kept"}, {"id": "slow2", "type": "sql", "sql": "SELECT pg_sleep(600)", "on_failure": "ignore"}, {"id": "slow3", "type": "set", "output": 1}]},
      "fast": {"steps": [{"id": "fast1", "type": "set", "output": "fast"}]}}}},
   {"id": "after", "type": "set", "output": {"fork": "${fork.output}", "slow1": "${slow1.output}", "says": "${fork.error.message}", "slow": "${fork.error.failed.slow.status}"}}]}$$) \gset
-CALL test.go('timeout_branch');
+CALL test.go_late('{slow1 completed, slow2 timed_out, fast1 completed, own2 completed}', 'timeout_branch');
 SELECT scope, step, status, ends, output FROM test.steps;
 
 -- a block: what has ended is kept, the rest is stopped, the block timed out
@@ -39,11 +39,11 @@ SELECT workflow.define($${"name": "timeout_block", "steps": [
      {"id": "b", "type": "sql", "sql": "SELECT pg_sleep(600)"},
      {"id": "c", "type": "loop", "loop_config": {"collection": "${workflow.input}", "on_error": "continue", "loop_body": [{"id": "c1", "type": "sql", "sql": "SELECT pg_sleep(input.s::float)", "input_mapping": {"s": "${loop.item}"}, "result": "none"}]}}]},
   {"id": "after", "type": "set", "output": "never"}]}$$) \gset
-CALL test.go('timeout_block', '[0, 600, 0]');
+CALL test.go_late('{a completed, b timed_out, block.c/c[0] c1 completed, block.c/c[1] c1 timed_out}', 'timeout_block', '[0, 600, 0]');
 SELECT scope, step, status, ends, CASE WHEN step = 'c' THEN output - 'iterations' ELSE output END AS output, regexp_replace(error, '\d+\.\d+', 'N.N') AS error FROM test.steps;
 -- one after the other as well; what has not begun does not begin
 SET workflow.parallel = off;
-CALL test.go('timeout_block', '[0, 600, 0]');
+CALL test.go_late('{a completed, b timed_out}', 'timeout_block', '[0, 600, 0]');
 SELECT scope, step, status, ends, output, regexp_replace(error, '\d+\.\d+', 'N.N') AS error FROM test.steps;
 RESET workflow.parallel;
 -- enough of it in time: completed
@@ -52,14 +52,14 @@ SELECT workflow.define($${"name": "timeout_quorum", "steps": [
      {"id": "a", "type": "set", "output": "a"},
      {"id": "b", "type": "sql", "sql": "SELECT pg_sleep(600)"}]},
   {"id": "after", "type": "set", "output": {"block": "${block.output}", "status": "${block.status}", "b": "${b.status}"}}]}$$) \gset
-CALL test.go('timeout_quorum');
+CALL test.go_late('{a completed, b timed_out}', 'timeout_quorum');
 -- on_failure of the block
 SELECT workflow.define($${"name": "timeout_block_handled", "steps": [
   {"id": "block", "type": "parallel", "timeout_seconds": 1, "on_failure": "ignore", "parallel_steps": [
      {"id": "a", "type": "set", "output": "a"},
      {"id": "b", "type": "sql", "sql": "SELECT pg_sleep(600)"}]},
   {"id": "after", "type": "set", "output": {"block": "${block.output}", "status": "${block.status}", "type": "${block.error.type}"}}]}$$) \gset
-CALL test.go('timeout_block_handled');
+CALL test.go_late('{a completed, b timed_out}', 'timeout_block_handled');
 
 -- loops, in both modes, and one that has no end
 SELECT workflow.define($${"name": "timeout_loops", "steps": [
@@ -70,7 +70,7 @@ SELECT workflow.define($${"name": "timeout_loops", "steps": [
   {"id": "w", "type": "loop", "timeout_seconds": 1, "on_failure": "ignore", "loop_config": {"while": "true", "on_error": "continue", "max_iterations": 1000000, "result": "counts", "loop_body": [
      {"id": "w1", "type": "sql", "sql": "SELECT pg_sleep(0.3)", "result": "none"}]}},
   {"id": "after", "type": "set", "output": {"s": "${s.output}", "s_status": "${s.status}", "p_status": "${p.status}", "w_status": "${w.status}", "w_done": "${w.output.completed_count > 1}", "s_type": "${s.error.type}", "p_type": "${p.error.type}", "w_says": "${w.error.message}"}}]}$$) \gset
-CALL test.go('timeout_loops', '[0, 1, 0, 0]') \gset
+CALL test.go_late('{s[0] s1 completed, s[1] s1 timed_out, w[1] w1 completed}', 'timeout_loops', '[0, 1, 0, 0]') \gset
 SELECT status, regexp_replace(output::text, '("completed_steps": |timeout: )\d+', '\1N', 'g') AS output, error_type, regexp_replace(error ->> 'message', 'timeout: \d+ iter', 'timeout: N iter') AS error FROM workflow.executions WHERE id = test.id();
 
 -- the execution: whatever the steps say about failures
@@ -81,12 +81,12 @@ SELECT workflow.define($${"name": "timeout_execution", "timeout_seconds": 1, "st
      {"id": "b2", "type": "set", "output": "kept"},
      {"id": "b3", "type": "loop", "on_failure": "ignore", "loop_config": {"while": "true", "on_error": "continue", "loop_body": [{"id": "b4", "type": "sql", "sql": "SELECT pg_sleep(0.4)", "on_failure": "ignore"}]}}]},
   {"id": "c", "type": "set", "output": "never"}]}$$) \gset
-CALL test.go('timeout_execution') \gset
+CALL test.go_late('{a completed, b1 timed_out, b2 completed}', 'timeout_execution') \gset
 SELECT status, regexp_replace(output::text, '("completed_steps": |timeout: )\d+', '\1N', 'g') AS output, error_type, regexp_replace(error ->> 'message', 'timeout: \d+ iter', 'timeout: N iter') AS error FROM workflow.executions WHERE id = test.id();
 CALL test.settle();
 SELECT step, status, ends, output FROM test.steps WHERE step <> 'b4' AND scope NOT LIKE 'b.b3%' ORDER BY step;
 SET workflow.parallel = off;
-CALL test.go('timeout_execution') \gset
+CALL test.go_late('{a completed, b1 timed_out}', 'timeout_execution') \gset
 SELECT status, regexp_replace(output::text, '("completed_steps": |timeout: )\d+', '\1N', 'g') AS output, error_type, regexp_replace(error ->> 'message', 'timeout: \d+ iter', 'timeout: N iter') AS error FROM workflow.executions WHERE id = test.id();
 SELECT step, status, ends, output FROM test.steps WHERE step <> 'b4' ORDER BY step;
 RESET workflow.parallel;

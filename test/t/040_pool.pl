@@ -89,7 +89,7 @@ like(slurp_file($log, $offset), qr/HINT:  You might need to increase "max_worker
 ok($node->safe_psql('postgres', "SELECT status IN ('pending', 'running') FROM workflow.executions WHERE id = $id"),
 	'without a worker an execution waits');
 $node->safe_psql('postgres', 'DROP DATABASE other');
-$node->safe_psql('postgres', "SELECT FROM workflow.wait($id, '20 s')");
+$node->safe_psql('postgres', "SELECT FROM workflow.wait($id, '180 s')");
 is($node->safe_psql('postgres', qq{SELECT status FROM workflow.executions WHERE id = $id}), 'completed',
 	'it runs when one comes free');
 is(run_fan(), "completed|$fan|1", 'and so do others, with one executor');
@@ -122,7 +122,7 @@ foreach my $case (
 		SELECT count(workflow.start('loop', '{"items": [1, 2, 3, 4, 5, 6, 7, 8]}')) FROM generate_series(1, 40)});
 	my @ids = map { $node->safe_psql('postgres', "SET ROLE r$_; SELECT workflow.start('one')") } 2 .. 5;
 	push @ids, map { $node->safe_psql('postgres', "SET ROLE r$_; SELECT workflow.start('one')") } 2 .. 5;
-	$node->safe_psql('postgres', "SELECT FROM workflow.wait($_, '20 s')") foreach @ids;
+	$node->safe_psql('postgres', "SELECT FROM workflow.wait($_, '180 s')") foreach @ids;
 	is($node->safe_psql('postgres', 'SELECT string_agg(DISTINCT status, \',\') FROM workflow.executions
 			WHERE id IN (' . join(',', @ids) . ')'), 'completed', "$name: the other roles get through");
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM workflow.executions
@@ -182,7 +182,7 @@ $node->poll_query_until('postgres', 'SHOW workflow.enabled', 'off');
 # the scheduler has its signal before it can see what is started after that
 $id = $node->safe_psql('postgres', "SELECT workflow.start('one')");
 $session->query_safe('SELECT pg_advisory_unlock(1)');
-$node->safe_psql('postgres', "SELECT FROM workflow.wait($first, '20 s')");
+$node->safe_psql('postgres', "SELECT FROM workflow.wait($first, '180 s')");
 is($node->safe_psql('postgres', "SELECT string_agg(status, ' ' ORDER BY id) FROM workflow.executions WHERE id IN ($first, $id)"),
 	'completed pending', 'enabled = off: what runs goes on, what is queued waits');
 $node->restart;
@@ -211,7 +211,7 @@ foreach my $function ('pg_cancel_backend', 'pg_terminate_backend')
 			'the step is run again by another executor');
 	}
 	$session->query_safe('SELECT pg_advisory_unlock(1)');
-	$node->safe_psql('postgres', "SELECT FROM workflow.wait($id, '20 s')");
+	$node->safe_psql('postgres', "SELECT FROM workflow.wait($id, '180 s')");
 	is($node->safe_psql('postgres', "SELECT status, error_type FROM workflow.executions WHERE id = $id"),
 		$function eq 'pg_cancel_backend' ? 'failed|57014' : 'completed|', "$function in the middle of a step");
 	$node->safe_psql('postgres', "SELECT $function(pid) FROM pg_stat_activity WHERE backend_type = 'pg_workflow executor'");

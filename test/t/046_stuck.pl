@@ -11,7 +11,7 @@ use lib 't';
 use StuckTest;
 use WorkflowTest;
 
-my $node = workflow_cluster('stuck', 'workflow.cancel_grace = 300ms', 'workflow.max_executors = 2');
+my $node = workflow_cluster('stuck', 'workflow.cancel_grace = 60s', 'workflow.max_executors = 2');
 
 install_stubborn($node);
 
@@ -61,7 +61,7 @@ for my $kind (sort keys %sql)
 		{"id": "s2", $step}, {"id": "s3", "sql": "SELECT 3"}]}});
 }
 
-# --- what responds is not stuck ---
+# --- what responds is not stuck, however slow the machine is ---
 
 for my $kind ('endless', 'sleep')
 {
@@ -77,12 +77,15 @@ for my $kind ('endless', 'sleep')
 	is(stuck_count($id), 0, "$kind: not stuck");
 }
 
+$node->append_conf('postgresql.conf', 'workflow.cancel_grace = 300ms');
+$node->reload;
+
 # --- a block that catches query_canceled in a loop ---
 
 my $id = query("SELECT workflow.start('limited_swallow')");
 is(ended($id), 'failed|ExecutionStuck', 'swallow, time limit: the execution fails');
 is( query(qq{SELECT s.status, s.error_type, s.scope_outcome, s.executor_pid = h.pid, h.workflow, h.step_id, h.visit, h.attempt,
-		h.elapsed BETWEEN '1.2 s' AND '50 s', h.reason, s.error ->> 'message',
+		h.elapsed >= '1.2 s', h.reason, s.error ->> 'message',
 		(s.error ->> 'detail') ~ ('PID ' || h.pid), s.completed_at - s.started_at >= '1.2 s'
 	FROM workflow.step_executions AS s JOIN workflow.executor_history AS h USING (execution_id)
 	WHERE s.execution_id = $id AND s.step_id = 's2'}),
@@ -121,14 +124,17 @@ is(ended($caught), 'completed|', 'caught');
 
 # --- while its execution is being paused: the attempt is recorded, and not made again ---
 
-define('paused_retried', q{{"name": "paused_retried", "steps": [{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 1,
+# with time enough for a pause before the limit
+define("paused_$_", qq{{"name": "paused_$_", "steps": [{"id": "s2", "sql": "$sql{$_}", "timeout_seconds": 5}]}})
+  foreach ('swallow', 'spin');
+define('paused_retried', q{{"name": "paused_retried", "steps": [{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 5,
 	"retry": {"errors": ["ExecutionStuck"], "max_retries": 1, "type": "fixed_delay", "initial_delay_ms": 10}}]}});
 define('paused_items', q{{"name": "paused_items", "steps": [{"id": "each", "type": "loop", "loop_config": {
 	"collection": [1, 2, 3, 4], "execution_mode": "parallel", "max_parallelism": 2, "on_error": "continue", "loop_body": [
-	{"id": "s2", "type": "sql", "timeout_seconds": 1, "input_mapping": {"n": "${loop.item}"},
+	{"id": "s2", "type": "sql", "timeout_seconds": 5, "input_mapping": {"n": "${loop.item}"},
 	 "sql": "SELECT CASE WHEN input.n = 2 THEN swallow() END"}]}}]}});
-for my $case ([ 'limited_swallow', 1, 'failed', 'failed|ExecutionStuck', '1 failed -' ],
-	[ 'limited_spin', 1, 'failed', 'failed|ExecutionStuck', '1 failed -' ],
+for my $case ([ 'paused_swallow', 1, 'failed', 'failed|ExecutionStuck', '1 failed -' ],
+	[ 'paused_spin', 1, 'failed', 'failed|ExecutionStuck', '1 failed -' ],
 	[ 'paused_retried', 2, 'paused', 'failed|ExecutionStuck', '1 failed retried, 2 failed -' ],
 	[ 'paused_items', 1, 'paused', 'completed|', '1 completed -, 1 failed -, 1 completed -, 1 completed -' ])
 {
@@ -162,7 +168,7 @@ is(row($id), 'failed|ExecutionStuck', 'what was stuck is told all the same');
 
 define('items', q{{"name": "items", "steps": [{"id": "each", "type": "loop", "loop_config": {
 	"collection": [1, 2, 3, 4, 5, 6, 7, 8], "execution_mode": "parallel", "on_error": "continue", "loop_body": [
-	{"id": "s2", "type": "sql", "timeout_seconds": 1, "input_mapping": {"n": "${loop.item}"},
+	{"id": "s2", "type": "sql", "timeout_seconds": 3, "input_mapping": {"n": "${loop.item}"},
 	 "sql": "SELECT CASE WHEN input.n = 3 THEN swallow() END"}]}}]}});
 $id = query("SELECT workflow.start('items')");
 is(ended($id), 'completed|', 'a parallel loop with a stuck item completes');
@@ -222,7 +228,7 @@ ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM workflow.execut
 
 query('CREATE TABLE effects (who integer)');
 query('CREATE SEQUENCE attempts');
-define('fenced', q{{"name": "fenced", "steps": [{"id": "s2", "result": "none", "timeout_seconds": 1,
+define('fenced', q{{"name": "fenced", "steps": [{"id": "s2", "result": "none", "timeout_seconds": 3,
 	"sql": "INSERT INTO effects SELECT pg_backend_pid() FROM deaf('deaf.' || nextval('attempts'))",
 	"retry": {"errors": ["ExecutionStuck"], "max_retries": 1, "type": "immediate"}}]}});
 let_spin('deaf.2');
@@ -259,7 +265,7 @@ is(query("SELECT count(*) = (SELECT count(*) FROM workflow.step_executions WHERE
 
 query(q{CREATE TABLE shared (execution_id bigint, n integer);
 	CREATE TABLE shared_ids (id bigint)});
-my $shared_step = q{"type": "sql", "result": "none", "timeout_seconds": 1, "input_mapping": {"id": "${workflow.execution_id}", "n": "%s"},
+my $shared_step = q{"type": "sql", "result": "none", "timeout_seconds": 3, "input_mapping": {"id": "${workflow.execution_id}", "n": "%s"},
 	"sql": "INSERT INTO shared SELECT input.id::bigint, input.n::integer; SELECT CASE WHEN input.n::integer = 5 THEN %s END"};
 my $body = sprintf($shared_step, '${loop.item}', 'swallow()');
 

@@ -230,7 +230,7 @@ foreach my $case (@agents)
 		$sql;
 		SELECT 'id ' || workflow.start('agent');
 		COMMIT}) =~ s/.*id //sr;
-	$node->safe_psql('postgres', "SELECT FROM workflow.wait($id, '20 s')");
+	$node->safe_psql('postgres', "SELECT FROM workflow.wait($id, '180 s')");
 	my $got = execution($id, "status, output, error_type, error ->> 'message'");
 	ref $expected ? like($got, $expected, "agent: $name") : is($got, $expected, "agent: $name");
 }

@@ -66,11 +66,23 @@ sub tries
 	return scalar @found;
 }
 
+# The session may go down with the server before it has the answer: asked again, it is the
+# execution of the same key.
+my $started = 0;
+
 sub start
 {
 	my ($workflow, $priority) = @_;
+	my $key = ++$started;
+	my $id;
 
-	return $node->safe_psql('w', "SELECT workflow.start('$workflow', '{\"items\": [1, 2]}', priority => $priority)");
+	for my $attempt (1 .. 100)
+	{
+		$id = try_sql($node, 'w', qq{SELECT workflow.start('$workflow', '{"items": [1, 2]}', priority => $priority, idempotency_key => '$key')});
+		return $id if defined $id && $id ne '';
+		$node->poll_query_until('postgres', 'SELECT true');
+	}
+	die "$workflow could not be started";
 }
 
 sub check_poison
@@ -126,8 +138,7 @@ wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id
 
 # --- the server dies before the claim is on disk ---
 
-# a moment later: the session that starts it would go down with the server
-$poison = $node->safe_psql('w', q{SELECT workflow.start('poison_first', start_at => clock_timestamp() + interval '1 s')});
+$poison = start('poison_first', 0);
 wait_until($node, "SELECT status = 'failed' AND error_type = 'CrashLoop' FROM workflow.executions WHERE id = $poison",
 	'poison in the first step fails as CrashLoop');
 is($node->safe_psql('w', "SELECT error ->> 'step_id' FROM workflow.executions WHERE id = $poison"), 'poison', 'and names it');

@@ -41,7 +41,7 @@ sub ended { return sql("SELECT status, error_type FROM workflow.wait($_[0], '60 
 
 install_extension($node, 'postgres');
 sql(q{
-	SELECT workflow.define('{"name": "retries", "timeout_seconds": 2, "priority": -1, "steps": [{"id": "a", "sql": "SELECT 1/0",
+	SELECT workflow.define('{"name": "retries", "timeout_seconds": 8, "priority": -1, "steps": [{"id": "a", "sql": "SELECT 1/0",
 		"retry": {"errors": ["all"], "type": "fixed_delay", "initial_delay_ms": 200, "max_delay_ms": 200, "max_retries": 1000}}]}');
 	SELECT workflow.define('{"name": "one", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT 1"}]}');
 	-- tries to start some, one transaction each; returns how many it could
@@ -114,8 +114,10 @@ is(ended($endless), 'cancelled|Cancelled', 'room again');
 
 # those that wait for room under a limit
 sql(q{SELECT workflow.define('{"name": "one", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT pg_sleep(3600)"}]}')});
+set('workflow.pending_timeout = 0');
 my $one = sql("SELECT workflow.start('one')");
 wait_for_endless($node, 'postgres');
+set('workflow.pending_timeout = 1');
 $late = sql("SELECT workflow.start('one')");
 is(ended($late), 'timed_out|PendingTimeout', 'what waits for room under a limit times out, too');
 sql("SELECT workflow.cancel($one)");
@@ -162,8 +164,8 @@ sql(q{CREATE TABLE mode (name text); INSERT INTO mode VALUES ('sleep');
 		END IF;
 		RETURN 'fine';
 	END $$;
-	SELECT workflow.define('{"name": "again", "timeout_seconds": 2, "steps": [{"id": "a", "sql": "SELECT moody()",
-		"retry": {"errors": ["P0001"], "type": "fixed_delay", "initial_delay_ms": 1200, "max_delay_ms": 1200, "max_retries": 1}}]}')});
+	SELECT workflow.define('{"name": "again", "timeout_seconds": 6, "steps": [{"id": "a", "sql": "SELECT moody()",
+		"retry": {"errors": ["P0001"], "type": "fixed_delay", "initial_delay_ms": 3600, "max_delay_ms": 3600, "max_retries": 1}}]}')});
 my $again = sql("SELECT workflow.start('again')");
 is(ended($again), 'timed_out|Timeout', 'its time is over');
 sql("UPDATE mode SET name = 'fail'");
@@ -173,7 +175,7 @@ sql("UPDATE mode SET name = 'succeed'");
 is(ended($again), 'completed|', 'and the janitor leaves it alone');
 
 # retried, and no executor to be had before its time is over again: its epilogue is run once more
-sql(q{SELECT workflow.define('{"name": "tells", "timeout_seconds": 1, "priority": -1, "steps": [{"id": "a", "sql": "SELECT 1 / 0"}],
+sql(q{SELECT workflow.define('{"name": "tells", "timeout_seconds": 5, "priority": -1, "steps": [{"id": "a", "sql": "SELECT 1 / 0"}],
 	"on_failure": [{"id": "tell", "sql": "SELECT 1"}]}')});
 my $tells = sql("SELECT workflow.start('tells')");
 is(ended($tells), 'failed|22012', 'it fails');
