@@ -24,12 +24,13 @@ SELECT step_id, status, total_tasks, successful_tasks, failed_tasks, speedup > 0
 FROM workflow.blocks WHERE execution_id = test.id() ORDER BY started_at;
 -- figures of one execution; times as whether they are there
 SELECT key, CASE WHEN jsonb_typeof(value) = 'number' AND key ~ 'time|speedup' THEN to_jsonb(value::numeric > 0) ELSE value END AS value
-FROM jsonb_each(workflow.metrics(test.id()) - 'execution_id' - 'phase_times' - 'parallel_block' - 'parallel_items') ORDER BY 1;
+FROM jsonb_each(workflow.metrics(test.id()) - 'execution_id' - 'phase_times' - 'phases' - 'parallel_block' - 'parallel_items') ORDER BY 1;
 SELECT jsonb_object_keys(workflow.metrics(test.id()) -> 'phase_times') AS phase ORDER BY 1;
+SELECT key AS phase, value FROM jsonb_each(workflow.metrics(test.id()) -> 'phases') ORDER BY 1;
 SELECT key, value FROM jsonb_each(workflow.metrics(test.id()) -> 'parallel_block') WHERE key ~ 'tasks' ORDER BY 1;
 SELECT workflow.metrics(-1) IS NULL AS none, workflow.progress(-1) IS NULL AS none_either;
 -- statistics
-SELECT kind, name, total, completed, failed, retries, trips, success_rate, run_p50 <= run_p95 AND run_p95 <= run_p99 AS ordered, queue_p50 IS NOT NULL AS queued
+SELECT kind, name, total, completed, failed, stuck, retries, trips, success_rate, run_p50 <= run_p95 AND run_p95 <= run_p99 AS ordered, queue_p50 IS NOT NULL AS queued
 FROM workflow.statistics WHERE workflow = 'monitored' ORDER BY kind, name;
 SELECT count(*) FROM workflow.statistics('0') WHERE workflow = 'monitored';
 
@@ -57,6 +58,42 @@ SELECT (workflow.progress(:id) ->> 'expected_end')::timestamptz > now() AS expec
 SELECT pg_advisory_unlock(4242);
 SELECT status FROM workflow.wait(:id, '60 seconds');
 SELECT workflow.progress(:id) - '{execution_id,elapsed_seconds,expected_end}'::text[] AS progress;
+
+-- agents are those of the phase of that name, or, without one, the steps of that type
+SELECT workflow.register_agent('monitored_agent', sql => 'SELECT CASE WHEN (input.fail)::boolean THEN 1/0 ELSE 1 END') \gset
+SELECT workflow.define($${"name": "monitored_agents", "start_step": "validation", "steps": {
+  "validation": {"type": "agent", "agent_name": "monitored_agent", "input_mapping": {"fail": false}, "next_step": "agents"},
+  "agents": {"type": "parallel", "parallel_steps": ["one", "two", "three"], "min_success_ratio": 0.5, "next_step": "synthesis"},
+  "one": {"type": "agent", "agent_name": "monitored_agent", "input_mapping": {"fail": false}},
+  "two": {"type": "agent", "agent_name": "monitored_agent", "input_mapping": {"fail": true}},
+  "three": {"type": "agent", "agent_name": "monitored_agent", "input_mapping": {"fail": false}},
+  "synthesis": {"type": "agent", "agent_name": "monitored_agent", "input_mapping": {"fail": false}, "next_step": "report"},
+  "report": {"type": "sql", "sql": "SELECT 1"}}}$$) \gset
+SELECT workflow.define($${"name": "monitored_chain", "steps": [
+  {"id": "a", "type": "agent", "agent_name": "monitored_agent", "input_mapping": {"fail": false}}, {"id": "b", "type": "sql", "sql": "SELECT 1"}]}$$) \gset
+CALL test.go('monitored_agents');
+SELECT m ->> 'total_agents' AS total, m ->> 'completed_agents' AS completed, m ->> 'failed_agents' AS failed, m ->> 'success_rate' AS rate
+FROM workflow.metrics(test.id()) AS m;
+SELECT key AS phase, value FROM jsonb_each(workflow.metrics(test.id()) -> 'phases') ORDER BY 1;
+CALL test.go('monitored_chain');
+SELECT m ->> 'total_agents' AS total, m ->> 'success_rate' AS rate, m -> 'phases' -> 'b' AS b FROM workflow.metrics(test.id()) AS m;
+
+-- how often a while loop goes round nobody knows: no total, and a share of the time it took earlier
+SELECT workflow.define($${"name": "monitored_while", "steps": [
+  {"id": "begin", "type": "set", "assign": {"n": 0}},
+  {"id": "rounds", "type": "loop", "loop_config": {"while": "${vars.n} < 3", "result": "counts", "loop_body": [
+    {"id": "a", "type": "sql", "sql": "SELECT test.pass(to_jsonb(input.n + 1))", "input_mapping": {"n": "${vars.n}"}, "result": "value"},
+    {"id": "b", "type": "set", "assign": {"n": "${a.output}"}}]}},
+  {"id": "end", "type": "sql", "sql": "SELECT 1"}]}$$) \gset
+CALL test.to_gate('monitored_while');
+SELECT workflow.progress(test.id()) - '{execution_id,elapsed_seconds,current_steps}'::text[] AS progress;
+CALL test.open_gate();
+SELECT status FROM workflow.wait(test.id(), '60 seconds');
+SELECT workflow.progress(test.id()) - '{execution_id,elapsed_seconds,expected_end}'::text[] AS progress;
+CALL test.to_gate('monitored_while');
+SELECT p -> 'total' AS total, (p ->> 'percent')::int BETWEEN 0 AND 99 AS percent, p ->> 'message' AS message FROM workflow.progress(test.id()) AS p;
+CALL test.open_gate();
+SELECT status FROM workflow.wait(test.id(), '60 seconds');
 
 -- the queue, in the order in which it is run; what is deferred has no place in it
 ALTER DATABASE :"DBNAME" SET workflow.enabled = off;

@@ -182,6 +182,22 @@ UPDATE workflow.step_executions SET started_at = started_at - interval '1 hour',
 SELECT workflow.resume(test.id());
 SELECT status, output, error_type FROM workflow.wait(test.id(), '60 s');
 
+-- so does that of retries, here in front of the second attempt, as if it had lasted an hour
+SELECT workflow.define($${"name": "pause_retry", "steps": [
+  {"id": "a", "type": "sql", "sql": "SELECT 1 / (test.pass('0')::int)", "result": "value",
+   "retry": {"max_retries": 2, "type": "immediate", "max_total_seconds": 1800}}]}$$);
+CALL test.to_gate('pause_retry');
+SELECT workflow.pause(test.id());
+CALL test.told();
+CALL test.open_gate();
+SELECT attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY attempt;
+UPDATE workflow.step_executions SET started_at = started_at - interval '1 hour' WHERE execution_id = test.id();
+UPDATE workflow.executions SET paused_at = paused_at - interval '1 hour' WHERE id = test.id();
+SELECT workflow.resume(test.id());
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY attempt;
+DELETE FROM workflow.step_executions WHERE execution_id = test.id();
+
 -- a pause that lasts too long: said by the caller, or by the definition
 CALL test.to_gate('pause_chain');
 SELECT workflow.hold_step(test.id(), 'b');

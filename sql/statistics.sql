@@ -95,8 +95,8 @@ SELECT action, subject = current_database() AS here, (before ->> 'executions')::
 INSERT INTO workflow.audit_entries (at, action, subject_type, subject, role, session_role, pid)
 SELECT now() - i * interval '100 days', 'regress', 'nothing', i, current_user::regrole, current_user::regrole, 0 FROM generate_series(1, 8) AS i;
 DELETE FROM workflow.statistics_days WHERE day < (now() AT TIME ZONE 'UTC')::date;
-INSERT INTO workflow.statistics_days (day, kind, name, role, total, completed, failed, timed_out, cancelled, retries, queue_times, run_times)
-SELECT current_date - i * 365, 'tenant', 'regress', current_user::regrole, 1, 1, 0, 0, 0, 0, '{}', '{}' FROM generate_series(1, 12) AS i;
+INSERT INTO workflow.statistics_days (day, kind, name, role, total, completed, failed, timed_out, cancelled, stuck, retries, queue_times, run_times)
+SELECT current_date - i * 365, 'tenant', 'regress', current_user::regrole, 1, 1, 0, 0, 0, 0, 0, '{}', '{}' FROM generate_series(1, 12) AS i;
 SELECT workflow.prune(audit_older_than => NULL, statistics_older_than => NULL);
 SELECT workflow.prune();
 SELECT subject FROM workflow.audit_log WHERE action = 'regress' ORDER BY subject::integer;

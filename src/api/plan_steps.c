@@ -20,7 +20,7 @@ extern PGDLLEXPORT Datum workflow_plan_steps(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_plan_steps);
 
-#define NUM_COLUMNS 6
+#define NUM_COLUMNS 7
 
 /* Is no other line of the container longer than this one, and none before it as long? */
 static bool
@@ -65,6 +65,7 @@ workflow_plan_steps(PG_FUNCTION_ARGS)
 			values[4] = BoolGetDatum(is_longest_line(container, node->line));
 		}
 		values[5] = Int32GetDatum(node->depth);
+		values[6] = BoolGetDatum(node->type == STEP_LOOP && node->loop_kind != LOOP_COLLECTION);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -169,9 +169,7 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 			? step_first_started(thread->execution->id, row->scope, row->step_id, row->visit)
 			: row->started_at;
 
-		if (since != 0)
-			first = Max(first, since);
-		if (retry_at >= TimestampTzPlusMilliseconds(first, (int64) policy->max_total_seconds * 1000))
+		if (retry_at >= thread_deadline(thread, first, policy->max_total_seconds))
 			return false;
 	}
 

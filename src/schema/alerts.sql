@@ -176,6 +176,9 @@ BEGIN ATOMIC
     SELECT 'workflow_step_retries', jsonb_build_object('workflow', s.workflow), sum(s.retries)
     FROM recent AS s WHERE s.kind = 'step' GROUP BY s.workflow
     UNION ALL
+    SELECT 'workflow_stuck_attempts', jsonb_build_object('workflow', s.workflow), sum(s.stuck)
+    FROM recent AS s WHERE s.kind = 'step' GROUP BY s.workflow
+    UNION ALL
     SELECT 'workflow_breaker_trips', jsonb_build_object('agent', s.name), s.trips
     FROM recent AS s WHERE s.kind = 'agent'
     UNION ALL

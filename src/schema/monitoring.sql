@@ -131,6 +131,7 @@ CREATE FUNCTION workflow.statistics(
     OUT failed bigint,
     OUT timed_out bigint,
     OUT cancelled bigint,
+    OUT stuck bigint,
     OUT retries bigint,
     OUT trips bigint,
     OUT success_rate numeric,
@@ -150,39 +151,39 @@ BEGIN ATOMIC
      * planner believes.
      */
     WITH executions AS MATERIALIZED (
-        SELECT e.workflow, e.tenant, e.status, e.retries, e.queued, e.duration
+        SELECT e.workflow, e.tenant, e.status, e.error_type, e.retries, e.queued, e.duration
         FROM workflow.execution_status AS e
         WHERE max_executions IS NULL AND e.completed_at >= now() - period
         UNION ALL
-        SELECT e.workflow, e.tenant, e.status, e.retries, e.queued, e.duration
+        SELECT e.workflow, e.tenant, e.status, e.error_type, e.retries, e.queued, e.duration
         FROM workflow.newest_execution AS last,
              generate_series(last.id, last.id - max_executions + 1, -1) AS newest (id)
-             CROSS JOIN LATERAL (SELECT x.workflow, x.tenant, x.status, x.retries, x.queued, x.duration, x.completed_at
+             CROSS JOIN LATERAL (SELECT x.workflow, x.tenant, x.status, x.error_type, x.retries, x.queued, x.duration, x.completed_at
                                  FROM workflow.execution_status AS x WHERE x.execution_id = newest.id OFFSET 0) AS e
         WHERE max_executions IS NOT NULL AND e.completed_at >= now() - period
     ), steps AS MATERIALIZED (
-        SELECT s.workflow, s.step_id, s.agent_name, s.status, s.on_failure, s.duration
+        SELECT s.workflow, s.step_id, s.agent_name, s.status, s.error_type, s.on_failure, s.duration
         FROM workflow.step_status AS s
         WHERE max_executions IS NULL AND s.completed_at >= now() - period AND s.status <> 'skipped'
         UNION ALL
-        (SELECT s.workflow, s.step_id, s.agent_name, s.status, s.on_failure, s.duration
+        (SELECT s.workflow, s.step_id, s.agent_name, s.status, s.error_type, s.on_failure, s.duration
         FROM workflow.newest_execution AS last,
              generate_series(last.id, last.id - max_executions + 1, -1) AS newest (id)
-             CROSS JOIN LATERAL (SELECT t.workflow, t.step_id, t.agent_name, t.status, t.on_failure, t.duration, t.completed_at
+             CROSS JOIN LATERAL (SELECT t.workflow, t.step_id, t.agent_name, t.status, t.error_type, t.on_failure, t.duration, t.completed_at
                                  FROM workflow.step_status AS t WHERE t.execution_id = newest.id OFFSET 0) AS s
         WHERE max_executions IS NOT NULL AND s.completed_at >= now() - period AND s.status <> 'skipped'
         LIMIT 20::bigint * max_executions)
     ), figures AS (
-        SELECT 'workflow' AS kind, workflow, workflow AS name, status, retries, queued, duration FROM executions
+        SELECT 'workflow' AS kind, workflow, workflow AS name, status, error_type, retries, queued, duration FROM executions
         UNION ALL
-        SELECT 'tenant', NULL, tenant, status, retries, queued, duration FROM executions WHERE tenant IS NOT NULL
+        SELECT 'tenant', NULL, tenant, status, error_type, retries, queued, duration FROM executions WHERE tenant IS NOT NULL
         UNION ALL
-        SELECT 'step', workflow, step_id, status, (on_failure IS NOT DISTINCT FROM 'retried')::integer, NULL, duration FROM steps
+        SELECT 'step', workflow, step_id, status, error_type, (on_failure IS NOT DISTINCT FROM 'retried')::integer, NULL, duration FROM steps
         UNION ALL
-        SELECT 'agent', NULL, agent_name, status, (on_failure IS NOT DISTINCT FROM 'retried')::integer, NULL, duration FROM steps WHERE agent_name IS NOT NULL
+        SELECT 'agent', NULL, agent_name, status, error_type, (on_failure IS NOT DISTINCT FROM 'retried')::integer, NULL, duration FROM steps WHERE agent_name IS NOT NULL
         UNION ALL
         /* a row that is none of those that ended */
-        SELECT 'agent', NULL, a.subject, NULL, NULL, NULL, NULL FROM workflow.audit_log AS a
+        SELECT 'agent', NULL, a.subject, NULL, NULL, NULL, NULL, NULL FROM workflow.audit_log AS a
         WHERE a.action = 'circuit_breaker_open' AND a.subject_type = 'agent' AND a.at >= now() - period
     )
     SELECT f.kind, f.workflow, f.name,
@@ -191,6 +192,7 @@ BEGIN ATOMIC
            count(*) FILTER (WHERE f.status = 'failed'),
            count(*) FILTER (WHERE f.status = 'timed_out'),
            count(*) FILTER (WHERE f.status = 'cancelled'),
+           count(*) FILTER (WHERE f.error_type = 'ExecutionStuck'),
            COALESCE(sum(f.retries), 0),
            CASE WHEN f.kind = 'agent' THEN count(*) FILTER (WHERE f.status IS NULL) END,
            round(100.0 * count(*) FILTER (WHERE f.status = 'completed')
@@ -220,6 +222,7 @@ COMMENT ON COLUMN workflow.statistics.completed IS 'number of those that complet
 COMMENT ON COLUMN workflow.statistics.failed IS 'number of those that failed';
 COMMENT ON COLUMN workflow.statistics.timed_out IS 'number of those that timed out';
 COMMENT ON COLUMN workflow.statistics.cancelled IS 'number of those that were cancelled';
+COMMENT ON COLUMN workflow.statistics.stuck IS 'number of those that did not stop when they were to: attempts at steps, or executions that ended with the error ExecutionStuck';
 COMMENT ON COLUMN workflow.statistics.retries IS 'steps and agents: attempts that were followed by another; workflows and tenants: how often retry() let an execution go on';
 COMMENT ON COLUMN workflow.statistics.trips IS 'agents: how often the circuit breaker has opened; null: has none of its own';
 COMMENT ON COLUMN workflow.statistics.success_rate IS 'completed ones, percent of those not cancelled';
@@ -286,23 +289,42 @@ CREATE FUNCTION workflow.metrics(execution_id bigint)
 RETURNS jsonb
 LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
 BEGIN ATOMIC
+    /* what retry() has set aside does not count; a phase is a step of the top with all that is in it */
     WITH execution AS (
         SELECT * FROM workflow.execution_status AS e WHERE e.execution_id = metrics.execution_id
+    ), step AS MATERIALIZED (
+        SELECT s.*, CASE s.scope WHEN '' THEN s.step_id ELSE substring(s.scope, '^[^.[#/]+') END AS phase
+        FROM workflow.step_status AS s
+        WHERE s.execution_id = metrics.execution_id AND s.status <> 'skipped' AND s.scope !~ '^~'
     ), leaf AS (
-        SELECT s.* FROM workflow.step_status AS s
-        WHERE s.execution_id = metrics.execution_id AND s.step_type IN ('agent', 'sql', 'external')
-          AND s.status <> 'skipped' AND s.on_failure IS DISTINCT FROM 'retried'
+        SELECT s.*, bool_or(s.step_type = 'agent') OVER () AS has_agents,
+               bool_or(s.phase = 'agents' AND s.scope <> '') OVER () AS has_phase
+        FROM step AS s
+        WHERE s.step_type IN ('agent', 'sql', 'external') AND s.on_failure IS DISTINCT FROM 'retried'
     ), figures AS (
-        SELECT count(*) AS total, count(*) FILTER (WHERE status = 'completed') AS completed,
-               count(*) FILTER (WHERE status IN ('failed', 'timed_out')) AS failed,
-               COALESCE(sum(extract(epoch FROM duration)), 0) AS time
-        FROM leaf
+        SELECT count(*) FILTER (WHERE l.is_agent) AS total,
+               count(*) FILTER (WHERE l.is_agent AND l.status = 'completed') AS completed,
+               count(*) FILTER (WHERE l.is_agent AND l.status IN ('failed', 'timed_out')) AS failed,
+               COALESCE(sum(extract(epoch FROM l.duration)), 0) AS time
+        FROM (SELECT leaf.*, CASE WHEN has_phase THEN phase = 'agents'
+                                  WHEN has_agents THEN step_type = 'agent' ELSE true END AS is_agent
+              FROM leaf) AS l
     ), phases AS (
-        SELECT jsonb_object_agg(p.step_id, p.time) AS times
-        FROM (SELECT s.step_id, round(sum(extract(epoch FROM s.duration)), 3) AS time
-              FROM workflow.step_status AS s
-              WHERE s.execution_id = metrics.execution_id AND s.scope = '' AND s.status <> 'skipped'
-              GROUP BY s.step_id) AS p
+        SELECT jsonb_object_agg(p.phase, p.time) AS times,
+               jsonb_object_agg(p.phase, p.figures) AS figures
+        FROM (SELECT s.phase,
+                     round(sum(extract(epoch FROM s.duration)) FILTER (WHERE s.scope = ''), 3) AS time,
+                     (SELECT jsonb_build_object(
+                                 'steps', count(*),
+                                 'completed', count(*) FILTER (WHERE l.status = 'completed'),
+                                 'failed', count(*) FILTER (WHERE l.status IN ('failed', 'timed_out')),
+                                 'success_rate', round(100.0 * count(*) FILTER (WHERE l.status = 'completed')
+                                                       / NULLIF(count(*), 0), 1))
+                      FROM leaf AS l WHERE l.phase = s.phase) AS figures
+              FROM step AS s
+              GROUP BY s.phase) AS p
+    ), stuck AS (
+        SELECT count(*) AS attempts FROM step AS s WHERE s.error_type = 'ExecutionStuck'
     ), parallel AS (
         SELECT jsonb_object_agg('parallel_' || b.step_id, jsonb_build_object(
                    'duration_ms', b.ms, 'successful_tasks', b.ok, 'failed_tasks', b.bad,
@@ -318,17 +340,19 @@ BEGIN ATOMIC
                'total_agents', f.total,
                'completed_agents', f.completed,
                'failed_agents', f.failed,
+               'stuck_attempts', u.attempts,
                'success_rate', round(100.0 * f.completed / NULLIF(f.total, 0), 1),
                'queue_time', round(extract(epoch FROM e.queued), 3),
                'total_time', round(extract(epoch FROM e.duration), 3),
                'phase_times', COALESCE(p.times, '{}'),
+               'phases', COALESCE(p.figures, '{}'),
                'speedup_factor', CASE WHEN extract(epoch FROM e.duration) > 0
                                       THEN round(f.time / extract(epoch FROM e.duration), 2) ELSE 1.0 END)
            || COALESCE(b.blocks, '{}')
-    FROM execution AS e, figures AS f, phases AS p, parallel AS b;
+    FROM execution AS e, figures AS f, phases AS p, stuck AS u, parallel AS b;
 END;
 COMMENT ON FUNCTION workflow.metrics(bigint) IS
-'figures of one execution: total_agents, completed_agents, failed_agents (steps that run SQL or agents; the last attempt of each counts), success_rate in percent, queue_time and total_time in seconds, phase_times of the steps of the top in seconds, speedup_factor (time of the steps / total time, measured), and for each container whose children run side by side parallel_<step>: duration_ms, successful_tasks, failed_tasks, speedup_vs_sequential. Null for an execution that does not exist or is not the caller''s to see';
+'figures of one execution: total_agents, completed_agents, failed_agents and success_rate in percent (of the steps in the phase "agents", a step of the top with children, where there is one; else of the steps of type agent; else of all that run SQL; the last attempt of each counts), stuck_attempts, queue_time and total_time in seconds, phase_times of the steps of the top in seconds, phases with steps, completed, failed and success_rate of each of them, speedup_factor (time of all steps / total time, measured), and for each container whose children run side by side parallel_<step>: duration_ms, successful_tasks, failed_tasks, speedup_vs_sequential. What retry() has set aside does not count. Null for an execution that does not exist or is not the caller''s to see';
 
 /* --- how far it is --- */
 
@@ -339,12 +363,13 @@ CREATE FUNCTION workflow.plan_steps(
     OUT parent_step_id text,
     OUT line text,
     OUT longest boolean,
-    OUT depth integer)
+    OUT depth integer,
+    OUT open_end boolean)
 RETURNS SETOF record
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 20
 AS 'MODULE_PATHNAME', 'workflow_plan_steps';
 COMMENT ON FUNCTION workflow.plan_steps(integer) IS
-'steps of a version of a workflow, by the number it has in workflow.definitions: their types, the container and the line each is in, whether that is the container''s longest line, and how deep. Error: 42704 for an unknown number';
+'steps of a version of a workflow, by the number it has in workflow.definitions: their types, the container and the line each is in, whether that is the container''s longest line, how deep, and whether it is a loop of which nobody knows how often it will go round (while, until). Error: 42704 for an unknown number';
 
 CREATE FUNCTION workflow.progress(execution_id bigint)
 RETURNS jsonb
@@ -368,11 +393,11 @@ BEGIN ATOMIC
         WHERE s.execution_id = progress.execution_id AND s.branch_taken IS NOT NULL
         GROUP BY s.step_id, s.branch_taken
     ), expected AS (
-        SELECT p.step_id, p.step_type, GREATEST(1, COALESCE(c.opened, 0))::numeric AS times
+        SELECT p.step_id, p.step_type, p.open_end, GREATEST(1, COALESCE(c.opened, 0))::numeric AS times
         FROM plan AS p LEFT JOIN counts AS c ON c.step_id = p.step_id
         WHERE p.parent_step_id IS NULL
         UNION ALL
-        SELECT p.step_id, p.step_type,
+        SELECT p.step_id, p.step_type, p.open_end,
                CASE x.step_type
                    WHEN 'loop' THEN
                        COALESCE(c.size, GREATEST(o.opened, 1))
@@ -390,9 +415,14 @@ BEGIN ATOMIC
              LEFT JOIN counts AS o ON o.step_id = p.step_id
              LEFT JOIN taken AS t ON t.step_id = x.step_id AND t.branch_taken = p.line
     ), figures AS (
-        SELECT COALESCE(sum(c.ended), 0) AS done, GREATEST(sum(GREATEST(x.times, COALESCE(c.ended, 0))), 1) AS total
-        FROM expected AS x LEFT JOIN counts AS c ON c.step_id = x.step_id
-        WHERE x.step_type NOT IN ('parallel', 'fork_join', 'conditional', 'loop')
+        /* the total is not known before the last while or until loop has ended */
+        SELECT s.done, CASE WHEN NOT s.open_end OR e.completed_at IS NOT NULL THEN s.total END AS total
+        FROM execution AS e,
+             (SELECT COALESCE(sum(c.ended) FILTER (WHERE is_leaf), 0) AS done,
+                     GREATEST(sum(GREATEST(x.times, COALESCE(c.ended, 0))) FILTER (WHERE is_leaf), 1) AS total,
+                     COALESCE(bool_or(x.open_end AND x.times > COALESCE(c.ended, 0)), false) AS open_end
+              FROM expected AS x LEFT JOIN counts AS c ON c.step_id = x.step_id,
+                   LATERAL (SELECT x.step_type NOT IN ('parallel', 'fork_join', 'conditional', 'loop')) AS t (is_leaf)) AS s
     ), now_running AS (
         SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('step_id', a.step_id, 'scope', NULLIF(a.scope, ''),
                                                              'iteration', a.iteration, 'attempt', a.attempt,
@@ -415,10 +445,13 @@ BEGIN ATOMIC
                'done', f.done,
                'total', CASE WHEN e.status = 'completed' THEN f.done ELSE round(f.total) END,
                'percent', CASE WHEN e.status = 'completed' THEN 100
-                               ELSE LEAST(99, floor(100.0 * f.done / f.total)) END,
+                               WHEN f.total IS NULL AND p.duration IS NULL THEN NULL
+                               WHEN f.total IS NOT NULL THEN LEAST(99, floor(100.0 * f.done / f.total))
+                               ELSE LEAST(99, floor(100.0 * extract(epoch FROM e.duration)
+                                                    / NULLIF(extract(epoch FROM p.duration), 0))) END,
                'current_steps', COALESCE(r.steps, '[]'),
                'message', e.status || CASE WHEN e.status = 'completed' THEN ': ' || f.done || ' steps'
-                                           ELSE ': ' || f.done || ' of ' || round(f.total) || ' steps' END,
+                                           ELSE ': ' || f.done || COALESCE(' of ' || round(f.total), '') || ' steps' END,
                'elapsed_seconds', round(extract(epoch FROM e.duration), 3),
                'expected_end', CASE WHEN e.status IN ('running', 'cancelling') THEN
                    CASE WHEN e.started_at + p.duration > clock_timestamp() THEN e.started_at + p.duration
@@ -426,4 +459,4 @@ BEGIN ATOMIC
     FROM execution AS e, figures AS f, now_running AS r, past AS p;
 END;
 COMMENT ON FUNCTION workflow.progress(bigint) IS
-'how far an execution is: status, done and total (steps that are no containers; the total is an estimate until all loops and branches are known), percent (100 only when completed), current_steps, message, elapsed_seconds, and expected_end, from the last completed executions of the workflow or, when it has outlived those, from its own speed. Null for an execution that does not exist or is not the caller''s to see';
+'how far an execution is: status, done and total (steps that are no containers; the total is an estimate until all loops and branches are known, and null while a while or until loop is to come or runs), percent (100 only when completed; where there is no total, of the time the last completed executions took, null when there are none), current_steps, message, elapsed_seconds, and expected_end, from the last completed executions of the workflow or, when it has outlived those, from its own speed. Null for an execution that does not exist or is not the caller''s to see';

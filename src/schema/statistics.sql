@@ -14,6 +14,7 @@ CREATE TABLE workflow.statistics_days (
     failed          bigint NOT NULL,
     timed_out       bigint NOT NULL,
     cancelled       bigint NOT NULL,
+    stuck           bigint NOT NULL,
     retries         bigint NOT NULL,
     trips           bigint,
     queue_time      interval,
@@ -35,6 +36,7 @@ COMMENT ON COLUMN workflow.statistics_days.completed IS 'number of those that co
 COMMENT ON COLUMN workflow.statistics_days.failed IS 'number of those that failed';
 COMMENT ON COLUMN workflow.statistics_days.timed_out IS 'number of those that timed out';
 COMMENT ON COLUMN workflow.statistics_days.cancelled IS 'number of those that were cancelled';
+COMMENT ON COLUMN workflow.statistics_days.stuck IS 'number of those that did not stop when they were to: attempts at steps, or executions that ended with the error ExecutionStuck';
 COMMENT ON COLUMN workflow.statistics_days.retries IS 'steps and agents: attempts that were followed by another; workflows and tenants: how often retry() let an execution go on';
 COMMENT ON COLUMN workflow.statistics_days.trips IS 'agents: how often the circuit breaker has opened; null: has none of its own';
 COMMENT ON COLUMN workflow.statistics_days.queue_time IS 'sum of the times from start() to the first executor; null for steps and agents';
@@ -127,6 +129,7 @@ CREATE FUNCTION workflow.statistics_between(
     OUT failed bigint,
     OUT timed_out bigint,
     OUT cancelled bigint,
+    OUT stuck bigint,
     OUT retries bigint,
     OUT trips bigint,
     OUT queue_time interval,
@@ -138,7 +141,7 @@ RETURNS SETOF record
 LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED ROWS 100
 BEGIN ATOMIC
     WITH ended AS MATERIALIZED (
-        SELECT e.id, e.workflow, e.tenant, e.role, e.status, e.completed_at,
+        SELECT e.id, e.workflow, e.tenant, e.role, e.status, e.error_type, e.completed_at,
                /* an execution that was retried has been counted with its end before that, or that end is gone */
                CASE WHEN e.created_at >= since THEN e.retries ELSE (e.retries > 0)::integer END AS retries,
                CASE WHEN e.retried_at IS NOT NULL THEN LEAST(e.retried_at, since) ELSE '-infinity' END AS steps_since,
@@ -148,27 +151,27 @@ BEGIN ATOMIC
         WHERE e.completed_at >= since AND e.completed_at < until
           AND e.status IN ('completed', 'failed', 'cancelled', 'timed_out')
     ), steps AS MATERIALIZED (
-        SELECT e.workflow, e.role, s.step_id, s.agent_name, s.status, s.completed_at,
+        SELECT e.workflow, e.role, s.step_id, s.agent_name, s.status, s.error_type, s.completed_at,
                (s.on_failure IS NOT DISTINCT FROM 'retried')::integer AS retries,
                s.completed_at - s.started_at AS duration
         FROM ended AS e JOIN workflow.step_executions AS s ON s.execution_id = e.id
         WHERE s.completed_at >= e.steps_since AND s.status <> 'skipped'
     ), figures AS MATERIALIZED (
         SELECT (f.at AT TIME ZONE 'UTC')::date AS day, f.kind, COALESCE(f.workflow, '') AS workflow, f.name, f.role,
-               f.status, f.retries, f.queued, f.duration
-        FROM (SELECT e.completed_at AS at, 'workflow' AS kind, e.workflow, e.workflow AS name, e.role, e.status, e.retries, e.queued, e.duration
+               f.status, f.error_type, f.retries, f.queued, f.duration
+        FROM (SELECT e.completed_at AS at, 'workflow' AS kind, e.workflow, e.workflow AS name, e.role, e.status, e.error_type, e.retries, e.queued, e.duration
               FROM ended AS e
               UNION ALL
-              SELECT e.completed_at, 'tenant', NULL, e.tenant, e.role, e.status, e.retries, e.queued, e.duration
+              SELECT e.completed_at, 'tenant', NULL, e.tenant, e.role, e.status, e.error_type, e.retries, e.queued, e.duration
               FROM ended AS e WHERE e.tenant IS NOT NULL
               UNION ALL
-              SELECT s.completed_at, 'step', s.workflow, s.step_id, s.role, s.status, s.retries, NULL, s.duration
+              SELECT s.completed_at, 'step', s.workflow, s.step_id, s.role, s.status, s.error_type, s.retries, NULL, s.duration
               FROM steps AS s
               UNION ALL
-              SELECT s.completed_at, 'agent', NULL, s.agent_name, s.role, s.status, s.retries, NULL, s.duration
+              SELECT s.completed_at, 'agent', NULL, s.agent_name, s.role, s.status, s.error_type, s.retries, NULL, s.duration
               FROM steps AS s WHERE s.agent_name IS NOT NULL
               UNION ALL
-              SELECT a.at, 'agent', NULL, a.subject, a.role, NULL, NULL, NULL, NULL
+              SELECT a.at, 'agent', NULL, a.subject, a.role, NULL, NULL, NULL, NULL, NULL
               FROM workflow.audit_entries AS a
               WHERE a.action = 'circuit_breaker_open' AND a.subject_type = 'agent' AND a.at >= since AND a.at < until) AS f
     ), sums AS (
@@ -178,6 +181,7 @@ BEGIN ATOMIC
                count(*) FILTER (WHERE f.status = 'failed') AS failed,
                count(*) FILTER (WHERE f.status = 'timed_out') AS timed_out,
                count(*) FILTER (WHERE f.status = 'cancelled') AS cancelled,
+               count(*) FILTER (WHERE f.error_type = 'ExecutionStuck') AS stuck,
                COALESCE(sum(f.retries), 0) AS retries,
                count(*) FILTER (WHERE f.status IS NULL) AS trips,
                sum(f.queued) AS queue_time, sum(f.duration) AS run_time, max(f.duration) AS run_max
@@ -195,7 +199,7 @@ BEGIN ATOMIC
               GROUP BY f.day, f.kind, f.workflow, f.name, f.role, workflow.histogram_bound(f.duration)) AS b
         GROUP BY b.day, b.kind, b.workflow, b.name, b.role
     )
-    SELECT s.day, s.kind, NULLIF(s.workflow, ''), s.name, s.role, s.total, s.completed, s.failed, s.timed_out, s.cancelled, s.retries,
+    SELECT s.day, s.kind, NULLIF(s.workflow, ''), s.name, s.role, s.total, s.completed, s.failed, s.timed_out, s.cancelled, s.stuck, s.retries,
            CASE WHEN s.kind = 'agent' THEN s.trips END, s.queue_time, s.run_time, s.run_max,
            COALESCE(q.times, '{}'), COALESCE(r.times, '{}')
     FROM sums AS s
@@ -225,6 +229,7 @@ SELECT d.day,
        sum(d.failed)::bigint AS failed,
        sum(d.timed_out)::bigint AS timed_out,
        sum(d.cancelled)::bigint AS cancelled,
+       sum(d.stuck)::bigint AS stuck,
        sum(d.retries)::bigint AS retries,
        sum(d.trips)::bigint AS trips,
        round(100.0 * sum(d.completed) / NULLIF(sum(d.total - d.cancelled), 0), 1) AS success_rate,
@@ -253,6 +258,7 @@ COMMENT ON COLUMN workflow.statistics_history.completed IS 'number of those that
 COMMENT ON COLUMN workflow.statistics_history.failed IS 'number of those that failed';
 COMMENT ON COLUMN workflow.statistics_history.timed_out IS 'number of those that timed out';
 COMMENT ON COLUMN workflow.statistics_history.cancelled IS 'number of those that were cancelled';
+COMMENT ON COLUMN workflow.statistics_history.stuck IS 'number of those that did not stop when they were to: attempts at steps, or executions that ended with the error ExecutionStuck';
 COMMENT ON COLUMN workflow.statistics_history.retries IS 'steps and agents: attempts that were followed by another; workflows and tenants: how often retry() let an execution go on';
 COMMENT ON COLUMN workflow.statistics_history.trips IS 'agents: how often the circuit breaker has opened; null: has none of its own';
 COMMENT ON COLUMN workflow.statistics_history.success_rate IS 'completed ones, percent of those not cancelled';

@@ -62,7 +62,7 @@ static StateStatement add_statement = {
 	"INSERT INTO workflow.statistics_days AS d"
 	" SELECT * FROM workflow.statistics_between($1, $2)"
 	" ON CONFLICT (day, kind, workflow, name, role) DO UPDATE SET "
-	SUM(total) SUM(completed) SUM(failed) SUM(timed_out) SUM(cancelled) SUM(retries) SUM(trips)
+	SUM(total) SUM(completed) SUM(failed) SUM(timed_out) SUM(cancelled) SUM(stuck) SUM(retries) SUM(trips)
 	SUM_OF_TIMES(queue_time) SUM_OF_TIMES(run_time)
 	" run_max = GREATEST(d.run_max, EXCLUDED.run_max),"
 	" queue_times = workflow.add_histograms(d.queue_times, EXCLUDED.queue_times),"
