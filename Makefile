@@ -217,7 +217,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	block \
 	compensation compensation_values on_failure_chain cancel_compensate timeout_strategy \
 	catch_as pause retry_execution marks bulk \
-	timeline pictures why \
+	timeline pictures why other_roles \
 	schedules \
 	dead_letters alerts tiers \
 	views audit statistics

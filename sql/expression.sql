@@ -178,6 +178,26 @@ FROM unnest(ARRAY['"a" > 1', 'null < 1', '[1] >= [1]', 'true < false', '1 + "a"'
      WITH ORDINALITY AS e (expression, n)
 ORDER BY n;
 
+-- steps whose ids are words of references, with and without the prefix
+SELECT workflow.evaluate('${steps.output.output}', '{"steps": {"output": {"output": 1}}}') AS a,
+       workflow.evaluate('${steps.output.output.x}', '{"steps": {"output": {"output": {"x": 2}}}}') AS b,
+       workflow.evaluate('${steps.status.status}', '{"steps": {"status": {"status": "completed"}}}') AS c,
+       workflow.evaluate('${steps.error.error.message}', '{"steps": {"error": {"error": {"message": "m"}}}}') AS d,
+       workflow.evaluate('${steps.outputs.outputs[0]}', '{"steps": {"outputs": {"output": [3]}}}') AS e,
+       workflow.evaluate('${steps.output.status}', '{"steps": {"output": {"status": "failed"}}}') AS f,
+       workflow.evaluate('${steps.output.output}', '{"steps": {"steps": {"output": {"output": 4}}}}') AS g,
+       workflow.evaluate('${output.output}', '{"steps": {"output": {"output": 5}}}') AS h;
+SELECT workflow.evaluate('${steps.output.nothing}', '{"steps": {"output": {"output": 1}}}');
+SELECT workflow.define($${"name": "named_output", "steps": [
+  {"id": "output", "type": "set", "output": {"x": 1}}, {"id": "error", "type": "set", "output": 2, "when": "${steps.output.status} == 'completed'"},
+  {"id": "status", "type": "set", "output": ["${steps.output.output.x}", "${steps.error.error}", "${steps.error.output}", "${steps.output.outputs}"]}],
+  "output": "${steps.status.output}"}$$) \gset
+SELECT workflow.execute('named_output');
+SELECT workflow.define($${"name": "named_steps", "steps": [
+  {"id": "steps", "type": "set", "output": {"output": 1}}, {"id": "output", "type": "set", "output": ["${steps.output.output}", "${steps.steps.output}"]}]}$$) \gset
+SELECT workflow.execute('named_steps');
+SELECT path, message FROM workflow.validate('{"name": "x", "steps": [{"id": "a", "type": "set", "output": "${steps.output.output}"}]}');
+
 -- errors show the place
 SELECT workflow.evaluate('1 + ');
 SELECT workflow.evaluate('1 + * 2');

@@ -120,6 +120,9 @@ resolve_step(Jsonb *document, const Reference *reference, char **why)
 		reference->root == REFERENCE_STEP_STATUS ? "status" : "error";
 	Jsonb	   *value = get_member(step, field);
 
+	/* the caller goes along the path after this */
+	if (step == NULL && reference_skip_steps(unconstify(Reference *, reference)))
+		return resolve_step(document, reference, why);
 	if (step == NULL)
 		*why = psprintf("step \"%s\" has not run", reference->step_id);
 	else if (value == NULL)

@@ -144,6 +144,12 @@ extern Expression *expression_parse_embedded_at(const char *text, int position,
 												const char **end,
 												ExpressionError *error);
 
+/*
+ * For a reference to a step "steps" where there is none: read it anew with "steps." as
+ * the prefix that may stand before each step.  False when it cannot be read so.
+ */
+extern bool reference_skip_steps(Reference *reference);
+
 /* Call a function for each reference in the tree, subscripts included. */
 typedef void (*ReferenceVisitor) (Reference *reference, void *context);
 extern void expression_walk_references(Expression *expression,

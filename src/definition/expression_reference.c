@@ -238,7 +238,40 @@ at_step_member(const Parser *parser)
 
 		if (token.start + length == token.end &&
 			strncmp(member->name, token.start, length) == 0)
-			return true;
+		{
+			/* nothing can be taken out of a status: then it is a step's id */
+			lexer_next(&ahead, &token);
+			return member->has_path || token.kind != TOKEN_DOT;
+		}
+	}
+	return false;
+}
+
+/*
+ * "steps.output.error" was read as the output of a step "steps", and there is
+ * none: then it is the error of a step "output".  False when it cannot be.
+ */
+bool
+reference_skip_steps(Reference *reference)
+{
+	const char *id = reference->root == REFERENCE_STEP_OUTPUT ? "output" : "error";
+
+	if (strcmp(reference->step_id, "steps") != 0 || reference->nparts == 0 ||
+		reference->parts[0].name == NULL || reference->root == REFERENCE_STEP_STATUS)
+		return false;
+	for (const RootMember *member = step_members; member->name != NULL; member++)
+	{
+		if (strcmp(reference->parts[0].name, member->name) != 0 ||
+			(!member->has_path && reference->nparts > 1))
+			continue;
+		/* "outputs" is one word for it, and a step may have that name, too */
+		if (strncmp(reference->text, "steps.outputs", strlen("steps.outputs")) == 0)
+			id = "outputs";
+		reference->step_id = pstrdup(id);
+		reference->root = member->root;
+		reference->parts++;
+		reference->nparts--;
+		return true;
 	}
 	return false;
 }

@@ -253,6 +253,8 @@ check_step_reference(const Checker *checker, Reference *reference)
 	Builder    *builder = checker->builder;
 	int			target = name_map_get(builder->ids, reference->step_id);
 
+	if (target < 0 && reference_skip_steps(reference))
+		target = name_map_get(builder->ids, reference->step_id);
 	if (target < 0)
 	{
 		reference_error(checker, reference,

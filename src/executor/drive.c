@@ -24,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "tcop/tcopprot.h"
@@ -246,6 +247,8 @@ run_leaf_in_batch(Driver *driver, Jsonb **output)
 	volatile bool succeeded = false;
 
 	batch_join(driver);
+	/* what rows of ours have deferred: taking back the step must find nothing before it undone */
+	AfterTriggerFireDeferred();
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();

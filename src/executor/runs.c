@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/lock.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -192,5 +193,7 @@ drive_run(const Run *run, Report *report, MemoryContext context)
 								driver.thread->outcome != SCOPE_SKIPPED);
 	}
 	slot_set_progress(NULL);
+	/* the rest of what steps leave waits for the next one; locks keep others waiting */
+	LockReleaseAll(USER_LOCKMETHOD, true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 }

@@ -45,7 +45,8 @@ static ErrorData *try_run(const SqlTask *task, MemoryContext context,
 static List *save_settings(MemoryContext context);
 static void restore_settings(List *saved);
 static void apply_settings(const SqlTask *task);
-static Jsonb *run_in_portal(const SqlTask *task, MemoryContext context,
+static void check_as_other_role(const RawStmt *statement);
+static Jsonb *run_in_portal(const SqlTask *task, Oid user, MemoryContext context,
 							MemoryContext result_context);
 static RawStmt *parse_single(const char *sql);
 static List *plan_statement(RawStmt *statement, const SqlTask *task,
@@ -84,12 +85,13 @@ try_run(const SqlTask *task, MemoryContext context,
 		MemoryContext result_context, Jsonb **result)
 {
 	ErrorData  *volatile error = NULL;
+	Oid			user = GetUserId();
 
 	PG_TRY();
 	{
 		apply_settings(task);
 		arm_statement_timeout();
-		*result = run_in_portal(task, context, result_context);
+		*result = run_in_portal(task, user, context, result_context);
 	}
 	PG_CATCH();
 	{
@@ -177,10 +179,39 @@ apply_settings(const SqlTask *task)
 }
 
 /*
- * Run the task's single statement.  context outlives the transactions.
+ * The settings have given another role.  Outside a transaction nothing can keep what
+ * a statement calls from becoming the role before again (RESET ROLE), so only
+ * those are run that call nothing as the current role: functions in indexes and
+ * materialized views run as their owners.
+ */
+static void
+check_as_other_role(const RawStmt *statement)
+{
+	switch (nodeTag(statement->stmt))
+	{
+		case T_VacuumStmt:
+		case T_IndexStmt:
+		case T_ReindexStmt:
+		case T_ClusterStmt:
+		case T_DropStmt:
+		case T_RefreshMatViewStmt:
+			return;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("step SQL with \"transaction\": \"none\" cannot run %s as role \"%s\"",
+							CreateCommandName(statement->stmt), GetUserNameFromId(GetUserId(), false)),
+					 errdetail("Outside a transaction it could become the role that has started the workflow again."),
+					 errhint("Let the role itself start a workflow with this step.")));
+	}
+}
+
+/*
+ * Run the task's single statement.  context outlives the transactions; user is
+ * who it would run as without settings.
  */
 static Jsonb *
-run_in_portal(const SqlTask *task, MemoryContext context,
+run_in_portal(const SqlTask *task, Oid user, MemoryContext context,
 			  MemoryContext result_context)
 {
 	RawStmt    *statement;
@@ -195,6 +226,8 @@ run_in_portal(const SqlTask *task, MemoryContext context,
 
 	begin_transaction(context);
 	statement = parse_single(task->sql);
+	if (GetUserId() != user)
+		check_as_other_role(statement);
 
 	step_statement.text = unconstify(char *, task->sql);
 	step_statement.command = CreateCommandTag(statement->stmt);

@@ -9,7 +9,8 @@
  *
  *	  What the SQL does to the session's settings ends with the GUC nest level
  *	  opened here.  On error the (sub)transaction's abort rolls it back, since
- *	  its own level lies further out.
+ *	  its own level lies further out.  So nothing of the SQL may happen later, as
+ *	  somebody else: see confine() and finish_inside().
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +25,7 @@
 #include "catalog/pg_type.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -44,6 +46,9 @@
 #include "shared/compat.h"
 
 static void apply_settings(const SqlTask *task);
+static void confine(Oid role, int security_context);
+static void finish_inside(Oid role);
+static void disarm_statement_timeout(void);
 static Jsonb *run_statements(SqlTask *task, MemoryContext result_context);
 static uint64 run_statement(PreparedSql *sql, StepStatement *statement,
 							const SqlTask *task, DestReceiver *receiver);
@@ -58,10 +63,16 @@ run_sql(SqlTask *task)
 	MemoryContext result_context = CurrentMemoryContext;
 	int			nest_level = NewGUCNestLevel();
 	bool		read_only = XactReadOnly;
+	Oid			user;
+	Oid			role;
+	int			security_context;
 	Jsonb	   *result;
 
+	GetUserIdAndSecContext(&user, &security_context);
 	apply_settings(task);
-	arm_statement_timeout();
+	role = GetUserId();
+	if (role != user)
+		confine(role, security_context);
 
 	/*
 	 * An executor's transaction is read-write for our own rows.  In a session
@@ -80,7 +91,10 @@ run_sql(SqlTask *task)
 	else
 		result = run_statements(task, result_context);
 	PopActiveSnapshot();
+	finish_inside(role);
 
+	if (role != user)
+		SetUserIdAndSecContext(user, security_context);
 	AtEOXact_GUC(false, nest_level);
 	XactReadOnly = read_only;
 	return result;
@@ -99,11 +113,61 @@ apply_settings(const SqlTask *task)
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+/*
+ * The settings have given another role: what runs as it is not to come back to the
+ * one before, as RESET ROLE would.  It is as in a function of that role with
+ * SECURITY DEFINER.  A session's transaction goes on when the settings are undone, so
+ * what would happen at its end is refused there: deferred triggers, cursors WITH
+ * HOLD, LISTEN, prepared statements, temporary tables.
+ */
+static void
+confine(Oid role, int security_context)
+{
+	security_context |= SECURITY_LOCAL_USERID_CHANGE;
+	if (!compat_is_background_worker())
+		security_context |= SECURITY_RESTRICTED_OPERATION;
+	SetUserIdAndSecContext(role, security_context);
+}
+
+/*
+ * The SQL has run, as role: what it has left for the end of the transaction
+ * happens now, under its settings, its time limit and its identity.
+ */
+static void
+finish_inside(Oid role)
+{
+	if (compat_is_background_worker())
+	{
+		arm_statement_timeout();
+		AfterTriggerFireDeferred();
+		/* nobody could read on in them: the next step would close them */
+		PortalHashTableDeleteAll();
+		disarm_statement_timeout();
+	}
+	else if (GetUserId() != role)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("step SQL cannot leave another role behind inside execute()"),
+				 errdetail("What it has deferred to the end of the transaction would run as role \"%s\".",
+						   GetUserNameFromId(role, false)),
+				 errhint("Give the role in \"settings\", use RESET ROLE, or use workflow.start().")));
+}
+
+/*
+ * Each statement has its own time, and SET holds for those behind it.
+ */
 void
 arm_statement_timeout(void)
 {
 	if (StatementTimeout > 0 && compat_is_background_worker())
 		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+}
+
+static void
+disarm_statement_timeout(void)
+{
+	if (get_timeout_active(STATEMENT_TIMEOUT) && compat_is_background_worker())
+		disable_timeout(STATEMENT_TIMEOUT, false);
 }
 
 /*
@@ -159,6 +223,7 @@ run_statement(PreparedSql *sql, StepStatement *statement,
 	context_callback.previous = error_context_stack;
 	error_context_stack = &context_callback;
 
+	arm_statement_timeout();
 	prepared_statement_ready(sql, statement);
 	memset(&options, 0, sizeof(options));
 	options.dest = receiver;
@@ -168,6 +233,7 @@ run_statement(PreparedSql *sql, StepStatement *statement,
 	result = SPI_execute_plan_extended(statement->plan, &options);
 
 	error_context_stack = context_callback.previous;
+	disarm_statement_timeout();
 
 	/* SPI only says so */
 	if (result == SPI_ERROR_TRANSACTION)
@@ -253,9 +319,11 @@ call_function(Oid function, Jsonb *input, MemoryContext result_context)
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(input);
 	fcinfo->args[0].isnull = false;
+	arm_statement_timeout();
 	pgstat_init_function_usage(fcinfo, &usage);
 	value = FunctionCallInvoke(fcinfo);
 	pgstat_end_function_usage(&usage, true);
+	disarm_statement_timeout();
 
 	MemoryContextSwitchTo(result_context);
 	if (fcinfo->isnull)

@@ -1,0 +1,134 @@
+--
+-- Steps as another role than the starter's: whatever they leave behind happens as that role
+--
+SET client_min_messages = warning;
+CREATE ROLE workflow_lesser;
+CREATE SCHEMA lesser AUTHORIZATION workflow_lesser;
+GRANT USAGE ON SCHEMA test TO workflow_lesser;
+SET ROLE workflow_lesser;
+CREATE TABLE lesser.seen (id int GENERATED ALWAYS AS IDENTITY, what text, who name DEFAULT current_user, path text DEFAULT current_setting('search_path'));
+CREATE TABLE lesser.orders (id int PRIMARY KEY, what text);
+CREATE FUNCTION lesser.look(what text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO lesser.seen (what) VALUES (what);
+  RETURN what;
+END $$;
+CREATE FUNCTION lesser.orders_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.what = 'escape' THEN
+    EXECUTE 'RESET ROLE';
+  ELSIF NEW.what = 'sleep' THEN
+    PERFORM pg_sleep(600);
+  ELSIF NEW.what = 'refuse' THEN
+    RAISE EXCEPTION 'order % refused at the end', NEW.id;
+  END IF;
+  PERFORM lesser.look('trigger ' || NEW.what);
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER at_the_end AFTER INSERT OR UPDATE ON lesser.orders DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION lesser.orders_changed();
+CREATE PROCEDURE lesser.escape() LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'RESET ROLE'; PERFORM lesser.look('procedure'); END $$;
+RESET ROLE;
+CREATE VIEW test.who AS SELECT what, who, path FROM lesser.seen ORDER BY id;
+CREATE VIEW test.failed AS
+SELECT step_id, status, error ->> 'sqlstate' AS sqlstate, regexp_replace(error ->> 'message', '[0-9.]+ s', 'n s') AS message, error ->> 'hint' AS hint
+FROM workflow.step_executions WHERE execution_id = test.id() AND status <> 'completed' ORDER BY started_at;
+
+-- triggers, cursors that outlive the transaction, in settings of the definition, of defaults, of a step; a role that SQL sets itself
+SELECT workflow.define($${"name": "lesser", "settings": {"role": "workflow_lesser", "search_path": "lesser"}, "steps": [
+  {"id": "trigger", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'deferred')", "params": ["${workflow.input.n + 1}"]},
+  {"id": "cursor", "type": "sql", "sql": "DECLARE c CURSOR WITH HOLD FOR SELECT lesser.look('cursor')"},
+  {"id": "me", "type": "sql", "sql": "SELECT current_user::text", "settings": {"role": "none"}, "result": "value"}]}$$) \gset
+CALL test.go('lesser', '{"n": 0}');
+TABLE test.who;
+TRUNCATE lesser.seen;
+SELECT workflow.define($${"name": "lesser_sets", "steps": [
+  {"id": "trigger", "type": "sql", "sql": "SET ROLE workflow_lesser; INSERT INTO lesser.orders VALUES ($1, 'SET ROLE')", "params": ["${workflow.input.n + 1}"]},
+  {"id": "local", "type": "sql", "sql": "SET LOCAL ROLE workflow_lesser; INSERT INTO lesser.orders VALUES ($1, 'SET LOCAL ROLE')", "params": ["${workflow.input.n + 2}"]},
+  {"id": "config", "type": "sql", "sql": "SELECT set_config('role', 'workflow_lesser', true); INSERT INTO lesser.orders VALUES ($1, 'set_config')", "params": ["${workflow.input.n + 3}"]},
+  {"id": "authorization", "type": "sql", "sql": "SET SESSION AUTHORIZATION workflow_lesser; INSERT INTO lesser.orders VALUES ($1, 'SET SESSION AUTHORIZATION')", "params": ["${workflow.input.n + 4}"]},
+  {"id": "cursor", "type": "sql", "sql": "SET ROLE workflow_lesser; DECLARE c CURSOR WITH HOLD FOR SELECT lesser.look('cursor')"},
+  {"id": "me", "type": "sql", "sql": "SELECT current_user::text || session_user", "result": "value"}]}$$) \gset
+CALL test.go('lesser_sets', '{"n": 10}');
+TABLE test.who;
+TRUNCATE lesser.seen;
+-- in shared transactions, in conditions, agents and compensations
+SELECT workflow.define($${"name": "lesser_batch", "commit": {"max_steps": 10}, "steps": [
+  {"id": "own", "type": "sql", "sql": "SELECT current_user::text", "result": "value"},
+  {"id": "trigger", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'in a batch')", "params": ["${workflow.input.n + 1}"], "settings": {"role": "workflow_lesser"}},
+  {"id": "cursor", "type": "sql", "sql": "DECLARE c CURSOR WITH HOLD FOR SELECT lesser.look('cursor')", "settings": {"role": "workflow_lesser"}},
+  {"id": "refused", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'refuse')", "params": ["${workflow.input.n + 2}"], "settings": {"role": "workflow_lesser"}, "on_failure": "ignore"},
+  {"id": "after", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'after it')", "params": ["${workflow.input.n + 3}"], "settings": {"role": "workflow_lesser"}}]}$$) \gset
+CALL test.go('lesser_batch', '{"n": 20}');
+TABLE test.who;
+TABLE test.failed;
+TRUNCATE lesser.seen;
+SELECT workflow.register_agent('lesser_order', sql => 'INSERT INTO lesser.orders VALUES (input.n, ''by an agent'')') \gset
+SELECT workflow.define($${"name": "lesser_undo", "settings": {"role": "workflow_lesser"}, "steps": [
+  {"id": "agent", "agent_name": "lesser_order", "input_mapping": {"n": "${workflow.input.n}"},
+   "compensate": {"id": "undo", "type": "sql", "sql": "UPDATE lesser.orders SET what = 'undone' WHERE id = input.n", "input_mapping": {"n": "${workflow.input.n}"}}},
+  {"id": "fail", "type": "fail", "message": "it is not to be"}]}$$) \gset
+CALL test.go('lesser_undo', '{"n": 30}');
+TABLE test.who;
+TRUNCATE lesser.seen;
+
+-- nobody gets out of it
+SELECT workflow.define($${"name": "lesser_escape", "settings": {"role": "workflow_lesser"}, "steps": [
+  {"id": "trigger", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'escape')", "params": ["${workflow.input.n + 1}"], "on_failure": "ignore"},
+  {"id": "now", "type": "sql", "sql": "SET CONSTRAINTS ALL IMMEDIATE; INSERT INTO lesser.orders VALUES ($1, 'escape')", "params": ["${workflow.input.n + 2}"], "on_failure": "ignore"},
+  {"id": "reset", "type": "sql", "sql": "RESET ROLE", "on_failure": "ignore"},
+  {"id": "set", "type": "sql", "sql": "SET ROLE postgres", "on_failure": "ignore"},
+  {"id": "authorization", "type": "sql", "sql": "RESET SESSION AUTHORIZATION", "on_failure": "ignore"},
+  {"id": "call", "type": "sql", "sql": "CALL lesser.escape()", "on_failure": "ignore"},
+  {"id": "outside", "type": "sql", "sql": "CALL lesser.escape()", "transaction": "none", "on_failure": "ignore"},
+  {"id": "outside_query", "type": "sql", "sql": "SELECT lesser.look('outside')", "transaction": "none", "on_failure": "ignore"},
+  {"id": "vacuum", "type": "sql", "sql": "VACUUM lesser.orders", "transaction": "none"}]}$$) \gset
+CALL test.go('lesser_escape', '{"n": 40}');
+TABLE test.failed;
+TABLE test.who;
+TRUNCATE lesser.seen;
+SELECT workflow.define($${"name": "lesser_authorization", "settings": {"session_authorization": "workflow_lesser"}, "steps": [
+  {"id": "trigger", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'authorized')", "params": ["${workflow.input.n + 1}"]},
+  {"id": "reset", "type": "sql", "sql": "RESET SESSION AUTHORIZATION"}]}$$) \gset
+CALL test.go('lesser_authorization', '{"n": 50}');
+TABLE test.who;
+TRUNCATE lesser.seen;
+
+-- what is deferred has the step's time limits, and is the step's failure
+SELECT workflow.define($${"name": "lesser_slow", "steps": [
+  {"id": "limit", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'sleep')", "params": ["${workflow.input.n + 1}"], "timeout_seconds": 1, "on_failure": "ignore"},
+  {"id": "setting", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'sleep')", "params": ["${workflow.input.n + 2}"], "settings": {"statement_timeout": "1s"}, "on_failure": "ignore"},
+  {"id": "refuse", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'refuse')", "params": ["${workflow.input.n + 3}"]}]}$$) \gset
+CALL test.go('lesser_slow', '{"n": 60}');
+TABLE test.failed;
+-- each statement has the time that is set when it begins
+SELECT workflow.define($${"name": "statement_timeouts", "steps": [
+  {"id": "local", "type": "sql", "sql": "SET LOCAL statement_timeout = '100ms'; SELECT pg_sleep(600)", "on_failure": "ignore"},
+  {"id": "config", "type": "sql", "sql": "SELECT set_config('statement_timeout', '100ms', true); SELECT pg_sleep(600)", "on_failure": "ignore"},
+  {"id": "session", "type": "sql", "sql": "SET statement_timeout = '100ms'; SELECT pg_sleep(600)", "on_failure": "ignore"},
+  {"id": "longer", "type": "sql", "sql": "SET LOCAL statement_timeout = 0; SELECT pg_sleep(1.2), current_setting('statement_timeout') AS s", "settings": {"statement_timeout": "1s"}}]}$$) \gset
+CALL test.go('statement_timeouts');
+TABLE test.failed;
+
+-- in execute() what would happen at the caller's end is refused
+SELECT workflow.execute('lesser', '{"n": 70}');
+SELECT workflow.define($${"name": "lesser_now", "settings": {"role": "workflow_lesser"}, "steps": [
+  {"id": "look", "type": "sql", "sql": "SELECT lesser.look('in execute()')", "result": "value"}]}$$) \gset
+SELECT workflow.execute('lesser_now');
+SELECT workflow.define($${"name": "lesser_hold", "settings": {"role": "workflow_lesser"}, "steps": [
+  {"id": "cursor", "type": "sql", "sql": "DECLARE held CURSOR WITH HOLD FOR SELECT lesser.look('cursor')"}]}$$) \gset
+SELECT workflow.execute('lesser_hold');
+SELECT workflow.execute('lesser_sets', '{"n": 80}');
+SELECT workflow.execute('lesser_escape', '{"n": 90}') IS NOT NULL;
+SELECT name FROM pg_cursors WHERE name = 'held';
+SELECT current_user, session_user;
+TABLE test.who;
+
+-- a lock of the session does not outlive the run
+SELECT workflow.define($${"name": "lesser_lock", "steps": [{"id": "lock", "type": "sql", "sql": "SELECT pg_advisory_lock(4711)"}]}$$) \gset
+CALL test.go('lesser_lock');
+SELECT pg_advisory_lock(4711), pg_advisory_unlock(4711);
+
+DROP SCHEMA lesser CASCADE;
+REVOKE ALL ON SCHEMA test FROM workflow_lesser;
+DROP ROLE workflow_lesser;
