@@ -53,6 +53,7 @@ OBJS = \
 	src/api/wait.o \
 	src/api/why.o \
 	src/scheduler/admission.o \
+	src/scheduler/attempts.o \
 	src/scheduler/control.o \
 	src/scheduler/departures.o \
 	src/scheduler/drain.o \
@@ -158,6 +159,7 @@ OBJS = \
 	src/definition/template.o \
 	src/definition/validate.o \
 	src/shared/alert_settings.o \
+	src/shared/black_box.o \
 	src/shared/breaker_machine.o \
 	src/shared/breakers.o \
 	src/shared/counters.o \
@@ -172,8 +174,10 @@ OBJS = \
 	src/shared/trust.o \
 	src/shared/shares.o \
 	src/shared/slots.o \
+	src/shared/subscription.o \
 	src/shared/trouble.o \
 	src/shared/wake.o \
+	src/shared/weather.o \
 	src/shared/worker.o
 # end of OBJS
 

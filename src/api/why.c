@@ -20,6 +20,7 @@
 
 #include "shared/identity.h"
 #include "shared/slots.h"
+#include "shared/subscription.h"
 
 extern PGDLLEXPORT Datum workflow_no_workers(PG_FUNCTION_ARGS);
 
@@ -52,6 +53,7 @@ static Hindrance
 find_hindrance(Oid role)
 {
 	Hindrance	found = {NULL, NULL, NULL};
+	char	   *subscription;
 
 	if (registry == NULL)
 	{
@@ -71,6 +73,13 @@ find_hindrance(Oid role)
 		found.detail = "workflow.enabled is off for this database, or no worker process is to be had: see the server log";
 		found.help = psprintf("ALTER DATABASE %s RESET workflow.enabled",
 							  quote_identifier(get_database_name(MyDatabaseId)));
+	}
+	else if ((subscription = executions_subscription()) != NULL)
+	{
+		found.reason = "replica";
+		found.detail = psprintf("subscription %s replicates the executions of another database, which runs them",
+								quote_identifier(subscription));
+		found.help = psprintf("DROP SUBSCRIPTION %s", quote_identifier(subscription));
 	}
 	else
 	{

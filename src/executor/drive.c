@@ -38,6 +38,7 @@
 #include "interpreter/leaf.h"
 #include "interpreter/reopen.h"
 #include "interpreter/scope.h"
+#include "shared/weather.h"
 
 static RunOutcome take_error(Driver *driver);
 static void record_failure(Driver *driver);
@@ -575,14 +576,18 @@ sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *out
 	if (driver->phase != PHASE_LEAF && error_is_fence(error))
 	{
 		*outcome = OUTCOME_LOST;
+		driver->report->fenced = true;
 		return false;
 	}
-	if (driver->phase == PHASE_BOOKKEEPING)
+	/* a row of ours that could not be written, for want of room say, is no failure of the step's */
+	if (driver->phase == PHASE_BOOKKEEPING ||
+		(driver->writing && !cancelled && error_is_weather(error->sqlerrcode)))
 	{
 		EmitErrorReport();
 		*outcome = cancelled && stop_interrupts(reason) ? OUTCOME_STOPPED : OUTCOME_ERROR;
 		strlcpy(driver->report->error, error->message ? error->message : "",
 				sizeof(driver->report->error));
+		driver->report->sqlerrcode = error->sqlerrcode;
 		return false;
 	}
 

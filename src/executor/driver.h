@@ -57,6 +57,7 @@ typedef struct Driver
 	bool		standing;		/* the thread is where the driver is to go on */
 	bool		leaf_again;		/* its leaf has been prepared and is to be run */
 	Phase		phase;
+	bool		writing;		/* rows of ours */
 	bool		leaf_done;		/* in this transaction, and its row is not written yet */
 	bool		any_leaf;		/* of this run has run: it may yield */
 	const StuckAttempt *stuck;	/* not to be run again, but recorded; NULL: none */

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #include "executor/drive.h"
+#include "shared/black_box.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
 
@@ -62,7 +63,9 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 		if (taken)
 		{
 			(void) counters_enter(TIME_BOOKKEEPING);
+			black_box_begin(MyDatabaseId, run);
 			drive_run(run, report, context);
+			black_box_end();
 			MemoryContextSwitchTo(TopMemoryContext);
 			MemoryContextReset(context);
 			if (!slot_report(report))

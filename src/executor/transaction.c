@@ -62,7 +62,9 @@ write_rows(Driver *driver)
 	 * what deferred triggers leave behind when they fail, with the thread.
 	 */
 	MemoryContextSwitchTo(thread->step_contexts[1 - thread->step_context]);
+	driver->writing = true;
 	journal_flush(thread);
+	driver->writing = false;
 	execution_ended = thread->execution_ended && !thread->execution_lost && !thread->execution_decided;
 	if (driver->leaf_done)
 		driver->steps++;
@@ -81,6 +83,7 @@ static void
 forget_transaction(Driver *driver)
 {
 	driver->leaf_done = false;
+	driver->writing = false;
 	driver->phase = PHASE_BOOKKEEPING;
 	driver->steps = 0;
 	driver->wait_for_disk = false;

@@ -294,18 +294,42 @@ try_all_groups(void)
 }
 
 /* Find the groups that were there before this scheduler. */
-void
-admission_recover(void)
+static bool
+find_groups(int64 id pg_attribute_unused(), void *argument pg_attribute_unused())
 {
-	GroupName  *names;
-	int			count;
+	GroupName  *names = NULL;
+	int			count = 0;
+	bool		committed;
 
-	scheduler_begin();
-	count = executions_waiting_groups(&names);
-	scheduler_commit(false);
+	ATTEMPT(committed)
+	{
+		count = executions_waiting_groups(&names);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+		return false;
 	for (int i = 0; i < count; i++)
 		add_group(limited(workflows, names[i].workflow), limited(tenants, names[i].tenant),
 				  &worth_trying);
+	return true;
+}
+
+void
+admission_recover(void)
+{
+	if (!find_groups(0, NULL))
+		postpone(find_groups, 0, NULL);
+}
+
+/* The transaction that claimed has failed: what was claimed is not, whatever memory says. */
+void
+admission_undo(void)
+{
+	live_claims_undo();
+	memset(channels_to_tell, 0, sizeof(channels_to_tell));
+	executions_look_everywhere();
+	try_all_groups();
+	postpone(find_groups, 0, NULL);
 }
 
 /* Has no step of it begun, though it was claimed, and is its workflow blocked? */
@@ -317,20 +341,15 @@ is_to_be_blocked(LiveExecution *execution)
 		dlist_container(ReadyRun, node, execution->ready.head.next)->kind == RUN_START;
 }
 
-/*
- * Executions are claimed some time before an executor begins them: those of a blocked
- * workflow that have not begun are given back.
- */
-static void
-block_claimed(void)
+/* Give back what is to be blocked, in a transaction; returns how many, in *ids. */
+static int
+give_back_blocked(int64 **ids)
 {
 	HASH_SEQ_STATUS status;
 	Limited    *workflow;
 	bool		any = false;
-	int64	   *ids;
 	int			count;
 
-	scheduler_begin();
 	hash_seq_init(&status, workflows);
 	while ((workflow = hash_seq_search(&status)) != NULL)
 	{
@@ -339,15 +358,34 @@ block_claimed(void)
 		read_limits(workflow);
 		any |= workflow->blocked;
 	}
-	count = any ? live_select(is_to_be_blocked, &ids) : 0;
-	if (count > 0)
-		count = executions_block(ids, count);
-	scheduler_commit(count > 0);
+	count = any ? live_select(is_to_be_blocked, ids) : 0;
+	return count > 0 ? executions_block(*ids, count) : 0;
+}
+
+/*
+ * Executions are claimed some time before an executor begins them: those of a blocked
+ * workflow that have not begun are given back.  False: not now.
+ */
+static bool
+block_claimed(void)
+{
+	int64	   *ids = NULL;
+	int			count = 0;
+	bool		committed;
+
+	ATTEMPT(committed)
+	{
+		count = give_back_blocked(&ids);
+	}
+	ATTEMPT_END(committed, count > 0);
+	if (!committed)
+		return false;
 	for (int i = 0; i < count; i++)
 	{
 		live_remove(live_find(ids[i]));
 		broadcast_finished(ids[i]);
 	}
+	return true;
 }
 
 void
@@ -386,17 +424,23 @@ admission_stuck(int64 execution_id)
 TimestampTz
 admission_changed(void)
 {
-	int64		count;
-	bool		left;
+	int64		count = 0;
+	bool		left = true;
+	bool		committed;
+	bool		done;
 
-	scheduler_begin();
-	count = executions_unblock(&left);
+	ATTEMPT(committed)
+	{
+		count = executions_unblock(&left);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+		count = 0;
 	if (count > 0)
 		executions_look_everywhere();
-	scheduler_commit(false);
-	block_claimed();
+	done = block_claimed() && committed;
 	try_all_groups();
-	if (!left)
+	if (done && !left)
 		return DT_NOEND;
 	return count > 0 ? GetCurrentTimestamp()
 		: TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
@@ -633,16 +677,24 @@ admission_schedules_due(TimestampTz now)
 int
 admission_release_scheduled(void)
 {
-	bool		waits;
-	bool		locked;
-	int			released;
+	bool		waits = true;
+	bool		locked = true;
+	int			released = 0;
+	bool		committed;
 
 	schedule_has_room = false;
-	scheduler_begin();
-	released = executions_release_scheduled(&waits, &locked);
+	ATTEMPT(committed)
+	{
+		released = executions_release_scheduled(&waits, &locked);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+	{
+		look_at_schedules_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+		return 0;
+	}
 	if (released > 0)
 		executions_look_everywhere();
-	scheduler_commit(false);
 	look_at_schedules_at = !waits ? DT_NOEND :
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 									locked ? SKIPPED_RETRY_MS : LOOK_AT_SCHEDULES_MS);

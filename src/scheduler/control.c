@@ -94,18 +94,23 @@ end_pause(const OverduePause *pause)
 static TimestampTz
 end_pauses(void)
 {
-	OverduePause *pauses;
-	bool	   *over;
-	int			count;
-	TimestampTz next;
+	OverduePause *pauses = NULL;
+	bool	   *over = NULL;
+	int			count = 0;
+	TimestampTz next = DT_NOEND;
+	bool		committed;
 
-	scheduler_begin();
-	count = executions_paused_too_long(&pauses);
-	over = palloc(Max(count, 1) * sizeof(bool));
-	for (int i = 0; i < count; i++)
-		over[i] = end_pause(&pauses[i]);
-	next = executions_next_pause_end();
-	scheduler_commit(count > 0);
+	ATTEMPT(committed)
+	{
+		count = executions_paused_too_long(&pauses);
+		over = palloc(Max(count, 1) * sizeof(bool));
+		for (int i = 0; i < count; i++)
+			over[i] = end_pause(&pauses[i]);
+		next = executions_next_pause_end();
+	}
+	ATTEMPT_END(committed, count > 0);
+	if (!committed)
+		return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
 
 	for (int i = 0; i < count; i++)
 	{
@@ -132,13 +137,18 @@ end_pauses(void)
 TimestampTz
 look_for_control(void)
 {
-	ControlledExecution *wanted;
-	bool		skipped;
-	int			count;
+	ControlledExecution *wanted = NULL;
+	bool		skipped = true;
+	int			count = 0;
+	bool		committed;
 
-	scheduler_begin();
-	count = executions_controlled(&wanted, &skipped);
-	scheduler_commit(false);
+	ATTEMPT(committed)
+	{
+		count = executions_controlled(&wanted, &skipped);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+		return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
 	for (int i = 0; i < count; i++)
 		control_execution(&wanted[i]);
 	if (look_for_pause_ends || next_pause_end <= GetCurrentTimestamp())

@@ -176,24 +176,52 @@ fill_record(const PoolExecutor *executor, ExecutorRecord *record)
 		? executor->request.requested_at : executor->draining_since;
 }
 
+/* What is to be told of an executor that is gone, in live_context. */
+typedef struct Departure
+{
+	int64		history_id;
+	ExecutorRecord record;
+	char		text[sizeof(((ExitRequest *) NULL)->text)];
+} Departure;
+
+static bool
+tell_departure(int64 pid pg_attribute_unused(), void *argument)
+{
+	Departure  *departure = argument;
+	bool		committed;
+
+	ATTEMPT(committed)
+	{
+		if (departure->history_id != 0)
+			executor_history_end(departure->history_id);
+		else
+			(void) executor_history_insert(&departure->record);
+	}
+	ATTEMPT_END(committed, false);
+	if (committed)
+		pfree(departure);
+	return committed;
+}
+
 /* An executor is gone; those that never came are not told of. */
 void
 executor_departed(PoolExecutor *executor)
 {
-	ExecutorRecord record;
+	Departure  *departure;
 
 	if (executor->starting || executor->pid == 0)
 		return;
-	scheduler_begin();
-	if (executor->history_id != 0)
-		executor_history_end(executor->history_id);
-	else
+	departure = MemoryContextAlloc(live_context, sizeof(Departure));
+	departure->history_id = executor->history_id;
+	fill_record(executor, &departure->record);
+	departure->record.ended_at = GetCurrentTimestamp();
+	if (departure->record.request_reason != NULL)
 	{
-		fill_record(executor, &record);
-		record.ended_at = GetCurrentTimestamp();
-		(void) executor_history_insert(&record);
+		strlcpy(departure->text, departure->record.request_reason, sizeof(departure->text));
+		departure->record.request_reason = departure->text;
 	}
-	scheduler_commit(false);
+	if (!tell_departure(executor->pid, departure))
+		postpone(tell_departure, executor->pid, departure);
 }
 
 /* An executor has got stuck with what the progress says. */
@@ -202,9 +230,10 @@ history_of_stuck(PoolExecutor *executor, const Progress *progress)
 {
 	ExecutorRecord record;
 	const StuckAttempt *stuck = executor->stuck;
+	int64		history_id = 0;
+	bool		committed;
 
 	fill_record(executor, &record);
-	scheduler_begin();
 	record.stuck_at = executor->stuck_at;
 	record.execution_id = progress->execution_id;
 	record.workflow = progress->workflow;
@@ -212,16 +241,22 @@ history_of_stuck(PoolExecutor *executor, const Progress *progress)
 	record.step_id = progress->step_id;
 	record.visit = progress->visit;
 	record.attempt = progress->attempt;
-	if (stuck != NULL)
+	ATTEMPT(committed)
 	{
-		/* names of any length */
-		WorkflowPlan *plan = definition_plan(progress->definition_id);
+		if (stuck != NULL)
+		{
+			/* names of any length */
+			WorkflowPlan *plan = definition_plan(progress->definition_id);
 
-		record.scope = scope_path(plan, &stuck->scope);
-		record.step_id = plan->nodes[stuck->node].id;
-		record.elapsed_ms = stuck->elapsed_ms;
+			record.scope = scope_path(plan, &stuck->scope);
+			record.step_id = plan->nodes[stuck->node].id;
+			record.elapsed_ms = stuck->elapsed_ms;
+		}
+		history_id = executor_history_insert(&record);
+		admission_stuck(progress->execution_id);
 	}
-	executor->history_id = executor_history_insert(&record);
-	admission_stuck(progress->execution_id);
-	scheduler_commit(true);
+	ATTEMPT_END(committed, true);
+	/* or it is told of when it has gone */
+	if (committed)
+		executor->history_id = history_id;
 }

@@ -19,22 +19,42 @@ static DatabaseEntry *database = NULL;
 static DrainMode mode = DRAIN_NONE;
 static ExitRequest request;		/* to the executors, in mode steps */
 
-/* Read what is wanted. */
-void
+/* Read what is wanted; false: somebody keeps the table. */
+bool
 drain_look(DatabaseEntry *entry)
 {
-	DrainState	state;
+	DrainState	state = {0};
+	bool		committed;
 
 	database = entry;
-	scheduler_begin();
-	drain_read(&state);
+	ATTEMPT(committed)
+	{
+		drain_read(&state);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+		return false;
 	mode = state.mode;
 	request.reason = EXIT_DRAIN;
 	request.requested_by = state.drained_by;
 	request.requested_at = state.drained_at;
 	strlcpy(request.text, state.reason ? state.reason : "", sizeof(request.text));
-	scheduler_commit(false);
 	database_show_drain(database, mode);
+	return true;
+}
+
+/* The same, put off. */
+static bool
+look_later(int64 id pg_attribute_unused(), void *argument)
+{
+	return drain_look(argument);
+}
+
+void
+drain_look_soon(DatabaseEntry *entry)
+{
+	if (!drain_look(entry))
+		postpone(look_later, 0, entry);
 }
 
 /* No execution is begun. */

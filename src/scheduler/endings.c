@@ -28,17 +28,6 @@ execution_error(const char *type, const char *message, const char *detail)
 	return step_error_jsonb(&error, NULL, NULL);
 }
 
-/* Write the failure of an execution that the scheduler decided: it has no epilogue. */
-static void
-write_failure(int64 id, const char *error_type, Jsonb *error)
-{
-	scheduler_begin();
-	step_close_open(id, STATUS_CANCELLED);
-	execution_finalise(id, "failed", error, error_type);
-	scheduler_commit(true);
-	broadcast_finished(id);
-}
-
 /*
  * It was claimed again, resumed say, while runs of the time before were on their
  * way out.  They are gone: it goes on from its rows.
@@ -56,29 +45,37 @@ begin_again(LiveExecution *execution)
 	ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
 }
 
-/*
- * Nothing of an execution that is to end runs: its row says whether its epilogue is
- * to be run now, or that it is over.  It need not be in memory.
- */
-void
-execution_settle_end(int64 id)
+/* Settle an execution now; false: its row cannot be had. */
+static bool
+settle(int64 id, void *argument pg_attribute_unused())
 {
-	LiveExecution *execution = live_find(id);
+	LiveExecution *execution;
 	ClaimedExecution claimed;
 	ScopeId		root = {0};
-	bool		epilogue;
+	Settlement	settlement = SETTLED_LATER;
+	bool		committed;
 
-	scheduler_begin();
-	epilogue = execution_settle(id, &claimed);
-	scheduler_commit(true);
-	if (!epilogue)
+	ATTEMPT(committed)
 	{
-		if (execution != NULL)
+		settlement = execution_settle(id, &claimed);
+	}
+	ATTEMPT_END(committed, true);
+	if (!committed || settlement == SETTLED_LATER)
+		return false;
+
+	execution = live_find(id);
+	if (execution != NULL && execution->running > 0)
+		return true;			/* it was claimed meanwhile */
+	if (settlement == SETTLED_OVER)
+	{
+		if (execution != NULL && execution->again)
+			begin_again(execution);
+		else if (execution != NULL)
 			live_remove(execution);
 		else
 			admission_schedule_has_room();
 		broadcast_finished(id);
-		return;
+		return true;
 	}
 	if (execution != NULL)
 		live_clear(execution);
@@ -86,7 +83,20 @@ execution_settle_end(int64 id)
 		execution = live_add(&claimed);
 	execution->stopping = STOP_NONE;
 	execution->in_epilogue = true;
+	execution->again = false;
 	ready_add(execution, RUN_EPILOGUE, NULL, &root, -1, 0);
+	return true;
+}
+
+/*
+ * Nothing of an execution that is to end runs: its row says whether its epilogue is
+ * to be run now, or that it is over.  It need not be in memory.
+ */
+void
+execution_settle_end(int64 id)
+{
+	if (!settle(id, NULL))
+		postpone(settle, id, NULL);
 }
 
 /* Has somebody still to record that an attempt of a paused execution got stuck? */
@@ -164,6 +174,46 @@ execution_over(LiveExecution *execution)
 		live_remove(execution);
 }
 
+/* How an execution fails that cannot go on, in live_context. */
+typedef struct Failure
+{
+	const char *type;			/* a constant */
+	Jsonb	   *error;
+} Failure;
+
+/* Write the failure of an execution that the scheduler decided: it has no epilogue. */
+static bool
+write_failure(int64 id, void *argument)
+{
+	Failure    *failure = argument;
+	LiveExecution *execution;
+	RowLock		lock = ROW_BUSY;
+	bool		committed;
+
+	ATTEMPT(committed)
+	{
+		lock = execution_try_lock(id);
+		if (lock == ROW_LOCKED)
+		{
+			step_close_open(id, STATUS_CANCELLED);
+			execution_finalise(id, "failed", failure->error, failure->type);
+		}
+	}
+	ATTEMPT_END(committed, true);
+	if (!committed || lock == ROW_BUSY)
+		return false;
+	pfree(failure->error);
+	pfree(failure);
+	broadcast_finished(id);
+	execution = live_find(id);
+	if (execution == NULL)
+		return true;
+	pool_stop_execution(execution, STOP_ENDED);
+	if (execution->running == 0)
+		live_remove(execution);
+	return true;
+}
+
 /* Fail an execution that cannot go on; step_id: of the top level, where it stood, or NULL. */
 void
 execution_give_up(LiveExecution *execution, const char *error_type, const char *message,
@@ -172,17 +222,18 @@ execution_give_up(LiveExecution *execution, const char *error_type, const char *
 	int64		id = execution->id;
 	StepError	reason = {.type = error_type,.message = message,.detail = detail};
 	Jsonb	   *error = step_error_jsonb(&reason, step_id, step_id != NULL ? "" : NULL);
-
+	Failure    *failure = MemoryContextAlloc(live_context, sizeof(Failure));
 	dlist_mutable_iter iter;
 
+	failure->type = error_type;
+	failure->error = MemoryContextAlloc(live_context, VARSIZE(error));
+	memcpy(failure->error, error, VARSIZE(error));
 	execution->stopping = STOP_ENDED;
 	dlist_foreach_modify(iter, &execution->ready)
 		ready_discard(dlist_container(ReadyRun, node, iter.cur));
-	/* first, or the interrupted thread of the root would end it as cancelled */
-	write_failure(id, error_type, error);
-	pool_stop_execution(execution, STOP_ENDED);
-	if (execution->running == 0)
-		live_remove(execution);
+	/* the executors are stopped behind it, or the thread of the root would end it as cancelled */
+	if (!write_failure(id, failure))
+		postpone(write_failure, id, failure);
 }
 
 /* The time of an execution is over, and no executor was to be had to see that. */
@@ -194,21 +245,33 @@ execution_overdue(LiveExecution *execution)
 										"No executor was to be had for it when its time was over.");
 
 	const WorkflowPlan *plan;
+	RowLock		lock = ROW_BUSY;
+	bool		epilogue = false;
+	bool		committed;
 
 	Assert(execution->running == 0);
-	scheduler_begin();
-	plan = definition_plan(execution->definition_id);
-	if (plan->on_failure >= 0 || plan->ncompensations > 0)
+	ATTEMPT(committed)
 	{
-		/* waits for an executor, without a deadline */
-		execution_decide_idle(id, "timed_out", error, "Timeout");
-		scheduler_commit(true);
+		lock = execution_try_lock(id);
+		plan = definition_plan(execution->definition_id);
+		epilogue = plan->on_failure >= 0 || plan->ncompensations > 0;
+		if (lock == ROW_LOCKED && epilogue)
+			/* waits for an executor, without a deadline */
+			execution_decide_idle(id, "timed_out", error, "Timeout");
+		else if (lock == ROW_LOCKED)
+		{
+			step_close_open(id, STATUS_TIMED_OUT);
+			execution_finalise(id, "timed_out", error, "Timeout");
+		}
+	}
+	ATTEMPT_END(committed, true);
+	if (!committed || lock == ROW_BUSY)
+		return;					/* the janitor comes again */
+	if (epilogue)
+	{
 		execution_settle_end(id);
 		return;
 	}
-	step_close_open(id, STATUS_TIMED_OUT);
-	execution_finalise(id, "timed_out", error, "Timeout");
-	scheduler_commit(true);
 	live_remove(execution);
 	broadcast_finished(id);
 }

@@ -113,7 +113,8 @@ static void
 look_at_execution(LiveExecution *execution, TimestampTz now)
 {
 	TimestampTz grace_end = TimestampTzPlusMilliseconds(now, GRACE_MS);
-	TimestampTz deadline;
+	TimestampTz deadline = DT_NOEND;
+	bool		committed;
 
 	if (execution->in_epilogue)
 	{
@@ -125,10 +126,14 @@ look_at_execution(LiveExecution *execution, TimestampTz now)
 		look_again(execution, TimestampTzPlusMilliseconds(now, (int64) execution->timeout_seconds * 1000));
 		return;
 	}
-	scheduler_begin();
-	deadline = execution_deadline(execution->id, execution->timeout_seconds);
-	scheduler_commit(false);
-	if (deadline > now)
+	ATTEMPT(committed)
+	{
+		deadline = execution_deadline(execution->id, execution->timeout_seconds);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+		look_again(execution, grace_end);
+	else if (deadline > now)
 		look_again(execution, deadline == DT_NOEND ? grace_end : deadline);
 	else if (execution->running > 0 || execution->stopping != STOP_NONE)
 	{
@@ -173,9 +178,10 @@ janitor_look(TimestampTz now)
 TimestampTz
 janitor_look_at_pending(TimestampTz now, bool left)
 {
-	int64	   *ids;
-	int			count;
-	TimestampTz oldest;
+	int64	   *ids = NULL;
+	int			count = 0;
+	TimestampTz oldest = DT_NOEND;
+	bool		committed;
 
 	if (seen_pending_timeout != setting_pending_timeout)
 	{
@@ -189,9 +195,13 @@ janitor_look_at_pending(TimestampTz now, bool left)
 	if (next_pending_check > now)
 		return next_pending_check;
 
-	scheduler_begin();
-	count = executions_time_out_pending(setting_pending_timeout, &ids, &oldest);
-	scheduler_commit(count > 0);
+	ATTEMPT(committed)
+	{
+		count = executions_time_out_pending(setting_pending_timeout, &ids, &oldest);
+	}
+	ATTEMPT_END(committed, count > 0);
+	if (!committed)
+		return next_pending_check = TimestampTzPlusMilliseconds(now, PENDING_CHECK_MS);
 	for (int i = 0; i < count; i++)
 		broadcast_finished(ids[i]);
 	next_pending_check = oldest;

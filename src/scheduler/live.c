@@ -69,6 +69,7 @@ live_add(const ClaimedExecution *claimed)
 	execution->priority = claimed->priority;
 	execution->definition_id = claimed->definition_id;
 	execution->running = 0;
+	execution->setbacks = 0;
 	execution->stopping = STOP_NONE;
 	execution->again = false;
 	execution->controls = 0;
@@ -82,14 +83,67 @@ live_add(const ClaimedExecution *claimed)
 	return execution;
 }
 
+/* Claimed in the transaction that is open. */
+typedef struct Claim
+{
+	int64		id;
+	bool		again;
+} Claim;
+
+static Claim *claims = NULL;
+static int	nclaims = 0;
+static int	claims_size = 0;
+
+static void
+note_claim(int64 id, bool again)
+{
+	if (nclaims == claims_size)
+	{
+		claims_size = Max(2 * claims_size, 1024);
+		claims = claims == NULL ? MemoryContextAlloc(live_context, claims_size * sizeof(Claim))
+			: repalloc_huge(claims, claims_size * sizeof(Claim));
+	}
+	claims[nclaims].id = id;
+	claims[nclaims++].again = again;
+}
+
 /* Was it paused and resumed, or ended and retried, before its runs were over? */
 bool
 live_claim(const ClaimedExecution *claimed)
 {
-	if (live_add(claimed) != NULL)
+	LiveExecution *execution = live_add(claimed);
+
+	if (execution != NULL)
+	{
+		note_claim(claimed->id, false);
 		return true;
-	live_find(claimed->id)->again = true;
+	}
+	execution = live_find(claimed->id);
+	if (!execution->again)
+		note_claim(claimed->id, true);
+	execution->again = true;
 	return false;
+}
+
+void
+live_claims_begin(void)
+{
+	nclaims = 0;
+}
+
+void
+live_claims_undo(void)
+{
+	for (int i = 0; i < nclaims; i++)
+	{
+		LiveExecution *execution = live_find(claims[i].id);
+
+		if (claims[i].again)
+			execution->again = false;
+		else
+			live_remove(execution);
+	}
+	nclaims = 0;
 }
 
 void

@@ -36,6 +36,7 @@ typedef struct LiveExecution
 	int			priority;
 	int			definition_id;
 	int			running;		/* runs in executors */
+	int			setbacks;		/* runs lost one after the other that nobody is to blame for */
 	StopReason	stopping;		/* nothing new is dispatched; finalised when running is 0 */
 	int			controls;		/* how often its threads were told to look at its row */
 	bool		again;			/* claimed meanwhile: begins anew from its rows then */
@@ -176,6 +177,9 @@ extern LiveExecution *live_find(int64 id);
 extern LiveExecution *live_add(const ClaimedExecution *claimed);
 /* The same for a claimed one: when it is there still, it begins again when that is over. */
 extern bool live_claim(const ClaimedExecution *claimed);
+/* Claims from now on can be undone, when their transaction has failed. */
+extern void live_claims_begin(void);
+extern void live_claims_undo(void);
 extern void live_clear(LiveExecution *execution);	/* drop its ready runs and joins */
 extern void live_remove(LiveExecution *execution);
 extern int	live_count(void);
@@ -226,7 +230,8 @@ extern TimestampTz departures_next(TimestampTz now);
 extern void history_of_stuck(PoolExecutor *executor, const Progress *progress);
 
 /* --- drain.c --- */
-extern void drain_look(DatabaseEntry *entry);
+extern bool drain_look(DatabaseEntry *entry);
+extern void drain_look_soon(DatabaseEntry *entry);
 extern bool drained_of_executions(void);
 extern bool drained_of_steps(void);
 extern void drain_executors(void);
@@ -250,9 +255,10 @@ extern void run_reported(PoolExecutor *executor, const Report *report);
 extern void settle_others(PoolExecutor *executor, int first, int trouble, const Report *report);
 
 /* --- recovery.c --- */
-extern void recover_all(bool counted);
+extern void recover_all(const DatabaseEntry *database);
 extern void recover(const ClaimedExecution *claimed);
-extern void run_lost(PoolExecutor *executor, const char *why);
+/* counted: it may be the run that is to blame. */
+extern void run_lost(PoolExecutor *executor, const char *why, bool counted);
 extern void role_failed(Oid role, const char *why);
 
 /* --- endings.c --- */
@@ -276,6 +282,7 @@ extern int	admission_room(void);
 extern int	admission_claim_queue(int wanted, ClaimedExecution *admitted, bool *left);
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
 extern void admission_committed(void);
+extern void admission_undo(void);	/* instead: the transaction has failed */
 extern void admission_schedule_has_room(void);	/* perhaps */
 extern bool admission_schedules_due(TimestampTz now);
 extern int	admission_release_scheduled(void);	/* those that wait for others of their schedule */
@@ -300,5 +307,44 @@ extern TimestampTz look_for_control(void);
 /* --- scheduler.c --- */
 extern void scheduler_begin(void);
 extern void scheduler_commit(bool durable);
+extern MemoryContext scheduler_context(void);
+
+/* --- attempts.c: transactions that may fail --- */
+extern void attempts_initialize(void);
+
+/*
+ * A transaction: ATTEMPT(succeeded) { .. } ATTEMPT_END(succeeded, durable).  succeeded is false
+ * when it failed through nobody's fault: then it has not happened, what was assigned in it is not to be
+ * read, and it is to be done again later.  Other errors come out of it.
+ */
+#ifdef __GNUC__
+/* the compiler does not know that: what failed is not read */
+#pragma GCC diagnostic ignored "-Wclobbered"
+#endif
+#define ATTEMPT(succeeded) \
+	(succeeded) = false; \
+	PG_TRY(); \
+	{ \
+		scheduler_begin();
+#define ATTEMPT_END(succeeded, durable) \
+		scheduler_commit(durable); \
+		(succeeded) = true; \
+	} \
+	PG_CATCH(); \
+	{ \
+		scheduler_attempt_failed(); \
+	} \
+	PG_END_TRY()
+
+extern void scheduler_attempt_failed(void);
+
+/*
+ * Something that could not be done: it is done again, later each time, until it gives true.
+ * argument is the action's, in live_context.
+ */
+typedef bool (*PostponedAction) (int64 id, void *argument);
+extern void postpone(PostponedAction action, int64 id, void *argument);
+extern void postponed_look(TimestampTz now);
+extern TimestampTz postponed_next(void);	/* when the next is due; DT_NOEND: none */
 
 #endif							/* PGWF_LIVE_H */

@@ -208,7 +208,10 @@ look_at(PoolExecutor *executor)
 		{
 			executor->busy = false;
 			let_shutdown_arrive();
-			run_lost(executor, "the executor ended while it worked");
+			if (view.last_words && view.terminated)
+				run_lost(executor, "its executor was terminated", false);
+			else
+				run_lost(executor, "the executor ended while it worked", true);
 		}
 		else if (executor->exit_reason == EXIT_NONE)
 			let_shutdown_arrive();
@@ -334,6 +337,21 @@ role_is_usable(RoleQueue *queue)
 		(queue->retry_at == 0 || queue->retry_at <= GetCurrentTimestamp());
 }
 
+/* Durable before it runs: only who was tried is counted.  False: the row cannot be had. */
+static bool
+begin_trial(const LiveExecution *execution)
+{
+	bool		marked = false;
+	bool		committed;
+
+	ATTEMPT(committed)
+	{
+		marked = execution_set_probation(execution->id);
+	}
+	ATTEMPT_END(committed, true);
+	return committed && marked;
+}
+
 /* Put one run, or several fresh executions, into the slot of an idle executor. */
 static void
 assign(PoolExecutor *executor, RoleQueue *queue)
@@ -343,6 +361,11 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	ReadyRun   *first = ready_first(queue);
 	int64		later = 0;
 
+	if (first->execution->suspect && !begin_trial(first->execution))
+	{
+		ready_park(first, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+		return;
+	}
 	memset(&run, 0, offsetof(Run, execution_ids));
 	run.kind = first->kind;
 	executor->nruns = 0;
@@ -374,14 +397,6 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	if (first->stuck != NULL)
 		run.stuck = *first->stuck;
 	run.stop_on_failure = (first->kind == RUN_CHILDREN && first->join->stop_on_failure);
-
-	if (first->execution->suspect)
-	{
-		/* durable before it runs: only who was tried is counted */
-		scheduler_begin();
-		execution_set_probation(first->execution->id, true);
-		scheduler_commit(true);
-	}
 
 	executor->kind = run.kind;
 	executor->busy = true;

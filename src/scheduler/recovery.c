@@ -17,6 +17,7 @@
 
 #include "interpreter/evaluate.h"
 #include "scheduler/live.h"
+#include "shared/black_box.h"
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/worker.h"
@@ -57,11 +58,16 @@ step_stood_at(const LiveExecution *execution)
 static void
 give_up_crash_loop(LiveExecution *execution, const char *detail)
 {
-	const char *step_id;
+	const char *step_id = NULL;
+	bool		committed;
 
-	scheduler_begin();
-	step_id = step_stood_at(execution);
-	scheduler_commit(false);
+	ATTEMPT(committed)
+	{
+		step_id = step_stood_at(execution);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+		step_id = NULL;
 	execution_give_up(execution, "CrashLoop", "the execution was recovered too often without progress",
 					  detail, step_id);
 }
@@ -97,100 +103,248 @@ recover(const ClaimedExecution *claimed)
 		ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
 }
 
-void
-recover_all(bool counted)
+/* Recover an execution whose row was locked before; false: it is still. */
+static bool
+recover_later(int64 id, void *argument)
 {
-	ClaimedExecution *recovered;
-	int			count;
+	bool	   *counted = argument;
+	ClaimedExecution *recovered = NULL;
+	int64	   *ids;
+	int			count = 0;
+	bool		locked = true;
+	bool		committed;
 
-	scheduler_begin();
-	step_close_abandoned();
-	count = executions_recover(0, counted, &recovered);
-	count_at_commit(COUNT_RECOVERED, count);
-	scheduler_commit(true);
+	ATTEMPT(committed)
+	{
+		count = executions_recover(id, *counted, NULL, &recovered);
+		locked = (count == 0 && executions_recoverable(id, &ids) > 0);
+		count_at_commit(COUNT_RECOVERED, count);
+	}
+	ATTEMPT_END(committed, true);
+	if (!committed || locked)
+		return false;
+	pfree(counted);
+	/* it may have been paused, resumed and claimed meanwhile */
+	if (count > 0 && live_find(id) == NULL)
+		recover(recovered);
+	return true;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/* Is it counted, as far as is known? */
+static bool
+is_accused(const Accused *accused, int64 id)
+{
+	for (int i = 0; i < accused->count; i++)
+		if (accused->ids[i] == id)
+			return true;
+	return false;
+}
+
+void
+recover_all(const DatabaseEntry *database)
+{
+	bool		counted = !database->orderly_end;
+	Accused		accused = {0};
+	bool		known = counted && database->blame_known &&
+		black_box_accused(database->database, &accused.ids, &accused.count);
+	ClaimedExecution *recovered = NULL;
+	int64	   *ids = NULL;
+	int64	   *done;
+	int			count = 0;
+	int			nids = 0;
+	int			left = 0;
+	bool		committed;
+
+	for (;;)
+	{
+		ATTEMPT(committed)
+		{
+			step_close_abandoned();
+			count = executions_recover(0, counted, known ? &accused : NULL, &recovered);
+			nids = executions_recoverable(0, &ids);
+			count_at_commit(COUNT_RECOVERED, count);
+		}
+		ATTEMPT_END(committed, true);
+		if (committed)
+			break;
+		worker_sleep(SKIPPED_RETRY_MS, wait_event_scheduler());
+	}
+	done = palloc_extended(Max(count, 1) * sizeof(int64), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < count; i++)
+		done[i] = recovered[i].id;
+	qsort(done, count, sizeof(int64), compare_ids);
 	for (int i = 0; i < count; i++)
 		recover(&recovered[i]);
+	for (int i = 0; i < nids; i++)
+	{
+		bool	   *argument;
+
+		if (bsearch(&ids[i], done, count, sizeof(int64), compare_ids) != NULL)
+			continue;
+		argument = MemoryContextAlloc(live_context, sizeof(bool));
+		*argument = counted && (!known || is_accused(&accused, ids[i]));
+		postpone(recover_later, ids[i], argument);
+		left++;
+	}
 	if (count > 0)
 		ereport(LOG,
 				(errmsg_plural("recovered %d running workflow execution",
 							   "recovered %d running workflow executions",
 							   count, count)));
+	if (left > 0)
+		ereport(LOG,
+				(errmsg_plural("%d running workflow execution is recovered when its row is no longer locked",
+							   "%d running workflow executions are recovered when their rows are no longer locked",
+							   left, left)));
+}
+
+/* A run that was lost, in live_context; it counts as running until that is in its row. */
+typedef struct LostRun
+{
+	ReadyRun   *run;
+	bool		counted;
+	char		why[256];
+} LostRun;
+
+/* The delay before a run is done again that nobody is to blame for, ms. */
+#define FIRST_SETBACK_MS 100
+#define LAST_SETBACK_MS 10000
+
+/* Nobody's fault: again, later each time until something gets done. */
+static void
+run_again_later(ReadyRun *run, const char *why)
+{
+	LiveExecution *execution = run->execution;
+	int			delay = Min(FIRST_SETBACK_MS << Min(execution->setbacks, 10), LAST_SETBACK_MS);
+
+	execution->setbacks++;
+	if (execution->setbacks == 1 || delay == LAST_SETBACK_MS)
+		ereport(LOG,
+				(errmsg("run of workflow execution " INT64_FORMAT " is done again: %s", execution->id, why),
+				 errdetail("This does not count as a recovery.")));
+	ready_enqueue(run);
+	ready_park(run, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay));
+}
+
+/* Do a lost run again; false: its execution's row cannot be had. */
+static bool
+run_again(int64 id, void *argument)
+{
+	LostRun    *lost = argument;
+	ReadyRun   *run = lost->run;
+	LiveExecution *execution = run->execution;
+	ClaimedExecution *recovered = NULL;
+	int64	   *ids;
+	char	   *reason = NULL;
+	bool		paused = false;
+	bool		locked = true;
+	bool		committed;
+	int			count = 0;
+
+	if (execution->stopping != STOP_NONE)
+	{
+		execution->running--;
+		pfree(run);
+		pfree(lost);
+		finalise_if_drained(execution);
+		return true;
+	}
+	if (run->join != NULL && run->join->decided)
+	{
+		/* it was being stopped, or would not be begun again */
+		execution->running--;
+		join_child_ended(run->join, 0, 1, 0);
+		join_range_ended(run->join);
+		pfree(run);
+		pfree(lost);
+		return true;
+	}
+
+	ATTEMPT(committed)
+	{
+		reason = role_cannot_run(execution->role);
+		count = executions_recover(id, lost->counted, NULL, &recovered);
+		locked = (count == 0 && executions_recoverable(id, &ids) > 0);
+		count_at_commit(COUNT_RECOVERED, count);
+		paused = (count == 0 && execution_is_paused(id));
+	}
+	ATTEMPT_END(committed, true);
+	if (!committed || locked)
+		return false;
+
+	execution->running--;
+	if (reason != NULL)
+	{
+		pfree(run);
+		give_up_for_role(execution, reason);
+	}
+	else if (count == 0)
+	{
+		/* it had ended, or was paused: its rows say where it stands */
+		pfree(run);
+		if (paused)
+			execution_stop(execution, STOP_PAUSE);
+		else
+			execution_over(execution);
+	}
+	else if (recovered->cancelling || (recovered->in_epilogue && run->kind != RUN_EPILOGUE))
+	{
+		pfree(run);
+		execution_stop(execution, recovered->cancelling ? STOP_CANCEL : STOP_ENDED);
+	}
+	else if (!lost->counted)
+	{
+		ready_resume(run);
+		run_again_later(run, lost->why);
+	}
+	else
+	{
+		ereport(LOG,
+				(errmsg("run of workflow execution " INT64_FORMAT " was lost: %s", id, lost->why),
+				 errdetail("Recovery %d without progress of at most %d.",
+						   recovered->recoveries, setting_max_recoveries - 1)));
+		if (recovered->recoveries >= setting_max_recoveries)
+		{
+			pfree(run);
+			give_up_crash_loop(execution, psprintf("The last time: %s.", lost->why));
+		}
+		else
+		{
+			execution->suspect = (recovered->recoveries >= 2);
+			ready_resume(run);
+			ready_enqueue(run);
+		}
+	}
+	pfree(lost);
+	return true;
 }
 
 /*
  * A run was lost: its executor died, or could not go on.  What it did not commit
- * did not happen.  The run is done again from the rows, and counted.
+ * did not happen.  The run is done again from the rows.
  */
 void
-run_lost(PoolExecutor *executor, const char *why)
+run_lost(PoolExecutor *executor, const char *why, bool counted)
 {
 	for (int i = 0; i < executor->nruns; i++)
 	{
-		ReadyRun   *run = executor->runs[i];
-		LiveExecution *execution = run->execution;
-		ClaimedExecution *recovered;
-		char	   *reason;
-		bool		paused;
-		int			count;
+		LostRun    *lost = MemoryContextAlloc(live_context, sizeof(LostRun));
+		int64		id = executor->runs[i]->execution->id;
 
-		execution->running--;
-		if (execution->stopping != STOP_NONE)
-		{
-			pfree(run);
-			finalise_if_drained(execution);
-			continue;
-		}
-		if (run->join != NULL && run->join->decided)
-		{
-			/* it was being stopped, or would not be begun again */
-			join_child_ended(run->join, 0, 1, 0);
-			join_range_ended(run->join);
-			pfree(run);
-			continue;
-		}
-
-		scheduler_begin();
-		reason = role_cannot_run(execution->role);
-		count = executions_recover(execution->id, true, &recovered);
-		count_at_commit(COUNT_RECOVERED, count);
-		paused = (count == 0 && execution_is_paused(execution->id));
-		scheduler_commit(true);
-		if (reason != NULL)
-		{
-			pfree(run);
-			give_up_for_role(execution, reason);
-			continue;
-		}
-		if (count == 0)
-		{
-			/* it had ended, or was paused: its rows say where it stands */
-			pfree(run);
-			if (paused)
-				execution_stop(execution, STOP_PAUSE);
-			else
-				execution_over(execution);
-			continue;
-		}
-		ereport(LOG,
-				(errmsg("run of workflow execution " INT64_FORMAT " was lost: %s",
-						execution->id, why),
-				 errdetail("Recovery %d without progress of at most %d.",
-						   recovered->recoveries, setting_max_recoveries - 1)));
-		if (recovered->cancelling || (recovered->in_epilogue && run->kind != RUN_EPILOGUE))
-		{
-			pfree(run);
-			execution_stop(execution, recovered->cancelling ? STOP_CANCEL : STOP_ENDED);
-			continue;
-		}
-		if (recovered->recoveries >= setting_max_recoveries)
-		{
-			pfree(run);
-			give_up_crash_loop(execution, psprintf("The last time: %s.", why));
-			continue;
-		}
-		execution->suspect = (recovered->recoveries >= 2);
-		ready_resume(run);
-		ready_enqueue(run);
+		lost->run = executor->runs[i];
+		lost->counted = counted;
+		strlcpy(lost->why, why, sizeof(lost->why));
+		if (!run_again(id, lost))
+			postpone(run_again, id, lost);
 	}
 	executor->nruns = 0;
 }
@@ -203,15 +357,20 @@ void
 role_failed(Oid role, const char *why)
 {
 	RoleQueue  *queue = role_queue(role);
-	char	   *reason;
+	char	   *reason = NULL;
 	ReadyRun   *run;
 	MemoryContext outer = CurrentMemoryContext;
+	bool		committed;
 
-	scheduler_begin();
-	reason = role_cannot_run(role);
-	if (reason != NULL)
-		reason = MemoryContextStrdup(outer, reason);
-	scheduler_commit(false);
+	ATTEMPT(committed)
+	{
+		reason = role_cannot_run(role);
+		if (reason != NULL)
+			reason = MemoryContextStrdup(outer, reason);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+		return;					/* the next start that fails asks again */
 	if (reason == NULL)
 		reason = unconstify(char *, why);
 	if (reason == NULL)

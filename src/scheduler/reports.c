@@ -14,6 +14,7 @@
 
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
+#include "shared/weather.h"
 
 /*
  * The thread of a scope goes on from its rows later: when it is its turn again,
@@ -218,8 +219,10 @@ run_reported(PoolExecutor *executor, const Report *report)
 
 			settle_others(executor, trouble, trouble, report);
 		}
-		run_lost(executor, report->outcome == OUTCOME_LOST
-				 ? "another process has recorded its step" : report->error);
+		if (report->outcome == OUTCOME_LOST)
+			run_lost(executor, "another process has recorded its step", report->fenced);
+		else
+			run_lost(executor, report->error, !error_is_weather(report->sqlerrcode));
 		return;
 	}
 	if (executor->kind == RUN_START)
@@ -230,7 +233,10 @@ run_reported(PoolExecutor *executor, const Report *report)
 
 	execution->running--;
 	if (made_progress(report))
+	{
 		execution->suspect = false;
+		execution->setbacks = 0;
+	}
 	if (report->outcome == OUTCOME_EPILOGUE && execution->stopping == STOP_NONE)
 		execution_stop(execution, STOP_ENDED);
 	else if (report->execution_ended && report->outcome != OUTCOME_EPILOGUE)

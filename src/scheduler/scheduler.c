@@ -26,9 +26,12 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/black_box.h"
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
+#include "shared/subscription.h"
+#include "shared/weather.h"
 #include "shared/worker.h"
 
 /*
@@ -48,6 +51,7 @@ static TimestampTz next_unpark_at = DT_NOEND;
 static TimestampTz next_admission_at = DT_NOBEGIN;	/* once at the start */
 static TimestampTz next_janitor_at = DT_NOEND;
 static TimestampTz next_control_at = DT_NOBEGIN;	/* once at the start */
+static TimestampTz claims_retry_at = DT_NOBEGIN;	/* no claim before: the last one failed */
 
 /* --- transactions --- */
 
@@ -76,6 +80,12 @@ scheduler_commit(bool durable)
 	pgstat_report_stat(false);
 }
 
+MemoryContext
+scheduler_context(void)
+{
+	return loop_context;
+}
+
 /* --- work --- */
 
 /* Those that go on after a pause, say, have not waited since they were queued. */
@@ -86,6 +96,59 @@ count_claims(const ClaimedExecution *claimed, int count, TimestampTz now)
 	for (int i = 0; i < count; i++)
 		if (!claimed[i].resumes)
 			count_at_commit(TIME_QUEUED, Max(now - claimed[i].due_at, 0));
+}
+
+/* How often to look whether this database is a logical replica still, ms. */
+#define REPLICA_CHECK_MS 5000
+
+/*
+ * Are the executions of this database another one's, which runs them?  Said in the log when that
+ * changes.
+ */
+static bool
+is_replica(void)
+{
+	static bool was_replica = false;
+	char	   *subscription = NULL;
+	bool		committed;
+
+	ATTEMPT(committed)
+	{
+		subscription = executions_subscription();
+		if (subscription != NULL)
+			subscription = MemoryContextStrdup(loop_context, subscription);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+		return true;
+	if (subscription != NULL && !was_replica)
+		ereport(LOG,
+				(errmsg("workflow executions are not run in this database: subscription \"%s\" replicates them", subscription),
+				 errhint("They are run where they were started. To have them run here, drop the subscription.")));
+	else if (subscription == NULL && was_replica)
+		ereport(LOG,
+				(errmsg("workflow executions are run in this database again: no subscription replicates them")));
+	was_replica = (subscription != NULL);
+	return was_replica;
+}
+
+/* Claim from the queue, and find out when to look again. */
+static int
+claim_queued(int wanted, ClaimedExecution *claimed)
+{
+	int			count = admission_claim_queue(wanted, claimed, &look_for_pending);
+
+	next_start_at = executions_next_start();
+	/* what was due, or left in the queue, somebody has locked */
+	if (!look_for_pending &&
+		(next_start_at <= GetCurrentTransactionStartTimestamp() || executions_pending_left()))
+	{
+		TimestampTz retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+
+		next_start_at = next_start_at <= GetCurrentTransactionStartTimestamp()
+			? retry_at : Min(next_start_at, retry_at);
+	}
+	return count;
 }
 
 /*
@@ -103,46 +166,51 @@ look_for_work(void)
 	bool		groups = admission_is_due();
 	QueueBounds queued;
 	ClaimedExecution *claimed;
-	char	  **reasons;
+	char	  **reasons = NULL;
 	int			count = 0;
-	TimestampTz now;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		committed;
 
+	if (claims_retry_at > now)
+		return;
 	if (!(look_for_pending || groups) || !setting_enabled || drained_of_executions() ||
 		wanted < window / 2 ||
 		admission_room() == 0)
 		return;
+	if (is_replica())
+	{
+		claims_retry_at = TimestampTzPlusMilliseconds(now, REPLICA_CHECK_MS);
+		return;
+	}
 	wanted = Min(wanted, admission_room());
 	claimed = palloc((wanted + 1) * 2 * sizeof(ClaimedExecution));
 	scheduler_take_queued(database, &queued);
 	executions_queued(&queued);
-	scheduler_begin();
-	if (groups)
+	live_claims_begin();
+	ATTEMPT(committed)
 	{
-		groups_turn = !groups_turn;
-		count = admission_claim_waiting((wanted + groups_turn) / 2, claimed);
-	}
-	if (look_for_pending)
-	{
-		count += admission_claim_queue(Min(wanted, admission_room()), claimed + count,
-									   &look_for_pending);
-		next_start_at = executions_next_start();
-		/* what was due, or left in the queue, somebody has locked */
-		if (!look_for_pending &&
-			(next_start_at <= GetCurrentTransactionStartTimestamp() || executions_pending_left()))
+		if (groups)
 		{
-			TimestampTz retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
-
-			next_start_at = next_start_at <= GetCurrentTransactionStartTimestamp()
-				? retry_at : Min(next_start_at, retry_at);
+			groups_turn = !groups_turn;
+			count = admission_claim_waiting((wanted + groups_turn) / 2, claimed);
 		}
+		if (look_for_pending)
+			count += claim_queued(Min(wanted, admission_room()), claimed + count);
+		reasons = palloc(Max(count, 1) * sizeof(char *));
+		for (int i = 0; i < count; i++)
+			reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role
+				? reasons[i - 1] : role_cannot_run(claimed[i].role);
+		now = GetCurrentTimestamp();
+		count_claims(claimed, count, now);
 	}
-	reasons = palloc(Max(count, 1) * sizeof(char *));
-	for (int i = 0; i < count; i++)
-		reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role
-			? reasons[i - 1] : role_cannot_run(claimed[i].role);
-	now = GetCurrentTimestamp();
-	count_claims(claimed, count, now);
-	scheduler_commit(count > 0 && now < durable_claims_until);
+	ATTEMPT_END(committed, count > 0 && now < durable_claims_until);
+	if (!committed)
+	{
+		admission_undo();
+		look_for_pending = true;
+		claims_retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+		return;
+	}
 	admission_committed();
 	if (database->pending_limit != 0)
 		pg_atomic_fetch_add_u32(&database->pending_credits, count);
@@ -160,12 +228,17 @@ look_for_work(void)
 }
 
 /* Changes of circuit breakers that came about where no row could be written. */
-static void
-save_breakers(void)
+static bool
+save_breakers(int64 id pg_attribute_unused(), void *argument pg_attribute_unused())
 {
-	scheduler_begin();
-	breakers_write_unsaved();
-	scheduler_commit(true);
+	bool		committed;
+
+	ATTEMPT(committed)
+	{
+		breakers_write_unsaved();
+	}
+	ATTEMPT_END(committed, true);
+	return committed;
 }
 
 /* How long to sleep when nobody wakes us; -1: for ever. */
@@ -176,8 +249,10 @@ next_timeout(void)
 	TimestampTz next = Min(Min(next_unpark_at, next_control_at), joins_next_deadline(now));
 	long		timeout = pool_next_timeout(now);
 
-	next = Min(next, Min(next_admission_at, next_janitor_at));
+	next = Min(next, Min(Min(next_admission_at, next_janitor_at), postponed_next()));
 	next = Min(next, admission_next_schedules(now));
+	if (claims_retry_at > now)
+		next = Min(next, claims_retry_at);
 	if (setting_enabled && !drained_of_executions())
 	{
 		next = Min(next, admission_next(now, look_for_pending));
@@ -229,41 +304,20 @@ prefer_indexes(void)
 		SetConfigOption(one[i], "1", PGC_USERSET, PGC_S_SESSION);
 }
 
-void
-workflow_scheduler_main(Datum argument pg_attribute_unused())
+/* For ever. */
+static void
+serve(void)
 {
-	WorkerParameters parameters;
 	uint32		wake;
-	TimestampTz gone_by;
 	long		timeout;
 
-	worker_initialize(&parameters);
-	database = scheduler_attach(parameters.database, parameters.generation);
-	worker_connect(parameters.database, InvalidOid, "pg_workflow scheduler");
-
-	prefer_indexes();
-	loop_context = AllocSetContextCreate(TopMemoryContext, "workflow scheduler loop",
-										 ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(loop_context);
-	require_extension();
-	live_initialize();
-	admission_initialize();
-	janitor_initialize();
-	pool_initialize(database, parameters.generation);
-
-	durable_claims_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DURABLE_CLAIMS_MS);
-
-	/* the executors of the scheduler before this one are on their way out; not for ever */
-	gone_by = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_cancel_grace);
-	while (database_count_executors(parameters.database) > 0 && GetCurrentTimestamp() < gone_by)
-		worker_sleep(10, wait_event_scheduler());
-	stuck_initialize();
-
-	while (!setting_enabled)
-		worker_sleep(-1, wait_event_scheduler());
 	(void) counters_enter(TIME_SCHEDULER);
-	drain_look(database);
-	recover_all(!database->orderly_end);
+	while (!drain_look(database))
+		worker_sleep(SKIPPED_RETRY_MS, wait_event_scheduler());
+	while (is_replica())
+		worker_sleep(REPLICA_CHECK_MS, wait_event_scheduler());
+	black_box_begin(MyDatabaseId, NULL);
+	recover_all(database);
 	admission_recover();
 
 	for (;;)
@@ -276,10 +330,11 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 		if (wake & WAKE_EXTENSION)
 			require_extension();
 		if (wake & WAKE_DRAIN)
-			drain_look(database);
-		if (wake & WAKE_BREAKERS)
-			save_breakers();
+			drain_look_soon(database);
+		if ((wake & WAKE_BREAKERS) && !save_breakers(0, NULL))
+			postpone(save_breakers, 0, NULL);
 		pool_reap();
+		postponed_look(GetCurrentTimestamp());
 		if ((wake & WAKE_CONTROL) || next_control_at <= GetCurrentTimestamp())
 			next_control_at = look_for_control();
 		stuck_look(GetCurrentTimestamp());
@@ -303,7 +358,53 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 		pool_dispatch();
 		timeout = next_timeout();
 		(void) counters_enter(TIME_UNCOUNTED);
+		black_box_end();
 		worker_sleep(timeout, wait_event_scheduler());
+		black_box_begin(MyDatabaseId, NULL);
 		(void) counters_enter(TIME_SCHEDULER);
 	}
+}
+
+void
+workflow_scheduler_main(Datum argument pg_attribute_unused())
+{
+	WorkerParameters parameters;
+	TimestampTz gone_by;
+
+	worker_initialize(&parameters);
+	database = scheduler_attach(parameters.database, parameters.generation);
+	worker_connect(parameters.database, InvalidOid, "pg_workflow scheduler");
+
+	prefer_indexes();
+	attempts_initialize();
+	loop_context = AllocSetContextCreate(TopMemoryContext, "workflow scheduler loop",
+										 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(loop_context);
+	require_extension();
+	live_initialize();
+	admission_initialize();
+	janitor_initialize();
+	pool_initialize(database, parameters.generation);
+
+	durable_claims_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DURABLE_CLAIMS_MS);
+
+	/* the executors of the scheduler before this one are on their way out; not for ever */
+	gone_by = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_cancel_grace);
+	while (database_count_executors(parameters.database) > 0 && GetCurrentTimestamp() < gone_by)
+		worker_sleep(10, wait_event_scheduler());
+	stuck_initialize();
+
+	while (!setting_enabled)
+		worker_sleep(-1, wait_event_scheduler());
+	PG_TRY();
+	{
+		serve();
+	}
+	PG_CATCH();
+	{
+		if (error_is_weather(geterrcode()))
+			scheduler_ends_by_weather();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }

@@ -134,8 +134,9 @@ pool_shorten_ranges(LiveJoin *join)
 
 /* --- recording --- */
 
-void
-stuck_record(LiveExecution *execution, const StuckAttempt *stuck)
+/* In a transaction. */
+static void
+record_attempt(int64 execution_id, int definition_id, const StuckAttempt *stuck)
 {
 	WorkflowPlan *plan;
 	Leaf		leaf = {0};
@@ -143,12 +144,11 @@ stuck_record(LiveExecution *execution, const StuckAttempt *stuck)
 	const ScopeId *scope = &stuck->scope;
 	StepError  *error;
 
-	scheduler_begin();
-	plan = definition_plan(execution->definition_id);
+	plan = definition_plan(definition_id);
 	leaf.node = &plan->nodes[stuck->node];
 	error = leaf_stuck_error(&leaf, stuck);
 
-	row.execution_id = execution->id;
+	row.execution_id = execution_id;
 	row.scope = scope_path(plan, scope);
 	row.step_id = leaf.node->id;
 	row.visit = stuck->visit;
@@ -181,8 +181,43 @@ stuck_record(LiveExecution *execution, const StuckAttempt *stuck)
 	}
 	step_insert_once(&row);
 	breaker_call_stuck(leaf.node, error);
-	scheduler_commit(true);
 }
+
+/* An attempt to be recorded, which may outlast its execution in memory. */
+typedef struct StuckRecord
+{
+	int			definition_id;
+	StuckAttempt attempt;
+} StuckRecord;
+
+static bool
+record_now(int64 id, void *argument)
+{
+	StuckRecord *record = argument;
+	bool		committed;
+
+	ATTEMPT(committed)
+	{
+		record_attempt(id, record->definition_id, &record->attempt);
+	}
+	ATTEMPT_END(committed, true);
+	if (committed)
+		pfree(record);
+	return committed;
+}
+
+void
+stuck_record(LiveExecution *execution, const StuckAttempt *stuck)
+{
+	StuckRecord *record = MemoryContextAlloc(live_context, sizeof(StuckRecord));
+	int64		id = execution->id;
+
+	record->definition_id = execution->definition_id;
+	record->attempt = *stuck;
+	if (!record_now(id, record))
+		postpone(record_now, id, record);
+}
+
 
 /* What shared the transaction of the stuck attempt is to be done again. */
 static void
@@ -226,7 +261,7 @@ release(PoolExecutor *executor)
 	executor->stuck = NULL;
 	if (stuck == NULL)
 	{
-		run_lost(executor, "the executor did not respond while it did its bookkeeping");
+		run_lost(executor, "the executor did not respond while it did its bookkeeping", true);
 		return;
 	}
 	release_others(executor);
@@ -365,11 +400,17 @@ stuck_ended(PoolExecutor *executor)
 static void
 quarantine(PoolExecutor *executor)
 {
+	bool		committed;
+
 	executor->quarantined = true;
 	slot_quarantine(executor->slot);
-	scheduler_begin();
-	executor_history_quarantine(executor->history_id);
-	scheduler_commit(false);
+	ATTEMPT(committed)
+	{
+		executor_history_quarantine(executor->history_id);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+		executor->history_id = 0;	/* it is told of anew when it ends */
 	ereport(WARNING,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("workflow executor with PID %d ignores SIGTERM", executor->pid),
@@ -456,6 +497,7 @@ stuck_initialize(void)
 	int			count = slots_adopt(slots, registry->nslots);
 	int		   *pids = palloc(Max(count, 1) * sizeof(int));
 	PoolExecutor **adopted = palloc(Max(count, 1) * sizeof(PoolExecutor *));
+	bool		committed;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -468,11 +510,15 @@ stuck_initialize(void)
 		adopted[i]->quarantined = true;
 		pids[i] = adopted[i]->pid;
 	}
-	scheduler_begin();
-	executor_history_close_abandoned(pids, count);
-	for (int i = 0; i < count; i++)
-		adopted[i]->history_id = executor_history_find(pids[i]);
-	scheduler_commit(false);
+	ATTEMPT(committed)
+	{
+		executor_history_close_abandoned(pids, count);
+		for (int i = 0; i < count; i++)
+			adopted[i]->history_id = executor_history_find(pids[i]);
+	}
+	ATTEMPT_END(committed, false);
+	for (int i = 0; !committed && i < count; i++)
+		adopted[i]->history_id = 0; /* its entry stays open until the next start */
 	for (int i = 0; i < count; i++)
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -70,6 +70,11 @@ BEGIN ATOMIC
       AND EXISTS (SELECT FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
                   WHERE n.reason IN ('not preloaded', 'no scheduler'))
     UNION ALL
+    SELECT 'row locked', k.workflow, round(extract(epoch FROM max(now() - k.since))), t.offline, min(k.since)
+    FROM threshold AS t, workflow.locked_executions AS k
+    WHERE k.status IN ('running', 'cancelling') AND extract(epoch FROM now() - k.since) > t.offline
+    GROUP BY k.workflow, t.offline
+    UNION ALL
     SELECT 'queue wait', d.workflow, round(extract(epoch FROM max(d.oldest_wait))), t.queue_wait, now() - max(d.oldest_wait)
     FROM threshold AS t, workflow.queue_depth AS d
     WHERE extract(epoch FROM d.oldest_wait) > t.queue_wait

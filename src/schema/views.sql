@@ -269,3 +269,30 @@ COMMENT ON COLUMN workflow.step_status.error_type IS 'type of the error it faile
 COMMENT ON COLUMN workflow.step_status.input IS 'input; null for executions of others';
 COMMENT ON COLUMN workflow.step_status.output IS 'output; null for executions of others';
 COMMENT ON COLUMN workflow.step_status.error IS 'error; null for executions of others';
+
+/* Who holds a row is told by its xmax, as long as that transaction holds its own lock: not where several share the row. */
+CREATE VIEW workflow.locked_executions WITH (security_barrier) AS
+SELECT e.id AS execution_id,
+       e.workflow,
+       e.status,
+       l.pid,
+       p.gid AS prepared_transaction,
+       COALESCE(p.prepared, a.xact_start) AS since
+FROM workflow.executions AS e
+     JOIN pg_catalog.pg_locks AS l ON l.locktype OPERATOR(pg_catalog.=) 'transactionid'::pg_catalog.text
+          AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock'::pg_catalog.text AND l.granted
+          AND l.transactionid OPERATOR(pg_catalog.=) e.xmax
+     LEFT JOIN pg_catalog.pg_prepared_xacts AS p ON p.transaction OPERATOR(pg_catalog.=) e.xmax
+     LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid
+WHERE e.status OPERATOR(pg_catalog.=) ANY ('{pending,running,cancelling,paused}'::pg_catalog.text[])
+  AND (p.gid IS NOT NULL OR l.pid IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM workflow.executor_slots() AS s WHERE s.pid OPERATOR(pg_catalog.=) l.pid)
+  AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+COMMENT ON VIEW workflow.locked_executions IS
+'executions whose row somebody else''s transaction has locked: what the scheduler wants of them waits for that';
+COMMENT ON COLUMN workflow.locked_executions.execution_id IS 'the execution';
+COMMENT ON COLUMN workflow.locked_executions.workflow IS 'its workflow';
+COMMENT ON COLUMN workflow.locked_executions.status IS 'its status';
+COMMENT ON COLUMN workflow.locked_executions.pid IS 'process that holds the lock; null: a prepared transaction does';
+COMMENT ON COLUMN workflow.locked_executions.prepared_transaction IS 'name of that prepared transaction';
+COMMENT ON COLUMN workflow.locked_executions.since IS 'when the transaction that holds it began, or was prepared';

@@ -10,7 +10,7 @@ RETURNS record
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workflow_no_workers';
 COMMENT ON FUNCTION workflow.no_workers(oid) IS
-'what why() is made of: what keeps workers from running executions of a role in this database (not preloaded, standby, no scheduler, role), and what helps; nulls: nothing does';
+'what why() is made of: what keeps workers from running executions of a role in this database (not preloaded, standby, no scheduler, replica, role), and what helps; nulls: nothing does';
 
 CREATE FUNCTION workflow.why(
     execution_id bigint,
@@ -125,6 +125,14 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 0, n.reason, NULL, NULL, n.detail, n.help FROM missing AS n
         UNION ALL
+        SELECT 0, 'row locked', NULL, k.since,
+               'what is to be done with it waits for ' || COALESCE(
+                   'prepared transaction ' || k.prepared_transaction,
+                   format('process %s (%s)', k.pid, concat_ws(', ', s.usename, NULLIF(s.application_name, ''), s.state))),
+               COALESCE('ROLLBACK PREPARED ' || quote_literal(k.prepared_transaction), format('SELECT pg_terminate_backend(%s)', k.pid))
+        FROM workflow.locked_executions AS k LEFT JOIN pg_stat_activity AS s ON s.pid = k.pid
+        WHERE k.execution_id = why.execution_id
+        UNION ALL
         SELECT 1, 'deferred', NULL, e.created_at,
                CASE WHEN q.execution_id IS NULL THEN format('not before %s', e.start_at)
                     ELSE format('%s of at most %s executions of schedule %s have not ended', q.running, q.max_concurrent_runs, q.schedule) END,
@@ -195,7 +203,7 @@ BEGIN ATOMIC
     FROM answers AS a ORDER BY a.rank, a.since DESC NULLS LAST, a.step_id;
 END;
 COMMENT ON FUNCTION workflow.why(bigint) IS
-'why an execution does not go on, or how it has ended: a row for each reason, the one to look at first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, cancelling, ending, drained, not preloaded, standby, no scheduler, role; deferred, no room, queued, no executor, retry, held; running, stuck, quarantined, draining, between steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: what there is to say; help: the statement that helps, or shows more';
+'why an execution does not go on, or how it has ended: a row for each reason, the one to look at first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, cancelling, ending, drained, not preloaded, standby, no scheduler, replica, role, row locked; deferred, no room, queued, no executor, retry, held; running, stuck, quarantined, draining, between steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: what there is to say; help: the statement that helps, or shows more';
 
 /* Monitoring: without what errors and reasons say. */
 GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.no_workers(oid) TO pg_monitor;

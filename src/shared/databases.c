@@ -29,6 +29,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
+#include "shared/black_box.h"
 #include "shared/compat.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
@@ -40,7 +41,10 @@
 /* The scheduler's own exit: whether it found no extension. */
 static bool extension_is_absent = false;
 
-static void schedule_restart(DatabaseEntry *entry, int code);
+/* It ends with an error that says something about the server. */
+static bool weather_ended_us = false;
+
+static void schedule_restart(DatabaseEntry *entry, int code, bool orderly);
 static void scheduler_detach(int code, Datum argument);
 
 /* --- entries --- */
@@ -94,6 +98,7 @@ database_entry(Oid database, bool create)
 	unused->next_start = 0;
 	unused->failures = 0;
 	unused->orderly_end = registry->orderly_start;
+	unused->blame_known = black_box_knows();
 	pg_atomic_write_u32(&unused->wake, 0);
 	unused->pending_limit = 0;
 	unused->pending_full_at = 0;
@@ -230,7 +235,7 @@ database_start_failed(Oid database, uint32 generation, bool is_failure)
 	{
 		entry->state = DATABASE_UNKNOWN;
 		if (is_failure)
-			schedule_restart(entry, 1);
+			schedule_restart(entry, 1, false);
 	}
 	LWLockRelease(registry->lock);
 }
@@ -288,7 +293,7 @@ database_retire(DatabaseEntry *entry)
  * lived for long starts the count of failures anew.
  */
 static void
-schedule_restart(DatabaseEntry *entry, int code)
+schedule_restart(DatabaseEntry *entry, int code, bool orderly)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	long		delay = FIRST_RESTART_DELAY_MS;
@@ -297,6 +302,12 @@ schedule_restart(DatabaseEntry *entry, int code)
 		return;					/* it was asked to go */
 	if (TimestampDifferenceExceeds(entry->started_at, now, LAST_RESTART_DELAY_MS))
 		entry->failures = 0;
+	if (orderly)
+	{
+		/* terminated by somebody: that is no failure, however often */
+		entry->next_start = 0;
+		return;
+	}
 	if (code == 0 &&
 		TimestampDifferenceExceeds(entry->started_at, now, FIRST_RESTART_DELAY_MS))
 	{
@@ -357,6 +368,7 @@ scheduler_attach(Oid database, uint32 generation)
 	my_database_entry = entry;
 	before_shmem_exit(scheduler_detach, (Datum) 0);
 	counters_attach(&entry->scheduler_counters, TIME_UNCOUNTED);
+	black_box_attach(-1);
 	ConditionVariableBroadcast(&registry->databases_changed);
 	return entry;
 }
@@ -369,6 +381,13 @@ void
 scheduler_detach_absent(void)
 {
 	extension_is_absent = true;
+}
+
+/* Say that the exit to come is nobody's fault: what runs is not to be counted as interrupted. */
+void
+scheduler_ends_by_weather(void)
+{
+	weather_ended_us = true;
 }
 
 /* The WAKE_* bits set since the last call. */
@@ -400,14 +419,15 @@ scheduler_detach(int code, Datum argument pg_attribute_unused())
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	entry->scheduler_pid = 0;
 	entry->scheduler_pgprocno = -1;
-	entry->orderly_end = worker_asked_to_exit();
+	entry->orderly_end = worker_asked_to_exit() || weather_ended_us;
+	entry->blame_known = false;
 	if (extension_is_absent &&
 		(pg_atomic_read_u32(&entry->wake) & WAKE_EXTENSION) == 0)
 		entry->state = DATABASE_ABSENT;
 	else
 	{
 		entry->state = DATABASE_UNKNOWN;
-		schedule_restart(entry, code);
+		schedule_restart(entry, code, worker_asked_to_exit());
 	}
 	share_stop_waiting(entry);
 	slots_forget_starting(entry);

@@ -17,9 +17,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "shared/black_box.h"
 #include "shared/compat.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
+#include "shared/worker.h"
 
 /* Runs between two looks at the memory of the process. */
 #define MEMORY_CHECK_INTERVAL 64
@@ -80,6 +82,7 @@ slot_attach(int slot_number, uint32 generation)
 	my_database_entry = entry;
 	before_shmem_exit(slot_detach, Int32GetDatum(slot_number));
 	counters_attach(&slot->counters, TIME_STARTUP);
+	black_box_attach(slot_number);
 }
 
 /*
@@ -94,9 +97,11 @@ slot_detach(int code pg_attribute_unused(), Datum argument)
 
 	my_slot = NULL;
 	counters_detach();
+	black_box_end();
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	SpinLockAcquire(&slot->mutex);
+	slot->terminated = worker_terminated_by_others();
 	slot_clear(slot, my_database_entry);
 	SpinLockRelease(&slot->mutex);
 	share_slot_freed();

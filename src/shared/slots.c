@@ -43,6 +43,7 @@
 #include "definition/plan.h"
 #include "shared/compat.h"
 #include "shared/settings.h"
+#include "shared/black_box.h"
 #include "shared/slots.h"
 
 #define REGISTRY_NAME "pg_workflow"
@@ -107,6 +108,7 @@ slots_init_shmem(void)
 		shared->orderly_start = was_shut_down();
 		shared->ndatabases = setting_max_databases;
 		shared->nslots = number_of_slots();
+		black_box_open(shared->nslots, shared->ndatabases);
 		ConditionVariableInit(&shared->databases_changed);
 		for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
 			ConditionVariableInit(&shared->finished[i]);
@@ -250,6 +252,7 @@ slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 			slot->memory_bytes = 0;
 			slot->peak_memory = 0;
 			slot->exit_reason = EXIT_NONE;
+			slot->terminated = false;
 			memset(&slot->request, 0, sizeof(ExitRequest));
 			result = i;
 		}
@@ -298,6 +301,7 @@ slot_look(int slot_number, uint32 generation, SlotView *view)
 	view->pid = slot->pid;
 	view->attached_at = slot->attached_at;
 	view->exit_reason = slot->exit_reason;
+	view->terminated = slot->terminated;
 	view->request = slot->request;
 	view->runs_done = slot->runs_done;
 	view->steps_done = slot->steps_done;

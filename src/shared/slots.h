@@ -102,7 +102,7 @@ typedef enum RunOutcome
 	OUTCOME_YIELDED,			/* asked to make room; go on from the rows later */
 	OUTCOME_STOPPED,			/* asked to stop (cancel, timeout, sibling); the interrupted attempt is recorded */
 	OUTCOME_ERROR,				/* bookkeeping failed: error has the message */
-	OUTCOME_LOST				/* another process has done it: the fence said so */
+	OUTCOME_LOST				/* another process has done it: its row, or the fence, said so */
 } RunOutcome;
 
 /* A container whose children are to be handed out. */
@@ -135,7 +135,9 @@ typedef struct Report
 	bool		scope_skipped;
 	ForkReport	fork;
 	TimestampTz park_until;
-	char		error[256];
+	char		error[256];		/* OUTCOME_ERROR */
+	int			sqlerrcode;
+	bool		fenced;			/* OUTCOME_LOST: by the fence */
 } Report;
 
 typedef enum StopReason
@@ -222,6 +224,7 @@ typedef struct Slot
 	bool		exit_requested; /* leave when idle */
 	TimestampTz leaving_since;	/* when that was; 0: it was not */
 	ExitReason	exit_reason;	/* why; EXIT_NONE: not requested */
+	bool		terminated;		/* its last word: SIGTERM of another process */
 	ExitRequest request;		/* of a session, for the scheduler */
 	SlotTrouble trouble;
 	bool		retired;		/* it does not count: another may be started in its place */
@@ -251,6 +254,7 @@ typedef struct SlotView
 	pid_t		pid;
 	TimestampTz attached_at;
 	ExitReason	exit_reason;
+	bool		terminated;
 	ExitRequest request;
 	int64		runs_done;
 	int64		steps_done;
@@ -301,6 +305,7 @@ typedef struct DatabaseEntry
 	int			failures;		/* schedulers that failed one after the other */
 	DrainMode	drain;			/* what the scheduler has seen */
 	bool		orderly_end;	/* the last scheduler, or the server, was asked to end */
+	bool		blame_known;	/* the server has crashed, no scheduler has been here since: see black_box.h */
 	pg_atomic_uint32 wake;		/* WAKE_* */
 	slock_t		queued_lock;	/* protects queued */
 	QueueBounds queued;			/* since the scheduler last took it */
@@ -389,6 +394,7 @@ extern void database_retire(DatabaseEntry *entry);	/* no scheduler here any more
 extern DatabaseEntry *scheduler_attach(Oid database, uint32 generation);
 /* The extension is not installed here: no new scheduler after this one's exit. */
 extern void scheduler_detach_absent(void);
+extern void scheduler_ends_by_weather(void);
 extern void database_show_drain(DatabaseEntry *entry, DrainMode mode);
 /* The scheduler has seen that, or there is none, and no executor is busy. */
 extern bool database_is_drained(Oid database, DrainMode mode);

@@ -24,6 +24,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/timeout.h"
 
 #include "shared/compat.h"
 #include "shared/identity.h"
@@ -36,6 +37,7 @@
 static WorkerParameters my_parameters;
 
 static volatile sig_atomic_t asked_to_exit = false;
+static volatile sig_atomic_t asked_by_others = false;
 
 static void worker_describe(BackgroundWorker *worker, const char *type, const char *function);
 static bool worker_register_dynamic(BackgroundWorker *worker, const WorkerParameters *parameters,
@@ -126,12 +128,37 @@ register_cron_writer(Oid database, Oid role, uint32 segment, BackgroundWorkerHan
 
 /* --- in the worker --- */
 
-/* SIGTERM: as in a backend; the server's own note of it is gone when the exit begins. */
+/*
+ * SIGTERM: as in a backend; the server's own note of it is gone when the exit begins.  A
+ * step can end its own process, and is to blame for it then: the sender tells.
+ */
 static void
-handle_sigterm(SIGNAL_ARGS)
+handle_sigterm(int signal_number, siginfo_t *info, void *context pg_attribute_unused())
 {
+	int			save_errno = errno;
+
 	asked_to_exit = true;
-	die(postgres_signal_arg);
+	if (info == NULL || info->si_pid != MyProcPid)
+		asked_by_others = true;
+	die(signal_number);
+	errno = save_errno;
+}
+
+bool
+worker_terminated_by_others(void)
+{
+	return asked_by_others;
+}
+
+/*
+ * SIGINT where no user's SQL runs: the end of a wait for a lock is sent by ourselves, and
+ * somebody who means a statement of ours means the wrong one.
+ */
+static void
+handle_sigint(SIGNAL_ARGS)
+{
+	if (get_timeout_indicator(LOCK_TIMEOUT, false))
+		StatementCancelHandler(postgres_signal_arg);
 }
 
 bool
@@ -151,6 +178,8 @@ worker_asked_to_exit(void)
 void
 worker_initialize(WorkerParameters *parameters)
 {
+	struct sigaction terminate = {.sa_sigaction = handle_sigterm,.sa_flags = SA_SIGINFO | SA_RESTART};
+
 	if (parameters != NULL)
 	{
 		memcpy(&my_parameters, MyBgworkerEntry->bgw_extra, sizeof(WorkerParameters));
@@ -158,8 +187,9 @@ worker_initialize(WorkerParameters *parameters)
 	}
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, handle_sigterm);
-	pqsignal(SIGINT, OidIsValid(my_parameters.role) ? StatementCancelHandler : SIG_IGN);
+	sigemptyset(&terminate.sa_mask);
+	sigaction(SIGTERM, &terminate, NULL);
+	pqsignal(SIGINT, OidIsValid(my_parameters.role) ? StatementCancelHandler : handle_sigint);
 	BackgroundWorkerUnblockSignals();
 }
 
@@ -176,6 +206,8 @@ worker_connect(Oid database, Oid role, const char *application_name)
 											  OidIsValid(role) ? COMPAT_EXECUTOR_CONNECT_FLAGS : 0);
 
 	SetConfigOption("application_name", application_name, PGC_USERSET, PGC_S_SESSION);
+	/* an error ends a transaction of ours, or a step, never the process */
+	override_setting("exit_on_error", "off");
 
 	if (!OidIsValid(role))
 	{

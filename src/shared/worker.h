@@ -42,6 +42,8 @@ extern void worker_connect(Oid database, Oid role, const char *application_name)
 extern void worker_sleep(long timeout, uint32 wait_event);
 /* Has somebody sent this process SIGTERM?  Its exit is an orderly one then. */
 extern bool worker_asked_to_exit(void);
+/* SIGTERM came from a process other than this one. */
+extern bool worker_terminated_by_others(void);
 
 extern uint32 wait_event_launcher(void);
 extern uint32 wait_event_scheduler(void);

@@ -102,20 +102,20 @@ static StateStatement control_left_statement = {
 
 static const Oid id_types[] = {INT8OID};
 
-static const Oid recover_types[] = {INT8OID, BOOLOID};
+static const Oid recover_types[] = {INT8OID, BOOLOID, INT8ARRAYOID};
 static StateStatement recover_statement = {
 	"UPDATE workflow.executions AS e SET recovered_at = r.progress, probation = false,"
 	" recoveries = CASE"
-	"  WHEN NOT $2 AND r.progress IS DISTINCT FROM e.recovered_at THEN 0"
-	"  WHEN NOT $2 THEN e.recoveries"
+	"  WHEN NOT r.counted AND r.progress IS DISTINCT FROM e.recovered_at THEN 0"
+	"  WHEN NOT r.counted THEN e.recoveries"
 	"  WHEN r.progress IS DISTINCT FROM e.recovered_at OR e.recoveries OPERATOR(pg_catalog.=) 0 THEN 1"
 	"  WHEN e.recoveries OPERATOR(pg_catalog.<) 2 OR e.probation THEN e.recoveries OPERATOR(pg_catalog.+) 1"
 	"  ELSE e.recoveries END"
-	" FROM (SELECT x.id, (SELECT pg_catalog.max(GREATEST(s.started_at, s.completed_at)) FROM workflow.step_executions AS s"
+	" FROM (SELECT x.id, $2 AND ($3 IS NULL OR x.id OPERATOR(pg_catalog.=) ANY ($3)) AS counted, (SELECT pg_catalog.max(GREATEST(s.started_at, s.completed_at)) FROM workflow.step_executions AS s"
 	"                     WHERE s.execution_id OPERATOR(pg_catalog.=) x.id) AS progress"
 	"       FROM workflow.executions AS x"
 	"       WHERE x.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
-	"       AND ($1 OPERATOR(pg_catalog.=) 0 OR x.id OPERATOR(pg_catalog.=) $1)) AS r"
+	"       AND ($1 OPERATOR(pg_catalog.=) 0 OR x.id OPERATOR(pg_catalog.=) $1) FOR NO KEY UPDATE OF x SKIP LOCKED) AS r"
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
 	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND (e.ending IS NULL OR NOT e.compensate),"
@@ -123,10 +123,29 @@ static StateStatement recover_statement = {
 	lengthof(recover_types), recover_types, NULL
 };
 
-static const Oid probation_types[] = {INT8OID, BOOLOID};
+/* After it: what was recovered and what somebody has locked. */
+static StateStatement recoverable_statement = {
+	"SELECT x.id FROM workflow.executions AS x"
+	" WHERE x.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
+	" AND ($1 OPERATOR(pg_catalog.=) 0 OR x.id OPERATOR(pg_catalog.=) $1) ORDER BY x.id",
+	lengthof(id_types), id_types, NULL
+};
+
 static StateStatement probation_statement = {
-	"UPDATE workflow.executions SET probation = $2 WHERE id OPERATOR(pg_catalog.=) $1",
-	lengthof(probation_types), probation_types, NULL
+	"UPDATE workflow.executions AS e SET probation = true"
+	" FROM (SELECT id FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE SKIP LOCKED) AS x"
+	" WHERE e.id OPERATOR(pg_catalog.=) x.id",
+	lengthof(id_types), id_types, NULL
+};
+
+static StateStatement lock_statement = {
+	"SELECT FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE SKIP LOCKED",
+	lengthof(id_types), id_types, NULL
+};
+
+static StateStatement exists_statement = {
+	"SELECT FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1",
+	lengthof(id_types), id_types, NULL
 };
 
 static StateStatement load_statement = {
@@ -181,10 +200,10 @@ static StateStatement inline_statement = {
 };
 
 /* Run a statement that returns executions; rows in the current context. */
-int
-executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecution **claimed)
+static int
+read_claims(StateStatement *statement, Datum *values, const char *nulls, ClaimedExecution **claimed)
 {
-	uint64		nrows = state_query(statement, values, NULL, false, 0);
+	uint64		nrows = state_query(statement, values, nulls, false, 0);
 	ClaimedExecution *result;
 
 	result = palloc_extended(Max(nrows, 1) * sizeof(ClaimedExecution), MCXT_ALLOC_HUGE);
@@ -210,6 +229,12 @@ executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecutio
 		result[i].timeout_seconds = definition_timeout(result[i].definition_id);
 	*claimed = result;
 	return (int) nrows;
+}
+
+int
+executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecution **claimed)
+{
+	return read_claims(statement, values, NULL, claimed);
 }
 
 void
@@ -398,23 +423,55 @@ executions_controlled(ControlledExecution **controlled, bool *left)
 }
 
 int
-executions_recover(int64 id, bool counted, ClaimedExecution **recovered)
+executions_recover(int64 id, bool counted, const Accused *accused, ClaimedExecution **recovered)
 {
-	Datum		values[2];
+	Datum		values[lengthof(recover_types)];
+	char		nulls[] = "  n";
 
 	values[0] = Int64GetDatum(id);
 	values[1] = BoolGetDatum(counted);
-	return executions_read_claims(&recover_statement, values, recovered);
+	if (accused != NULL)
+	{
+		Datum	   *elements = palloc(Max(accused->count, 1) * sizeof(Datum));
+
+		for (int i = 0; i < accused->count; i++)
+			elements[i] = Int64GetDatum(accused->ids[i]);
+		values[2] = PointerGetDatum(construct_array(elements, accused->count, INT8OID, sizeof(int64),
+													FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		nulls[2] = ' ';
+	}
+	return read_claims(&recover_statement, values, nulls, recovered);
 }
 
-void
-execution_set_probation(int64 id, bool probation)
+int
+executions_recoverable(int64 id, int64 **ids)
 {
-	Datum		values[2];
+	Datum		value = Int64GetDatum(id);
+	uint64		nrows = state_query(&recoverable_statement, &value, NULL, false, 0);
 
-	values[0] = Int64GetDatum(id);
-	values[1] = BoolGetDatum(probation);
-	state_execute(&probation_statement, values, NULL);
+	*ids = palloc_extended(Max(nrows, 1) * sizeof(int64), MCXT_ALLOC_HUGE);
+	for (uint64 i = 0; i < nrows; i++)
+		(*ids)[i] = state_column_int64(i, 1);
+	state_done();
+	return (int) nrows;
+}
+
+bool
+execution_set_probation(int64 id)
+{
+	Datum		value = Int64GetDatum(id);
+
+	return state_execute(&probation_statement, &value, NULL) > 0;
+}
+
+RowLock
+execution_try_lock(int64 id)
+{
+	Datum		value = Int64GetDatum(id);
+
+	if (state_execute(&lock_statement, &value, NULL) > 0)
+		return ROW_LOCKED;
+	return state_execute(&exists_statement, &value, NULL) > 0 ? ROW_BUSY : ROW_MISSING;
 }
 
 /* Its pauses do not overlap; in order. */

@@ -66,14 +66,35 @@ typedef struct ControlledExecution
  */
 extern int	executions_controlled(ControlledExecution **controlled, bool *left);
 
+/* The executions that may be to blame. */
+typedef struct Accused
+{
+	int64	   *ids;
+	int			count;
+} Accused;
+
 /*
  * Recover running executions (id 0: all): count that, unless they were interrupted
- * by an orderly stop, and return them.  recoveries counts those without progress in between: a row that ended since the last one resets it.
+ * by an orderly stop, and return them.  accused: those whose processes crashed, only they
+ * are counted; NULL: that is not known.  What somebody has locked is left out.  recoveries counts those without progress in between: a row that ended since the last one resets it.
  * From the second on only an execution that was dispatched on probation is counted.
  */
-extern int	executions_recover(int64 id, bool counted, ClaimedExecution **recovered);
-/* Mark an execution as being tried alone, durably; or take the mark back. */
-extern void execution_set_probation(int64 id, bool probation);
+extern int	executions_recover(int64 id, bool counted, const Accused *accused, ClaimedExecution **recovered);
+
+/* Those there are to be recovered, or this one if it is; after the above: what it has left is locked. */
+extern int	executions_recoverable(int64 id, int64 **ids);
+/* Mark an execution as being tried alone; false: its row is locked. */
+extern bool execution_set_probation(int64 id);
+
+/* The scheduler waits for no lock: what it cannot have it does later. */
+typedef enum RowLock
+{
+	ROW_LOCKED,					/* by this transaction */
+	ROW_BUSY,					/* somebody else has it */
+	ROW_MISSING
+} RowLock;
+
+extern RowLock execution_try_lock(int64 id);
 
 /* A time in which an execution was paused. */
 typedef struct Pause

@@ -54,9 +54,9 @@ static StateStatement finish_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
-static StateStatement lock_statement = {
+static StateStatement ending_statement = {
 	"SELECT status, ending, compensate, role::pg_catalog.oid, priority, definition_id, recoveries, workflow, tenant, schedule_id"
-	" FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+	" FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1",
 	lengthof(id_types), id_types, NULL
 };
 
@@ -202,7 +202,7 @@ compensation_id(const WorkflowPlan *plan, const PlanNode *node)
 	return node->compensation >= 0 ? plan->nodes[node->compensation].id : NULL;
 }
 
-bool
+Settlement
 execution_settle(int64 id, ClaimedExecution *claimed)
 {
 	Datum		values[lengthof(close_types)];
@@ -212,12 +212,17 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	bool		isnull;
 	const WorkflowPlan *plan;
 
-	values[0] = Int64GetDatum(id);
-	if (state_query(&lock_statement, values, NULL, false, 1) == 0)
+	switch (execution_try_lock(id))
 	{
-		state_done();
-		return false;
+		case ROW_LOCKED:
+			break;
+		case ROW_BUSY:
+			return SETTLED_LATER;
+		case ROW_MISSING:
+			return SETTLED_OVER;
 	}
+	values[0] = Int64GetDatum(id);
+	state_query(&ending_statement, values, NULL, false, 1);
 	memset(claimed, 0, sizeof(ClaimedExecution));
 	status = execution_status_from_name(state_column_text(0, 1));
 	state_column(0, 2, &isnull);
@@ -244,14 +249,14 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	{
 		values[1] = id_array(plan, chain_id);
 		state_execute(&close_statement, values, NULL);
-		return true;
+		return SETTLED_EPILOGUE;
 	}
 	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING)
-		return false;			/* its epilogue waits until it is resumed and claimed */
+		return SETTLED_OVER;	/* its epilogue waits until it is resumed and claimed */
 	step_close_open(id, STATUS_CANCELLED);
 	if (status == EXECUTION_CANCELLING)
 		execution_finalise(id, "cancelled", NULL, "Cancelled");
-	return false;
+	return SETTLED_OVER;
 }
 
 int

@@ -28,12 +28,18 @@ extern void execution_decide_idle(int64 id, const char *ending, Jsonb *error, co
 /* The epilogue is over: so is the execution.  False when somebody has stopped it. */
 extern bool execution_finish_epilogue(int64 id);
 
+typedef enum Settlement
+{
+	SETTLED_EPILOGUE,			/* it is to be run, *claimed says of what; containers left open are closed */
+	SETTLED_OVER,				/* and cancelled if that was wanted */
+	SETTLED_LATER				/* somebody has its row locked */
+} Settlement;
+
 /*
- * Nothing of an execution that is to end runs any more.  True: its epilogue is to be
- * run, *claimed says of what; containers left open are closed.  False: it is over,
- * and cancelled if that was wanted.  Locks its row.
+ * Nothing of an execution that is to end runs any more.  Locks its row, and waits for
+ * nobody who has.
  */
-extern bool execution_settle(int64 id, ClaimedExecution *claimed);
+extern Settlement execution_settle(int64 id, ClaimedExecution *claimed);
 
 /*
  * What an execution whose time is over has got done: {"partial": true,

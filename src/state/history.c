@@ -38,8 +38,9 @@ static StateStatement insert_statement = {
 
 static const Oid id_types[] = {INT8OID};
 static StateStatement quarantine_statement = {
-	"UPDATE workflow.executor_history SET quarantined_at = pg_catalog.clock_timestamp()"
-	" WHERE id OPERATOR(pg_catalog.=) $1",
+	"UPDATE workflow.executor_history AS h SET quarantined_at = pg_catalog.clock_timestamp()"
+	" FROM (SELECT id FROM workflow.executor_history WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE SKIP LOCKED) AS x"
+	" WHERE h.id OPERATOR(pg_catalog.=) x.id",
 	lengthof(id_types), id_types, NULL
 };
 
@@ -51,8 +52,10 @@ static StateStatement end_statement = {
 
 static const Oid pids_types[] = {INT4ARRAYOID};
 static StateStatement abandoned_statement = {
-	"UPDATE workflow.executor_history SET ended_at = pg_catalog.clock_timestamp()"
-	" WHERE ended_at IS NULL AND pid OPERATOR(pg_catalog.<>) ALL ($1)",
+	"UPDATE workflow.executor_history AS h SET ended_at = pg_catalog.clock_timestamp()"
+	" FROM (SELECT id FROM workflow.executor_history"
+	"  WHERE ended_at IS NULL AND pid OPERATOR(pg_catalog.<>) ALL ($1) FOR NO KEY UPDATE SKIP LOCKED) AS x"
+	" WHERE h.id OPERATOR(pg_catalog.=) x.id",
 	lengthof(pids_types), pids_types, NULL
 };
 

@@ -255,10 +255,13 @@ static StateStatement close_between_statement = {
 
 static StateStatement close_abandoned_statement = {
 	"UPDATE workflow.step_executions AS s SET status = 'cancelled', completed_at = pg_catalog.clock_timestamp()"
-	" FROM workflow.executions AS e"
-	" WHERE s.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
-	" AND e.id OPERATOR(pg_catalog.=) s.execution_id AND e.status OPERATOR(pg_catalog.=)"
-	" ANY ('{completed,failed,cancelled,timed_out}'::pg_catalog.text[])",
+	" FROM (SELECT o.execution_id, o.scope, o.step_id, o.visit, o.attempt"
+	"  FROM workflow.step_executions AS o JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) o.execution_id"
+	"  WHERE o.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text AND e.status OPERATOR(pg_catalog.=)"
+	"  ANY ('{completed,failed,cancelled,timed_out}'::pg_catalog.text[]) FOR NO KEY UPDATE OF o SKIP LOCKED) AS x"
+	" WHERE s.execution_id OPERATOR(pg_catalog.=) x.execution_id AND s.scope OPERATOR(pg_catalog.=) x.scope"
+	" AND s.step_id OPERATOR(pg_catalog.=) x.step_id AND s.visit OPERATOR(pg_catalog.=) x.visit"
+	" AND s.attempt OPERATOR(pg_catalog.=) x.attempt",
 	0, NULL, NULL
 };
 

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * black_box.h
+ *	  Who was at work when the server went down.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_BLACK_BOX_H
+#define PGWF_BLACK_BOX_H
+
+#include "postgres.h"
+
+#include "shared/slots.h"
+
+/* The postmaster, when it makes shared memory: at its start, and again after a crash. */
+extern void black_box_open(int nslots, int ndatabases);
+
+/* Is it known who was at work when processes crashed that were here before? */
+extern bool black_box_knows(void);
+
+/*
+ * The executions of a database that were in executors that crashed themselves, in the current
+ * context.  False: its scheduler did, and anything it knew of may be the cause.
+ */
+extern bool black_box_accused(Oid database, int64 **ids, int *count);
+
+/* --- executors and schedulers --- */
+extern void black_box_attach(int slot);	/* -1: the scheduler of this database */
+extern void black_box_begin(Oid database, const Run *run);	/* NULL: a scheduler is awake */
+extern void black_box_end(void);
+
+#endif							/* PGWF_BLACK_BOX_H */

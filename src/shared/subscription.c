@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * subscription.c
+ *	  Is this database a logical replica of another one's executions?
+ *
+ * NOTES
+ *	  Executions that an apply worker writes are run where they were started.  That is
+ *	  asked of the catalogs, not of a mark on the rows: a row that is copied otherwise, by
+ *	  pg_dump, pg_upgrade, pg_basebackup or CREATE DATABASE .. TEMPLATE, goes on where it came to,
+ *	  as ever, and dropping the subscription is all it takes to take over.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_subscription.h"
+#include "catalog/pg_subscription_rel.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "shared/identity.h"
+#include "shared/subscription.h"
+
+char *
+executions_subscription(void)
+{
+	Oid			executions = get_relname_relid("executions", workflow_schema_oid());
+	char	   *name = NULL;
+	Relation	relation;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(executions))
+		return NULL;
+	ScanKeyInit(&key, Anum_pg_subscription_rel_srrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(executions));
+	relation = table_open(SubscriptionRelRelationId, AccessShareLock);
+	scan = systable_beginscan(relation, SubscriptionRelSrrelidSrsubidIndexId, true, NULL, 1, &key);
+	while (name == NULL && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Oid			subscription = ((Form_pg_subscription_rel) GETSTRUCT(tuple))->srsubid;
+		HeapTuple	row = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
+
+		if (!HeapTupleIsValid(row))
+			continue;
+		/* a database made of a template has the template's entries */
+		if (((Form_pg_subscription) GETSTRUCT(row))->subdbid == MyDatabaseId)
+			name = pstrdup(NameStr(((Form_pg_subscription) GETSTRUCT(row))->subname));
+		ReleaseSysCache(row);
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return name;
+}

@@ -1,0 +1,124 @@
+# Who is to blame for an interruption: a disk that is full, a setting of the server, somebody who
+# terminates processes, or another process that crashes, is nobody's guilt; what has to be written
+# is written when it can be.  A step that ends its own process is guilty (110_crash_loop.pl).
+
+use strict;
+use warnings FATAL => 'all';
+
+use CrashTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = crash_cluster('weather', 'workflow.max_recoveries = 2');
+gated_effects($node, 'w');
+define_workflow($node, 'w', 'short', 'one', { step('one', 0, next_step => 'two'), step('two', 0) });
+define_workflow($node, 'w', 'gated', 'first', { step('first', 0, next_step => 'last'), step('last', 0) });
+define_workflow($node, 'w', 'wrong', 'one', { one => { type => 'sql', sql => 'SELECT 1 / 0' } });
+
+# --- the disk is full ---
+
+# as the server would say it, for whatever table it wants to extend
+$node->safe_psql('w', q{
+	CREATE TABLE full_disk (what text);
+	CREATE FUNCTION extend() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF EXISTS (SELECT FROM public.full_disk AS f WHERE f.what = TG_TABLE_NAME) THEN
+			RAISE disk_full USING MESSAGE = format('could not extend file "%s": No space left on device', TG_TABLE_NAME);
+		END IF;
+		RETURN NEW;
+	END $$;
+	CREATE TRIGGER extend BEFORE INSERT OR UPDATE ON workflow.step_executions FOR EACH ROW EXECUTE FUNCTION extend();
+	CREATE TRIGGER extend BEFORE UPDATE ON workflow.executions FOR EACH ROW EXECUTE FUNCTION extend();
+});
+foreach my $table ('step_executions', 'executions')
+{
+	$node->safe_psql('w', "INSERT INTO full_disk VALUES ('$table')");
+	my $from = -s $node->logfile;
+	$node->safe_psql('w', q{SELECT count(workflow.start('short')) FROM generate_series(1, 40)});
+	# executors have tried more often than would be forgiven to a step; the scheduler says it once
+	my $wanted = $table eq 'executions' ? 1 : 120;
+	my $tries = 0;
+	while ($tries < $wanted)
+	{
+		$node->safe_psql('w', 'SELECT true');
+		$tries = () = slurp_file($node->logfile, $from) =~ /could not extend file "$table"/g;
+	}
+	is($node->safe_psql('w', q{SELECT count(*) FROM workflow.executions WHERE status NOT IN ('pending', 'running') AND error_type IS NOT NULL}),
+		0, "$table: nothing fails while there is no room");
+	$node->safe_psql('w', 'TRUNCATE full_disk');
+	ok($node->poll_query_until('w', q{SELECT NOT EXISTS (SELECT FROM workflow.executions WHERE status IN ('pending', 'running'))}),
+		"$table: everything ends when there is room again")
+	  or diagnose($node, 'w');
+	is($node->safe_psql('w', q{SELECT string_agg(DISTINCT status, ',') || ' ' || max(recoveries) FROM workflow.executions}),
+		'completed 0', "$table: well, and nothing was counted");
+	check_effects($node, 'w', 'true', $table);
+	like(slurp_file($node->logfile, $from), qr/is done again: could not extend|does again what failed: could not extend/,
+		"$table: the log says so");
+}
+
+# --- settings of the server ---
+
+$node->append_conf('postgresql.conf', 'exit_on_error = on');
+$node->reload;
+my $id = $node->safe_psql('w', q{SELECT workflow.start('wrong')});
+$node->safe_psql('w', "SELECT FROM workflow.wait($id, '60 s')");
+is($node->safe_psql('w', "SELECT status, error_type, recoveries FROM workflow.executions WHERE id = $id"),
+	'failed|22012|0', 'exit_on_error: a step fails, and not its process');
+$node->append_conf('postgresql.conf', 'exit_on_error = off');
+$node->reload;
+
+# --- somebody terminates, or another process crashes ---
+
+close_gate($node, 'first -');
+$id = $node->safe_psql('w', q{SELECT workflow.start('gated')});
+my ($executor) = wait_at_gate($node, 1);
+foreach my $try (1 .. 4)
+{
+	$node->safe_psql('w', "SELECT pg_terminate_backend($executor)");
+	($executor) = wait_at_gate($node, 1, $executor);
+}
+is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $id"),
+	'running|0', 'executors that are terminated count for nothing');
+open_gate();
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $id", 'it completes');
+
+# a gate that outlives crashes
+$node->safe_psql('w', q{
+	CREATE TABLE gate (closed boolean);
+	INSERT INTO gate VALUES (true);
+	CREATE FUNCTION pass_gate() RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		WHILE EXISTS (SELECT FROM gate) LOOP
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+		RETURN 'passed';
+	END $$});
+define_workflow($node, 'w', 'bystander', 'one', { one => { type => 'sql', sql => 'SELECT pass_gate()' } });
+my $bystander = $node->safe_psql('w', q{SELECT workflow.start('bystander')});
+foreach my $try (1 .. 4)
+{
+	wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'one' AND started_at > pg_postmaster_start_time()},
+		'the bystander runs');
+	my $victim = $node->background_psql('w', on_error_stop => 0);
+	my $pid = $victim->query('SELECT pg_backend_pid()');
+	kill 'KILL', $pid;
+	eval { $victim->quit };
+	wait_until($node, qq{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)}, 'the server restarts');
+	wait_until($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'}, 'and the scheduler');
+}
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'one'}, 'the bystander runs again');
+is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $bystander"),
+	'running|0', 'a crash of another process is not the fault of who was at work');
+# its own process is
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'one'}, 'it runs');
+$executor = $node->safe_psql('w', q{SELECT executor_pid FROM workflow.activity WHERE step_id = 'one'});
+kill 'KILL', $executor;
+wait_until($node, "SELECT recoveries = 1 FROM workflow.executions WHERE id = $bystander", 'a crash of its own process is counted');
+$node->safe_psql('w', 'DELETE FROM gate');
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'it completes');
+check_finished($node, 'w', 'at the end');
+check_pool($node, 'w', 'at the end');
+$node->stop;
+
+done_testing();
