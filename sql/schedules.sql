@@ -239,6 +239,7 @@ SELECT workflow.schedule_tick('c') ~ '^not due before' AS not_due;
 SELECT next_run_at = (SELECT max(n) FROM workflow.next_runs('0 0 1 1 *', count => 2) AS n) AS the_one_after FROM workflow.schedules WHERE name = 'c';
 -- nor is one lost that nobody has noticed
 UPDATE workflow.schedule_entries SET next_run_at = '2026-01-01 00:00+00' WHERE name = 'c';
+SELECT condition, subject, value > threshold AS over, since FROM workflow.alerts WHERE condition LIKE 'schedule%';
 SELECT workflow.pause_schedule('c');
 SELECT due_at, outcome, reason FROM workflow.schedule_runs WHERE schedule = 'c' ORDER BY id DESC LIMIT 1;
 UPDATE workflow.schedule_entries SET enabled = true, next_run_at = '2026-01-02 00:00+00' WHERE name = 'c';

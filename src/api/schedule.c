@@ -329,6 +329,28 @@ workflow_resume_schedule(PG_FUNCTION_ARGS)
 	RETURN_TIME(schedule.next_run_at);
 }
 
+/* Have the job be what a schedule needs; a role that is gone needs none. */
+static void
+sync_job(Schedule *schedule)
+{
+	Schedule	none = *schedule;
+
+	if (GetUserNameFromId(schedule->role, true) != NULL)
+	{
+		schedule_write_job(schedule, false);
+		return;
+	}
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("schedule \"%s\" belongs to a role that does not exist", schedule->name),
+			 errhint("Run SELECT workflow.unschedule(%s), and have another role schedule it.",
+					 quote_literal_cstr(schedule->name))));
+	none.enabled = false;
+	none.job_schedule = "";		/* look for one, whatever the row says */
+	schedule_write_job(&none, false);
+	schedule->job_schedule = NULL;
+}
+
 /*
  * workflow.sync_schedules() returns bigint
  */
@@ -350,7 +372,7 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 			continue;
 		if (schedule.enabled)
 			schedule.next_run_at = schedule_realigned(&schedule, GetCurrentTimestamp(), false);
-		schedule_write_job(&schedule, false);
+		sync_job(&schedule);
 		schedule_update(&schedule, false);
 		if (schedule.job_schedule != NULL)
 			with_job++;
@@ -360,16 +382,22 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 
 /* --- housekeeping --- */
 
+/* What the role and the database say is for their own work. */
+#define HOUSEKEEPING_SETTINGS \
+	"\"settings\": {\"default_transaction_read_only\": \"off\", \"statement_timeout\": \"0\"," \
+	" \"lock_timeout\": \"0\"}"
+
 /* Rolls up and prunes as long as there is something to do, a transaction for each part. */
 static const char housekeeping_definition[] =
 "{\"name\": \"" HOUSEKEEPING_WORKFLOW "\", \"description\": \"Adds to the statistics by day and deletes what ended long ago\","
 " \"start_step\": \"roll_up\", \"steps\": {"
 " \"roll_up\": {\"type\": \"loop\", \"until\": \"${rolled_up.output} == 0\", \"max_iterations\": 10000,"
 "  \"loop_body\": [\"rolled_up\"], \"result\": \"counts\", \"next_step\": \"prune\"},"
-" \"rolled_up\": {\"type\": \"sql\", \"result\": \"value\", \"sql\": \"SELECT workflow.roll_up_statistics()\"},"
+" \"rolled_up\": {\"type\": \"sql\", \"result\": \"value\", " HOUSEKEEPING_SETTINGS ","
+"  \"sql\": \"SELECT workflow.roll_up_statistics()\"},"
 " \"prune\": {\"type\": \"loop\", \"until\": \"${part.output} == 0\", \"max_iterations\": 10000,"
 "  \"loop_body\": [\"part\"], \"result\": \"counts\"},"
-" \"part\": {\"type\": \"sql\", \"result\": \"value\", \"params\": [\"${workflow.input.older_than}\","
+" \"part\": {\"type\": \"sql\", \"result\": \"value\", " HOUSEKEEPING_SETTINGS ", \"params\": [\"${workflow.input.older_than}\","
 "  \"${workflow.input.audit_older_than}\", \"${workflow.input.statistics_older_than}\"],"
 "  \"sql\": \"SELECT workflow.prune(older_than => $1::interval, audit_older_than => $2::interval,"
 " statistics_older_than => $3::interval)\"}}}";

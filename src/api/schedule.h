@@ -38,6 +38,11 @@ extern Jsonb *schedule_render_input(const Schedule *schedule, TimestampTz due_at
  * by_job: called by the job itself, which pg_cron would stop if it were removed.
  */
 extern void schedule_write_job(Schedule *schedule, bool by_job);
+/*
+ * A command is about to rename or drop a role or a database, which is called name: when the
+ * transaction commits our jobs follow.
+ */
+extern void schedule_note_name(bool database, Oid oid, const char *name);
 /* Before the extension is dropped: its jobs go with it. */
 extern void schedule_drop_jobs(void);
 

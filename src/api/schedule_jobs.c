@@ -12,19 +12,23 @@
  *	  transaction from committing; only a crash in between can leave a job that its
  *	  schedule does not know of, which then finds nothing due.
  *
+ *	  pg_cron knows roles and databases by their names, and its launcher does not
+ *	  survive a job of a role that is not there.  So the utility hook notes those
+ *	  that a command renames or drops, and when the transaction is about to commit our jobs
+ *	  follow, those of all databases.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
+#include "utils/snapmgr.h"
 
 #include "api/schedule.h"
 #include "api/schedule_remote.h"
@@ -44,48 +48,55 @@ typedef struct PendingJob
 static List *pending_jobs = NIL;	/* in TopTransactionContext */
 static bool callback_registered = false;
 
-/* What a job is called: unique among those of all databases, legible, not too long. */
-static void
-name_job(CronJob *job, int id)
+/* A role or a database that may have another name when this transaction commits. */
+typedef struct NotedName
 {
-	const char *database = get_database_name(MyDatabaseId);
+	bool		database;
+	Oid			oid;
+	char	   *name;
+} NotedName;
+
+static List *noted_names = NIL; /* in TopTransactionContext */
+
+/* How jobs of a database are called: unique among those of all databases, legible, not too long. */
+static void
+name_jobs(char *prefix, size_t size, const char *database)
+{
 	int			length = (int) strlen(database);
 
 	if (length <= 36)
-		snprintf(job->name, sizeof(job->name), "pg_workflow/%s/%d", database, id);
+		snprintf(prefix, size, CRON_JOB_PREFIX "%s/", database);
 	else
-		snprintf(job->name, sizeof(job->name), "pg_workflow/%.*s~%08x/%d",
+		snprintf(prefix, size, CRON_JOB_PREFIX "%.*s~%08x/",
 				 pg_mbcliplen(database, length, 24), database,
-				 hash_bytes((const unsigned char *) database, length), id);
+				 hash_bytes((const unsigned char *) database, length));
 }
+
+/*
+ * Settings of the role and the database that are meant for what they do themselves, not
+ * for a beat.  Each is possible before the first query only.
+ */
+#define BEFORE_BEAT \
+	"SET ROLE NONE; SET transaction_isolation = 'read committed'; " \
+	"SET transaction_read_only = off; SET lock_timeout = 0; "
 
 /* The job of a schedule; schedule NULL: none. */
 static void
 describe_job(CronJob *job, int id, const char *name, const char *schedule)
 {
+	char		prefix[NAMEDATALEN];
+
 	memset(job, 0, sizeof(*job));
-	name_job(job, id);
+	name_jobs(prefix, sizeof(prefix), get_database_name(MyDatabaseId));
+	snprintf(job->name, sizeof(job->name), "%s%d", prefix, id);
 	strlcpy(job->database, get_database_name(MyDatabaseId), sizeof(job->database));
 	if (schedule == NULL)
 		return;
 	if (strlen(schedule) >= sizeof(job->schedule))
 		elog(ERROR, "schedule of a job is too long: %s", schedule);
 	strlcpy(job->schedule, schedule, sizeof(job->schedule));
-	snprintf(job->command, sizeof(job->command), "SELECT workflow.schedule_tick(%s)",
+	snprintf(job->command, sizeof(job->command), BEFORE_BEAT "SELECT workflow.schedule_tick(%s)",
 			 quote_literal_cstr(name));
-}
-
-/* Write a job of pg_cron in this database, as its role. */
-static void
-write_here(const CronJob *job, Oid role)
-{
-	Oid			user;
-	int			context;
-
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE);
-	cron_job_write(job);
-	SetUserIdAndSecContext(user, context);
 }
 
 /* XACT_EVENT_PRE_COMMIT: write what has been noted. */
@@ -112,28 +123,119 @@ write_pending(void)
 	}
 }
 
+/* Is pg_cron in this database? */
+static bool
+cron_is_here(void)
+{
+	const char *database = cron_database();
+
+	return database != NULL && strcmp(database, get_database_name(MyDatabaseId)) == 0;
+}
+
+/* XACT_EVENT_PRE_COMMIT: have our jobs follow what was renamed or dropped. */
+static void
+follow_names(void)
+{
+	List	   *names = noted_names;
+	CronRename *renames = palloc0(list_length(names) * sizeof(CronRename));
+	ListCell   *cell;
+	int			count = 0;
+
+	noted_names = NIL;
+	foreach(cell, names)
+	{
+		NotedName  *noted = lfirst(cell);
+		CronRename *rename = &renames[count];
+		char	   *name = noted->database ? get_database_name(noted->oid) : GetUserNameFromId(noted->oid, true);
+
+		if (name != NULL && strcmp(name, noted->name) == 0)
+			continue;			/* that was rolled back, or undone */
+		rename->database = noted->database;
+		strlcpy(rename->before, noted->name, NAMEDATALEN);
+		strlcpy(rename->after, name ? name : "", NAMEDATALEN);
+		if (noted->database && name != NULL)
+			name_jobs(rename->prefix, NAMEDATALEN, name);
+		count++;
+	}
+	if (count == 0)
+		return;
+	if (!cron_is_here())
+		cron_jobs_rename_remote(renames, count);
+	else
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		cron_jobs_rename(renames, count);
+		PopActiveSnapshot();
+	}
+}
+
 static void
 pending_callback(XactEvent event, void *argument pg_attribute_unused())
 {
-	if (pending_jobs == NIL)
+	if (pending_jobs == NIL && noted_names == NIL)
 		return;
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			write_pending();
+			/* first, so that jobs are found under their present roles */
+			if (noted_names != NIL)
+				follow_names();
+			if (pending_jobs != NIL)
+				write_pending();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			ereport(ERROR,
+			if (noted_names != NIL)
+				ereport(WARNING,
+						(errcode(ERRCODE_WARNING),
+						 errmsg("jobs of pg_cron do not follow what a prepared transaction renames or drops"),
+						 errhint("When it has been committed, run SELECT workflow.sync_schedules() in each database with schedules.")));
+			noted_names = NIL;
+			if (pending_jobs != NIL)
+				ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("a transaction that changes schedules cannot be prepared"),
 					 errdetail("pg_cron is in another database.")));
 			break;
 		case XACT_EVENT_ABORT:
 			pending_jobs = NIL;
+			noted_names = NIL;
 			break;
 		default:
 			break;
 	}
+}
+
+static void
+register_callback(void)
+{
+	if (!callback_registered)
+		RegisterXactCallback(pending_callback, NULL);
+	callback_registered = true;
+}
+
+void
+schedule_note_name(bool database, Oid oid, const char *name)
+{
+	MemoryContext oldcontext;
+	NotedName  *noted;
+	ListCell   *cell;
+
+	if (cron_database() == NULL)
+		return;
+	register_callback();
+	foreach(cell, noted_names)
+	{
+		noted = lfirst(cell);
+		if (noted->database == database && noted->oid == oid)
+			return;				/* what it was called first counts */
+	}
+	oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	noted = palloc(sizeof(NotedName));
+	noted->database = database;
+	noted->oid = oid;
+	noted->name = pstrdup(name);
+	noted_names = lappend(noted_names, noted);
+	MemoryContextSwitchTo(oldcontext);
 }
 
 /* Note a schedule for the end of the transaction. */
@@ -144,11 +246,7 @@ write_at_commit(int id, const char *name, Oid role)
 	PendingJob *pending;
 	ListCell   *cell;
 
-	if (!callback_registered)
-	{
-		RegisterXactCallback(pending_callback, NULL);
-		callback_registered = true;
-	}
+	register_callback();
 	foreach(cell, pending_jobs)
 		if (((PendingJob *) lfirst(cell))->id == id)
 			return;
@@ -183,12 +281,12 @@ schedule_write_job(Schedule *schedule, bool by_job)
 	if (!wanted && !had_one)
 		return;
 
-	if (strcmp(database, get_database_name(MyDatabaseId)) == 0)
+	if (cron_is_here())
 	{
 		CronJob		job;
 
 		describe_job(&job, schedule->id, schedule->name, schedule->job_schedule);
-		write_here(&job, schedule->role);
+		cron_job_write(&job, schedule->role);
 		return;
 	}
 	if (wanted)
@@ -210,8 +308,7 @@ schedule_drop_jobs(void)
 	{
 		Schedule	schedule;
 
-		if (!schedule_find_id(ids[i], false, &schedule) ||
-			!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(schedule.role)))
+		if (!schedule_find_id(ids[i], false, &schedule))
 			continue;
 		schedule.enabled = false;
 		schedule_write_job(&schedule, false);

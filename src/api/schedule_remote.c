@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * schedule_remote.c
- *	  Jobs of pg_cron in another database: a worker that writes one and ends.
+ *	  Jobs of pg_cron in another database: a worker that writes them and ends.
  *
  * NOTES
  *	  A session cannot leave its database, and a connection by libpq would need a
- *	  password: a background worker connects as the role itself, so that pg_cron
- *	  decides about its rights.  The request goes to it in a segment of dynamic
+ *	  password: a background worker connects, with settings of our own, and makes
+ *	  the job as the role, so that pg_cron decides about its rights.  The request goes to it in a segment of dynamic
  *	  shared memory, and what came of it comes back there.  The session waits for
  *	  the worker to end; it holds no lock but those of its own transaction.
  *
@@ -36,12 +36,15 @@ typedef enum RemoteResult
 
 typedef struct RemoteRequest
 {
-	CronJob		job;
+	CronJob		job;			/* without renames */
+	Oid			role;
+	int			nrenames;
 	RemoteResult result;
 	int			sqlerrcode;
 	char		message[1024];
 	char		detail[1024];
 	char		hint[1024];
+	CronRename	renames[FLEXIBLE_ARRAY_MEMBER];
 } RemoteRequest;
 
 /* --- in the session --- */
@@ -70,22 +73,61 @@ require_cron_database(const char *database, Oid role)
 						 database)));
 }
 
-/* Run the worker and wait for its end. */
-static void
-run_worker(dsm_segment *segment, Oid database, Oid role)
+/* Run the worker and wait for its end; false: none is to be had. */
+static bool
+run_worker(dsm_segment *segment, Oid database)
 {
 	BackgroundWorkerHandle *handle;
 
-	if (!register_cron_writer(database, role, dsm_segment_handle(segment), &handle))
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("no worker could be started to write a job of pg_cron"),
-				 errdetail("max_worker_processes are in use."),
-				 errhint("Try again, or raise max_worker_processes.")));
+	if (!register_cron_writer(database, dsm_segment_handle(segment), &handle))
+		return false;
 	if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED)
 		ereport(FATAL,
 				(errcode(ERRCODE_ADMIN_SHUTDOWN),
 				 errmsg("postmaster exited while a job of pg_cron was written")));
+	return true;
+}
+
+/* Have a worker do what is requested; *answer is what the segment holds then.  False: none is to be had. */
+static bool
+ask_worker(Oid database, const RemoteRequest *request, const CronRename *renames, RemoteRequest *answer)
+{
+	Size		size = offsetof(RemoteRequest, renames) + request->nrenames * sizeof(CronRename);
+	dsm_segment *segment = dsm_create(size, 0);
+	RemoteRequest *shared = dsm_segment_address(segment);
+	bool		done;
+
+	memcpy(shared, request, offsetof(RemoteRequest, renames));
+	if (request->nrenames > 0)
+		memcpy(shared->renames, renames, request->nrenames * sizeof(CronRename));
+	done = run_worker(segment, database);
+	memcpy(answer, shared, offsetof(RemoteRequest, renames));
+	dsm_detach(segment);
+	return done;
+}
+
+void
+cron_jobs_rename_remote(const CronRename *renames, int count)
+{
+	const char *name = cron_database();
+	Oid			database = name ? get_database_oid(name, true) : InvalidOid;
+	RemoteRequest request = {.nrenames = count};
+	RemoteRequest answer = {.result = REMOTE_NOTHING};
+
+	/* nobody gets into one that is being renamed */
+	for (int i = 0; i < count; i++)
+		if (renames[i].database && name != NULL &&
+			(strcmp(renames[i].before, name) == 0 || strcmp(renames[i].after, name) == 0))
+			return;
+	if (!OidIsValid(database))
+		return;
+	(void) ask_worker(database, &request, renames, &answer);
+	if (answer.result != REMOTE_DONE)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("jobs of pg_cron could not follow what was renamed or dropped"),
+				 answer.result == REMOTE_FAILED ? errdetail_internal("%s.", answer.message) : 0,
+				 errhint("Run SELECT workflow.sync_schedules() in each database with schedules.")));
 }
 
 void
@@ -94,8 +136,7 @@ cron_job_write_remote(const CronJob *job, Oid role)
 	const char *name = cron_database();
 	Oid			database = name ? get_database_oid(name, true) : InvalidOid;
 	bool		removal = job->schedule[0] == '\0';
-	dsm_segment *segment;
-	RemoteRequest *request;
+	RemoteRequest request = {.job = *job, .role = role};
 	RemoteRequest answer;
 
 	if (!OidIsValid(database) && removal)
@@ -103,14 +144,12 @@ cron_job_write_remote(const CronJob *job, Oid role)
 	if (!removal)
 		require_cron_database(name, role);
 
-	segment = dsm_create(sizeof(RemoteRequest), 0);
-	request = dsm_segment_address(segment);
-	memset(request, 0, sizeof(RemoteRequest));
-	request->job = *job;
-	run_worker(segment, database, role);
-	answer = *request;
-	dsm_detach(segment);
-
+	if (!ask_worker(database, &request, NULL, &answer) && !removal)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no worker could be started to write a job of pg_cron"),
+				 errdetail("max_worker_processes are in use."),
+				 errhint("Try again, or raise max_worker_processes.")));
 	if (answer.result == REMOTE_DONE)
 		return;
 	if (removal)
@@ -118,8 +157,8 @@ cron_job_write_remote(const CronJob *job, Oid role)
 				(errcode(ERRCODE_WARNING),
 				 errmsg("job \"%s\" of pg_cron could not be removed", job->name),
 				 answer.result == REMOTE_FAILED ? errdetail_internal("%s.", answer.message) : 0,
-				 errhint("In database \"%s\", run SELECT cron.unschedule('%s') as role \"%s\".",
-						 name, job->name, GetUserNameFromId(role, true) ? GetUserNameFromId(role, true) : "")));
+				 errhint("In database \"%s\", run DELETE FROM cron.job WHERE jobname = '%s' as a superuser.",
+						 name, job->name)));
 	else if (answer.result == REMOTE_NOTHING)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
@@ -163,7 +202,7 @@ workflow_cron_writer_main(Datum argument)
 		return;					/* the session has given up */
 	dsm_pin_mapping(segment);
 	request = dsm_segment_address(segment);
-	worker_connect(parameters.database, parameters.role, "pg_workflow schedules");
+	worker_connect(parameters.database, InvalidOid, "pg_workflow schedules");
 
 	context = AllocSetContextCreate(TopMemoryContext, "pg_workflow job of pg_cron", ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
@@ -171,7 +210,10 @@ workflow_cron_writer_main(Datum argument)
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		cron_job_write(&request->job);
+		if (request->nrenames > 0)
+			cron_jobs_rename(request->renames, request->nrenames);
+		else
+			cron_job_write(&request->job, request->role);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		request->result = REMOTE_DONE;

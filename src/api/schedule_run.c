@@ -26,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "api/api.h"
@@ -429,6 +430,8 @@ workflow_schedule_tick(PG_FUNCTION_ARGS)
 	const char *answer;
 
 	require_read_committed("workflow.schedule_tick()");
+	/* that of the role is for what the role does; pg_cron has begun to count */
+	disable_timeout(STATEMENT_TIMEOUT, false);
 	require_schedule(name, false, &schedule);
 	if (schedule.enabled && schedule_realigned(&schedule, now, true) < schedule.next_run_at)
 		realign(name, &schedule, now);

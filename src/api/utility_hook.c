@@ -288,6 +288,36 @@ before_drop_owned(const DropOwnedStmt *statement)
 	}
 }
 
+/* --- names that pg_cron knows roles and databases by --- */
+
+static void
+note_role(const char *name)
+{
+	Oid			role = name != NULL ? get_role_oid(name, true) : InvalidOid;
+
+	if (OidIsValid(role))
+		schedule_note_name(false, role, name);
+}
+
+static void
+note_database(const char *name)
+{
+	Oid			database = get_database_oid(name, true);
+
+	if (OidIsValid(database))
+		schedule_note_name(true, database, name);
+}
+
+/* DROP ROLE; CURRENT_USER and the like cannot be dropped. */
+static void
+before_drop_role(const DropRoleStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->roles)
+		note_role(lfirst_node(RoleSpec, cell)->rolename);
+}
+
 /* --- before and after --- */
 
 /*
@@ -302,7 +332,13 @@ before_utility(Node *statement, bool is_top_level)
 	{
 		case T_DropdbStmt:
 			if (!IsInTransactionBlock(is_top_level))
+			{
+				note_database(((DropdbStmt *) statement)->dbname);
 				before_drop_database((DropdbStmt *) statement);
+			}
+			break;
+		case T_DropRoleStmt:
+			before_drop_role((DropRoleStmt *) statement);
 			break;
 		case T_CreatedbStmt:
 			if (!IsInTransactionBlock(is_top_level))
@@ -316,8 +352,13 @@ before_utility(Node *statement, bool is_top_level)
 			before_set_database((AlterDatabaseSetStmt *) statement);
 			break;
 		case T_RenameStmt:
+			if (((RenameStmt *) statement)->renameType == OBJECT_ROLE)
+				note_role(((RenameStmt *) statement)->subname);
 			if (((RenameStmt *) statement)->renameType == OBJECT_DATABASE)
+			{
+				note_database(((RenameStmt *) statement)->subname);
 				before_rename_database((RenameStmt *) statement);
+			}
 			break;
 		case T_DropStmt:
 			before_drop((DropStmt *) statement);

@@ -75,6 +75,11 @@ BEGIN ATOMIC
     WHERE k.status IN ('running', 'cancelling') AND extract(epoch FROM now() - k.since) > t.offline
     GROUP BY k.workflow, t.offline
     UNION ALL
+    /* pg_cron does not call: its job is missing, of another role or database, or fails */
+    SELECT 'schedule overdue', s.name, round(extract(epoch FROM clock_timestamp() - s.next_run_at)), t.offline, s.next_run_at
+    FROM threshold AS t, workflow.schedules AS s
+    WHERE s.enabled AND s.next_run_at < clock_timestamp() - make_interval(secs => t.offline::double precision)
+    UNION ALL
     SELECT 'queue wait', d.workflow, round(extract(epoch FROM max(d.oldest_wait))), t.queue_wait, now() - max(d.oldest_wait)
     FROM threshold AS t, workflow.queue_depth AS d
     WHERE extract(epoch FROM d.oldest_wait) > t.queue_wait

@@ -247,7 +247,7 @@ RETURNS timestamptz
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_schedule';
 COMMENT ON FUNCTION workflow.schedule(text, text, text, jsonb, text, timestamptz, timestamptz, integer, text, boolean, integer, integer, text, interval, text) IS
-'have pg_cron start a workflow at the times of a cron expression, as the calling role, or change a schedule of that name; returns when it is due next. overlap: skip, queue or replace, when it is due and max_concurrent_runs (1 or more) of its executions have not ended. input may hold placeholders such as ${date}. A time noticed later than max_lateness is missed. Errors: 22023 for an expression, time zone or placeholder that is none, 42704 for an unknown workflow, 42501 when the name belongs to another role or pg_cron may not be used, 55000 where there is no pg_cron';
+'have pg_cron start a workflow at the times of a cron expression, as the calling role, or change a schedule of that name; returns when it is due next. overlap: skip, queue or replace, when it is due and max_concurrent_runs (1 or more) of its executions have not ended. input may hold placeholders such as ${date}. A time noticed later than max_lateness is missed. Errors: 22023 for an expression, time zone or placeholder that is none, 42704 for an unknown workflow, 42501 when the name belongs to another role or pg_cron may not be used, 42710 when pg_cron has another job of the same name, 55000 where there is no pg_cron';
 
 CREATE FUNCTION workflow.unschedule(name text)
 RETURNS void
@@ -300,7 +300,7 @@ RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_sync_schedules';
 COMMENT ON FUNCTION workflow.sync_schedules() IS
-'have pg_cron''s jobs be what the caller''s schedules need, after a restore, after the database was renamed or pg_cron''s time zone was changed; returns how many have a job. Errors: 42501 when pg_cron may not be used, 55000 where there is none';
+'have pg_cron''s jobs be what the caller''s schedules need, whatever role they have got, after a restore or after pg_cron''s time zone was changed; returns how many have a job. Errors: 42501 when pg_cron may not be used, 55000 where there is none';
 
 CREATE FUNCTION workflow.schedule_housekeeping(
     older_than interval DEFAULT '30 days',

@@ -116,10 +116,10 @@ register_executor(Oid database, Oid role, int slot, uint32 generation,
 
 /* Register a worker that writes a job of pg_cron; see worker_register_dynamic(). */
 bool
-register_cron_writer(Oid database, Oid role, uint32 segment, BackgroundWorkerHandle **handle)
+register_cron_writer(Oid database, uint32 segment, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
-	WorkerParameters parameters = {.database = database, .role = role, .slot = -1};
+	WorkerParameters parameters = {.database = database, .role = InvalidOid, .slot = -1};
 
 	worker_describe(&worker, "pg_workflow cron writer", "workflow_cron_writer_main");
 	worker.bgw_main_arg = UInt32GetDatum(segment);

@@ -30,7 +30,7 @@ extern bool register_scheduler(Oid database, uint32 generation, BackgroundWorker
 extern bool register_executor(Oid database, Oid role, int slot, uint32 generation,
 							  BackgroundWorkerHandle **handle);
 /* One that writes a job of pg_cron; segment is the handle of its request. */
-extern bool register_cron_writer(Oid database, Oid role, uint32 segment,
+extern bool register_cron_writer(Oid database, uint32 segment,
 								 BackgroundWorkerHandle **handle);
 
 /* Handlers (SIGHUP reload, SIGTERM die, SIGINT cancel), unblock; call first. */

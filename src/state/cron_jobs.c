@@ -5,19 +5,23 @@
  *
  * NOTES
  *	  Runs in sessions, and in a worker that is connected to pg_cron's database,
- *	  which need not have our extension: so the statements are not kept ones.  They
- *	  run as the role the job is to belong to, which needs its own rights to use
- *	  pg_cron, under a search_path without any schema of a user.
+ *	  which need not have our extension: so the statements are not kept ones.  A
+ *	  job is made as the role it is to belong to, which needs its own rights to use
+ *	  pg_cron.  What is there is looked at, and removed, as the bootstrap superuser:
+ *	  pg_cron shows a role its own jobs only, and they are not always what we made.
+ *	  All of it under a search_path without any schema of a user.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -156,16 +160,40 @@ require_able(const CronJob *job, const char *version, const char *function)
 				 errhint("Use a cron expression, whose finest grain is a minute, or pg_cron 1.5 or newer.")));
 }
 
-static void
-remove_job(const CronJob *job)
-{
-	Oid			types[] = {TEXTOID, NAMEOID};
-	Datum		values[] = {CStringGetTextDatum(job->name),
-	DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(GetUserId(), false)))};
+/* A job that is ours, whatever role it has: by its name and what it does. */
+#define IS_OURS(j) \
+	"pg_catalog.starts_with(" j ".jobname::pg_catalog.text, '" CRON_JOB_PREFIX "')" \
+	" AND pg_catalog.strpos(" j ".command, 'SELECT workflow.schedule_tick(') OPERATOR(pg_catalog.>) 0"
 
-	(void) run("SELECT " CRON_SCHEMA ".unschedule(j.jobid) FROM " CRON_SCHEMA ".job AS j"
+/* Remove the jobs of this name that are ours, but that of the role; an error for others. */
+static void
+clear_name(const CronJob *job, const char *role, bool keep)
+{
+	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, BOOLOID};
+	Datum		values[] = {CStringGetTextDatum(job->name), CStringGetTextDatum(job->database),
+	CStringGetTextDatum(role ? role : ""), BoolGetDatum(keep)};
+
+	if (keep && run("SELECT j.jobid, j.username, j.database, j.command FROM " CRON_SCHEMA ".job AS j"
+					" WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1 AND NOT ("
+					IS_OURS("j") " AND j.database OPERATOR(pg_catalog.=) $2) LIMIT 1", 2, types, values) > 0)
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+		TupleDesc	descriptor = SPI_tuptable->tupdesc;
+
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("pg_cron has another job \"%s\"", job->name),
+				 errdetail("It belongs to role \"%s\" and runs in database \"%s\": %s",
+						   SPI_getvalue(row, descriptor, 2), SPI_getvalue(row, descriptor, 3),
+						   SPI_getvalue(row, descriptor, 4)),
+				 errhint("Names that begin with %s are pg_workflow's. In database \"%s\", run SELECT cron.unschedule(%s) as a superuser.",
+						 CRON_JOB_PREFIX, get_database_name(MyDatabaseId), SPI_getvalue(row, descriptor, 1))));
+	}
+	(void) run("WITH gone AS (DELETE FROM " CRON_SCHEMA ".job AS j"
 			   " WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-			   " AND j.username OPERATOR(pg_catalog.=) $2::pg_catalog.text", 2, types, values);
+			   " AND " IS_OURS("j") " AND j.database OPERATOR(pg_catalog.=) $2"
+			   " AND NOT ($4 AND j.username OPERATOR(pg_catalog.=) $3) RETURNING j.jobid)"
+			   " SELECT jobid FROM gone", 4, types, values);
 }
 
 static void
@@ -181,25 +209,112 @@ make_job(const CronJob *job, bool here)
 		(void) run("SELECT " CRON_SCHEMA ".schedule_in_database($1, $2, $3, $4)", 4, types, values);
 }
 
-void
-cron_job_write(const CronJob *job)
+/* Begin: SPI, names that nobody can shadow, and the rights to see all jobs. */
+static int
+begin_writing(Oid *user, int *context)
 {
-	bool		here = strcmp(job->database, get_database_name(MyDatabaseId)) == 0;
 	int			nest = NewGUCNestLevel();
-	char	   *version;
 
+	GetUserIdAndSecContext(user, context);
 	SPI_connect();
-	(void) set_config_option("search_path", OWNER_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION,
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	version = installed_version();
-	if (job->schedule[0] != '\0')
-	{
-		require_able(job, version, here ? SCHEDULE_HERE : SCHEDULE_ELSEWHERE);
-		make_job(job, here);
-	}
-	else if (version != NULL &&
-			 compat_may_use_schema(get_namespace_oid(CRON_SCHEMA, false), GetUserId()))
-		remove_job(job);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, *context | SECURITY_LOCAL_USERID_CHANGE);
+	return nest;
+}
+
+static void
+end_writing(int nest, Oid user, int context)
+{
+	SetUserIdAndSecContext(user, context);
 	AtEOXact_GUC(true, nest);
 	SPI_finish();
+}
+
+void
+cron_job_write(const CronJob *job, Oid role)
+{
+	bool		here = strcmp(job->database, get_database_name(MyDatabaseId)) == 0;
+	bool		wanted = job->schedule[0] != '\0';
+	char	   *role_name = GetUserNameFromId(role, true);
+	Oid			user;
+	int			context;
+	int			nest = begin_writing(&user, &context);
+	char	   *version = installed_version();
+
+	if (wanted)
+	{
+		SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE);
+		require_able(job, version, here ? SCHEDULE_HERE : SCHEDULE_ELSEWHERE);
+		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	}
+	if (version != NULL)
+		clear_name(job, role_name, wanted);
+	if (wanted)
+	{
+		SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE);
+		make_job(job, here);
+	}
+	end_writing(nest, user, context);
+}
+
+/* All roles, or all databases, at once: their names may have been exchanged. */
+static void
+rename_all(const CronRename *renames, int count, bool database)
+{
+	Oid			types[] = {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
+	Datum	   *texts[3];
+	Datum		values[3];
+	int			n = 0;
+
+	for (int i = 0; i < 3; i++)
+		texts[i] = palloc(Max(count, 1) * sizeof(Datum));
+	for (int i = 0; i < count; i++)
+	{
+		if (renames[i].database != database)
+			continue;
+		texts[0][n] = CStringGetTextDatum(renames[i].before);
+		texts[1][n] = CStringGetTextDatum(renames[i].after);
+		texts[2][n++] = CStringGetTextDatum(renames[i].prefix);
+	}
+	if (n == 0)
+		return;
+	for (int i = 0; i < 3; i++)
+		values[i] = PointerGetDatum(construct_array(texts[i], n, TEXTOID, -1, false, TYPALIGN_INT));
+
+#define RENAMES \
+	"ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n (before, after, prefix)"
+	if (database)
+	{
+		(void) run("WITH gone AS (DELETE FROM " CRON_SCHEMA ".job AS j USING " RENAMES
+				   " WHERE j.database OPERATOR(pg_catalog.=) n.before AND " IS_OURS("j")
+				   " AND n.after OPERATOR(pg_catalog.=) '' RETURNING j.jobid) SELECT jobid FROM gone", 3, types, values);
+		(void) run("WITH done AS (UPDATE " CRON_SCHEMA ".job AS j SET database = n.after,"
+				   " jobname = n.prefix OPERATOR(pg_catalog.||)"
+				   " pg_catalog.substring(j.jobname::pg_catalog.text, '[0-9]+$') FROM " RENAMES
+				   " WHERE j.database OPERATOR(pg_catalog.=) n.before AND " IS_OURS("j")
+				   " AND n.after OPERATOR(pg_catalog.<>) '' RETURNING j.jobid) SELECT jobid FROM done", 3, types, values);
+		return;
+	}
+	(void) run("WITH gone AS (DELETE FROM " CRON_SCHEMA ".job AS j USING " RENAMES
+			   " WHERE j.username OPERATOR(pg_catalog.=) n.before AND " IS_OURS("j")
+			   " AND n.after OPERATOR(pg_catalog.=) '' RETURNING j.jobid) SELECT jobid FROM gone", 3, types, values);
+	(void) run("WITH done AS (UPDATE " CRON_SCHEMA ".job AS j SET username = n.after FROM " RENAMES
+			   " WHERE j.username OPERATOR(pg_catalog.=) n.before AND " IS_OURS("j")
+			   " AND n.after OPERATOR(pg_catalog.<>) '' RETURNING j.jobid) SELECT jobid FROM done", 3, types, values);
+}
+
+void
+cron_jobs_rename(const CronRename *renames, int count)
+{
+	Oid			user;
+	int			context;
+	int			nest = begin_writing(&user, &context);
+
+	if (installed_version() != NULL)
+	{
+		rename_all(renames, count, false);
+		rename_all(renames, count, true);
+	}
+	end_writing(nest, user, context);
 }

@@ -10,10 +10,13 @@
 
 #include "postgres.h"
 
-/* A job; it belongs to the role that is current when it is made. */
+/* How the names of our jobs begin. */
+#define CRON_JOB_PREFIX "pg_workflow/"
+
+/* A job of ours. */
 typedef struct CronJob
 {
-	char		name[NAMEDATALEN];	/* unique among the jobs of a role */
+	char		name[NAMEDATALEN];	/* unique among ours */
 	char		database[NAMEDATALEN];	/* to run in */
 	char		schedule[512];	/* empty: there must be no such job */
 	char		command[1024];
@@ -27,10 +30,27 @@ extern const char *cron_timezone(void);
 extern void cron_refuse_not_loaded(void);
 
 /*
- * Make, change or remove a job.  Called in pg_cron's database, as the role the job
- * belongs to, in a transaction.  Where pg_cron has not been created, or the role has
- * no rights, removing does nothing and making raises an error.
+ * Make, change or remove a job of a role.  Called in pg_cron's database, in a transaction.
+ * A job is ours by its name, its database and its command, whatever role it has: one of
+ * another role, or of a role that is gone, is removed.  What has our name and is not
+ * ours is an error.  Where pg_cron has not been created removing does nothing; making raises
+ * an error there, and where the role may not use it.
  */
-extern void cron_job_write(const CronJob *job);
+extern void cron_job_write(const CronJob *job, Oid role);
+
+/* A role, or a database, that had another name when the transaction began. */
+typedef struct CronRename
+{
+	bool		database;
+	char		before[NAMEDATALEN];
+	char		after[NAMEDATALEN]; /* empty: it is gone */
+	char		prefix[NAMEDATALEN];	/* database: how names of its jobs begin from now on */
+} CronRename;
+
+/*
+ * Have our jobs follow renamed and dropped roles and databases.  Called in pg_cron's
+ * database, in a transaction.
+ */
+extern void cron_jobs_rename(const CronRename *renames, int count);
 
 #endif							/* PGWF_CRON_JOBS_H */

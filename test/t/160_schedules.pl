@@ -40,7 +40,7 @@ sub query
 # The jobs of pg_cron: whose, where, what.
 sub jobs
 {
-	return query('postgres', q{SELECT string_agg(concat_ws(' ', username, database, schedule, command), E'\n'
+	return query('postgres', q{SELECT string_agg(concat_ws(' ', username, database, schedule, substring(command, 'SELECT.*')), E'\n'
 		ORDER BY username, database, command) FROM cron.job});
 }
 

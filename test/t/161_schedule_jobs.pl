@@ -1,5 +1,5 @@
 # Schedules and their jobs of pg_cron when something else changes: the schedule itself,
-# the clock.
+# the clock, names of roles and databases, settings, jobs of others.
 
 use strict;
 use warnings FATAL => 'all';
@@ -61,5 +61,121 @@ for my $change ($new_year, q{SELECT workflow.sync_schedules()}, q{SELECT workflo
 	}
 }
 query('postgres', q{SELECT workflow.unschedule('s')});
+
+# --- roles and databases get other names, or go ---
+
+query('postgres', 'CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; GRANT USAGE ON SCHEMA cron TO alice, bob;
+	GRANT EXECUTE ON FUNCTION cron.schedule_in_database TO alice, bob');
+query($_, q{SELECT workflow.grant_usage('alice'), workflow.grant_usage('bob')}) for ('postgres', 'other');
+
+sub as_role
+{
+	my ($role, $database, $sql) = @_;
+	my ($status, $out, $err) = $node->psql($database, $sql, extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
+	return $out . $err;
+}
+
+# The jobs of pg_cron: whose, where, which.
+sub jobs
+{
+	return query('postgres', q{SELECT string_agg(concat_ws(' ', username, database, split_part(jobname, '/', 2), substring(command, 'SELECT.*')), '; '
+		ORDER BY username, database, command) FROM cron.job});
+}
+
+for my $database ('postgres', 'other')
+{
+	as_role($_, $database, qq{SELECT workflow.schedule('of $_', 'short', '0 0 1 1 *')}) for ('alice', 'bob');
+}
+my $all = q{%1$s other other SELECT workflow.schedule_tick('of alice'); %1$s postgres postgres SELECT workflow.schedule_tick('of alice')} .
+  q{; %2$s other other SELECT workflow.schedule_tick('of bob'); %2$s postgres postgres SELECT workflow.schedule_tick('of bob')};
+is(jobs(), sprintf($all, 'alice', 'bob'), 'four jobs');
+for my $database ('postgres', 'other', 'template1')
+{
+	query($database, 'ALTER ROLE alice RENAME TO alicia');
+	is(jobs(), sprintf($all, 'alicia', 'bob'), "$database: jobs follow a role that is renamed");
+	query($database, 'BEGIN; ALTER ROLE alicia RENAME TO a; ALTER ROLE a RENAME TO alice; SAVEPOINT s; ALTER ROLE bob RENAME TO b; ROLLBACK TO s; COMMIT');
+	is(jobs(), sprintf($all, 'alice', 'bob'), "$database: twice, and not at all");
+	query($database, 'BEGIN; ALTER ROLE alice RENAME TO a; ROLLBACK');
+	is(jobs(), sprintf($all, 'alice', 'bob'), "$database: rolled back");
+}
+query('other', 'BEGIN; ALTER ROLE alice RENAME TO x; ALTER ROLE bob RENAME TO alice; ALTER ROLE x RENAME TO bob; COMMIT');
+is(query('postgres', q{SELECT string_agg(DISTINCT username || ' ' || substring(command, '''of (.*)'''), ', ') FROM cron.job}),
+	'alice bob, bob alice', 'roles that exchange their names');
+query('postgres', 'BEGIN; ALTER ROLE alice RENAME TO x; ALTER ROLE bob RENAME TO alice; ALTER ROLE x RENAME TO bob; COMMIT');
+is(jobs(), sprintf($all, 'alice', 'bob'), 'and back');
+
+query('postgres', 'ALTER DATABASE other RENAME TO another');
+is(jobs(), sprintf($all, 'alice', 'bob') =~ s/other other/another another/gr, 'jobs follow a database that is renamed');
+query('postgres', 'ALTER DATABASE another RENAME TO other');
+query('postgres', 'CREATE DATABASE third');
+install_extension($node, 'third');
+query('third', q{SELECT workflow.schedule('third', 'short', '0 0 1 1 *')});
+like(jobs(), qr/third third/, 'a third database');
+query('postgres', 'DROP DATABASE third');
+is(jobs(), sprintf($all, 'alice', 'bob'), 'jobs go with their database');
+
+# --- nobody noticed: names that are wrong, and jobs that are not ours ---
+
+query('postgres', q{UPDATE cron.job SET username = 'nobody' WHERE username = 'alice'});
+query($_, 'SELECT workflow.sync_schedules()') for ('postgres', 'other');
+is(jobs(), sprintf($all, 'alice', 'bob'), 'sync_schedules() finds jobs of a role that is not there');
+query('postgres', q{UPDATE cron.job SET username = 'bob'});
+query($_, 'SELECT workflow.sync_schedules()') for ('postgres', 'other');
+is(jobs(), sprintf($all, 'alice', 'bob'), 'and of another role');
+query('postgres', q{UPDATE cron.job SET username = 'nobody' WHERE username = 'alice'});
+for my $database ('postgres', 'other')
+{
+	query($database, q{SELECT workflow.unschedule('of alice')});
+	unlike(jobs(), qr/nobody $database/, "$database: unschedule() finds it, too");
+	as_role('alice', $database, q{SELECT workflow.schedule('of alice', 'short', '0 0 1 1 *')});
+	my $name = query('postgres', qq{SELECT jobname FROM cron.job WHERE username = 'alice' AND database = '$database'});
+	query('postgres', qq{UPDATE cron.job SET username = 'bob', command = 'SELECT 1' WHERE jobname = '$name'});
+	like(as_role('alice', $database, q{SELECT workflow.schedule('of alice', 'short', '0 0 1 1 *')}),
+		qr/42710: +pg_cron has another job "$name".*role "bob" and runs in database "$database": SELECT 1.*SELECT cron\.unschedule\(\d+\) as a superuser/s,
+		"$database: a job with our name that is not ours");
+	query('postgres', qq{DELETE FROM cron.job WHERE jobname = '$name'});
+	as_role('alice', $database, q{SELECT workflow.schedule('of alice', 'short', '0 0 1 1 *')});
+}
+is(jobs(), sprintf($all, 'alice', 'bob'), 'all is well');
+
+# a role that is gone leaves schedules without a job
+query($_, q{SELECT workflow.revoke_usage('bob')}) for ('postgres', 'other');
+query('postgres', 'REVOKE ALL ON SCHEMA cron FROM bob; REVOKE ALL ON FUNCTION cron.schedule_in_database FROM bob');
+query('template1', 'DROP ROLE bob');
+is(jobs(), q{alice other other SELECT workflow.schedule_tick('of alice'); alice postgres postgres SELECT workflow.schedule_tick('of alice')},
+	'jobs go with their role');
+for my $database ('postgres', 'other')
+{
+	is(query($database, 'SELECT workflow.sync_schedules()'), '1', "$database: it makes none for a role that is gone");
+	query($database, q{SELECT workflow.unschedule('of bob')});
+	is(query($database, q{SELECT string_agg(name, ', ') FROM workflow.schedules}), 'of alice', "$database: whose schedule can be removed");
+}
+
+# --- settings that are meant for something else ---
+
+my @settings = ('default_transaction_read_only = on', "default_transaction_isolation = 'serializable'", 'default_transaction_deferrable = on',
+	"statement_timeout = '5s'", 'lock_timeout = 1', 'idle_in_transaction_session_timeout = 1', "search_path = 'nowhere'",
+	'row_security = off', 'client_min_messages = error', "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'", "role = 'lesser'");
+my $writable = q{SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'};
+query('postgres', 'CREATE ROLE lesser; GRANT lesser TO alice');
+for my $database ('postgres', 'other')
+{
+	query($database, "$writable; ALTER ROLE alice IN DATABASE $database SET $_") for @settings;
+	query($database, "$writable; ALTER DATABASE $database SET $_") for grep { !/role|timeout/ } @settings;
+	query($database, "$writable; SELECT workflow.schedule_housekeeping('90 days')");
+	query($database, "$writable; UPDATE workflow.schedule_entries SET cron = '* * * * *', job_schedule = '* * * * *',
+		next_run_at = date_trunc('minute', now()) WHERE name = 'of alice'");
+}
+query('postgres', qq{$writable; UPDATE cron.job SET schedule = '* * * * *'});
+for my $database ('postgres', 'other')
+{
+	$node->poll_query_until($database, q{SELECT count(*) > 0 FROM workflow.schedule_runs WHERE schedule = 'of alice' AND NOT manual AND outcome = 'started'})
+	  or diag(query('postgres', q{SELECT string_agg(concat_ws(' ', database, command, status, return_message), E'\n') FROM cron.job_run_details}));
+	is(query($database, q{SELECT e.role FROM workflow.executions AS e JOIN workflow.schedule_runs AS r ON r.execution_id = e.id WHERE r.schedule = 'of alice' LIMIT 1}),
+		'alice', "$database: its beat is not held up by settings");
+	my $id = query($database, "$writable; SELECT workflow.run_schedule_now('housekeeping')");
+	is(query($database, "$writable; SELECT concat_ws(' ', status, error) FROM workflow.wait($id, '120 s')"), 'completed', "$database: nor is housekeeping");
+}
+is(query('postgres', q{SELECT string_agg(concat_ws(' ', database, command, return_message), '; ') FROM cron.job_run_details WHERE status = 'failed'}), '', 'no beat has failed');
 
 done_testing();
