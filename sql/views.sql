@@ -38,8 +38,8 @@ SELECT status FROM workflow.wait(test.id(), '60 s');
 -- completing: its SQL has ended, its commit has not
 CREATE TABLE test.committed (id integer);
 CREATE FUNCTION test.at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(4712); RETURN NULL; END $$;
-CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON test.committed DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW EXECUTE FUNCTION test.at_commit();
+CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON workflow.step_executions DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.step_id = 'a') EXECUTE FUNCTION test.at_commit();
 SELECT workflow.define('{"name": "views_commit", "steps": [{"id": "a", "type": "sql", "sql": "INSERT INTO test.committed VALUES (1)", "result": "none"},
   {"id": "b", "type": "sql", "sql": "SELECT pg_advisory_xact_lock(4713)", "result": "none"}]}');
 SELECT pg_advisory_lock(4712), pg_advisory_lock(4713);
@@ -52,6 +52,7 @@ CALL test.wait_for('count(*) = 1 FROM workflow.activity WHERE execution_id = tes
 SELECT step_id, state FROM workflow.activity WHERE execution_id = test.id();
 SELECT pg_advisory_unlock(4713);
 SELECT status FROM workflow.wait(test.id(), '60 s');
+DROP TRIGGER at_commit ON workflow.step_executions;
 
 -- what was done to an execution: pauses, marks, retries
 SELECT workflow.define('{"name": "views_steered", "steps": [
