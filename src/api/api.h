@@ -78,8 +78,8 @@ extern void require_room_in_queue(void);
 
 /* --- block.c --- */
 
-/* An error when the workflow is blocked: nothing of it may begin. */
-extern void require_not_blocked(const Definition *definition);
+/* An error when the workflow is blocked for who starts it: nothing of it may begin. */
+extern void require_not_blocked(const Definition *definition, Oid starter);
 
 /* --- start.c --- */
 

@@ -205,7 +205,7 @@ void
 require_startable(const char *workflow, int version, Oid role, Definition *definition)
 {
 	require_definition(workflow, version, definition);
-	require_not_blocked(definition);
+	require_not_blocked(definition, role);
 	if (version == 0)
 		require_trusted_owner(definition, role);
 

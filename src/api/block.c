@@ -31,12 +31,12 @@ PG_FUNCTION_INFO_V1(workflow_block);
 PG_FUNCTION_INFO_V1(workflow_unblock);
 
 void
-require_not_blocked(const Definition *definition)
+require_not_blocked(const Definition *definition, Oid starter)
 {
 	WorkflowBlock block;
 	char	   *role = NULL;
 
-	if (!definition->blocked || !block_find(definition->name, &block))
+	if (!definition->blocked || !block_find(definition->name, starter, &block))
 		return;
 	if (OidIsValid(block.blocked_by))
 		role = GetUserNameFromId(block.blocked_by, true);
@@ -77,7 +77,7 @@ workflow_block(PG_FUNCTION_ARGS)
 	bool		blocked;
 
 	require_may_block(fcinfo, &definition);
-	blocked = block_insert(definition.name, optional_text_argument(fcinfo, 1), GetUserId(), 0);
+	blocked = block_insert(definition.name, InvalidOid, optional_text_argument(fcinfo, 1), GetUserId(), 0);
 	if (blocked)
 		wake_at_commit(WAKE_ADMISSION);
 	PG_RETURN_BOOL(blocked);

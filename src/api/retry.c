@@ -158,7 +158,7 @@ workflow_retry(PG_FUNCTION_ARGS)
 				 errhint("Start another one with workflow.start().")));
 
 	if (definition_find(state.workflow, 0, &definition))
-		require_not_blocked(&definition);
+		require_not_blocked(&definition, state.role);
 	plan = definition_plan(state.definition_id);
 	if (execution_is_compensated(id, plan))
 		ereport(ERROR,

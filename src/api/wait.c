@@ -114,7 +114,7 @@ wait_is_over(const ExecutionState *state)
 	WorkflowBlock block;
 
 	return execution_status_is_final(state->status) ||
-		(state->status == EXECUTION_BLOCKED && block_find(state->workflow, &block));
+		(state->status == EXECUTION_BLOCKED && block_find(state->workflow, state->role, &block));
 }
 
 /*

@@ -25,6 +25,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -54,7 +56,8 @@ struct Limited
 	uint64		read_at;
 	int			max_running;
 	bool		refuse_when_full;
-	bool		blocked;
+	bool		blocked;		/* for somebody */
+	bool		blocked_for_all;
 };
 
 typedef struct GroupKey
@@ -129,7 +132,7 @@ limited(HTAB *table, const char *name)
 		entry->read_at = PG_UINT64_MAX;
 		entry->max_running = 0;
 		entry->refuse_when_full = false;
-		entry->blocked = false;
+		entry->blocked = entry->blocked_for_all = false;
 	}
 	return entry;
 }
@@ -148,6 +151,7 @@ read_limits(Limited *workflow)
 {
 	uint64		change = definitions_change();
 	Definition	definition;
+	WorkflowBlock block;
 
 	if (workflow->read_at == change)
 		return;
@@ -156,8 +160,20 @@ read_limits(Limited *workflow)
 		workflow->max_running = definition.max_running;
 		workflow->refuse_when_full = definition.refuse_when_full;
 		workflow->blocked = definition.blocked;
+		workflow->blocked_for_all = definition.blocked &&
+			block_find(workflow->name, InvalidOid, &block);
 	}
 	workflow->read_at = change;
+}
+
+/* May the role not have executions of the workflow run?  Limits were read.  Needs a transaction. */
+static bool
+is_blocked_for(const Limited *workflow, Oid role)
+{
+	WorkflowBlock block;
+
+	return workflow->blocked &&
+		(workflow->blocked_for_all || block_find(workflow->name, role, &block));
 }
 
 static int
@@ -338,7 +354,8 @@ is_to_be_blocked(LiveExecution *execution)
 {
 	return execution->workflow->blocked && execution->running == 0 &&
 		execution->stopping == STOP_NONE && !dlist_is_empty(&execution->ready) &&
-		dlist_container(ReadyRun, node, execution->ready.head.next)->kind == RUN_START;
+		dlist_container(ReadyRun, node, execution->ready.head.next)->kind == RUN_START &&
+		is_blocked_for(execution->workflow, execution->role);
 }
 
 /* Give back what is to be blocked, in a transaction; returns how many, in *ids. */
@@ -393,6 +410,9 @@ admission_stuck(int64 execution_id)
 {
 	LiveExecution *execution = live_find(execution_id);
 	const char *workflow;
+	Oid			role;
+	Definition	definition;
+	WorkflowBlock block;
 	TimestampTz since = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													(int64) setting_stuck_window * -1000);
 	int64		count;
@@ -401,16 +421,23 @@ admission_stuck(int64 execution_id)
 	if (setting_stuck_threshold == 0 || execution == NULL)
 		return;
 	workflow = execution->workflow->name;
-	count = executor_history_count_stuck(workflow, Max(since, block_last_lifted(workflow)));
-	if (count < setting_stuck_threshold)
+	role = execution->role;
+	count = executor_history_count_stuck(workflow, role, Max(since, block_last_lifted(workflow)));
+	if (count < setting_stuck_threshold || block_find(workflow, role, &block))
 		return;
+	/* whoever has the rights of the owner may block it for all, others only for themselves */
+	if (definition_find(workflow, 0, &definition) && has_privs_of_role(role, definition.owner))
+		role = InvalidOid;
 	reason = psprintf("%lld attempts got stuck within %d seconds", (long long) count,
 					  setting_stuck_window);
-	if (!block_insert(workflow, reason, InvalidOid, count))
+	if (!block_insert(workflow, role, reason, InvalidOid, count))
 		return;
 	wake_at_commit(WAKE_ADMISSION); /* ourselves */
 	ereport(WARNING,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 OidIsValid(role) ?
+			 errmsg("workflow \"%s\" is blocked for role \"%s\": %s", workflow,
+					GetUserNameFromId(role, true) ? GetUserNameFromId(role, true) : "?", reason) :
 			 errmsg("workflow \"%s\" is blocked: %s", workflow, reason),
 			 errhint("workflow.unblock() lets it be started again. The settings are \"%s\" and \"%s\".",
 					 "workflow.stuck_threshold", "workflow.stuck_window")));
@@ -457,7 +484,7 @@ judge(const ClaimedExecution *claimed)
 	Verdict		verdict = ADMITTED;
 
 	read_limits(workflow);
-	if (workflow->blocked)
+	if (is_blocked_for(workflow, claimed->role))
 		return BLOCKED;
 	if (workflow->refuse_when_full && !claimed->resumes && room_of_workflow(workflow) <= 0)
 		return REFUSED;
@@ -570,11 +597,19 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 	const char *tenant_name = tenant != NULL ? tenant->name : "";
 	ClaimedExecution *claimed;
 	int			count = executions_claim_waiting(workflow->name, tenant_name, limit, &claimed);
+	int64	   *blocked = palloc(Max(count, 1) * sizeof(int64));
+	int			nblocked = 0;
 	int			n = 0;
 
 	for (int i = 0; i < count; i++)
-		if (live_claim(&claimed[i]))
+	{
+		if (is_blocked_for(workflow, claimed[i].role))
+			blocked[nblocked++] = claimed[i].id;
+		else if (live_claim(&claimed[i]))
 			admitted[n++] = claimed[i];
+	}
+	(void) executions_block(blocked, nblocked);
+	tell_waiters(blocked, nblocked);
 	if (count == limit)
 		return n;
 	if (executions_waiting_left(workflow->name, tenant_name))
@@ -600,7 +635,7 @@ try_group(WaitingGroup *group, int wanted, ClaimedExecution *admitted)
 	int			tenant_room;
 
 	read_limits(workflow);
-	if (workflow->blocked)
+	if (workflow->blocked_for_all)
 		return block_group(group) ? 0 : -1;
 
 	workflow_room = room_of_workflow(workflow);

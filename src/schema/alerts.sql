@@ -132,7 +132,7 @@ BEGIN ATOMIC
           FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS c
     WHERE 100.0 * c.count / current_setting('max_connections')::integer > t.connections
     UNION ALL
-    SELECT 'workflow blocked', b.workflow, b.stuck_count, NULL, b.blocked_at
+    SELECT 'workflow blocked', b.workflow || COALESCE(' for ' || b.role::text, ''), b.stuck_count, NULL, b.blocked_at
     FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL
     UNION ALL
     SELECT 'circuit breaker ' || b.state, b.agent, b.failures, b.failure_threshold, b.opened_at
@@ -211,7 +211,7 @@ BEGIN ATOMIC
            CASE b.state WHEN 'closed' THEN 0 WHEN 'open' THEN 1 WHEN 'half_open' THEN 2 END
     FROM workflow.breaker_status AS b WHERE b.state <> 'disabled'
     UNION ALL
-    SELECT 'workflow_blocked_workflows', '{}', count(*) FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL
+    SELECT 'workflow_blocked_workflows', '{}', count(DISTINCT b.workflow) FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL
     UNION ALL
     SELECT 'workflow_dead_letters', jsonb_build_object('workflow', d.workflow), count(*)
     FROM workflow.dead_letter_status AS d

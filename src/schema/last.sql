@@ -10,6 +10,8 @@ GRANT EXECUTE ON FUNCTION workflow.version() TO PUBLIC;
 
 /* Monitoring: the views, which show it no payloads. */
 GRANT USAGE ON SCHEMA workflow TO pg_monitor;
+/* whose workflow is blocked, for the policy of blocked_workflows; not what it consists of */
+GRANT SELECT (name, owner) ON workflow.definitions TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.blocked_workflows, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,

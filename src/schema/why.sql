@@ -104,7 +104,7 @@ BEGIN ATOMIC
         SELECT 1, 'blocked', NULL, b.blocked_at,
                concat_ws(': ', 'workflow ' || e.workflow || COALESCE(', by ' || b.blocked_by::text, ', automatically'), b.reason),
                format('SELECT workflow.unblock(%L)', e.workflow)
-        FROM e LEFT JOIN workflow.blocked_workflows AS b ON b.workflow = e.workflow AND b.unblocked_at IS NULL
+        FROM e LEFT JOIN workflow.blocked_workflows AS b ON b.workflow = e.workflow AND b.unblocked_at IS NULL AND (b.role IS NULL OR b.role = e.role)
         WHERE e.status = 'blocked'
         UNION ALL
         SELECT 1, 'cancelling', NULL, e.cancelled_at, concat_ws(': ', 'by ' || e.cancelled_by::text, e.cancel_reason),

@@ -41,7 +41,9 @@ static StateStatement block_statement = {
 	" error = pg_catalog.jsonb_build_object('type', 'WorkflowBlocked', 'sqlstate', '55000',"
 	" 'message', pg_catalog.format('workflow \"%s\" is blocked', e.workflow),"
 	" 'detail', (SELECT b.reason FROM workflow.blocked_workflows AS b"
-	"  WHERE b.workflow OPERATOR(pg_catalog.=) e.workflow AND b.unblocked_at IS NULL),"
+	"  WHERE b.workflow OPERATOR(pg_catalog.=) e.workflow AND b.unblocked_at IS NULL"
+	"  AND (b.role IS NULL OR b.role::pg_catalog.oid OPERATOR(pg_catalog.=) e.role::pg_catalog.oid)"
+	"  ORDER BY b.id LIMIT 1),"
 	" 'hint', 'It is queued again by workflow.unblock().'), " STARTED_AS_BEFORE
 	" FROM (SELECT id FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) ANY ($1)"
 	"  AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text FOR UPDATE SKIP LOCKED) AS x"

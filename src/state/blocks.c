@@ -26,11 +26,13 @@
 #define UNBLOCK_BATCH "10000"
 
 static const Oid name_types[] = {TEXTOID};
+static const Oid find_types[] = {TEXTOID, OIDOID};
 static StateStatement find_statement = {
 	"SELECT b.kind OPERATOR(pg_catalog.=) 'automatic'::pg_catalog.text, b.reason, b.blocked_at, b.blocked_by::pg_catalog.oid"
 	" FROM workflow.blocked_workflows AS b"
-	" WHERE b.workflow OPERATOR(pg_catalog.=) $1 AND b.unblocked_at IS NULL",
-	lengthof(name_types), name_types, NULL
+	" WHERE b.workflow OPERATOR(pg_catalog.=) $1 AND b.unblocked_at IS NULL"
+	" AND (b.role IS NULL OR b.role::pg_catalog.oid OPERATOR(pg_catalog.=) $2) ORDER BY b.id LIMIT 1",
+	lengthof(find_types), find_types, NULL
 };
 
 #define NOTIFY_BLOCK(event) \
@@ -38,11 +40,11 @@ static StateStatement find_statement = {
 	"'{\"event\": \"" event "\", \"workflow\": %s, \"kind\": \"%s\"}', pg_catalog.to_json(b.workflow), b.kind))" \
 	" WHERE " MAY_NOTIFY ")"
 
-static const Oid insert_types[] = {TEXTOID, TEXTOID, REGROLEOID, INT8OID, TEXTOID};
+static const Oid insert_types[] = {TEXTOID, TEXTOID, REGROLEOID, INT8OID, TEXTOID, REGROLEOID};
 static StateStatement insert_statement = {
-	"INSERT INTO workflow.blocked_workflows AS b (workflow, reason, blocked_by, stuck_count, kind)"
-	" VALUES ($1, $2, $3, $4, $5)"
-	" ON CONFLICT (workflow) WHERE unblocked_at IS NULL DO NOTHING"
+	"INSERT INTO workflow.blocked_workflows AS b (workflow, reason, blocked_by, stuck_count, kind, role)"
+	" VALUES ($1, $2, $3, $4, $5, $6)"
+	" ON CONFLICT (workflow, role) WHERE unblocked_at IS NULL DO NOTHING"
 	NOTIFY_BLOCK("blocked"),
 	lengthof(insert_types), insert_types, NULL
 };
@@ -51,7 +53,7 @@ static const Oid lift_types[] = {TEXTOID, TEXTOID, REGROLEOID};
 static StateStatement lift_statement = {
 	"UPDATE workflow.blocked_workflows AS b SET unblocked_at = pg_catalog.clock_timestamp(), unblocked_by = $3, unblock_reason = $2"
 	" WHERE b.workflow OPERATOR(pg_catalog.=) $1 AND b.unblocked_at IS NULL"
-	NOTIFY_BLOCK("unblocked"),
+	NOTIFY_BLOCK("unblocked") ", b.kind",
 	lengthof(lift_types), lift_types, NULL
 };
 
@@ -66,7 +68,8 @@ static StateStatement last_lifted_statement = {
 	"SELECT x.id FROM workflow.executions AS x" \
 	" WHERE x.status OPERATOR(pg_catalog.=) 'blocked'::pg_catalog.text AND NOT EXISTS (" \
 	"SELECT FROM workflow.blocked_workflows AS b" \
-	" WHERE b.workflow OPERATOR(pg_catalog.=) x.workflow AND b.unblocked_at IS NULL)"
+	" WHERE b.workflow OPERATOR(pg_catalog.=) x.workflow AND b.unblocked_at IS NULL" \
+	" AND (b.role IS NULL OR b.role::pg_catalog.oid OPERATOR(pg_catalog.=) x.role::pg_catalog.oid))"
 
 static StateStatement unblock_statement = {
 	"UPDATE workflow.executions AS e SET status = 'pending', error = NULL, error_type = NULL"
@@ -81,10 +84,10 @@ static StateStatement unblock_left_statement = {
 };
 
 bool
-block_find(const char *workflow, WorkflowBlock *block)
+block_find(const char *workflow, Oid role, WorkflowBlock *block)
 {
-	Datum		value = CStringGetTextDatum(workflow);
-	bool		found = state_query(&find_statement, &value, NULL, false, 1) > 0;
+	Datum		values[] = {CStringGetTextDatum(workflow), ObjectIdGetDatum(role)};
+	bool		found = state_query(&find_statement, values, NULL, false, 1) > 0;
 	bool		isnull;
 
 	if (found)
@@ -115,17 +118,19 @@ audit_workflow(const char *action, const char *workflow, const char *reason,
 }
 
 bool
-block_insert(const char *workflow, const char *reason, Oid blocked_by, int64 stuck_count)
+block_insert(const char *workflow, Oid role, const char *reason, Oid blocked_by, int64 stuck_count)
 {
 	bool		automatic = !OidIsValid(blocked_by);
-	Datum		values[5];
-	char		nulls[6] = "     ";
+	Datum		values[6];
+	char		nulls[7] = "      ";
 
 	values[0] = CStringGetTextDatum(workflow);
 	state_set_text(values, nulls, 1, reason);
 	values[2] = ObjectIdGetDatum(blocked_by);
 	values[3] = Int64GetDatum(stuck_count);
 	values[4] = CStringGetTextDatum(automatic ? "automatic" : "manual");
+	values[5] = ObjectIdGetDatum(role);
+	nulls[5] = OidIsValid(role) ? ' ' : 'n';
 	nulls[2] = automatic ? 'n' : ' ';
 	nulls[3] = automatic ? ' ' : 'n';
 	if (state_execute(&insert_statement, values, nulls) == 0)
@@ -137,18 +142,26 @@ block_insert(const char *workflow, const char *reason, Oid blocked_by, int64 stu
 bool
 block_lift(const char *workflow, const char *reason, Oid unblocked_by)
 {
-	WorkflowBlock before;
+	const char *before = NULL;
 	Datum		values[3];
 	char		nulls[4] = "   ";
+	uint64		nrows;
 
-	if (!block_find(workflow, &before))
-		return false;
 	values[0] = CStringGetTextDatum(workflow);
 	state_set_text(values, nulls, 1, reason);
 	values[2] = ObjectIdGetDatum(unblocked_by);
-	if (state_execute(&lift_statement, values, nulls) == 0)
+	nrows = state_query(&lift_statement, values, nulls, false, 0);
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		const char *kind = state_column_text(i, 2);
+
+		if (before == NULL || strcmp(kind, "manual") == 0)
+			before = kind;
+	}
+	state_done();
+	if (before == NULL)
 		return false;
-	audit_workflow("unblock", workflow, reason, before.automatic ? "automatic" : "manual", "none");
+	audit_workflow("unblock", workflow, reason, before, "none");
 	return true;
 }
 

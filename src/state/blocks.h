@@ -19,14 +19,17 @@ typedef struct WorkflowBlock
 	Oid			blocked_by;		/* InvalidOid: nobody, or a role that is gone */
 } WorkflowBlock;
 
-/* How a workflow is blocked; false: it is not. */
-extern bool block_find(const char *workflow, WorkflowBlock *block);
 /*
- * Block a workflow, with an audit entry and a notification; false: it is blocked already.
+ * How a workflow is blocked for a role, or, with InvalidOid, for all roles; false: it is not.
+ */
+extern bool block_find(const char *workflow, Oid role, WorkflowBlock *block);
+/*
+ * Block a workflow for a role, or with InvalidOid for all, with an audit entry and a
+ * notification; false: it is blocked already.
  * blocked_by InvalidOid: automatic, after stuck_count stuck attempts.
  */
-extern bool block_insert(const char *workflow, const char *reason, Oid blocked_by, int64 stuck_count);
-/* Lift the block; false: there is none. */
+extern bool block_insert(const char *workflow, Oid role, const char *reason, Oid blocked_by, int64 stuck_count);
+/* Lift all blocks; false: there is none. */
 extern bool block_lift(const char *workflow, const char *reason, Oid unblocked_by);
 /* When the newest block of the workflow that was lifted was; DT_NOBEGIN: none was. */
 extern TimestampTz block_last_lifted(const char *workflow);

@@ -65,10 +65,11 @@ static StateStatement find_statement = {
 	lengthof(pid_types), pid_types, NULL
 };
 
-static const Oid count_types[] = {TEXTOID, TIMESTAMPTZOID};
+static const Oid count_types[] = {TEXTOID, TIMESTAMPTZOID, OIDOID};
 static StateStatement count_statement = {
 	"SELECT pg_catalog.count(*) FROM workflow.executor_history"
-	" WHERE workflow OPERATOR(pg_catalog.=) $1 AND stuck_at OPERATOR(pg_catalog.>=) $2",
+	" WHERE workflow OPERATOR(pg_catalog.=) $1 AND stuck_at OPERATOR(pg_catalog.>=) $2"
+	" AND role::pg_catalog.oid OPERATOR(pg_catalog.=) $3",
 	lengthof(count_types), count_types, NULL
 };
 
@@ -172,13 +173,14 @@ executor_history_prune(TimestampTz before, int32 max)
 }
 
 int64
-executor_history_count_stuck(const char *workflow, TimestampTz since)
+executor_history_count_stuck(const char *workflow, Oid role, TimestampTz since)
 {
-	Datum		values[2];
+	Datum		values[3];
 	int64		count;
 
 	values[0] = CStringGetTextDatum(workflow);
 	values[1] = TimestampTzGetDatum(since);
+	values[2] = ObjectIdGetDatum(role);
 	state_query(&count_statement, values, NULL, false, 0);
 	count = state_column_int64(0, 1);
 	state_done();

@@ -51,6 +51,6 @@ extern int64 executor_history_find(int pid);
 extern int64 executor_history_prune(TimestampTz before, int32 max);
 
 /* How many attempts at steps of a workflow got stuck at or after a time. */
-extern int64 executor_history_count_stuck(const char *workflow, TimestampTz since);
+extern int64 executor_history_count_stuck(const char *workflow, Oid role, TimestampTz since);
 
 #endif							/* PGWF_HISTORY_H */

@@ -110,9 +110,10 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		1, reader_types, NULL
 	},
 	[OVERVIEW_BLOCKED] = {
-		"SELECT b.workflow, b.kind, b.reason, pg_catalog.pg_get_userbyid(b.blocked_by::pg_catalog.oid) AS \"by\","
+		"SELECT b.workflow, pg_catalog.pg_get_userbyid(b.role::pg_catalog.oid) AS \"only for\", b.kind, b.reason, pg_catalog.pg_get_userbyid(b.blocked_by::pg_catalog.oid) AS \"by\","
 		" " SECOND("b.blocked_at") " AS since"
-		" FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL AND $1 IS NOT NULL"
+		" FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL"
+		" AND (b.role IS NULL OR pg_catalog.pg_has_role($1, b.role::pg_catalog.oid, 'USAGE') OR " SEES_ALL ")"
 		" ORDER BY b.blocked_at USING OPERATOR(pg_catalog.>) LIMIT 50",
 		1, reader_types, NULL
 	},

@@ -14,7 +14,8 @@ my $node = workflow_cluster('runaway', 'workflow.cancel_grace = 200ms', 'workflo
 
 install_stubborn($node);
 
-sub sql { return $node->safe_psql('postgres', $_[0]); }
+sub as_role { return $node->safe_psql('postgres', $_[1], extra_params => [ '-U', $_[0] ]); }
+sub sql { return as_role('postgres', $_[0]); }
 
 sub wait_until
 {
@@ -30,11 +31,11 @@ sql(q{
 	SELECT workflow.define('{"name": "runaway_2", "steps": [{"id": "a", "sql": "SELECT swallow()"}]}');
 });
 
-# Get one stuck: start it, wait until it runs, cancel it.
+# Get one stuck: start it, as a role perhaps, wait until it runs, cancel it.
 sub get_stuck
 {
-	my ($workflow) = @_;
-	my $id = sql("SELECT workflow.start('$workflow')");
+	my ($workflow, $role) = @_;
+	my $id = as_role($role // 'postgres', "SELECT workflow.start('$workflow', '{\"stick\": true}')");
 
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.activity WHERE execution_id = $id AND wait_event = 'PgSleep'")
 	  or die "execution $id does not run";
@@ -100,6 +101,34 @@ for (1 .. 5)
 	get_stuck('runaway');
 }
 is(sql($blocks), '2', 'five since then: blocked again, history is kept');
+
+# --- by somebody else: blocked for him, not for the owner and others ---
+
+sql(q{
+	CREATE ROLE alice LOGIN;
+	CREATE ROLE bob LOGIN;
+	SELECT workflow.grant_usage('alice'), workflow.grant_usage('bob');
+	SELECT workflow.define('{"name": "shared", "steps": [{"id": "a", "sql": "SELECT swallow()", "when": "${workflow.input.stick ?? false}"}]}');
+});
+my $hers = as_role('alice', "SELECT workflow.start('shared', start_at => now() + '1 hour')");
+my $his = as_role('bob', "SELECT workflow.start('shared', start_at => now() + '1 hour')");
+is(get_stuck('shared', 'alice'), 'cancelled|Cancelled', "number $_ of alice is cancelled") foreach 1 .. 5;
+wait_until("SELECT count(*) = 1 FROM workflow.blocked_workflows WHERE workflow = 'shared' AND role = 'alice'::regrole AND unblocked_at IS NULL", 'the workflow is blocked for alice');
+($rc, $out, $err) = $node->psql('postgres', "SELECT workflow.start('shared')", extra_params => [ '-U', 'alice' ]);
+like($err, qr/workflow "shared" is blocked\nDETAIL:  WorkflowBlocked: at .*, automatically: 5 attempts got stuck/, 'alice is refused');
+like(slurp_file($node->logfile), qr/WARNING:  workflow "shared" is blocked for role "alice": 5 attempts/, 'the server log says for whom');
+sql("UPDATE workflow.executions SET start_at = now() WHERE id IN ($hers, $his)");
+is(ended($hers), 'blocked|WorkflowBlocked', 'what she has queued is blocked');
+is(ended($his), 'completed|', 'what bob has queued runs');
+is(ended(sql("SELECT workflow.start('shared')")), 'completed|', 'the owner starts it');
+is(ended(as_role('bob', "SELECT workflow.start('shared')")), 'completed|', 'and so does bob');
+is(as_role('alice', "SELECT count(*) FROM workflow.blocked_workflows WHERE workflow = 'shared'"), '1', 'alice sees that it is blocked');
+is(as_role('bob', "SELECT count(*) FROM workflow.blocked_workflows WHERE workflow = 'shared'"), '0', 'bob does not');
+is(as_role('alice', "SELECT reason FROM workflow.why($hers)"), 'blocked', 'why() tells her');
+is(sql("SELECT subject FROM workflow.alerts WHERE condition = 'workflow blocked' AND subject LIKE 'shared%'"), 'shared for alice', 'an alert tells everybody else');
+is(sql("SELECT workflow.unblock('shared', 'spoken to')"), 't', 'unblock() lifts it');
+is(ended($hers), 'completed|', 'and hers runs');
+ok(as_role('alice', "SELECT workflow.start('shared')") > 0, 'she may start it again');
 
 # 0: never
 $node->append_conf('postgresql.conf', 'workflow.stuck_threshold = 0');
