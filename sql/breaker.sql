@@ -123,6 +123,9 @@ SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker =>
 	'{"failure_threshold": 1, "timeout_seconds": 2, "half_open_max_calls": 2}');
 SELECT workflow.reset_breaker('moody');
 CALL call_moody('40001 40P01 42501');
+-- nor what it was given
+CALL call_moody('22P02 22012 22023 23502 23505 23514');
+SELECT state, calls, failures FROM workflow.breaker_status WHERE agent = 'moody';
 SELECT workflow.define('{"name": "output", "steps": [
 	{"id": "a", "agent_name": "moody", "output": "${a.output.no.such.thing}", "on_failure": "ignore"}]}');
 SELECT workflow.start('output') AS id \gset

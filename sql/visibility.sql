@@ -135,7 +135,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT workflow.prune()'), ('CALL workflow.prune_all()'), ('SELECT workflow.roll_up_statistics()'), ('SELECT workflow.schedule_housekeeping()'),
     ('SELECT workflow.drain()'), ('SELECT workflow.undrain()'), ('SELECT workflow.reset_engine_statistics()'),
     ('SELECT workflow.grant_usage(''regress_vis_outsider'')'), ('SELECT workflow.revoke_usage(''regress_vis_outsider'')'),
-    ('SELECT workflow.extension_ready()'), ('SELECT workflow.refuse_change()'), ('SELECT workflow.schedule_run_ended()');
+    ('SELECT workflow.extension_ready()'), ('SELECT workflow.refuse_change()');
 UPDATE vis.calls SET run = replace(replace(replace(call, 'DEFINITION', (SELECT max(id)::text FROM workflow.definitions WHERE name = 'vis_work')),
     'LETTER', (SELECT id::text FROM workflow.dead_letters WHERE execution_id = :failed)),
     'PID', (SELECT executor_pid::text FROM workflow.activity WHERE execution_id = :running));

@@ -168,12 +168,18 @@ breaker_call_succeeded(int call)
 
 /*
  * Does the failure say something about the agent?  Not when it comes of what others
- * did at the same time, of the step's own "output", or of who called.
+ * did at the same time, of what it was given, of the step's own "output", or of who
+ * called.  A breaker is shared by all who call: one's bad input must not keep others
+ * from calling.
  */
 static bool
 tells_about_agent(const StepError *error)
 {
-	return ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TRANSACTION_ROLLBACK &&
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category != ERRCODE_TRANSACTION_ROLLBACK &&
+		category != ERRCODE_DATA_EXCEPTION &&
+		category != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
 		error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE &&
 		strcmp(error->type, "MappingError") != 0;
 }
