@@ -80,5 +80,6 @@ DELETE FROM workflow.dead_letters WHERE role = 'regress_trust_app'::regrole;
 DELETE FROM workflow.step_executions WHERE execution_id IN (SELECT id FROM workflow.executions WHERE role = 'regress_trust_app'::regrole);
 DELETE FROM workflow.executions WHERE role = 'regress_trust_app'::regrole;
 DELETE FROM workflow.agents WHERE name = 'trust_agent';
+DELETE FROM workflow.audit_entries WHERE role = 'regress_trust_app'::regrole;
 SELECT workflow.revoke_usage('regress_trust_owner'), workflow.revoke_usage('regress_trust_app');
 DROP ROLE regress_trust_owner, regress_trust_group, regress_trust_app;

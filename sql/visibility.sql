@@ -38,8 +38,8 @@ INSERT INTO workflow.schedule_run_entries (schedule_id, schedule, role, due_at, 
 SELECT id, name, role, now(), false, 'failed', :failed, 'VIS_PAYLOAD' FROM workflow.schedule_entries WHERE name = 'vis_schedule';
 INSERT INTO workflow.executor_history (started_at, pid, role, reason, execution_id, workflow, step_id, stuck_at)
 VALUES (now(), 1, 'regress_vis_starter', 'stuck', :failed, 'vis_work', 'say', now());
-INSERT INTO workflow.statistics_days (day, kind, name, role, total, completed, failed, timed_out, cancelled, retries, queue_times, run_times)
-VALUES (current_date, 'tenant', 'VIS_TENANT', 'regress_vis_starter', 3, 3, 0, 0, 0, 0, '{}', '{}');
+INSERT INTO workflow.statistics_days (day, kind, name, role, total, completed, failed, timed_out, cancelled, retries, stuck, queue_times, run_times)
+VALUES (current_date, 'tenant', 'VIS_TENANT', 'regress_vis_starter', 3, 3, 0, 0, 0, 0, 0, '{}', '{}');
 SELECT set_config('test.id', :'running', false) = :'running' AS set;
 DO $$
 BEGIN
