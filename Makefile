@@ -51,6 +51,7 @@ OBJS = \
 	src/api/utility_hook.o \
 	src/api/views.o \
 	src/api/wait.o \
+	src/api/wait_cycle.o \
 	src/api/why.o \
 	src/scheduler/admission.o \
 	src/scheduler/attempts.o \

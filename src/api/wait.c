@@ -9,9 +9,14 @@
  *	  The sleep is prepared before the row is read, so an end between the two is
  *	  not missed.
  *
- *	  wait() runs inside the caller's transaction and statement, whose snapshot
- *	  it cannot let go.  run() commits the start and waits between transactions,
+ *	  wait() runs inside the caller's transaction and statement.  It lets go of
+ *	  the statement's snapshot while it sleeps where that is all there is to it, and
+ *	  ends with an error when what it waits for waits for this session
+ *	  (wait_cycle.c).  run() commits the start and waits between transactions,
  *	  holding neither snapshot nor locks.
+ *
+ *	  Neither is for steps: an executor that sleeps until another one has done
+ *	  its work is taken from that, and enough of them are all there are.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,6 +38,7 @@
 
 #include "api/api.h"
 #include "interpreter/evaluate.h"
+#include "api/wait_cycle.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
 #include "state/blocks.h"
@@ -71,13 +77,28 @@ wait_channel(int64 id)
 }
 
 /*
- * Sleep until the channel of an execution is broadcast, or the deadline.
- * Returns false when the deadline has passed.
+ * Refuse to wait in an executor: in whatever way the step got here, its process is
+ * the one that would sleep.
+ */
+static void
+refuse_in_step(const char *function)
+{
+	if (my_slot == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("%s cannot be called in a step that a worker runs", function),
+			 errdetail("The step would keep its executor from others until the other execution has ended, which needs an executor, too."),
+			 errhint("Let a sub-workflow wait, which needs no executor for that, or run the workflow inside the step with workflow.execute().")));
+}
+
+/*
+ * Sleep until the channel of an execution is broadcast, the deadline, or for
+ * at most so many ms.  Returns false when the deadline has passed.
  */
 static bool
-sleep_until_finished(int64 id, TimestampTz deadline)
+sleep_until_finished(int64 id, TimestampTz deadline, long timeout)
 {
-	long		timeout = LONGEST_SLEEP_MS;
 
 	if (deadline != DT_NOEND)
 	{
@@ -159,10 +180,14 @@ workflow_wait(PG_FUNCTION_ARGS)
 {
 	int64		id = required_execution_id(fcinfo);
 	TimestampTz deadline = deadline_argument(fcinfo, 1);
+	WaitCycleCheck check;
 	MemoryContext context;
 	MemoryContext oldcontext;
+	bool		slept;
 	Datum		row;
 
+	refuse_in_step("workflow.wait()");
+	wait_cycle_begin(&check, id);
 	context = AllocSetContextCreate(CurrentMemoryContext, "workflow wait",
 									ALLOCSET_SMALL_SIZES);
 	oldcontext = MemoryContextSwitchTo(context);
@@ -183,7 +208,13 @@ workflow_wait(PG_FUNCTION_ARGS)
 					 errmsg("cannot wait for execution %lld any longer", (long long) id),
 					 errdetail("Another session is dropping or changing the extension; it would wait for this one."),
 					 errhint("Wait again when it has finished.")));
-		if (registry == NULL || !sleep_until_finished(id, deadline))
+		if (registry == NULL)
+			break;
+		wait_cycle_look(&check);
+		statement_snapshot_release(&check);
+		slept = sleep_until_finished(id, deadline, wait_cycle_next_look(&check));
+		statement_snapshot_take(&check);
+		if (!slept)
 			break;
 		MemoryContextReset(context);
 	}
@@ -260,7 +291,7 @@ wait_between_transactions(int64 id, TimestampTz deadline, ExecutionState *state)
 					 errhint("It goes on; use workflow.wait() or workflow.cancel().")));
 		}
 		SPI_commit();
-		(void) sleep_until_finished(id, deadline);
+		(void) sleep_until_finished(id, deadline, LONGEST_SLEEP_MS);
 	}
 	ConditionVariableCancelSleep();
 	MemoryContextSwitchTo(oldcontext);
@@ -297,6 +328,7 @@ workflow_run(PG_FUNCTION_ARGS)
 	ExecutionState state;
 	int64		id;
 
+	refuse_in_step("workflow.run()");
 	if (call == NULL || !IsA(call, CallContext) || call->atomic)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

@@ -13,14 +13,14 @@ RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_start';
 COMMENT ON FUNCTION workflow.start(text, jsonb, integer, integer, timestamptz, text, text, boolean) IS
-'queue an execution in the caller''s transaction and return its id; workers run it, as the calling role, once the transaction has committed. Without a version the newest active one is taken. Higher priorities run first; null: the definition''s. parallel: whether containers may run children at the same time; null: workflow.parallel. With an idempotency key that the role has used for the workflow before, the id of that execution is returned. Errors: 42704 for an unknown workflow, 55000 for one that is draft or archived, 28000 for a role no worker can run as';
+'queue an execution in the caller''s transaction and return its id; workers run it, as the calling role, once the transaction has committed. Without a version the newest active one is taken. Higher priorities run first; null: the definition''s; at most workflow.max_priority. parallel: whether containers may run children at the same time; null: workflow.parallel. With an idempotency key that the role has used for the workflow before, the id of that execution is returned. Errors: 42704 for an unknown workflow, 55000 for one that is draft or archived, 42501 for a priority above workflow.max_priority, 28000 for a role no worker can run as';
 
 CREATE FUNCTION workflow.wait(execution_id bigint, timeout interval DEFAULT NULL)
 RETURNS workflow.executions
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_wait';
 COMMENT ON FUNCTION workflow.wait(bigint, interval) IS
-'wait, without polling, until an execution has ended, or for the timeout, and return its row; the status tells which. Errors: 42704 for an unknown execution, 42501 for another role''s, 55000 in the transaction that started it, under REPEATABLE READ, and where no workers run; 55006 when another session drops or changes the extension meanwhile';
+'wait, without polling, until an execution has ended, or for the timeout, and return its row; the status tells which. Errors: 42704 for an unknown execution, 42501 for another role''s, 55000 in the transaction that started it, under REPEATABLE READ, in a step, and where no workers run; 40P01 when the execution waits for this session; 55006 when another session drops or changes the extension meanwhile';
 
 CREATE PROCEDURE workflow.run(
     workflow text,
@@ -32,7 +32,7 @@ CREATE PROCEDURE workflow.run(
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'workflow_run';
 COMMENT ON PROCEDURE workflow.run(text, jsonb, jsonb, interval, boolean, integer) IS
-'start an execution, commit, wait for its end outside any transaction and return its output. parallel and version as in start(). Errors: the failed step''s SQLSTATE, or 38000, when the execution fails; 57014 when it was cancelled, timed out or has not ended within the timeout (it goes on then); 25001 inside a transaction block; 55000 where no workers run';
+'start an execution, commit, wait for its end outside any transaction and return its output. parallel and version as in start(). Errors: the failed step''s SQLSTATE, or 38000, when the execution fails; 57014 when it was cancelled, timed out or has not ended within the timeout (it goes on then); 25001 inside a transaction block; 55000 in a step and where no workers run';
 
 CREATE FUNCTION workflow.execute(workflow text, input jsonb DEFAULT '{}', version integer DEFAULT NULL)
 RETURNS jsonb

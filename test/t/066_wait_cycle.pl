@@ -1,0 +1,164 @@
+# wait() where waiting would never end: in a step, whatever the way it got there, and in a
+# session that the execution waits for.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use WorkflowTest;
+
+my $node = workflow_cluster('wait_cycle', 'workflow.max_executors = 2', 'deadlock_timeout = 100ms');
+install_extension($node, 'postgres');
+
+# --- in a step: parents that start a child and wait for it ---
+
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION dblink;
+	CREATE FUNCTION child() RETURNS bigint LANGUAGE sql AS $$SELECT workflow.start('short')$$;
+	CREATE FUNCTION older() RETURNS bigint LANGUAGE sql
+		AS $$SELECT min(id) FROM workflow.executions WHERE workflow = 'short'$$;
+	CREATE FUNCTION nested() RETURNS text LANGUAGE plpgsql AS $$
+		BEGIN
+			EXECUTE 'DO ''BEGIN PERFORM workflow.wait(older()); END''';
+			RETURN 'waited';
+		END $$;
+	CREATE FUNCTION caught() RETURNS text LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM workflow.wait(older());
+			RETURN 'waited';
+		EXCEPTION WHEN object_not_in_prerequisite_state THEN
+			RETURN SQLERRM;
+		END $$;
+	CREATE PROCEDURE commits() LANGUAGE plpgsql AS $$
+		DECLARE
+			output jsonb;
+		BEGIN
+			COMMIT;
+			CALL workflow.run('short', '{}', output);
+		END $$;
+	CREATE FUNCTION inside() RETURNS jsonb LANGUAGE sql AS $$SELECT workflow.execute('waits')$$;
+	SELECT child()});
+define_sql($node, 'postgres', 'waits', 'SELECT (workflow.wait(older())).status');
+define_sql($node, 'postgres', 'waits_from', 'SELECT status FROM workflow.wait(older())');
+define_sql($node, 'postgres', 'waits_briefly', q{SELECT status FROM workflow.wait(child(), '1 ms')});
+define_sql($node, 'postgres', 'waits_nested', 'SELECT nested()');
+define_sql($node, 'postgres', 'waits_inside', 'SELECT inside()');
+define_sql($node, 'postgres', 'runs', { sql => q{CALL workflow.run('short')}, transaction => 'none', result => 'none' });
+define_sql($node, 'postgres', 'runs_itself', { sql => q{CALL workflow.run('runs_itself')}, transaction => 'none', result => 'none' });
+define_sql($node, 'postgres', 'runs_later', { sql => 'CALL commits()', transaction => 'none', result => 'none' });
+define_sql($node, 'postgres', 'catches', 'SELECT caught()');
+foreach my $workflow (qw(waits waits_from waits_briefly waits_nested waits_inside runs runs_itself runs_later))
+{
+	# more of them than there are executors
+	my $ids = $node->safe_psql('postgres', "SELECT string_agg(workflow.start('$workflow')::text, ',') FROM generate_series(1, 3)");
+
+	$node->safe_psql('postgres', "SELECT count(workflow.wait(id)) FROM workflow.executions WHERE id IN ($ids)");
+	is($node->safe_psql('postgres', qq{SELECT count(*), min(error ->> 'sqlstate'),
+			bool_and(error ->> 'message' ~ 'cannot be called in a step that a worker runs'), bool_and(error ->> 'hint' ~ 'sub-workflow')
+			FROM workflow.executions WHERE id IN ($ids) AND status = 'failed'}),
+		'3|55000|t|t', "$workflow: refused, with a hint");
+}
+my $id = run_execution($node, 'postgres', 'catches');
+like($node->safe_psql('postgres', "SELECT output FROM workflow.step_executions WHERE execution_id = $id"),
+	qr/workflow.wait\(\) cannot be called/, 'a step may deal with the error');
+is($node->safe_psql('postgres', q{SELECT workflow.execute('waits')}), '"completed"',
+	'wait() inside execute() in a session is the session\'s own wait');
+# through another connection it cannot be seen: an executor that sleeps in a session of its own
+# that waits. Not for ever: the step's time limit ends it.
+define_sql($node, 'postgres', 'around',
+	{ sql => q{SELECT * FROM dblink('host=' || split_part(current_setting('unix_socket_directories'), ',', 1)
+		|| ' port=' || current_setting('port') || ' dbname=postgres', 'SELECT status FROM workflow.wait(older())') AS d (status text)},
+		timeout_seconds => 60 });
+$id = run_execution($node, 'postgres', 'around');
+is(step_rows($node, 'postgres', $id), 's1 completed completed', 'through dblink it is another session');
+
+# --- a session waits for what waits for its snapshot ---
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE t (i int, j int);
+	CREATE TABLE p (i int) PARTITION BY RANGE (i);
+	CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+	CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20);
+	CREATE INDEX t_i ON t (i);
+	INSERT INTO t VALUES (1, 1)});
+my %concurrently = (
+	create => 'CREATE INDEX CONCURRENTLY ON t (j)',
+	reindex => 'REINDEX TABLE CONCURRENTLY t',
+	detach => 'ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY');
+define_sql($node, 'postgres', $_, 'SELECT pg_advisory_xact_lock(1)',
+	{ sql => $concurrently{$_}, transaction => 'none', result => 'none' }) foreach keys %concurrently;
+define_sql($node, 'postgres', 'updates', 'SELECT pg_advisory_xact_lock(1)', 'UPDATE t SET j = 2 RETURNING j');
+my $gate = $node->background_psql('postgres');
+
+# Start an execution that waits at the gate, and what waits for it; then open the gate, and
+# say how that ended.
+sub wait_for
+{
+	my ($workflow, $before, $call) = @_;
+	my ($id, $answer);
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
+
+	$gate->query_safe('SELECT pg_advisory_lock(1)');
+	$id = $node->safe_psql('postgres', "SELECT workflow.start('$workflow')");
+	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted})
+	  or die 'it is not at the gate';
+	$call =~ s/ID/$id/;
+	$session->query_until(qr/go/, "$before\n\\echo go\n$call;\n\\echo :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo done\n");
+	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'active'
+			AND wait_event_type = 'Extension' AND backend_type = 'client backend'})
+	  or die 'nobody waits for it';
+	$gate->query_safe('SELECT pg_advisory_unlock(1)');
+	$answer = $session->query_until(qr/done/, "\n");
+	$session->query_until(qr/over/, "ROLLBACK;\n\\echo over\n") if $before =~ /BEGIN/;
+	$session->quit;
+	$node->safe_psql('postgres', "SELECT FROM workflow.wait($id)");
+	is($node->safe_psql('postgres', "SELECT status FROM workflow.executions WHERE id = $id"), 'completed',
+		"$workflow completes");
+	return $answer;
+}
+
+foreach my $workflow (sort keys %concurrently)
+{
+	like(wait_for($workflow, '', "SELECT status FROM workflow.wait(ID)"), qr/completed/,
+		"$workflow: a wait that is all there is to a statement lets go of its snapshot");
+	$node->safe_psql('postgres', 'ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (10)') if $workflow eq 'detach';
+}
+like(wait_for('create', 'BEGIN; SELECT 1;', "SELECT 'it has ' || (workflow.wait(ID)).status"), qr/it has completed/,
+	'in a transaction that has nothing else open, too');
+like(wait_for('create', '', "SELECT (SELECT count(*) FROM t), (SELECT status FROM workflow.wait(ID))"),
+	qr/40P01 execution \d+ waits for this session, which waits for it/, 'not in a statement that reads a table: an error');
+like(wait_for('create', '', 'DO $$ BEGIN PERFORM workflow.wait(ID); END $$'),
+	qr/40P01 execution \d+ waits/, 'nor in a function: an error');
+like(wait_for('reindex', 'BEGIN; DECLARE c CURSOR FOR SELECT * FROM t; FETCH c;', 'SELECT workflow.wait(ID)'),
+	qr/40P01 execution \d+ waits/, 'nor beside a cursor: an error');
+like(wait_for('updates', 'BEGIN; LOCK TABLE t;', 'SELECT workflow.wait(ID)'), qr/40P01 execution \d+ waits/,
+	'a lock is as good as a snapshot');
+unlike(wait_for('updates', 'BEGIN; SELECT pg_advisory_xact_lock(2);', 'SELECT workflow.wait(ID)'), qr/40P01/,
+	'one that nobody waits for is not');
+
+# one of two processes that stand between the step and the session
+my $between = $node->background_psql('postgres');
+$between->query_safe('BEGIN; LOCK TABLE t IN ROW EXCLUSIVE MODE; SELECT pg_advisory_lock(3)');
+define_sql($node, 'postgres', 'chain', 'SELECT pg_advisory_xact_lock(1)', 'LOCK TABLE t');
+$gate->query_safe('SELECT pg_advisory_lock(1)');
+$id = $node->safe_psql('postgres', "SELECT workflow.start('chain')");
+my $waiter = $node->background_psql('postgres', on_error_stop => 0);
+$waiter->query_safe('BEGIN; SELECT pg_advisory_xact_lock(4)');
+$between->query_until(qr/go/, "\\echo go\nSELECT pg_advisory_lock(4);\n");
+$waiter->query_until(qr/go/, "\\echo go\nSELECT workflow.wait($id);\n\\echo :SQLSTATE\n\\echo done\n");
+$gate->query_safe('SELECT pg_advisory_unlock(1)');
+like($waiter->query_until(qr/done/, "\n"), qr/40P01/, 'a session between them hides nothing');
+$waiter->query_until(qr/over/, "ROLLBACK;\n\\echo over\n");
+$waiter->quit;
+$between->query_safe('COMMIT');
+$between->quit;
+$node->safe_psql('postgres', "SELECT FROM workflow.wait($id)");
+
+# run() holds nothing
+define_sql($node, 'postgres', 'index', { sql => 'CREATE INDEX CONCURRENTLY ON t (j)', transaction => 'none', result => 'none' });
+$node->safe_psql('postgres', q{CALL workflow.run('index')});
+pass('run() waits outside of transactions');
+$gate->quit;
+$node->stop;
+done_testing();
