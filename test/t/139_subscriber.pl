@@ -1,0 +1,103 @@
+# A logical subscriber does not run the publisher's executions, also after a restart; dropping the
+# subscription is what it takes to have it take over.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Watchdog;
+use WorkflowTest;
+
+my $publisher = workflow_cluster('publisher', 'wal_level = logical', 'max_wal_senders = 5', 'max_replication_slots = 5');
+my $subscriber = workflow_cluster('subscriber', 'wal_level = logical', 'max_wal_senders = 5', 'max_replication_slots = 5');
+foreach my $node ($publisher, $subscriber)
+{
+	install_extension($node, 'postgres');
+	$node->safe_psql('postgres', q{
+		CREATE TABLE gate (closed boolean);
+		INSERT INTO gate VALUES (true);
+		CREATE TABLE done (execution_id bigint, step text);
+		CREATE FUNCTION pass_gate() RETURNS void LANGUAGE plpgsql AS $$
+		BEGIN
+			WHILE EXISTS (SELECT FROM gate) LOOP
+				PERFORM pg_sleep(0.02);
+			END LOOP;
+		END $$});
+	define_sql($node, 'postgres', 'gated', 'SELECT 1', 'SELECT pass_gate()', 'SELECT 2');
+}
+
+# Steps that this cluster has run.
+sub steps_run
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', 'SELECT steps > 0 FROM workflow.engine_statistics WHERE database = current_database()');
+}
+
+# --- it replicates ---
+
+$publisher->safe_psql('postgres', 'CREATE PUBLICATION flows FOR TABLE workflow.executions, workflow.step_executions');
+$subscriber->safe_psql('postgres', q{CREATE SUBSCRIPTION flows CONNECTION '}
+	  . $publisher->connstr . ' dbname=postgres' . q{' PUBLICATION flows});
+$subscriber->wait_for_subscription_sync($publisher, 'flows') if $subscriber->can('wait_for_subscription_sync');
+my $id = $publisher->safe_psql('postgres', q{SELECT workflow.start('gated')});
+$publisher->poll_query_until('postgres', q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 's2'})
+  or die 'the step does not run';
+my $deferred = $publisher->safe_psql('postgres', q{SELECT workflow.start('short', start_at => now() + interval '1 hour')});
+ok($subscriber->poll_query_until('postgres', "SELECT count(*) = 2 FROM workflow.executions WHERE id = $id AND status = 'running' OR id = $deferred"),
+	'the executions are replicated');
+
+sub check_leaves_them
+{
+	my ($when) = @_;
+	my $from = $subscriber->safe_psql('postgres', q{SELECT max(id) FROM workflow.executions});
+
+	# what begins on the publisher ends there, and comes here ended
+	my $short = $publisher->safe_psql('postgres', q{SELECT workflow.start('short')});
+	ok($subscriber->poll_query_until('postgres', "SELECT status = 'completed' FROM workflow.executions WHERE id = $short"),
+		"$when: what the publisher has run is completed here, too");
+	is($subscriber->safe_psql('postgres', "SELECT status, recoveries FROM workflow.executions WHERE id = $id"),
+		'running|0', "$when: what runs there is left alone");
+	is($subscriber->safe_psql('postgres', q{SELECT count(*) FROM workflow.activity}), 0, "$when: no step runs here");
+	is(steps_run($subscriber), 'f', "$when: none has");
+	is($subscriber->safe_psql('postgres', "SELECT reason, help FROM workflow.why($id) LIMIT 1"),
+		'replica|DROP SUBSCRIPTION flows', "$when: why() says so");
+	return;
+}
+
+check_leaves_them('while it replicates');
+left_open($subscriber, 'gated', 'short');
+$subscriber->restart;
+$subscriber->poll_query_until('postgres', schedulers(), 'postgres') or die 'no scheduler';
+check_leaves_them('after a restart');
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION flows DISABLE');
+$subscriber->restart;
+$subscriber->poll_query_until('postgres', schedulers(), 'postgres') or die 'no scheduler';
+is($subscriber->safe_psql('postgres', "SELECT reason FROM workflow.why($id) LIMIT 1"), 'replica', 'nor while the subscription is disabled');
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION flows ENABLE');
+$publisher->safe_psql('postgres', 'DELETE FROM gate');
+ok($subscriber->poll_query_until('postgres', "SELECT status = 'completed' FROM workflow.executions WHERE id = $id"),
+	'it ends where it runs, and the subscription goes on');
+
+# --- taking over ---
+
+$publisher->safe_psql('postgres', 'INSERT INTO gate VALUES (true)');
+$id = $publisher->safe_psql('postgres', q{SELECT workflow.start('gated')});
+ok($subscriber->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = $id AND step_id = 's1'"),
+	'half an execution is replicated');
+left_open($publisher, 'gated');
+$publisher->stop('immediate');
+$subscriber->safe_psql('postgres', q{
+	DELETE FROM gate;
+	ALTER SUBSCRIPTION flows DISABLE;
+	ALTER SUBSCRIPTION flows SET (slot_name = NONE);
+	DROP SUBSCRIPTION flows});
+ok($subscriber->poll_query_until('postgres', "SELECT status = 'completed' FROM workflow.executions WHERE id = $id"),
+	'without the subscription it goes on here');
+is($subscriber->safe_psql('postgres', "SELECT string_agg(step_id, ',' ORDER BY started_at) FROM workflow.step_executions WHERE execution_id = $id"),
+	's1,s2,s3', 'where it stood');
+left_open($subscriber);
+$subscriber->stop;
+
+done_testing();
