@@ -191,6 +191,24 @@ RESET search_path;
 RESET ROLE;
 SELECT * FROM sec_trap.log;
 
+-- names of the extension's own are nobody's
+SET ROLE regress_sec_alice;
+SELECT workflow.define('{"name": "pg_workflow.housekeeping", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+SELECT workflow.define('{"name": "sec_mine", "workflow_id": "pg_workflow.housekeeping", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+SELECT workflow.register_agent('pg_workflow.agent', sql => 'SELECT 1');
+SELECT workflow.schedule('pg_workflow.nightly', 'sec', '0 0 * * *', enabled => false);
+RESET ROLE;
+SELECT workflow.define('{"name": "pg_workflow.x", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+-- what somebody made under such a name before it was reserved is started by nobody
+INSERT INTO workflow.definitions (name, version, workflow_id, status, owner, document, definition)
+SELECT n.name, 1, n.id, 'active', 'regress_sec_alice', d.document, d.definition
+FROM workflow.definitions AS d, (VALUES ('pg_workflow.housekeeping', NULL), ('sec_mine', 'pg_workflow.other')) AS n (name, id)
+WHERE d.name = 'sec' ORDER BY d.version DESC LIMIT 2;
+SELECT workflow.start('pg_workflow.housekeeping');
+SELECT workflow.execute('pg_workflow.other');
+SELECT workflow.schedule('sec_nightly', 'pg_workflow.housekeeping', '0 0 * * *', enabled => false);
+DELETE FROM workflow.definitions WHERE name IN ('pg_workflow.housekeeping', 'sec_mine');
+
 -- usage taken back
 SELECT workflow.revoke_usage('regress_sec_alice'), workflow.revoke_usage('regress_sec_bob'),
        workflow.revoke_usage('regress_sec_boss');

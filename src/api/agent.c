@@ -152,6 +152,7 @@ check_agent_name(const char *name)
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("name of an agent must have 1 to %d bytes, not %zu",
 						PLAN_MAX_ID_LENGTH, strlen(name))));
+	refuse_reserved_name("agent", name);
 }
 
 /*

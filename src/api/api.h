@@ -43,6 +43,15 @@ pg_noreturn extern void refuse_null(FunctionCallInfo fcinfo, const char *name);
 extern int	version_argument(FunctionCallInfo fcinfo, int argument);
 
 
+/*
+ * Names of workflows, agents and schedules that begin like this are for what the
+ * extension brings itself: nobody else makes any, and what somebody made before they
+ * were reserved is not taken for ours.
+ */
+#define RESERVED_PREFIX "pg_workflow."
+/* An error for a name that is reserved: of a "workflow", an "agent", a "schedule". */
+extern void refuse_reserved_name(const char *what, const char *name);
+
 /* Find a definition or raise an error that names it. */
 extern void require_definition(const char *workflow, int version, Definition *definition);
 /*
@@ -65,6 +74,9 @@ extern const Agent *require_own_agent(const char *name);
 extern char *check_definition(Jsonb *document, ProblemList *problems);
 
 /* --- define.c --- */
+
+/* Store a definition of the extension's own, which its owner owns; returns the version. */
+extern int	define_own(const char *document);
 
 /* The errors among the problems, one per line, for a detail. */
 extern char *problem_details(const ProblemList *problems);

@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 
 #include "api/api.h"
+#include "shared/identity.h"
 #include "shared/trust.h"
 
 int
@@ -143,6 +144,45 @@ version_argument(FunctionCallInfo fcinfo, int argument)
 	return version;
 }
 
+static bool
+is_reserved(const char *name)
+{
+	return strncmp(name, RESERVED_PREFIX, strlen(RESERVED_PREFIX)) == 0;
+}
+
+void
+refuse_reserved_name(const char *what, const char *name)
+{
+	if (is_reserved(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("unacceptable %s name: \"%s\"", what, name),
+				 errdetail("The prefix \"%s\" is reserved for the extension.", RESERVED_PREFIX),
+				 errhint("Choose another name.")));
+}
+
+/*
+ * A workflow of a reserved name is the extension's: what another role's would do,
+ * it would do as whoever starts it in good faith.  After a restore the owner may be
+ * another superuser.
+ */
+static void
+require_trusted(const char *asked, const Definition *definition)
+{
+	if ((is_reserved(asked) || is_reserved(definition->name)) &&
+		definition->owner != extension_owner() && !superuser_arg(definition->owner))
+	{
+		const char *owner = GetUserNameFromId(definition->owner, true);
+
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("workflow \"%s\" has a name of the extension's and belongs to role \"%s\"",
+						asked, owner ? owner : "?"),
+				 errdetail("Names with the prefix \"%s\" are reserved; this one was taken before they were.", RESERVED_PREFIX),
+				 errhint("workflow.schedule_housekeeping() stores the extension's own version.")));
+	}
+}
+
 void
 require_definition(const char *workflow, int version, Definition *definition)
 {
@@ -205,6 +245,7 @@ void
 require_startable(const char *workflow, int version, Oid role, Definition *definition)
 {
 	require_definition(workflow, version, definition);
+	require_trusted(workflow, definition);
 	require_not_blocked(definition, role);
 	if (version == 0)
 		require_trusted_owner(definition, role);

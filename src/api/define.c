@@ -19,6 +19,7 @@
 
 #include "api/api.h"
 #include "interpreter/evaluate.h"
+#include "shared/identity.h"
 
 extern PGDLLEXPORT Datum workflow_define(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_validate(PG_FUNCTION_ARGS);
@@ -147,7 +148,7 @@ version_text(int version, const char *status)
  * else the next one.  Returns the version.
  */
 static int
-store_definition(NewDefinition *new)
+store_definition(NewDefinition *new, bool ours)
 {
 	for (;;)
 	{
@@ -158,8 +159,12 @@ store_definition(NewDefinition *new)
 
 		if (definition_lock_newest(new->name, new->normalised, &newest, &same))
 		{
-			check_owner(&newest);
-			if (same)
+			/* what somebody made under a reserved name is not taken over, but superseded */
+			bool		foreign = ours && newest.owner != new->owner;
+
+			if (!ours)
+				check_owner(&newest);
+			if (same && !foreign)
 			{
 				if (strcmp(newest.status, new->status) != 0)
 				{
@@ -176,7 +181,8 @@ store_definition(NewDefinition *new)
 			}
 			version = newest.version + 1;
 			before = version_text(newest.version, newest.status);
-			new->owner = newest.owner;
+			if (!ours)
+				new->owner = newest.owner;
 		}
 
 		/* no id: another session took the number, and is through with it */
@@ -189,14 +195,10 @@ store_definition(NewDefinition *new)
 	}
 }
 
-/*
- * workflow.define(definition jsonb, status text) returns integer
- */
-Datum
-workflow_define(PG_FUNCTION_ARGS)
+/* Check a document and store it, for the caller or as one of the extension's own. */
+static int
+define(Jsonb *document, char *status, bool ours)
 {
-	Jsonb	   *document = required_jsonb(fcinfo, 0, "definition");
-	char	   *status = required_text(fcinfo, 1, "status");
 	ProblemList *problems = problem_list_create();
 	NewDefinition new;
 	char	   *normalised;
@@ -216,7 +218,13 @@ workflow_define(PG_FUNCTION_ARGS)
 	new.workflow_id = jsonb_member_string(new.normalised, "workflow_id");
 	new.description = jsonb_member_string(new.normalised, "description");
 	new.status = status;
-	new.owner = GetUserId();
+	new.owner = ours ? extension_owner() : GetUserId();
+	if (!ours)
+	{
+		refuse_reserved_name("workflow", new.name);
+		if (new.workflow_id != NULL)
+			refuse_reserved_name("workflow", new.workflow_id);
+	}
 
 	/* a name must lead to one definition, whoever asks */
 	clash = definition_find_clash(new.name, new.workflow_id);
@@ -227,7 +235,25 @@ workflow_define(PG_FUNCTION_ARGS)
 						new.name, clash),
 				 errhint("Choose another \"name\" or \"workflow_id\".")));
 
-	PG_RETURN_INT32(store_definition(&new));
+	return store_definition(&new, ours);
+}
+
+int
+define_own(const char *document)
+{
+	return define(jsonb_from_text(document), "active", true);
+}
+
+/*
+ * workflow.define(definition jsonb, status text) returns integer
+ */
+Datum
+workflow_define(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *document = required_jsonb(fcinfo, 0, "definition");
+	char	   *status = required_text(fcinfo, 1, "status");
+
+	PG_RETURN_INT32(define(document, status, false));
 }
 
 /*

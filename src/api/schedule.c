@@ -32,7 +32,6 @@ extern PGDLLEXPORT Datum workflow_sync_schedules(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_schedule_housekeeping(PG_FUNCTION_ARGS);
 
 /* define.c */
-extern PGDLLEXPORT Datum workflow_define(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_schedule);
 PG_FUNCTION_INFO_V1(workflow_unschedule);
@@ -41,7 +40,7 @@ PG_FUNCTION_INFO_V1(workflow_resume_schedule);
 PG_FUNCTION_INFO_V1(workflow_sync_schedules);
 PG_FUNCTION_INFO_V1(workflow_schedule_housekeeping);
 
-#define HOUSEKEEPING_WORKFLOW "pg_workflow.housekeeping"
+#define HOUSEKEEPING_WORKFLOW RESERVED_PREFIX "housekeeping"
 
 /* --- checks --- */
 
@@ -121,6 +120,7 @@ check_schedule(Schedule *schedule)
 	TimestampTz next;
 
 	require_name(schedule->name, "name");
+	refuse_reserved_name("schedule", schedule->name);
 	if (schedule->tenant != NULL)
 		require_name(schedule->tenant, "tenant");
 	require_cron(schedule->cron, &cron);
@@ -459,9 +459,8 @@ workflow_schedule_housekeeping(PG_FUNCTION_ARGS)
 	push_age(&state, fcinfo, 5, "statistics_older_than");
 	schedule.input = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 
-	(void) DirectFunctionCall2(workflow_define,
-							   DirectFunctionCall1(jsonb_in, CStringGetDatum(housekeeping_definition)),
-							   CStringGetTextDatum("active"));
+	/* that, and not what a later version may do */
+	schedule.version = define_own(housekeeping_definition);
 	make_schedule(&schedule);
 	RETURN_TIME(schedule.next_run_at);
 }

@@ -5,7 +5,7 @@ RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_define';
 COMMENT ON FUNCTION workflow.define(jsonb, text) IS
-'check a definition and store it as the next version of its name; returns the version. When the newest version has the same document, that version is returned and given the status. Errors: 22023 with everything that is wrong, 42501 when the name belongs to another role, 42710 when another workflow uses the name or workflow_id, 54000 when it is larger than workflow.max_definition_size';
+'check a definition and store it as the next version of its name; returns the version. When the newest version has the same document, that version is returned and given the status. Errors: 22023 with everything that is wrong, 42501 when the name belongs to another role, 42939 for a name that is reserved (pg_workflow. ..), 42710 when another workflow uses the name or workflow_id, 54000 when it is larger than workflow.max_definition_size';
 
 CREATE FUNCTION workflow.validate(definition jsonb)
 RETURNS TABLE (severity text, path text, step_id text, message text, hint text)

@@ -75,8 +75,6 @@ static const PinnedSetting pinned_settings[] = {
 	{"extra_float_digits", "1", NULL, &extra_float_digits, 1}
 };
 
-static Oid	extension_owner(void);
-
 /* OID of the extension in this database, InvalidOid when it is not installed. */
 Oid
 workflow_extension_oid(void)
@@ -91,8 +89,7 @@ workflow_schema_oid(void)
 	return get_namespace_oid(SCHEMA_NAME, true);
 }
 
-/* Who owns the extension's tables.  An error when it is not installed. */
-static Oid
+Oid
 extension_owner(void)
 {
 	static Oid	member_table = InvalidOid;	/* last OID found to be ours */

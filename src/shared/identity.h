@@ -32,6 +32,9 @@ typedef struct SavedIdentity
 extern void become_owner(SavedIdentity *saved);
 extern void restore_identity(const SavedIdentity *saved);
 
+/* Who that is.  An error when the extension is not installed. */
+extern Oid	extension_owner(void);
+
 /* Raise an error unless the extension, and not a schema of its name, is in this database. */
 extern void require_installed(void);
 
