@@ -170,6 +170,7 @@ OBJS = \
 	src/shared/horizon.o \
 	src/shared/identity.o \
 	src/shared/my_slot.o \
+	src/shared/own_role.o \
 	src/shared/queue_bounds.o \
 	src/shared/settings.o \
 	src/shared/trust.o \

@@ -40,6 +40,7 @@
 #include "api/utility_hook.h"
 #include "shared/compat.h"
 #include "shared/identity.h"
+#include "shared/own_role.h"
 #include "shared/slots.h"
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
@@ -388,6 +389,10 @@ after_utility(Node *statement)
 		case T_CreatedbStmt:
 		case T_AlterDatabaseStmt:
 			wake_launcher_at_commit();
+			break;
+		case T_AlterRoleSetStmt:
+		case T_AlterDatabaseSetStmt:
+			settings_change_at_commit();
 			break;
 		case T_CreateExtensionStmt:
 			if (strcmp(((CreateExtensionStmt *) statement)->extname, EXTENSION_NAME) == 0)

@@ -38,6 +38,7 @@
 #include "interpreter/leaf.h"
 #include "interpreter/reopen.h"
 #include "interpreter/scope.h"
+#include "shared/own_role.h"
 #include "shared/weather.h"
 
 static RunOutcome take_error(Driver *driver);
@@ -450,6 +451,18 @@ end_without_change(Driver *driver)
 }
 
 /*
+ * Is this session not what a new one of its role would be?  Then steps are for that,
+ * which goes on where this one stops; but what has failed is recorded here.
+ */
+static bool
+is_stranger(const Driver *driver)
+{
+	if (driver->batch.open || driver->failure != NULL || driver->stuck != NULL)
+		return false;
+	return own_role_changed() || (!driver->any_leaf && own_settings_changed());
+}
+
+/*
  * The thread has ended: may the next execution, or child, share its transaction?  Not
  * behind one whose end is to be decided by this commit, rows not written yet: the
  * report says of the last execution only that its epilogue is to be run.
@@ -484,6 +497,11 @@ drive_thread(Driver *driver)
 {
 	if (!driver->batch.open)
 		begin(driver);
+	if (is_stranger(driver))
+	{
+		end_without_change(driver);
+		return OUTCOME_YIELDED;
+	}
 	if (!driver->standing && !make_thread(driver))
 	{
 		if (!driver->batch.open)
@@ -521,6 +539,11 @@ drive_thread(Driver *driver)
 					if (gives_way(driver))
 						return OUTCOME_YIELDED;
 					begin(driver);
+					if (is_stranger(driver))
+					{
+						end_without_change(driver);
+						return OUTCOME_YIELDED;
+					}
 				}
 				if (fail_stuck_leaf(driver))
 					break;

@@ -7,7 +7,7 @@
  *	  A dynamic background worker, connected as one role for life.  Between runs
  *	  it sleeps on its latch with no transaction, no snapshot and no lock.  It
  *	  leaves when the scheduler asks it to, or when it has asked itself to: after
- *	  many runs, or when it has grown.
+ *	  many runs, when it has grown, or when its role has changed.
  *
  *	  Everything a step may have left in the session is discarded before the next
  *	  step runs (see run_sql.h).
@@ -23,6 +23,7 @@
 
 #include "executor/drive.h"
 #include "shared/black_box.h"
+#include "shared/own_role.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
 
@@ -36,7 +37,9 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 
 	worker_initialize(&parameters);
 	slot_attach(parameters.slot, parameters.generation);
+	own_role_before_connecting();
 	worker_connect(parameters.database, parameters.role, "pg_workflow executor");
+	own_role_connected();
 
 	context = AllocSetContextCreate(TopMemoryContext, "workflow run", ALLOCSET_DEFAULT_SIZES);
 	run = MemoryContextAlloc(TopMemoryContext, sizeof(Run));

@@ -27,6 +27,7 @@
 
 #include "executor/driver.h"
 #include "interpreter/breaker.h"
+#include "shared/own_role.h"
 
 void
 begin(Driver *driver)
@@ -42,6 +43,8 @@ begin(Driver *driver)
 	driver->leaf_done = false;
 	HOLD_CANCEL_INTERRUPTS();
 	MemoryContextSwitchTo(driver->context);
+
+	own_role_check();
 
 	/* the scheduler finds out why this process has gone */
 	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetAuthenticatedUserId())))
@@ -215,7 +218,7 @@ bool
 batch_has_room(const Driver *driver)
 {
 	return driver->batch.steps > 0 && driver->batch.steps < batch_limit(driver) &&
-		my_slot->stop == STOP_NONE && !slot_exit_requested() &&
+		my_slot->stop == STOP_NONE && !slot_exit_requested() && !own_role_changed() &&
 		!TimestampDifferenceExceeds(driver->batch.began, GetCurrentTimestamp(),
 									driver->thread->plan->commit_max_ms);
 }

@@ -146,6 +146,8 @@ reason_name(const PoolExecutor *executor)
 			return "runs";
 		case EXIT_MEMORY:
 			return "memory";
+		case EXIT_ROLE:
+			return "role";
 		case EXIT_AGE:
 			return "age";
 		case EXIT_DRAIN:

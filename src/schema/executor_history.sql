@@ -18,7 +18,7 @@ CREATE TABLE workflow.executor_history (
     role            regrole NOT NULL,
     requested_by    regrole,
     reason          text NOT NULL
-                    CHECK (reason IN ('idle', 'runs', 'memory', 'age', 'drain', 'recycle', 'stuck', 'died', 'room')),
+                    CHECK (reason IN ('idle', 'runs', 'memory', 'age', 'drain', 'recycle', 'stuck', 'died', 'room', 'role')),
     request_reason  text,
     workflow        text,
     scope           text COLLATE "C",
@@ -47,7 +47,7 @@ COMMENT ON COLUMN workflow.executor_history.attempt IS 'stuck: attempt, from 1';
 COMMENT ON COLUMN workflow.executor_history.role IS 'role it was connected as';
 COMMENT ON COLUMN workflow.executor_history.requested_by IS 'role that called drain_executor(), recycle_executor() or drain(); null: nobody did';
 COMMENT ON COLUMN workflow.executor_history.reason IS
-'why it ended: idle (workflow.executor_idle_timeout), runs (workflow.executor_max_runs), memory (workflow.executor_max_memory), age (workflow.executor_max_age), drain, recycle, stuck, room (its slot was needed for another role or database), died (by itself, or terminated)';
+'why it ended: idle (workflow.executor_idle_timeout), runs (workflow.executor_max_runs), memory (workflow.executor_max_memory), age (workflow.executor_max_age), drain, recycle, stuck, room (its slot was needed for another role or database), role (its role, or that role''s settings, are not what they were when it connected), died (by itself, or terminated)';
 COMMENT ON COLUMN workflow.executor_history.request_reason IS 'reason given with the request';
 COMMENT ON COLUMN workflow.executor_history.workflow IS 'stuck: workflow of the step';
 COMMENT ON COLUMN workflow.executor_history.scope IS 'stuck: scope of the step';

@@ -19,6 +19,7 @@
 
 #include "shared/black_box.h"
 #include "shared/compat.h"
+#include "shared/own_role.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
@@ -153,10 +154,12 @@ slot_take_run(Run *run)
 	return taken;
 }
 
-/* Has this process done its share, or grown too large? */
+/* Has this process done its share, grown too large, or become a stranger? */
 static ExitReason
 recycling_reason(int64 runs, int64 memory)
 {
+	if (own_role_changed() || own_settings_changed())
+		return EXIT_ROLE;
 	if (setting_executor_max_runs > 0 && runs >= setting_executor_max_runs)
 		return EXIT_RUNS;
 	if (setting_executor_max_memory > 0 && memory / 1024 > setting_executor_max_memory)

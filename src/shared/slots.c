@@ -106,6 +106,7 @@ slots_init_shmem(void)
 		shared->lock = &(GetNamedLWLockTranche(REGISTRY_NAME))->lock;
 		shared->launcher_pgprocno = -1;
 		shared->orderly_start = was_shut_down();
+		pg_atomic_init_u32(&shared->settings_changes, 0);
 		shared->ndatabases = setting_max_databases;
 		shared->nslots = number_of_slots();
 		black_box_open(shared->nslots, shared->ndatabases);

@@ -188,6 +188,7 @@ typedef enum ExitReason
 	EXIT_IDLE,					/* nothing to do for workflow.executor_idle_timeout */
 	EXIT_RUNS,					/* workflow.executor_max_runs */
 	EXIT_MEMORY,				/* workflow.executor_max_memory */
+	EXIT_ROLE,					/* its role is not what it was, or has other settings */
 	EXIT_AGE,					/* workflow.executor_max_age */
 	EXIT_DRAIN,					/* somebody asked for it */
 	EXIT_RECYCLE,				/* the same, to be replaced at once */
@@ -332,6 +333,7 @@ typedef struct Registry
 	int			ndatabases;		/* size of the array */
 	int			nslots;			/* size of the array: more than may be in use, since some can be retired */
 	int			nwaiting;		/* databases that wait for a slot */
+	pg_atomic_uint32 settings_changes;	/* roles and databases were given others: own_role.c */
 	ConditionVariable databases_changed;	/* a scheduler or executor came or went */
 	ConditionVariable finished[NUM_WAIT_CHANNELS];	/* executions ended; channel = id % n */
 	DatabaseEntry *databases;
