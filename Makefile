@@ -140,6 +140,7 @@ OBJS = \
 	src/definition/expression_lexer.o \
 	src/definition/expression_reference.o \
 	src/definition/fields.o \
+	src/definition/join_rule.o \
 	src/definition/json.o \
 	src/definition/json_print.o \
 	src/definition/json_scan.o \
@@ -218,6 +219,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners sequence parallel fork_join \
+	joins skipped_last \
 	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \

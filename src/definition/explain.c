@@ -142,7 +142,7 @@ remark(Explainer *explainer, const char *format,...)
 static void
 remark_join(Explainer *explainer, const PlanNode *node)
 {
-	switch (node->join_policy)
+	switch (node->join.policy)
 	{
 		case JOIN_ALL:
 			remark(explainer, "all must succeed");
@@ -154,10 +154,10 @@ remark_join(Explainer *explainer, const PlanNode *node)
 			remark(explainer, "more than half must succeed");
 			break;
 		case JOIN_N_OF_M:
-			remark(explainer, "%d of %d must succeed", node->n_required, node->nlines);
+			remark(explainer, "%d of %d must succeed", node->join.n_required, node->nlines);
 			break;
 		case JOIN_RATIO:
-			remark(explainer, "a share of %s must succeed", node->ratio);
+			remark(explainer, "a share of %s must succeed", node->join.ratio);
 			break;
 	}
 }
@@ -212,7 +212,7 @@ explain_heading(Explainer *explainer, const PlanNode *node, int indent)
 		remark(explainer, "%d at a time", node->max_parallelism);
 	if (node->type == STEP_PARALLEL && node->on_error == ON_ERROR_STOP)
 		remark(explainer, "on error stop");
-	if (node->on_join_cancel)
+	if (node->join.cancel_when_decided)
 		remark(explainer, "on join cancel");
 	if (node->timeout_seconds > 0)
 		remark(explainer, "timeout %d s%s", node->timeout_seconds,

@@ -14,6 +14,7 @@
 #ifndef PGWF_PLAN_H
 #define PGWF_PLAN_H
 
+#include "definition/join_rule.h"
 #include "definition/json.h"
 #include "definition/problem.h"
 #include "definition/template.h"
@@ -57,15 +58,6 @@ typedef enum SqlResult
 	SQL_RESULT_VALUE,			/* first column of the first row, null when there is none */
 	SQL_RESULT_NONE				/* {"row_count": n} */
 } SqlResult;
-
-typedef enum JoinPolicy
-{
-	JOIN_ALL,
-	JOIN_ANY,					/* at least one */
-	JOIN_MAJORITY,				/* more than half */
-	JOIN_N_OF_M,				/* n_required */
-	JOIN_RATIO					/* ok >= total * ratio; parallel blocks */
-} JoinPolicy;
 
 typedef enum LoopKind
 {
@@ -208,10 +200,7 @@ typedef struct PlanNode
 	int			nlines;
 	int			max_parallelism;	/* 0 = unlimited */
 	ErrorPolicy on_error;
-	JoinPolicy	join_policy;
-	int			n_required;		/* JOIN_N_OF_M */
-	char	   *ratio;			/* JOIN_RATIO: decimal text, inclusive */
-	bool		on_join_cancel; /* decide early, cancel the rest */
+	JoinRule	join;			/* when its children make it succeed */
 
 	/* conditional */
 	Condition  *condition;		/* NULL for a switch */

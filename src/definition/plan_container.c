@@ -125,7 +125,7 @@ is_ratio(const char *text)
 {
 	const char *fraction = "";
 
-	if (strlen(text) > 100)
+	if (strlen(text) > JOIN_MAX_RATIO)
 		return false;
 	if (text[0] != '0' && text[0] != '1')
 		return false;
@@ -152,17 +152,17 @@ build_quorum(Builder *builder, PlanNode *node, const Place *place)
 					"\"min_success\" and \"min_success_ratio\" exclude each other");
 	else if (field_get(place, "min_success") != NULL)
 	{
-		node->join_policy = JOIN_N_OF_M;
-		node->n_required = field_integer(builder, place, "min_success", 1,
-										 Max(node->nlines, 1), 1);
+		node->join.policy = JOIN_N_OF_M;
+		node->join.n_required = field_integer(builder, place, "min_success", 1,
+											  Max(node->nlines, 1), 1);
 	}
 	else if (ratio != NULL && !is_ratio(json_number_text(ratio)))
 		field_error(builder, place, "min_success_ratio", NULL,
 					"\"min_success_ratio\" must be a decimal between 0 and 1");
 	else if (ratio != NULL)
 	{
-		node->join_policy = JOIN_RATIO;
-		node->ratio = pstrdup(json_number_text(ratio));
+		node->join.policy = JOIN_RATIO;
+		strlcpy(node->join.ratio, json_number_text(ratio), sizeof(node->join.ratio));
 	}
 }
 
@@ -174,7 +174,7 @@ build_on_join(Builder *builder, PlanNode *node, const Place *place)
 {
 	static const char *const choices[] = {"wait", "cancel", NULL};
 
-	node->on_join_cancel = field_choice(builder, place, "on_join", choices, 0) == 1;
+	node->join.cancel_when_decided = field_choice(builder, place, "on_join", choices, 0) == 1;
 }
 
 /*
@@ -224,6 +224,7 @@ build_parallel(Builder *builder, PlanNode *node, const Place *place)
 										  1, ANY_INTEGER, 0);
 	node->on_error = (ErrorPolicy) field_choice(builder, place, "on_error", policies,
 												ON_ERROR_CONTINUE);
+	node->join.stop_on_failure = (node->on_error == ON_ERROR_STOP);
 	build_quorum(builder, node, place);
 	build_on_join(builder, node, place);
 }
@@ -309,18 +310,18 @@ build_fork_join(Builder *builder, PlanNode *node, const Place *config)
 
 	node->max_parallelism = field_integer(builder, config, "max_parallelism",
 										  1, ANY_INTEGER, 0);
-	node->join_policy = (JoinPolicy) field_choice(builder, config, "join_policy",
+	node->join.policy = (JoinPolicy) field_choice(builder, config, "join_policy",
 												  policies, JOIN_ALL);
-	if (node->join_policy == JOIN_N_OF_M && field_get(config, "n_required") == NULL)
+	if (node->join.policy == JOIN_N_OF_M && field_get(config, "n_required") == NULL)
 		field_error(builder, config, "n_required", NULL,
 					"\"n_required\" is required with join policy n_of_m");
-	else if (node->join_policy != JOIN_N_OF_M && field_get(config, "n_required") != NULL)
+	else if (node->join.policy != JOIN_N_OF_M && field_get(config, "n_required") != NULL)
 		field_error(builder, config, "n_required",
 					"Set \"join_policy\" to \"n_of_m\", or leave \"n_required\" out.",
 					"\"n_required\" has no meaning with join policy %s",
-					join_policy_name(node->join_policy));
+					join_policy_name(node->join.policy));
 	else if (branches != NULL)
-		node->n_required = field_integer(builder, config, "n_required", 1,
+		node->join.n_required = field_integer(builder, config, "n_required", 1,
 										 Max(node->nlines, 1), 0);
 	build_on_join(builder, node, config);
 }
@@ -390,6 +391,9 @@ build_loop(Builder *builder, PlanNode *node, const Place *config)
 	node->batch_size = field_integer(builder, config, "batch_size", 1, MAX_BATCH, 0);
 	node->on_error = (ErrorPolicy) field_choice(builder, config, "on_error", policies,
 												ON_ERROR_STOP);
+	node->join.stop_on_failure = (node->on_error == ON_ERROR_STOP);
+	/* none may fail, or it does not matter */
+	node->join.policy = node->on_error == ON_ERROR_CONTINUE ? JOIN_N_OF_M : JOIN_ALL;
 	node->loop_result = (LoopResult) field_choice(builder, config, "result", results,
 												  LOOP_RESULT_ITERATIONS);
 }

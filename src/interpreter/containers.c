@@ -56,6 +56,7 @@ container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int chi
 		frame->row->branch_taken = pstrdup(row->branch_taken);
 	frame->opened_at = row->started_at;
 	frame->total = row->loop_collection_size;
+	frame->counts.total = node->type == STEP_LOOP ? Max(frame->total, 0) : node->nlines;
 	frame->collection = frame->row->input;
 	frame->activation_loaded = true;
 	MemoryContextSwitchTo(oldcontext);
@@ -86,9 +87,7 @@ container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow 
 	fork->total = total;
 	fork->recovered = row->written;
 	fork->max_parallelism = node->max_parallelism;
-	fork->required = join_required(node, total);
-	fork->on_join_cancel = node->on_join_cancel;
-	fork->stop_on_failure = (node->on_error == ON_ERROR_STOP && node->type != STEP_FORK_JOIN);
+	fork->rule = node->join;
 	fork->priority = node->priority ? node->priority : thread->execution->priority;
 	fork->deadline = frame->deadline;
 	if (node->timeout_seconds > 0)
@@ -390,7 +389,12 @@ container_open(Thread *thread, Frame *frame, PlanNode *node, int visit,
 		case STEP_LOOP:
 			return open_loop(thread, frame, node, visit, row, again);
 		default:
-			row->join_policy = join_policy_name(node->join_policy);
+			row->join_policy = join_policy_name(node->join.policy);
+			if (!join_begins_more(&node->join, &(JoinCounts) {.total = node->nlines}))
+			{
+				container_close(thread, frame, node, visit, row);
+				return THREAD_LEAF;
+			}
 			if (thread->forks)
 			{
 				*again = false;
@@ -399,24 +403,6 @@ container_open(Thread *thread, Frame *frame, PlanNode *node, int visit,
 			container_enter(thread, node, visit, row, 0);
 			return THREAD_LEAF;
 	}
-}
-
-/*
- * Is it settled, by what so many ended children have done, how the container
- * ends?  Then no further child begins.
- */
-bool
-container_decided(const PlanNode *node, int completed, int failed, int skipped)
-{
-	int			total = node->nlines - skipped;
-	int			required;
-
-	if (failed > 0 && node->on_error == ON_ERROR_STOP && node->type != STEP_FORK_JOIN)
-		return true;
-	if (node->type == STEP_LOOP || !node->on_join_cancel)
-		return false;
-	required = join_required(node, total);
-	return completed >= required || total - failed < required;
 }
 
 /* Is the time over of the container, or of the scope it is in? */
@@ -435,13 +421,14 @@ static void
 branch_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
 {
 	StepRow    *row = frame->row;
+	StepRow    *ran = scope_last_ran(thread, frame, last);
 
 	thread_pop(thread);
 	row->status = (outcome == SCOPE_COMPLETED || outcome == SCOPE_SKIPPED) ? STATUS_COMPLETED :
 		outcome == SCOPE_TIMED_OUT ? STATUS_TIMED_OUT :
 		outcome == SCOPE_CANCELLED ? STATUS_CANCELLED : STATUS_FAILED;
 	row->output = row->status == STATUS_TIMED_OUT && frame->container->timeout_abort
-		? NULL : join_conditional_output(row, last->step_id, last->output);
+		? NULL : join_conditional_output(row, ran->step_id, ran->output);
 	if (row->status != STATUS_COMPLETED)
 	{
 		row->error = last->error;
@@ -484,24 +471,24 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 		return;
 	}
 	if (outcome == SCOPE_COMPLETED)
-		frame->completed++;
+		frame->counts.completed++;
 	else if (outcome == SCOPE_SKIPPED)
-		frame->skipped++;
+		frame->counts.skipped++;
 	else
-		frame->failed++;
+		frame->counts.failed++;
 
 	if (container_expired(thread, node, frame->parent, frame->opened_at, last->completed_at))
 	{
 		StepError	error = {"Timeout", .sqlerrcode = ERRCODE_QUERY_CANCELED};
 
 		error.message = psprintf("timeout: %d iterations of loop \"%s\" completed",
-								 frame->completed, node->id);
+								 frame->counts.completed, node->id);
 		if (open_end)
 			container_cut_short(thread, frame, STATUS_TIMED_OUT, &error);
 		else
 			close_activation(thread);
 	}
-	else if (container_decided(node, frame->completed, frame->failed, frame->skipped))
+	else if (!join_begins_more(&node->join, &frame->counts))
 		close_activation(thread);
 	else if ((next = next_begun(frame)) >= 0)
 		thread_resume_child(thread, next, last->completed_at);
@@ -525,25 +512,34 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 }
 
 /*
- * The time of a block is over: children that have not begun get a row that says so.
- * It does not end their scope: nothing of them has happened.
+ * Children of a block that have not begun and will not: a row says so, the same
+ * however the block was run, so that whoever refers to them gets an answer.  It does
+ * not end their scope: nothing of them has happened.  Iterations of a loop get none:
+ * nobody can refer to them from outside, there may be very many, and the loop counts
+ * them.
  */
 static void
-record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit, const StepRow *row)
+record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit, const StepRow *row,
+				   const char *from, const char *to, bool expired)
 {
 	StepError	error = {.type = "NotStarted", .sqlerrcode = ERRCODE_QUERY_CANCELED};
+	int			nbegun;
+	char	  **begun = step_begun_branches(thread->execution->id, from, to, node->id, &nbegun);
 
-	error.message = psprintf("not started: the time of \"%s\" was over", node->id);
+	error.message = expired ? psprintf("not started: the time of \"%s\" was over", node->id) :
+		psprintf("not started: how \"%s\" ends was certain before", node->id);
 	for (int line = 0; line < node->nlines; line++)
 	{
-		char	   *scope = scope_child_path(frame->scope, node, visit, line);
 		PlanNode   *first = &thread->plan->nodes[node->lines[line].first];
 		StepRow    *skipped;
+		bool		has_begun = false;
 
-		if (node->lines[line].first < 0 || step_newest_of_scope(thread->execution->id, scope) != NULL)
+		for (int i = 0; i < nbegun && !has_begun; i++)
+			has_begun = (strcmp(begun[i], node->lines[line].name) == 0);
+		if (has_begun)
 			continue;
 		skipped = step_row(thread, frame, first, 1);
-		skipped->scope = scope;
+		skipped->scope = scope_child_path(frame->scope, node, visit, line);
 		skipped->parent_step_id = node->id;
 		skipped->branch_name = node->lines[line].name;
 		skipped->started_at = skipped->completed_at = row->completed_at;
@@ -564,6 +560,7 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 	char	   *from;
 	char	   *to;
 	bool		expired;
+	int			unfinished = 0;
 
 	/* the rows to be read are partly in the journal still */
 	if (thread->njournal > 0)
@@ -574,19 +571,20 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 	expired = container_expired(thread, node, frame, row->started_at, row->completed_at);
 	/* children that were stopped, or not gone on with after a crash */
 	if (container_is_concurrent(node) &&
-		(node->on_join_cancel || node->on_error == ON_ERROR_STOP || expired))
+		(node->join.cancel_when_decided || node->join.stop_on_failure || expired))
 		step_close_open_between(thread->execution->id, from, to,
 								expired ? STATUS_TIMED_OUT : STATUS_CANCELLED);
 	if (node->type == STEP_LOOP)
 		join_loop(thread->execution->id, node, from, to, row, expired);
 	else
-		join_lines(thread->execution->id, thread->plan, node, from, to, row, expired);
+		unfinished = join_lines(thread->execution->id, thread->plan, node, from, to, row,
+								expired);
 	if (error != NULL)
 		step_fail(row, status, error);
 	if (row->status == STATUS_TIMED_OUT && node->timeout_abort)
 		row->output = NULL;
-	else if (row->status == STATUS_TIMED_OUT && node->type != STEP_LOOP)
-		record_not_started(thread, frame, node, visit, row);
+	if (unfinished > 0 && row->status != STATUS_CANCELLED)
+		record_not_started(thread, frame, node, visit, row, from, to, expired);
 	step_ended(thread, frame, node, row);
 }
 

@@ -334,6 +334,7 @@ ThreadAction
 step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 {
 	bool		again_after_failure = frame->next_attempt > 1;
+	bool		asks_when = !again_after_failure || frame->never_begun;
 	int			visit = again_after_failure ? frame->attempt_visit :
 		node->compensates >= 0 ? epilogue_visit(thread) : next_visit(thread, frame, node);
 	StepRow    *row = step_row(thread, frame, node, visit);
@@ -343,6 +344,7 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 	if (again_after_failure)
 		row->attempt = frame->next_attempt;
 	frame->next_attempt = 0;
+	frame->never_begun = false;
 	if (frame->deadline != DT_NOEND && row->started_at >= frame->deadline &&
 		!is_stuck_attempt(thread, frame, node, visit, row->attempt))
 	{
@@ -368,7 +370,7 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 		step_ended(thread, frame, node, row);
 		return THREAD_LEAF;
 	}
-	if (node->when != NULL && !again_after_failure)
+	if (node->when != NULL && asks_when)
 	{
 		char	   *why;
 		bool		go;

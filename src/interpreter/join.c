@@ -5,9 +5,9 @@
  *
  * NOTES
  *	  Reads the rows that ended the children's scopes, in the transaction that
- *	  closes the container.  A child skipped by its "when" is not counted.  A
- *	  container that completes although children failed keeps their errors in
- *	  its own "error", with error_type null.
+ *	  closes the container; whether they make it succeed is told by
+ *	  definition/join_rule.c.  A container that completes although children failed
+ *	  keeps their errors in its own "error", with error_type null.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,48 +20,6 @@
 #define MAX_NAMED_FAILURES 10
 /* Failed children whose own messages are in its detail. */
 #define MAX_DETAILED_FAILURES 3
-
-/*
- * Smallest count that is at least total * ratio, exactly: the ratio is decimal
- * text between 0 and 1, multiplied by hand from its last digit on.
- */
-static int
-required_by_ratio(const char *ratio, int total)
-{
-	const char *point = strchr(ratio, '.');
-	int64		carry = 0;
-	bool		fraction = false;
-
-	for (const char *p = ratio + strlen(ratio) - 1; point != NULL && p > point; p--)
-	{
-		int64		product = (int64) total * (*p - '0') + carry;
-
-		carry = product / 10;
-		fraction |= (product % 10 != 0);
-	}
-	return (int) ((int64) total * (ratio[0] - '0') + carry + (fraction ? 1 : 0));
-}
-
-int
-join_required(const PlanNode *node, int total)
-{
-	if (node->type == STEP_LOOP)
-		return 0;
-	switch (node->join_policy)
-	{
-		case JOIN_ALL:
-			return total;
-		case JOIN_ANY:
-			return Min(total, 1);
-		case JOIN_MAJORITY:
-			return total == 0 ? 0 : total / 2 + 1;
-		case JOIN_N_OF_M:
-			return node->n_required;
-		case JOIN_RATIO:
-			return required_by_ratio(node->ratio, total);
-	}
-	return total;				/* not reached */
-}
 
 /* --- building objects --- */
 
@@ -225,40 +183,47 @@ append_names(StringInfo message, PlanNode *node, StepRecord **by_line, bool unfi
 	}
 }
 
-/* "1 of 5 branches failed (policy: majority, 3 needed): a; 2 not finished: b, c" */
+/*
+ * "1 of 5 branches failed (policy: majority, 3 needed): a; 2 not finished: b, c; 1 skipped"
+ */
 static char *
-lines_message(PlanNode *node, StepRecord **by_line, int failed, int total, int required)
+lines_message(PlanNode *node, StepRecord **by_line, const JoinCounts *counts)
 {
 	StringInfoData message;
-	int			unfinished = 0;
-
-	for (int i = 0; i < node->nlines; i++)
-		if (by_line[i] == NULL)
-			unfinished++;
+	const char *noun = node->type == STEP_FORK_JOIN ? "branches" : "steps";
+	int			counted = counts->total - counts->skipped;
+	int			unfinished = counted - counts->completed - counts->failed;
 
 	initStringInfo(&message);
-	appendStringInfo(&message, "%d of %d %s failed (policy: %s, %d needed)",
-					 failed - unfinished, total,
-					 node->type == STEP_FORK_JOIN ? "branches" : "steps",
-					 join_policy_name(node->join_policy), required);
+	if (counts->failed > 0 || unfinished > 0)
+		appendStringInfo(&message, "%d of %d %s failed", counts->failed, counted, noun);
+	else
+		appendStringInfo(&message, "only %d of %d %s succeeded", counts->completed,
+						 counts->total, noun);
+	appendStringInfo(&message, " (policy: %s, %d needed)", join_policy_name(node->join.policy),
+					 join_required(&node->join, counted));
 	append_names(&message, node, by_line, false);
 	if (unfinished > 0)
 	{
 		appendStringInfo(&message, "; %d not finished", unfinished);
 		append_names(&message, node, by_line, true);
 	}
+	/* where a number is asked for, they may be why */
+	if (counts->skipped > 0 && (node->join.policy == JOIN_ANY || node->join.policy == JOIN_N_OF_M))
+		appendStringInfo(&message, "; %d skipped", counts->skipped);
 	return message.data;
 }
 
 /* "timeout: 1 of 3 steps completed; not completed: b, c" */
 static char *
-timeout_message(PlanNode *node, StepRecord **by_line, int completed, int total)
+timeout_message(PlanNode *node, StepRecord **by_line, const JoinCounts *counts)
 {
 	StringInfoData message;
 	int			named = 0;
 
 	initStringInfo(&message);
-	appendStringInfo(&message, "timeout: %d of %d %s completed; not completed", completed, total,
+	appendStringInfo(&message, "timeout: %d of %d %s completed; not completed", counts->completed,
+					 counts->total - counts->skipped,
 					 node->type == STEP_FORK_JOIN ? "branches" : "steps");
 	for (int i = 0; i < node->nlines; i++)
 	{
@@ -300,17 +265,15 @@ lines_output(PlanNode *node, StepRecord **by_line, Size *size)
 	return end_object(&state);
 }
 
-void
+int
 join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 		   const char *from, const char *to, StepRow *row, bool expired)
 {
 	int			nrecords;
 	StepRecord *records = step_children(execution_id, from, to, node->id, true, &nrecords);
 	StepRecord **by_line = palloc0(node->nlines * sizeof(StepRecord *));
-	int			completed = 0;
-	int			skipped = 0;
-	int			total;
-	int			required;
+	JoinCounts	counts = {.total = node->nlines};
+	int			unfinished = 0;
 	Size		size;
 
 	for (int i = 0; i < nrecords; i++)
@@ -323,32 +286,30 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 
 	for (int i = 0; i < node->nlines; i++)
 	{
-		if (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_COMPLETED)
-			completed++;
-		if (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_SKIPPED)
-			skipped++;
+		if (by_line[i] == NULL)
+			unfinished++;
+		else if (by_line[i]->scope_outcome == SCOPE_COMPLETED)
+			counts.completed++;
+		else if (by_line[i]->scope_outcome == SCOPE_SKIPPED)
+			counts.skipped++;
+		else
+			counts.failed++;
 	}
 	row->output = lines_output(node, by_line, &size);
 
-	total = node->nlines - skipped;
-	required = join_required(node, total);
 	row->error = NULL;
 	row->error_type = NULL;
 	row->status = STATUS_COMPLETED;
-	if (completed < total)
+	if (join_final_verdict(&node->join, &counts) == JOIN_FAILED)
 	{
-		char	   *message = expired && completed < required
-			? timeout_message(node, by_line, completed, total)
-			: lines_message(node, by_line, total - completed, total, required);
-
-		if (completed < required)
-		{
-			row->status = expired ? STATUS_TIMED_OUT : STATUS_FAILED;
-			row->error_type = expired ? "Timeout" : "JoinFailed";
-		}
-		row->error = lines_error(node, by_line, row->error_type ? row->error_type : "PartialFailure",
-								 message);
+		row->status = expired ? STATUS_TIMED_OUT : STATUS_FAILED;
+		row->error_type = expired ? "Timeout" : "JoinFailed";
 	}
+	if (row->status != STATUS_COMPLETED || counts.failed + unfinished > 0)
+		row->error = lines_error(node, by_line, row->error_type ? row->error_type : "PartialFailure",
+								 row->status == STATUS_TIMED_OUT
+								 ? timeout_message(node, by_line, &counts)
+								 : lines_message(node, by_line, &counts));
 	if (row->output == NULL && row->status == STATUS_COMPLETED)
 	{
 		StepError  *error = size_error(node, size);
@@ -356,6 +317,7 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 		error->hint = "Its children's outputs are kept; the limit can be raised.";
 		step_fail(row, STATUS_FAILED, error);
 	}
+	return unfinished;
 }
 
 /* --- loop --- */
@@ -424,12 +386,19 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 {
 	LoopSummary summary;
 	int64		total;
+	JoinCounts	counts;
+	bool		failed;
 	StepError	error = {0};
 	Jsonb	   *condition_error = row->error;	/* of a while or until condition */
 
 	step_loop_summary(execution_id, from, to, node->id, node->loop_result, &summary);
 	total = row->loop_collection_size >= 0 ? row->loop_collection_size
 		: summary.completed + summary.failed + summary.skipped;
+	counts.total = (int) total;
+	counts.completed = (int) summary.completed;
+	counts.failed = (int) summary.failed;
+	counts.skipped = (int) summary.skipped;
+	failed = (join_verdict(&node->join, &counts) == JOIN_FAILED);
 
 	row->status = STATUS_COMPLETED;
 	row->error = condition_error;
@@ -455,10 +424,10 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 	}
 	else if (summary.failed > 0)
 	{
-		error.type = node->on_error == ON_ERROR_CONTINUE ? "PartialFailure" : "LoopFailed";
+		error.type = failed ? "LoopFailed" : "PartialFailure";
 		error.message = loop_message(node, &summary, total);
-		step_fail(row, node->on_error == ON_ERROR_CONTINUE ? STATUS_COMPLETED : STATUS_FAILED, &error);
-		if (node->on_error == ON_ERROR_CONTINUE)
+		step_fail(row, failed ? STATUS_FAILED : STATUS_COMPLETED, &error);
+		if (!failed)
 			row->error_type = NULL;
 	}
 }

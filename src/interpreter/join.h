@@ -13,14 +13,12 @@
 #include "definition/plan.h"
 #include "state/steps.h"
 
-/* Successes the container needs of total children; pure. */
-extern int	join_required(const PlanNode *node, int total);
-
 /*
  * Fill in status, output, error of the container's row from its children's rows,
- * whose scopes are in [from, to).  expired: its time is over.
+ * whose scopes are in [from, to).  expired: its time is over.  How many of the lines
+ * have not come to their end is returned.
  */
-extern void join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
+extern int	join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 					   const char *from, const char *to, StepRow *row, bool expired);
 extern void join_loop(int64 execution_id, PlanNode *node, const char *from,
 					  const char *to, StepRow *row, bool expired);

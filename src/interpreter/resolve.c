@@ -138,6 +138,43 @@ find_journaled(Thread *thread, const char *scope, const char *step_id)
 	return NULL;
 }
 
+/* Has the step run?  One that was skipped with an output stands for one that has. */
+bool
+step_ran(const StepRow *row)
+{
+	return row->status != STATUS_SKIPPED || row->output != NULL;
+}
+
+/*
+ * The row of the last step that ran in the frame's scope, which last has ended:
+ * that row, unless the step was skipped.  The same row when none has run.
+ */
+StepRow *
+scope_last_ran(Thread *thread, Frame *frame, StepRow *last)
+{
+	StepRecord *record;
+	StepRow    *row;
+
+	if (step_ran(last) || (frame->fresh && !frame->ran))
+		return last;
+	for (int i = thread->njournal - 1; i >= 0; i--)
+	{
+		row = thread->journal[i];
+		if (row->status != STATUS_RUNNING && step_ran(row) &&
+			strcmp(row->scope, last->scope) == 0)
+			return row;
+	}
+	record = step_last_ran(thread->execution->id, last->scope);
+	if (record == NULL)
+		return last;
+	row = palloc(sizeof(StepRow));
+	*row = *last;
+	row->step_id = record->step_id;
+	row->status = record->status;
+	row->output = record->output;
+	return row;
+}
+
 /*
  * The newest row of a step in a scope, as seen from a frame.  frame: the scope's,
  * when it is one of those on the stack.

@@ -239,9 +239,7 @@ resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	int			count;
 	StepRecord *records;
 	bool	   *ended = palloc0(node->nlines * sizeof(bool));
-	int			completed = 0;
-	int			failed = 0;
-	int			skipped = 0;
+	JoinCounts	counts = {.total = node->nlines};
 
 	scope_children_range(frame->scope, node, row->visit, &from, &to);
 	records = step_children(thread->execution->id, from, to, node->id, false, &count);
@@ -251,20 +249,18 @@ resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 			if (strcmp(records[i].branch_name, node->lines[line].name) == 0)
 				ended[line] = true;
 		if (records[i].scope_outcome == SCOPE_COMPLETED)
-			completed++;
+			counts.completed++;
 		else if (records[i].scope_outcome == SCOPE_SKIPPED)
-			skipped++;
+			counts.skipped++;
 		else
-			failed++;
+			counts.failed++;
 	}
 	for (int line = 0; line < node->nlines; line++)
 	{
-		if (ended[line] || container_decided(node, completed, failed, skipped))
+		if (ended[line] || !join_begins_more(&node->join, &counts))
 			continue;
 		container_enter(thread, node, row->visit, row, line);
-		thread->top->completed = completed;
-		thread->top->failed = failed;
-		thread->top->skipped = skipped;
+		thread->top->counts = counts;
 		remember_ended(thread->top, ended, node->nlines);
 		attach_deadline(thread, thread->top, false);
 		thread_find_frontier(thread);
@@ -372,16 +368,20 @@ thread_find_frontier(Thread *thread)
 		frame->next_attempt = record->attempt + 1;
 		frame->attempt_visit = record->visit;
 		frame->attempt_at = record->completed_at;
+		frame->never_begun = true;
 	}
 	else if (record->scope_outcome != SCOPE_OPEN)
 	{
+		StepRow    *last = ended_row(thread, frame, node, record);
+
 		frame->at = NULL;
 		if (frame->container == NULL)
 		{
 			/* what ended with the execution is not retried: its end was lost, or its output failed */
 			execution_ended(thread, record->scope_outcome == SCOPE_SKIPPED ? "completed"
 							: scope_outcome_name(record->scope_outcome),
-							record->output, record->error, record->error_type);
+							scope_last_ran(thread, frame, last)->output,
+							record->error, record->error_type);
 		}
 		else if (frame == thread->bottom)
 		{
@@ -389,8 +389,7 @@ thread_find_frontier(Thread *thread)
 			thread->outcome = record->scope_outcome;
 		}
 		else
-			container_child_ended(thread, frame, record->scope_outcome,
-								  ended_row(thread, frame, node, record));
+			container_child_ended(thread, frame, record->scope_outcome, last);
 	}
 	else
 	{

@@ -149,6 +149,8 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 	frame->variables_loaded = false;
 	frame->child = child;
 	frame->next_attempt = 0;
+	frame->never_begun = false;
+	frame->ran = false;
 
 	oldcontext = MemoryContextSwitchTo(frame->scope_context);
 	if (frame->container == NULL)
@@ -404,6 +406,7 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		check_output(thread, frame, node, row);
 	failed = (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT ||
 			  row->status == STATUS_CANCELLED);
+	frame->ran |= step_ran(row);
 	scope_expired = (frame->deadline != DT_NOEND && row->completed_at >= frame->deadline);
 
 	/* a scope whose time is over, or that is being cancelled, is not kept going */
@@ -426,15 +429,10 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 			frame->at = frame->jump;
 		else if (frame->at == node)
 			frame->at = node->next >= 0 ? &thread->plan->nodes[node->next] : NULL;
+		/* a scope in which nothing ran was skipped itself */
 		if (frame->at == NULL)
-		{
-			bool		only_step = frame->container != NULL &&
-				frame->container->lines[frame->container->type == STEP_LOOP ? 0 : frame->child].nsteps == 1;
-
-			/* one that was skipped with an output stands for its scope like one that ran */
-			row->scope_outcome = (row->status == STATUS_SKIPPED && only_step && row->output == NULL)
-				? SCOPE_SKIPPED : SCOPE_COMPLETED;
-		}
+			row->scope_outcome = frame->container != NULL && !frame->ran &&
+				!step_ran(scope_last_ran(thread, frame, row)) ? SCOPE_SKIPPED : SCOPE_COMPLETED;
 		if (node->is_referenced)
 			frame_remember(frame, node, row);
 	}
@@ -449,7 +447,7 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	else if (frame->container == NULL)
 	{
 		if (row->scope_outcome == SCOPE_COMPLETED)
-			execution_ended(thread, "completed", row->output, NULL, NULL);
+			execution_ended(thread, "completed", scope_last_ran(thread, frame, row)->output, NULL, NULL);
 		else
 		{
 			thread->execution_expired = scope_expired && row->scope_outcome == SCOPE_TIMED_OUT;

@@ -88,9 +88,11 @@ typedef struct Frame
 	PlanNode   *at;				/* next step; NULL: the line is at its end */
 	PlanNode   *jump;			/* where the conditional that is ending leads, NULL = to its next */
 	int			next_attempt;	/* > 1: at is to be tried again .. */
+	bool		never_begun;	/* .. but the attempt before did not begin .. */
 	int			attempt_visit;	/* .. at this visit .. */
 	TimestampTz attempt_at;		/* .. not before */
 	bool		fresh;			/* no rows of this scope but those of this thread */
+	bool		ran;			/* some step of this scope has run, seen by this thread */
 	TimestampTz deadline;		/* of this scope and all around it */
 	MemoryContext context;		/* as long as the frame */
 	MemoryContext scope_context;	/* as long as this child of the container */
@@ -111,9 +113,7 @@ typedef struct Frame
 	bool	   *ended;			/* which of the first children have, by index; NULL: those before this one */
 	int			nended;
 	bool		activation_loaded;
-	int			completed;		/* children that ended, by how (they run one after the other) */
-	int			failed;
-	int			skipped;
+	JoinCounts	counts;			/* children that ended, by how (they run one after the other) */
 } Frame;
 
 /* What an epilogue has to do: epilogue.c. */
@@ -262,7 +262,6 @@ extern bool retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow 
 extern Frame *container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int child);
 extern ThreadAction container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, int total);
 extern ThreadAction container_open(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again);
-extern bool container_decided(const PlanNode *node, int completed, int failed, int skipped);
 extern void conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, int line, bool result, const StepError *why);
 extern void container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last);
 extern bool loop_continue(Thread *thread, Frame *frame);
@@ -275,6 +274,8 @@ extern void evaluate_in(Thread *thread, Frame *frame, EvaluateContext *context);
 extern Jsonb *evaluate_output(Thread *thread, Frame *frame, PlanNode *node,
 							  Jsonb *result, EvaluateContext *context);
 extern void frame_remember(Frame *frame, PlanNode *node, const StepRow *row);
+extern bool step_ran(const StepRow *row);
+extern StepRow *scope_last_ran(Thread *thread, Frame *frame, StepRow *last);
 
 /* variables.c */
 extern Jsonb *frame_variables(Thread *thread, Frame *owner);

@@ -49,7 +49,7 @@ recover_children(LiveJoin *join)
 	StepRecord *records;
 	char	   *from;
 	char	   *to;
-	bool	   *ended = MemoryContextAllocZero(live_context, Max(join->total, 1));
+	bool	   *ended = MemoryContextAllocZero(live_context, Max(join->counts.total, 1));
 	int			count;
 	int			start = -1;
 
@@ -66,21 +66,21 @@ recover_children(LiveJoin *join)
 			for (child = container->nlines - 1; child >= 0; child--)
 				if (strcmp(container->lines[child].name, records[i].branch_name) == 0)
 					break;
-		if (child < 0 || child >= join->total || ended[child])
+		if (child < 0 || child >= join->counts.total || ended[child])
 			continue;
 		ended[child] = true;
 		if (records[i].scope_outcome == SCOPE_COMPLETED)
-			join->completed++;
+			join->counts.completed++;
 		else if (records[i].scope_outcome == SCOPE_SKIPPED)
-			join->skipped++;
+			join->counts.skipped++;
 		else
-			join->failed++;
+			join->counts.failed++;
 	}
 	scheduler_commit(false);
 
-	for (int child = 0; child <= join->total; child++)
+	for (int child = 0; child <= join->counts.total; child++)
 	{
-		bool		left = (child < join->total && !ended[child]);
+		bool		left = (child < join->counts.total && !ended[child]);
 
 		if (left && start < 0)
 			start = child;
@@ -104,11 +104,9 @@ join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
 	join->scope = fork->scope;
 	join->container = fork->node;
 	join->visit = fork->visit;
-	join->total = fork->total;
-	join->required = fork->required;
+	join->rule = fork->rule;
+	join->counts.total = fork->total;
 	join->max_parallelism = fork->max_parallelism;
-	join->on_join_cancel = fork->on_join_cancel;
-	join->stop_on_failure = fork->stop_on_failure;
 	join->priority = fork->priority;
 	join->deadline = fork->deadline;
 	dlist_init(&join->ranges);
@@ -126,7 +124,7 @@ join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
 	if (fork->recovered)
 		recover_children(join);
 	else
-		join_put_back(join, 0, join->total, true);
+		join_put_back(join, 0, join->counts.total, true);
 	join_check(join);
 	return join;
 }
@@ -274,7 +272,7 @@ cancel_children(LiveJoin *join)
 			if (!inner->abandoned || inner->active > 0 || !join_is_under(inner, join))
 				continue;
 			inner->parent->active--;
-			inner->parent->failed++;
+			inner->parent->counts.failed++;
 			join_free(inner);
 			again = true;
 			break;
@@ -313,17 +311,15 @@ join_check(LiveJoin *join)
 {
 	if (!join->decided)
 	{
-		bool		met = join->completed >= join->required;
-		bool		lost = join->skipped == 0 && join->total - join->failed < join->required;
-
-		if (join->stop_on_failure && join->failed > 0)
+		if (join->rule.stop_on_failure && join->counts.failed > 0)
 		{
 			join->decided = true;
 			begin_no_more(join);
 		}
 		if (join->deadline != DT_NOEND && GetCurrentTimestamp() >= join->deadline)
 			join->decided = true;	/* running children have the deadline themselves */
-		if (join->on_join_cancel && (met || lost))
+		if (join->rule.cancel_when_decided &&
+			join_verdict(&join->rule, &join->counts) != JOIN_UNDECIDED)
 		{
 			join->decided = true;
 			cancel_children(join);
@@ -352,9 +348,9 @@ join_check(LiveJoin *join)
 void
 join_child_ended(LiveJoin *join, int completed, int failed, int skipped)
 {
-	join->completed += completed;
-	join->failed += failed;
-	join->skipped += skipped;
+	join->counts.completed += completed;
+	join->counts.failed += failed;
+	join->counts.skipped += skipped;
 }
 
 /* A range, or a child that was parked, is over.  May free the join. */

@@ -79,19 +79,14 @@ typedef struct LiveJoin
 	ScopeId		scope;			/* of the container's thread */
 	int			container;
 	int			visit;
-	int			total;
-	int			required;
+	JoinRule	rule;
+	JoinCounts	counts;
 	int			max_parallelism;
-	bool		on_join_cancel;
-	bool		stop_on_failure;
 	int			priority;
 	TimestampTz deadline;
 	dlist_head	ranges;			/* children not handed out */
 	int			active;			/* ranges ready or running, and children parked inside */
 	int			parked;			/* of these, parked */
-	int			completed;
-	int			failed;
-	int			skipped;
 	bool		decided;		/* hands out nothing further */
 	bool		cancelled;		/* its children are being stopped */
 	bool		abandoned;		/* so is the thread it belongs to: it is not closed */

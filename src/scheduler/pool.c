@@ -396,7 +396,7 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	run.stuck.execution_id = 0;
 	if (first->stuck != NULL)
 		run.stuck = *first->stuck;
-	run.stop_on_failure = (first->kind == RUN_CHILDREN && first->join->stop_on_failure);
+	run.stop_on_failure = (first->kind == RUN_CHILDREN && first->join->rule.stop_on_failure);
 
 	executor->kind = run.kind;
 	executor->busy = true;

@@ -22,6 +22,7 @@
 #include "storage/lwlock.h"
 #include "storage/spin.h"
 
+#include "definition/join_rule.h"
 #include "shared/counters.h"
 #include "shared/queue_bounds.h"
 
@@ -113,9 +114,7 @@ typedef struct ForkReport
 	int			visit;
 	int			total;			/* children */
 	int			max_parallelism;	/* 0 = unlimited */
-	int			required;		/* successes needed; decided early only with on_join_cancel */
-	bool		on_join_cancel;
-	bool		stop_on_failure;
+	JoinRule	rule;
 	bool		recovered;		/* some children may have ended already: read their rows */
 	TimestampTz deadline;		/* of the block, DT_NOEND = none */
 	int			priority;

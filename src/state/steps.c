@@ -106,6 +106,14 @@ static StateStatement newest_statement = {
 	lengthof(scope_types), scope_types, NULL
 };
 
+static StateStatement last_ran_statement = {
+	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
+	" AND (status OPERATOR(pg_catalog.<>) 'skipped'::pg_catalog.text OR output IS NOT NULL)"
+	" ORDER BY completed_at DESC LIMIT 1",
+	lengthof(scope_types), scope_types, NULL
+};
+
 static const Oid find_types[] = {INT8OID, TEXTOID, TEXTOID};
 static StateStatement find_statement = {
 	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
@@ -159,6 +167,21 @@ static StateStatement retries_statement = {
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.>=) $2" \
 	" AND scope OPERATOR(pg_catalog.<) $3 AND parent_step_id OPERATOR(pg_catalog.=) $4"
 
+/*
+ * What a scope results in is that of the last step that ran in it, which the row s
+ * that ended it is not when its step was skipped.
+ */
+#define SKIPPED_LAST \
+	"s.status OPERATOR(pg_catalog.=) 'skipped'::pg_catalog.text AND s.output IS NULL" \
+	" AND s.scope_outcome OPERATOR(pg_catalog.=) 'completed'::pg_catalog.text"
+#define OF_LAST_RAN(what) \
+	"CASE WHEN " SKIPPED_LAST " THEN (SELECT " what " FROM workflow.step_executions AS r" \
+	" WHERE r.execution_id OPERATOR(pg_catalog.=) s.execution_id" \
+	" AND r.scope OPERATOR(pg_catalog.=) s.scope" \
+	" AND (r.status OPERATOR(pg_catalog.<>) 'skipped'::pg_catalog.text OR r.output IS NOT NULL)" \
+	" ORDER BY r.completed_at DESC LIMIT 1)"
+#define RESULT(column) "(" OF_LAST_RAN("r." column) " ELSE s." column " END)"
+
 static const Oid children_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
 
 static StateStatement last_iteration_statement = {
@@ -175,7 +198,8 @@ static StateStatement children_statement = {
 };
 
 static StateStatement children_payload_statement = {
-	"SELECT " RECORD_COLUMNS ", NULL::pg_catalog.jsonb, output, error FROM workflow.step_executions"
+	"SELECT " RECORD_COLUMNS ", NULL::pg_catalog.jsonb, " RESULT("output") ", error"
+	" FROM workflow.step_executions AS s"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL"
 	" ORDER BY loop_iteration_index, branch_name",
 	lengthof(children_types), children_types, NULL
@@ -197,24 +221,34 @@ static StateStatement loop_counts_statement = {
 	" pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.=) 'skipped'::pg_catalog.text),"
 	" " PAYLOAD_SIZE("output") "::pg_catalog.int8,"
 	" (" PAYLOAD_SIZE("input") " OPERATOR(pg_catalog.+) " PAYLOAD_SIZE("error") ")::pg_catalog.int8"
-	" FROM workflow.step_executions"
-	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
+	" FROM (SELECT s.scope_outcome, " RESULT("output") " AS output, " RESULT("input") " AS input,"
+	"       " RESULT("error") " AS error"
+	"       FROM workflow.step_executions AS s"
+	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL) AS ended",
 	lengthof(children_types), children_types, NULL
 };
 
 static StateStatement loop_outputs_statement = {
-	"SELECT pg_catalog.jsonb_agg(output ORDER BY loop_iteration_index)"
-	" FROM workflow.step_executions"
+	"SELECT pg_catalog.jsonb_agg(" RESULT("output") " ORDER BY loop_iteration_index)"
+	" FROM workflow.step_executions AS s"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
 	lengthof(children_types), children_types, NULL
 };
 
+#define ITERATION(row) \
+	"pg_catalog.jsonb_build_object('index', s.loop_iteration_index, 'step_id', " row ".step_id," \
+	" 'status', s.scope_outcome, 'input', " row ".input, 'output', " row ".output, 'error', " row ".error)"
+
 static StateStatement loop_iterations_statement = {
-	"SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('index', loop_iteration_index,"
-	" 'step_id', step_id, 'status', scope_outcome, 'input', input, 'output', output, 'error', error)"
-	" ORDER BY loop_iteration_index)"
-	" FROM workflow.step_executions"
+	"SELECT pg_catalog.jsonb_agg(" OF_LAST_RAN(ITERATION("r")) " ELSE " ITERATION("s") " END"
+	" ORDER BY s.loop_iteration_index)"
+	" FROM workflow.step_executions AS s"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
+	lengthof(children_types), children_types, NULL
+};
+
+static StateStatement begun_statement = {
+	"SELECT DISTINCT branch_name FROM workflow.step_executions" CHILDREN_OF_CONTAINER,
 	lengthof(children_types), children_types, NULL
 };
 
@@ -470,6 +504,16 @@ step_newest_of_scope(int64 execution_id, const char *scope)
 }
 
 StepRecord *
+step_last_ran(int64 execution_id, const char *scope)
+{
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(execution_id);
+	values[1] = CStringGetTextDatum(scope);
+	return read_one(&last_ran_statement, values);
+}
+
+StepRecord *
 step_find(int64 execution_id, const char *scope, const char *step_id, int visit)
 {
 	Datum		values[4];
@@ -579,6 +623,22 @@ step_children(int64 execution_id, const char *from, const char *to,
 	*count = (int) nrows;
 	state_done();
 	return records;
+}
+
+char **
+step_begun_branches(int64 execution_id, const char *from, const char *to,
+					const char *container, int *count)
+{
+	Datum		values[4];
+	char	  **names;
+
+	set_children_values(values, execution_id, from, to, container);
+	*count = (int) state_query(&begun_statement, values, NULL, false, 0);
+	names = palloc(Max(*count, 1) * sizeof(char *));
+	for (int i = 0; i < *count; i++)
+		names[i] = state_column_text(i, 1);
+	state_done();
+	return names;
 }
 
 /* Fixed part of one element of "iterations" beside its payloads. */

@@ -107,6 +107,8 @@ typedef struct StepRecord
 /* NULL when there is no such row.  Results live in the current memory context. */
 /* The newest row of a scope: the open container if there is one, else what ended last. */
 extern StepRecord *step_newest_of_scope(int64 execution_id, const char *scope);
+/* The row of a scope that ended last and was not skipped without an output. */
+extern StepRecord *step_last_ran(int64 execution_id, const char *scope);
 /* The last attempt at the last visit of a step; visit > 0: at that visit. */
 extern StepRecord *step_find(int64 execution_id, const char *scope, const char *step_id, int visit);
 /* The last attempt at the last visit that had ended by a time. */
@@ -124,12 +126,17 @@ extern int	step_last_iteration(int64 execution_id, const char *from, const char 
 
 /*
  * The rows that ended the scopes of a container's children, in order of
- * iteration or of branch name: scopes in [from, to).  payloads: with output and error.
+ * iteration or of branch name: scopes in [from, to).  payloads: with error and with
+ * the output, which is that of the last step that ran.
  */
 extern StepRecord *step_children(int64 execution_id, const char *from, const char *to,
 								 const char *container, bool payloads, int *count);
 
-/* The same, summed up and put into the output of a loop, without passing through C. */
+/* Names of the branches of a container in which something has begun. */
+extern char **step_begun_branches(int64 execution_id, const char *from, const char *to,
+								  const char *container, int *count);
+
+/* Ends of iterations, summed up and put into the output of a loop, without passing through C. */
 typedef struct LoopSummary
 {
 	int64		completed;

@@ -147,14 +147,14 @@ test_containers(void)
 	if (plan == NULL)
 		return;
 	CHECK(a->type == STEP_PARALLEL && a->nlines == 2 && is(a->lines[1].name, "c") && a->lines[1].first == node(plan, "c")->index && a->lines[1].nsteps == 1, "lines of a block");
-	CHECK(a->max_parallelism == 2 && a->join_policy == JOIN_RATIO && is(a->ratio, "0.50") && a->on_error == ON_ERROR_STOP && a->on_join_cancel, "policies of a block");
+	CHECK(a->max_parallelism == 2 && a->join.policy == JOIN_RATIO && is(a->join.ratio, "0.50") && a->on_error == ON_ERROR_STOP && a->join.stop_on_failure && a->join.cancel_when_decided, "policies of a block");
 	CHECK(node(plan, "c")->container == a->index && node(plan, "c")->line == 1 && node(plan, "c")->depth == 1, "place of a child");
 	CHECK(f->type == STEP_FORK_JOIN && f->nlines == 2 && is(f->lines[0].name, "al") && is(f->lines[1].name, "zeta"), "branches by name");
 	CHECK(f->lines[0].timeout_seconds == 8 && f->lines[1].timeout_seconds == 3, "timeouts of branches");
 	CHECK(f->lines[1].nsteps == 2 && f->lines[1].first == node(plan, "g")->index && f->lines[1].last == node(plan, "h")->index, "line of a branch");
 	CHECK(node(plan, "g")->next == node(plan, "h")->index && node(plan, "h")->next == -1, "order of a branch");
-	CHECK(f->join_policy == JOIN_N_OF_M && f->n_required == 1 && !f->on_join_cancel && f->on_error == ON_ERROR_STOP, "policies of a fork_join");
-	CHECK(l->loop_kind == LOOP_COLLECTION && l->loop_parallel && l->max_parallelism == 5 && l->max_iterations == 7 && l->on_error == ON_ERROR_COLLECT && l->batch_size == 10 && l->loop_result == LOOP_RESULT_COUNTS, "loop");
+	CHECK(f->join.policy == JOIN_N_OF_M && f->join.n_required == 1 && !f->join.cancel_when_decided && !f->join.stop_on_failure, "policies of a fork_join");
+	CHECK(l->loop_kind == LOOP_COLLECTION && l->loop_parallel && l->max_parallelism == 5 && l->max_iterations == 7 && l->on_error == ON_ERROR_COLLECT && l->join.policy == JOIN_ALL && !l->join.stop_on_failure && l->batch_size == 10 && l->loop_result == LOOP_RESULT_COUNTS, "loop");
 	CHECK(l->nlines == 1 && l->lines[0].name == NULL && l->lines[0].nsteps == 2 && is(l->collection_text, "${workflow.input.items}"), "body of a loop");
 	CHECK(w->loop_kind == LOOP_UNTIL && w->max_iterations == DEFAULT_MAX_ITERATIONS && w->loop_condition->expression->reference->node == node(plan, "o")->index, "until");
 	CHECK(q->condition != NULL && q->nlines == 1 && is(q->lines[0].name, "else") && q->default_line == 0 && q->lines[0].nsteps == 2, "conditional with else only");
