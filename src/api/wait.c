@@ -228,15 +228,47 @@ workflow_wait(PG_FUNCTION_ARGS)
 }
 
 /*
- * Raise the error that stands for an execution that did not complete: the
- * SQLSTATE is the failed step's, where it has one.
+ * A text of the error of an execution; NULL when it has none.
+ */
+static char *
+error_text(const ExecutionState *state, const char *key)
+{
+	return state->error != NULL ? jsonb_member_string(state->error, key) : NULL;
+}
+
+/*
+ * Which step has failed, and what that said in detail; NULL when there is nothing
+ * to say.
+ */
+static char *
+outcome_detail(const ExecutionState *state)
+{
+	char	   *step_id = error_text(state, "step_id");
+	char	   *detail = error_text(state, "detail");
+	const char *error_type = state->error_type != NULL ? state->error_type : "";
+	char	   *where = NULL;
+
+	if (step_id != NULL)
+		where = psprintf("Step \"%s\", error type \"%s\".", step_id, error_type);
+	else if (state->error_type != NULL)
+		where = psprintf("Error type \"%s\".", error_type);
+	if (where == NULL || detail == NULL)
+		return where != NULL ? where : detail;
+	return psprintf("%s\n%s", where, detail);
+}
+
+/*
+ * Raise the error that stands for an execution that did not complete: SQLSTATE,
+ * detail, hint and context are the failed step's, where it has them.
  */
 static void
 raise_outcome(const ExecutionState *state)
 {
-	char	   *message = state->error ? jsonb_member_string(state->error, "message") : NULL;
-	char	   *sqlstate = state->error ? jsonb_member_string(state->error, "sqlstate") : NULL;
-	char	   *step_id = state->error ? jsonb_member_string(state->error, "step_id") : NULL;
+	char	   *message = error_text(state, "message");
+	char	   *sqlstate = error_text(state, "sqlstate");
+	char	   *detail = outcome_detail(state);
+	char	   *hint = error_text(state, "hint");
+	char	   *context = error_text(state, "context");
 	int			code = ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
 
 	if (sqlstate != NULL && strlen(sqlstate) == 5)
@@ -254,11 +286,9 @@ raise_outcome(const ExecutionState *state)
 					(long long) state->id, state->workflow, execution_status_name(state->status),
 					message != NULL ? ": " : "",
 					message != NULL ? message : ""),
-			 step_id != NULL ?
-			 errdetail("Step \"%s\", error type \"%s\".", step_id,
-					   state->error_type ? state->error_type : "") :
-			 state->error_type != NULL ?
-			 errdetail("Error type \"%s\".", state->error_type) : 0));
+			 detail != NULL ? errdetail_internal("%s", detail) : 0,
+			 hint != NULL ? errhint("%s", hint) : 0,
+			 context != NULL ? (errcontext("%s", context)) : 0));
 }
 
 /*

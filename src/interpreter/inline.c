@@ -113,6 +113,30 @@ inline_leaf(Thread *thread)
 	thread_leaf_failed(thread, timed_out ? STATUS_TIMED_OUT : STATUS_FAILED, failure);
 }
 
+/*
+ * The lines of a failed step's context that are its own.  Those after them say
+ * what has called execute(), and are added again when the error is raised.
+ */
+static char *
+own_context(Jsonb *error)
+{
+	char	   *context = jsonb_member_string(error, "context");
+	char	   *around = GetErrorContextStack();
+	size_t		length;
+	size_t		length_around = around != NULL ? strlen(around) : 0;
+
+	if (context == NULL)
+		return NULL;
+	length = strlen(context);
+	if (length_around > 0 && length >= length_around &&
+		strcmp(context + length - length_around, around) == 0)
+		length -= length_around;
+	while (length > 0 && context[length - 1] == '\n')
+		length--;
+	context[length] = '\0';
+	return length > 0 ? context : NULL;
+}
+
 /* The workflow failed: raise what its failed step raised. */
 static void
 raise_failure(Thread *thread)
@@ -122,6 +146,7 @@ raise_failure(Thread *thread)
 	char	   *message = jsonb_member_string(error, "message");
 	char	   *detail = jsonb_member_string(error, "detail");
 	char	   *hint = jsonb_member_string(error, "hint");
+	char	   *context = own_context(error);
 	char	   *step_id = jsonb_member_string(error, "step_id");
 	int			code = ERRCODE_RAISE_EXCEPTION;
 
@@ -133,6 +158,7 @@ raise_failure(Thread *thread)
 			 detail ? errdetail("%s", detail) : 0,
 			 hint ? errhint("%s", hint) : 0,
 			 /* a macro of two calls: it needs the parentheses */
+			 context ? (errcontext("%s", context)) : 0,
 			 step_id ?
 			 (errcontext("step \"%s\" of workflow \"%s\" (version %d)", step_id,
 						 thread->execution->workflow, thread->execution->version)) :

@@ -71,6 +71,30 @@ $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activi
 ok($node->poll_query_until('postgres', $waits, 0), 'and so does pg_cancel_backend()');
 eval { $waiter->quit };
 
+# run() and execute() raise what the step has raised: all of it
+$node->safe_psql('postgres', q{CREATE FUNCTION refuse(because text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'refused: %', because USING ERRCODE = 'P4711', DETAIL = 'There are 3 of them.', HINT = 'Ask for less.';
+END $$;
+CREATE FUNCTION call_execute() RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN workflow.execute('refuses');
+END $$});
+define_sql($node, 'postgres', 'refuses', q{SELECT 1}, q{SELECT refuse('too much')});
+my $step_context = qr/PL\/pgSQL function refuse\(text\) line 3 at RAISE\nSQL statement "SELECT refuse\('too much'\)"/;
+my ($result, $stdout, $stderr) = $node->psql('postgres', "\\set VERBOSITY verbose\nCALL workflow.run('refuses')");
+like($stderr, qr/ERROR:  P4711: execution \d+ of workflow "refuses" ended with status "failed": refused: too much/,
+	'run(): SQLSTATE and message');
+like($stderr, qr/DETAIL:  Step "s2", error type "P4711"\.\nThere are 3 of them\./, 'run(): detail');
+like($stderr, qr/HINT:  Ask for less\./, 'run(): hint');
+like($stderr, qr/CONTEXT:  $step_context\n/, 'run(): context');
+($result, $stdout, $stderr) = $node->psql('postgres', "SELECT workflow.execute('refuses')");
+like($stderr, qr/DETAIL:  There are 3 of them\.\nHINT:  Ask for less\.\nCONTEXT:  $step_context\nstep "s2" of workflow "refuses" \(version 1\)$/,
+	'execute(): detail, hint and context');
+($result, $stdout, $stderr) = $node->psql('postgres', "SELECT call_execute()");
+like($stderr, qr/CONTEXT:  $step_context\nstep "s2" of workflow "refuses" \(version 1\)\nPL\/pgSQL function call_execute\(\) line 3 at RETURN$/,
+	'execute() in a function: what has called it is there once');
+
 # the server goes down
 ($waiter) = waiters(1, "SELECT workflow.wait($id)");
 $node->stop('fast');
