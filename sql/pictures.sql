@@ -48,6 +48,21 @@ SELECT status FROM workflow.wait(:odd);
 SELECT xml_is_well_formed_document(workflow.timeline_svg(:odd)) AS is_xml, workflow.timeline_svg(:odd) ~ '<script|<b>' AS injected;
 SELECT workflow.diagram(:odd) ~ 'script' AS has_the_name;
 
+-- in whatever encoding the client reads it: what is not ASCII is there, as references
+SELECT workflow.define('{"name": "picture_letters", "steps": [
+    {"id": "a", "sql": "SELECT ''caf\u00e9 \u2192 \u732b''"},
+    {"id": "b", "type": "fail", "error": "\u00c4rger", "message": "${workflow.input.m}"}]}');
+SELECT workflow.start('picture_letters', jsonb_build_object('m', U&'d\00e9j\00e0 vu \2192 \732b \+01F600')) AS letters \gset
+SELECT status FROM workflow.wait(:letters);
+SELECT picture, text !~ '[^\x01-\x7f]' AS is_ascii, text ~ letters AS has_letters
+FROM (VALUES ('svg', workflow.timeline_svg(:letters), 'd&#xE9;j&#xE0; vu &#x2192; &#x732B; &#x1F600;'),
+             ('report', workflow.report(:letters), 'd&#xE9;j&#xE0; vu &#x2192; &#x732B; &#x1F600;'),
+             ('diagram', workflow.diagram('picture_letters'), 'caf#233; #8594; #29483;'),
+             ('diagram of an execution', workflow.diagram(:letters), 'caf#233; #8594; #29483;')) AS p (picture, text, letters);
+SET client_encoding = 'LATIN1';
+SELECT workflow.timeline_svg(:letters) AS svg, workflow.report(:letters) AS report, workflow.diagram(:letters) AS diagram \gset
+RESET client_encoding;
+
 -- what is large is drawn in part
 SELECT workflow.define(jsonb_build_object('name', 'picture_long', 'steps', (SELECT jsonb_agg(jsonb_build_object('id', 's' || i, 'type', 'set', 'output', i)) FROM generate_series(1, 1000) AS i)));
 SELECT workflow.start('picture_long') AS long \gset

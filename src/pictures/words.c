@@ -170,22 +170,25 @@ execution_outcome_text(const TraceExecution *execution)
 	return text.len > 0 ? plain_text(text.data) : NULL;
 }
 
-/* Is there a character here that acts instead of being shown? */
+/* Is this a character of Unicode that acts instead of being shown? */
 static bool
-is_control(const char *c)
+is_control_code(pg_wchar code)
 {
-	pg_wchar	code;
-
-	if ((unsigned char) *c < 0x80)
-		return (unsigned char) *c < ' ' || *c == 0x7F;
-	if (GetDatabaseEncoding() != PG_UTF8)
-		return false;
-	code = utf8_to_unicode((const unsigned char *) c);
-	return code < 0xA0 ||
+	return code < ' ' || (code >= 0x7F && code < 0xA0) ||
 		code == 0x061C || code == 0x200E || code == 0x200F ||	/* direction marks */
 		(code >= 0x2028 && code <= 0x202E) ||	/* line ends, embeddings, overrides */
 		(code >= 0x2066 && code <= 0x2069) ||	/* isolates */
 		code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
+}
+
+/* Is there a character here that acts instead of being shown? */
+static bool
+is_control(const char *c)
+{
+	if (!IS_HIGHBIT_SET(*c))
+		return is_control_code((unsigned char) *c);
+	return GetDatabaseEncoding() == PG_UTF8 &&
+		is_control_code(utf8_to_unicode((const unsigned char *) c));
 }
 
 char *
@@ -266,38 +269,69 @@ wrap_text(const char *text, int width, int lines, const char *mark)
 	return wrapped.data;
 }
 
+/*
+ * A text of the database as UTF-8.  In a database whose encoding is unknown, what is
+ * not UTF-8 has '?' in place of everything that is not ASCII.
+ */
+static const char *
+text_as_utf8(const char *text)
+{
+	int			encoding = GetDatabaseEncoding();
+	int			length = strlen(text);
+	char	   *copy;
+
+	if (encoding != PG_SQL_ASCII)
+		return (char *) pg_do_encoding_conversion((unsigned char *) unconstify(char *, text),
+												  length, encoding, PG_UTF8);
+	if (pg_verify_mbstr(PG_UTF8, text, length, true))
+		return text;
+	copy = pstrdup(text);
+	for (char *c = copy; *c != '\0'; c++)
+		if (IS_HIGHBIT_SET(*c))
+			*c = '?';
+	return copy;
+}
+
+/* The character here, and move behind it; 0 at the end. */
+static pg_wchar
+next_code(const char **utf8)
+{
+	pg_wchar	code = utf8_to_unicode((const unsigned char *) *utf8);
+
+	if (code != 0)
+		*utf8 += pg_encoding_mblen(PG_UTF8, *utf8);
+	return code;
+}
+
+/*
+ * What is not ASCII goes out as references: SVG and HTML say that they are UTF-8,
+ * but the server sends them in the encoding of the client, which may be another, or
+ * lack the character.
+ */
 void
 append_markup(StringInfo out, const char *text)
 {
-	for (const char *c = text; *c != '\0'; c += pg_mblen(c))
+	const char *utf8 = text_as_utf8(text);
+	pg_wchar	code;
+
+	while ((code = next_code(&utf8)) != 0)
 	{
-		switch (*c)
-		{
-			case '<':
-				appendStringInfoString(out, "&lt;");
-				break;
-			case '>':
-				appendStringInfoString(out, "&gt;");
-				break;
-			case '&':
-				appendStringInfoString(out, "&amp;");
-				break;
-			case '"':
-				appendStringInfoString(out, "&quot;");
-				break;
-			case '\'':
-				appendStringInfoString(out, "&#39;");
-				break;
-			case '\n':
-			case '\t':
-				appendStringInfoChar(out, *c);
-				break;
-			default:
-				if (is_control(c))
-					appendStringInfoString(out, "&#xFFFD;");
-				else
-					appendBinaryStringInfo(out, c, pg_mblen(c));
-		}
+		if (code == '<')
+			appendStringInfoString(out, "&lt;");
+		else if (code == '>')
+			appendStringInfoString(out, "&gt;");
+		else if (code == '&')
+			appendStringInfoString(out, "&amp;");
+		else if (code == '"')
+			appendStringInfoString(out, "&quot;");
+		else if (code == '\'')
+			appendStringInfoString(out, "&#39;");
+		else if (is_control_code(code) && code != '\n' && code != '\t')
+			appendStringInfoString(out, "&#xFFFD;");
+		else if (code < 0x80)
+			appendStringInfoChar(out, (char) code);
+		else
+			appendStringInfo(out, "&#x%X;", code);
 	}
 }
 
@@ -308,14 +342,15 @@ append_markup(StringInfo out, const char *text)
 void
 append_mermaid(StringInfo out, const char *text)
 {
-	char	   *plain = plain_text(text);
+	const char *utf8 = text_as_utf8(plain_text(text));
+	pg_wchar	code;
 
-	for (const char *c = plain; *c != '\0'; c += pg_mblen(c))
+	while ((code = next_code(&utf8)) != 0)
 	{
-		if (pg_mblen(c) > 1 || isalnum((unsigned char) *c) || strchr(" .,:-_/()", *c) != NULL)
-			appendBinaryStringInfo(out, c, pg_mblen(c));
+		if ((code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z') ||
+			(code >= '0' && code <= '9') || (code < 0x80 && strchr(" .,:-_/()", (int) code) != NULL))
+			appendStringInfoChar(out, (char) code);
 		else
-			appendStringInfo(out, "#%d;", (unsigned char) *c);
+			appendStringInfo(out, "#%u;", code);
 	}
-	pfree(plain);
 }
