@@ -63,6 +63,12 @@ WHERE c.relkind IN ('r', 'v') AND has_table_privilege('public', c.oid, 'SELECT, 
 SELECT has_schema_privilege('public', 'workflow', 'USAGE') AS public_usage,
        has_schema_privilege('public', 'workflow', 'CREATE') AS public_create;
 
+-- tables without a replica identity: none, or a publication of all tables would refuse what we change
+SELECT c.oid::regclass AS no_identity FROM members m JOIN pg_class c ON c.oid = m.objid
+WHERE c.relkind IN ('r', 'p') AND c.relreplident <> 'f' AND NOT EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = c.oid
+    AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END);
+
 -- monitoring reads views, not tables
 SELECT c.oid::regclass AS monitored FROM members m JOIN pg_class c ON c.oid = m.objid
 WHERE c.relkind IN ('r', 'v') AND has_table_privilege('pg_monitor', c.oid, 'SELECT') ORDER BY c.oid::regclass::text COLLATE "C";

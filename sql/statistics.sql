@@ -66,6 +66,11 @@ FROM workflow.statistics_history AS h,
       FROM workflow.execution_status WHERE workflow = 'rolled') AS e
 WHERE h.kind = 'workflow' AND h.name = 'rolled';
 
+-- from here on all tables are published, which changes nothing: whatever we change has a replica identity
+SET client_min_messages = error;
+CREATE PUBLICATION rolled FOR ALL TABLES;
+SET client_min_messages = warning;
+
 -- retried: what is done again is added, what was there is not
 SELECT id AS failed FROM test.rolled JOIN workflow.executions USING (id) WHERE status = 'failed' ORDER BY id LIMIT 1 \gset
 SELECT workflow.register_agent('rolled_agent', sql => 'SELECT 1', circuit_breaker => '{"enabled": false}');
@@ -106,6 +111,8 @@ SELECT string_agg(subject, ',' ORDER BY subject) FROM workflow.audit_log WHERE a
 SELECT workflow.prune(statistics_older_than => '0');
 SELECT count(*) FROM workflow.statistics_days WHERE name = 'regress';
 SELECT before ->> 'audit_log' AS audit_log, before ->> 'statistics' AS statistics FROM workflow.audit_log WHERE action = 'prune' ORDER BY id DESC LIMIT 4;
+
+DROP PUBLICATION rolled;
 
 -- mistakes, and who may
 SELECT workflow.roll_up_statistics(0);

@@ -24,6 +24,8 @@ CREATE TABLE workflow.statistics_days (
     run_times       jsonb NOT NULL,
     UNIQUE NULLS NOT DISTINCT (day, kind, workflow, name, role)
 );
+/* For publications: the key, which has a null for agents and tenants, cannot be it. */
+ALTER TABLE workflow.statistics_days REPLICA IDENTITY FULL;
 COMMENT ON TABLE workflow.statistics_days IS
 'statistics of what ended, by day, kept when prune() deletes executions; the view statistics_history shows them. A role sees its own, members of pg_monitor see all';
 COMMENT ON COLUMN workflow.statistics_days.day IS 'day, of UTC, on which it ended';
