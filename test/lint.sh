@@ -98,6 +98,30 @@ exported()
 		}'
 }
 
+# SQL in C runs as the owner: what finds an operator by its name alone is written with
+# OPERATOR(pg_catalog...) instead, though become_owner() pins the path, too.
+hidden_operators()
+{
+	grep -nE '"[^"]*(\bIN \(|NULLIF ?\(|DISTINCT FROM|\bBETWEEN\b|\bI?LIKE\b|SIMILAR TO|NATURAL JOIN|JOIN [^"]* USING ?\(|\bCASE [^W" ]| (<>|!=|<=|>=|\|\||->>?|#>>?|@>|<@|!~|~) |(=|<>|<|>) (ANY|ALL|SOME) )' \
+		src/state/*.[ch] | grep -vE 'err(msg|hint|detail)|strstr'
+}
+
+# Functions in the schema whose body finds names along the caller's search_path: those
+# in C pin it where they become the owner, SQL in BEGIN ATOMIC or RETURN is parsed once.
+unsafe_functions()
+{
+	awk '
+		/^CREATE (FUNCTION|PROCEDURE)/ { text = ""; where = FILENAME ":" FNR ": " $0; inside = 1 }
+		inside { text = text "\n" $0 }
+		inside && /;[ \t]*$/ || inside && /BEGIN ATOMIC/ {
+			inside = 0
+			pinned = text ~ /SET search_path/
+			if ((text ~ /SECURITY DEFINER/ || text ~ /RETURNS trigger/ && text !~ /LANGUAGE c/ ||
+				 text ~ /LANGUAGE (sql|plpgsql)/ && text ~ /\nAS /) && !pinned)
+				print where
+		}' src/schema/*.sql
+}
+
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_workflow.control)
 
 rule "includes point one way" "$(upward_includes)"
@@ -107,6 +131,8 @@ rule "cJSON only in json.c" \
 	"$(grep -rniE '#include.*cjson|cJSON_[A-Z]' src --include='*.[ch]' | grep -v '^src/definition/json\.c:')"
 rule "nothing listens: anybody can send a notification" "$(grep -nE 'Async_Listen|\<LISTEN\>' -r src --include=*.c --include=*.sql | grep -v '^[^:]*:[0-9]*: \*')"
 rule "no file over 800 lines" "$(too_long)"
+rule "SQL that runs as the owner hides no operator" "$(hidden_operators)"
+rule "functions that depend on search_path set it" "$(unsafe_functions)"
 rule "nothing left to do" \
 	"$(grep -rnE '\b(TODO|FIXME|XXX)\b' src sql test docs Makefile 2>/dev/null | grep -v '^test/lint\.sh:')"
 rule "every C file is in OBJS" \

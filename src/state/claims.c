@@ -106,9 +106,9 @@ static const Oid recover_types[] = {INT8OID, BOOLOID, INT8ARRAYOID};
 static StateStatement recover_statement = {
 	"UPDATE workflow.executions AS e SET recovered_at = r.progress, probation = false,"
 	" recoveries = CASE"
-	"  WHEN NOT r.counted AND r.progress IS DISTINCT FROM e.recovered_at THEN 0"
+	"  WHEN NOT r.counted AND NOT COALESCE(r.progress OPERATOR(pg_catalog.=) e.recovered_at, r.progress IS NULL AND e.recovered_at IS NULL) THEN 0"
 	"  WHEN NOT r.counted THEN e.recoveries"
-	"  WHEN r.progress IS DISTINCT FROM e.recovered_at OR e.recoveries OPERATOR(pg_catalog.=) 0 THEN 1"
+	"  WHEN NOT COALESCE(r.progress OPERATOR(pg_catalog.=) e.recovered_at, r.progress IS NULL AND e.recovered_at IS NULL) OR e.recoveries OPERATOR(pg_catalog.=) 0 THEN 1"
 	"  WHEN e.recoveries OPERATOR(pg_catalog.<) 2 OR e.probation THEN e.recoveries OPERATOR(pg_catalog.+) 1"
 	"  ELSE e.recoveries END"
 	" FROM (SELECT x.id, $2 AND ($3 IS NULL OR x.id OPERATOR(pg_catalog.=) ANY ($3)) AS counted, (SELECT pg_catalog.max(GREATEST(s.started_at, s.completed_at)) FROM workflow.step_executions AS s"

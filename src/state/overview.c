@@ -52,7 +52,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" SELECT (SELECT pg_catalog.count(*) FROM slots) AS \"executors\","
 		" (SELECT pg_catalog.count(*) FROM slots WHERE slots.state OPERATOR(pg_catalog.<>) 'idle'::pg_catalog.text) AS \"of them busy\","
 		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
-		" WHERE e.status IN ('running', 'cancelling') AND " VISIBLE " LIMIT 10000) AS r) AS \"running\","
+		" WHERE e.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[]) AND " VISIBLE " LIMIT 10000) AS r) AS \"running\","
 		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
 		" WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at IS NULL AND " VISIBLE " LIMIT 10000) AS p) AS \"waiting\","
 		" (SELECT pg_catalog.count(*) FROM " NEWEST_EXECUTIONS " AS e"
@@ -68,7 +68,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" e.runs_done AS runs, e.steps_done AS steps,"
 		" pg_catalog.pg_size_pretty(e.memory_bytes) AS memory,"
 		" CASE WHEN " VISIBLE " THEN e.execution_id END AS execution,"
-		" CASE WHEN " VISIBLE " THEN pg_catalog.concat_ws(' / ', NULLIF(e.scope, ''), e.step_id) END AS step,"
+		" CASE WHEN " VISIBLE " THEN pg_catalog.concat_ws(' / ', CASE WHEN e.scope OPERATOR(pg_catalog.<>) '' THEN e.scope END, e.step_id) END AS step,"
 		" CASE WHEN " VISIBLE " THEN " MILLISECONDS("e.step_started_at", NOW) " END AS \"for\""
 		" FROM workflow.executor_slots() AS e WHERE e.database OPERATOR(pg_catalog.=) " HERE
 		" ORDER BY e.step_started_at USING OPERATOR(pg_catalog.<), e.pid USING OPERATOR(pg_catalog.<) LIMIT 50",
@@ -88,7 +88,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" " MILLISECONDS("e.started_at", NOW) " AS \"for\","
 		" (p.progress OPERATOR(pg_catalog.->>) 'done')::pg_catalog.int8 AS \"steps done\","
 		" (p.progress OPERATOR(pg_catalog.->>) 'percent')::pg_catalog.int4 AS \"percent\""
-		" FROM (SELECT * FROM workflow.executions AS e WHERE e.status IN ('running', 'cancelling') AND " VISIBLE
+		" FROM (SELECT * FROM workflow.executions AS e WHERE e.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[]) AND " VISIBLE
 		" ORDER BY e.id USING OPERATOR(pg_catalog.>) LIMIT 20) AS e,"
 		" LATERAL (SELECT workflow.progress(e.id) AS progress OFFSET 0) AS p"
 		" ORDER BY e.id USING OPERATOR(pg_catalog.>)",
@@ -98,7 +98,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		"SELECT e.id AS execution, e.workflow, e.status, " SECOND("e.completed_at") " AS \"ended\","
 		" e.error_type AS error, CASE WHEN " OWN " THEN pg_catalog.concat_ws(': ',"
 		" e.error OPERATOR(pg_catalog.->>) 'step_id', pg_catalog.left(e.error OPERATOR(pg_catalog.->>) 'message', 300)) END AS message"
-		" FROM " NEWEST_EXECUTIONS " AS e WHERE e.status IN ('failed', 'timed_out') AND " VISIBLE
+		" FROM " NEWEST_EXECUTIONS " AS e WHERE e.status OPERATOR(pg_catalog.=) ANY ('{failed,timed_out}'::pg_catalog.text[]) AND " VISIBLE
 		" ORDER BY e.completed_at USING OPERATOR(pg_catalog.>) LIMIT 20",
 		1, reader_types, NULL
 	},
@@ -146,7 +146,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 	[OVERVIEW_BREAKERS] = {
 		"SELECT b.agent, b.state, b.error_type AS error, " SECOND("b.opened_at") " AS \"opened\","
 		" " SECOND("b.half_open_at") " AS \"tried again\", b.times_opened AS \"times opened\""
-		" FROM workflow.breaker_status AS b WHERE b.state IN ('open', 'half_open') AND $1 IS NOT NULL"
+		" FROM workflow.breaker_status AS b WHERE b.state OPERATOR(pg_catalog.=) ANY ('{open,half_open}'::pg_catalog.text[]) AND $1 IS NOT NULL"
 		" ORDER BY b.opened_at USING OPERATOR(pg_catalog.>) LIMIT 50",
 		1, reader_types, NULL
 	},
@@ -154,7 +154,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		"SELECT e.workflow, e.version::pg_catalog.text AS version, e.status, e.tenant, pg_catalog.pg_get_userbyid(e.role::pg_catalog.oid) AS role,"
 		" e.priority::pg_catalog.text AS priority, e.schedule_id::pg_catalog.text AS schedule,"
 		" " SECOND("e.created_at") " AS queued, " SECOND("e.started_at") " AS started,"
-		" " SECOND("e.completed_at") " AS ended, NULLIF(e.recoveries, 0)::pg_catalog.text AS recoveries, NULLIF(e.retries, 0)::pg_catalog.text AS retries,"
+		" " SECOND("e.completed_at") " AS ended, CASE WHEN e.recoveries OPERATOR(pg_catalog.>) 0 THEN e.recoveries::pg_catalog.text END AS recoveries, CASE WHEN e.retries OPERATOR(pg_catalog.>) 0 THEN e.retries::pg_catalog.text END AS retries,"
 		" (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(': ', m.key, m.value OPERATOR(pg_catalog.->>) 'mark'), ', '"
 		"  ORDER BY m.key USING OPERATOR(pg_catalog.<)) FROM pg_catalog.jsonb_each(e.step_marks) AS m) AS \"marked steps\", e.error_type AS error, o.error OPERATOR(pg_catalog.->>) 'step_id' AS \"at step\","
 		" o.error OPERATOR(pg_catalog.->>) 'message' AS message, o.error OPERATOR(pg_catalog.->>) 'detail' AS detail,"
@@ -174,7 +174,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 /* What runs comes before what has ended, what has ended before what waits. */
 static StateStatement newest_statement = {
 	"SELECT e.id FROM " NEWEST_EXECUTIONS " AS e WHERE " VISIBLE
-	" ORDER BY (e.status IN ('running', 'cancelling')) USING OPERATOR(pg_catalog.>),"
+	" ORDER BY (e.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])) USING OPERATOR(pg_catalog.>),"
 	" COALESCE(e.started_at, '-infinity'::pg_catalog.timestamptz) USING OPERATOR(pg_catalog.>),"
 	" e.id USING OPERATOR(pg_catalog.>) LIMIT 1",
 	1, reader_types, NULL

@@ -61,7 +61,8 @@ static StateStatement mark_statement = {
 	" ELSE COALESCE(e.step_marks, '{}'::pg_catalog.jsonb) OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object($2, m.mark) END"
 	" FROM (SELECT CASE WHEN $4 IS NOT NULL THEN pg_catalog.jsonb_build_object('mark', $3, 'output', $4)"
 	"  WHEN $3 IS NOT NULL THEN pg_catalog.jsonb_build_object('mark', $3) END AS mark) AS m"
-	" WHERE e.id OPERATOR(pg_catalog.=) $1 AND (e.step_marks OPERATOR(pg_catalog.->) $2) IS DISTINCT FROM m.mark",
+	" WHERE e.id OPERATOR(pg_catalog.=) $1 AND NOT COALESCE((e.step_marks OPERATOR(pg_catalog.->) $2) OPERATOR(pg_catalog.=) m.mark,"
+	" (e.step_marks OPERATOR(pg_catalog.->) $2) IS NULL AND m.mark IS NULL)",
 	lengthof(mark_types), mark_types, NULL
 };
 
