@@ -20,9 +20,6 @@
 #include "shared/identity.h"
 #include "shared/slots.h"
 
-/* Version of the library; the script's is in pg_extension. */
-#define PG_WORKFLOW_VERSION "1.0.0"
-
 extern PGDLLEXPORT Datum workflow_version(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_extension_ready(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_grant_usage(PG_FUNCTION_ARGS);
@@ -57,7 +54,7 @@ static const char *const owner_only[] = {
 Datum
 workflow_version(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(PG_WORKFLOW_VERSION));
+	PG_RETURN_TEXT_P(cstring_to_text(LIBRARY_VERSION));
 }
 
 /*

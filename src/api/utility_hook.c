@@ -27,11 +27,19 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_func.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
@@ -319,6 +327,48 @@ before_drop_role(const DropRoleStmt *statement)
 		note_role(lfirst_node(RoleSpec, cell)->rolename);
 }
 
+/*
+ * RENAME and SET SCHEMA: what belongs to the extension is found by its name, so it
+ * keeps that, as it is kept from being dropped.  The server does not see to it.
+ */
+static void
+refuse_if_ours(ObjectType type, RangeVar *relation, Node *object, const char *schema)
+{
+	Oid			extension = workflow_extension_oid();
+	ObjectAddress address = InvalidObjectAddress;
+
+	if (!OidIsValid(extension) || creating_extension)
+		return;
+	switch (type)
+	{
+		case OBJECT_SCHEMA:
+			ObjectAddressSet(address, NamespaceRelationId, get_namespace_oid(schema, true));
+			break;
+		case OBJECT_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_SEQUENCE:
+		case OBJECT_COLUMN:
+			ObjectAddressSet(address, RelationRelationId, RangeVarGetRelid(relation, NoLock, true));
+			break;
+		case OBJECT_FUNCTION:
+		case OBJECT_PROCEDURE:
+		case OBJECT_ROUTINE:
+		case OBJECT_AGGREGATE:
+			ObjectAddressSet(address, ProcedureRelationId,
+							 LookupFuncWithArgs(type, castNode(ObjectWithArgs, object), true));
+			break;
+		default:
+			break;
+	}
+	if (OidIsValid(address.objectId) &&
+		getExtensionOfObject(address.classId, address.objectId) == extension)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot rename or move %s because extension %s requires it",
+						getObjectDescription(&address, false), EXTENSION_NAME),
+				 errhint("The extension finds its objects by their names.")));
+}
+
 /* --- before and after --- */
 
 /*
@@ -360,6 +410,16 @@ before_utility(Node *statement, bool is_top_level)
 				note_database(((RenameStmt *) statement)->subname);
 				before_rename_database((RenameStmt *) statement);
 			}
+			else
+				refuse_if_ours(((RenameStmt *) statement)->renameType,
+							   ((RenameStmt *) statement)->relation,
+							   ((RenameStmt *) statement)->object,
+							   ((RenameStmt *) statement)->subname);
+			break;
+		case T_AlterObjectSchemaStmt:
+			refuse_if_ours(((AlterObjectSchemaStmt *) statement)->objectType,
+						   ((AlterObjectSchemaStmt *) statement)->relation,
+						   ((AlterObjectSchemaStmt *) statement)->object, NULL);
 			break;
 		case T_DropStmt:
 			before_drop((DropStmt *) statement);

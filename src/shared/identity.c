@@ -22,8 +22,10 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/gin.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
@@ -38,6 +40,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
@@ -127,10 +130,64 @@ extension_owner(void)
 	return owner;
 }
 
+/* The version of the extension in this database. */
+static char *
+extension_version(Oid extension)
+{
+	Relation	relation = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	char	   *version = NULL;
+
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(relation, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, Anum_pg_extension_extversion,
+										 RelationGetDescr(relation), &isnull);
+
+		version = TextDatumGetCString(value);
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return version;
+}
+
+/* Is a version newer than the library's? */
+static bool
+is_newer(const char *version)
+{
+	int			its[3] = {0};
+	int			ours[3] = {0};
+
+	(void) sscanf(version, "%d.%d.%d", &its[0], &its[1], &its[2]);
+	(void) sscanf(LIBRARY_VERSION, "%d.%d.%d", &ours[0], &ours[1], &ours[2]);
+	for (int i = 0; i < (int) lengthof(its); i++)
+		if (its[i] != ours[i])
+			return its[i] > ours[i];
+	return false;
+}
+
 void
 require_installed(void)
 {
+	char	   *version;
+
 	(void) extension_owner();
+	version = extension_version(workflow_extension_oid());
+	if (version == NULL || strcmp(version, LIBRARY_VERSION) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("extension \"%s\" has version %s in this database, but its library has version %s",
+					EXTENSION_NAME, version, LIBRARY_VERSION),
+			 is_newer(version) ?
+			 errhint("Install the library of version %s, and restart the server.", version) :
+			 errhint("Run ALTER EXTENSION %s UPDATE in this database.", EXTENSION_NAME)));
 }
 
 static bool

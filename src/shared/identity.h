@@ -13,6 +13,9 @@
 #define EXTENSION_NAME "pg_workflow"
 #define SCHEMA_NAME "workflow"
 
+/* Version of the library; the extension's is in pg_extension. */
+#define LIBRARY_VERSION "1.0.0"
+
 /* Names are looked up here, and nowhere else, by what runs as the owner. */
 #define OWNER_SEARCH_PATH "pg_catalog, pg_temp"
 
@@ -35,7 +38,10 @@ extern void restore_identity(const SavedIdentity *saved);
 /* Who that is.  An error when the extension is not installed. */
 extern Oid	extension_owner(void);
 
-/* Raise an error unless the extension, and not a schema of its name, is in this database. */
+/*
+ * Raise an error unless the extension, and not a schema of its name, is in this
+ * database, in the library's version.
+ */
 extern void require_installed(void);
 
 /* OID of the extension in this database, InvalidOid when it is not installed. */
