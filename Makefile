@@ -220,7 +220,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners sequence parallel fork_join \
 	joins skipped_last \
-	conditional loop variables nesting timeouts failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
+	conditional loop variables nesting timeouts role_limits failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \
 	compensation compensation_values on_failure_chain cancel_compensate timeout_strategy \

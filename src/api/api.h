@@ -39,6 +39,8 @@ pg_noreturn extern void refuse_unknown_step(const char *workflow, const char *st
 extern int	hint_about_arguments(FunctionCallInfo fcinfo);
 /* The error for a null where there must be a value. */
 pg_noreturn extern void refuse_null(FunctionCallInfo fcinfo, const char *name);
+/* An error for a priority that does not exist, or is above workflow.max_priority. */
+extern void require_priority(int priority);
 /* A version argument: 0 for null, an error when it is not positive. */
 extern int	version_argument(FunctionCallInfo fcinfo, int argument);
 

@@ -21,6 +21,7 @@
 
 #include "api/api.h"
 #include "shared/identity.h"
+#include "shared/settings.h"
 #include "shared/trust.h"
 
 int
@@ -266,4 +267,25 @@ require_startable(const char *workflow, int version, Oid role, Definition *defin
 			 errdetail("Version %d has status \"%s\".",
 					   definition->version, definition->status),
 			 errhint("Use workflow.set_status() to make a version active.")));
+}
+
+/*
+ * A priority that somebody asks for.  That of a definition, which may be another
+ * role's, is lowered to the caller's ceiling instead: queue_execution().
+ */
+void
+require_priority(int priority)
+{
+	if (priority < -MAX_PRIORITY || priority > MAX_PRIORITY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("priority must be between %d and %d, not %d",
+						-MAX_PRIORITY, MAX_PRIORITY, priority),
+				 errhint("Leave it out for that of the definition.")));
+	if (priority > setting_max_priority)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("priority must not be higher than %d, not %d", setting_max_priority, priority),
+				 errdetail("The ceiling is the setting \"%s\".", "workflow.max_priority"),
+				 errhint("Leave it out for that of the definition, or ask an administrator for a higher ceiling.")));
 }

@@ -89,12 +89,8 @@ check_ranges(const Schedule *schedule)
 				 errmsg("max_concurrent_runs must be greater than zero, not %d",
 						schedule->max_concurrent_runs),
 				 errhint("workflow.pause_schedule() keeps a schedule from starting anything.")));
-	if (schedule->priority < -MAX_PRIORITY || schedule->priority > MAX_PRIORITY)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("priority must be between %d and %d, not %d",
-						-MAX_PRIORITY, MAX_PRIORITY, schedule->priority),
-				 errhint("Leave it out for that of the definition.")));
+	if (schedule->has_priority)
+		require_priority(schedule->priority);
 	if (schedule->start_at > schedule->end_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

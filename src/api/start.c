@@ -105,15 +105,16 @@ queue_execution(NewExecution *new)
 		require_room_in_queue();
 	if (!new->has_parallel)
 		new->parallel = setting_parallel;
+	new->priority = Min(new->priority, setting_max_priority);
 	require_role_can_run(new->role);
 
 	id = execution_insert(new, &created);
 	if (registry == NULL)
 		warn_not_preloaded();
 	else if (created && new->has_start_at)
-		wake_for_deferred(new->start_at);
+		wake_for_deferred(new->role, new->start_at);
 	else if (created)
-		wake_for_queued(new->priority, id);
+		wake_for_queued(new->role, new->priority, id);
 	return id;
 }
 
@@ -147,12 +148,8 @@ workflow_start(PG_FUNCTION_ARGS)
 	new.has_start_at = !PG_ARGISNULL(4);
 	if (new.has_start_at)
 		new.start_at = PG_GETARG_TIMESTAMPTZ(4);
-	if (new.priority < -MAX_PRIORITY || new.priority > MAX_PRIORITY)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("priority must be between %d and %d, not %d",
-						-MAX_PRIORITY, MAX_PRIORITY, new.priority),
-				 errhint("Leave it out for that of the definition.")));
+	if (!PG_ARGISNULL(3))
+		require_priority(new.priority);
 	new.idempotency_key = optional_text_argument(fcinfo, 5);
 	new.tenant = PG_ARGISNULL(6) ? definition.tenant : optional_text_argument(fcinfo, 6);
 	require_short(new.idempotency_key, "idempotency_key");

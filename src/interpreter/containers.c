@@ -18,8 +18,10 @@
 
 #include "interpreter/join.h"
 #include "interpreter/jsonb_values.h"
+#include "interpreter/leaf.h"
 #include "interpreter/scope.h"
 #include "interpreter/thread.h"
+#include "shared/settings.h"
 
 static void close_activation(Thread *thread);
 
@@ -88,7 +90,9 @@ container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow 
 	fork->recovered = row->written;
 	fork->max_parallelism = node->max_parallelism;
 	fork->rule = node->join;
-	fork->priority = node->priority ? node->priority : thread->execution->priority;
+	/* in an executor the setting is that of the execution's role */
+	fork->priority = node->priority
+		? Min(node->priority, setting_max_priority) : thread->execution->priority;
 	fork->deadline = frame->deadline;
 	if (node->timeout_seconds > 0)
 		fork->deadline = Min(fork->deadline,
@@ -153,7 +157,7 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int atte
 	leaf->scope = frame->scope;
 	leaf->iteration = (frame->container && frame->container->type == STEP_LOOP) ? frame->child : -1;
 	leaf->started_at = started_at;
-	leaf->deadline = frame->deadline;
+	leaf_set_deadline(leaf, frame->deadline, 0);
 	leaf->task.kind = SQL_TASK_CONDITION;
 	leaf->task.sql = condition->sql;
 	leaf->task.result = SQL_RESULT_VALUE;

@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "interpreter/jsonb_values.h"
+#include "interpreter/leaf.h"
 #include "interpreter/reopen.h"
 #include "interpreter/thread.h"
 #include "shared/trust.h"
@@ -202,11 +203,7 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		return false;
 	}
 
-	leaf->deadline = frame->deadline;
-	if (timeout_seconds > 0)
-		leaf->deadline = Min(leaf->deadline,
-							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														 (int64) timeout_seconds * 1000));
+	leaf_set_deadline(leaf, frame->deadline, timeout_seconds);
 	return true;
 }
 

@@ -21,6 +21,7 @@
 
 #include "interpreter/leaf.h"
 #include "shared/compat.h"
+#include "shared/settings.h"
 #include "shared/slots.h"
 
 static TimeoutId leaf_timer = USER_TIMEOUT;
@@ -28,6 +29,18 @@ static bool timer_registered = false;
 static bool timer_armed = false;
 static TimestampTz timer_deadline = DT_NOEND;
 static volatile sig_atomic_t timer_fired = false;
+
+void
+leaf_set_deadline(Leaf *leaf, TimestampTz scope_deadline, int timeout_seconds)
+{
+	int			seconds = timeout_seconds > 0 ? timeout_seconds : setting_step_timeout;
+	TimestampTz own = DT_NOEND;
+
+	if (seconds > 0)
+		own = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) seconds * 1000);
+	leaf->deadline = Min(scope_deadline, own);
+	leaf->default_limit = timeout_seconds == 0 && own < scope_deadline;
+}
 
 /*
  * Cancel the statement.  In an executor the scheduler is told: it sees to it that a
@@ -176,7 +189,9 @@ leaf_timeout_error(const Leaf *leaf)
 	result->sqlerrcode = ERRCODE_QUERY_CANCELED;
 	result->message = psprintf("step \"%s\" was cancelled after %ld.%03ld s: its time was over",
 							   leaf->node->id, elapsed / 1000, elapsed % 1000);
-	result->hint = "See \"timeout_seconds\" of the step and of what is around it.";
+	result->hint = leaf->default_limit
+		? "Give the step a \"timeout_seconds\" of its own; the default is the setting \"workflow.step_timeout\"."
+		: "See \"timeout_seconds\" of the step and of what is around it.";
 	return result;
 }
 

@@ -11,6 +11,12 @@
 
 #include "interpreter/thread.h"
 
+/*
+ * When the leaf, which begins now, has to end: the scope's deadline, or its own time limit
+ * (0: none of its own, so that workflow.step_timeout holds).
+ */
+extern void leaf_set_deadline(Leaf *leaf, TimestampTz scope_deadline, int timeout_seconds);
+
 /* Cancel the running statement at deadline (DT_NOEND: never). */
 extern void leaf_timer_start(TimestampTz deadline);
 /* Stop it, and what arm_statement_timeout() started; true when it has fired. */

@@ -64,6 +64,7 @@ typedef struct Leaf
 	TimestampTz started_at;
 	TimestampTz ended_at;		/* its SQL has; 0: not known */
 	TimestampTz deadline;		/* of the step or of a scope around it; DT_NOEND = none */
+	bool		default_limit;	/* it is that of workflow.step_timeout */
 } Leaf;
 
 /* Output of a step kept for references. */

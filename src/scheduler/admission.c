@@ -6,7 +6,7 @@
  * NOTES
  *	  Scheduler only.  Counts what lives, by workflow and by tenant.  Executions are
  *	  claimed in the order of the queue; one that is over a limit is set aside, into
- *	  the group of its workflow and tenant, and claimed from there when there is
+ *	  the group of its workflow, tenant and role, and claimed from there when there is
  *	  room.  Nothing here is proportional to the number of executions that wait:
  *	  each is set aside once, and memory holds groups, not executions.
  *
@@ -64,9 +64,10 @@ typedef struct GroupKey
 {
 	Limited    *workflow;
 	Limited    *tenant;			/* NULL: none */
+	Oid			role;			/* what one has waiting is not before what another has */
 } GroupKey;
 
-/* Executions of one workflow and tenant that wait for room. */
+/* Executions of one workflow, tenant and role that wait for room. */
 typedef struct WaitingGroup
 {
 	GroupKey	key;			/* hash key */
@@ -254,20 +255,32 @@ admission_committed(void)
 
 /* --- groups --- */
 
-/* The group of a workflow and a tenant; NULL: nothing waits in it. */
-static WaitingGroup *
-find_group(Limited *workflow, Limited *tenant)
+static GroupKey
+group_key(Limited *workflow, Limited *tenant, Oid role)
 {
-	GroupKey	key = {workflow, tenant};
+	GroupKey	key;
+
+	memset(&key, 0, sizeof(key));	/* hashed as it is, gaps included */
+	key.workflow = workflow;
+	key.tenant = tenant;
+	key.role = role;
+	return key;
+}
+
+/* The group of a workflow, a tenant and a role; NULL: nothing waits in it. */
+static WaitingGroup *
+find_group(Limited *workflow, Limited *tenant, Oid role)
+{
+	GroupKey	key = group_key(workflow, tenant, role);
 
 	return hash_search(groups, &key, HASH_FIND, NULL);
 }
 
 /* Have the group in the list; made when it is new. */
 static void
-add_group(Limited *workflow, Limited *tenant, dlist_head *list)
+add_group(Limited *workflow, Limited *tenant, Oid role, dlist_head *list)
 {
-	GroupKey	key = {workflow, tenant};
+	GroupKey	key = group_key(workflow, tenant, role);
 	bool		found;
 	WaitingGroup *group = hash_search(groups, &key, HASH_ENTER, &found);
 
@@ -326,7 +339,7 @@ find_groups(int64 id pg_attribute_unused(), void *argument pg_attribute_unused()
 		return false;
 	for (int i = 0; i < count; i++)
 		add_group(limited(workflows, names[i].workflow), limited(tenants, names[i].tenant),
-				  &worth_trying);
+				  names[i].role, &worth_trying);
 	return true;
 }
 
@@ -492,16 +505,16 @@ judge(const ClaimedExecution *claimed)
 		return ADMITTED;
 
 	tenant = limited(tenants, claimed->tenant);
-	if (find_group(workflow, tenant) != NULL)
+	if (find_group(workflow, tenant, claimed->role) != NULL)
 		verdict = SET_ASIDE;	/* there are others before it */
 	else if (room_of_workflow(workflow) <= 0)
 	{
-		add_group(workflow, tenant, &workflow->waiting);
+		add_group(workflow, tenant, claimed->role, &workflow->waiting);
 		verdict = SET_ASIDE;
 	}
 	else if (room_of_tenant(tenant) <= 0)
 	{
-		add_group(workflow, tenant, &tenant->waiting);
+		add_group(workflow, tenant, claimed->role, &tenant->waiting);
 		verdict = SET_ASIDE;
 	}
 	return verdict;
@@ -537,11 +550,11 @@ judge_all(ClaimedExecution *claimed, int count)
 }
 
 /*
- * Claim from the queue, at most wanted.  Returns how many may run; *left: there
- * are others.  In a transaction.
+ * Claim from the queue of a role, at most wanted.  Returns how many may run; *left:
+ * there are others.  In a transaction.
  */
 int
-admission_claim_queue(int wanted, ClaimedExecution *admitted, bool *left)
+admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitted, bool *left)
 {
 	int			total = 0;
 
@@ -550,7 +563,7 @@ admission_claim_queue(int wanted, ClaimedExecution *admitted, bool *left)
 	{
 		ClaimedExecution *claimed;
 		int			limit = wanted - total;
-		int			count = executions_claim(limit, &claimed);
+		int			count = executions_claim(role, limit, &claimed);
 		int			n = judge_all(claimed, count);
 
 		memcpy(admitted + total, claimed, n * sizeof(ClaimedExecution));
@@ -570,7 +583,7 @@ block_group(WaitingGroup *group)
 	const char *workflow = group->key.workflow->name;
 	const char *tenant = group->key.tenant != NULL ? group->key.tenant->name : "";
 	ClaimedExecution *claimed;
-	int			count = executions_claim_waiting(workflow, tenant, BLOCK_BATCH, &claimed);
+	int			count = executions_claim_waiting(workflow, tenant, group->key.role, BLOCK_BATCH, &claimed);
 	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
 
 	for (int i = 0; i < count; i++)
@@ -579,7 +592,7 @@ block_group(WaitingGroup *group)
 	tell_waiters(ids, count);
 	if (count > 0)
 		return true;
-	if (executions_waiting_left(workflow, tenant))
+	if (executions_waiting_left(workflow, tenant, group->key.role))
 		return false;
 	remove_group(group);
 	return true;
@@ -596,7 +609,8 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 	Limited    *tenant = group->key.tenant;
 	const char *tenant_name = tenant != NULL ? tenant->name : "";
 	ClaimedExecution *claimed;
-	int			count = executions_claim_waiting(workflow->name, tenant_name, limit, &claimed);
+	int			count = executions_claim_waiting(workflow->name, tenant_name, group->key.role,
+													 limit, &claimed);
 	int64	   *blocked = palloc(Max(count, 1) * sizeof(int64));
 	int			nblocked = 0;
 	int			n = 0;
@@ -612,7 +626,7 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 	tell_waiters(blocked, nblocked);
 	if (count == limit)
 		return n;
-	if (executions_waiting_left(workflow->name, tenant_name))
+	if (executions_waiting_left(workflow->name, tenant_name, group->key.role))
 		return n > 0 ? n : -1;
 
 	/* others of the workflow or the tenant may have the room it leaves */

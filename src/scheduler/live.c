@@ -66,6 +66,7 @@ live_add(const ClaimedExecution *claimed)
 	if (found)
 		return NULL;
 	execution->role = claimed->role;
+	role_queue(claimed->role)->live++;
 	execution->priority = claimed->priority;
 	execution->definition_id = claimed->definition_id;
 	execution->running = 0;
@@ -165,6 +166,7 @@ void
 live_remove(LiveExecution *execution)
 {
 	live_clear(execution);
+	role_queue(execution->role)->live--;
 	admission_leave(execution);
 	janitor_leave(execution);
 	hash_search(executions, &execution->id, HASH_REMOVE, NULL);
@@ -219,6 +221,11 @@ role_queue(Oid role)
 
 		queue->heap = pairingheap_allocate(compare_ready, NULL);
 		queue->count = 0;
+		queue->live = 0;
+		queue->launched_at = 0;
+		queue->starting = 0;
+		queue->staying = 0;
+		queue->present = 0;
 		queue->failed_starts = 0;
 		queue->retry_at = 0;
 		MemoryContextSwitchTo(oldcontext);
@@ -354,6 +361,36 @@ ready_first(RoleQueue *queue)
 	if (pairingheap_is_empty(queue->heap))
 		return NULL;
 	return pairingheap_container(ReadyRun, heap_node, pairingheap_first(queue->heap));
+}
+
+RoleQueue *
+role_waiting_longest(bool (*which) (RoleQueue *queue))
+{
+	HASH_SEQ_STATUS status;
+	RoleQueue  *queue;
+	RoleQueue  *best = NULL;
+
+	hash_seq_init(&status, roles);
+	while ((queue = hash_seq_search(&status)) != NULL)
+		if (queue->count > 0 && which(queue) &&
+			(best == NULL || queue->launched_at < best->launched_at))
+			best = queue;
+	return best;
+}
+
+/* Roles that something is true of. */
+int
+roles_count(bool (*which) (RoleQueue *queue))
+{
+	HASH_SEQ_STATUS status;
+	RoleQueue  *queue;
+	int			count = 0;
+
+	hash_seq_init(&status, roles);
+	while ((queue = hash_seq_search(&status)) != NULL)
+		if (which(queue))
+			count++;
+	return count;
 }
 
 /* The role with the most urgent ready run among those that can be served. */

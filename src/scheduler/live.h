@@ -120,6 +120,12 @@ typedef struct RoleQueue
 	Oid			role;			/* hash key */
 	pairingheap *heap;
 	int			count;
+	int			live;			/* its executions */
+	TimestampTz launched_at;	/* its last executor */
+	/* its executors, as pool.c last counted them */
+	int			starting;
+	int			staying;
+	int			present;		/* those that leave, too */
 	int			failed_starts;	/* executors that ended before they were idle, in a row */
 	TimestampTz retry_at;		/* no new executor before */
 } RoleQueue;
@@ -141,6 +147,7 @@ typedef struct PoolExecutor
 	TimestampTz since;			/* idle or busy */
 	TimestampTz launched_at;
 	bool		retired;		/* another may take its place: it does not count */
+	bool		gave_way;		/* that is one of another role: its step lasts */
 
 	/* for its history */
 	int			pid;
@@ -190,7 +197,10 @@ extern int	thread_depth(const ReadyRun *run);
 extern void ready_resume(ReadyRun *run);	/* from the rows, instead of what it was */
 extern ReadyRun *ready_first(RoleQueue *queue);
 extern RoleQueue *ready_best_role(bool (*usable) (RoleQueue *queue));
+/* Of those, the one that was given an executor the longest time ago. */
+extern RoleQueue *role_waiting_longest(bool (*which) (RoleQueue *queue));
 extern RoleQueue *role_queue(Oid role);
+extern int	roles_count(bool (*which) (RoleQueue *queue));
 extern int	ready_total(void);
 extern TimestampTz ready_oldest(void);
 
@@ -274,7 +284,7 @@ extern void admission_recover(void);	/* groups of executions that wait */
 extern void admission_enter(LiveExecution *execution, const ClaimedExecution *claimed);
 extern void admission_leave(LiveExecution *execution);
 extern int	admission_room(void);
-extern int	admission_claim_queue(int wanted, ClaimedExecution *admitted, bool *left);
+extern int	admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitted, bool *left);
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
 extern void admission_committed(void);
 extern void admission_undo(void);	/* instead: the transaction has failed */

@@ -10,6 +10,11 @@
  *	  there is one WARNING per episode, and the ready runs wait for those that
  *	  are there.
  *
+ *	  Roles share the executors evenly, as far as they want them.  One that has
+ *	  fewer than its share takes over one of the role that has most, when its run
+ *	  gives way; when steps do not end, one that has none at all gets another process,
+ *	  of the slots that are kept in reserve.
+ *
  *	  A run that has lasted workflow.run_quantum gives way at its next step when
  *	  others wait, here or in another database, or when executors are idle that could take a part of it.
  *
@@ -65,38 +70,10 @@ pool_limit(void)
 	return setting_max_executors;
 }
 
-static int
-count_executors(Oid role, bool (*which) (const PoolExecutor *))
-{
-	int			count = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &pool_executors)
-	{
-		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
-
-		if (executor->role == role && which(executor))
-			count++;
-	}
-	return count;
-}
-
-static bool
-is_starting(const PoolExecutor *executor)
-{
-	return executor->starting;
-}
-
 bool
 executor_is_idle(const PoolExecutor *executor)
 {
 	return !executor->starting && !executor->busy && !executor->leaving;
-}
-
-static bool
-is_staying(const PoolExecutor *executor)
-{
-	return !executor->leaving && !executor->retired;
 }
 
 static PoolExecutor *
@@ -319,23 +296,13 @@ launch(Oid role)
 	executor->starting = true;
 	executor->since = now;
 	executor->launched_at = now;
+	role_queue(role)->launched_at = now;
 	dlist_push_tail(&pool_executors, &executor->node);
 	nexecutors++;
 	return true;
 }
 
 /* --- dispatch --- */
-
-/* Can a run of this role be given to somebody, now or by launching? */
-static bool
-role_is_usable(RoleQueue *queue)
-{
-	if (find_idle(queue->role) != NULL)
-		return true;
-	return !launch_refused && nexecutors < pool_limit() &&
-		count_executors(queue->role, is_starting) < queue->count &&
-		(queue->retry_at == 0 || queue->retry_at <= GetCurrentTimestamp());
-}
 
 /* Durable before it runs: only who was tried is counted.  False: the row cannot be had. */
 static bool
@@ -461,73 +428,188 @@ first_may_run(RoleQueue *queue)
 	return false;
 }
 
+/* --- roles share the executors --- */
+
+static int	present_share;		/* of each role that takes part */
+
 static bool
-role_has_work(RoleQueue *queue)
+forget_counts(RoleQueue *queue)
 {
-	return role_is_usable(queue) && first_may_run(queue);
+	queue->starting = 0;
+	queue->staying = 0;
+	queue->present = 0;
+	return false;
 }
 
-/* Has the role work and no executor to do it, nor one on the way? */
 static bool
-role_is_starved(RoleQueue *queue)
+role_takes_part(RoleQueue *queue)
 {
-	return count_executors(queue->role, is_staying) == 0 &&
+	return queue->count > 0 || queue->staying > 0;
+}
+
+/* Count the executors of each role, and how many each can have when they share what there is. */
+static void
+count_executors(void)
+{
+	int			total = launch_refused ? Max(nexecutors, 1) : pool_limit();
+	dlist_iter	iter;
+
+	(void) roles_count(forget_counts);
+	dlist_foreach(iter, &pool_executors)
+	{
+		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
+		RoleQueue  *queue = role_queue(executor->role);
+
+		if (executor->starting)
+			queue->starting++;
+		if (!executor->leaving && !executor->retired)
+			queue->staying++;
+		/* who was replaced by one of another role is still one of its own */
+		if (!executor->retired || executor->gave_way)
+			queue->present++;
+	}
+	present_share = Max(1, total / Max(1, roles_count(role_takes_part)));
+}
+
+/* Could the role do with another executor, if there was one to be had? */
+static bool
+role_wants_executor(RoleQueue *queue)
+{
+	return queue->starting < queue->count && queue->present < pool_limit() &&
 		(queue->retry_at == 0 || queue->retry_at <= GetCurrentTimestamp()) &&
 		first_may_run(queue);
 }
 
+/* Has the role work and no executor at all? */
+static bool
+role_is_starved(RoleQueue *queue)
+{
+	return queue->present == 0 && role_wants_executor(queue);
+}
+
+static bool
+role_is_short(RoleQueue *queue)
+{
+	return queue->present < present_share && role_wants_executor(queue);
+}
+
+/*
+ * The role that gets the next executor before others that have their share; NULL: all
+ * have what they want of it.  Those that have none take turns.
+ */
+static RoleQueue *
+next_role_in_need(void)
+{
+	RoleQueue  *starved;
+
+	count_executors();
+	starved = role_waiting_longest(role_is_starved);
+	return starved != NULL ? starved : ready_best_role(role_is_short);
+}
+
+static bool
+role_has_idle(RoleQueue *queue)
+{
+	return find_idle(queue->role) != NULL && first_may_run(queue);
+}
+
+/* Give ready runs to idle executors, and start others for the rest as far as that is possible. */
+static void
+hand_out(void)
+{
+	launch_refused = false;
+	for (;;)
+	{
+		RoleQueue  *queue;
+
+		while ((queue = ready_best_role(role_has_idle)) != NULL)
+			assign(find_idle(queue->role), queue);
+		if (nexecutors >= pool_limit())
+			return;
+		queue = next_role_in_need();
+		if (queue == NULL)
+			queue = ready_best_role(role_wants_executor);
+		if (queue == NULL)
+			return;
+		if (!launch(queue->role))
+		{
+			launch_refused = true;	/* those that have executors go on */
+			return;
+		}
+	}
+}
+
+/* Does the executor's step last so long that nobody can wait for its end? */
+static bool
+outlasts_its_turn(const PoolExecutor *executor, TimestampTz now)
+{
+	return executor->busy &&
+		TimestampDifferenceExceeds(executor->since, now, 2 * setting_run_quantum);
+}
+
 /*
  * Runs wait and no executor can be added: one of another role has to go.  Who has
- * nothing to do goes at once.  For a role that has no executor at all one of the role
- * that has most goes, after the run it does: each role gets its turn, of at
- * least workflow.run_quantum.
+ * nothing to do goes at once.  For a role that has fewer than its share one of the
+ * role that has most goes, after the run it does: each role gets its turn, of at
+ * least workflow.run_quantum.  When a step outlasts that, its executor does not
+ * count any more for the sake of a role that has none.  True: another one can be
+ * started now.
  */
-static void
+static bool
 make_room(TimestampTz now)
 {
-	RoleQueue  *starved = ready_best_role(role_is_starved);
+	RoleQueue  *needy = next_role_in_need();
 	PoolExecutor *victim = NULL;
+	PoolExecutor *lasting = NULL;
 	int			most = 0;
 	dlist_iter	iter;
 
+	if (needy != NULL && needy->present > 0)
+		most = Max(present_share, needy->present + 1);
 	dlist_foreach(iter, &pool_executors)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
-		int			count;
+		RoleQueue  *queue = role_queue(executor->role);
 
 		if (executor->retired)
 			continue;
 		if (executor->leaving)
 		{
 			/* on the way out already, unless its step lasts too long */
-			if (executor->busy &&
-				TimestampDifferenceExceeds(executor->since, now, 2 * setting_run_quantum))
-				continue;
-			return;
+			if (!outlasts_its_turn(executor, now))
+				return false;
+			lasting = executor;
+			continue;
 		}
-		if (executor_is_idle(executor) && role_queue(executor->role)->count == 0)
+		if (executor_is_idle(executor) && queue->count == 0)
 		{
 			executor_let_go(executor, EXIT_ROOM);
-			return;
+			return false;
 		}
-		if (starved == NULL || executor->starting ||
+		if (needy == NULL || executor->starting ||
 			!TimestampDifferenceExceeds(executor->launched_at, now, setting_run_quantum))
 			continue;
-		count = count_executors(executor->role, is_staying);
-		if (count > most)
+		if (queue->staying > most)
 		{
-			most = count;
+			most = queue->staying;
 			victim = executor;
 		}
 	}
+	if (lasting != NULL && needy != NULL && needy->present == 0 && launch_retry_at <= now &&
+		slots_in_reserve())
+	{
+		lasting->gave_way = true;
+		pool_retire(lasting);
+		return true;
+	}
 	if (victim != NULL)
 		executor_let_go(victim, EXIT_ROOM);
+	return false;
 }
 
 void
 pool_dispatch(void)
 {
-	RoleQueue  *queue;
 	TimestampTz now;
 
 	launch_refused = false;
@@ -537,21 +619,14 @@ pool_dispatch(void)
 		drain_executors();
 		return;
 	}
-	while ((queue = ready_best_role(role_has_work)) != NULL)
+	do
 	{
-		PoolExecutor *executor = find_idle(queue->role);
-
-		if (executor != NULL)
-			assign(executor, queue);
-		else if (!launch(queue->role))
-			launch_refused = true;	/* those that have executors go on */
-	}
+		hand_out();
+		now = GetCurrentTimestamp();
+	} while (ready_total() > 0 && (launch_refused || nexecutors >= pool_limit()) && make_room(now));
 
 	if (!launch_refused)
 		slots_are_not_wanted();
-	now = GetCurrentTimestamp();
-	if (ready_total() > 0 && (launch_refused || nexecutors >= pool_limit()))
-		make_room(now);
 	dismiss_idle_and_old(now);
 }
 
@@ -616,7 +691,7 @@ pool_next_timeout(TimestampTz now)
 			next = Min(next, launch_retry_at);
 		if (nexecutors < pool_limit())
 			next = Min(next, TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS));
-		else if (ready_best_role(role_is_starved) != NULL)
+		else if (next_role_in_need() != NULL)
 			next = Min(next, TimestampTzPlusMilliseconds(now, setting_run_quantum));
 	}
 	dlist_foreach(iter, &pool_executors)

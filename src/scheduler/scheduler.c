@@ -132,41 +132,120 @@ is_replica(void)
 	return was_replica;
 }
 
-/* Claim from the queue, and find out when to look again. */
-static int
-claim_queued(int wanted, ClaimedExecution *claimed)
+/* What is claimed of a role in this round. */
+typedef struct RoleWant
 {
-	int			count = admission_claim_queue(wanted, claimed, &look_for_pending);
+	Oid			role;
+	int			live;
+	int			wanted;
+} RoleWant;
 
-	next_start_at = executions_next_start();
-	/* what was due, or left in the queue, somebody has locked */
-	if (!look_for_pending &&
-		(next_start_at <= GetCurrentTransactionStartTimestamp() || executions_pending_left()))
+/* Fewest executions under way first. */
+static int
+compare_wants(const void *a, const void *b)
+{
+	const RoleWant *left = a;
+	const RoleWant *right = b;
+
+	if (left->live != right->live)
+		return left->live < right->live ? -1 : 1;
+	return left->role < right->role ? -1 : left->role > right->role;
+}
+
+static bool
+has_ready_runs(RoleQueue *queue)
+{
+	return queue->count > 0;
+}
+
+/*
+ * How much is claimed of each role that may have something waiting: roles share the
+ * runs that are kept ready for the executors, whatever each has waiting.  One that has
+ * more than half of its share ready can wait.  Returns how many want something, in
+ * the order in which they are served when there is not room for all; *others: roles
+ * that have to wait are left.
+ */
+static int
+share_claims(int window, RoleWant **wants, bool *others)
+{
+	Oid		   *roles;
+	int			nroles = executions_waiting_roles(GetCurrentTimestamp(), &roles);
+	int			nsharing = roles_count(has_ready_runs);
+	int			count = 0;
+	int			share;
+
+	for (int i = 0; i < nroles; i++)
+		if (role_queue(roles[i])->count == 0)
+			nsharing++;
+	share = Max(1, window / Max(nsharing, 1));
+
+	*others = false;
+	*wants = palloc(Max(nroles, 1) * sizeof(RoleWant));
+	for (int i = 0; i < nroles; i++)
 	{
-		TimestampTz retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+		RoleQueue  *queue = role_queue(roles[i]);
 
-		next_start_at = next_start_at <= GetCurrentTransactionStartTimestamp()
-			? retry_at : Min(next_start_at, retry_at);
+		if (queue->count > share / 2)
+		{
+			*others = true;
+			continue;
+		}
+		(*wants)[count].role = roles[i];
+		(*wants)[count].live = queue->live;
+		(*wants)[count++].wanted = share - queue->count;
 	}
+	qsort(*wants, count, sizeof(RoleWant), compare_wants);
+	return count;
+}
+
+/*
+ * Claim from the queues, one role after the other.  Sets look_for_pending: something is
+ * left that would have been claimed.
+ */
+static int
+claim_queues(const RoleWant *wants, int nwants, bool others, ClaimedExecution *claimed)
+{
+	int			count = 0;
+	bool		due;
+
+	look_for_pending = others;
+	for (int i = 0; i < nwants; i++)
+	{
+		int			wanted = Min(wants[i].wanted, admission_room());
+		bool		left = true;
+
+		if (wanted > 0)
+			count += admission_claim_queue(wants[i].role, wanted, claimed + count, &left);
+		look_for_pending |= left;
+	}
+	next_start_at = executions_next_start(GetCurrentTransactionStartTimestamp(), &due);
+	/* what was due, or left in the queue, somebody has locked */
+	if (!look_for_pending && (due || executions_pending_left()))
+		next_start_at = Min(next_start_at,
+							TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
 	return count;
 }
 
 /*
  * Claim pending executions, as many as will soon find an executor.  Those that wait
- * for room under a limit and those in the queue take turns.  Roles change after
- * start(): those that cannot connect any more are not given to an executor that
- * connected in time.
+ * for room under a limit and those in the queues take turns, and so do roles.  Roles
+ * change after start(): those that cannot connect any more are not given to an
+ * executor that connected in time.
  */
 static void
 look_for_work(void)
 {
 	static bool groups_turn = false;
+	static QueueNews queued;
 	int			window = pool_limit() * RUN_MAX_EXECUTIONS;
-	int			wanted = window - ready_total();
-	bool		groups = admission_is_due();
-	QueueBounds queued;
+	int			of_groups = window - ready_total();
+	bool		groups = admission_is_due() && of_groups >= window / 2;
+	bool		others = false;
+	RoleWant   *wants = NULL;
 	ClaimedExecution *claimed;
 	char	  **reasons = NULL;
+	int			nwants = 0;
+	int			most = 0;
 	int			count = 0;
 	TimestampTz now = GetCurrentTimestamp();
 	bool		committed;
@@ -174,7 +253,6 @@ look_for_work(void)
 	if (claims_retry_at > now)
 		return;
 	if (!(look_for_pending || groups) || !setting_enabled || drained_of_executions() ||
-		wanted < window / 2 ||
 		admission_room() == 0)
 		return;
 	if (is_replica())
@@ -182,20 +260,44 @@ look_for_work(void)
 		claims_retry_at = TimestampTzPlusMilliseconds(now, REPLICA_CHECK_MS);
 		return;
 	}
-	wanted = Min(wanted, admission_room());
-	claimed = palloc((wanted + 1) * 2 * sizeof(ClaimedExecution));
 	scheduler_take_queued(database, &queued);
 	executions_queued(&queued);
+	if (look_for_pending)
+	{
+		committed = true;
+		if (!executions_roles_known())
+		{
+			ATTEMPT(committed)
+			{
+				executions_find_roles();
+			}
+			ATTEMPT_END(committed, false);
+		}
+		if (!committed)
+		{
+			executions_look_everywhere();
+			claims_retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+			return;
+		}
+		nwants = share_claims(window, &wants, &others);
+	}
+	/* all that have something waiting have enough ready */
+	if (nwants == 0 && !groups && others && executions_next_start_known())
+		return;
+	of_groups = Max(Min(of_groups, admission_room()), 0);
+	for (int i = 0; i < nwants; i++)
+		most += wants[i].wanted;
+	claimed = palloc((most + of_groups + 1) * sizeof(ClaimedExecution));
 	live_claims_begin();
 	ATTEMPT(committed)
 	{
 		if (groups)
 		{
 			groups_turn = !groups_turn;
-			count = admission_claim_waiting((wanted + groups_turn) / 2, claimed);
+			count = admission_claim_waiting(nwants > 0 ? (of_groups + groups_turn) / 2 : of_groups, claimed);
 		}
 		if (look_for_pending)
-			count += claim_queued(Min(wanted, admission_room()), claimed + count);
+			count += claim_queues(wants, nwants, others, claimed + count);
 		reasons = palloc(Max(count, 1) * sizeof(char *));
 		for (int i = 0; i < count; i++)
 			reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role
@@ -257,8 +359,10 @@ next_timeout(void)
 	{
 		next = Min(next, admission_next(now, look_for_pending));
 		/* what has to be claimed anyway is claimed as soon as there is room */
+		if (!look_for_pending || next_start_at > now)
+			next = Min(next, next_start_at);
 		if (!look_for_pending)
-			next = Min(next, Min(next_start_at, executions_next_look()));
+			next = Min(next, executions_next_look());
 	}
 	if (next != DT_NOEND)
 	{

@@ -22,7 +22,7 @@ SELECT q.position,
        q.limited,
        CASE WHEN q.start_at IS NULL OR isfinite(q.start_at)
             THEN clock_timestamp() - GREATEST(q.created_at, q.start_at) END AS waiting
-FROM (SELECT row_number() OVER (ORDER BY e.priority DESC, e.id) AS position, e.*
+FROM (SELECT row_number() OVER (PARTITION BY e.role ORDER BY e.priority DESC, e.id) AS position, e.*
       FROM workflow.executions AS e
       WHERE e.status = 'pending' AND e.start_at IS NULL AND NOT e.limited
       UNION ALL
@@ -35,8 +35,8 @@ FROM (SELECT row_number() OVER (ORDER BY e.priority DESC, e.id) AS position, e.*
       WHERE e.status = 'pending' AND e.start_at IS NOT NULL AND NOT e.limited) AS q
 WHERE pg_has_role(q.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.queue IS
-'executions that wait to be run: those in the queue in the order in which they will be, then those that wait for room, then those that are deferred; with LIMIT only so many are read';
-COMMENT ON COLUMN workflow.queue.position IS 'place in the queue of the database, from 1; null: waits for room under a limit, or deferred with start_at, and run when that has come';
+'executions that wait to be run: those in the queue, of each role in the order in which they will be, then those that wait for room, then those that are deferred; with LIMIT only so many are read';
+COMMENT ON COLUMN workflow.queue.position IS 'place in the queue of its role, from 1, roles take turns; null: waits for room under a limit, or deferred with start_at, and run when that has come';
 COMMENT ON COLUMN workflow.queue.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.queue.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.queue.version IS 'version of the workflow';

@@ -87,11 +87,12 @@ CREATE TABLE workflow.executions (
      * kept; a fiftieth keeps it small where 10,000,000 are.
      */
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
-CREATE INDEX executions_pending_idx ON workflow.executions (priority DESC, id)
+/* Each role has a queue of its own, and claims take turns: none is in another's way. */
+CREATE INDEX executions_pending_idx ON workflow.executions (role, priority DESC, id)
     WHERE status = 'pending' AND start_at IS NULL AND NOT limited;
-CREATE INDEX executions_start_at_idx ON workflow.executions (start_at)
+CREATE INDEX executions_start_at_idx ON workflow.executions (role, start_at)
     WHERE status = 'pending' AND start_at IS NOT NULL AND NOT limited;
-CREATE INDEX executions_limited_idx ON workflow.executions (workflow, (COALESCE(tenant, '')), priority DESC, id)
+CREATE INDEX executions_limited_idx ON workflow.executions (workflow, (COALESCE(tenant, '')), role, priority DESC, id)
     WHERE status = 'pending' AND limited;
 CREATE INDEX executions_counted_idx ON workflow.executions (workflow)
     WHERE counted AND status IN ('pending', 'running', 'cancelling');

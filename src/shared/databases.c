@@ -398,11 +398,11 @@ scheduler_take_wake(DatabaseEntry *entry)
 }
 
 void
-scheduler_take_queued(DatabaseEntry *entry, QueueBounds *queued)
+scheduler_take_queued(DatabaseEntry *entry, QueueNews *queued)
 {
 	SpinLockAcquire(&entry->queued_lock);
-	*queued = entry->queued;
-	queue_bounds_clear(&entry->queued);
+	queue_news_copy(queued, &entry->queued);
+	queue_news_clear(&entry->queued);
 	SpinLockRelease(&entry->queued_lock);
 }
 

@@ -97,3 +97,68 @@ queue_bounds_remove(QueueBounds *bounds, int level)
 	memmove(&bounds->levels[level], &bounds->levels[level + 1],
 			(bounds->nlevels - level) * sizeof(QueueLevel));
 }
+
+/* --- by role --- */
+
+void
+queue_news_clear(QueueNews *news)
+{
+	news->anything = false;
+	news->nroles = 0;
+}
+
+/* The bounds of a role, made when it is new; NULL: there is no room for it. */
+static QueueBounds *
+bounds_of(QueueNews *news, uint32 role)
+{
+	for (int i = 0; i < news->nroles; i++)
+		if (news->roles[i].role == role)
+			return &news->roles[i].bounds;
+	if (news->nroles == QUEUE_MAX_ROLES)
+	{
+		news->anything = true;
+		return NULL;
+	}
+	news->roles[news->nroles].role = role;
+	queue_bounds_clear(&news->roles[news->nroles].bounds);
+	return &news->roles[news->nroles++].bounds;
+}
+
+void
+queue_news_add(QueueNews *news, uint32 role, int32 priority, int64 id)
+{
+	QueueBounds *bounds = bounds_of(news, role);
+
+	if (bounds != NULL)
+		queue_bounds_add(bounds, priority, id);
+}
+
+void
+queue_news_add_deferred(QueueNews *news, uint32 role, int64 start_at)
+{
+	QueueBounds *bounds = bounds_of(news, role);
+
+	if (bounds != NULL)
+		queue_bounds_add_deferred(bounds, start_at);
+}
+
+void
+queue_news_merge(QueueNews *news, const QueueNews *others)
+{
+	news->anything |= others->anything;
+	for (int i = 0; i < others->nroles; i++)
+	{
+		QueueBounds *bounds = bounds_of(news, others->roles[i].role);
+
+		if (bounds != NULL)
+			queue_bounds_merge(bounds, &others->roles[i].bounds);
+	}
+}
+
+void
+queue_news_copy(QueueNews *news, const QueueNews *from)
+{
+	news->anything = from->anything;
+	news->nroles = from->nroles;
+	memcpy(news->roles, from->roles, from->nroles * sizeof(from->roles[0]));
+}

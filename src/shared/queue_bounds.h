@@ -4,13 +4,15 @@
  *	  Where in the queue there may be something to claim.
  *
  * NOTES
- *	  Pure: no server, no lock.  The queue is ordered by priority, the highest
- *	  first, then by the execution's number.  What has left it stays in its indexes
- *	  as long as a snapshot could see it, so a claim must not begin at the front.
+ *	  Pure: no server, no lock.  Each role has a queue of its own, ordered by
+ *	  priority, the highest first, then by the execution's number.  What has left it
+ *	  stays in its indexes as long as a snapshot could see it, so a claim must not
+ *	  begin at the front.
  *
  *	  Three places hold such bounds: a transaction that queues executions (what it
  *	  has queued), the database's entry in shared memory (what was committed since
- *	  the scheduler last looked) and the scheduler (all that it need look at).
+ *	  the scheduler last looked) and the scheduler (all that it need look at).  The
+ *	  first two have room for few roles.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,6 +45,21 @@ typedef struct QueueBounds
 	int64		deferred_from;	/* start_at of those that have one: no earlier one waits */
 } QueueBounds;
 
+/* Of so many roles the bounds are told; of more, the scheduler finds out. */
+#define QUEUE_MAX_ROLES 8
+
+/* What was queued, by role: an Oid. */
+typedef struct QueueNews
+{
+	bool		anything;		/* of any role, anything may wait */
+	int			nroles;
+	struct
+	{
+		uint32		role;
+		QueueBounds bounds;
+	}			roles[QUEUE_MAX_ROLES];
+} QueueNews;
+
 extern void queue_bounds_clear(QueueBounds *bounds);	/* nothing waits */
 extern void queue_bounds_forget(QueueBounds *bounds);	/* anything may wait */
 extern bool queue_bounds_are_clear(const QueueBounds *bounds);
@@ -53,5 +70,12 @@ extern void queue_bounds_add_deferred(QueueBounds *bounds, int64 start_at);
 extern void queue_bounds_merge(QueueBounds *bounds, const QueueBounds *others);
 /* In this level none waits any more. */
 extern void queue_bounds_remove(QueueBounds *bounds, int level);
+
+extern void queue_news_clear(QueueNews *news);	/* nothing was queued */
+extern void queue_news_add(QueueNews *news, uint32 role, int32 priority, int64 id);
+extern void queue_news_add_deferred(QueueNews *news, uint32 role, int64 start_at);
+extern void queue_news_merge(QueueNews *news, const QueueNews *others);
+/* Only what is in use. */
+extern void queue_news_copy(QueueNews *news, const QueueNews *from);
 
 #endif							/* PGWF_QUEUE_BOUNDS_H */

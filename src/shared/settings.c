@@ -75,6 +75,9 @@ int			setting_max_nesting = 10;
 /* Executions that may be queued in the database.  0: no limit. */
 int			setting_max_pending = 0;
 
+/* The highest priority that executions can be queued with, and steps can have. */
+int			setting_max_priority = MAX_PRIORITY;
+
 /* Executions that may run at one time in the database.  0: no limit. */
 int			setting_max_running = 0;
 
@@ -110,6 +113,12 @@ int			setting_run_quantum = 1000;
 
 /* An execution that has not begun after this time times out.  0: never. */
 int			setting_pending_timeout = 0;
+
+/*
+ * Time limit, s, of a step that has none of its own, nor its agent.  0: none.  What
+ * takes an executor for ever takes it from everybody.
+ */
+int			setting_step_timeout = 3600;
 
 /* Stuck attempts within workflow.stuck_window after which a workflow is blocked.  0: never. */
 int			setting_stuck_threshold = 5;
@@ -239,6 +248,12 @@ define_definition_settings(void)
 							&setting_max_pending, 0, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("workflow.max_priority",
+							"Highest priority of executions and steps.",
+							"Meant for ALTER ROLE ... SET: a ceiling for what the role starts.",
+							&setting_max_priority, MAX_PRIORITY, -MAX_PRIORITY, MAX_PRIORITY,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("workflow.max_recoveries",
 							"Number of recoveries without progress after which an execution fails.",
 							NULL,
@@ -279,6 +294,12 @@ define_definition_settings(void)
 							"Time after which an execution that has not begun times out.",
 							"0 lets executions wait for ever.",
 							&setting_pending_timeout, 0, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.step_timeout",
+							"Time limit of steps that have none of their own.",
+							"0 sets no limit.",
+							&setting_step_timeout, 3600, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("workflow.stuck_threshold",

@@ -21,6 +21,7 @@ extern int	setting_max_definition_size;	/* workflow.max_definition_size, kB, 4 M
 extern int	setting_max_executors;	/* workflow.max_executors, 8, POSTMASTER: slots in the cluster */
 extern int	setting_max_executors_per_database; /* workflow.max_executors_per_database, 0 = max_executors, SIGHUP */
 extern int	setting_max_nesting;	/* workflow.max_nesting, 10, 1..PLAN_MAX_NESTING, SUSET */
+extern int	setting_max_priority;	/* workflow.max_priority, MAX_PRIORITY, SUSET: a role's ceiling */
 extern int	setting_max_recoveries; /* workflow.max_recoveries, 3, SIGHUP */
 extern int	setting_max_result_size;	/* workflow.max_result_size, kB, 16 MB, SUSET */
 extern int	setting_max_pending;	/* workflow.max_pending, 0 = no limit, SUSET: of a database */
@@ -30,6 +31,7 @@ extern bool setting_notify;	/* workflow.notify, off, SUSET: send what everybody 
 extern bool setting_parallel;	/* workflow.parallel, on, USERSET: recorded by start() */
 extern int	setting_run_quantum;	/* workflow.run_quantum, ms, 1 s: a run gives way after it when others wait, SIGHUP */
 extern int	setting_pending_timeout;	/* workflow.pending_timeout, s, 0 = never, SUSET */
+extern int	setting_step_timeout;	/* workflow.step_timeout, s, 1 h, 0 = none, SUSET: of steps without one */
 extern int	setting_stuck_threshold;	/* workflow.stuck_threshold, 5, 0 = never, SIGHUP */
 extern int	setting_stuck_window;	/* workflow.stuck_window, s, 1 h, SIGHUP */
 

@@ -10,7 +10,8 @@
  *	  up, an idle executor at once, a busy one at the end of its run, and gets no
  *	  further ones.  The share is the number of slots divided by the databases that
  *	  have or want some.  For one that waits without a single executor any other
- *	  gives way.  What has been idle for SPARE_AFTER_MS is nobody's share.
+ *	  gives way; where the steps do not end, it gets a slot of the reserve.  What has
+ *	  been idle for SPARE_AFTER_MS is nobody's share.
  *
  *	  Who waits is woken when a slot becomes free, and may ask again within
  *	  OFFER_MS before others take it.  It may also not want it any more; then the
@@ -54,7 +55,10 @@ share_wait_for_slot(DatabaseEntry *entry)
 	bool		begins = entry->waits_until == 0;
 
 	if (begins)
+	{
 		registry->nwaiting++;
+		entry->waits_since = GetCurrentTimestamp();
+	}
 	entry->waits_until = DT_NOEND;
 
 	if (!ask_idle_executor_to_leave(entry) && begins)
@@ -74,6 +78,17 @@ share_stop_waiting(DatabaseEntry *entry)
 	if (entry->waits_until != 0)
 		registry->nwaiting--;
 	entry->waits_until = 0;
+}
+
+/*
+ * Has the database no executor, and has nobody given one up for it within the time
+ * that a run may last?
+ */
+bool
+share_waits_long(const DatabaseEntry *entry)
+{
+	return entry->waits_until != 0 && share_of(entry) == 0 &&
+		TimestampDifferenceExceeds(entry->waits_since, GetCurrentTimestamp(), 2 * setting_run_quantum);
 }
 
 /* A slot has become free: whoever waits shall ask again. */

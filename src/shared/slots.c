@@ -124,7 +124,7 @@ slots_init_shmem(void)
 			entry->scheduler_pgprocno = -1;
 			pg_atomic_init_u32(&entry->wake, 0);
 			SpinLockInit(&entry->queued_lock);
-			queue_bounds_clear(&entry->queued);
+			queue_news_clear(&entry->queued);
 			pg_atomic_init_u32(&entry->pending_credits, 0);
 			pg_atomic_init_u32(&entry->pending_until_count, 0);
 		}
@@ -218,6 +218,19 @@ count_active(void)
 	return count;
 }
 
+bool
+slots_in_reserve(void)
+{
+	int			taken = 0;
+
+	LWLockAcquire(registry->lock, LW_SHARED);
+	for (int i = 0; i < registry->ndatabases; i++)
+		if (registry->databases[i].state != DATABASE_UNUSED)
+			taken += registry->databases[i].nslots;
+	LWLockRelease(registry->lock);
+	return taken < registry->nslots;
+}
+
 /*
  * Take a free slot for an executor of a role; the caller registers a worker
  * for it next.  Returns the slot's number.  -1: all are taken, and the database
@@ -233,7 +246,8 @@ slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 
 	Assert(entry != NULL && entry->database == database);
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-	full = count_active() >= setting_max_executors;
+	/* the steps of others may not end: who has none gets one of the reserve then */
+	full = count_active() >= setting_max_executors && !share_waits_long(entry);
 	give_way = share_of(entry) > 0 && share_is_exceeded(entry, share_of(entry) + 1);
 	for (int i = 0; i < registry->nslots && result < 0 && !give_way && !full; i++)
 	{

@@ -300,6 +300,7 @@ typedef struct DatabaseEntry
 	int			nslots;			/* slots of this database that are not free */
 	int			nretired;		/* those of them that do not count */
 	TimestampTz waits_until;	/* its scheduler wants a slot: see shares.c; 0 = no */
+	TimestampTz waits_since;	/* when it began to */
 	TimestampTz started_at;		/* of the scheduler: when it was registered */
 	TimestampTz next_start;		/* not before, after a failure */
 	int			failures;		/* schedulers that failed one after the other */
@@ -308,7 +309,7 @@ typedef struct DatabaseEntry
 	bool		blame_known;	/* the server has crashed, no scheduler has been here since: see black_box.h */
 	pg_atomic_uint32 wake;		/* WAKE_* */
 	slock_t		queued_lock;	/* protects queued */
-	QueueBounds queued;			/* since the scheduler last took it */
+	QueueNews	queued;			/* since the scheduler last took it */
 	/* of the queue, see api/admit.c; good for the limit they were counted for */
 	int			pending_limit;	/* 0: not counted */
 	pg_atomic_uint32 pending_credits;
@@ -353,8 +354,8 @@ extern void slots_init_shmem(void); /* shmem_startup_hook's part */
  * the current transaction commits.  Does nothing without a registry. */
 extern void wake_at_commit(uint32 reasons);
 /* The same for an execution that is queued: the scheduler needs to look at nothing before it. */
-extern void wake_for_queued(int32 priority, int64 id);
-extern void wake_for_deferred(TimestampTz start_at);
+extern void wake_for_queued(Oid role, int32 priority, int64 id);
+extern void wake_for_deferred(Oid role, TimestampTz start_at);
 /* The entry of this session's database; NULL: there is no room for one. */
 extern DatabaseEntry *session_database_entry(void);
 extern void wake_scheduler(Oid database, uint32 reasons);
@@ -402,12 +403,13 @@ extern bool database_is_drained(Oid database, DrainMode mode);
 /* The WAKE_* bits set since the last call.  Take them before looking at tables. */
 extern uint32 scheduler_take_wake(DatabaseEntry *entry);
 /* What was queued since the last call; after the bits, before looking at tables. */
-extern void scheduler_take_queued(DatabaseEntry *entry, QueueBounds *queued);
+extern void scheduler_take_queued(DatabaseEntry *entry, QueueNews *queued);
 
 /* --- slots: the scheduler's side.  None of them touches a slot that has gone
  * to another scheduler. --- */
 /* -1: none free; the scheduler is woken (WAKE_REPORT) when there may be one. */
 extern int	slot_allocate(Oid database, Oid role, uint32 scheduler_generation);
+extern bool slots_in_reserve(void); /* is there a slot beyond workflow.max_executors? */
 extern uint32 slot_generation(int slot);	/* to remember after slot_allocate() */
 extern void slot_look(int slot, uint32 generation, SlotView *view);
 extern void slot_release(int slot); /* its process never came: STARTING -> FREE; else nothing */
@@ -464,6 +466,7 @@ extern bool slot_ask(int slot, uint32 generation, const ExitRequest *request);
 /* --- slots: databases share them (shares.c); registry lock held exclusively --- */
 extern void share_wait_for_slot(DatabaseEntry *entry);
 extern void share_stop_waiting(DatabaseEntry *entry);
+extern bool share_waits_long(const DatabaseEntry *entry);	/* without a single executor */
 extern void share_slot_freed(void);
 extern bool share_is_exceeded(const DatabaseEntry *entry, int nslots);
 extern int	share_of(const DatabaseEntry *entry);	/* what it has of the slots, as far as they count */

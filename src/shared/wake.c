@@ -34,7 +34,7 @@
 DatabaseEntry *my_database_entry = NULL;
 
 static uint32 reasons_at_commit = 0;
-static QueueBounds queued_at_commit = {QUEUE_NOTHING, 0, {{0}}, QUEUE_DEFERRED_NOTHING};
+static QueueNews queued_at_commit;
 static bool launcher_at_commit = false;
 static bool committed = false;	/* and not sent yet */
 static bool callback_registered = false;
@@ -58,16 +58,16 @@ wake_at_commit(uint32 reasons)
 }
 
 void
-wake_for_queued(int32 priority, int64 id)
+wake_for_queued(Oid role, int32 priority, int64 id)
 {
-	queue_bounds_add(&queued_at_commit, priority, id);
+	queue_news_add(&queued_at_commit, role, priority, id);
 	wake_at_commit(WAKE_QUEUED);
 }
 
 void
-wake_for_deferred(TimestampTz start_at)
+wake_for_deferred(Oid role, TimestampTz start_at)
 {
-	queue_bounds_add_deferred(&queued_at_commit, start_at);
+	queue_news_add_deferred(&queued_at_commit, role, start_at);
 	wake_at_commit(WAKE_QUEUED);
 }
 
@@ -107,7 +107,7 @@ wake_xact_callback(XactEvent event, void *argument pg_attribute_unused())
 		case XACT_EVENT_PREPARE:
 			committed = false;
 			reasons_at_commit = 0;
-			queue_bounds_clear(&queued_at_commit);
+			queue_news_clear(&queued_at_commit);
 			launcher_at_commit = false;
 			break;
 		case XACT_EVENT_PRE_COMMIT:
@@ -133,7 +133,7 @@ wake_release_callback(ResourceReleasePhase phase, bool commit pg_attribute_unuse
 	if (reasons != 0)
 		wake_scheduler(MyDatabaseId, reasons);
 	if (reasons & WAKE_QUEUED)
-		queue_bounds_clear(&queued_at_commit);
+		queue_news_clear(&queued_at_commit);
 	if (launcher)
 		wake_launcher();
 }
@@ -205,7 +205,7 @@ wake_entry(DatabaseEntry *entry, uint32 reasons)
 	if (reasons & WAKE_QUEUED)
 	{
 		SpinLockAcquire(&entry->queued_lock);
-		queue_bounds_merge(&entry->queued, &queued_at_commit);
+		queue_news_merge(&entry->queued, &queued_at_commit);
 		SpinLockRelease(&entry->queued_lock);
 	}
 	pg_atomic_fetch_or_u32(&entry->wake, reasons);

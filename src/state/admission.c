@@ -67,30 +67,30 @@ static StateStatement refuse_statement = {
 #define IS_WAITING "status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND limited"
 #define TENANT "COALESCE(tenant, ''::pg_catalog.text)"
 #define NEXT_GROUP \
-	"SELECT workflow, " TENANT " AS tenant FROM workflow.executions WHERE " IS_WAITING
-#define ORDER_OF_GROUPS " ORDER BY workflow, " TENANT " LIMIT 1"
+	"SELECT workflow, " TENANT " AS tenant, role::pg_catalog.oid AS role FROM workflow.executions WHERE " IS_WAITING
+#define ORDER_OF_GROUPS " ORDER BY workflow, " TENANT ", role LIMIT 1"
 
 static StateStatement groups_statement = {
 	"WITH RECURSIVE groups AS ((" NEXT_GROUP ORDER_OF_GROUPS ")"
-	" UNION ALL SELECT n.workflow, n.tenant FROM groups AS g CROSS JOIN LATERAL ("
-	NEXT_GROUP " AND ROW(workflow, " TENANT ") OPERATOR(pg_catalog.>) ROW(g.workflow, g.tenant)" ORDER_OF_GROUPS
-	") AS n) SELECT workflow, tenant FROM groups",
+	" UNION ALL SELECT n.workflow, n.tenant, n.role FROM groups AS g CROSS JOIN LATERAL ("
+	NEXT_GROUP " AND ROW(workflow, " TENANT ", role) OPERATOR(pg_catalog.>) ROW(g.workflow, g.tenant, g.role)" ORDER_OF_GROUPS
+	") AS n) SELECT workflow, tenant, role FROM groups",
 	0, NULL, NULL
 };
 
-static const Oid claim_types[] = {INT4OID, TEXTOID, TEXTOID};
+static const Oid claim_types[] = {INT4OID, TEXTOID, TEXTOID, OIDOID};
 static StateStatement claim_statement = {
 	CLAIM_SET "SELECT id, started_at FROM workflow.executions WHERE " IS_WAITING
 	" AND workflow OPERATOR(pg_catalog.=) $2 AND " TENANT " OPERATOR(pg_catalog.=) $3"
-	" ORDER BY priority DESC, id" CLAIM_END,
+	" AND role OPERATOR(pg_catalog.=) $4 ORDER BY priority DESC, id" CLAIM_END,
 	lengthof(claim_types), claim_types, NULL
 };
 
-static const Oid group_types[] = {TEXTOID, TEXTOID};
+static const Oid group_types[] = {TEXTOID, TEXTOID, OIDOID};
 static StateStatement left_statement = {
 	"SELECT 1 FROM workflow.executions WHERE " IS_WAITING
 	" AND workflow OPERATOR(pg_catalog.=) $1 AND " TENANT " OPERATOR(pg_catalog.=) $2"
-	" ORDER BY priority DESC, id LIMIT 1",
+	" AND role OPERATOR(pg_catalog.=) $3 ORDER BY priority DESC, id LIMIT 1",
 	lengthof(group_types), group_types, NULL
 };
 
@@ -104,11 +104,11 @@ static StateStatement active_statement = {
 
 static const Oid pending_types[] = {INT4OID};
 static StateStatement pending_statement = {
-	"SELECT pg_catalog.count(*) FROM ("
-	"(SELECT FROM workflow.executions WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text"
-	"  AND start_at IS NULL AND NOT limited ORDER BY priority DESC, id LIMIT $1)"
-	" UNION ALL (SELECT FROM workflow.executions WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text"
-	"  AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now() AND NOT limited LIMIT $1)"
+	"WITH RECURSIVE " ROLES("deferred", DEFERRED)
+	" SELECT pg_catalog.count(*) FROM ("
+	"(SELECT" QUEUED " ORDER BY role, priority DESC, id LIMIT $1)"
+	" UNION ALL (SELECT FROM deferred AS d CROSS JOIN LATERAL (SELECT" DEFERRED
+	"  AND role OPERATOR(pg_catalog.=) d.role AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now() LIMIT $1) AS due LIMIT $1)"
 	" UNION ALL (SELECT FROM workflow.executions WHERE " IS_WAITING " ORDER BY workflow, " TENANT " LIMIT $1)"
 	" LIMIT $1) AS waiting",
 	lengthof(pending_types), pending_types, NULL
@@ -210,33 +210,38 @@ executions_waiting_groups(GroupName **groups)
 	*groups = palloc_extended(Max(nrows, 1) * sizeof(GroupName), MCXT_ALLOC_HUGE);
 	for (uint64 i = 0; i < nrows; i++)
 	{
+		bool		isnull;
+
 		(*groups)[i].workflow = state_column_text(i, 1);
 		(*groups)[i].tenant = state_column_text(i, 2);
+		(*groups)[i].role = DatumGetObjectId(state_column(i, 3, &isnull));
 	}
 	state_done();
 	return (int) nrows;
 }
 
 int
-executions_claim_waiting(const char *workflow, const char *tenant, int limit,
+executions_claim_waiting(const char *workflow, const char *tenant, Oid role, int limit,
 						 ClaimedExecution **claimed)
 {
-	Datum		values[3];
+	Datum		values[4];
 
 	values[0] = Int32GetDatum(limit);
 	values[1] = CStringGetTextDatum(workflow);
 	values[2] = CStringGetTextDatum(tenant);
+	values[3] = ObjectIdGetDatum(role);
 	return executions_read_claims(&claim_statement, values, claimed);
 }
 
 bool
-executions_waiting_left(const char *workflow, const char *tenant)
+executions_waiting_left(const char *workflow, const char *tenant, Oid role)
 {
-	Datum		values[2];
+	Datum		values[3];
 	bool		left;
 
 	values[0] = CStringGetTextDatum(workflow);
 	values[1] = CStringGetTextDatum(tenant);
+	values[2] = ObjectIdGetDatum(role);
 	left = state_query(&left_statement, values, NULL, false, 1) > 0;
 	state_done();
 	return left;

@@ -13,7 +13,7 @@
 
 /* --- the scheduler: what it claimed in this transaction and does not run after all --- */
 
-/* A limit is reached: pending again, and waiting in the group of their workflow and tenant. */
+/* A limit is reached: pending again, and waiting in the group of their workflow, tenant and role. */
 extern void executions_set_aside(const int64 *ids, int count);
 /*
  * Their workflow is blocked: so are those that are running still and that nobody has
@@ -29,15 +29,16 @@ typedef struct GroupName
 {
 	char	   *workflow;
 	char	   *tenant;			/* empty: none */
+	Oid			role;
 } GroupName;
 
 /* All groups in which executions wait. */
 extern int	executions_waiting_groups(GroupName **groups);
 /* As executions_claim(), of one group. */
-extern int	executions_claim_waiting(const char *workflow, const char *tenant, int limit,
+extern int	executions_claim_waiting(const char *workflow, const char *tenant, Oid role, int limit,
 									 ClaimedExecution **claimed);
 /* Does something wait in the group? */
-extern bool executions_waiting_left(const char *workflow, const char *tenant);
+extern bool executions_waiting_left(const char *workflow, const char *tenant, Oid role);
 
 /* --- the scheduler: executions that wait for others of their schedule (start_at is infinity) --- */
 

@@ -8,12 +8,15 @@
  *	  executors and in execute().  A claim locks rows only for the length of its
  *	  own transaction and skips what somebody else has locked (a cancel).
  *
+ *	  Each role has a queue of its own, and is claimed for by itself: what waits in
+ *	  one, however much and of whatever priority, is not read by claims of another.
+ *
  *	  A claim does not begin at the front of the queue.  While an old snapshot is
  *	  kept, what has left the queue stays in its indexes, and each claim would walk
  *	  over all of it.  So the scheduler remembers from where on something may wait
- *	  (shared/queue_bounds.h): a claim moves that up, who queues an execution takes it
- *	  down at commit, and whoever makes executions pending in other ways has the
- *	  whole queue looked at once.
+ *	  (shared/queue_bounds.h), for each role: a claim moves that up, who queues an
+ *	  execution takes it down at commit, and whoever makes executions pending in
+ *	  other ways has the whole queues looked at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +26,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
 #include "state/claims.h"
@@ -39,18 +43,46 @@
 #define LOOK_EVERYWHERE_MS 5000
 #define LOOK_EVERYWHERE_SHARE 100
 
-static QueueBounds bounds = {QUEUE_ANYTHING, 0, {{0}}, QUEUE_DEFERRED_ANYTHING};
+/* The queue of a role, as the scheduler knows it. */
+typedef struct RoleWaiting
+{
+	Oid			role;			/* hash key */
+	QueueBounds bounds;
+	bool		deferred_known; /* bounds.deferred_from is the next start_at */
+} RoleWaiting;
+
+static HTAB *queues = NULL;
+static bool all_roles = true;	/* any role may have something waiting */
+static bool looking_everywhere = false; /* since all were looked for, not all have been looked through */
+static int64 look_cost = 0;		/* of that, us */
 static TimestampTz look_everywhere_at = DT_NOEND;
 static bool claimed_since = false;
 
-/* The columns and conditions of executions_pending_idx. */
-#define QUEUED \
-	" FROM workflow.executions" \
-	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NULL AND NOT limited"
 #define IN_LEVEL \
-	" AND priority OPERATOR(pg_catalog.=) $2 AND id OPERATOR(pg_catalog.>=) $3 ORDER BY priority DESC, id"
+	" AND role OPERATOR(pg_catalog.=) $4 AND priority OPERATOR(pg_catalog.=) $2" \
+	" AND id OPERATOR(pg_catalog.>=) $3 ORDER BY priority DESC, id"
 
-static const Oid level_types[] = {INT4OID, INT4OID, INT8OID};
+/*
+ * Each role's first row in a queue, in the order of its index: what has left the queue
+ * before it is walked over once.
+ */
+#define FIRST_OF_ROLE(queue, columns, condition) \
+	"SELECT role::pg_catalog.oid AS role, " columns queue condition " ORDER BY role, "
+#define FIRST_OF_ROLES(name, queue, columns, order) \
+	name " AS ((" FIRST_OF_ROLE(queue, columns, "") order " LIMIT 1)" \
+	" UNION ALL SELECT n.* FROM " name " AS r CROSS JOIN LATERAL (" \
+	FIRST_OF_ROLE(queue, columns, " AND role OPERATOR(pg_catalog.>) r.role") order " LIMIT 1) AS n)"
+
+static StateStatement roles_statement = {
+	"WITH RECURSIVE "
+	FIRST_OF_ROLES("queued", QUEUED, "priority, id", "priority DESC, id") ", "
+	FIRST_OF_ROLES("deferred", DEFERRED, "start_at", "start_at")
+	" SELECT role, priority, id, NULL::pg_catalog.timestamptz AS start_at FROM queued"
+	" UNION ALL SELECT role, NULL, NULL, start_at FROM deferred",
+	0, NULL, NULL
+};
+
+static const Oid level_types[] = {INT4OID, INT4OID, INT8OID, OIDOID};
 static StateStatement claim_level_statement = {
 	CLAIM_SET "SELECT id, started_at" QUEUED IN_LEVEL CLAIM_END,
 	lengthof(level_types), level_types, NULL
@@ -61,26 +93,24 @@ static StateStatement left_in_level_statement = {
 	lengthof(level_types), level_types, NULL
 };
 
-static const Oid find_level_types[] = {INT4OID};
+static const Oid find_level_types[] = {INT4OID, OIDOID};
 static StateStatement find_level_statement = {
-	"SELECT priority, id" QUEUED " AND priority OPERATOR(pg_catalog.<=) $1 ORDER BY priority DESC, id LIMIT 1",
+	"SELECT priority, id" QUEUED " AND role OPERATOR(pg_catalog.=) $2 AND priority OPERATOR(pg_catalog.<=) $1 ORDER BY priority DESC, id LIMIT 1",
 	lengthof(find_level_types), find_level_types, NULL
 };
 
-static const Oid claim_due_types[] = {INT4OID, TIMESTAMPTZOID};
+static const Oid claim_due_types[] = {INT4OID, TIMESTAMPTZOID, OIDOID};
 static StateStatement claim_due_statement = {
-	CLAIM_SET "SELECT id, started_at FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL AND NOT limited"
+	CLAIM_SET "SELECT id, started_at" DEFERRED " AND role OPERATOR(pg_catalog.=) $3"
 	" AND start_at OPERATOR(pg_catalog.>=) $2"
 	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()"	/* stable: bounds the index scan */
 	" ORDER BY start_at" CLAIM_END,
 	lengthof(claim_due_types), claim_due_types, NULL
 };
 
-static const Oid next_start_types[] = {TIMESTAMPTZOID};
+static const Oid next_start_types[] = {TIMESTAMPTZOID, OIDOID};
 static StateStatement next_start_statement = {
-	"SELECT start_at FROM workflow.executions"
-	" WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND start_at IS NOT NULL AND NOT limited"
+	"SELECT start_at" DEFERRED " AND role OPERATOR(pg_catalog.=) $2"
 	" AND start_at OPERATOR(pg_catalog.>=) $1 ORDER BY start_at LIMIT 1",
 	lengthof(next_start_types), next_start_types, NULL
 };
@@ -237,21 +267,131 @@ executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecutio
 	return read_claims(statement, values, NULL, claimed);
 }
 
-void
-executions_queued(const QueueBounds *queued)
+/* --- queues of roles --- */
+
+static RoleWaiting *
+queue_of(Oid role)
 {
-	queue_bounds_merge(&bounds, queued);
+	bool		found;
+	RoleWaiting *queue;
+
+	if (queues == NULL)
+	{
+		HASHCTL		control = {0};
+
+		control.keysize = sizeof(Oid);
+		control.entrysize = sizeof(RoleWaiting);
+		queues = hash_create("workflow queues", 16, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	queue = hash_search(queues, &role, HASH_ENTER, &found);
+	if (!found)
+	{
+		queue_bounds_clear(&queue->bounds);
+		queue->deferred_known = true;
+	}
+	return queue;
+}
+
+/* Is something true of a queue? */
+static bool
+any_queue(bool (*which) (const RoleWaiting *))
+{
+	HASH_SEQ_STATUS status;
+	RoleWaiting *queue;
+
+	if (queues == NULL)
+		return false;
+	hash_seq_init(&status, queues);
+	while ((queue = hash_seq_search(&status)) != NULL)
+		if (which(queue))
+		{
+			hash_seq_term(&status);
+			return true;
+		}
+	return false;
+}
+
+void
+executions_queued(const QueueNews *queued)
+{
+	all_roles |= queued->anything;
+	for (int i = 0; i < queued->nroles; i++)
+	{
+		RoleWaiting *queue = queue_of(queued->roles[i].role);
+
+		queue_bounds_merge(&queue->bounds, &queued->roles[i].bounds);
+		queue->deferred_known = false;
+	}
 }
 
 void
 executions_look_everywhere(void)
 {
-	queue_bounds_forget(&bounds);
+	all_roles = true;
 }
 
-/* Executions that were claimed one batch after the other. */
+bool
+executions_roles_known(void)
+{
+	return !all_roles && GetCurrentTimestamp() < look_everywhere_at;
+}
+
+void
+executions_find_roles(void)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	uint64		nrows = state_query(&roles_statement, NULL, NULL, false, 0);
+
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		bool		isnull;
+		RoleWaiting *queue = queue_of(DatumGetObjectId(state_column(i, 1, &isnull)));
+		QueueBounds *bounds = &queue->bounds;
+
+		(void) state_column(i, 2, &isnull);
+		if (isnull)
+		{
+			bounds->deferred_from = state_column_time(i, 4);
+			queue->deferred_known = true;
+			continue;
+		}
+		/* of lower priorities nothing is known */
+		bounds->nlevels = 0;
+		bounds->anything_up_to = (int64) state_column_int32(i, 2) - 1;
+		queue_bounds_add(bounds, state_column_int32(i, 2), state_column_int64(i, 3));
+	}
+	state_done();
+	all_roles = false;
+	looking_everywhere = true;
+	look_everywhere_at = DT_NOEND;	/* until that is done, which may take several claims */
+	look_cost = GetCurrentTimestamp() - began;
+}
+
+int
+executions_waiting_roles(TimestampTz now, Oid **roles)
+{
+	HASH_SEQ_STATUS status;
+	RoleWaiting *queue;
+	int			count = 0;
+
+	*roles = palloc(Max(queues != NULL ? hash_get_num_entries(queues) : 0, 1) * sizeof(Oid));
+	if (queues == NULL)
+		return 0;
+	hash_seq_init(&status, queues);
+	while ((queue = hash_seq_search(&status)) != NULL)
+		if (queue->bounds.anything_up_to != QUEUE_NOTHING || queue->bounds.nlevels > 0 ||
+			queue->bounds.deferred_from <= now)
+			(*roles)[count++] = queue->role;
+	return count;
+}
+
+/* --- claims --- */
+
+/* Executions of a role that were claimed one batch after the other. */
 typedef struct ClaimList
 {
+	Oid			role;
+	QueueBounds *bounds;
 	ClaimedExecution *claimed;	/* has room for limit */
 	int			count;
 	int			limit;
@@ -274,11 +414,11 @@ claim_more(ClaimList *list, StateStatement *statement, Datum *values)
 static bool
 claim_level(ClaimList *list, QueueLevel *level)
 {
-	Datum		values[3];
+	Datum		values[4];
 	bool		left;
 	int64		left_from;
 
-	if (executions_claim_directly(list->limit - list->count, level->priority, level->from,
+	if (executions_claim_directly(list->limit - list->count, list->role, level->priority, level->from,
 								  list->claimed, &list->count, &left_from))
 	{
 		level->from = left_from;
@@ -286,6 +426,7 @@ claim_level(ClaimList *list, QueueLevel *level)
 	}
 	values[1] = Int32GetDatum(level->priority);
 	values[2] = Int64GetDatum(level->from);
+	values[3] = ObjectIdGetDatum(list->role);
 	(void) claim_more(list, &claim_level_statement, values);
 
 	/* what was skipped is left, too */
@@ -299,14 +440,16 @@ claim_level(ClaimList *list, QueueLevel *level)
 
 /* The first level of those of which nothing is known. */
 static bool
-find_level(QueueLevel *level)
+find_level(const ClaimList *list, QueueLevel *level)
 {
-	Datum		value = Int32GetDatum((int32) bounds.anything_up_to);
+	Datum		values[2];
 	bool		found;
 
-	if (bounds.anything_up_to == QUEUE_NOTHING)
+	if (list->bounds->anything_up_to == QUEUE_NOTHING)
 		return false;
-	found = state_query(&find_level_statement, &value, NULL, false, 1) > 0;
+	values[0] = Int32GetDatum((int32) list->bounds->anything_up_to);
+	values[1] = ObjectIdGetDatum(list->role);
+	found = state_query(&find_level_statement, values, NULL, false, 1) > 0;
 	if (found)
 	{
 		level->priority = state_column_int32(0, 1);
@@ -320,55 +463,68 @@ find_level(QueueLevel *level)
 static void
 claim_unknown(ClaimList *list)
 {
+	QueueBounds *bounds = list->bounds;
 	QueueLevel	level;
 
-	while (list->count < list->limit && bounds.nlevels < QUEUE_MAX_LEVELS && find_level(&level))
+	while (list->count < list->limit && bounds->nlevels < QUEUE_MAX_LEVELS && find_level(list, &level))
 	{
-		bounds.anything_up_to = (int64) level.priority - 1;
+		bounds->anything_up_to = (int64) level.priority - 1;
 		if (claim_level(list, &level))
-			queue_bounds_add(&bounds, level.priority, level.from);
+			queue_bounds_add(bounds, level.priority, level.from);
 	}
-	if (list->count < list->limit && bounds.nlevels < QUEUE_MAX_LEVELS)
-		bounds.anything_up_to = QUEUE_NOTHING;
+	if (list->count < list->limit && bounds->nlevels < QUEUE_MAX_LEVELS)
+		bounds->anything_up_to = QUEUE_NOTHING;
+}
+
+static bool
+is_unknown(const RoleWaiting *queue)
+{
+	return queue->bounds.anything_up_to != QUEUE_NOTHING;
+}
+
+/* All have been looked through: the next time is not before that has become cheap. */
+static void
+looked_everywhere(void)
+{
+	looking_everywhere = false;
+	claimed_since = false;
+	look_everywhere_at = GetCurrentTimestamp() +
+		Max(look_cost * LOOK_EVERYWHERE_SHARE, LOOK_EVERYWHERE_MS * INT64CONST(1000));
 }
 
 int
-executions_claim(int limit, ClaimedExecution **claimed)
+executions_claim(Oid role, int limit, ClaimedExecution **claimed)
 {
 	TimestampTz began = GetCurrentTimestamp();
-	ClaimList	list = {palloc_extended(limit * sizeof(ClaimedExecution), MCXT_ALLOC_HUGE), 0, limit};
-	bool		everywhere;
+	RoleWaiting *queue = queue_of(role);
+	QueueBounds *bounds = &queue->bounds;
+	ClaimList	list = {role, bounds, palloc_extended(limit * sizeof(ClaimedExecution), MCXT_ALLOC_HUGE), 0, limit};
 
-	if (began >= look_everywhere_at)
+	if (!looking_everywhere)
+		claimed_since = true;
+	if (bounds->deferred_from <= GetCurrentTransactionStartTimestamp())
 	{
-		queue_bounds_forget(&bounds);
-		look_everywhere_at = DT_NOEND;	/* until that is done, which may take several claims */
-	}
-	everywhere = bounds.anything_up_to != QUEUE_NOTHING;
-	claimed_since = !everywhere;
+		Datum		values[3];
 
-	if (bounds.deferred_from <= GetCurrentTransactionStartTimestamp())
-	{
-		Datum		values[2];
-
-		values[1] = TimestampTzGetDatum(bounds.deferred_from);
+		values[1] = TimestampTzGetDatum(bounds->deferred_from);
+		values[2] = ObjectIdGetDatum(role);
 		(void) claim_more(&list, &claim_due_statement, values);
+		queue->deferred_known = false;
 	}
-	for (int i = 0; i < bounds.nlevels && list.count < limit;)
+	for (int i = 0; i < bounds->nlevels && list.count < limit;)
 	{
-		if (claim_level(&list, &bounds.levels[i]))
+		if (claim_level(&list, &bounds->levels[i]))
 			i++;
 		else
-			queue_bounds_remove(&bounds, i);
+			queue_bounds_remove(bounds, i);
 	}
 	claim_unknown(&list);
 
-	if (everywhere && bounds.anything_up_to == QUEUE_NOTHING)
+	if (looking_everywhere)
 	{
-		TimestampTz now = GetCurrentTimestamp();
-
-		look_everywhere_at = now + Max((now - began) * LOOK_EVERYWHERE_SHARE,
-									   LOOK_EVERYWHERE_MS * INT64CONST(1000));
+		look_cost += GetCurrentTimestamp() - began;
+		if (!any_queue(is_unknown))
+			looked_everywhere();
 	}
 	*claimed = list.claimed;
 	return list.count;
@@ -380,25 +536,67 @@ executions_next_look(void)
 	return claimed_since ? look_everywhere_at : DT_NOEND;
 }
 
+static bool
+has_levels(const RoleWaiting *queue)
+{
+	return queue->bounds.nlevels > 0;
+}
+
 bool
 executions_pending_left(void)
 {
-	return bounds.nlevels > 0;
+	return any_queue(has_levels);
+}
+
+/* When the next deferred execution of a role is due, from the bounds on. */
+static TimestampTz
+next_start_of(Oid role, TimestampTz from)
+{
+	Datum		values[2];
+	TimestampTz result = QUEUE_DEFERRED_NOTHING;
+
+	values[0] = TimestampTzGetDatum(from);
+	values[1] = ObjectIdGetDatum(role);
+	if (state_query(&next_start_statement, values, NULL, false, 1) > 0)
+		result = state_column_time(0, 1);
+	state_done();
+	return result;
+}
+
+static bool
+is_deferred_unknown(const RoleWaiting *queue)
+{
+	return !queue->deferred_known && queue->bounds.deferred_from != QUEUE_DEFERRED_NOTHING;
+}
+
+bool
+executions_next_start_known(void)
+{
+	return !any_queue(is_deferred_unknown);
 }
 
 TimestampTz
-executions_next_start(void)
+executions_next_start(TimestampTz now, bool *due)
 {
-	Datum		value = TimestampTzGetDatum(bounds.deferred_from);
-	TimestampTz result = DT_NOEND;
+	HASH_SEQ_STATUS status;
+	RoleWaiting *queue;
+	TimestampTz next = DT_NOEND;
 
-	if (bounds.deferred_from == QUEUE_DEFERRED_NOTHING)
-		return DT_NOEND;
-	if (state_query(&next_start_statement, &value, NULL, false, 1) > 0)
-		result = state_column_time(0, 1);
-	state_done();
-	bounds.deferred_from = result;
-	return result;
+	*due = false;
+	if (queues == NULL)
+		return next;
+	hash_seq_init(&status, queues);
+	while ((queue = hash_seq_search(&status)) != NULL)
+	{
+		if (is_deferred_unknown(queue))
+			queue->bounds.deferred_from = next_start_of(queue->role, queue->bounds.deferred_from);
+		queue->deferred_known = true;
+		if (queue->bounds.deferred_from <= now)
+			*due = true;
+		else
+			next = Min(next, queue->bounds.deferred_from);
+	}
+	return next;
 }
 
 int

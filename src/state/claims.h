@@ -35,21 +35,30 @@ typedef struct ClaimedExecution
  * where the claims before have left something.  That must be told before the transaction
  * of the claim begins.
  */
-extern void executions_queued(const QueueBounds *queued);
+extern void executions_queued(const QueueNews *queued);
 /* Executions are pending that nobody tells the place of. */
 extern void executions_look_everywhere(void);
+/* False: executions_find_roles() comes before anything else, in a transaction. */
+extern bool executions_roles_known(void);
+extern void executions_find_roles(void);
+/* The roles of which something may wait, in the current context; returns how many. */
+extern int	executions_waiting_roles(TimestampTz now, Oid **roles);
 
 /*
- * Make pending executions that are due running, the most urgent first, at most
+ * Make pending executions of a role that are due running, the most urgent first, at most
  * limit.  Returns how many; *claimed is palloc'd in the current context.
  */
-extern int	executions_claim(int limit, ClaimedExecution **claimed);
+extern int	executions_claim(Oid role, int limit, ClaimedExecution **claimed);
 /* When to claim again though nobody asks for it: somebody may have written into the table; DT_NOEND: not. */
 extern TimestampTz executions_next_look(void);
-/* Has the last claim, which found fewer than wanted, left some that are locked? */
+/* Have claims that found fewer than wanted left some that are locked? */
 extern bool executions_pending_left(void);
-/* When the next deferred execution is due; DT_NOEND: there is none. */
-extern TimestampTz executions_next_start(void);
+/*
+ * When the next deferred execution is due that is not due yet, DT_NOEND: there is none; *due:
+ * some are.  Needs a transaction, to ask, unless it is known.
+ */
+extern TimestampTz executions_next_start(TimestampTz now, bool *due);
+extern bool executions_next_start_known(void);
 
 /* An execution that a session wants something of. */
 typedef struct ControlledExecution

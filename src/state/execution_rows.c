@@ -179,16 +179,17 @@ read_claimed(StateScan *row, ClaimedExecution *claimed)
 }
 
 bool
-executions_claim_directly(int limit, int32 priority, int64 from,
+executions_claim_directly(int limit, Oid role, int32 priority, int64 from,
 						  ClaimedExecution *claimed, int *count, int64 *left)
 {
 	static const int changed[] = {COLUMN_STATUS, COLUMN_STARTED_AT};
-	ScanKeyData keys[2];
+	ScanKeyData keys[3];
 	StateScan	row;
 	int			first = *count;
 
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(priority));
-	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(from));
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(role));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(priority));
+	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(from));
 	if (!state_scan_begin(&executions, "executions_pending_idx", lengthof(keys), keys, &row))
 		return false;
 	*left = PG_INT64_MAX;

@@ -25,11 +25,11 @@ extern bool execution_finish_directly(int64 id, const char *status, TimestampTz 
 									  Jsonb *output, Jsonb *error, const char *error_type);
 
 /*
- * Make pending executions of a priority running, from a number on, at most limit, and add
+ * Make pending executions of a role and a priority running, from a number on, at most limit, and add
  * them behind the *count there are in the array, which has the room.  What somebody has
  * locked is skipped.  *left: the lowest number that is left, PG_INT64_MAX: none is.
  */
-extern bool executions_claim_directly(int limit, int32 priority, int64 from,
+extern bool executions_claim_directly(int limit, Oid role, int32 priority, int64 from,
 									  ClaimedExecution *claimed, int *count, int64 *left);
 
 /* As execution_insert(), without an idempotency key. */

@@ -92,6 +92,20 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
 #define WAITS_FOR_SCHEDULE(e) \
 	"COALESCE(" e ".start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz, false)"
 
+/* The columns and conditions of executions_pending_idx, and those of executions_start_at_idx. */
+#define IS_PENDING "status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text"
+#define QUEUED \
+	" FROM workflow.executions WHERE " IS_PENDING " AND start_at IS NULL AND NOT limited"
+#define DEFERRED \
+	" FROM workflow.executions WHERE " IS_PENDING " AND start_at IS NOT NULL AND NOT limited"
+
+/* The roles in one of these: from one to the next by the index, what waits in between is not read. */
+#define NEXT_ROLE(queue, condition) \
+	"SELECT role::pg_catalog.oid AS role" queue condition " ORDER BY role LIMIT 1"
+#define ROLES(name, queue) \
+	name " AS ((" NEXT_ROLE(queue, "") ") UNION ALL SELECT n.role FROM " name " AS r" \
+	" CROSS JOIN LATERAL (" NEXT_ROLE(queue, " AND role OPERATOR(pg_catalog.>) r.role") ") AS n)"
+
 struct StateStatement;
 struct ClaimedExecution;
 /* Run a claim. */

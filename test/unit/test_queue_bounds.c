@@ -98,11 +98,51 @@ test_merge(void)
 	CHECK(waits_from(3) == 50 && waits_from(0) == 0 && in_order(), "what may be anything on one side may be anything");
 }
 
+static const QueueBounds *
+news_of(const QueueNews *news, uint32 role)
+{
+	for (int i = 0; i < news->nroles; i++)
+		if (news->roles[i].role == role)
+			return &news->roles[i].bounds;
+	return NULL;
+}
+
+static void
+test_news(void)
+{
+	static QueueNews news;
+	static QueueNews others;
+
+	queue_news_clear(&news);
+	queue_news_add(&news, 10, 5, 100);
+	queue_news_add(&news, 11, 1000, 50);
+	queue_news_add_deferred(&news, 10, 7);
+	CHECK(news.nroles == 2 && !news.anything, "each role has its bounds");
+	CHECK(news_of(&news, 10)->levels[0].from == 100 && news_of(&news, 10)->deferred_from == 7 &&
+		  news_of(&news, 11)->levels[0].priority == 1000, "and none has another's");
+	queue_news_clear(&others);
+	queue_news_add(&others, 11, 1000, 40);
+	queue_news_add(&others, 12, 0, 9);
+	queue_news_merge(&news, &others);
+	CHECK(news.nroles == 3 && news_of(&news, 11)->levels[0].from == 40, "news are merged by role");
+	for (int role = 20; role < 20 + QUEUE_MAX_ROLES; role++)
+		queue_news_add(&others, role, 0, role);
+	CHECK(others.nroles == QUEUE_MAX_ROLES && others.anything, "of more roles than fit anything may wait");
+	queue_news_merge(&news, &others);
+	CHECK(news.anything && news.nroles == QUEUE_MAX_ROLES && news_of(&news, 10) != NULL, "so it may when they are merged");
+	queue_news_copy(&others, &news);
+	CHECK(others.anything && others.nroles == news.nroles &&
+		  news_of(&others, 10)->deferred_from == 7, "copies are the same");
+	queue_news_clear(&news);
+	CHECK(news.nroles == 0 && !news.anything, "cleared");
+}
+
 int
 main(void)
 {
 	test_levels();
 	test_more_than_fit();
 	test_merge();
+	test_news();
 	return done_testing();
 }
