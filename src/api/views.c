@@ -101,7 +101,8 @@ copy_slot(Slot *slot, SlotCopy *copy)
 	copy->steps_done = slot->steps_done;
 	copy->memory_bytes = slot->memory_bytes;
 	copy->leaving_since = slot->leaving_since;
-	copy->last_heartbeat = Max(slot->attached_at, Max(slot->idle_since, slot->progress.step_started_at));
+	copy->last_heartbeat = Max(Max(slot->attached_at, *(volatile TimestampTz *) &slot->heartbeat_at),
+							   Max(slot->idle_since, slot->progress.step_started_at));
 	copy->progress = slot->progress;
 	SpinLockRelease(&slot->mutex);
 }

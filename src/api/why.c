@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * why.c
- *	  workflow.no_workers(): what keeps executions from being run here at all.
+ *	  workflow.no_workers(): what keeps executions from being run here at all;
+ *	  workflow.scheduler_state(): how the scheduler is doing.
  *
  * NOTES
  *	  Runs in sessions; reads shared memory and the system's catalogs.  The rest
@@ -17,6 +18,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "shared/identity.h"
 #include "shared/slots.h"
@@ -24,7 +26,10 @@
 
 extern PGDLLEXPORT Datum workflow_no_workers(PG_FUNCTION_ARGS);
 
+extern PGDLLEXPORT Datum workflow_scheduler_state(PG_FUNCTION_ARGS);
+
 PG_FUNCTION_INFO_V1(workflow_no_workers);
+PG_FUNCTION_INFO_V1(workflow_scheduler_state);
 
 /* reason NULL: there is none. */
 typedef struct Hindrance
@@ -34,26 +39,16 @@ typedef struct Hindrance
 	const char *help;
 } Hindrance;
 
-/* Is a scheduler at work in this database, or about to be? */
-static bool
-has_scheduler(void)
-{
-	DatabaseEntry *entry;
-	bool		found;
-
-	LWLockAcquire(registry->lock, LW_SHARED);
-	entry = database_entry(MyDatabaseId, false);
-	found = entry != NULL &&
-		(entry->state == DATABASE_ACTIVE || entry->state == DATABASE_STARTING);
-	LWLockRelease(registry->lock);
-	return found;
-}
-
 static Hindrance
 find_hindrance(Oid role)
 {
 	Hindrance	found = {NULL, NULL, NULL};
 	char	   *subscription;
+	SchedulerView scheduler;
+	const char *database = quote_identifier(get_database_name(MyDatabaseId));
+
+	if (registry != NULL)
+		database_look(MyDatabaseId, &scheduler);
 
 	if (registry == NULL)
 	{
@@ -67,12 +62,19 @@ find_hindrance(Oid role)
 		found.detail = "workflows run on the primary server";
 		found.help = "SELECT pg_promote()";
 	}
-	else if (!has_scheduler())
+	else if (!scheduler.present)
 	{
 		found.reason = "no scheduler";
-		found.detail = "workflow.enabled is off for this database, or no worker process is to be had: see the server log";
-		found.help = psprintf("ALTER DATABASE %s RESET workflow.enabled",
-							  quote_identifier(get_database_name(MyDatabaseId)));
+		found.detail = "no worker process is to be had for it, or it fails: see the server log";
+		found.help = psprintf("ALTER SYSTEM SET max_worker_processes = %d -- and restart the server",
+							  max_worker_processes + 8);
+	}
+	else if (scheduler.disabled)
+	{
+		found.reason = "disabled";
+		found.detail = "workflow.enabled is off for the scheduler of this database";
+		found.help = psprintf("ALTER DATABASE %s RESET workflow.enabled -- or ALTER SYSTEM RESET workflow.enabled and pg_reload_conf()",
+							  database);
 	}
 	else if ((subscription = executions_subscription()) != NULL)
 	{
@@ -113,5 +115,36 @@ workflow_no_workers(PG_FUNCTION_ARGS)
 		values[2] = CStringGetTextDatum(found.help);
 		nulls[0] = nulls[1] = nulls[2] = false;
 	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values, nulls)));
+}
+
+/*
+ * workflow.scheduler_state(OUT pid integer, OUT executions integer, OUT max_running integer,
+ * OUT ready_since timestamptz, OUT no_workers_since timestamptz, OUT unanswered_since timestamptz)
+ */
+Datum
+workflow_scheduler_state(PG_FUNCTION_ARGS)
+{
+	SchedulerView scheduler = {0};
+	TupleDesc	columns;
+	Datum		values[6];
+	bool		nulls[6];
+
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (registry != NULL)
+		database_look(MyDatabaseId, &scheduler);
+	values[0] = Int32GetDatum(scheduler.pid);
+	nulls[0] = scheduler.pid == 0;
+	values[1] = Int32GetDatum(scheduler.executions);
+	nulls[1] = !scheduler.present;
+	values[2] = Int32GetDatum(scheduler.max_running);
+	nulls[2] = scheduler.max_running == 0;
+	values[3] = TimestampTzGetDatum(scheduler.ready_since);
+	nulls[3] = !scheduler.present || scheduler.ready_since == DT_NOEND;
+	values[4] = TimestampTzGetDatum(scheduler.no_workers_since);
+	nulls[4] = scheduler.no_workers_since == 0;
+	values[5] = TimestampTzGetDatum(scheduler.unanswered_since);
+	nulls[5] = scheduler.unanswered_since == 0 || scheduler.disabled;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values, nulls)));
 }

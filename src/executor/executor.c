@@ -59,6 +59,7 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 				break;
 			/* what it has done is to be seen, however long it has nothing to do */
 			pgstat_report_stat(true);
+			slot_heartbeat_stop();
 			(void) counters_enter(TIME_IDLE);
 			worker_sleep(-1, wait_event_executor());
 		}
@@ -67,6 +68,7 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 		{
 			(void) counters_enter(TIME_BOOKKEEPING);
 			black_box_begin(MyDatabaseId, run);
+			slot_heartbeat_start();
 			drive_run(run, report, context);
 			black_box_end();
 			MemoryContextSwitchTo(TopMemoryContext);

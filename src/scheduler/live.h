@@ -220,6 +220,7 @@ extern void pool_reap(void);	/* reports and deaths */
 extern void pool_dispatch(void);	/* ready runs to executors */
 extern long pool_next_timeout(TimestampTz now);
 extern int	pool_limit(void);
+extern TimestampTz pool_no_workers_since(void);	/* 0: there are some */
 extern dlist_head pool_executors;
 extern bool executor_is_idle(const PoolExecutor *executor);
 extern void pool_retire(PoolExecutor *executor);

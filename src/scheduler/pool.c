@@ -50,6 +50,7 @@ static uint32 scheduler_generation;
 dlist_head	pool_executors;
 static int	nexecutors = 0;
 static bool exhausted = false;	/* told that there are no workers */
+static TimestampTz no_workers_since = 0;	/* 0: the last attempt to get one was a success */
 static TimestampTz launch_retry_at = 0;
 static bool launch_refused = false;	/* none can be had in this round */
 
@@ -259,6 +260,12 @@ note_exhaustion(bool now_exhausted, const char *limit)
 	exhausted = now_exhausted;
 }
 
+TimestampTz
+pool_no_workers_since(void)
+{
+	return no_workers_since;
+}
+
 /* Start an executor for a role.  Returns false when none can be had now. */
 static bool
 launch(Oid role)
@@ -284,9 +291,12 @@ launch(Oid role)
 		slot_release(slot);
 		launch_retry_at = TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS);
 		note_exhaustion(true, "max_worker_processes");
+		if (no_workers_since == 0)
+			no_workers_since = now;
 		return false;
 	}
 	note_exhaustion(false, NULL);
+	no_workers_since = 0;
 
 	executor = MemoryContextAllocZero(live_context, sizeof(PoolExecutor));
 	executor->slot = slot;

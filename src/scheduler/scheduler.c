@@ -343,6 +343,17 @@ save_breakers(int64 id pg_attribute_unused(), void *argument pg_attribute_unused
 	return committed;
 }
 
+/* What why() and the alerts say of this database; nobody waits for it to be exact. */
+static void
+show_state(void)
+{
+	database->disabled = !setting_enabled;
+	database->executions = live_count();
+	database->max_running = setting_max_running;
+	database->ready_since = ready_oldest();
+	database->no_workers_since = pool_no_workers_since();
+}
+
 /* How long to sleep when nobody wakes us; -1: for ever. */
 static long
 next_timeout(void)
@@ -460,6 +471,7 @@ serve(void)
 													  look_for_pending || admission_waits()));
 		next_unpark_at = ready_unpark(GetCurrentTimestamp());
 		pool_dispatch();
+		show_state();
 		timeout = next_timeout();
 		(void) counters_enter(TIME_UNCOUNTED);
 		black_box_end();
@@ -499,7 +511,10 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 	stuck_initialize();
 
 	while (!setting_enabled)
+	{
+		database->disabled = true;
 		worker_sleep(-1, wait_event_scheduler());
+	}
 	PG_TRY();
 	{
 		serve();

@@ -30,7 +30,11 @@ BEGIN ATOMIC
                max(value) FILTER (WHERE name = 'dead_letters') AS dead_letters,
                max(value) FILTER (WHERE name = 'draining') AS draining,
                max(value) FILTER (WHERE name = 'executor_memory') AS executor_memory,
+               max(value) FILTER (WHERE name = 'frozen') AS frozen,
+               max(value) FILTER (WHERE name = 'held') AS held,
+               max(value) FILTER (WHERE name = 'lock_wait') AS lock_wait,
                max(value) FILTER (WHERE name = 'offline') AS offline,
+               max(value) FILTER (WHERE name = 'paused') AS paused,
                max(value) FILTER (WHERE name = 'queue_wait') AS queue_wait,
                max(value) FILTER (WHERE name = 'stuck_rate') AS stuck_rate,
                max(value) FILTER (WHERE name = 'success_rate') AS success_rate,
@@ -62,13 +66,49 @@ BEGIN ATOMIC
              CROSS JOIN LATERAL (SELECT * FROM workflow.blocks AS k WHERE k.execution_id = e.execution_id AND k.completed_at IS NOT NULL OFFSET 0) AS b
         GROUP BY b.workflow, b.step_id
     )
-    SELECT 'no scheduler' AS condition, current_database()::text AS subject,
+    /* nothing is begun, and something waits */
+    SELECT h.reason AS condition, current_database()::text AS subject,
            round(extract(epoch FROM q.wait)) AS value, t.offline AS threshold, now() - q.wait AS since
-    FROM threshold AS t, (SELECT max(d.oldest_wait) AS wait FROM workflow.queue_depth AS d) AS q
+    FROM threshold AS t, (SELECT max(d.oldest_wait) AS wait FROM workflow.queue_depth AS d) AS q,
+         LATERAL (
+             /* not from pg_stat_activity: that shows roles no backend_type but their own sessions' */
+             SELECT n.reason
+             FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
+             WHERE n.reason IN ('not preloaded', 'standby', 'no scheduler', 'disabled')
+             UNION ALL
+             SELECT 'drained' FROM workflow.drain_status) AS h
     WHERE extract(epoch FROM q.wait) > t.offline
-      -- not from pg_stat_activity: that shows roles no backend_type but their own sessions'
-      AND EXISTS (SELECT FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
-                  WHERE n.reason IN ('not preloaded', 'no scheduler'))
+    UNION ALL
+    SELECT 'scheduler frozen', current_database()::text, round(extract(epoch FROM clock_timestamp() - s.unanswered_since)), t.frozen, s.unanswered_since
+    FROM threshold AS t, workflow.scheduler_state() AS s
+    WHERE extract(epoch FROM clock_timestamp() - s.unanswered_since) > t.frozen
+    UNION ALL
+    /* executions that run, too: they wait between their steps */
+    SELECT 'no executor', current_database()::text, round(extract(epoch FROM clock_timestamp() - s.ready_since)), l.threshold, s.ready_since
+    FROM threshold AS t, workflow.scheduler_state() AS s,
+         LATERAL (SELECT CASE WHEN s.no_workers_since IS NOT NULL THEN t.offline ELSE t.queue_wait END AS threshold) AS l
+    WHERE extract(epoch FROM clock_timestamp() - s.ready_since) > l.threshold
+    UNION ALL
+    SELECT 'executor frozen', x.pid::text, round(extract(epoch FROM clock_timestamp() - x.last_heartbeat)), t.frozen, x.last_heartbeat
+    FROM threshold AS t, workflow.executors AS x
+    WHERE x.database = current_database() AND x.state NOT IN ('starting', 'idle')
+      AND extract(epoch FROM clock_timestamp() - x.last_heartbeat) > t.frozen
+    UNION ALL
+    SELECT 'lock wait', a.workflow || '.' || a.step_id, round(extract(epoch FROM clock_timestamp() - k.since)), t.lock_wait, k.since
+    FROM threshold AS t, workflow.activity AS a
+         CROSS JOIN LATERAL (SELECT min(l.waitstart) AS since FROM pg_locks AS l WHERE l.pid = a.executor_pid AND NOT l.granted) AS k
+    WHERE a.wait_event_type = 'Lock' AND a.step_id IS NOT NULL AND extract(epoch FROM clock_timestamp() - k.since) > t.lock_wait
+    UNION ALL
+    SELECT 'execution paused', e.workflow, round(extract(epoch FROM now() - min(e.paused_at))), t.paused, min(e.paused_at)
+    FROM threshold AS t, workflow.execution_status AS e
+    WHERE e.status = 'paused' AND extract(epoch FROM now() - e.paused_at) > t.paused
+    GROUP BY e.workflow, t.paused
+    UNION ALL
+    SELECT 'step held', e.workflow || '.' || h.step_id, round(extract(epoch FROM now() - a.since)), t.held, a.since
+    FROM threshold AS t, workflow.execution_status AS e, unnest(e.held_steps) AS h (step_id),
+         LATERAL (SELECT max(l.at) AS since FROM workflow.audit_log AS l
+                  WHERE l.execution_id = e.execution_id AND l.action = 'hold_step' AND l.subject = h.step_id) AS a
+    WHERE e.status IN ('running', 'cancelling') AND extract(epoch FROM now() - a.since) > t.held
     UNION ALL
     SELECT 'row locked', k.workflow, round(extract(epoch FROM max(now() - k.since))), t.offline, min(k.since)
     FROM threshold AS t, workflow.locked_executions AS k

@@ -101,7 +101,7 @@ CREATE INDEX executions_running_idx ON workflow.executions (id)
     WHERE status IN ('running', 'cancelling');
 CREATE INDEX executions_control_idx ON workflow.executions (id) WHERE control;
 CREATE INDEX executions_paused_until_idx ON workflow.executions (paused_until)
-    WHERE status = 'paused' AND paused_until IS NOT NULL;
+    WHERE status = 'paused';
 CREATE UNIQUE INDEX executions_idempotency_key_idx ON workflow.executions (idempotency_key, workflow, role)
     WHERE idempotency_key IS NOT NULL;
 

@@ -60,7 +60,7 @@ COMMENT ON COLUMN workflow.executors.uptime IS 'how long ago that was';
 COMMENT ON COLUMN workflow.executors.runs_done IS 'number of runs it has ended';
 COMMENT ON COLUMN workflow.executors.steps_done IS 'number of steps it has ended';
 COMMENT ON COLUMN workflow.executors.memory_bytes IS 'memory it had allocated at the end of its last run, in bytes';
-COMMENT ON COLUMN workflow.executors.last_heartbeat IS 'last sign of life: when it last began a step or had ended a run';
+COMMENT ON COLUMN workflow.executors.last_heartbeat IS 'last sign of life: it began a step, ended a run, or, while it has a run, its timer went off, every two seconds';
 COMMENT ON COLUMN workflow.executors.draining_since IS 'when it was asked to leave; null: it was not';
 
 CREATE VIEW workflow.activity WITH (security_barrier) AS

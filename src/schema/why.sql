@@ -10,8 +10,26 @@ RETURNS record
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workflow_no_workers';
 COMMENT ON FUNCTION workflow.no_workers(oid) IS
-'what why() is made of: what keeps workers from running executions of a role in this database (not preloaded, standby, no scheduler, replica, role), and what helps; nulls: nothing does';
+'what why() is made of: what keeps workers from running executions of a role in this database (not preloaded, standby, no scheduler, disabled, replica, role), and what helps; nulls: nothing does';
 
+CREATE FUNCTION workflow.scheduler_state(
+    OUT pid integer,
+    OUT executions integer,
+    OUT max_running integer,
+    OUT ready_since timestamptz,
+    OUT no_workers_since timestamptz,
+    OUT unanswered_since timestamptz)
+RETURNS record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workflow_scheduler_state';
+COMMENT ON FUNCTION workflow.scheduler_state() IS
+'what why() and alerts are made of: how the scheduler of this database is doing, from shared memory. pid: its process; executions: under way; max_running: its workflow.max_running, null: none; ready_since: since when a run waits for an executor; no_workers_since: since when no background worker is to be had; unanswered_since: since when it was woken and has not looked; nulls: nothing of that';
+
+/*
+ * The answers are in parts: it has ended, somebody has stopped it, it waits, it runs.  A
+ * new reason is a SELECT in the part it belongs to and a row in
+ * docs/troubleshooting.md, which test/t/067_why.pl reads: each has a test, and an alert.
+ */
 CREATE FUNCTION workflow.why(
     execution_id bigint,
     OUT reason text,
@@ -46,11 +64,37 @@ BEGIN ATOMIC
         ORDER BY s.retry_at LIMIT 10
     ), held AS MATERIALIZED (
         SELECT h.step_id FROM e, unnest(e.held_steps) AS h (step_id) WHERE e.wants_to_run
+    ), frozen AS MATERIALIZED (
+        /* who has given no sign of life since then */
+        SELECT clock_timestamp() - CASE WHEN s.value < '0' THEN '1 minute' ELSE s.value END AS since
+        FROM (SELECT current_setting('workflow.alert_frozen', true)::interval AS value) AS s
+    ), scheduler AS MATERIALIZED (
+        SELECT s.*, s.executions >= s.max_running AS full, s.unanswered_since < f.since AS frozen
+        FROM workflow.scheduler_state() AS s, frozen AS f
     ), missing AS MATERIALIZED (
-        SELECT n.* FROM e, workflow.no_workers(e.role::oid) AS n WHERE e.wants_to_run AND n.reason IS NOT NULL
+        SELECT n.reason, NULL::timestamptz AS since, n.detail, n.help
+        FROM e, workflow.no_workers(e.role::oid) AS n WHERE e.wants_to_run AND n.reason IS NOT NULL
+        UNION ALL
+        SELECT 'frozen', s.unanswered_since, format('the scheduler (process %s) has given no sign of life since it was woken', s.pid),
+               format('-- on the machine of the server: kill -CONT %s', s.pid)
+        FROM e, scheduler AS s WHERE e.wants_to_run AND s.frozen
     ), executors AS MATERIALIZED (
-        SELECT count(*) FILTER (WHERE x.state <> 'idle') AS busy, current_setting('workflow.max_executors', true)::bigint AS most
-        FROM workflow.executors AS x
+        SELECT n.*, n.busy >= n.most OR n.here >= n.most_here OR s.no_workers_since IS NOT NULL AS exhausted,
+               CASE WHEN s.no_workers_since IS NOT NULL
+                    THEN format('no background worker is to be had since %s: max_worker_processes is %s',
+                                date_trunc('second', s.no_workers_since), current_setting('max_worker_processes'))
+                    WHEN n.here >= n.most_here
+                    THEN format('%s of %s executors of the database are busy (workflow.max_executors_per_database)', n.here, n.most_here)
+                    ELSE format('%s of %s executors are busy', n.busy, n.most) END AS detail,
+               CASE WHEN s.no_workers_since IS NOT NULL
+                    THEN format('ALTER SYSTEM SET max_worker_processes = %s -- and restart the server', current_setting('max_worker_processes')::integer + 8)
+                    ELSE 'SELECT * FROM workflow.activity ORDER BY elapsed DESC' END AS help
+        FROM scheduler AS s,
+             (SELECT count(*) FILTER (WHERE x.state <> 'idle') AS busy,
+                     count(*) FILTER (WHERE x.state <> 'idle' AND x.database = current_database()) AS here,
+                     current_setting('workflow.max_executors', true)::bigint AS most,
+                     NULLIF(current_setting('workflow.max_executors_per_database', true)::bigint, 0) AS most_here
+              FROM workflow.executors AS x) AS n
     ), answers AS (
         SELECT 0 AS rank, 'unknown' AS reason, NULL::text AS step_id, NULL::timestamptz AS since,
                'there is no such execution, or it is another role''s' AS detail,
@@ -123,7 +167,7 @@ BEGIN ATOMIC
 
         /* --- it waits --- */
         UNION ALL
-        SELECT 0, n.reason, NULL, NULL, n.detail, n.help FROM missing AS n
+        SELECT 0, n.reason, NULL, n.since, n.detail, n.help FROM missing AS n
         UNION ALL
         SELECT 0, 'row locked', NULL, k.since,
                'what is to be done with it waits for ' || COALESCE(
@@ -154,12 +198,15 @@ BEGIN ATOMIC
             FROM workflow.execution_status AS o WHERE o.status IN ('running', 'cancelling')) AS n
         WHERE e.status = 'pending' AND e.limited
         UNION ALL
-        SELECT 1, CASE WHEN x.busy >= x.most THEN 'no executor' ELSE 'queued' END, NULL, COALESCE(e.start_at, e.created_at),
+        SELECT 1, CASE WHEN s.full THEN 'no room' WHEN x.exhausted THEN 'no executor' ELSE 'queued' END, NULL, COALESCE(e.start_at, e.created_at),
                concat_ws(', ', 'position ' || (SELECT q.position FROM workflow.queue AS q WHERE q.execution_id = e.execution_id),
-                         'priority ' || e.priority, format('%s of %s executors are busy', x.busy, x.most)),
-               CASE WHEN x.busy >= x.most THEN 'SELECT * FROM workflow.activity ORDER BY elapsed DESC'
+                         'priority ' || e.priority,
+                         CASE WHEN s.full THEN format('%s executions run in the database (workflow.max_running is %s)', s.executions, s.max_running)
+                              ELSE x.detail END),
+               CASE WHEN s.full THEN format('SELECT execution_id, workflow, duration FROM workflow.execution_status WHERE status = %L', 'running')
+                    WHEN x.exhausted THEN x.help
                     ELSE 'SELECT * FROM workflow.queue LIMIT 10' END
-        FROM e, executors AS x
+        FROM e, executors AS x, scheduler AS s
         WHERE e.status = 'pending' AND NOT e.limited AND COALESCE(e.start_at <= clock_timestamp(), true)
         UNION ALL
         SELECT 3, 'retry', concat_ws('/', NULLIF(r.scope, ''), r.step_id), r.completed_at,
@@ -173,22 +220,26 @@ BEGIN ATOMIC
 
         /* --- it runs --- */
         UNION ALL
-        (SELECT 3, COALESCE(NULLIF(x.state, 'busy'), 'running'), concat_ws('/', NULLIF(a.scope, ''), a.step_id), a.started_at,
-                CASE WHEN b.pid IS NOT NULL THEN format('waits for a lock of process %s (%s)', b.pid,
+        (SELECT 3, CASE WHEN x.last_heartbeat < f.since THEN 'frozen'
+                        WHEN b.pid IS NOT NULL AND x.state = 'busy' THEN 'lock'
+                        ELSE COALESCE(NULLIF(x.state, 'busy'), 'running') END, concat_ws('/', NULLIF(a.scope, ''), a.step_id), a.started_at,
+                CASE WHEN x.last_heartbeat < f.since
+                     THEN format('its process %s has given no sign of life since %s', a.executor_pid, date_trunc('second', x.last_heartbeat))
+                     WHEN b.pid IS NOT NULL THEN format('waits for a lock of process %s (%s)', b.pid,
                                                         concat_ws(', ', s.usename, NULLIF(s.application_name, ''), s.state))
                      WHEN a.wait_event IS NOT NULL THEN format('waits: %s, %s', a.wait_event_type, a.wait_event)
                      ELSE 'computes' END,
-                CASE WHEN b.pid IS NOT NULL THEN format('SELECT pg_terminate_backend(%s)', b.pid)
+                CASE WHEN x.last_heartbeat < f.since THEN format('-- on the machine of the server: kill -CONT %s', a.executor_pid)
+                     WHEN b.pid IS NOT NULL THEN format('SELECT pg_terminate_backend(%s)', b.pid)
                      ELSE format('SELECT query FROM workflow.activity WHERE executor_pid = %s', a.executor_pid) END
-         FROM activity AS a
+         FROM frozen AS f, activity AS a
               LEFT JOIN workflow.executors AS x ON x.pid = a.executor_pid
               LEFT JOIN LATERAL (SELECT pg_blocking_pids(a.executor_pid) AS pids WHERE a.wait_event_type = 'Lock') AS l ON true
               LEFT JOIN LATERAL unnest(l.pids) AS b (pid) ON true
               LEFT JOIN pg_stat_activity AS s ON s.pid = b.pid
          ORDER BY a.started_at LIMIT 20)
         UNION ALL
-        SELECT 3, CASE WHEN x.busy >= x.most THEN 'no executor' ELSE 'between steps' END, NULL, NULL,
-               format('%s of %s executors are busy', x.busy, x.most), 'SELECT * FROM workflow.activity ORDER BY elapsed DESC'
+        SELECT 3, CASE WHEN x.exhausted THEN 'no executor' ELSE 'between steps' END, NULL, NULL, x.detail, x.help
         FROM e, executors AS x
         WHERE e.status IN ('running', 'cancelling')
           AND NOT EXISTS (SELECT FROM activity) AND NOT EXISTS (SELECT FROM retries)
@@ -203,7 +254,7 @@ BEGIN ATOMIC
     FROM answers AS a ORDER BY a.rank, a.since DESC NULLS LAST, a.step_id;
 END;
 COMMENT ON FUNCTION workflow.why(bigint) IS
-'why an execution does not go on, or how it has ended: a row for each reason, the one to look at first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, cancelling, ending, drained, not preloaded, standby, no scheduler, replica, role, row locked; deferred, no room, queued, no executor, retry, held; running, stuck, quarantined, draining, between steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: what there is to say; help: the statement that helps, or shows more';
+'why an execution does not go on, or how it has ended: a row for each reason, the one to look at first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, cancelling, ending, drained, not preloaded, standby, no scheduler, disabled, frozen, replica, role, row locked; deferred, no room, queued, no executor, retry, held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: what there is to say; help: the statement that helps, or shows more';
 
 /* Monitoring: without what errors and reasons say. */
-GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.no_workers(oid) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;

@@ -353,6 +353,11 @@ scheduler_attach(Oid database, uint32 generation)
 		entry->scheduler_pid = MyProcPid;
 		entry->scheduler_pgprocno = compat_my_pgprocno();
 		entry->drain = DRAIN_NONE;
+		entry->disabled = false;
+		entry->executions = 0;
+		entry->max_running = 0;
+		entry->ready_since = DT_NOEND;
+		entry->no_workers_since = 0;
 		pg_atomic_write_u32(&entry->wake, 0);
 	}
 	LWLockRelease(registry->lock);
@@ -388,6 +393,31 @@ void
 scheduler_ends_by_weather(void)
 {
 	weather_ended_us = true;
+}
+
+/* What the scheduler of a database shows. */
+void
+database_look(Oid database, SchedulerView *view)
+{
+	DatabaseEntry *entry;
+
+	memset(view, 0, sizeof(SchedulerView));
+	view->ready_since = DT_NOEND;
+	LWLockAcquire(registry->lock, LW_SHARED);
+	entry = database_entry(database, false);
+	if (entry != NULL && (entry->state == DATABASE_ACTIVE || entry->state == DATABASE_STARTING))
+	{
+		view->present = true;
+		view->pid = entry->scheduler_pid;
+		view->disabled = entry->disabled;
+		view->executions = entry->executions;
+		view->max_running = entry->max_running;
+		view->ready_since = entry->ready_since;
+		view->no_workers_since = entry->no_workers_since;
+		if (pg_atomic_read_u32(&entry->wake) != 0)
+			view->unanswered_since = Max(entry->woken_at, entry->started_at);
+	}
+	LWLockRelease(registry->lock);
 }
 
 /* The WAKE_* bits set since the last call. */

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "shared/black_box.h"
@@ -26,6 +27,9 @@
 
 /* Runs between two looks at the memory of the process. */
 #define MEMORY_CHECK_INTERVAL 64
+
+/* Between two signs of life while there is a run, ms. */
+#define HEARTBEAT_MS 2000
 
 Slot	   *my_slot = NULL;
 
@@ -204,6 +208,44 @@ slot_report(const Report *report)
 
 	wake_entry(my_database_entry, WAKE_REPORT);
 	return reported;
+}
+
+/* --- heartbeat --- */
+
+static TimeoutId heartbeat_timer = USER_TIMEOUT;
+static bool heartbeat_running = false;
+
+static void
+heartbeat_handler(void)
+{
+	if (my_slot != NULL)
+		*(volatile TimestampTz *) &my_slot->heartbeat_at = GetCurrentTimestamp();
+}
+
+void
+slot_heartbeat_start(void)
+{
+	static bool registered = false;
+
+	if (heartbeat_running)
+		return;
+	if (!registered)
+		heartbeat_timer = RegisterTimeout(USER_TIMEOUT, heartbeat_handler);
+	registered = true;
+	heartbeat_running = true;
+	heartbeat_handler();
+	enable_timeout_every(heartbeat_timer, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HEARTBEAT_MS),
+						 HEARTBEAT_MS);
+}
+
+void
+slot_heartbeat_stop(void)
+{
+	/* not before it went off: who is given another run soon has it going still */
+	if (!heartbeat_running || !get_timeout_indicator(heartbeat_timer, true))
+		return;
+	disable_timeout(heartbeat_timer, false);
+	heartbeat_running = false;
 }
 
 /*

@@ -200,6 +200,7 @@ slot_clear(Slot *slot, DatabaseEntry *entry)
 	slot->trouble = TROUBLE_NONE;
 	slot->settling = false;
 	slot->interrupted_at = 0;
+	slot->heartbeat_at = 0;
 	slot->stop = STOP_NONE;
 	memset(&slot->progress, 0, sizeof(Progress));
 	counters_add(&entry->counted_before, &slot->counters);
@@ -371,6 +372,7 @@ bool
 slot_assign(int slot_number, const Run *run)
 {
 	Slot	   *slot = &registry->slots[slot_number];
+	TimestampTz now = GetCurrentTimestamp();
 	bool		assigned = false;
 	int			pgprocno = -1;
 
@@ -380,6 +382,7 @@ slot_assign(int slot_number, const Run *run)
 		slot->run = *run;
 		slot->stop = STOP_NONE;
 		slot->stop_execution = 0;
+		slot->heartbeat_at = now;
 		slot->state = SLOT_ASSIGNED;
 		pgprocno = slot->pgprocno;
 		assigned = true;

@@ -243,6 +243,7 @@ typedef struct Slot
 	/* the executor's alone, written without the lock */
 	bool		settling;		/* the step's SQL has ended, and what follows is not committed */
 	TimestampTz interrupted_at; /* its step's time is over, and it has been told; 0: not */
+	TimestampTz heartbeat_at;	/* its timer went off, see slot_heartbeat_start(); or it was given a run */
 	CounterBlock counters;
 } Slot;
 
@@ -308,6 +309,13 @@ typedef struct DatabaseEntry
 	bool		orderly_end;	/* the last scheduler, or the server, was asked to end */
 	bool		blame_known;	/* the server has crashed, no scheduler has been here since: see black_box.h */
 	pg_atomic_uint32 wake;		/* WAKE_* */
+	TimestampTz woken_at;		/* when the first of these was set */
+	/* what the scheduler shows, written without the lock: see SchedulerView */
+	bool		disabled;		/* workflow.enabled is off for it */
+	int			executions;		/* under way */
+	int			max_running;
+	TimestampTz ready_since;	/* a run waits for an executor; DT_NOEND: none */
+	TimestampTz no_workers_since;	/* no background worker is to be had; 0: some are */
 	slock_t		queued_lock;	/* protects queued */
 	QueueNews	queued;			/* since the scheduler last took it */
 	/* of the queue, see api/admit.c; good for the limit they were counted for */
@@ -339,6 +347,19 @@ typedef struct Registry
 	DatabaseEntry *databases;
 	Slot	   *slots;
 } Registry;
+
+/* A database's scheduler as others see it. */
+typedef struct SchedulerView
+{
+	bool		present;		/* at work, or about to be */
+	pid_t		pid;			/* 0: none yet */
+	bool		disabled;
+	int			executions;
+	int			max_running;
+	TimestampTz ready_since;
+	TimestampTz no_workers_since;
+	TimestampTz unanswered_since;	/* it was woken, and has not looked since; 0: it has */
+} SchedulerView;
 
 /* NULL when the library is not in shared_preload_libraries. */
 extern Registry *registry;
@@ -397,6 +418,7 @@ extern DatabaseEntry *scheduler_attach(Oid database, uint32 generation);
 /* The extension is not installed here: no new scheduler after this one's exit. */
 extern void scheduler_detach_absent(void);
 extern void scheduler_ends_by_weather(void);
+extern void database_look(Oid database, SchedulerView *view);
 extern void database_show_drain(DatabaseEntry *entry, DrainMode mode);
 /* The scheduler has seen that, or there is none, and no executor is busy. */
 extern bool database_is_drained(Oid database, DrainMode mode);
@@ -446,6 +468,12 @@ extern void slot_attach(int slot, uint32 generation);
 extern bool slot_take_run(Run *run);
 /* RUNNING -> REPORTED, wakes the scheduler.  False: it has been written off, and is to exit. */
 extern bool slot_report(const Report *report);
+/*
+ * From now on show that this process lives, whatever it does: a timer's handler does, so that
+ * one that is stopped, or hangs in the kernel, does not.  Costs nothing per run or step.
+ */
+extern void slot_heartbeat_start(void);
+extern void slot_heartbeat_stop(void);	/* it sleeps until somebody wants something of it */
 extern void slot_note_interrupt(void);	/* its own, at the end of a step's time; in a signal handler */
 extern void slot_forget_interrupt(void);
 extern StopReason slot_stop_reason(int64 execution_id);

@@ -208,7 +208,8 @@ wake_entry(DatabaseEntry *entry, uint32 reasons)
 		queue_news_merge(&entry->queued, &queued_at_commit);
 		SpinLockRelease(&entry->queued_lock);
 	}
-	pg_atomic_fetch_or_u32(&entry->wake, reasons);
+	if (pg_atomic_fetch_or_u32(&entry->wake, reasons) == 0)
+		*(volatile TimestampTz *) &entry->woken_at = GetCurrentTimestamp();
 	set_latch_of(*(volatile int *) &entry->scheduler_pgprocno);
 }
 

@@ -1,0 +1,228 @@
+# Why nothing moves: each row of the table in docs/troubleshooting.md has a test here that brings
+# it about; why() says it first and what helps, and the alert of the row is there.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use WorkflowTest;
+
+my $node = workflow_cluster('why', 'workflow.max_executors = 1', 'wal_level = replica', 'max_wal_senders = 3',
+	'workflow.cancel_grace = 1s');
+
+# whoever looks is not to wait
+$ENV{PGOPTIONS} = join ' ', map { "-c workflow.alert_$_" } qw(offline=0 queue_wait=0 lock_wait=0 paused=0 held=0 frozen=5);
+install_extension($node, 'postgres');
+define_sql($node, 'postgres', 'locks', 'SELECT pg_advisory_xact_lock(1)', 'SELECT 2');
+$node->safe_psql('postgres', q{SELECT workflow.define('{"name": "full", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT pg_sleep(3600)"}]}')});
+
+# The rows: reason, then all alerts.
+my %alerts;
+foreach my $line (split /\n/, slurp_file("$FindBin::Bin/../../docs/troubleshooting.md") =~ s/.*^## Why nothing moves$(.*?)^## .*/$1/msr)
+{
+	my @cells = split /\s*\|\s*/, $line;
+
+	next unless @cells >= 5 && $cells[1] =~ s/^`(.*)`$/$1/;
+	$alerts{ $cells[1] } = [ $cells[4] =~ /`([^`]+)`/g ];
+}
+
+# why() says it of an execution, before anything else, and what helps; the alert is there.
+sub is_why
+{
+	my ($on, $id, $reason, $alert, $name) = @_;
+
+	ok($on->poll_query_until('postgres', "SELECT reason = '$reason' AND help IS NOT NULL AND detail IS NOT NULL FROM workflow.why($id) LIMIT 1"),
+		"$name: why() says $reason");
+	ok($on->poll_query_until('postgres', "SELECT count(*) > 0 FROM workflow.alerts WHERE condition = '$alert'"),
+		"$name: there is the alert $alert");
+	return;
+}
+
+sub start
+{
+	my ($workflow, $more) = @_;
+
+	return $node->safe_psql('postgres', "SELECT workflow.start('$workflow'" . ($more ? ", $more" : '') . ')');
+}
+
+sub cancel
+{
+	$node->safe_psql('postgres', "SELECT workflow.cancel($_)") foreach @_;
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM workflow.executions WHERE status IN ('pending', 'running', 'cancelling')")
+	  or die 'it does not end';
+	return;
+}
+
+sub reload
+{
+	$node->safe_psql('postgres', "ALTER SYSTEM $_[0]; SELECT pg_reload_conf()");
+	return;
+}
+
+# The setting keeps workers down to so many; two are the launchers'.
+sub workers
+{
+	my ($count) = @_;
+
+	$node->append_conf('postgresql.conf', "max_worker_processes = $count");
+	$node->restart;
+	return;
+}
+
+my %tests = (
+	'disabled' => sub {
+		foreach my $how ('DATABASE postgres', 'SYSTEM')
+		{
+			my $id;
+
+			$node->safe_psql('postgres', "ALTER $how SET workflow.enabled = off");
+			$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+			$node->poll_query_until('postgres', q{SELECT reason = 'disabled' FROM workflow.no_workers('postgres'::regrole::oid)});
+			$id = start('short');
+			is_why($node, $id, 'disabled', 'disabled', $how);
+			$node->safe_psql('postgres', "ALTER $how RESET workflow.enabled");
+			$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+			ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+		}
+	},
+	'drained' => sub {
+		my $id;
+
+		$node->safe_psql('postgres', q{SELECT workflow.drain('new disks')});
+		$id = start('short');
+		is_why($node, $id, 'drained', 'drained', 'drain()');
+		$node->safe_psql('postgres', 'SELECT workflow.undrain()');
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+	},
+	'blocked' => sub {
+		my $id;
+
+		$node->safe_psql('postgres', 'SELECT workflow.drain()');
+		$id = start('short');
+		$node->safe_psql('postgres', q{SELECT workflow.block('short', 'wrong'); SELECT workflow.undrain()});
+		is_why($node, $id, 'blocked', 'workflow blocked', 'block()');
+		$node->safe_psql('postgres', q{SELECT workflow.unblock('short')});
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+	},
+	'paused' => sub {
+		my $id = start('short', q{start_at => 'infinity'});
+
+		$node->safe_psql('postgres', "SELECT workflow.pause($id)");
+		is_why($node, $id, 'paused', 'execution paused', 'pause()');
+		cancel($id);
+	},
+	'held' => sub {
+		my $id;
+
+		$node->safe_psql('postgres', 'SELECT workflow.drain()');
+		$id = start('locks');
+		$node->safe_psql('postgres', "SELECT workflow.hold_step($id, 's2'); SELECT workflow.undrain()");
+		is_why($node, $id, 'held', 'step held', 'hold_step()');
+		$node->safe_psql('postgres', "SELECT workflow.release_step($id, 's2')");
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+	},
+	'no room' => sub {
+		my @ids = map { start('full') } 1 .. 2;
+
+		is_why($node, $ids[1], 'no room', 'queue wait', 'max_running of the workflow');
+		cancel(@ids);
+		reload('SET workflow.max_running = 1');
+		@ids = map { start('endless') } 1 .. 2;
+		is_why($node, $ids[1], 'no room', 'queue wait', 'workflow.max_running');
+		reload('RESET workflow.max_running');
+		cancel(@ids);
+	},
+	'no executor' => sub {
+		my @ids = map { start('endless') } 1 .. 2;
+
+		is_why($node, $ids[1], 'no executor', 'no executor', 'all are busy');
+		cancel(@ids);
+		workers(3);
+		@ids = start('short');
+		is_why($node, $ids[0], 'no executor', 'no executor', 'no worker is to be had');
+		like($node->safe_psql('postgres', "SELECT detail, help FROM workflow.why($ids[0])"),
+			qr/max_worker_processes is 3.*ALTER SYSTEM SET max_worker_processes = 11/, 'max_worker_processes is in the way');
+		workers(20);
+		ok(wait_for_status($node, 'postgres', $ids[0], 'completed'), 'and then it goes on');
+	},
+	'no scheduler' => sub {
+		my $id;
+
+		workers(2);
+		$id = start('short');
+		is_why($node, $id, 'no scheduler', 'no scheduler', 'no worker for the scheduler');
+		workers(20);
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+	},
+	'lock' => sub {
+		my $session = $node->background_psql('postgres');
+		my $id;
+
+		$session->query_safe('SELECT pg_advisory_lock(1)');
+		$id = start('locks');
+		is_why($node, $id, 'lock', 'lock wait', 'a lock of a session');
+		$session->quit;
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+	},
+	'frozen' => sub {
+		my $id = start_endless($node, 'postgres');
+		my $pid = worker_pid($node, 'executor', 'postgres');
+
+		ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM workflow.alerts WHERE condition ~ 'frozen'}), 'who sleeps is not frozen');
+		kill 'STOP', $pid;
+		is_why($node, $id, 'frozen', 'executor frozen', 'SIGSTOP of an executor');
+		kill 'CONT', $pid;
+		ok($node->poll_query_until('postgres', "SELECT reason = 'running' FROM workflow.why($id) LIMIT 1"), 'and then it goes on');
+		$pid = worker_pid($node, 'scheduler', 'postgres');
+		kill 'STOP', $pid;
+		$node->safe_psql('postgres', "SELECT workflow.cancel($id)");
+		is_why($node, $id, 'frozen', 'scheduler frozen', 'SIGSTOP of the scheduler');
+		kill 'CONT', $pid;
+		ok(wait_for_status($node, 'postgres', $id, 'cancelled'), 'and then it goes on');
+	},
+	'standby' => sub {
+		my $standby = PostgreSQL::Test::Cluster->new('why_standby');
+		my $id;
+
+		reload('SET workflow.enabled = off');
+		$node->poll_query_until('postgres', q{SELECT reason = 'disabled' FROM workflow.no_workers('postgres'::regrole::oid)});
+		$id = start('short');
+		$node->backup('base');
+		$standby->init_from_backup($node, 'base', has_streaming => 1);
+		$standby->start;
+		is_why($standby, $id, 'standby', 'standby', 'a standby');
+		$standby->stop;
+		reload('RESET workflow.enabled');
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'on the primary it goes on');
+	},
+	'not preloaded' => sub {
+		my $id;
+
+		$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+		$node->restart;
+		$id = start('short');
+		is_why($node, $id, 'not preloaded', 'not preloaded', 'without the library');
+		$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_workflow'");
+		$node->restart;
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+	});
+
+ok(keys %alerts > 0, 'there is a table');
+is(join(', ', sort keys %tests), join(', ', sort keys %alerts), 'each row has a test, and each test a row');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM workflow.alerts'), 0, 'there is no alert when all is well');
+my %seen;
+{
+	no warnings 'redefine';
+	my $check = \&is_why;
+
+	*is_why = sub { $seen{ $_[2] }{ $_[3] } = 1; $check->(@_) };
+	$tests{$_}->() foreach sort keys %tests;
+}
+foreach my $reason (sort keys %alerts)
+{
+	is(join(', ', sort keys %{ $seen{$reason} }), join(', ', sort @{ $alerts{$reason} }), "$reason: its alerts");
+}
+$node->stop;
+done_testing();
