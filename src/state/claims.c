@@ -336,6 +336,22 @@ executions_roles_known(void)
 	return !all_roles && GetCurrentTimestamp() < look_everywhere_at;
 }
 
+static bool
+is_unknown(const RoleWaiting *queue)
+{
+	return queue->bounds.anything_up_to != QUEUE_NOTHING;
+}
+
+/* All have been looked through: the next time is not before that has become cheap. */
+static void
+looked_everywhere(void)
+{
+	looking_everywhere = false;
+	claimed_since = false;
+	look_everywhere_at = GetCurrentTimestamp() +
+		Max(look_cost * LOOK_EVERYWHERE_SHARE, LOOK_EVERYWHERE_MS * INT64CONST(1000));
+}
+
 void
 executions_find_roles(void)
 {
@@ -365,6 +381,8 @@ executions_find_roles(void)
 	looking_everywhere = true;
 	look_everywhere_at = DT_NOEND;	/* until that is done, which may take several claims */
 	look_cost = GetCurrentTimestamp() - began;
+	if (!any_queue(is_unknown))
+		looked_everywhere();
 }
 
 int
@@ -474,22 +492,6 @@ claim_unknown(ClaimList *list)
 	}
 	if (list->count < list->limit && bounds->nlevels < QUEUE_MAX_LEVELS)
 		bounds->anything_up_to = QUEUE_NOTHING;
-}
-
-static bool
-is_unknown(const RoleWaiting *queue)
-{
-	return queue->bounds.anything_up_to != QUEUE_NOTHING;
-}
-
-/* All have been looked through: the next time is not before that has become cheap. */
-static void
-looked_everywhere(void)
-{
-	looking_everywhere = false;
-	claimed_since = false;
-	look_everywhere_at = GetCurrentTimestamp() +
-		Max(look_cost * LOOK_EVERYWHERE_SHARE, LOOK_EVERYWHERE_MS * INT64CONST(1000));
 }
 
 int
