@@ -50,7 +50,7 @@ SET workflow.alert_connections = 100;
 SELECT count(*) AS connections FROM workflow.alerts WHERE condition = 'connections';
 RESET workflow.alert_connections;
 -- a breaker that has opened
-SELECT workflow.register_agent('alerting_agent', sql => 'SELECT 1/0', circuit_breaker => '{"failure_threshold": 1}');
+SELECT workflow.register_agent('alerting_agent', sql => 'SELECT test.may_fail(''{"fail": true}'')', circuit_breaker => '{"failure_threshold": 1}');
 SELECT workflow.define('{"name": "alerting_calls", "steps": [{"id": "a", "type": "agent", "agent_name": "alerting_agent"}]}') \gset
 CALL test.go('alerting_calls');
 SELECT condition, subject, value, threshold FROM workflow.alerts WHERE subject = 'alerting_agent';
