@@ -268,6 +268,23 @@ parse_fields(const char *p, CronExpression *cron, char **message, char **hint)
 	return true;
 }
 
+/*
+ * The word that is meant where the text is one without its "@"; NULL: it is none.
+ */
+static const char *
+word_meant(const char *p)
+{
+	int			length = 0;
+
+	while (p[length] != '\0' && !is_blank(p[length]))
+		length++;
+	for (int i = 0; i < (int) lengthof(words); i++)
+		if ((int) strlen(words[i].word) == length + 1 &&
+			pg_strncasecmp(p, words[i].word + 1, length) == 0)
+			return words[i].word;
+	return NULL;
+}
+
 bool
 cron_parse(const char *text, CronExpression *cron, char **message, char **hint)
 {
@@ -292,9 +309,11 @@ cron_parse(const char *text, CronExpression *cron, char **message, char **hint)
 		*hint = pstrdup("The words are @yearly, @monthly, @weekly, @daily and @hourly.");
 		return false;
 	}
-	if (parse_interval(p, cron))
+	if (parse_interval(p, cron) || parse_fields(p, cron, message, hint))
 		return true;
-	return parse_fields(p, cron, message, hint);
+	if (word_meant(p) != NULL)
+		*hint = psprintf("Did you mean \"%s\"?", word_meant(p));
+	return false;
 }
 
 /* --- the calendar: days since 1970-01-01 --- */

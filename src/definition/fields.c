@@ -17,7 +17,8 @@ typedef enum FieldStatus
 {
 	FIELD_USED,
 	FIELD_NOT_APPLIED,			/* stored, without effect in this version: a warning */
-	FIELD_LATER					/* refused in this version */
+	FIELD_LATER,				/* refused in this version */
+	FIELD_SCHEDULE				/* refused: schedules are no part of a definition */
 } FieldStatus;
 
 typedef struct Field
@@ -102,7 +103,7 @@ static const Field fields[] = {
 	{"retention_days", FIELD_OF_DEAD_LETTER, FIELD_USED},
 	{"retry", FIELD_OF_ANY_STEP | FIELD_OF_DEFAULTS, FIELD_USED},
 	{"retry_if", FIELD_OF_RETRY, FIELD_USED},
-	{"schedule", FIELD_OF_DEFINITION, FIELD_LATER},
+	{"schedule", FIELD_OF_DEFINITION, FIELD_SCHEDULE},
 	{"schedule_timeout_seconds", FIELD_OF_ANY_STEP, FIELD_LATER},
 	{"settings", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION | FIELD_OF_DEFAULTS, FIELD_USED},
 	{"sql", FIELD_OF(STEP_SQL) | FIELD_OF_CONDITION, FIELD_USED},
@@ -169,7 +170,7 @@ unknown_field_hint(Builder *builder, const char *name, int owner,
 	initStringInfo(&list);
 	for (size_t i = 0; i < lengthof(fields); i++)
 	{
-		if ((fields[i].owners & owner) == 0 || fields[i].status == FIELD_LATER)
+		if ((fields[i].owners & owner) == 0 || fields[i].status >= FIELD_LATER)
 			continue;
 		name_map_add(known, fields[i].name, i);
 		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", fields[i].name);
@@ -217,6 +218,9 @@ check_fields(Builder *builder, const Place *place, int owner, const char *owner_
 		if (field->status == FIELD_LATER)
 			field_error(builder, place, name, NULL,
 						"\"%s\" is not supported by this version of pg_workflow", name);
+		else if (field->status == FIELD_SCHEDULE)
+			field_error(builder, place, name, "Use workflow.schedule() when it is defined.",
+						"\"%s\" is no part of a definition", name);
 		else if (field->status == FIELD_NOT_APPLIED)
 		{
 			char	   *path = field_path(place, name);

@@ -237,6 +237,17 @@ write_step_field(Normaliser *normaliser, const char *type, const Json *member,
 }
 
 /*
+ * Does nothing tell what kind of step it is?  The stored form has no type then, so
+ * that building the plan asks for what is missing.
+ */
+static bool
+is_of_no_kind(const Json *step)
+{
+	return json_get(step, "type") == NULL && json_get(step, "sql") == NULL &&
+		json_get(step, "agent_name") == NULL;
+}
+
+/*
  * The type of a step in words of the stored form; "" when it is no string.
  */
 static const char *
@@ -302,8 +313,11 @@ normalise_step(Normaliser *normaliser, int index)
 	begin_member(normaliser, "id");
 	if (!normaliser->collecting)
 		json_append_string(&normaliser->out, draft->id);
-	begin_member(normaliser, "type");
-	if (type[0] == '\0')
+	if (!is_of_no_kind(step))
+		begin_member(normaliser, "type");
+	if (is_of_no_kind(step))
+		;
+	else if (type[0] == '\0')
 		write_value(normaliser, json_get(step, "type"));
 	else if (!normaliser->collecting)
 		json_append_string(&normaliser->out, type);

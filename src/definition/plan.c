@@ -312,14 +312,23 @@ static void
 build_steps(Builder *builder, const Place *place)
 {
 	WorkflowPlan *plan = builder->plan;
-	const Json *steps = field_of_kind(builder, place, "steps", JSON_OBJECT);
+	const Json *steps = field_get(place, "steps");
 
-	if (steps == NULL || json_count(steps) == 0)
+	if (steps == NULL)
 	{
-		if (field_get(place, "steps") == NULL)
-			field_error(builder, place, "steps", NULL, "\"steps\" is required");
-		else if (steps != NULL)
-			field_error(builder, place, "steps", NULL, "a definition needs at least one step");
+		field_error(builder, place, "steps", NULL, "\"steps\" is required");
+		return;
+	}
+	/* an array has become an object when the document was put into the stored form */
+	if (json_kind(steps) != JSON_OBJECT)
+	{
+		field_error(builder, place, "steps", NULL, "\"steps\" must be an object or an array, not %s",
+					json_kind_name(steps));
+		return;
+	}
+	if (json_count(steps) == 0)
+	{
+		field_error(builder, place, "steps", NULL, "a definition needs at least one step");
 		return;
 	}
 	if (json_count(steps) > MAX_STEPS)

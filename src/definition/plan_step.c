@@ -487,7 +487,11 @@ build_step(Builder *builder, PlanNode *node)
 	switch (node->type)
 	{
 		case STEP_AGENT:
-			node->agent_name = field_string(builder, &place, "agent_name", true);
+			if (json_get(place.object, "type") == NULL && json_get(place.object, "agent_name") == NULL)
+				field_error(builder, &place, NULL, NULL,
+							"step \"%s\" needs \"sql\", \"agent_name\" or \"type\"", node->id);
+			else
+				node->agent_name = field_string(builder, &place, "agent_name", true);
 			break;
 		case STEP_SQL:
 			build_sql(builder, node, &place);

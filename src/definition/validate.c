@@ -92,7 +92,9 @@ check_nesting(Builder *builder)
 		ok = false;
 		if (node->depth == builder->max_nesting)
 			step_error(builder, node, NULL,
-					   "Raise workflow.max_nesting, or make it a workflow of its own.",
+					   builder->max_nesting < PLAN_MAX_NESTING ?
+					   "Raise workflow.max_nesting, or make it a workflow of its own." :
+					   "Make it a workflow of its own: more is not possible.",
 					   psprintf("step \"%s\" is nested more than %d containers deep",
 								node->id, builder->max_nesting));
 	}

@@ -67,6 +67,19 @@ refused(const char *text)
 	return cron_parse(text, &cron, &message, &hint) ? "" : message;
 }
 
+/* The hint for a text that is refused; "" without one. */
+static const char *
+hint_of(const char *text)
+{
+	CronExpression cron;
+	char	   *message;
+	char	   *hint;
+
+	if (cron_parse(text, &cron, &message, &hint))
+		return "accepted";
+	return hint != NULL ? hint : "";
+}
+
 static const char *
 beat(const char *text, int nshifts, const int *shifts)
 {
@@ -103,6 +116,9 @@ test_reading(void)
 	CHECK_STRING(refused("@reboot"), "unknown word \"@reboot\"");
 	CHECK_STRING(refused("90 seconds"), "90 is out of range for the minute");
 	CHECK_STRING(refused("0 seconds"), "unexpected \"seconds\" in the field for the hour");
+	CHECK_STRING(hint_of("daily"), "Did you mean \"@daily\"?");
+	CHECK_STRING(hint_of(" Hourly "), "Did you mean \"@hourly\"?");
+	CHECK_STRING(hint_of("dail"), "");
 }
 
 static void

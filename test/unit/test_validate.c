@@ -23,7 +23,9 @@ test_documents(void)
 			"name", "`name` must not be empty", NULL);
 	REFUSED("no steps", "{`name`: `t`, `start_step`: `a`}", "steps", "`steps` is required", NULL);
 	REFUSED("steps of a wrong kind", "{`name`: `t`, `start_step`: `a`, `steps`: 7}", "steps",
-			"`steps` must be an object, not a number", NULL);
+			"`steps` must be an object or an array, not a number", NULL);
+	REFUSED("schedule", "{`name`: `t`, `schedule`: `@daily`, `start_step`: `a`, `steps`: {" AGENT("a") "}}", "schedule",
+			"`schedule` is no part of a definition", "Use workflow.schedule() when it is defined.");
 	REFUSED("empty steps", "{`name`: `t`, `start_step`: `a`, `steps`: {}}", "steps",
 			"a definition needs at least one step", NULL);
 	REFUSED("empty array of steps", "{`name`: `t`, `steps`: []}", "steps",
@@ -151,7 +153,11 @@ test_steps(void)
 			"field `agent_name` is given twice", NULL);
 	REFUSED("field twice by an alias", STEPS("`a`: {`agent_name`: `x`, `next_step`: `b`, `next`: `b`}, " AGENT("b")), "steps.a.next",
 			"field `next_step` is given twice", NULL);
-	REFUSED("no agent_name", STEPS("`a`: {}"), "steps.a.agent_name", "`agent_name` is required", NULL);
+	REFUSED("no agent_name", STEPS("`a`: {`type`: `agent`}"), "steps.a.agent_name", "`agent_name` is required", NULL);
+	REFUSED("of no kind", STEPS("`a`: {}"), "steps.a", "step `a` needs `sql`, `agent_name` or `type`", NULL);
+	REFUSED("of no kind in an array", "{`name`: `t`, `steps`: [{`id`: `a`}]}", "steps[0]", "step `a` needs `sql`, `agent_name` or `type`", NULL);
+	REFUSED("child of no kind", STEPS("`a`: {`type`: `loop`, `collection`: [], `loop_body`: [{`id`: `b`}]}"),
+			"steps.a.loop_body[0]", "step `b` needs `sql`, `agent_name` or `type`", NULL);
 	REFUSED("no sql", STEPS("`a`: {`type`: `sql`}"), "steps.a.sql", "`sql` is required", NULL);
 	REFUSED("blank sql", STEPS("`a`: {`sql`: ` \\n`}"), "steps.a.sql", "`sql` must not be empty", NULL);
 	REFUSED("result", STEPS("`a`: {`sql`: `x`, `result`: `rws`}"), "steps.a.result",
