@@ -81,6 +81,7 @@ typedef struct Builder
 #define FIELD_OF_BREAKER (1 << 24)
 #define FIELD_OF_DEAD_LETTER (1 << 30)
 #define FIELD_OF_COMMIT (1 << 25)
+#define FIELD_OF_TRANSACTION (1 << 26)
 
 /* --- fields.c --- */
 
@@ -125,6 +126,8 @@ extern void build_defaults(Builder *builder, const Place *place);
 extern void build_step(Builder *builder, PlanNode *node);
 /* Is the time limit's strategy to abort?  seconds: the limit, 0 = none. */
 extern bool build_timeout_strategy(Builder *builder, const Place *place, int seconds);
+/* "transaction": {..}, of a step or of the definition. */
+extern void build_transaction(Builder *builder, const Place *place, TransactionMode *mode);
 extern void build_settings(Builder *builder, const Place *place, const char *field,
 						   PlanSetting **settings, int *nsettings);
 extern Condition *build_condition(Builder *builder, const Place *place,

@@ -163,6 +163,22 @@ remark_join(Explainer *explainer, const PlanNode *node)
 }
 
 /*
+ * The transaction of a step's SQL, as far as something is said.
+ */
+static void
+remark_transaction(Explainer *explainer, const TransactionMode *mode)
+{
+	static const char *const isolations[] = {NULL, "read committed", "repeatable read", "serializable"};
+
+	if (mode->isolation != ISOLATION_UNSAID)
+		remark(explainer, "%s", isolations[mode->isolation]);
+	if (mode->read_only != SWITCH_UNSAID)
+		remark(explainer, mode->read_only == SWITCH_ON ? "read only" : "read write");
+	if (mode->deferrable != SWITCH_UNSAID)
+		remark(explainer, mode->deferrable == SWITCH_ON ? "deferrable" : "not deferrable");
+}
+
+/*
  * What a loop goes over and how.
  */
 static void
@@ -208,6 +224,7 @@ explain_heading(Explainer *explainer, const PlanNode *node, int indent)
 
 	if (node->transaction_none)
 		remark(explainer, "transaction none");
+	remark_transaction(explainer, &node->transaction);
 	if (node->max_parallelism > 0)
 		remark(explainer, "%d at a time", node->max_parallelism);
 	if (node->type == STEP_PARALLEL && node->on_error == ON_ERROR_STOP)
@@ -403,6 +420,7 @@ plan_explain(const WorkflowPlan *plan, char *const *notes)
 	if (plan->max_running > 0)
 		remark(&explainer, "at most %d running%s", plan->max_running,
 			   plan->refuse_when_full ? ", others refused" : "");
+	remark_transaction(&explainer, &plan->transaction);
 	if (plan->relaxed)
 		remark(&explainer, "durability relaxed");
 	if (plan->commit_max_steps > 1)

@@ -163,6 +163,7 @@ build_header(Builder *builder, const Place *place)
 	build_dead_letter(builder, place);
 	plan->output = field_template(builder, place, "output");
 	build_settings(builder, place, "settings", &plan->settings, &plan->nsettings);
+	build_transaction(builder, place, &plan->transaction);
 	builder->start_step = field_string(builder, place, "start_step", false);
 
 	if (defaults != NULL)

@@ -132,6 +132,30 @@ typedef struct CatchClause
 } CatchClause;
 
 /* A GUC for the step's SQL. */
+/* How strictly a transaction is kept apart from others; weakest first. */
+typedef enum Isolation
+{
+	ISOLATION_UNSAID,			/* as the role's settings are */
+	ISOLATION_READ_COMMITTED,
+	ISOLATION_REPEATABLE_READ,
+	ISOLATION_SERIALIZABLE
+} Isolation;
+
+typedef enum Switch
+{
+	SWITCH_UNSAID,
+	SWITCH_OFF,
+	SWITCH_ON
+} Switch;
+
+/* The transaction of a step's SQL. */
+typedef struct TransactionMode
+{
+	Isolation	isolation;
+	Switch		read_only;
+	Switch		deferrable;
+} TransactionMode;
+
 typedef struct PlanSetting
 {
 	char	   *name;
@@ -194,6 +218,7 @@ typedef struct PlanNode
 	int			nparams;
 	SqlResult	result;
 	bool		transaction_none;
+	TransactionMode transaction;
 
 	/* containers */
 	PlanLine   *lines;			/* parallel: a line per child; fork_join: per branch; conditional: per case; loop: one */
@@ -240,6 +265,7 @@ typedef struct WorkflowPlan
 	Template   *output;			/* of the execution; NULL = output of the last step */
 	PlanSetting *settings;		/* for every step's SQL */
 	int			nsettings;
+	TransactionMode transaction;	/* of every step's SQL that does not say it itself */
 	bool		relaxed;		/* durability: relaxed */
 	int			commit_max_steps;	/* in one transaction; 1 = each in its own */
 	int			commit_max_ms;	/* age of a transaction at which no further step joins it */

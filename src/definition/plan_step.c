@@ -122,6 +122,21 @@ has_setting(const PlanSetting *settings, int nsettings, const char *name)
 }
 
 /*
+ * A setting that makes sense only when a transaction begins, or that ends the process.
+ */
+static bool
+is_of_transaction(const char *name)
+{
+	static const char *const names[] = {"transaction_isolation", "transaction_read_only",
+		"transaction_deferrable", "transaction_timeout"};
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (pg_strcasecmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/*
  * Settings for SQL: an object of names and values.
  */
 void
@@ -145,6 +160,10 @@ build_settings(Builder *builder, const Place *place, const char *field,
 		if (name[0] == '\0' || strlen(name) >= NAMEDATALEN ||
 			strspn(name, allowed) != strlen(name))
 			field_error(builder, place, path, NULL, "\"%s\" is not a name of a setting", name);
+		else if (is_of_transaction(name))
+			field_error(builder, place, path,
+						"See \"transaction\" and \"timeout_seconds\" of steps.",
+						"setting \"%s\" is about a whole transaction, not a step's SQL", name);
 		else if (json_kind(member) == JSON_STRING)
 			setting->value = pstrdup(json_string(member));
 		else if (json_kind(member) == JSON_NUMBER)
@@ -323,6 +342,53 @@ build_condition(Builder *builder, const Place *place, const char *field,
 	return condition;
 }
 
+/* "off" or "on", where it is said. */
+static Switch
+build_switch(Builder *builder, const Place *place, const char *field)
+{
+	if (field_get(place, field) == NULL)
+		return SWITCH_UNSAID;
+	return field_boolean(builder, place, field, false) ? SWITCH_ON : SWITCH_OFF;
+}
+
+void
+build_transaction(Builder *builder, const Place *place, TransactionMode *mode)
+{
+	static const char *const isolations[] = {"read committed", "repeatable read", "serializable", NULL};
+	const Json *value = field_of_kind(builder, place, "transaction", JSON_OBJECT);
+	char	   *path;
+
+	if (value == NULL)
+		return;
+	path = field_path(place, "transaction");
+	{
+		Place		below = {value, path, place->step_id};
+
+		check_fields(builder, &below, FIELD_OF_TRANSACTION, "\"transaction\"");
+		mode->isolation = ISOLATION_UNSAID;
+		if (field_get(&below, "isolation") != NULL)
+			mode->isolation = ISOLATION_READ_COMMITTED +
+				field_choice(builder, &below, "isolation", isolations, 0);
+		mode->read_only = build_switch(builder, &below, "read_only");
+		mode->deferrable = build_switch(builder, &below, "deferrable");
+	}
+}
+
+/*
+ * A step's transaction: in words, "step" or "none", or an object.
+ */
+static void
+build_step_transaction(Builder *builder, PlanNode *node, const Place *place)
+{
+	static const char *const transactions[] = {"step", "none", NULL};
+	const Json *value = field_get(place, "transaction");
+
+	if (value != NULL && json_kind(value) == JSON_STRING && node->type == STEP_SQL)
+		node->transaction_none = field_choice(builder, place, "transaction", transactions, 0) == 1;
+	else if (value != NULL)
+		build_transaction(builder, place, &node->transaction);
+}
+
 /*
  * The fields that every step may have.
  */
@@ -342,6 +408,8 @@ build_common(Builder *builder, PlanNode *node, const Place *place)
 	node->output = field_template(builder, place, "output");
 	build_on_failure(builder, node, place);
 	build_settings(builder, place, "settings", &node->settings, &node->nsettings);
+	if (node->type == STEP_SQL || node->type == STEP_AGENT)
+		build_step_transaction(builder, node, place);
 
 	if (when != NULL)
 	{
@@ -389,15 +457,12 @@ static void
 build_sql(Builder *builder, PlanNode *node, const Place *place)
 {
 	static const char *const results[] = {"rows", "row", "value", "none", NULL};
-	static const char *const transactions[] = {"step", "none", NULL};
 	const Json *params = field_of_kind(builder, place, "params", JSON_ARRAY);
 	int			index = 0;
 
 	node->sql = field_string(builder, place, "sql", true);
 	node->result = (SqlResult) field_choice(builder, place, "result", results,
 											SQL_RESULT_ROWS);
-	node->transaction_none = field_choice(builder, place, "transaction",
-										  transactions, 0) == 1;
 	if (params == NULL)
 		return;
 

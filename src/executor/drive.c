@@ -206,7 +206,8 @@ run_leaf(Driver *driver)
 	MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
 
 	/* the locks of steps whose effects nobody sees yet have to stay */
-	discard_session_state(driver->batch.steps > 1);
+	if (!transaction_is_isolated(driver))
+		discard_session_state(driver->batch.steps > 1);
 	RESUME_CANCEL_INTERRUPTS();
 	leaf_timer_start(leaf->deadline);
 	CHECK_FOR_INTERRUPTS();
@@ -218,11 +219,13 @@ run_leaf(Driver *driver)
 		MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
 		result = run_sql_outside_transaction(&leaf->task);
 		SetCurrentStatementStartTimestamp();
-		StartTransactionCommand();
+		begin_bookkeeping();
 		MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
 	}
 	else
 		result = run_sql(&leaf->task);
+	/* our own statements see the newest rows, and are none of its conflicts as far as that can be had */
+	XactIsoLevel = XACT_READ_COMMITTED;
 	leaf->ended_at = counters_enter(TIME_BOOKKEEPING);
 	result = thread_leaf_output(thread, result);
 
@@ -321,6 +324,11 @@ run_pending_leaf(Driver *driver)
 
 	if (!leaf_may_share(driver))
 	{
+		bool		deferrable;
+		int			isolation = leaf_transaction(&driver->thread->leaf, &deferrable);
+
+		if (isolation >= XACT_REPEATABLE_READ && !driver->thread->leaf.transaction_none)
+			begin_isolated(driver, isolation, deferrable);
 		if (driver->batch.alone > 0)
 			driver->batch.alone--;
 		output = run_leaf(driver);
@@ -528,6 +536,12 @@ drive_thread(Driver *driver)
 	{
 		Thread	   *thread = driver->thread;
 
+		/* what follows is worked out from what everybody sees now */
+		if (driver->leaf_done && transaction_is_isolated(driver) && !thread->ended)
+		{
+			finish(driver, false);
+			begin(driver);
+		}
 		switch (thread_next(thread))
 		{
 			case THREAD_LEAF:

@@ -66,6 +66,7 @@ typedef struct Driver
 	Batch		batch;
 
 	bool		follows_commit; /* the next transaction begins when the last one ended */
+	int			isolation;		/* of the open transaction, for its leaf's SQL and its commit */
 
 	/* of the open transaction, for its commit */
 	int			steps;			/* written */
@@ -91,6 +92,12 @@ extern StopReason stop_reason(const Driver *driver);
 
 /* --- transaction.c --- */
 extern void begin(Driver *driver);
+/* Without a leaf of its own: read write, and READ COMMITTED. */
+extern void begin_bookkeeping(void);
+/* Another one, for a leaf that wants a snapshot for all of its SQL; nothing is to be written before it. */
+extern void begin_isolated(Driver *driver, int isolation, bool deferrable);
+/* Is it one of those? */
+extern bool transaction_is_isolated(const Driver *driver);
 /* Write what has happened and commit. */
 extern void finish(Driver *driver, bool leaf_pending);
 /* Write it and leave the transaction open. */

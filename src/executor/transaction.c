@@ -27,7 +27,38 @@
 
 #include "executor/driver.h"
 #include "interpreter/breaker.h"
+#include "interpreter/leaf.h"
+#include "interpreter/run_sql.h"
 #include "shared/own_role.h"
+
+/* What the role's settings ask for is for its own SQL: leaf_transaction(). */
+void
+begin_bookkeeping(void)
+{
+	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	XactDeferrable = false;
+}
+
+void
+begin_isolated(Driver *driver, int isolation, bool deferrable)
+{
+	/* it may take a snapshot */
+	discard_session_state(false);
+	CommitTransactionCommand();
+	begin_bookkeeping();
+	XactIsoLevel = isolation;
+	XactDeferrable = deferrable;
+	driver->isolation = isolation;
+	MemoryContextSwitchTo(driver->context);
+}
+
+bool
+transaction_is_isolated(const Driver *driver)
+{
+	return driver->isolation >= XACT_REPEATABLE_READ;
+}
 
 void
 begin(Driver *driver)
@@ -35,10 +66,8 @@ begin(Driver *driver)
 	if (!driver->follows_commit)
 		SetCurrentStatementStartTimestamp();
 	driver->follows_commit = false;
-	StartTransactionCommand();
-	/* what the role's settings ask for is for its own SQL (run_sql) */
-	XactIsoLevel = XACT_READ_COMMITTED;
-	XactReadOnly = false;
+	begin_bookkeeping();
+	driver->isolation = XactIsoLevel;
 	driver->phase = PHASE_BOOKKEEPING;
 	driver->leaf_done = false;
 	HOLD_CANCEL_INTERRUPTS();
@@ -119,6 +148,8 @@ commit(Driver *driver)
 	(void) counters_enter(TIME_COMMIT);
 	if (!driver->wait_for_disk && synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
 		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+	/* as it was for the leaf */
+	XactIsoLevel = driver->isolation;
 	PG_TRY();
 	{
 		CommitTransactionCommand();
@@ -194,8 +225,10 @@ batch_limit(const Driver *driver)
 {
 	Thread	   *thread = driver->thread;
 	int			limit = thread->plan->commit_max_steps;
+	bool		deferrable;
 
-	if (driver->batch.alone > 0 || driver->run->kind == RUN_EPILOGUE ||
+	if (leaf_transaction(&thread->leaf, &deferrable) >= XACT_REPEATABLE_READ ||
+		driver->batch.alone > 0 || driver->run->kind == RUN_EPILOGUE ||
 		thread->leaf.transaction_none || thread->leaf.breaker.enabled || driver->stuck != NULL)
 		return 1;
 	for (Frame *frame = thread->top; frame->container != NULL; frame = frame->parent)

@@ -163,6 +163,7 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int atte
 	leaf->task.result = SQL_RESULT_VALUE;
 	leaf->task.settings = thread->plan->settings;
 	leaf->task.nsettings = thread->plan->nsettings;
+	leaf->transaction = thread->plan->transaction;
 	if (node->input_mapping != NULL)
 	{
 		EvaluateContext context;

@@ -77,6 +77,21 @@ leaf_settings(Thread *thread, PlanNode *node, SqlTask *task)
 	task->nsettings = plan->nsettings + node->nsettings;
 }
 
+/* The step's own word goes before the definition's. */
+static TransactionMode
+leaf_mode(const WorkflowPlan *plan, const PlanNode *node)
+{
+	TransactionMode mode = node->transaction;
+
+	if (mode.isolation == ISOLATION_UNSAID)
+		mode.isolation = plan->transaction.isolation;
+	if (mode.read_only == SWITCH_UNSAID)
+		mode.read_only = plan->transaction.read_only;
+	if (mode.deferrable == SWITCH_UNSAID)
+		mode.deferrable = plan->transaction.deferrable;
+	return mode;
+}
+
 /* Say what an agent step runs.  Returns an error, or NULL. */
 static StepError *
 leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
@@ -169,6 +184,7 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	leaf->task.sql = node->sql;
 	leaf->task.result = node->result;
 	leaf->transaction_none = node->transaction_none;
+	leaf->transaction = leaf_mode(thread->plan, node);
 	leaf_settings(thread, node, &leaf->task);
 
 	evaluate_in(thread, frame, &context);

@@ -76,6 +76,23 @@ run_leaf_in_subtransaction(Thread *thread, Jsonb **output, bool *timed_out)
 	return error;
 }
 
+/* A leaf that wants more of its transaction than the caller's gives. */
+static void
+check_isolation(Leaf *leaf)
+{
+	static const char *const names[] = {NULL, "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"};
+	const TransactionMode *mode = &leaf->transaction;
+
+	leaf->task.read_only = (mode->read_only == SWITCH_ON);
+	if ((mode->isolation == ISOLATION_SERIALIZABLE && !IsolationIsSerializable()) ||
+		(mode->isolation == ISOLATION_REPEATABLE_READ && !IsolationUsesXactSnapshot()))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("step \"%s\" cannot run inside execute()", leaf->node->id),
+				 errdetail("Its transaction is to be %s, and the caller's is not.", names[mode->isolation]),
+				 errhint("Use BEGIN ISOLATION LEVEL %s before it, or workflow.start().", names[mode->isolation])));
+}
+
 static void
 inline_leaf(Thread *thread)
 {
@@ -88,6 +105,7 @@ inline_leaf(Thread *thread)
 
 	if (leaf->transaction_none)
 		refuse_outside_transaction(leaf);
+	check_isolation(leaf);
 
 	failure = breaker_begin_call(leaf, &call);
 	if (failure != NULL)

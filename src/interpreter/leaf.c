@@ -15,7 +15,9 @@
 
 #include <signal.h>
 
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -132,6 +134,53 @@ leaf_timer_leave(const LeafTimer *outer)
 		timer_armed = true;
 	}
 	return inner;
+}
+
+/* What the leaf's settings say; NULL: nothing. */
+static const char *
+leaf_setting(const Leaf *leaf, const char *name)
+{
+	const char *value = NULL;
+
+	for (int i = 0; i < leaf->task.nsettings; i++)
+		if (pg_strcasecmp(leaf->task.settings[i].name, name) == 0)
+			value = leaf->task.settings[i].value;
+	return value;
+}
+
+/* On or off: as is said, by the leaf's settings, else otherwise. */
+static bool
+leaf_switch(const Leaf *leaf, Switch said, const char *name, bool otherwise)
+{
+	const char *setting;
+	bool		value;
+
+	if (said != SWITCH_UNSAID)
+		return said == SWITCH_ON;
+	setting = leaf_setting(leaf, name);
+	/* what is no boolean is refused when it is set */
+	return setting != NULL && parse_bool(setting, &value) ? value : otherwise;
+}
+
+int
+leaf_transaction(Leaf *leaf, bool *deferrable)
+{
+	static const int levels[] = {0, XACT_READ_COMMITTED, XACT_REPEATABLE_READ, XACT_SERIALIZABLE};
+	const TransactionMode *mode = &leaf->transaction;
+	const char *setting;
+
+	leaf->task.read_only = leaf_switch(leaf, mode->read_only, "default_transaction_read_only",
+									   DefaultXactReadOnly);
+	*deferrable = leaf_switch(leaf, mode->deferrable, "default_transaction_deferrable",
+							  DefaultXactDeferrable);
+	if (mode->isolation != ISOLATION_UNSAID)
+		return levels[mode->isolation];
+	setting = leaf_setting(leaf, "default_transaction_isolation");
+	if (setting == NULL)
+		return DefaultXactIsoLevel;
+	if (pg_strcasecmp(setting, "serializable") == 0)
+		return XACT_SERIALIZABLE;
+	return pg_strcasecmp(setting, "repeatable read") == 0 ? XACT_REPEATABLE_READ : XACT_READ_COMMITTED;
 }
 
 /*

@@ -38,6 +38,12 @@ typedef struct LeafTimer
 extern void leaf_timer_enter(LeafTimer *outer, TimestampTz deadline);
 extern bool leaf_timer_leave(const LeafTimer *outer);
 
+/*
+ * Of an executor's leaf: what "transaction" leaves unsaid is as its settings, or the
+ * role's, say.  Sets task.read_only.  Returns the isolation level and *deferrable.
+ */
+extern int	leaf_transaction(Leaf *leaf, bool *deferrable);
+
 /* An error of the server as the error of a step, in the current memory context. */
 extern StepError *leaf_error(const Leaf *leaf, const ErrorData *error);
 /* The error of a step whose time was over. */

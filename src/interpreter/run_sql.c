@@ -75,13 +75,11 @@ run_sql(SqlTask *task)
 		confine(role, security_context);
 
 	/*
-	 * An executor's transaction is read-write for our own rows.  In a session
-	 * the caller's transaction has the mode the caller gave it.  The variable
+	 * An executor's transaction is read-write for our own rows.  The variable
 	 * itself is set: SET within a nest level is refused from 17 on.  On error
 	 * the (sub)transaction's abort puts it back.
 	 */
-	if (task->kind == SQL_TASK_CONDITION ||
-		(DefaultXactReadOnly && compat_is_background_worker()))
+	if (task->kind == SQL_TASK_CONDITION || task->read_only)
 		XactReadOnly = true;
 
 	/* SPI wants one further out than its own */

@@ -36,6 +36,7 @@ typedef struct SqlTask
 	SqlResult	result;
 	const PlanSetting *settings;	/* in order; later ones win */
 	int			nsettings;
+	bool		read_only;		/* it may not write */
 
 	bool		evaluating;		/* out: an error that comes now is one of the SQL itself */
 } SqlTask;

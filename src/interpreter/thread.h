@@ -57,6 +57,7 @@ typedef struct Leaf
 	const char *agent_name;
 	SqlTask		task;
 	bool		transaction_none;
+	TransactionMode transaction;	/* as the step or its definition says */
 	BreakerConfig breaker;		/* of its agent */
 	bool		reshaping;		/* its SQL has run; "output" is being evaluated */
 	Jsonb	   *input;
