@@ -218,6 +218,7 @@ SELECT running, queued FROM workflow.schedules WHERE name = 'q';
 UPDATE workflow.executions SET status = 'failed', completed_at = clock_timestamp() WHERE id = :e;
 SELECT pg_cancel_backend(executor_pid) FROM workflow.activity WHERE execution_id = :e;
 CALL test.until(format('SELECT count(*) = 0 FROM workflow.activity WHERE execution_id = %s', :e));
+DELETE FROM workflow.step_executions WHERE execution_id = :e;
 CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :f));
 -- without its schedule what is retried waits for nothing, nor does what was paused meanwhile
 SELECT workflow.run_schedule_now('q') AS g \gset
