@@ -95,6 +95,7 @@ OBJS = \
 	src/interpreter/resume.o \
 	src/interpreter/retry.o \
 	src/interpreter/run_outside.o \
+	src/interpreter/check_sql.o \
 	src/interpreter/run_sql.o \
 	src/interpreter/scope.o \
 	src/interpreter/thread.o \

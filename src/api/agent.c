@@ -194,19 +194,22 @@ workflow_register_agent(PG_FUNCTION_ARGS)
 	}
 	else
 	{
-		int			position = 0;
+		const SqlUse use = {0};
+		const char *hint;
+		int			position;
 		char	   *problem;
 
 		agent.kind = AGENT_SQL;
 		agent.sql = text_to_cstring(PG_GETARG_TEXT_PP(2));
-		problem = check_sql_syntax(agent.sql, &position);
+		problem = check_step_sql(agent.sql, &use, &position, &hint);
 		if (problem != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_SYNTAX_ERROR),
 					 errmsg("SQL of agent \"%s\" is not acceptable", name),
 					 position > 0 ?
 					 errdetail("%s (position %d in the SQL)", problem, position) :
-					 errdetail("%s", problem)));
+					 errdetail("%s", problem),
+					 hint != NULL ? errhint("%s", hint) : 0));
 	}
 
 	if (!PG_ARGISNULL(4))

@@ -16,15 +16,15 @@
 #include "shared/settings.h"
 
 /*
- * Check one piece of SQL.
+ * Check one piece of SQL; use: where it stands, NULL when that is not known.
  */
 static void
-check_sql(const char *sql, const char *step_id, const char *path,
+check_sql(const char *sql, const SqlUse *use, const char *step_id, const char *path,
 		  ProblemList *problems)
 {
-	int			position = 0;
-	char	   *message = check_sql_syntax(sql, &position);
-	const char *hint = NULL;
+	int			position;
+	const char *hint;
+	char	   *message = check_step_sql(sql, use, &position, &hint);
 
 	/* the mistake of everybody who has used another engine before */
 	if (strstr(sql, "${") != NULL)
@@ -76,11 +76,13 @@ check_agent(const char *name, const char *step_id, const char *path,
 static void
 check_conditions(const PlanNode *node, ProblemList *problems)
 {
+	const SqlUse use = {.has_no_input = node->input_mapping == NULL};
+
 	if (node->condition != NULL && node->condition->sql != NULL)
-		check_sql(node->condition->sql, node->id,
+		check_sql(node->condition->sql, &use, node->id,
 				  psprintf("steps.%s.condition.sql", node->id), problems);
 	if (node->loop_condition != NULL && node->loop_condition->sql != NULL)
-		check_sql(node->loop_condition->sql, node->id,
+		check_sql(node->loop_condition->sql, &use, node->id,
 				  psprintf("steps.%s.loop_config.%s.sql", node->id,
 						   node->loop_kind == LOOP_WHILE ? "while" : "until"),
 				  problems);
@@ -89,7 +91,7 @@ check_conditions(const PlanNode *node, ProblemList *problems)
 		const Condition *when = node->lines[i].when;
 
 		if (when != NULL && when->sql != NULL)
-			check_sql(when->sql, node->id,
+			check_sql(when->sql, &use, node->id,
 					  psprintf("steps.%s.switch[%d].when.sql", node->id, i),
 					  problems);
 	}
@@ -110,8 +112,12 @@ check_plan(const WorkflowPlan *plan, ProblemList *problems)
 		const PlanNode *node = &plan->nodes[i];
 
 		if (node->type == STEP_SQL && node->sql != NULL)
-			check_sql(node->sql, node->id,
-					  psprintf("steps.%s.sql", node->id), problems);
+		{
+			SqlUse		use = {.outside = node->transaction_none,.nparams = node->nparams,
+				.has_no_input = node->input_mapping == NULL};
+
+			check_sql(node->sql, &use, node->id, psprintf("steps.%s.sql", node->id), problems);
+		}
 		if (node->type == STEP_AGENT && node->agent_name != NULL)
 			check_agent(node->agent_name, node->id,
 						psprintf("steps.%s.agent_name", node->id), problems);
@@ -173,7 +179,7 @@ check_raw(const Json *value, const char *path, const char *step_id,
 		else if (key != NULL && json_kind(child) == JSON_STRING)
 		{
 			if (strcmp(key, "sql") == 0 && json_string(child)[0] != '\0')
-				check_sql(json_string(child), step_id, child_path, problems);
+				check_sql(json_string(child), NULL, step_id, child_path, problems);
 			else if (strcmp(key, "agent_name") == 0 && json_string(child)[0] != '\0')
 				check_agent(json_string(child), step_id, child_path, problems);
 		}

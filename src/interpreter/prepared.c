@@ -379,6 +379,14 @@ check_statement(RawStmt *statement, const char *sql)
 				 errhint("A step is one transaction.  A procedure that commits can be called with \"transaction\": \"none\"."),
 				 errposition(pg_mbstrlen_with_len(sql, start - sql) + 1)));
 
+	if (IsA(statement->stmt, ListenStmt))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("step SQL cannot contain LISTEN"),
+				 errdetail("No client is connected."),
+				 errhint("Use LISTEN in a session of your own."),
+				 errposition(pg_mbstrlen_with_len(sql, start - sql) + 1)));
+
 	if (IsA(statement->stmt, CopyStmt))
 	{
 		CopyStmt   *copy = (CopyStmt *) statement->stmt;

@@ -352,52 +352,6 @@ check_may_call(Oid function, Form_pg_proc form)
 }
 
 /*
- * The parser works in the current memory context and takes no lock, so its error
- * needs no subtransaction.  What is not about the text is raised.
- */
-char *
-check_sql_syntax(const char *sql, int *position)
-{
-	MemoryContext caller_context = CurrentMemoryContext;
-	MemoryContext context;
-	ErrorData  *volatile error = NULL;
-	char	   *message = NULL;
-
-	*position = 0;
-	context = AllocSetContextCreate(caller_context, "pg_workflow syntax check",
-									ALLOCSET_DEFAULT_SIZES);
-	PG_TRY();
-	{
-		MemoryContextSwitchTo(context);
-		(void) parse_step_sql(sql);
-	}
-	PG_CATCH();
-	{
-		int			category = ERRCODE_TO_CATEGORY(geterrcode());
-
-		if (category != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
-			category != ERRCODE_DATA_EXCEPTION &&
-			category != ERRCODE_FEATURE_NOT_SUPPORTED &&
-			category != ERRCODE_INVALID_TRANSACTION_TERMINATION &&
-			category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(caller_context);
-		error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-
-	MemoryContextSwitchTo(caller_context);
-	MemoryContextDelete(context);
-	if (error != NULL)
-	{
-		message = error->message;
-		*position = error->internalpos;
-	}
-	return message;
-}
-
-/*
  * Settings need no care here: run_sql() lets none get out.
  */
 void

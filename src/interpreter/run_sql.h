@@ -63,11 +63,20 @@ extern Jsonb *run_sql_outside_transaction(const SqlTask *task);
  */
 extern void arm_statement_timeout(void);
 
+/* Where a step's SQL stands, as far as that says what it can do there. */
+typedef struct SqlUse
+{
+	bool		outside;		/* "transaction": "none" */
+	int			nparams;		/* $1 .. that it is given */
+	bool		has_no_input;	/* there is no input.x */
+} SqlUse;
+
 /*
- * Parse only, for define time: NULL or what is wrong, with *position (1-based).
+ * Parse only, for define time: NULL or what is wrong, with *position (1-based, 0: none)
+ * and *hint (NULL: none).  use is NULL where only the syntax is to be looked at.
  * Needs no catalog access.
  */
-extern char *check_sql_syntax(const char *sql, int *position);
+extern char *check_step_sql(const char *sql, const SqlUse *use, int *position, const char **hint);
 
 /* Discard what earlier steps left in the session: temporary tables, prepared
  * statements, session advisory locks, held cursors, sequence caches.  Called

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Utils;
 use Test::More;
+use JSON::PP;
 use WorkflowTest;
 
 my $node = workflow_cluster('session', 'workflow.max_executors = 1', 'timezone = UTC');
@@ -153,7 +154,8 @@ $session->query_safe('ROLLBACK');
 
 define_sql($node, 'postgres', 'commits', map { { sql => $_, on_failure => 'ignore' } }
 	  'DO $$ BEGIN COMMIT; END $$', 'DO $$ BEGIN ROLLBACK; END $$', q{DO $$ BEGIN EXECUTE 'COMMIT'; END $$},
-	'VACUUM t', 'CREATE INDEX CONCURRENTLY t_i ON t (i)', 'LISTEN x', 'SELECT 7');
+	q{DO $$ BEGIN EXECUTE 'VACUUM t'; END $$}, q{DO $$ BEGIN EXECUTE 'CREATE INDEX CONCURRENTLY t_i ON t (i)'; END $$},
+	q{DO $$ BEGIN EXECUTE 'LISTEN x'; END $$}, 'SELECT 7');
 $id = run_execution($node, 'postgres', 'commits');
 is(step_rows($node, 'postgres', $id), join("\n", 's1 failed 2D000', 's2 failed 2D000', 's3 failed 0A000', 's4 failed 25001',
 		's5 failed 25001', 's6 failed 0A000', 's7 completed 7'), 'what ends a transaction fails, and the next step runs');
@@ -162,6 +164,48 @@ foreach my $command ('BEGIN', 'COMMIT', 'ROLLBACK', 'SAVEPOINT a', q{PREPARE TRA
 	my ($result, $stdout, $stderr) = $node->psql('postgres', qq{SELECT workflow.define(jsonb_build_object('name', 'no', 'steps',
 		jsonb_build_array(jsonb_build_object('id', 'a', 'type', 'sql', 'sql', \$s\$$command\$s\$))))});
 	like($stderr, qr/step SQL cannot contain \w+/, "$command is refused by define()");
+}
+# what could never run is refused by define(), each with its place and its reason
+foreach my $case (
+	[ 'LISTEN x', {}, qr/step SQL cannot contain LISTEN \(position 1 in the SQL\) \(Use LISTEN in a session/ ],
+	[ 'SELECT 1; COMMIT', {}, qr/step SQL cannot contain COMMIT \(position 11 in the SQL\) \(A step is one transaction/ ],
+	(map { [ $_, {}, qr/ cannot run inside a transaction block \(Make it a step of its own with "transaction": "none"\.\)/ ] }
+		  'VACUUM t', 'VACUUM', q{ALTER SYSTEM SET work_mem = '1MB'}, 'CREATE INDEX CONCURRENTLY ON t (i)', 'DROP INDEX CONCURRENTLY t_i',
+		'CREATE DATABASE d', 'DROP DATABASE d', q{CREATE TABLESPACE s LOCATION '/nowhere'}, 'DROP TABLESPACE s', 'DISCARD ALL',
+		'SELECT 1; VACUUM t'),
+	[ 'VACUUM t; ANALYZE t', { transaction => 'none' }, qr/with "transaction": "none" cannot contain more than one statement \(Use a step for each/ ],
+	[ 'SELECT $1', {}, qr/there is no parameter \$1 \(position 8 in the SQL\) \(Give its value in "params"\.\)/ ],
+	[ 'SELECT $1 + (SELECT count(*) FROM t WHERE i = $3)', { params => [ 1, 2 ] }, qr/there is no parameter \$3 \(position 47 in the SQL\)/ ],
+	[ 'SELECT 1, input.x', {}, qr/there is no value input\.x \(position 11 in the SQL\) \(Give the value in "input_mapping"\.\)/ ],
+	[ 'DELETE FROM t WHERE i = (input.a.b)', {}, qr/there is no value input\.a/ ],
+	[ 'INSERT INTO t SELECT $2', { params => [1] }, qr/there is no parameter \$2/ ],
+	[ 'UPDATE t SET i = $1', {}, qr/there is no parameter \$1/ ],
+	[ 'WITH a AS (DELETE FROM t WHERE i = $1 RETURNING *) SELECT FROM a', {}, qr/there is no parameter \$1/ ])
+{
+	my ($sql, $more, $message) = @$case;
+	my ($result, $stdout, $stderr) = $node->psql('postgres', 'SELECT workflow.define($definition$'
+		  . encode_json({ name => 'no', steps => [ { id => 'a', sql => $sql, %$more } ] }) . '$definition$)');
+	like($stderr, qr/steps\.a\.sql: .*$message/, "refused: $sql");
+}
+foreach my $sql ('VACUUM t', 'LISTEN x', 'SELECT $1', 'COMMIT')
+{
+	my ($result, $stdout, $stderr) = $node->psql('postgres', "SELECT workflow.register_agent('no', sql => '$sql')");
+	like($stderr, qr/SQL of agent "no" is not acceptable\nDETAIL:  .*\nHINT: /, "refused of an agent: $sql");
+}
+is($node->safe_psql('postgres', q{SELECT path, message FROM workflow.validate('{"name": "no", "steps": [{"id": "a", "type": "conditional",
+	"condition": {"sql": "SELECT $1 > 0"}, "then": {"id": "b", "sql": "SELECT 1"}}]}')}),
+	'steps.a.condition.sql|there is no parameter $1 (position 8 in the SQL)', 'refused of a condition');
+foreach my $case ([ 'ANALYZE t' ], [ 'VACUUM t', transaction => 'none' ], [ q{ALTER SYSTEM SET work_mem = '1MB'}, transaction => 'none' ],
+	[ 'SELECT $2 + $1', params => [ 1, 2 ] ], [ q{SELECT '$1', $$ $2 $$, input.i FROM t AS input (i)} ],
+	[ 'SELECT input.x', input_mapping => { x => 1 } ], [ 'SELECT input.x', input_mapping => '${workflow.input}' ], [ 'SELECT input' ],
+	[ 'WITH input AS (SELECT 1 AS x) SELECT input.x FROM input' ], [ 'SELECT input.x FROM (SELECT 1 AS x) AS input' ],
+	[ 'SELECT (input).x FROM t' ],
+	[ 'CREATE TABLE IF NOT EXISTS created AS SELECT 1 AS i' ], [ 'MERGE INTO t USING t AS s ON false WHEN MATCHED THEN DO NOTHING' ],
+	[ 'UNLISTEN *' ], [ 'NOTIFY x' ], [ 'DISCARD PLANS' ])
+{
+	my ($sql, %more) = @$case;
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM workflow.validate($definition$'
+		  . encode_json({ name => 'no', steps => [ { id => 'a', sql => $sql, %more } ] }) . '$definition$)'), 0, "accepted: $sql");
 }
 
 $node->safe_psql('postgres', q{
