@@ -5,6 +5,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTest;
@@ -41,7 +42,7 @@ define_sql($node, 'postgres', 'who', $who,
 	$ignore->("SET ROLE \"$superuser\"; $who"),
 	$ignore->("SET SESSION AUTHORIZATION \"$superuser\"; $who"),
 	"RESET ROLE; RESET SESSION AUTHORIZATION; RESET ALL; $who",
-	$ignore->('DISCARD ALL'),
+	$ignore->(q{DO $$BEGIN EXECUTE 'DISCARD ALL'; END$$}),
 	"SELECT set_config('role', 'bob', false); $who", $who,
 	{ sql => 'SET ROLE bob', transaction => 'none' }, $who,
 	{ sql => 'SET SESSION AUTHORIZATION bob', transaction => 'none', on_failure => 'ignore' }, $who);
@@ -206,7 +207,7 @@ $node->safe_psql('postgres', q{
 recycle();
 define_sql($node, 'postgres', 'read_only', 'SELECT count(*) FROM work.log WHERE false',
 	$ignore->('INSERT INTO work.watched VALUES (1)'),
-	{ sql => 'INSERT INTO work.watched VALUES (1)', settings => { transaction_read_only => 'off' }, on_failure => 'ignore' },
+	{ sql => 'INSERT INTO work.watched VALUES (1)', transaction => { read_only => JSON::PP::false }, on_failure => 'ignore' },
 	{ sql => 'INSERT INTO work.watched VALUES (1)', transaction => 'none', on_failure => 'ignore' },
 	'SHOW transaction_isolation');
 $id = run_execution($node, 'postgres', 'read_only', 'alice');
