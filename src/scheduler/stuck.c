@@ -38,14 +38,20 @@
 
 /* --- stopping --- */
 
-/* Interrupt an executor.  execution_id: which of several executions, 0: all. */
+/*
+ * Interrupt an executor.  execution_id: which of several executions, 0: all.  The
+ * grace is that of the one that runs: another one of the same run that is stopped,
+ * too, does not take its place.
+ */
 static void
 ask_to_stop(PoolExecutor *executor, StopReason reason, int64 execution_id)
 {
-	slot_request_stop(executor->slot, reason, execution_id);
+	bool		runs_now = slot_request_stop(executor->slot, reason, execution_id);
+
 	if (!stop_interrupts(reason))
 		return;
-	if (executor->asked_to_stop != 0 && executor->asked_execution == execution_id)
+	if (executor->asked_to_stop != 0 &&
+		(executor->asked_execution == execution_id || !runs_now))
 		return;
 	executor->asked_to_stop = GetCurrentTimestamp();
 	executor->asked_execution = execution_id;

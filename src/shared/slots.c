@@ -415,19 +415,19 @@ stop_interrupts(StopReason reason)
  * repeated request sends the signal again, since the user's SQL can have
  * swallowed it.  An executor that is not busy is left alone.
  */
-void
+bool
 slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
 {
 	Slot	   *slot = &registry->slots[slot_number];
 	pid_t		pid = 0;
 	int			pgprocno = -1;
+	bool		current = false;
 
 	SpinLockAcquire(&slot->mutex);
 	if (slot_is_ours(slot) &&
 		(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING))
 	{
-		bool		current = (execution_id == 0 ||
-							   slot->progress.execution_id == execution_id);
+		current = (execution_id == 0 || slot->progress.execution_id == execution_id);
 
 		/* what stops the execution that runs is not replaced by less, nor by what is for another one */
 		if (!stop_interrupts(slot->stop) ||
@@ -450,6 +450,7 @@ slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
 	if (pid != 0)
 		kill(pid, SIGINT);
 	set_latch_of(pgprocno);
+	return current;
 }
 
 /*

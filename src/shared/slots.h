@@ -436,7 +436,8 @@ extern uint32 slot_generation(int slot);	/* to remember after slot_allocate() */
 extern void slot_look(int slot, uint32 generation, SlotView *view);
 extern void slot_release(int slot); /* its process never came: STARTING -> FREE; else nothing */
 extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED, wakes; false: it has gone */
-extern void slot_request_stop(int slot, StopReason reason, int64 execution_id); /* with SIGINT if it is a real one; can be repeated */
+/* With SIGINT if it is a real one; can be repeated.  True: it is about what runs now. */
+extern bool slot_request_stop(int slot, StopReason reason, int64 execution_id);
 extern TimestampTz slot_interrupted_at(int slot);	/* its step's time is over since; 0: not */
 /*
  * The executor does not respond: mark it, have another take its place, SIGTERM.

@@ -122,6 +122,15 @@ is(ended($timeouts), 'failed|ExecutionStuck', 'one for timeouts');
 is(query("SELECT count(*) FROM workflow.step_executions WHERE execution_id = $timeouts"), 1, 'does not');
 is(ended($caught), 'completed|', 'caught');
 
+# --- several executions of one run are cancelled, and the one that runs swallows it ---
+
+query("SELECT count(workflow.start('free_swallow')) FROM generate_series(1, 60)");
+$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM workflow.activity WHERE workflow = 'free_swallow' AND step_id = 's2'
+	AND elapsed > '0.1 s'") or die 'none of them swallows';
+query("SELECT workflow.cancel_executions('free_swallow')");
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM workflow.executions
+		WHERE workflow = 'free_swallow' AND status NOT IN ('cancelled', 'failed')"), 'all that shared a run are cancelled');
+
 # --- while its execution is being paused: the attempt is recorded, and not made again ---
 
 # with time enough for a pause before the limit
