@@ -90,4 +90,15 @@ SELECT l.action, l.reason, l.before, l.after
 FROM workflow.audit_log AS l JOIN workflow.executions AS e ON e.id = l.execution_id
 WHERE e.workflow IN ('cancel_leaf', 'cancel_ended') ORDER BY l.id;
 
+-- loops of nothing but bookkeeping are committed now and then, and can be cancelled
+SELECT workflow.define($${"name": "cancel_set_loops", "steps": [
+  {"id": "i", "type": "set", "assign": {"n": 0}},
+  {"id": "outer", "type": "loop", "while": "${vars.n} < 1", "max_iterations": 1000000, "loop_body": [
+    {"id": "inner", "type": "loop", "collection": [1, 2, 3], "loop_body": [{"id": "v", "type": "set", "output": "${loop.item}"}]}]}]}$$);
+SELECT workflow.start('cancel_set_loops', parallel => true) AS id \gset
+SELECT workflow.start('cancel_set_loops', parallel => false) AS off \gset
+CALL test.until(format('SELECT count(DISTINCT execution_id) = 2 FROM workflow.step_executions WHERE execution_id IN (%s, %s)', :id, :off));
+SELECT workflow.cancel(:id), workflow.cancel(:off);
+SELECT status FROM unnest(ARRAY[:id, :off]) AS i, workflow.wait(i, '60 s');
+
 TABLE test.wrong;

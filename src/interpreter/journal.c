@@ -86,6 +86,7 @@ journal_flush(Thread *thread)
 	}
 	if (thread->njournal > 0)
 		thread->dirty = true;
+	thread->nflushed += thread->njournal;
 	thread->njournal = 0;
 
 	if (thread->execution_ended && !thread->execution_flushed)
@@ -126,6 +127,7 @@ void
 journal_committed(Thread *thread, bool leaf_pending)
 {
 	thread->dirty = false;
+	thread->nflushed = 0;
 	if (thread->execution_ended)
 		return;					/* its output and error are in there */
 	MemoryContextReset(thread->step_contexts[1 - thread->step_context]);

@@ -542,7 +542,8 @@ thread_next(Thread *thread)
 		Jsonb	   *output;
 
 		CHECK_FOR_INTERRUPTS();
-		if (thread->njournal >= JOURNAL_LIMIT)
+		/* containers that close write their rows, which is no commit */
+		if (thread->njournal + thread->nflushed >= JOURNAL_LIMIT)
 		{
 			action = THREAD_FLUSH;
 			break;

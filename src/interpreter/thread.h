@@ -157,6 +157,7 @@ typedef struct Thread
 	StepRow   **journal;
 	int			njournal;
 	int			journal_size;
+	int			nflushed;		/* rows written in this transaction */
 	bool		dirty;			/* rows were written in this transaction before its leaf ran */
 
 	/* the end */
