@@ -214,10 +214,13 @@ slot_report(const Report *report)
 
 static TimeoutId heartbeat_timer = USER_TIMEOUT;
 static bool heartbeat_running = false;
+/* The server's own indicator of a timer that repeats is off again when it has gone off. */
+static volatile sig_atomic_t heartbeat_went_off = false;
 
 static void
 heartbeat_handler(void)
 {
+	heartbeat_went_off = true;
 	if (my_slot != NULL)
 		*(volatile TimestampTz *) &my_slot->heartbeat_at = GetCurrentTimestamp();
 }
@@ -234,6 +237,7 @@ slot_heartbeat_start(void)
 	registered = true;
 	heartbeat_running = true;
 	heartbeat_handler();
+	heartbeat_went_off = false;
 	enable_timeout_every(heartbeat_timer, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HEARTBEAT_MS),
 						 HEARTBEAT_MS);
 }
@@ -242,7 +246,7 @@ void
 slot_heartbeat_stop(void)
 {
 	/* not before it went off: who is given another run soon has it going still */
-	if (!heartbeat_running || !get_timeout_indicator(heartbeat_timer, true))
+	if (!heartbeat_running || !heartbeat_went_off)
 		return;
 	disable_timeout(heartbeat_timer, false);
 	heartbeat_running = false;
