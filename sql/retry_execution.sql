@@ -227,5 +227,14 @@ SELECT workflow.retry(test.id()), workflow.retry(test.id());
 SET client_min_messages = warning;
 SELECT status FROM workflow.wait(test.id(), '60 s');
 
+-- cancelled in the moment in which its last step had ended, whose row has the error of a condition
+SELECT workflow.define($${"name": "again_ended", "steps": [{"id": "a", "type": "conditional", "condition": {"expression": "${workflow.input.n} < 1"},
+  "if_true_step": {"id": "b", "type": "set", "output": 1}}]}$$);
+CALL test.go('again_ended', '{"n": "x"}');
+SELECT status, error_type FROM workflow.step_executions WHERE execution_id = test.id();
+UPDATE workflow.executions SET status = 'cancelled' WHERE id = test.id();
+SELECT workflow.retry(test.id());
+SELECT status, error_type, error FROM workflow.wait(test.id(), '60 s');
+
 TABLE test.wrong;
 DROP TABLE test.broken;

@@ -377,11 +377,17 @@ thread_find_frontier(Thread *thread)
 		frame->at = NULL;
 		if (frame->container == NULL)
 		{
-			/* what ended with the execution is not retried: its end was lost, or its output failed */
-			execution_ended(thread, record->scope_outcome == SCOPE_SKIPPED ? "completed"
-							: scope_outcome_name(record->scope_outcome),
+			bool		completed = record->scope_outcome == SCOPE_COMPLETED ||
+				record->scope_outcome == SCOPE_SKIPPED;
+
+			/*
+			 * What ended with the execution is not retried: its end was lost, or its
+			 * output failed.  A row that completed may have the error of a condition.
+			 */
+			execution_ended(thread, completed ? "completed" : scope_outcome_name(record->scope_outcome),
 							scope_last_ran(thread, frame, last)->output,
-							record->error, record->error_type);
+							completed ? NULL : record->error,
+							completed ? NULL : record->error_type);
 		}
 		else if (frame == thread->bottom)
 		{
