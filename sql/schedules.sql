@@ -215,6 +215,7 @@ CALL test.until(format($$SELECT status = 'failed' FROM workflow.executions WHERE
 CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :e));
 SELECT running, queued FROM workflow.schedules WHERE name = 'q';
 -- somebody writes into the table
+CALL test.until(format('SELECT count(*) = 1 FROM workflow.activity WHERE execution_id = %s', :e));
 UPDATE workflow.executions SET status = 'failed', completed_at = clock_timestamp() WHERE id = :e;
 SELECT pg_cancel_backend(executor_pid) FROM workflow.activity WHERE execution_id = :e;
 CALL test.until(format('SELECT count(*) = 0 FROM workflow.activity WHERE execution_id = %s', :e));
