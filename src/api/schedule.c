@@ -380,8 +380,8 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 
 /* What the role and the database say is for their own work. */
 #define HOUSEKEEPING_SETTINGS \
-	"\"settings\": {\"default_transaction_read_only\": \"off\", \"statement_timeout\": \"0\"," \
-	" \"lock_timeout\": \"0\"}"
+	"\"transaction\": {\"isolation\": \"read committed\", \"read_only\": false}," \
+	" \"settings\": {\"statement_timeout\": \"0\", \"lock_timeout\": \"0\"}"
 
 /* Rolls up and prunes as long as there is something to do, a transaction for each part. */
 static const char housekeeping_definition[] =
