@@ -115,7 +115,7 @@ $keeper->query_safe('ROLLBACK');
 
 # --- tables that nobody can do without are waited for, the others are not ---
 
-foreach my $table (qw(executor_history audit_log dead_letters breakers database_state statistics_days statistics_state schedule_runs))
+foreach my $table (qw(executor_history audit_entries dead_letters breakers database_state statistics_days statistics_state schedule_run_entries))
 {
 	$keeper->query_safe("BEGIN; LOCK TABLE workflow.$table IN ACCESS EXCLUSIVE MODE");
 	others_go_on("LOCK TABLE $table");
