@@ -22,7 +22,6 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "executor/driver.h"
@@ -74,12 +73,6 @@ begin(Driver *driver)
 	MemoryContextSwitchTo(driver->context);
 
 	own_role_check();
-
-	/* the scheduler finds out why this process has gone */
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(GetAuthenticatedUserId())))
-		ereport(FATAL,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role with OID %u does not exist any more", GetAuthenticatedUserId())));
 }
 
 /* Write what has happened. */

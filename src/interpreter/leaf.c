@@ -39,7 +39,7 @@ leaf_set_deadline(Leaf *leaf, TimestampTz scope_deadline, int timeout_seconds)
 	TimestampTz own = DT_NOEND;
 
 	if (seconds > 0)
-		own = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) seconds * 1000);
+		own = TimestampTzPlusMilliseconds(leaf->started_at, (int64) seconds * 1000);
 	leaf->deadline = Min(scope_deadline, own);
 	leaf->default_limit = timeout_seconds == 0 && own < scope_deadline;
 }

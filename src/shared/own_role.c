@@ -85,7 +85,10 @@ hash_memberships(Oid role)
 	return hash;
 }
 
-/* What this process's role is now; 0 when it is gone.  Its password does not matter. */
+/*
+ * What this process's role is now.  Its password does not matter.  When the role is
+ * gone this process ends; the scheduler finds out why.
+ */
 static uint64
 take_fingerprint(void)
 {
@@ -96,7 +99,9 @@ take_fingerprint(void)
 	bool		isnull;
 
 	if (!HeapTupleIsValid(tuple))
-		return 0;
+		ereport(FATAL,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist any more", role)));
 	hash = hash_bytes_extended((const unsigned char *) GETSTRUCT(tuple),
 							   offsetof(FormData_pg_authid, rolconnlimit) + sizeof(int32), 0);
 	valid_until = SysCacheGetAttr(AUTHOID, tuple, Anum_pg_authid_rolvaliduntil, &isnull);

@@ -16,7 +16,7 @@ extern void own_role_connected(void);
 
 /*
  * Look again, if there has been a hint that the role has changed.  In a transaction;
- * costs a comparison without one.
+ * costs a comparison without one.  FATAL when the role is gone.
  */
 extern void own_role_check(void);
 
