@@ -243,7 +243,6 @@ execution_overdue(LiveExecution *execution)
 	int64		id = execution->id;
 	Jsonb	   *error = execution_error("Timeout", "the execution did not end in time",
 										"No executor was to be had for it when its time was over.");
-
 	const WorkflowPlan *plan;
 	RowLock		lock = ROW_BUSY;
 	bool		epilogue = false;

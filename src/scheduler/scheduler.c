@@ -103,33 +103,40 @@ count_claims(const ClaimedExecution *claimed, int count, TimestampTz now)
 
 /*
  * Are the executions of this database another one's, which runs them?  Said in the log when that
- * changes.
+ * changes.  In a transaction, which has just taken notice of changes.
  */
 static bool
 is_replica(void)
 {
 	static bool was_replica = false;
-	char	   *subscription = NULL;
+
+	if (executions_replicated() == was_replica)
+		return was_replica;
+	was_replica = !was_replica;
+	if (was_replica)
+		ereport(LOG,
+				(errmsg("workflow executions are not run in this database: subscription \"%s\" replicates them",
+						executions_subscription()),
+				 errhint("They are run where they were started. To have them run here, drop the subscription.")));
+	else
+		ereport(LOG,
+				(errmsg("workflow executions are run in this database again: no subscription replicates them")));
+	return was_replica;
+}
+
+/* The same, outside a transaction; true also when it cannot be found out. */
+static bool
+may_be_replica(void)
+{
+	bool		replica = true;
 	bool		committed;
 
 	ATTEMPT(committed)
 	{
-		subscription = executions_subscription();
-		if (subscription != NULL)
-			subscription = MemoryContextStrdup(loop_context, subscription);
+		replica = is_replica();
 	}
 	ATTEMPT_END(committed, false);
-	if (!committed)
-		return true;
-	if (subscription != NULL && !was_replica)
-		ereport(LOG,
-				(errmsg("workflow executions are not run in this database: subscription \"%s\" replicates them", subscription),
-				 errhint("They are run where they were started. To have them run here, drop the subscription.")));
-	else if (subscription == NULL && was_replica)
-		ereport(LOG,
-				(errmsg("workflow executions are run in this database again: no subscription replicates them")));
-	was_replica = (subscription != NULL);
-	return was_replica;
+	return replica || !committed;
 }
 
 /* What is claimed of a role in this round. */
@@ -248,6 +255,7 @@ look_for_work(void)
 	int			most = 0;
 	int			count = 0;
 	TimestampTz now = GetCurrentTimestamp();
+	bool		replica = false;
 	bool		committed;
 
 	if (claims_retry_at > now)
@@ -255,11 +263,6 @@ look_for_work(void)
 	if (!(look_for_pending || groups) || !setting_enabled || drained_of_executions() ||
 		admission_room() == 0)
 		return;
-	if (is_replica())
-	{
-		claims_retry_at = TimestampTzPlusMilliseconds(now, REPLICA_CHECK_MS);
-		return;
-	}
 	scheduler_take_queued(database, &queued);
 	executions_queued(&queued);
 	if (look_for_pending)
@@ -291,12 +294,13 @@ look_for_work(void)
 	live_claims_begin();
 	ATTEMPT(committed)
 	{
-		if (groups)
+		replica = is_replica();
+		if (groups && !replica)
 		{
 			groups_turn = !groups_turn;
 			count = admission_claim_waiting(nwants > 0 ? (of_groups + groups_turn) / 2 : of_groups, claimed);
 		}
-		if (look_for_pending)
+		if (look_for_pending && !replica)
 			count += claim_queues(wants, nwants, others, claimed + count);
 		reasons = palloc(Max(count, 1) * sizeof(char *));
 		for (int i = 0; i < count; i++)
@@ -314,6 +318,12 @@ look_for_work(void)
 		return;
 	}
 	admission_committed();
+	if (replica)
+	{
+		look_for_pending = true;
+		claims_retry_at = TimestampTzPlusMilliseconds(now, REPLICA_CHECK_MS);
+		return;
+	}
 	if (database->pending_limit != 0)
 		pg_atomic_fetch_add_u32(&database->pending_credits, count);
 	for (int i = 0; i < count; i++)
@@ -429,7 +439,7 @@ serve(void)
 	(void) counters_enter(TIME_SCHEDULER);
 	while (!drain_look(database))
 		worker_sleep(SKIPPED_RETRY_MS, wait_event_scheduler());
-	while (is_replica())
+	while (may_be_replica())
 		worker_sleep(REPLICA_CHECK_MS, wait_event_scheduler());
 	black_box_begin(MyDatabaseId, NULL);
 	recover_all(database);

@@ -20,6 +20,7 @@
 #include "catalog/pg_subscription_rel.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -57,4 +58,36 @@ executions_subscription(void)
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	return name;
+}
+
+static bool replicated_known = false;
+
+/* Syscache callback: no catalog access here. */
+static void
+subscriptions_invalidated(Datum argument pg_attribute_unused(),
+						  int cacheid pg_attribute_unused(),
+						  uint32 hashvalue pg_attribute_unused())
+{
+	replicated_known = false;
+}
+
+bool
+executions_replicated(void)
+{
+	static bool registered = false;
+	static bool replicated = false;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_invalidated, (Datum) 0);
+		registered = true;
+	}
+	if (!replicated_known)
+	{
+		/* what changes from here on is seen the next time */
+		replicated_known = true;
+		replicated = executions_subscription() != NULL;
+	}
+	return replicated;
 }

@@ -16,4 +16,7 @@
  */
 extern char *executions_subscription(void);
 
+/* Is there one?  The same, for who asks often: the catalogs are read after a change of theirs. */
+extern bool executions_replicated(void);
+
 #endif							/* PGWF_SUBSCRIPTION_H */
