@@ -37,12 +37,22 @@ typedef struct Hindrance
 	const char *reason;
 	const char *detail;
 	const char *help;
+	TimestampTz since;			/* 0: that is not known */
 } Hindrance;
+
+/* When the launcher starts one, in words. */
+static const char *
+next_start(const SchedulerView *scheduler)
+{
+	if (scheduler->next_start == 0)
+		return "at once";
+	return psprintf("at %s", timestamptz_to_str(scheduler->next_start));
+}
 
 static Hindrance
 find_hindrance(Oid role)
 {
-	Hindrance	found = {NULL, NULL, NULL};
+	Hindrance	found = {NULL, NULL, NULL, 0};
 	char	   *subscription;
 	SchedulerView scheduler;
 	const char *database = quote_identifier(get_database_name(MyDatabaseId));
@@ -62,10 +72,20 @@ find_hindrance(Oid role)
 		found.detail = "workflows run on the primary server";
 		found.help = "SELECT pg_promote()";
 	}
+	else if (!scheduler.present && scheduler.failures > 0)
+	{
+		found.reason = "scheduler fails";
+		found.since = scheduler.failing_since;
+		found.detail = psprintf("%s; after %d in a row the next is started %s",
+								scheduler.failure[0] != '\0' ? scheduler.failure : "see the server log",
+								scheduler.failures, next_start(&scheduler));
+		found.help = "-- mend the cause, which is in the server log";
+	}
 	else if (!scheduler.present)
 	{
 		found.reason = "no scheduler";
-		found.detail = "no worker process is to be had for it, or it fails: see the server log";
+		found.since = scheduler.exhausted_since;
+		found.detail = psprintf("no background worker is to be had for it; it is tried again %s", next_start(&scheduler));
 		found.help = psprintf("ALTER SYSTEM SET max_worker_processes = %d -- and restart the server",
 							  max_worker_processes + 8);
 	}
@@ -96,15 +116,15 @@ find_hindrance(Oid role)
 }
 
 /*
- * workflow.no_workers(role oid, OUT reason text, OUT detail text, OUT help text)
+ * workflow.no_workers(role oid, OUT reason text, OUT detail text, OUT help text, OUT since timestamptz)
  */
 Datum
 workflow_no_workers(PG_FUNCTION_ARGS)
 {
 	Hindrance	found = find_hindrance(PG_GETARG_OID(0));
 	TupleDesc	columns;
-	Datum		values[3] = {0};
-	bool		nulls[3] = {true, true, true};
+	Datum		values[4] = {0};
+	bool		nulls[4] = {true, true, true, true};
 
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -114,21 +134,24 @@ workflow_no_workers(PG_FUNCTION_ARGS)
 		values[1] = CStringGetTextDatum(found.detail);
 		values[2] = CStringGetTextDatum(found.help);
 		nulls[0] = nulls[1] = nulls[2] = false;
+		values[3] = TimestampTzGetDatum(found.since);
+		nulls[3] = found.since == 0;
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values, nulls)));
 }
 
 /*
  * workflow.scheduler_state(OUT pid integer, OUT executions integer, OUT max_running integer,
- * OUT ready_since timestamptz, OUT no_workers_since timestamptz, OUT unanswered_since timestamptz)
+ * OUT ready_since timestamptz, OUT no_workers_since timestamptz, OUT unanswered_since timestamptz,
+ * OUT failing_since timestamptz, OUT failures integer, OUT again_since timestamptz, OUT again text)
  */
 Datum
 workflow_scheduler_state(PG_FUNCTION_ARGS)
 {
 	SchedulerView scheduler = {0};
 	TupleDesc	columns;
-	Datum		values[6];
-	bool		nulls[6];
+	Datum		values[10] = {0};
+	bool		nulls[10];
 
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -146,5 +169,12 @@ workflow_scheduler_state(PG_FUNCTION_ARGS)
 	nulls[4] = scheduler.no_workers_since == 0;
 	values[5] = TimestampTzGetDatum(scheduler.unanswered_since);
 	nulls[5] = scheduler.unanswered_since == 0 || scheduler.disabled;
+	values[6] = TimestampTzGetDatum(scheduler.failing_since);
+	nulls[6] = scheduler.failing_since == 0;
+	values[7] = Int32GetDatum(scheduler.failures);
+	nulls[7] = scheduler.failures == 0;
+	values[8] = TimestampTzGetDatum(scheduler.again_since);
+	values[9] = CStringGetTextDatum(scheduler.again);
+	nulls[8] = nulls[9] = scheduler.again_since == 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values, nulls)));
 }

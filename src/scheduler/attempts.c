@@ -87,6 +87,7 @@ scheduler_attempt_failed(void)
 	AbortCurrentTransaction();
 	counters_aborted();
 	MemoryContextSwitchTo(scheduler_context());
+	database_show_again(my_database_entry, error->message);
 	tell_trouble(error);
 }
 

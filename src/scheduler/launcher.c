@@ -352,6 +352,8 @@ start_scheduler(Round *round, Oid database)
 static void
 report_limits(Round *round)
 {
+	TimestampTz exhausted_until = 0;
+
 	if (round->workers_exhausted)
 	{
 		long		delay = FIRST_RETRY_DELAY_MS;
@@ -359,9 +361,8 @@ report_limits(Round *round)
 		for (int i = 0; i < exhausted_rounds && delay < LAST_RETRY_DELAY_MS; i++)
 			delay *= 2;
 		exhausted_rounds++;
-		look_again_at(round,
-					  TimestampTzPlusMilliseconds(round->now,
-												  Min(delay, LAST_RETRY_DELAY_MS)));
+		exhausted_until = TimestampTzPlusMilliseconds(round->now, Min(delay, LAST_RETRY_DELAY_MS));
+		look_again_at(round, exhausted_until);
 		if (!exhaustion_reported && round->unsettled == 0)
 		{
 			exhaustion_reported = true;
@@ -379,6 +380,13 @@ report_limits(Round *round)
 		exhausted_rounds = 0;
 		exhaustion_reported = false;
 	}
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	if (exhausted_until == 0)
+		registry->exhausted_since = 0;
+	else if (registry->exhausted_since == 0)
+		registry->exhausted_since = round->now;
+	registry->exhausted_until = exhausted_until;
+	LWLockRelease(registry->lock);
 
 	if (!OidIsValid(round->without_entry))
 		full_reported = false;

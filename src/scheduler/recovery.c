@@ -227,6 +227,7 @@ run_again_later(ReadyRun *run, const char *why)
 	int			delay = Min(FIRST_SETBACK_MS << Min(execution->setbacks, 10), LAST_SETBACK_MS);
 
 	execution->setbacks++;
+	database_show_again(my_database_entry, why);
 	if (execution->setbacks == 1 || delay == LAST_SETBACK_MS)
 		ereport(LOG,
 				(errmsg("run of workflow execution " INT64_FORMAT " is done again: %s", execution->id, why),

@@ -31,7 +31,6 @@
 #include "shared/settings.h"
 #include "shared/slots.h"
 #include "shared/subscription.h"
-#include "shared/weather.h"
 #include "shared/worker.h"
 
 /*
@@ -429,6 +428,33 @@ prefer_indexes(void)
 		SetConfigOption(one[i], "1", PGC_USERSET, PGC_S_SESSION);
 }
 
+/* What has to be known, and over, before anything is run. */
+static void
+prepare(const WorkerParameters *parameters)
+{
+	TimestampTz gone_by;
+
+	require_extension();
+	live_initialize();
+	admission_initialize();
+	janitor_initialize();
+	pool_initialize(database, parameters->generation);
+
+	durable_claims_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DURABLE_CLAIMS_MS);
+
+	/* the executors of the scheduler before this one are on their way out; not for ever */
+	gone_by = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_cancel_grace);
+	while (database_count_executors(parameters->database) > 0 && GetCurrentTimestamp() < gone_by)
+		worker_sleep(10, wait_event_scheduler());
+	stuck_initialize();
+
+	while (!setting_enabled)
+	{
+		database->disabled = true;
+		worker_sleep(-1, wait_event_scheduler());
+	}
+}
+
 /* For ever. */
 static void
 serve(void)
@@ -495,7 +521,6 @@ void
 workflow_scheduler_main(Datum argument pg_attribute_unused())
 {
 	WorkerParameters parameters;
-	TimestampTz gone_by;
 
 	worker_initialize(&parameters);
 	database = scheduler_attach(parameters.database, parameters.generation);
@@ -506,33 +531,15 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 	loop_context = AllocSetContextCreate(TopMemoryContext, "workflow scheduler loop",
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(loop_context);
-	require_extension();
-	live_initialize();
-	admission_initialize();
-	janitor_initialize();
-	pool_initialize(database, parameters.generation);
-
-	durable_claims_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DURABLE_CLAIMS_MS);
-
-	/* the executors of the scheduler before this one are on their way out; not for ever */
-	gone_by = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_cancel_grace);
-	while (database_count_executors(parameters.database) > 0 && GetCurrentTimestamp() < gone_by)
-		worker_sleep(10, wait_event_scheduler());
-	stuck_initialize();
-
-	while (!setting_enabled)
-	{
-		database->disabled = true;
-		worker_sleep(-1, wait_event_scheduler());
-	}
 	PG_TRY();
 	{
+		prepare(&parameters);
 		serve();
 	}
 	PG_CATCH();
 	{
-		if (error_is_weather(geterrcode()))
-			scheduler_ends_by_weather();
+		MemoryContextSwitchTo(TopMemoryContext);
+		scheduler_ends_with(CopyErrorData());
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

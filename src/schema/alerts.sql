@@ -74,7 +74,7 @@ BEGIN ATOMIC
              /* not from pg_stat_activity: that shows roles no backend_type but their own sessions' */
              SELECT n.reason
              FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
-             WHERE n.reason IN ('not preloaded', 'standby', 'no scheduler', 'disabled')
+             WHERE n.reason IN ('not preloaded', 'standby', 'no scheduler', 'disabled', 'replica')
              UNION ALL
              SELECT 'drained' FROM workflow.drain_status) AS h
     WHERE extract(epoch FROM q.wait) > t.offline
@@ -82,6 +82,12 @@ BEGIN ATOMIC
     SELECT 'scheduler frozen', current_database()::text, round(extract(epoch FROM clock_timestamp() - s.unanswered_since)), t.frozen, s.unanswered_since
     FROM threshold AS t, workflow.scheduler_state() AS s
     WHERE extract(epoch FROM clock_timestamp() - s.unanswered_since) > t.frozen
+    UNION ALL
+    /* executions that run, too: nobody goes on with them */
+    SELECT f.condition, current_database()::text, round(extract(epoch FROM clock_timestamp() - f.since)), t.offline, f.since
+    FROM threshold AS t, workflow.scheduler_state() AS s,
+         LATERAL (VALUES ('scheduler fails', s.failing_since), ('done again', s.again_since)) AS f (condition, since)
+    WHERE extract(epoch FROM clock_timestamp() - f.since) > t.offline
     UNION ALL
     /* executions that run, too: they wait between their steps */
     SELECT 'no executor', current_database()::text, round(extract(epoch FROM clock_timestamp() - s.ready_since)), l.threshold, s.ready_since

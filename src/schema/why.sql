@@ -5,12 +5,12 @@
  * told what these show it.
  */
 
-CREATE FUNCTION workflow.no_workers(role oid, OUT reason text, OUT detail text, OUT help text)
+CREATE FUNCTION workflow.no_workers(role oid, OUT reason text, OUT detail text, OUT help text, OUT since timestamptz)
 RETURNS record
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workflow_no_workers';
 COMMENT ON FUNCTION workflow.no_workers(oid) IS
-'what why() is made of: what keeps workers from running executions of a role in this database (not preloaded, standby, no scheduler, disabled, replica, role), and what helps; nulls: nothing does';
+'what why() is made of: what keeps workers from running executions of a role in this database (not preloaded, standby, scheduler fails, no scheduler, disabled, replica, role), what helps, and since when that is so; nulls: nothing does';
 
 CREATE FUNCTION workflow.scheduler_state(
     OUT pid integer,
@@ -18,12 +18,16 @@ CREATE FUNCTION workflow.scheduler_state(
     OUT max_running integer,
     OUT ready_since timestamptz,
     OUT no_workers_since timestamptz,
-    OUT unanswered_since timestamptz)
+    OUT unanswered_since timestamptz,
+    OUT failing_since timestamptz,
+    OUT failures integer,
+    OUT again_since timestamptz,
+    OUT again text)
 RETURNS record
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workflow_scheduler_state';
 COMMENT ON FUNCTION workflow.scheduler_state() IS
-'what why() and alerts are made of: how the scheduler of this database is doing, from shared memory. pid: its process; executions: under way; max_running: its workflow.max_running, null: none; ready_since: since when a run waits for an executor; no_workers_since: since when no background worker is to be had; unanswered_since: since when it was woken and has not looked; nulls: nothing of that';
+'what why() and alerts are made of: how the scheduler of this database is doing, from shared memory. pid: its process; executions: under way; max_running: its workflow.max_running, null: none; ready_since: since when a run waits for an executor; no_workers_since: since when no background worker is to be had; unanswered_since: since when it was woken and has not looked; failing_since: since when one scheduler after the other ends with an error; failures: how many have; again_since: since when transactions of the engine fail through nobody''s fault and are done again; again: what the last of them said; nulls: nothing of that';
 
 /*
  * The answers are in parts: it has ended, somebody has stopped it, it waits, it runs.  A
@@ -72,7 +76,7 @@ BEGIN ATOMIC
         SELECT s.*, s.executions >= s.max_running AS full, s.unanswered_since < f.since AS frozen
         FROM workflow.scheduler_state() AS s, frozen AS f
     ), missing AS MATERIALIZED (
-        SELECT n.reason, NULL::timestamptz AS since, n.detail, n.help
+        SELECT n.reason, n.since, n.detail, n.help
         FROM e, workflow.no_workers(e.role::oid) AS n WHERE e.wants_to_run AND n.reason IS NOT NULL
         UNION ALL
         SELECT 'frozen', s.unanswered_since, format('the scheduler (process %s) has given no sign of life since it was woken', s.pid),
@@ -177,6 +181,13 @@ BEGIN ATOMIC
         FROM workflow.locked_executions AS k LEFT JOIN pg_stat_activity AS s ON s.pid = k.pid
         WHERE k.execution_id = why.execution_id
         UNION ALL
+        SELECT 0, 'done again', NULL, s.again_since,
+               'transactions of the engine fail through no fault of the execution''s, and are done again until they succeed: ' || s.again,
+               '-- mend the cause, which is in the server log'
+        FROM e, scheduler AS s
+        WHERE e.wants_to_run AND s.again_since IS NOT NULL AND NOT EXISTS (SELECT FROM activity)
+          AND COALESCE(e.start_at <= clock_timestamp(), true)
+        UNION ALL
         SELECT 1, 'deferred', NULL, e.created_at,
                CASE WHEN q.execution_id IS NULL THEN format('not before %s', e.start_at)
                     ELSE format('%s of at most %s executions of schedule %s have not ended', q.running, q.max_concurrent_runs, q.schedule) END,
@@ -254,7 +265,7 @@ BEGIN ATOMIC
     FROM answers AS a ORDER BY a.rank, a.since DESC NULLS LAST, a.step_id;
 END;
 COMMENT ON FUNCTION workflow.why(bigint) IS
-'why an execution does not go on, or how it has ended: a row for each reason, the one to look at first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, cancelling, ending, drained, not preloaded, standby, no scheduler, disabled, frozen, replica, role, row locked; deferred, no room, queued, no executor, retry, held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: what there is to say; help: the statement that helps, or shows more';
+'why an execution does not go on, or how it has ended: a row for each reason, the one to look at first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, cancelling, ending, drained, not preloaded, standby, scheduler fails, no scheduler, disabled, frozen, replica, role, row locked, done again; deferred, no room, queued, no executor, retry, held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: what there is to say; help: the statement that helps, or shows more';
 
 /* Monitoring: without what errors and reasons say. */
 GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;

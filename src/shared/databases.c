@@ -25,6 +25,7 @@
 
 #include <signal.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
@@ -32,11 +33,16 @@
 #include "shared/black_box.h"
 #include "shared/compat.h"
 #include "shared/slots.h"
+#include "shared/weather.h"
 #include "shared/worker.h"
 
 /* Delay before the next start of a scheduler that failed: doubles up to the last. */
 #define FIRST_RESTART_DELAY_MS 1000
 #define LAST_RESTART_DELAY_MS 60000
+
+/* For how long a transaction that failed is shown to be done again: grows up to the last. */
+#define FIRST_SHOWN_MS 2000
+#define LAST_SHOWN_MS 30000
 
 /* The scheduler's own exit: whether it found no extension. */
 static bool extension_is_absent = false;
@@ -97,6 +103,10 @@ database_entry(Oid database, bool create)
 	unused->started_at = 0;
 	unused->next_start = 0;
 	unused->failures = 0;
+	unused->failing_since = 0;
+	unused->failure[0] = '\0';
+	unused->again_since = 0;
+	unused->again_until = 0;
 	unused->orderly_end = registry->orderly_start;
 	unused->blame_known = black_box_knows();
 	pg_atomic_write_u32(&unused->wake, 0);
@@ -302,6 +312,8 @@ schedule_restart(DatabaseEntry *entry, int code, bool orderly)
 		return;					/* it was asked to go */
 	if (TimestampDifferenceExceeds(entry->started_at, now, LAST_RESTART_DELAY_MS))
 		entry->failures = 0;
+	if (entry->failures == 0)
+		entry->failing_since = now;
 	if (orderly)
 	{
 		/* terminated by somebody: that is no failure, however often */
@@ -353,6 +365,8 @@ scheduler_attach(Oid database, uint32 generation)
 		entry->scheduler_pid = MyProcPid;
 		entry->scheduler_pgprocno = compat_my_pgprocno();
 		entry->drain = DRAIN_NONE;
+		entry->failure[0] = '\0';
+		entry->again_until = 0;
 		entry->disabled = false;
 		entry->executions = 0;
 		entry->max_running = 0;
@@ -388,18 +402,67 @@ scheduler_detach_absent(void)
 	extension_is_absent = true;
 }
 
-/* Say that the exit to come is nobody's fault: what runs is not to be counted as interrupted. */
-void
-scheduler_ends_by_weather(void)
+static void
+tell(char *told, const char *message)
 {
-	weather_ended_us = true;
+	strlcpy(told, message, pg_mbcliplen(message, strlen(message), TOLD_SIZE - 1) + 1);
 }
 
-/* What the scheduler of a database shows. */
+/*
+ * The scheduler is about to exit with an error.  If that is nobody's fault, what runs is not to be
+ * counted as interrupted.
+ */
+void
+scheduler_ends_with(const ErrorData *error)
+{
+	weather_ended_us = error_is_weather(error->sqlerrcode);
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	tell(my_database_entry->failure, error->message ? error->message : "");
+	LWLockRelease(registry->lock);
+}
+
+/*
+ * Nobody says when nothing fails any more, so what is shown has to be shown again in time.  Delays are
+ * doubled: the next is about as long as all before it were together.
+ */
+void
+database_show_again(DatabaseEntry *entry, const char *message)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			shown;
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	if (entry->again_until < now)
+		entry->again_since = now;
+	shown = Min(FIRST_SHOWN_MS + 3 * TimestampDifferenceMilliseconds(entry->again_since, now), LAST_SHOWN_MS);
+	entry->again_until = TimestampTzPlusMilliseconds(now, shown);
+	tell(entry->again, message);
+	LWLockRelease(registry->lock);
+}
+
+/*
+ * Of a scheduler that has come again it is not known at once whether it fails again: it must have lived
+ * for a while.
+ */
+static void
+look_for_failures(const DatabaseEntry *entry, TimestampTz now, SchedulerView *view)
+{
+	if (entry->failures == 0 ||
+		(view->present && TimestampDifferenceExceeds(entry->started_at, now, LAST_RESTART_DELAY_MS)))
+		return;
+	view->failures = entry->failures;
+	view->failing_since = entry->failing_since;
+	strlcpy(view->failure, entry->failure, TOLD_SIZE);
+	if (entry->next_start > now)
+		view->next_start = entry->next_start;
+}
+
+/* What the scheduler of a database shows, and what is known of it while there is none. */
 void
 database_look(Oid database, SchedulerView *view)
 {
 	DatabaseEntry *entry;
+	TimestampTz now = GetCurrentTimestamp();
 
 	memset(view, 0, sizeof(SchedulerView));
 	view->ready_since = DT_NOEND;
@@ -416,6 +479,20 @@ database_look(Oid database, SchedulerView *view)
 		view->no_workers_since = entry->no_workers_since;
 		if (pg_atomic_read_u32(&entry->wake) != 0)
 			view->unanswered_since = Max(entry->woken_at, entry->started_at);
+	}
+	if (entry != NULL)
+	{
+		look_for_failures(entry, now, view);
+		if (entry->again_until >= now)
+		{
+			view->again_since = entry->again_since;
+			strlcpy(view->again, entry->again, TOLD_SIZE);
+		}
+	}
+	if (!view->present && registry->exhausted_since != 0)
+	{
+		view->exhausted_since = registry->exhausted_since;
+		view->next_start = registry->exhausted_until;
 	}
 	LWLockRelease(registry->lock);
 }

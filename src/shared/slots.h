@@ -289,6 +289,9 @@ typedef enum DrainMode
 	DRAIN_STEPS					/* no step is run */
 } DrainMode;
 
+/* What is told of an error, clipped. */
+#define TOLD_SIZE 200
+
 typedef struct DatabaseEntry
 {
 	Oid			database;
@@ -305,7 +308,13 @@ typedef struct DatabaseEntry
 	TimestampTz started_at;		/* of the scheduler: when it was registered */
 	TimestampTz next_start;		/* not before, after a failure */
 	int			failures;		/* schedulers that failed one after the other */
+	TimestampTz failing_since;	/* when the first of them did */
+	char		failure[TOLD_SIZE];	/* what the last of them said; empty: nobody knows */
 	DrainMode	drain;			/* what the scheduler has seen */
+	/* transactions of ours fail, and are done again: see database_show_again() */
+	TimestampTz again_since;
+	TimestampTz again_until;
+	char		again[TOLD_SIZE];
 	bool		orderly_end;	/* the last scheduler, or the server, was asked to end */
 	bool		blame_known;	/* the server has crashed, no scheduler has been here since: see black_box.h */
 	pg_atomic_uint32 wake;		/* WAKE_* */
@@ -338,6 +347,8 @@ typedef struct Registry
 	pid_t		launcher_pid;
 	int			launcher_pgprocno;
 	bool		orderly_start;	/* the server was shut down before it started */
+	TimestampTz exhausted_since;	/* no background worker is to be had for a scheduler; 0: some are */
+	TimestampTz exhausted_until;	/* when the launcher tries again */
 	int			ndatabases;		/* size of the array */
 	int			nslots;			/* size of the array: more than may be in use, since some can be retired */
 	int			nwaiting;		/* databases that wait for a slot */
@@ -359,6 +370,13 @@ typedef struct SchedulerView
 	TimestampTz ready_since;
 	TimestampTz no_workers_since;
 	TimestampTz unanswered_since;	/* it was woken, and has not looked since; 0: it has */
+	TimestampTz exhausted_since;	/* none can be started for want of a background worker; 0: one can */
+	TimestampTz next_start;		/* when that is tried again; 0: nobody waits for a time */
+	int			failures;		/* that failed one after the other, until now */
+	TimestampTz failing_since;	/* 0: it does not */
+	char		failure[TOLD_SIZE];
+	TimestampTz again_since;	/* transactions of ours are done again; 0: none */
+	char		again[TOLD_SIZE];
 } SchedulerView;
 
 /* NULL when the library is not in shared_preload_libraries. */
@@ -417,7 +435,9 @@ extern void database_retire(DatabaseEntry *entry);	/* no scheduler here any more
 extern DatabaseEntry *scheduler_attach(Oid database, uint32 generation);
 /* The extension is not installed here: no new scheduler after this one's exit. */
 extern void scheduler_detach_absent(void);
-extern void scheduler_ends_by_weather(void);
+extern void scheduler_ends_with(const ErrorData *error);
+/* A transaction of ours has failed through nobody's fault, and is done again soon. */
+extern void database_show_again(DatabaseEntry *entry, const char *message);
 extern void database_look(Oid database, SchedulerView *view);
 extern void database_show_drain(DatabaseEntry *entry, DrainMode mode);
 /* The scheduler has seen that, or there is none, and no executor is busy. */

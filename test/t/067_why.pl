@@ -153,7 +153,68 @@ my %tests = (
 		workers(2);
 		$id = start('short');
 		is_why($node, $id, 'no scheduler', 'no scheduler', 'no worker for the scheduler');
+		ok($node->poll_query_until('postgres', "SELECT since IS NOT NULL AND detail ~ 'is tried again (at once|at 20)' FROM workflow.why($id) LIMIT 1"),
+			'since when, and when it is tried again');
 		workers(20);
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+	},
+	'scheduler fails' => sub {
+		my $id = start('short', q{start_at => 'infinity'});
+
+		$node->safe_psql('postgres', 'ALTER TABLE workflow.database_state RENAME TO gone');
+		kill 'TERM', worker_pid($node, 'scheduler', 'postgres');
+		is_why($node, $id, 'scheduler fails', 'scheduler fails', 'a table that is not there');
+		ok($node->poll_query_until('postgres',
+				"SELECT since IS NOT NULL AND detail ~ 'relation \"workflow.database_state\" does not exist; after [2-9] in a row the next is started at 20' FROM workflow.why($id) LIMIT 1"),
+			'what it said, how often, and when it comes back');
+		$node->safe_psql('postgres', 'ALTER TABLE workflow.gone RENAME TO database_state');
+		cancel($id);
+		$id = start('short');
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+	},
+	'done again' => sub {
+		# as the server would say it
+		$node->safe_psql('postgres', q{
+			CREATE FUNCTION extend() RETURNS trigger LANGUAGE plpgsql AS $$
+			BEGIN
+				RAISE disk_full USING MESSAGE = format('could not extend file "%s": No space left on device', TG_TABLE_NAME);
+			END $$});
+		foreach my $table ('executions', 'step_executions')
+		{
+			my $id;
+
+			$node->safe_psql('postgres', "CREATE TRIGGER extend BEFORE UPDATE OR INSERT ON workflow.$table FOR EACH ROW WHEN (NEW.status <> 'pending') EXECUTE FUNCTION extend()");
+			$id = start('short');
+			is_why($node, $id, 'done again', 'done again', "no room on the disk for $table");
+			ok($node->poll_query_until('postgres',
+					"SELECT since IS NOT NULL AND detail ~ 'could not extend file \"$table\": No space left on device' FROM workflow.why($id) LIMIT 1"),
+				'what the server said');
+			$node->safe_psql('postgres', "DROP TRIGGER extend ON workflow.$table");
+			ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+			ok($node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM workflow.alerts WHERE condition = 'done again')}),
+				'and the alert goes');
+		}
+	},
+	'row locked' => sub {
+		my $session = $node->background_psql('postgres');
+		my $id = start_endless($node, 'postgres');
+
+		$session->query_safe("BEGIN; SELECT FROM workflow.executions WHERE id = $id FOR UPDATE");
+		is_why($node, $id, 'row locked', 'row locked', 'a session idle in its transaction');
+		$session->quit;
+		cancel($id);
+	},
+	'replica' => sub {
+		my $id;
+
+		$node->safe_psql('postgres', 'CREATE DATABASE publisher');
+		install_extension($node, 'publisher');
+		$node->safe_psql('publisher', 'CREATE PUBLICATION flows FOR TABLE workflow.executions');
+		$node->safe_psql('postgres', q{CREATE SUBSCRIPTION flows CONNECTION '} . $node->connstr
+			  . q{ dbname=publisher' PUBLICATION flows WITH (create_slot = false, slot_name = NONE, enabled = false)});
+		$id = start('short');
+		is_why($node, $id, 'replica', 'replica', 'a subscription');
+		$node->safe_psql('postgres', 'DROP SUBSCRIPTION flows');
 		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
 	},
 	'lock' => sub {
