@@ -159,17 +159,17 @@ my %tests = (
 		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
 	},
 	'scheduler fails' => sub {
-		my $id = start('short', q{start_at => 'infinity'});
+		my $id;
 
-		$node->safe_psql('postgres', 'ALTER TABLE workflow.database_state RENAME TO gone');
-		kill 'TERM', worker_pid($node, 'scheduler', 'postgres');
-		is_why($node, $id, 'scheduler fails', 'scheduler fails', 'a table that is not there');
-		ok($node->poll_query_until('postgres',
-				"SELECT since IS NOT NULL AND detail ~ 'relation \"workflow.database_state\" does not exist; after [2-9] in a row the next is started at 20' FROM workflow.why($id) LIMIT 1"),
-			'what it said, how often, and when it comes back');
-		$node->safe_psql('postgres', 'ALTER TABLE workflow.gone RENAME TO database_state');
-		cancel($id);
+		$node->safe_psql('postgres', q{
+			CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not on my watch'; END $$;
+			CREATE TRIGGER refuse BEFORE UPDATE ON workflow.executions FOR EACH ROW WHEN (NEW.status = 'running') EXECUTE FUNCTION refuse()});
 		$id = start('short');
+		is_why($node, $id, 'scheduler fails', 'scheduler fails', 'a trigger that raises an error');
+		ok($node->poll_query_until('postgres',
+				"SELECT since IS NOT NULL AND detail ~ 'not on my watch; after [2-9] in a row the next is started at 20' FROM workflow.why($id) LIMIT 1"),
+			'what it said, how often, and when it comes back');
+		$node->safe_psql('postgres', 'DROP TRIGGER refuse ON workflow.executions');
 		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
 	},
 	'done again' => sub {
