@@ -101,6 +101,38 @@ SELECT workflow.release_step(test.id(), 'b');
 SELECT status, output FROM workflow.wait(test.id(), '60 s');
 TABLE test.steps;
 
+-- compensations of one that is being cancelled
+SELECT workflow.define($${"name": "marks_undo", "steps": [
+  {"id": "a", "sql": "SELECT 1", "result": "none", "compensate": {"id": "undo_a", "sql": "SELECT 1", "result": "none"}},
+  {"id": "b", "sql": "SELECT 1", "result": "none", "compensate": {"id": "undo_b", "sql": "SELECT 1/0", "result": "none"}},
+  {"id": "c", "sql": "SELECT test.pass()", "result": "none"}]}$$);
+CALL test.to_gate('marks_undo');
+SELECT workflow.hold_step(test.id(), 'undo_a');
+BEGIN;
+SELECT workflow.cancel(test.id(), compensate => true);
+SELECT workflow.skip_step(test.id(), 'undo_b');
+COMMIT;
+CALL test.until('SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = ''undo_b''');
+CALL test.open_gate();
+CALL test.told();
+CALL test.at_rest();
+SELECT step_id, reason FROM workflow.why(test.id()) WHERE reason = 'held';
+SELECT workflow.release_step(test.id(), 'undo_a');
+SELECT status FROM workflow.wait(test.id(), '60 s');
+TABLE test.steps;
+
+-- without compensations it comes to none; of one that has ended a mark can be taken off
+CALL test.to_gate('marks');
+BEGIN;
+SELECT workflow.hold_step(test.id(), 'b');
+SELECT workflow.cancel(test.id());
+SELECT workflow.hold_step(test.id(), 'f');
+COMMIT;
+SELECT status FROM workflow.wait(test.id(), '60 s');
+CALL test.open_gate();
+SELECT workflow.release_step(test.id(), 'b'), workflow.retry(test.id());
+SELECT status FROM workflow.wait(test.id(), '60 s');
+
 -- too late, or wrong
 SELECT workflow.hold_step(test.id(), 'b'), workflow.skip_step(test.id(), 'b'), workflow.release_step(test.id(), 'b');
 SELECT workflow.hold_step(test.id(), 'nowhere');

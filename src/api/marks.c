@@ -64,7 +64,10 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	node = plan_find(definition_plan(state.definition_id), step_id);
 	if (node == NULL)
 		refuse_unknown_step(state.workflow, step_id);
-	if (execution_status_is_final(state.status) || state.status == EXECUTION_CANCELLING)
+	/* one that is being undone comes to steps still; a mark can be taken off for retry() */
+	if (mark != NULL &&
+		(execution_status_is_final(state.status) ||
+		 (state.status == EXECUTION_CANCELLING && !state.compensate)))
 	{
 		ereport(NOTICE,
 				(errmsg("step \"%s\" of execution %lld stays as it is: the status of the execution is \"%s\"",

@@ -37,6 +37,8 @@ control_execution(const ControlledExecution *wanted)
 				execution_settle_end(wanted->id);
 			else if (!execution->in_epilogue || !wanted->in_epilogue)
 				execution_stop(execution, STOP_CANCEL);
+			else if (wanted->marked)
+				pool_reload_execution(execution);
 			break;
 		case EXECUTION_PAUSED:
 			look_for_pause_ends = true;

@@ -106,7 +106,7 @@ $node->safe_psql(
 	-- what is held goes on
 	CREATE FUNCTION release(portion float) RETURNS bigint LANGUAGE sql
 	RETURN (SELECT count(workflow.release_step(id, step)) FROM workflow.executions, jsonb_each(step_marks) AS m (step, mark)
-		WHERE mark ->> 'mark' = 'hold' AND status IN ('pending', 'running', 'paused') AND random() < portion);
+		WHERE mark ->> 'mark' = 'hold' AND status IN ('pending', 'running', 'cancelling', 'paused') AND random() < portion);
 });
 
 # --- the workload ---

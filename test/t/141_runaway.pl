@@ -118,6 +118,8 @@ wait_until("SELECT count(*) = 1 FROM workflow.blocked_workflows WHERE workflow =
 like($err, qr/workflow "shared" is blocked\nDETAIL:  WorkflowBlocked: at .*, automatically: 5 attempts got stuck/, 'alice is refused');
 like(slurp_file($node->logfile), qr/WARNING:  workflow "shared" is blocked for role "alice": 5 attempts/, 'the server log says for whom');
 sql("UPDATE workflow.executions SET start_at = now() WHERE id IN ($hers, $his)");
+# a scheduler need not notice what is changed by hand, the next one does
+kill 'TERM', worker_pid($node, 'scheduler', 'postgres');
 is(ended($hers), 'blocked|WorkflowBlocked', 'what she has queued is blocked');
 is(ended($his), 'completed|', 'what bob has queued runs');
 is(ended(sql("SELECT workflow.start('shared')")), 'completed|', 'the owner starts it');
