@@ -225,7 +225,7 @@ REGRESS = install expression definitions agents start api_errors security run_sq
 	deferred notify lifetime \
 	block \
 	compensation compensation_values on_failure_chain cancel_compensate timeout_strategy \
-	catch_as pause retry_execution marks bulk \
+	catch_as error_fields pause retry_execution marks bulk \
 	timeline pictures why other_roles \
 	schedules \
 	dead_letters alerts tiers \

@@ -37,8 +37,9 @@
 #include "utils/timestamp.h"
 
 #include "api/api.h"
-#include "interpreter/evaluate.h"
 #include "api/wait_cycle.h"
+#include "interpreter/evaluate.h"
+#include "interpreter/thread.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
 #include "state/blocks.h"
@@ -288,6 +289,7 @@ raise_outcome(const ExecutionState *state)
 					message != NULL ? message : ""),
 			 detail != NULL ? errdetail_internal("%s", detail) : 0,
 			 hint != NULL ? errhint("%s", hint) : 0,
+			 state->error != NULL ? err_stored_names(state->error) : 0,
 			 context != NULL ? (errcontext("%s", context)) : 0));
 }
 

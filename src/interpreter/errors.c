@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "interpreter/jsonb_values.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
 
@@ -18,7 +19,10 @@ Jsonb *
 step_error_jsonb(const StepError *error, const char *step_id, const char *scope)
 {
 	JsonbParseState *state = NULL;
-	const char *const keys[] = {"type", "sqlstate", "message", "detail", "hint", "context", "step_id", "scope"};
+	const char *const keys[] = {
+		"type", "sqlstate", "message", "detail", "hint", "context",
+		"schema", "table", "column", "datatype", "constraint", "step_id", "scope"
+	};
 	const char *values[lengthof(keys)];
 
 	values[0] = error->type;
@@ -27,8 +31,13 @@ step_error_jsonb(const StepError *error, const char *step_id, const char *scope)
 	values[3] = error->detail;
 	values[4] = error->hint;
 	values[5] = error->context;
-	values[6] = step_id;
-	values[7] = scope;
+	values[6] = error->schema;
+	values[7] = error->table;
+	values[8] = error->column;
+	values[9] = error->datatype;
+	values[10] = error->constraint;
+	values[11] = step_id;
+	values[12] = scope;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < (int) lengthof(keys); i++)
@@ -46,6 +55,31 @@ step_error_jsonb(const StepError *error, const char *step_id, const char *scope)
 		pushJsonbValue(&state, WJB_VALUE, &value);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+int
+err_stored_names(Jsonb *error)
+{
+	static const struct
+	{
+		const char *key;
+		int			field;
+	}			names[] = {
+		{"schema", PG_DIAG_SCHEMA_NAME},
+		{"table", PG_DIAG_TABLE_NAME},
+		{"column", PG_DIAG_COLUMN_NAME},
+		{"datatype", PG_DIAG_DATATYPE_NAME},
+		{"constraint", PG_DIAG_CONSTRAINT_NAME}
+	};
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		char	   *name = jsonb_member_string(error, names[i].key);
+
+		if (name != NULL)
+			err_generic_string(names[i].field, name);
+	}
+	return 0;
 }
 
 /* Make a row one of a failed attempt. */

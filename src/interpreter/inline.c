@@ -175,6 +175,7 @@ raise_failure(Thread *thread)
 			 errmsg("%s", message ? message : "the workflow failed"),
 			 detail ? errdetail("%s", detail) : 0,
 			 hint ? errhint("%s", hint) : 0,
+			 err_stored_names(error),
 			 /* a macro of two calls: it needs the parentheses */
 			 context ? (errcontext("%s", context)) : 0,
 			 step_id ?

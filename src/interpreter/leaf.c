@@ -224,6 +224,11 @@ leaf_error(const Leaf *leaf, const ErrorData *error)
 	result->detail = error->detail ? pstrdup(error->detail) : NULL;
 	result->hint = error->hint ? pstrdup(error->hint) : NULL;
 	result->context = error->context ? pstrdup(error->context) : NULL;
+	result->schema = error->schema_name ? pstrdup(error->schema_name) : NULL;
+	result->table = error->table_name ? pstrdup(error->table_name) : NULL;
+	result->column = error->column_name ? pstrdup(error->column_name) : NULL;
+	result->datatype = error->datatype_name ? pstrdup(error->datatype_name) : NULL;
+	result->constraint = error->constraint_name ? pstrdup(error->constraint_name) : NULL;
 	result->makes_false = makes_false(leaf, error->sqlerrcode);
 	return result;
 }

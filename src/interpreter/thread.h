@@ -41,6 +41,11 @@ typedef struct StepError
 	const char *detail;			/* these may be NULL */
 	const char *hint;
 	const char *context;
+	const char *schema;			/* what the error is about */
+	const char *table;
+	const char *column;
+	const char *datatype;
+	const char *constraint;
 	int			sqlerrcode;		/* 0 = none */
 	bool		makes_false;	/* of a condition's SQL: then it counts as false */
 } StepError;
@@ -237,6 +242,8 @@ extern void execution_ended(Thread *thread, const char *status, Jsonb *output,
 							Jsonb *error, const char *error_type);
 extern TimestampTz thread_time(Thread *thread);
 extern Jsonb *step_error_jsonb(const StepError *error, const char *step_id, const char *scope);
+/* Within ereport(): the schema, table, column, data type and constraint of a stored error. */
+extern int	err_stored_names(Jsonb *error);
 /* An error object with one more member. */
 extern Jsonb *error_with(Jsonb *error, const char *key, const char *text);
 extern StepError *size_error(const PlanNode *node, Size size);

@@ -74,7 +74,8 @@ eval { $waiter->quit };
 # run() and execute() raise what the step has raised: all of it
 $node->safe_psql('postgres', q{CREATE FUNCTION refuse(because text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	RAISE EXCEPTION 'refused: %', because USING ERRCODE = 'P4711', DETAIL = 'There are 3 of them.', HINT = 'Ask for less.';
+	RAISE EXCEPTION 'refused: %', because USING ERRCODE = 'P4711', DETAIL = 'There are 3 of them.', HINT = 'Ask for less.',
+		SCHEMA = 'shop', TABLE = 'orders', COLUMN = 'amount', DATATYPE = 'money', CONSTRAINT = 'enough';
 END $$;
 CREATE FUNCTION call_execute() RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
@@ -88,6 +89,10 @@ like($stderr, qr/ERROR:  P4711: execution \d+ of workflow "refuses" ended with s
 like($stderr, qr/DETAIL:  Step "s2", error type "P4711"\.\nThere are 3 of them\./, 'run(): detail');
 like($stderr, qr/HINT:  Ask for less\./, 'run(): hint');
 like($stderr, qr/CONTEXT:  $step_context\n/, 'run(): context');
+my $names = qr/SCHEMA NAME:  shop\nTABLE NAME:  orders\nCOLUMN NAME:  amount\nDATATYPE NAME:  money\nCONSTRAINT NAME:  enough\n/;
+like($stderr, $names, 'run(): schema, table, column, data type and constraint');
+($result, $stdout, $stderr) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT workflow.execute('refuses')");
+like($stderr, $names, 'execute(): the same');
 ($result, $stdout, $stderr) = $node->psql('postgres', "SELECT workflow.execute('refuses')");
 like($stderr, qr/DETAIL:  There are 3 of them\.\nHINT:  Ask for less\.\nCONTEXT:  $step_context\nstep "s2" of workflow "refuses" \(version 1\)$/,
 	'execute(): detail, hint and context');
