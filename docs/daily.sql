@@ -45,7 +45,7 @@
 
 \set blocked 'SELECT b.workflow, b.kind, b.blocked_at, b.blocked_by, b.reason, (SELECT count(*) FROM workflow.execution_status AS e WHERE e.workflow = b.workflow AND e.status = ''blocked'') AS waiting FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL ORDER BY b.blocked_at;'
 
-\set breakers 'SELECT agent, state, failures, calls, error_type, opened_at, half_open_at FROM workflow.breaker_status WHERE state <> ''closed'' ORDER BY agent;'
+\set breakers 'SELECT agent, role, state, failures, calls, error_type, opened_at, half_open_at FROM workflow.breaker_status WHERE state <> ''closed'' ORDER BY agent, role;'
 
 \set letters 'SELECT workflow, step_id, error_type, count(*), min(first_failed_at) AS oldest FROM workflow.dead_letter_status WHERE status = ''pending'' AND workflow LIKE :''workflow'' GROUP BY 1, 2, 3 ORDER BY 4 DESC;'
 

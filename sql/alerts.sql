@@ -53,7 +53,7 @@ RESET workflow.alert_connections;
 SELECT workflow.register_agent('alerting_agent', sql => 'SELECT test.may_fail(''{"fail": true}'')', circuit_breaker => '{"failure_threshold": 1}');
 SELECT workflow.define('{"name": "alerting_calls", "steps": [{"id": "a", "type": "agent", "agent_name": "alerting_agent"}]}') \gset
 CALL test.go('alerting_calls');
-SELECT condition, subject, value, threshold FROM workflow.alerts WHERE subject = 'alerting_agent';
+SELECT condition, replace(subject, current_user, 'ME') AS subject, value, threshold FROM workflow.alerts WHERE subject LIKE 'alerting_agent%';
 SELECT name, value FROM workflow.metrics WHERE labels ->> 'agent' = 'alerting_agent' ORDER BY name, labels::text;
 SELECT workflow.reset_breaker('alerting_agent');
 

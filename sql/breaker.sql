@@ -34,7 +34,7 @@ DECLARE
 	fulfilled boolean;
 BEGIN
 	FOR i IN 1 .. 3000 LOOP
-		EXECUTE format('SELECT EXISTS (SELECT FROM workflow.breaker_status AS s JOIN workflow.breakers AS b USING (agent) WHERE %s)', condition)
+		EXECUTE format('SELECT EXISTS (SELECT FROM workflow.breaker_status AS s LEFT JOIN workflow.breakers AS b USING (agent, role) WHERE %s)', condition)
 		INTO fulfilled;
 		EXIT WHEN fulfilled;
 		PERFORM pg_sleep(0.01);
@@ -191,6 +191,104 @@ SELECT 'all have come' AS end;
 \o
 UNLISTEN workflow;
 
+-- each role has one of its own, whatever others call with: in executors and in execute()
+CREATE ROLE regress_breaker_owner LOGIN;
+CREATE ROLE regress_breaker_monitor IN ROLE pg_monitor;
+SELECT workflow.grant_usage('regress_breaker_owner'), workflow.grant_usage('regress_breaker_monitor');
+CREATE FUNCTION try_lent() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN workflow.execute('lent', '"ok"') #>> '{}';
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLERRM;
+END $$;
+SET ROLE regress_breaker_owner;
+SELECT workflow.register_agent('lent', sql => $$SELECT moody(jsonb_build_object('code', input.code))$$,
+	circuit_breaker => '{"failure_threshold": 1, "timeout_seconds": 3600}');
+SELECT workflow.define('{"name": "lent", "steps": [{"id": "a", "agent_name": "lent", "input_mapping": {"code": "${workflow.input}"}}]}');
+SET ROLE regress_breaker_other;
+SELECT workflow.start('lent', '"AG007"') AS id \gset
+SELECT status, error_type FROM workflow.wait(:id, '30s');
+SELECT workflow.start('lent', '"ok"') AS id \gset
+SELECT status, error_type FROM workflow.wait(:id, '30s');
+SELECT count(*) AS refused FROM workflow.why(:id) WHERE help LIKE '%reset_breaker(''lent'', role => ''regress_breaker_other'')%';
+SELECT try_lent();
+SET ROLE regress_breaker_owner;
+SELECT try_lent();
+SELECT workflow.start('lent', '"ok"') AS id \gset
+SELECT status, output FROM workflow.wait(:id, '30s');
+RESET ROLE;
+-- who sees which: one's own; the owner of the agent and monitoring roles all
+CALL wait_for($$agent = 'lent' AND role = 'regress_breaker_owner'::regrole AND s.calls = 2$$);
+CREATE VIEW seen AS SELECT role, state, calls, failures, times_opened AS opened, error_type FROM workflow.breaker_status WHERE agent = 'lent';
+GRANT SELECT ON seen TO PUBLIC;
+CREATE FUNCTION seen() RETURNS SETOF text LANGUAGE sql AS $$
+SELECT concat_ws(' ', 'view', s.role, s.state, s.times_opened) FROM workflow.breaker_status AS s WHERE agent = 'lent'
+UNION ALL SELECT concat_ws(' ', 'table', b.role, b.state) FROM workflow.breakers AS b WHERE agent = 'lent'
+UNION ALL SELECT concat_ws(' ', 'memory', m.role, m.state, m.calls) FROM workflow.breaker_memory('lent') AS m
+ORDER BY 1 $$;
+SELECT * FROM seen();
+SET ROLE regress_breaker_other;
+SELECT * FROM seen();
+SELECT condition, subject FROM workflow.alerts WHERE condition LIKE 'circuit%' AND subject LIKE 'lent%';
+SET ROLE regress_breaker_owner;
+SELECT * FROM seen();
+SET ROLE regress_breaker_monitor;
+SELECT * FROM seen();
+SELECT condition, subject FROM workflow.alerts WHERE condition LIKE 'circuit%' AND subject LIKE 'lent%';
+SELECT labels ->> 'role' AS role, value FROM workflow.metrics WHERE name = 'workflow_breaker_state' AND labels ->> 'agent' = 'lent' ORDER BY 1;
+RESET ROLE;
+CREATE ROLE regress_breaker_third LOGIN;
+SELECT workflow.grant_usage('regress_breaker_third');
+SET ROLE regress_breaker_third;
+SELECT * FROM seen();
+SELECT workflow.reset_breaker('lent', role => 'regress_breaker_third');
+-- not the role's whose it is, either: the owner has it to protect what is behind the agent
+SET ROLE regress_breaker_other;
+SELECT workflow.reset_breaker('lent', role => 'regress_breaker_other');
+-- the owner resets that of a role, or all
+SET ROLE regress_breaker_owner;
+SELECT workflow.reset_breaker('lent', role => 'regress_breaker_nobody');
+SELECT workflow.reset_breaker('lent', role => 'regress_breaker_owner');
+SELECT * FROM seen();
+SELECT workflow.reset_breaker('lent', 'mended', 'regress_breaker_other');
+SELECT * FROM seen();
+RESET ROLE;
+SELECT action, role, reason, before ->> 'state' AS before, after ->> 'state' AS after FROM workflow.audit_log
+WHERE subject = 'lent' AND action LIKE '%breaker%' ORDER BY id;
+SET ROLE regress_breaker_other;
+SELECT workflow.start('lent', '"AG008"') AS id \gset
+SELECT status, error_type FROM workflow.wait(:id, '30s');
+SET ROLE regress_breaker_third;
+SELECT workflow.start('lent', '"AG009"') AS id \gset
+SELECT status, error_type FROM workflow.wait(:id, '30s');
+SET ROLE regress_breaker_owner;
+SELECT role, state, opened, error_type FROM seen ORDER BY role::text;
+SELECT workflow.reset_breaker('lent');
+SELECT role, state FROM seen ORDER BY role::text;
+-- of a role that is dropped nothing is seen, and the next breaker that opens takes the row away
+SET ROLE regress_breaker_third;
+SELECT workflow.start('lent', '"AG009"') AS id \gset
+SELECT status, error_type FROM workflow.wait(:id, '30s');
+RESET ROLE;
+DELETE FROM workflow.executions WHERE role = 'regress_breaker_third'::regrole;
+SELECT workflow.revoke_usage('regress_breaker_third');
+DROP ROLE regress_breaker_third;
+SET ROLE regress_breaker_owner;
+SELECT role, state FROM seen ORDER BY role::text;
+RESET ROLE;
+SELECT count(*) AS rows_of_nobody FROM workflow.breakers AS b WHERE NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = b.role);
+SET ROLE regress_breaker_owner;
+SELECT workflow.start('lent', '"AG010"') AS id \gset
+SELECT status, error_type FROM workflow.wait(:id, '30s');
+SELECT role, state FROM seen ORDER BY role::text;
+RESET ROLE;
+SELECT count(*) AS rows_of_nobody FROM workflow.breakers AS b WHERE NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = b.role);
+SELECT workflow.drop_agent('lent');
+SELECT count(*) AS rows, (SELECT count(*) FROM workflow.breaker_memory('lent')) AS known FROM workflow.breakers WHERE agent = 'lent';
+DROP VIEW seen;
+DROP FUNCTION seen(), try_lent();
+DELETE FROM workflow.definitions WHERE name = 'lent';
+
 -- switched off, taken away, and with the agent
 SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"enabled": false, "failure_threshold": 1}');
 CALL call_moody('AG001 ok');
@@ -210,5 +308,5 @@ SELECT workflow.drop_agent('moody'), workflow.drop_agent('outer');
 DROP VIEW moody;
 DROP FUNCTION moody(jsonb), moods;
 DROP PROCEDURE call_moody, wait_for;
-SELECT workflow.revoke_usage('regress_breaker_other');
-DROP ROLE regress_breaker_other;
+SELECT workflow.revoke_usage(r) FROM unnest('{regress_breaker_other,regress_breaker_owner,regress_breaker_monitor}'::regrole[]) AS r;
+DROP ROLE regress_breaker_other, regress_breaker_owner, regress_breaker_monitor;

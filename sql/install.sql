@@ -33,7 +33,7 @@ WHERE obj_description(p.oid, 'pg_policy') IS NULL;
 SELECT t.tgname FROM pg_trigger t JOIN members m ON m.objid = t.tgrelid
 WHERE obj_description(t.oid, 'pg_trigger') IS NULL;
 
--- every table has row-level security and is dumped, with its sequence
+-- every table has row-level security and is dumped, with its sequence; but for breakers, which tell of here and now
 SELECT c.oid::regclass FROM members m JOIN pg_class c ON c.oid = m.objid
 WHERE c.relkind = 'r' AND NOT c.relrowsecurity;
 SELECT c.oid::regclass FROM members m JOIN pg_class c ON c.oid = m.objid

@@ -11,10 +11,13 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
 #include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "api/api.h"
 #include "shared/breakers.h"
@@ -26,47 +29,64 @@ PG_FUNCTION_INFO_V1(workflow_reset_breaker);
 PG_FUNCTION_INFO_V1(workflow_breaker_memory);
 
 /*
- * workflow.reset_breaker(agent text, reason text) returns void
+ * workflow.reset_breaker(agent text, reason text, role regrole) returns void
  */
 Datum
 workflow_reset_breaker(PG_FUNCTION_ARGS)
 {
 	char	   *agent = required_text(fcinfo, 0, "agent");
 	char	   *reason = optional_text_argument(fcinfo, 1);
+	Oid			role = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
 
 	(void) require_own_agent(agent);
-	if (!breaker_reset(agent, reason))
+	if (!breakers_reset(agent, role, reason))
 		ereport(NOTICE,
 				(errmsg("agent \"%s\" has no circuit breaker", agent)));
 	PG_RETURN_VOID();
 }
 
 /*
- * workflow.breaker_memory(agent text) returns record
+ * workflow.breaker_memory(agent text) returns setof record
+ *
+ * What the caller may see: the breakers of roles whose rights it has; all of them for the owner
+ * of the agent and members of pg_monitor.
  */
 Datum
 workflow_breaker_memory(PG_FUNCTION_ARGS)
 {
-	char	   *agent = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	const Agent *agent = agent_find(name);
+	uint64		hash = breaker_key(name, InvalidOid).agent;
+	Oid			caller = GetUserId();
 	TimestampTz now = GetCurrentTimestamp();
-	Breaker		breaker;
-	BreakerCounts counts;
-	TupleDesc	descriptor;
-	Datum		values[7];
-	bool		nulls[7] = {0};
+	KnownBreaker known;
+	int			position = 0;
+	bool		sees_all;
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	if (!breaker_look(breaker_key(agent), &breaker))
-		PG_RETURN_NULL();
-	counts = breaker_counts(&breaker, now);
-	values[0] = CStringGetTextDatum(breaker_state_name(breaker_state_at(&breaker, now)));
-	values[1] = Int64GetDatum(counts.calls);
-	values[2] = Int64GetDatum(counts.failures);
-	values[3] = Int32GetDatum(breaker.failures_in_row);
-	values[4] = TimestampTzGetDatum(breaker.half_open_at);
-	nulls[4] = (breaker.state == BREAKER_CLOSED || breaker.half_open_at == 0);
-	values[5] = Int32GetDatum(breaker.running);
-	values[6] = Int32GetDatum(breaker.succeeded);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+	InitMaterializedSRF(fcinfo, 0);
+	sees_all = has_privs_of_role(caller, ROLE_PG_MONITOR) ||
+		(agent != NULL && has_privs_of_role(caller, agent->owner));
+	while (breaker_next(&position, &known))
+	{
+		const Breaker *breaker = &known.breaker;
+		BreakerCounts counts = breaker_counts(breaker, now);
+		Datum		values[8];
+		bool		nulls[8] = {0};
+
+		CHECK_FOR_INTERRUPTS();
+		if (known.key.agent != hash || (!sees_all && !has_privs_of_role(caller, known.key.role)))
+			continue;
+		values[0] = ObjectIdGetDatum(known.key.role);
+		values[1] = CStringGetTextDatum(breaker_state_name(breaker_state_at(breaker, now)));
+		values[2] = Int64GetDatum(counts.calls);
+		values[3] = Int64GetDatum(counts.failures);
+		values[4] = Int32GetDatum(breaker->failures_in_row);
+		values[5] = TimestampTzGetDatum(breaker->half_open_at);
+		nulls[5] = (breaker->state == BREAKER_CLOSED || breaker->half_open_at == 0);
+		values[6] = Int32GetDatum(breaker->running);
+		values[7] = Int32GetDatum(breaker->succeeded);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
 }

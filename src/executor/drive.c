@@ -389,7 +389,7 @@ fail_stuck_leaf(Driver *driver)
 	leaf->executor_pid = stuck->pid;
 	leaf->started_at = stuck->started_at;
 	error = leaf_stuck_error(leaf, stuck);
-	breaker_call_stuck(leaf->node, error);
+	breaker_call_stuck(leaf->node, GetUserId(), error);
 	leaf_failed(driver, STATUS_FAILED, error);
 	return true;
 }

@@ -94,7 +94,7 @@ tell(const char *agent_name, const BreakerConfig *config, BreakerKey key, Breake
 	{
 		Breaker		breaker;
 
-		breaker_read(agent_name, &breaker);
+		breaker_read(agent_name, key.role, &breaker);
 		breaker_remember(key, &breaker);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -138,7 +138,7 @@ breaker_begin_call(const Leaf *leaf, int *call)
 		before_shmem_exit(end_calls_at_exit, (Datum) 0);
 		exit_registered = true;
 	}
-	key = breaker_key(leaf->agent_name);
+	key = breaker_key(leaf->agent_name, GetUserId());
 	tell(leaf->agent_name, &leaf->breaker, key, BREAKER_CALL, &verdict);
 	if (verdict.save)
 		save_later();
@@ -169,8 +169,8 @@ breaker_call_succeeded(int call)
 /*
  * Does the failure say something about the agent?  Not when it comes of what others
  * did at the same time, of what it was given, of the step's own "output", or of who
- * called.  A breaker is shared by all who call: one's bad input must not keep others
- * from calling.
+ * called.  All executions of a role share a breaker: bad input of one must not keep the
+ * others from calling.
  */
 static bool
 tells_about_agent(const StepError *error)
@@ -196,20 +196,20 @@ breaker_call_failed(int call, const Leaf *leaf, const StepError *error, bool in_
 		!verdict.save)
 		return;
 	if (in_transaction)
-		breaker_write(leaf->agent_name, &verdict.breaker, error->type);
+		breaker_write(leaf->agent_name, calls[call].key.role, &verdict.breaker, error->type);
 	else
 		save_later();
 }
 
 void
-breaker_call_stuck(const PlanNode *node, const StepError *error)
+breaker_call_stuck(const PlanNode *node, Oid role, const StepError *error)
 {
 	const Agent *agent = node->agent_name ? agent_find(node->agent_name) : NULL;
 	BreakerVerdict verdict;
 
 	if (agent == NULL || !agent->breaker.enabled || !breakers_exist())
 		return;
-	tell(agent->name, &agent->breaker, breaker_key(agent->name), BREAKER_STUCK, &verdict);
+	tell(agent->name, &agent->breaker, breaker_key(agent->name, role), BREAKER_STUCK, &verdict);
 	if (verdict.save)
-		breaker_write(agent->name, &verdict.breaker, error->type);
+		breaker_write(agent->name, role, &verdict.breaker, error->type);
 }

@@ -14,7 +14,8 @@
 #define BREAKER_REFUSAL "CircuitBreakerOpen"
 
 /*
- * Ask the breaker of the leaf's agent, which may not have one.  Returns NULL when the
+ * Ask the breaker of the leaf's agent, which may not have one, for the current role, which
+ * is the one that started the execution.  Returns NULL when the
  * leaf is to be run: *call is to be given with its end then.  Else the error, in the
  * current memory context.  Needs a transaction.
  */
@@ -28,9 +29,9 @@ extern void breaker_call_failed(int call, const Leaf *leaf, const StepError *err
 								bool in_transaction);
 /*
  * An attempt at the step is recorded as ExecutionStuck, in the present transaction, by
- * another process than the one that made it.
+ * another process than the one that made it, for an execution of the role.
  */
-extern void breaker_call_stuck(const PlanNode *node, const StepError *error);
+extern void breaker_call_stuck(const PlanNode *node, Oid role, const StepError *error);
 /* This call and those begun after it have ended in a way that tells nothing. */
 extern void breaker_calls_abandoned(int call);
 

@@ -142,7 +142,7 @@ pool_shorten_ranges(LiveJoin *join)
 
 /* In a transaction. */
 static void
-record_attempt(int64 execution_id, int definition_id, const StuckAttempt *stuck)
+record_attempt(int64 execution_id, int definition_id, Oid role, const StuckAttempt *stuck)
 {
 	WorkflowPlan *plan;
 	Leaf		leaf = {0};
@@ -186,13 +186,14 @@ record_attempt(int64 execution_id, int definition_id, const StuckAttempt *stuck)
 		}
 	}
 	step_insert_once(&row);
-	breaker_call_stuck(leaf.node, error);
+	breaker_call_stuck(leaf.node, role, error);
 }
 
 /* An attempt to be recorded, which may outlast its execution in memory. */
 typedef struct StuckRecord
 {
 	int			definition_id;
+	Oid			role;
 	StuckAttempt attempt;
 } StuckRecord;
 
@@ -204,7 +205,7 @@ record_now(int64 id, void *argument)
 
 	ATTEMPT(committed)
 	{
-		record_attempt(id, record->definition_id, &record->attempt);
+		record_attempt(id, record->definition_id, record->role, &record->attempt);
 	}
 	ATTEMPT_END(committed, true);
 	if (committed)
@@ -219,6 +220,7 @@ stuck_record(LiveExecution *execution, const StuckAttempt *stuck)
 	int64		id = execution->id;
 
 	record->definition_id = execution->definition_id;
+	record->role = execution->role;
 	record->attempt = *stuck;
 	if (!record_now(id, record))
 		postpone(record_now, id, record);

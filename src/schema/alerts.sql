@@ -181,7 +181,7 @@ BEGIN ATOMIC
     SELECT 'workflow blocked', b.workflow || COALESCE(' for ' || b.role::text, ''), b.stuck_count, NULL, b.blocked_at
     FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL
     UNION ALL
-    SELECT 'circuit breaker ' || b.state, b.agent, b.failures, b.failure_threshold, b.opened_at
+    SELECT 'circuit breaker ' || b.state, b.agent || COALESCE(' for ' || b.role::text, ''), b.failures, b.failure_threshold, b.opened_at
     FROM workflow.breaker_status AS b WHERE b.state IN ('open', 'half_open')
     UNION ALL
     SELECT 'dead letters', d.workflow, count(*), t.dead_letters, min(d.last_failed_at)
@@ -253,9 +253,9 @@ BEGIN ATOMIC
     SELECT 'workflow_executor_steps', jsonb_build_object('pid', s.pid), s.steps_done
     FROM workflow.executors AS s WHERE s.database = current_database()
     UNION ALL
-    SELECT 'workflow_breaker_state', jsonb_build_object('agent', b.agent),
+    SELECT 'workflow_breaker_state', jsonb_build_object('agent', b.agent, 'role', b.role),
            CASE b.state WHEN 'closed' THEN 0 WHEN 'open' THEN 1 WHEN 'half_open' THEN 2 END
-    FROM workflow.breaker_status AS b WHERE b.state <> 'disabled'
+    FROM workflow.breaker_status AS b WHERE b.state <> 'disabled' AND b.role IS NOT NULL
     UNION ALL
     SELECT 'workflow_blocked_workflows', '{}', count(DISTINCT b.workflow) FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL
     UNION ALL

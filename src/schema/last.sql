@@ -37,7 +37,6 @@ GRANT EXECUTE ON FUNCTION workflow.add_histograms(jsonb, jsonb), workflow.merge_
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.definitions_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.agents', '');
-SELECT pg_catalog.pg_extension_config_dump('workflow.breakers', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executions_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.step_executions', '');

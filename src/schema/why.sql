@@ -113,7 +113,7 @@ BEGIN ATOMIC
                concat_ws('; ', concat_ws(': ', e.error_type, e.error ->> 'message'), e.error ->> 'detail', e.error ->> 'hint'),
                CASE e.error_type
                    WHEN 'CircuitBreakerOpen' THEN
-                       (SELECT format('SELECT workflow.reset_breaker(%L), workflow.retry(%s)', s.agent_name, e.execution_id)
+                       (SELECT format('SELECT workflow.reset_breaker(%L, role => %L), workflow.retry(%s)', s.agent_name, e.role, e.execution_id)
                         FROM steps AS s WHERE s.agent_name IS NOT NULL AND s.error_type = 'CircuitBreakerOpen' LIMIT 1)
                    WHEN 'CrashLoop' THEN format('-- look into the server log; then SELECT workflow.retry(%s)', e.execution_id)
                    ELSE format('-- mend the cause; then SELECT workflow.retry(%s)', e.execution_id) END

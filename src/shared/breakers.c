@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * breakers.c
- *	  Circuit breakers in shared memory, one per agent and database.
+ *	  Circuit breakers in shared memory, one per agent and role of a database.
  *
  * NOTES
  *	  A fixed table of entries in sets of WAYS: a breaker is in the set its key
@@ -14,6 +14,10 @@
  *	  What is here is a cache of the table workflow.breakers, with the window and
  *	  the calls under way added, which the table does not have: when a set is full
  *	  its least recently used entry is given up.
+ *
+ *	  Each role has breakers of its own: an agent runs with the rights of who calls
+ *	  it, who can make it fail in any way, and that must not keep others from
+ *	  calling.
  *
  *	  A change of state that the table has to know makes the entry unsaved.  Whoever
  *	  is told to save writes the row in its transaction and calls breaker_saved()
@@ -97,9 +101,13 @@ breakers_exist(void)
 }
 
 BreakerKey
-breaker_key(const char *agent)
+breaker_key(const char *agent, Oid role)
 {
-	return hash_bytes_extended((const unsigned char *) agent, strlen(agent), 0);
+	BreakerKey	key;
+
+	key.agent = hash_bytes_extended((const unsigned char *) agent, strlen(agent), 0);
+	key.role = role;
+	return key;
 }
 
 /* --- entries --- */
@@ -107,7 +115,7 @@ breaker_key(const char *agent)
 static BreakerEntry *
 set_of(BreakerKey key)
 {
-	return breakers->entries[(key ^ MyDatabaseId) % SETS];
+	return breakers->entries[hash_combine64(key.agent, ((uint64) MyDatabaseId << 32) | key.role) % SETS];
 }
 
 /*
@@ -122,11 +130,13 @@ lock_entry(BreakerKey key)
 	{
 		BreakerEntry *entry = &set[way];
 
-		if (*(volatile BreakerKey *) &entry->key != key ||
-			*(volatile Oid *) &entry->database != MyDatabaseId)
+		if (((volatile BreakerEntry *) entry)->key.agent != key.agent ||
+			((volatile BreakerEntry *) entry)->key.role != key.role ||
+			((volatile BreakerEntry *) entry)->database != MyDatabaseId)
 			continue;
 		SpinLockAcquire(&entry->mutex);
-		if (entry->key == key && entry->database == MyDatabaseId)
+		if (entry->key.agent == key.agent && entry->key.role == key.role &&
+			entry->database == MyDatabaseId)
 			return entry;
 		SpinLockRelease(&entry->mutex);
 	}
@@ -218,29 +228,28 @@ breaker_remember(BreakerKey key, const Breaker *breaker)
 }
 
 bool
-breaker_look(BreakerKey key, Breaker *breaker)
+breaker_next(int *position, KnownBreaker *known)
 {
-	BreakerEntry *entry = breakers != NULL ? lock_entry(key) : NULL;
+	while (breakers != NULL && *position < SETS * WAYS)
+	{
+		BreakerEntry *entry = &breakers->entries[0][0] + (*position)++;
+		bool		found;
 
-	if (entry == NULL)
-		return false;
-	*breaker = entry->breaker;
-	SpinLockRelease(&entry->mutex);
-	return true;
-}
-
-bool
-breaker_look_unsaved(BreakerKey key, Breaker *breaker)
-{
-	BreakerEntry *entry = breakers != NULL ? lock_entry(key) : NULL;
-	bool		result;
-
-	if (entry == NULL)
-		return false;
-	result = entry->unsaved;
-	*breaker = entry->breaker;
-	SpinLockRelease(&entry->mutex);
-	return result;
+		if (((volatile BreakerEntry *) entry)->database != MyDatabaseId)
+			continue;
+		SpinLockAcquire(&entry->mutex);
+		found = (entry->database == MyDatabaseId);
+		if (found)
+		{
+			known->key = entry->key;
+			known->breaker = entry->breaker;
+			known->unsaved = entry->unsaved;
+		}
+		SpinLockRelease(&entry->mutex);
+		if (found)
+			return true;
+	}
+	return false;
 }
 
 void
@@ -258,17 +267,19 @@ breaker_saved(BreakerKey key, uint32 generation)
 }
 
 void
-breaker_forget(BreakerKey key)
+breakers_forget(uint64 agent)
 {
 	BreakerEntry *entry;
 
 	if (breakers == NULL)
 		return;
 	LWLockAcquire(breakers->lock, LW_EXCLUSIVE);
-	entry = lock_entry(key);
-	if (entry != NULL)
+	entry = &breakers->entries[0][0];
+	for (int i = 0; i < SETS * WAYS; i++, entry++)
 	{
-		entry->database = InvalidOid;
+		SpinLockAcquire(&entry->mutex);
+		if (entry->database == MyDatabaseId && entry->key.agent == agent)
+			entry->database = InvalidOid;
 		SpinLockRelease(&entry->mutex);
 	}
 	LWLockRelease(breakers->lock);

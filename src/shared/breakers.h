@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * breakers.h
- *	  Circuit breakers in shared memory, one per agent and database.
+ *	  Circuit breakers in shared memory, one per agent and role of a database.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,8 +10,12 @@
 
 #include "shared/breaker_machine.h"
 
-/* Name of an agent's breaker in this database. */
-typedef uint64 BreakerKey;
+/* Name of a breaker in this database: whose calls of which agent. */
+typedef struct BreakerKey
+{
+	uint64		agent;			/* hash of its name */
+	Oid			role;
+} BreakerKey;
 
 /* What became of an event. */
 typedef struct BreakerVerdict
@@ -30,7 +34,7 @@ extern void breakers_init_shmem(void);	/* shmem_startup_hook's part */
 /* False when the library is not in shared_preload_libraries: there are no breakers. */
 extern bool breakers_exist(void);
 
-extern BreakerKey breaker_key(const char *agent);
+extern BreakerKey breaker_key(const char *agent, Oid role);
 /*
  * Tell a breaker of an event, at the present time.  Returns false when shared memory
  * does not know the breaker (any more): then breaker_remember() it, as the table has
@@ -40,13 +44,22 @@ extern bool breaker_event(BreakerKey key, const BreakerConfig *config, BreakerEv
 						  uint32 generation, BreakerVerdict *verdict);
 /* Does nothing when the breaker is known. */
 extern void breaker_remember(BreakerKey key, const Breaker *breaker);
-/* A copy, for views; false when it is not known. */
-extern bool breaker_look(BreakerKey key, Breaker *breaker);
-/* The same when its row is not up to date. */
-extern bool breaker_look_unsaved(BreakerKey key, Breaker *breaker);
+/* One that is known, as it is this moment. */
+typedef struct KnownBreaker
+{
+	BreakerKey	key;
+	Breaker		breaker;
+	bool		unsaved;		/* its row is not up to date */
+} KnownBreaker;
+
+/*
+ * The next one of this database.  *position: 0 to begin with.  Returns false, changing
+ * nothing else, when there is none left.
+ */
+extern bool breaker_next(int *position, KnownBreaker *known);
 /* The row with this generation has been committed. */
 extern void breaker_saved(BreakerKey key, uint32 generation);
-/* The agent has been dropped. */
-extern void breaker_forget(BreakerKey key);
+/* The agent has been dropped: all of its breakers are gone. */
+extern void breakers_forget(uint64 agent);
 
 #endif							/* PGWF_BREAKERS_H */

@@ -320,10 +320,8 @@ agent_store(const Agent *agent, const char *description)
 		nulls[10] = 'n';
 
 	stored = state_execute(&store_agent, values, nulls) > 0;
-	if (stored && agent->breaker_document != NULL)
-		breaker_row_store(agent->name);
-	else if (stored)
-		breaker_row_delete(agent->name);
+	if (stored && agent->breaker_document == NULL)
+		breakers_delete(agent->name);
 	state_agents_changed();
 	return stored;
 }
@@ -344,7 +342,7 @@ agent_delete(const char *name)
 {
 	Datum		value = CStringGetTextDatum(name);
 
-	breaker_row_delete(name);
+	breakers_delete(name);
 	state_execute(&delete_agent, &value, NULL);
 	state_agents_changed();
 }

@@ -43,7 +43,7 @@ audit(const AuditEntry *entry)
 	values[3] = Int64GetDatum(entry->execution_id);
 	if (entry->execution_id == 0)
 		nulls[3] = 'n';
-	values[4] = ObjectIdGetDatum(GetUserId());
+	values[4] = ObjectIdGetDatum(OidIsValid(entry->role) ? entry->role : GetUserId());
 	values[5] = ObjectIdGetDatum(GetSessionUserId());
 	values[6] = Int32GetDatum(MyProcPid);
 	state_set_text(values, nulls, 7, application_name);

@@ -144,7 +144,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		1, reader_types, NULL
 	},
 	[OVERVIEW_BREAKERS] = {
-		"SELECT b.agent, b.state, b.error_type AS error, " SECOND("b.opened_at") " AS \"opened\","
+		"SELECT b.agent, pg_catalog.pg_get_userbyid(b.role::pg_catalog.oid) AS role, b.state, b.error_type AS error, " SECOND("b.opened_at") " AS \"opened\","
 		" " SECOND("b.half_open_at") " AS \"tried again\", b.times_opened AS \"times opened\""
 		" FROM workflow.breaker_status AS b WHERE b.state OPERATOR(pg_catalog.=) ANY ('{open,half_open}'::pg_catalog.text[]) AND $1 IS NOT NULL"
 		" ORDER BY b.opened_at USING OPERATOR(pg_catalog.>) LIMIT 50",

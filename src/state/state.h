@@ -85,6 +85,7 @@ typedef struct AuditEntry
 	const char *subject_type;	/* execution, workflow, agent, executor, database .. */
 	const char *subject;		/* name or number */
 	int64		execution_id;	/* 0: none */
+	Oid			role;			/* whose doing it was; InvalidOid: the current role's */
 	const char *reason;			/* may be NULL */
 	Jsonb	   *before;			/* may be NULL */
 	Jsonb	   *after;			/* may be NULL */
@@ -201,23 +202,25 @@ extern Jsonb *agent_describe(const char *name);
 extern const char *sql_result_name(SqlResult result);
 extern bool sql_result_from_name(const char *name, SqlResult *result);
 
-/* --- breakers.c: circuit breakers of agents --- */
+/* --- breakers.c: circuit breakers of agents, one for each role that calls one --- */
 
 /*
  * The breaker as the table has it; initialised when it has none.
  */
-extern void breaker_read(const char *agent, Breaker *breaker);
+extern void breaker_read(const char *agent, Oid role, Breaker *breaker);
 /*
  * Write what shared memory says, unless the row says so or somebody else is about to
  * write it; announced and logged.  Shared memory is told when it has committed.
  */
-extern void breaker_write(const char *agent, const Breaker *breaker, const char *error_type);
+extern void breaker_write(const char *agent, Oid role, const Breaker *breaker, const char *error_type);
 /* The same for all breakers whose rows are not up to date. */
 extern void breakers_write_unsaved(void);
-/* Close it, at commit.  Returns false when the agent has none. */
-extern bool breaker_reset(const char *agent, const char *reason);
-/* The agent has a breaker from now on, or none. */
-extern void breaker_row_store(const char *agent);
-extern void breaker_row_delete(const char *agent);
+/*
+ * Close that of a role, or with InvalidOid those of all roles, at commit.  Returns false
+ * when the agent has none.
+ */
+extern bool breakers_reset(const char *agent, Oid role, const char *reason);
+/* The agent has none any more. */
+extern void breakers_delete(const char *agent);
 
 #endif							/* PGWF_STATE_H */

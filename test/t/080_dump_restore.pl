@@ -69,6 +69,10 @@ sub contents
 }
 my $before = contents('source');
 
+# How a service behaves here and now says nothing about another database.
+$node->safe_psql('source', q{INSERT INTO workflow.breakers (agent, role, state, opened_at, half_open_at)
+	VALUES ('agent', 'alice', 'open', now(), 'infinity')});
+
 foreach my $format ('plain', 'custom')
 {
 	my $target = $format eq 'plain' ? 'target' : 'paused';
@@ -86,6 +90,7 @@ foreach my $format ('plain', 'custom')
 		command_ok([ 'pg_restore', '-e', '-j', '2', '-h', $node->host, '-p', $node->port, '-d', $target, "$dump.$format" ], 'pg_restore');
 	}
 	is(contents($target), $before, "$format: the same definitions, agents, executions and steps");
+	is($node->safe_psql($target, 'SELECT count(*) FROM workflow.breakers'), 0, 'but no circuit breakers');
 }
 $session->quit;
 
