@@ -27,6 +27,7 @@ OBJS = \
 	src/api/breaker.o \
 	src/api/cancel.o \
 	src/api/check.o \
+	src/api/check_settings.o \
 	src/api/dead_letter.o \
 	src/api/define.o \
 	src/api/evaluate.o \
@@ -219,7 +220,7 @@ SCHEMA = \
 DATA_built = pg_workflow--$(EXTVERSION).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners sequence parallel fork_join \
+REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners sequence parallel fork_join \
 	joins skipped_last \
 	conditional loop variables nesting timeouts role_limits failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \

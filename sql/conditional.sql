@@ -150,7 +150,7 @@ SELECT workflow.define($${"name": "condition_writes", "steps": [
   {"id": "ask", "type": "conditional", "condition": {"sql": "SELECT setval('test.condition_sequence', 1) = 1"}, "if_true_step": {"id": "a", "type": "set", "output": 1}}]}$$) \gset
 CREATE SEQUENCE test.condition_sequence;
 CALL test.go('condition_writes');
-SELECT workflow.define($${"name": "condition_setting", "settings": {"work_mem": "much"}, "steps": [
+SELECT workflow.define($${"name": "condition_setting", "settings": {"role": "condition_nobody"}, "steps": [
   {"id": "ask", "type": "conditional", "condition": {"sql": "SELECT true"}, "if_true_step": {"id": "a", "type": "set", "output": 1}}]}$$) \gset
 CALL test.go('condition_setting');
 -- in execute() by the same rule

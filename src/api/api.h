@@ -67,6 +67,12 @@ extern void require_startable(const char *workflow, int version, Oid role, Defin
 /* Find an agent the caller may change, or raise an error. */
 extern const Agent *require_own_agent(const char *name);
 
+/* --- check_settings.c --- */
+
+/* Report what is wrong with one setting for a step's SQL, at the path. */
+extern void check_setting(const PlanSetting *setting, const char *step_id, const char *path,
+						  ProblemList *problems);
+
 /* --- check.c --- */
 
 /*

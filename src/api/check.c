@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "definition/names.h"
 #include "interpreter/run_sql.h"
 #include "shared/settings.h"
 
@@ -98,15 +99,32 @@ check_conditions(const PlanNode *node, ProblemList *problems)
 }
 
 /*
+ * Those that were checked already are in *checked: steps share their defaults.
+ */
+static void
+check_settings(const PlanSetting *settings, int nsettings, const char *step_id,
+			   NameMap *checked, ProblemList *problems)
+{
+	for (int i = 0; i < nsettings; i++)
+		if (name_map_add(checked, settings[i].path, i))
+			check_setting(&settings[i],
+						  strncmp(settings[i].path, "defaults.", 9) == 0 ? NULL : step_id,
+						  settings[i].path, problems);
+}
+
+/*
  * Check a document that has passed all other checks.
  */
 static void
 check_plan(const WorkflowPlan *plan, ProblemList *problems)
 {
+	NameMap    *checked = name_map_create(64);
+
 	if (plan->notify && !setting_notify)
 		problem_add(problems, PROBLEM_WARNING, "notify", NULL,
 					"The setting is \"workflow.notify\": every role that can connect to the database can listen.",
 					"nothing is announced in this database");
+	check_settings(plan->settings, plan->nsettings, NULL, checked, problems);
 	for (int i = 0; i < plan->nnodes; i++)
 	{
 		const PlanNode *node = &plan->nodes[i];
@@ -122,7 +140,9 @@ check_plan(const WorkflowPlan *plan, ProblemList *problems)
 			check_agent(node->agent_name, node->id,
 						psprintf("steps.%s.agent_name", node->id), problems);
 		check_conditions(node, problems);
+		check_settings(node->settings, node->nsettings, node->id, checked, problems);
 	}
+	name_map_free(checked);
 }
 
 /* Members that hold a user's data, in which "sql" means nothing. */
@@ -139,6 +159,33 @@ is_data(const char *key)
 		if (strcmp(key, data[i]) == 0)
 			return true;
 	return false;
+}
+
+/*
+ * The "settings" of such a part; of other values than these the other checks tell.
+ */
+static void
+check_raw_settings(const Json *settings, const char *path, const char *step_id,
+				   ProblemList *problems)
+{
+	if (json_kind(settings) != JSON_OBJECT)
+		return;
+	for (const Json *member = json_first(settings); member != NULL; member = json_next(member))
+	{
+		PlanSetting setting = {.name = unconstify(char *, json_key(member))};
+
+		if (!plan_is_setting_name(setting.name))
+			continue;
+		if (json_kind(member) == JSON_STRING)
+			setting.value = unconstify(char *, json_string(member));
+		else if (json_kind(member) == JSON_NUMBER)
+			setting.value = unconstify(char *, json_number_text(member));
+		else if (json_kind(member) == JSON_BOOLEAN)
+			setting.value = json_boolean(member) ? "on" : "off";
+		else
+			continue;
+		check_setting(&setting, step_id, psprintf("%s.%s", path, setting.name), problems);
+	}
 }
 
 /*
@@ -168,7 +215,11 @@ check_raw(const Json *value, const char *path, const char *step_id,
 			const char *child_id = step_id;
 
 			if (key != NULL && !are_steps && is_data(key))
+			{
+				if (strcmp(key, "settings") == 0)
+					check_raw_settings(child, child_path, step_id, problems);
 				continue;
+			}
 			if (key != NULL && are_steps)
 				child_id = key;
 			else if (id != NULL && json_kind(id) == JSON_STRING)
@@ -203,16 +254,8 @@ check_definition(Jsonb *document, ProblemList *problems)
 						 "workflow.max_definition_size")));
 
 	text = JsonbToCString(NULL, &document->root, size);
-	normalised = definition_normalise(text, setting_max_nesting, problems);
-	if (normalised != NULL)
-	{
-		/* definition_normalise() has reported what plan_build() finds */
-		WorkflowPlan *plan = plan_build(normalised, problem_list_create());
-
-		if (plan != NULL)
-			check_plan(plan, problems);
-	}
-	else
+	normalised = definition_normalise(text, setting_max_nesting, check_plan, problems);
+	if (normalised == NULL)
 	{
 		char	   *message;
 		Json	   *json = json_parse(text, &message);

@@ -20,6 +20,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/cron.h"
+#include "definition/names.h"
 
 #define SECONDS_IN_MINUTE 60
 #define SECONDS_IN_DAY 86400
@@ -269,20 +270,26 @@ parse_fields(const char *p, CronExpression *cron, char **message, char **hint)
 }
 
 /*
- * The word that is meant where the text is one without its "@"; NULL: it is none.
+ * The word most like the text's first, which may lack its "@"; NULL: it is like none.
  */
 static const char *
 word_meant(const char *p)
 {
-	int			length = 0;
+	NameMap    *names = name_map_create(lengthof(words));
+	StringInfoData word;
+	const char *nearest;
+	int			index;
 
-	while (p[length] != '\0' && !is_blank(p[length]))
-		length++;
+	initStringInfo(&word);
+	for (p += *p == '@'; *p != '\0' && !is_blank(*p); p++)
+		appendStringInfoChar(&word, pg_tolower((unsigned char) *p));
 	for (int i = 0; i < (int) lengthof(words); i++)
-		if ((int) strlen(words[i].word) == length + 1 &&
-			pg_strncasecmp(p, words[i].word + 1, length) == 0)
-			return words[i].word;
-	return NULL;
+		name_map_add(names, words[i].word + 1, i);
+	nearest = name_map_nearest(names, word.data);
+	index = nearest != NULL ? name_map_get(names, nearest) : -1;
+	name_map_free(names);
+	pfree(word.data);
+	return index >= 0 ? words[index].word : NULL;
 }
 
 bool
@@ -306,13 +313,15 @@ cron_parse(const char *text, CronExpression *cron, char **message, char **hint)
 				pg_strncasecmp(p, words[i].word, length) == 0)
 				return parse_fields(words[i].meaning, cron, message, hint);
 		*message = psprintf("unknown word %s", rest_of_field(p));
-		*hint = pstrdup("The words are @yearly, @monthly, @weekly, @daily and @hourly.");
+		*hint = did_you_mean(word_meant(p));
+		if (*hint == NULL)
+			*hint = pstrdup("The words are @yearly, @monthly, @weekly, @daily and @hourly.");
 		return false;
 	}
 	if (parse_interval(p, cron) || parse_fields(p, cron, message, hint))
 		return true;
 	if (word_meant(p) != NULL)
-		*hint = psprintf("Did you mean \"%s\"?", word_meant(p));
+		*hint = did_you_mean(word_meant(p));
 	return false;
 }
 

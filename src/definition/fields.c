@@ -429,5 +429,5 @@ likeness_hint(Builder *builder, const NameMap *names, const char *word)
 
 	if (builder->problems->count < MAX_PROBLEMS)
 		nearest = name_map_nearest(names, word);
-	return nearest != NULL ? psprintf("Did you mean \"%s\"?", nearest) : NULL;
+	return did_you_mean(nearest);
 }

@@ -190,6 +190,15 @@ name_map_nearest(const NameMap *map, const char *word)
 }
 
 /*
+ * The hint that names it.
+ */
+char *
+did_you_mean(const char *nearest)
+{
+	return nearest != NULL ? psprintf("Did you mean \"%s\"?", nearest) : NULL;
+}
+
+/*
  * Ids of steps, branches and variables become parts of scope paths and
  * references, so their alphabet is small and the roots of references are taken.
  */

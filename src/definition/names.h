@@ -25,6 +25,9 @@ extern int	name_map_get(const NameMap *map, const char *name);
 /* The known name that looks most like the word, or NULL when none does. */
 extern const char *name_map_nearest(const NameMap *map, const char *word);
 
+/* "Did you mean ..?", or NULL when there is nothing to suggest. */
+extern char *did_you_mean(const char *nearest);
+
 /* The better of two candidates for "did you mean": see name_distance(). */
 extern int	name_distance(const char *word, const char *candidate);
 

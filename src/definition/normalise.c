@@ -410,23 +410,28 @@ write_document(Normaliser *normaliser, const Json *document)
 
 /*
  * Compile what was written, and report what that found where the author
- * will look for it.
+ * will look for it.  False when there are errors, other than the check's.
  */
-static void
-compile_and_translate(Normaliser *normaliser, int max_nesting)
+static bool
+compile_and_translate(Normaliser *normaliser, int max_nesting, PlanCheck check)
 {
 	ProblemList *found = problem_list_create();
 	ProblemList *problems = normaliser->problems;
+	WorkflowPlan *plan;
+	bool		valid;
 	char	   *message;
 	Json	   *stored = json_parse(normaliser->out.data, &message);
 
 	if (stored == NULL)
 	{
 		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
-		return;
+		return false;
 	}
-	plan_compile(stored, max_nesting, found);
+	plan = plan_compile(stored, max_nesting, found);
 	json_free(stored);
+	valid = plan != NULL && found->errors + problems->errors == 0;
+	if (valid && check != NULL)
+		check(plan, found);
 
 	for (int i = 0; i < found->count; i++)
 	{
@@ -439,6 +444,7 @@ compile_and_translate(Normaliser *normaliser, int max_nesting)
 	}
 	/* Those that were only counted. */
 	problems->errors += found->errors;
+	return valid;
 }
 
 /*
@@ -446,12 +452,14 @@ compile_and_translate(Normaliser *normaliser, int max_nesting)
  * memory context and leaves its work space there.
  */
 char *
-definition_normalise(const char *document, int max_nesting, ProblemList *problems)
+definition_normalise(const char *document, int max_nesting, PlanCheck check,
+					 ProblemList *problems)
 {
 	Normaliser	normaliser;
 	char	   *message;
 	Json	   *given = json_parse(document, &message);
 	const Json *steps;
+	bool		valid;
 
 	if (given == NULL || json_kind(given) != JSON_OBJECT)
 	{
@@ -488,8 +496,8 @@ definition_normalise(const char *document, int max_nesting, ProblemList *problem
 	if (steps != NULL && json_kind(steps) == JSON_OBJECT)
 		normaliser_find_routes(&normaliser);
 	write_document(&normaliser, given);
-	compile_and_translate(&normaliser, max_nesting);
+	valid = compile_and_translate(&normaliser, max_nesting, check);
 
 	json_free(given);
-	return problems->errors == 0 ? normaliser.out.data : NULL;
+	return valid ? normaliser.out.data : NULL;
 }

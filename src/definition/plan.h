@@ -131,7 +131,6 @@ typedef struct CatchClause
 	char	   *as;				/* variable that gets the error; NULL = none */
 } CatchClause;
 
-/* A GUC for the step's SQL. */
 /* How strictly a transaction is kept apart from others; weakest first. */
 typedef enum Isolation
 {
@@ -156,10 +155,12 @@ typedef struct TransactionMode
 	Switch		deferrable;
 } TransactionMode;
 
+/* A GUC for the step's SQL. */
 typedef struct PlanSetting
 {
 	char	   *name;
 	char	   *value;
+	const char *path;			/* where it stands in the stored form; defaults are shared */
 } PlanSetting;
 
 /* The children of a container that run one after the other. */
@@ -281,14 +282,18 @@ typedef struct WorkflowPlan
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */
 } WorkflowPlan;
 
+/* Looks at a plan without errors; reports with the paths of the stored form. */
+typedef void (*PlanCheck) (const WorkflowPlan *plan, ProblemList *found);
+
 /*
  * Check a document and put it into the stored form: the aliases replaced,
  * inline children pulled out, arrays turned into maps.  Returns the normalised
- * document as JSON text (NULL when there are errors); problems gets everything
- * found, warnings included.  max_nesting: setting of the same name.
+ * document as JSON text, NULL when there are errors other than those of check (which
+ * may be NULL); problems gets everything found, warnings included, with the paths of
+ * the document as given.  max_nesting: setting of the same name.
  */
 extern char *definition_normalise(const char *document, int max_nesting,
-								  ProblemList *problems);
+								  PlanCheck check, ProblemList *problems);
 
 /*
  * Build the plan of a normalised document.  problems is for what should not
@@ -299,6 +304,8 @@ extern WorkflowPlan *plan_build(const char *normalised, ProblemList *problems);
 
 extern const char *step_type_name(StepType type);
 extern const char *join_policy_name(JoinPolicy policy);
+/* Could there be a setting of this name? */
+extern bool plan_is_setting_name(const char *name);
 extern PlanNode *plan_find(const WorkflowPlan *plan, const char *step_id);
 
 /*

@@ -35,7 +35,7 @@ check_error_name(Builder *builder, const Place *place, const char *name)
 	meant = error_name_meant(name);
 	if (meant != NULL)
 		problem_add(builder->problems, PROBLEM_WARNING, field_path(place, "errors"),
-					place->step_id, psprintf("Did you mean \"%s\"?", meant),
+					place->step_id, did_you_mean(meant),
 					"\"%s\" is not the name of a known error", name);
 }
 

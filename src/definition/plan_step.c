@@ -136,6 +136,14 @@ is_of_transaction(const char *name)
 	return false;
 }
 
+bool
+plan_is_setting_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$";
+
+	return name[0] != '\0' && strlen(name) < NAMEDATALEN && strspn(name, allowed) == strlen(name);
+}
+
 /*
  * Settings for SQL: an object of names and values.
  */
@@ -143,7 +151,6 @@ void
 build_settings(Builder *builder, const Place *place, const char *field,
 			   PlanSetting **settings, int *nsettings)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$";
 	const Json *object = field_of_kind(builder, place, field, JSON_OBJECT);
 
 	if (object == NULL)
@@ -157,8 +164,7 @@ build_settings(Builder *builder, const Place *place, const char *field,
 		char	   *path = psprintf("%s.%s", field, name);
 
 		setting->value = NULL;
-		if (name[0] == '\0' || strlen(name) >= NAMEDATALEN ||
-			strspn(name, allowed) != strlen(name))
+		if (!plan_is_setting_name(name))
 			field_error(builder, place, path, NULL, "\"%s\" is not a name of a setting", name);
 		else if (is_of_transaction(name))
 			field_error(builder, place, path,
@@ -174,6 +180,7 @@ build_settings(Builder *builder, const Place *place, const char *field,
 			field_error(builder, place, path, NULL,
 						"a setting must be a string, a number or a boolean, not %s",
 						json_kind_name(member));
+		setting->path = field_path(place, path);
 		pfree(path);
 		if (setting->value == NULL)
 			continue;

@@ -32,7 +32,7 @@ static void
 check_accepted(const char *stored)
 {
 	ProblemList *problems = problem_list_create();
-	char	   *again = definition_normalise(stored, PLAN_MAX_NESTING, problems);
+	char	   *again = definition_normalise(stored, PLAN_MAX_NESTING, NULL, problems);
 	WorkflowPlan *plan;
 
 
@@ -40,7 +40,7 @@ check_accepted(const char *stored)
 	require(again != NULL && strlen(again) == strlen(stored),
 			"the stored form does not stay as it is", stored);
 	stored = again;
-	again = definition_normalise(stored, PLAN_MAX_NESTING, problems);
+	again = definition_normalise(stored, PLAN_MAX_NESTING, NULL, problems);
 	require(again != NULL && strcmp(again, stored) == 0,
 			"the stored form does not settle", stored);
 	plan = plan_build(stored, problems);
@@ -60,7 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memcpy(text, data, size);
 	text[size] = '\0';
-	stored = definition_normalise(text, PLAN_MAX_NESTING, problems);
+	stored = definition_normalise(text, PLAN_MAX_NESTING, NULL, problems);
 	require((stored != NULL) == (problems->errors == 0),
 			"accepted with errors, or refused without", text);
 	if (stored != NULL)

@@ -55,7 +55,7 @@ expect_problem(ProblemSeverity severity, const char *name, const char *document,
 			   const char *path, const char *message, const char *hint)
 {
 	ProblemList *problems = problem_list_create();
-	char	   *stored = definition_normalise(quoted(document), TEST_NESTING, problems);
+	char	   *stored = definition_normalise(quoted(document), TEST_NESTING, NULL, problems);
 	const Problem *found = NULL;
 	int			count = 0;
 	bool		as_expected;
@@ -96,7 +96,7 @@ static inline WorkflowPlan *
 accepted(const char *name, const char *document)
 {
 	ProblemList *problems = problem_list_create();
-	char	   *stored = definition_normalise(quoted(document), TEST_NESTING, problems);
+	char	   *stored = definition_normalise(quoted(document), TEST_NESTING, NULL, problems);
 	WorkflowPlan *plan = NULL;
 
 	if (stored != NULL)

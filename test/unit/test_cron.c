@@ -118,6 +118,9 @@ test_reading(void)
 	CHECK_STRING(refused("0 seconds"), "unexpected \"seconds\" in the field for the hour");
 	CHECK_STRING(hint_of("daily"), "Did you mean \"@daily\"?");
 	CHECK_STRING(hint_of(" Hourly "), "Did you mean \"@hourly\"?");
+	CHECK_STRING(hint_of("dayly"), "Did you mean \"@daily\"?");
+	CHECK_STRING(hint_of("@Montly"), "Did you mean \"@monthly\"?");
+	CHECK_STRING(hint_of("@nightly"), "The words are @yearly, @monthly, @weekly, @daily and @hourly.");
 	CHECK_STRING(hint_of("dail"), "");
 }
 

@@ -17,7 +17,7 @@ static char *
 stored_form(const char *document)
 {
 	ProblemList *problems = problem_list_create();
-	char	   *stored = definition_normalise(quoted(document), TEST_NESTING, problems);
+	char	   *stored = definition_normalise(quoted(document), TEST_NESTING, NULL, problems);
 
 	print_problems(problems);
 	return stored;
@@ -256,7 +256,7 @@ measure(int steps, bool with_jumps)
 		double		milliseconds;
 
 		clock_gettime(CLOCK_MONOTONIC, &before);
-		definition_normalise(quoted(text.data), TEST_NESTING, problems);
+		definition_normalise(quoted(text.data), TEST_NESTING, NULL, problems);
 		clock_gettime(CLOCK_MONOTONIC, &after);
 		milliseconds = (after.tv_sec - before.tv_sec) * 1e3 + (after.tv_nsec - before.tv_nsec) / 1e6;
 		if (i == 0 || milliseconds < best)

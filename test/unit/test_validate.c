@@ -207,7 +207,7 @@ test_error_names(void)
 									  "`unique_violation`, `timeout`, `heartbeat_timeout`, `task_failed`, `all`, `Timeout`, `ExecutionStuck`,"
 									  "`rate_limited`, `not_found`, `no_stock`, `TIMEOUT`, `E_BUSY`, `fall`, `busy`, `NoMoney`, `carrier down`,"
 									  "`duplicate_order`, `invalid_name`, `http-503`, `503`, `é*`]}}")),
-						 TEST_NESTING, problems);
+						 TEST_NESTING, NULL, problems);
 	CHECK(problems->count == 0, "names of errors that may be right");
 	print_problems(problems);
 }
@@ -382,7 +382,7 @@ test_graph(void)
 	{
 		ProblemList *problems = problem_list_create();
 
-		definition_normalise(quoted(text.data), TEST_NESTING, problems);
+		definition_normalise(quoted(text.data), TEST_NESTING, NULL, problems);
 		CHECK(problems->count == 2 && problems->errors == 2 &&
 			  strstr(problems->items[0].message, "are together longer than 1500 bytes") != NULL,
 			  "scope paths that are too long");
@@ -469,7 +469,7 @@ test_many(void)
 	StringInfoData text;
 
 	definition_normalise(quoted("{`start_step`: `x`, `typo`: 1, `steps`: {`a`: {`type`: `sql`, `result`: `x`, `next_step`: `q`}, `b`: {`type`: `loop`, `timeout_seconds`: 0}}}"),
-						 TEST_NESTING, problems);
+						 TEST_NESTING, NULL, problems);
 	CHECK(problems->errors == 9 && problems->count == 9, "everything is reported at once");
 	if (problems->count != 9)
 		print_problems(problems);
@@ -480,7 +480,7 @@ test_many(void)
 		appendStringInfo(&text, ", `k%d`: 1", i);
 	appendStringInfoString(&text, "}}}");
 	problems = problem_list_create();
-	definition_normalise(quoted(text.data), TEST_NESTING, problems);
+	definition_normalise(quoted(text.data), TEST_NESTING, NULL, problems);
 	CHECK(problems->errors == 50000 && problems->count == MAX_PROBLEMS, "50,000 unknown fields");
 
 	resetStringInfo(&text);

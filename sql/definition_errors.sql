@@ -1,0 +1,57 @@
+-- What define() says of a definition that can never run: where its author wrote it.
+CREATE ROLE regress_errors;
+SELECT workflow.grant_usage('regress_errors');
+CREATE TEMPORARY TABLE documents (id integer, document jsonb);
+GRANT SELECT ON documents TO regress_errors;
+
+-- settings: those that do not exist, cannot be set, or cannot have that value, on every level
+INSERT INTO documents VALUES (1, $${"name": "err_settings",
+  "settings": {"work_men": "1MB", "work_mem": "much", "search_path": "a,,b"},
+  "defaults": {"settings": {"enable_seqscan": "maybe", "Statement_Timeout": -5}},
+  "steps": [
+    {"id": "a", "sql": "SELECT 1", "settings": {"shared_buffers": "1GB", "server_version": "1", "fsync": false,
+      "log_connections": true, "TimeZone": "Mars/Utopia", "workflow.max_nestin": 3, "temp_bufers": 100}},
+    {"id": "p", "type": "loop", "collection": "${workflow.input.x}", "loop_body": [
+      {"id": "in", "sql": "SELECT 1", "settings": {"lock_timeout": "soon"}}]},
+    {"id": "c", "sql": "SELECT 2", "compensate": {"sql": "SELECT 3", "settings": {"lock_timeout": "later"}}}]}$$);
+SELECT severity, path, step_id, regexp_replace(message, ' \(.*\)', '') AS message, regexp_replace(hint, '(values: ).*', '\1') AS hint
+FROM documents, workflow.validate(document) WHERE id = 1 ORDER BY path;
+
+-- also beside mistakes that leave no plan to go by
+SELECT severity, path, step_id, message, hint
+FROM documents, workflow.validate(document || '{"typo": 1, "steps": [{"id": "a", "sql": "SELECT 1", "settings": {"jitt": 0, "transaction_isolation": "x", "a b": 1}}]}')
+WHERE id = 1 AND path LIKE 'steps%' ORDER BY path;
+
+-- what depends on who starts it, and when, is a warning; variables of one's own are accepted and not left behind
+INSERT INTO documents VALUES (2, $${"name": "err_later", "steps": [
+  {"id": "a", "sql": "SELECT current_setting('err.own') AS own", "result": "row", "settings": {"err.own": "x", "role": "none", "temp_buffers": "1MB", "jit": 0,
+    "log_min_duration_statement": 5, "session_authorization": "regress_errors_later"}},
+  {"id": "b", "sql": "SELECT 1", "settings": {"role": "regress_errors_later"}}]}$$);
+SELECT severity, path, step_id, message, hint FROM documents, workflow.validate(document) WHERE id = 2 ORDER BY path;
+SELECT current_setting('err.own', true) IS NULL AS nothing_left;
+SET ROLE regress_errors;
+SELECT severity, path, step_id, message, hint FROM documents, workflow.validate(document) WHERE id = 2 ORDER BY path;
+RESET ROLE;
+GRANT SET ON PARAMETER log_min_duration_statement TO regress_errors;
+SET ROLE regress_errors;
+SELECT count(*) FROM documents, workflow.validate(document) WHERE id = 2 AND path LIKE '%duration%';
+RESET ROLE;
+REVOKE SET ON PARAMETER log_min_duration_statement FROM regress_errors;
+
+-- the verdict is not that of the session: what it has set and done changes nothing
+SET err.own = 'mine';
+SET err.typo = 'mine';
+CREATE TEMPORARY TABLE buffers AS SELECT 1 AS x;
+SET log_statement_stats = on;
+SELECT path, message FROM workflow.validate($${"name": "err_session", "steps": [
+  {"id": "a", "sql": "SELECT 1", "settings": {"log_parser_stats": "on", "temp_buffers": "2MB"}}]}$$);
+RESET log_statement_stats;
+
+-- libraries may not be loaded where it is defined: one that is does not make errors of what it knows
+DO $$BEGIN END$$;
+SELECT severity, path, message, hint FROM workflow.validate($${"name": "err_library", "steps": [
+  {"id": "a", "sql": "SELECT 1", "settings": {"plpgsql.extra_erors": "all", "plpgsql.check_asserts": "perhaps", "err_not_here.x": 1}}]}$$) ORDER BY path;
+
+SELECT workflow.revoke_usage('regress_errors');
+DROP TABLE documents;
+DROP ROLE regress_errors;
