@@ -185,7 +185,7 @@ foreach my $case (
 	my ($sql, $more, $message) = @$case;
 	my ($result, $stdout, $stderr) = $node->psql('postgres', 'SELECT workflow.define($definition$'
 		  . encode_json({ name => 'no', steps => [ { id => 'a', sql => $sql, %$more } ] }) . '$definition$)');
-	like($stderr, qr/steps\.a\.sql: .*$message/, "refused: $sql");
+	like($stderr, qr/steps\[0\].sql: .*$message/, "refused: $sql");
 }
 foreach my $sql ('VACUUM t', 'LISTEN x', 'SELECT $1', 'COMMIT')
 {
@@ -194,7 +194,7 @@ foreach my $sql ('VACUUM t', 'LISTEN x', 'SELECT $1', 'COMMIT')
 }
 is($node->safe_psql('postgres', q{SELECT path, message FROM workflow.validate('{"name": "no", "steps": [{"id": "a", "type": "conditional",
 	"condition": {"sql": "SELECT $1 > 0"}, "then": {"id": "b", "sql": "SELECT 1"}}]}')}),
-	'steps.a.condition.sql|there is no parameter $1 (position 8 in the SQL)', 'refused of a condition');
+	'steps[0].condition.sql|there is no parameter $1 (position 8 in the SQL)', 'refused of a condition');
 foreach my $case ([ 'ANALYZE t' ], [ 'VACUUM t', transaction => 'none' ], [ q{ALTER SYSTEM SET work_mem = '1MB'}, transaction => 'none' ],
 	[ 'SELECT $2 + $1', params => [ 1, 2 ] ], [ q{SELECT '$1', $$ $2 $$, input.i FROM t AS input (i)} ],
 	[ 'SELECT input.x', input_mapping => { x => 1 } ], [ 'SELECT input.x', input_mapping => '${workflow.input}' ], [ 'SELECT input' ],
