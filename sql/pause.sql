@@ -211,6 +211,12 @@ SELECT set_config('test.id', workflow.start('pause_limit', start_at => 'infinity
        workflow.pause(test.id());
 SELECT paused_until - paused_at < '1 s' AND paused_until - paused_at > '0.5 s' AS by_definition FROM workflow.executions WHERE id = test.id();
 SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+-- tried again that pause is one of its pauses
+SELECT set_config('test.id', workflow.start('pause_limit')::text, false) IS NOT NULL AS started, workflow.pause(test.id(), max_pause => '50 ms');
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT workflow.retry(test.id());
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT pauses @> paused_at AS counted FROM workflow.executions WHERE id = test.id();
 -- with a step of before the pause still running
 CALL test.to_gate('pause_loop', '[1, 2]');
 SELECT workflow.pause(test.id(), max_pause => '50 ms');

@@ -82,6 +82,7 @@ typedef struct Builder
 #define FIELD_OF_DEAD_LETTER (1 << 30)
 #define FIELD_OF_COMMIT (1 << 25)
 #define FIELD_OF_TRANSACTION (1 << 26)
+#define FIELD_OF_ALERTS (1 << 27)
 
 /* --- fields.c --- */
 

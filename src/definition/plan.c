@@ -136,6 +136,52 @@ build_commit(Builder *builder, const Place *place)
 }
 
 /*
+ * Thresholds of alerts.  Nobody here needs them: the view alert_thresholds reads them where they are.
+ */
+static void
+build_alerts(Builder *builder, const Place *place)
+{
+	static const struct
+	{
+		const char *name;
+		int			lowest;		/* -1 turns the alert off */
+		int			highest;
+	}			thresholds[] = {
+		{"average_duration_for_seconds", 0, ANY_INTEGER},
+		{"average_duration_seconds", -1, ANY_INTEGER},
+		{"block_duration_ms", -1, ANY_INTEGER},
+		{"block_failures", -1, ANY_INTEGER},
+		{"block_success_rate", -1, 100},
+		{"dead_letters", -1, ANY_INTEGER},
+		{"held_seconds", -1, ANY_INTEGER},
+		{"lock_wait_seconds", -1, ANY_INTEGER},
+		{"paused_seconds", -1, ANY_INTEGER},
+		{"queue_wait_seconds", -1, ANY_INTEGER},
+		{"stuck_rate", -1, ANY_INTEGER},
+		{"success_rate", -1, 100},
+		{"success_rate_consecutive", 1, 100},
+	};
+	const Json *alerts = field_of_kind(builder, place, "alerts", JSON_OBJECT);
+	const Json *speedup;
+	Place		below = {alerts, "alerts", NULL};
+
+	if (alerts == NULL)
+		return;
+	check_fields(builder, &below, FIELD_OF_ALERTS, "\"alerts\"");
+	for (size_t i = 0; i < lengthof(thresholds); i++)
+		field_integer(builder, &below, thresholds[i].name, thresholds[i].lowest, thresholds[i].highest, 0);
+	speedup = field_of_kind(builder, &below, "block_speedup", JSON_NUMBER);
+	if (speedup != NULL)
+	{
+		double		number = strtod(json_number_text(speedup), NULL);
+
+		if (number != -1 && !(number >= 0 && number <= 1000))
+			field_error(builder, &below, "block_speedup", NULL,
+						"\"block_speedup\" must be a number between 0 and 1000, or -1");
+	}
+}
+
+/*
  * The definition's own fields.
  */
 static void
@@ -149,6 +195,7 @@ build_header(Builder *builder, const Place *place)
 	build_description(builder, place);
 	build_admission(builder, place);
 	build_commit(builder, place);
+	build_alerts(builder, place);
 	plan->timeout_seconds = field_integer(builder, place, "timeout_seconds",
 										  1, MAX_TIMEOUT_SECONDS, 0);
 	plan->max_pause_seconds = field_integer(builder, place, "max_pause_seconds",

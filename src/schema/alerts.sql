@@ -3,6 +3,27 @@
  * those who collect them.
  */
 
+CREATE VIEW workflow.alert_thresholds WITH (security_barrier) AS
+SELECT d.name AS workflow, d.version,
+       (SELECT pg_catalog.jsonb_object_agg(
+                   pg_catalog.regexp_replace(a.key, '_(seconds|ms)$', ''),
+                   CASE WHEN a.value::pg_catalog.numeric OPERATOR(pg_catalog.<) 0 THEN NULL
+                        WHEN a.key OPERATOR(pg_catalog.~) '_ms$' THEN pg_catalog.trim_scale(a.value::pg_catalog.numeric OPERATOR(pg_catalog./) 1000)
+                        ELSE a.value::pg_catalog.numeric END)
+        FROM pg_catalog.jsonb_each(d.definition OPERATOR(pg_catalog.->) 'alerts') AS a
+        WHERE pg_catalog.jsonb_typeof(a.value) OPERATOR(pg_catalog.=) 'number') AS thresholds
+FROM workflow.definitions AS d
+WHERE pg_catalog.jsonb_typeof(d.definition OPERATOR(pg_catalog.->) 'alerts') OPERATOR(pg_catalog.=) 'object'
+  AND d.status OPERATOR(pg_catalog.=) 'active'
+  AND NOT EXISTS (SELECT FROM workflow.definitions AS n
+                  WHERE n.name OPERATOR(pg_catalog.=) d.name AND n.version OPERATOR(pg_catalog.>) d.version
+                    AND n.status OPERATOR(pg_catalog.=) 'active');
+COMMENT ON VIEW workflow.alert_thresholds IS
+'thresholds of alerts that workflows have of their own: "alerts" of the version that start() takes';
+COMMENT ON COLUMN workflow.alert_thresholds.workflow IS 'name of the workflow';
+COMMENT ON COLUMN workflow.alert_thresholds.version IS 'version that has them';
+COMMENT ON COLUMN workflow.alert_thresholds.thresholds IS 'by the names of the settings workflow.alert_<name>, times in seconds; null: the alert is turned off';
+
 CREATE FUNCTION workflow.current_alerts(
     OUT condition text,
     OUT subject text,
@@ -17,59 +38,60 @@ BEGIN ATOMIC
         /* seconds, kilobytes, per cent or a number; null: turned off */
         SELECT substr(s.name, length('workflow.alert_') + 1) AS name,
                CASE WHEN s.setting::numeric < 0 THEN NULL
-                    WHEN s.unit = 'ms' THEN s.setting::numeric / 1000
+                    WHEN s.unit = 'ms' THEN trim_scale(s.setting::numeric / 1000)
                     ELSE s.setting::numeric END AS value
         FROM pg_settings AS s WHERE s.name LIKE 'workflow.alert\_%'
     ), threshold AS MATERIALIZED (
-        SELECT max(value) FILTER (WHERE name = 'average_duration') AS average_duration,
-               max(value) FILTER (WHERE name = 'block_duration') AS block_duration,
-               max(value) FILTER (WHERE name = 'block_failures') AS block_failures,
-               max(value) FILTER (WHERE name = 'block_speedup') AS block_speedup,
-               max(value) FILTER (WHERE name = 'block_success_rate') AS block_success_rate,
-               max(value) FILTER (WHERE name = 'connections') AS connections,
-               max(value) FILTER (WHERE name = 'dead_letters') AS dead_letters,
-               max(value) FILTER (WHERE name = 'draining') AS draining,
-               max(value) FILTER (WHERE name = 'executor_memory') AS executor_memory,
-               max(value) FILTER (WHERE name = 'frozen') AS frozen,
-               max(value) FILTER (WHERE name = 'held') AS held,
-               max(value) FILTER (WHERE name = 'lock_wait') AS lock_wait,
-               max(value) FILTER (WHERE name = 'offline') AS offline,
-               max(value) FILTER (WHERE name = 'paused') AS paused,
-               max(value) FILTER (WHERE name = 'queue_wait') AS queue_wait,
-               max(value) FILTER (WHERE name = 'stuck_rate') AS stuck_rate,
-               max(value) FILTER (WHERE name = 'success_rate') AS success_rate,
-               now() - make_interval(secs => COALESCE(max(value) FILTER (WHERE name = 'window'), 0)::double precision) AS since
-        FROM setting
+        /* of a workflow that has its own, and (named by nothing) of all others: whoever asks takes the first by name, descending */
+        SELECT o.workflow, v.*
+        FROM (SELECT jsonb_object_agg(s.name, s.value) AS settings FROM setting AS s) AS s,
+             (SELECT '' AS workflow, '{}'::jsonb AS alerts UNION ALL SELECT a.workflow, a.thresholds FROM workflow.alert_thresholds AS a) AS o,
+             jsonb_to_record(s.settings || o.alerts) AS v (
+                 average_duration numeric, average_duration_for numeric, block_duration numeric, block_failures numeric, block_speedup numeric,
+                 block_success_rate numeric, connections numeric, dead_letters numeric, draining numeric, executor_memory numeric,
+                 frozen numeric, held numeric, lock_wait numeric, offline numeric, paused numeric, queue_wait numeric,
+                 stuck_rate numeric, success_rate numeric, success_rate_consecutive numeric, "window" numeric)
+    ), everywhere AS MATERIALIZED (
+        SELECT t.*, now() - make_interval(secs => COALESCE(t."window", 0)::double precision) AS since FROM threshold AS t WHERE t.workflow = ''
     ), ended AS MATERIALIZED (
         /* what is long gone is not looked at: ids are about in the order of start() */
-        SELECT e.execution_id, e.workflow, e.status, e.duration, e.completed_at
-        FROM threshold AS t,
+        SELECT e.execution_id, e.workflow, e.status, e.duration, e.completed_at, e.completed_at >= t.since AS recent
+        FROM everywhere AS t,
              workflow.newest_execution AS last,
              generate_series(last.id, last.id - 999, -1) AS newest (id)
              CROSS JOIN LATERAL (SELECT x.execution_id, x.workflow, x.status, x.duration, x.completed_at
                                  FROM workflow.execution_status AS x WHERE x.execution_id = newest.id OFFSET 0) AS e
-        WHERE e.completed_at >= t.since
-    ), by_workflow AS MATERIALIZED (
-        SELECT e.workflow, count(*) AS total, min(e.completed_at) AS since,
-               round(100.0 * count(*) FILTER (WHERE e.status = 'completed')
-                     / NULLIF(count(*) FILTER (WHERE e.status <> 'cancelled'), 0), 1) AS success_rate,
-               round(avg(extract(epoch FROM e.duration)), 3) AS duration
-        FROM ended AS e GROUP BY e.workflow
-    ), by_block AS MATERIALIZED (
-        SELECT b.workflow, b.step_id, min(b.started_at) AS since,
-               round(avg(extract(epoch FROM b.duration)), 3) AS duration,
-               round(avg(b.failed_tasks), 2) AS failures,
+        WHERE e.completed_at IS NOT NULL
+    ), block AS MATERIALIZED (
+        /* what a container did in one execution */
+        SELECT b.execution_id, b.workflow, b.step_id, max(b.completed_at) AS completed_at,
+               round(max(extract(epoch FROM b.duration)), 3) AS duration,
+               sum(b.failed_tasks) AS failures, sum(b.successful_tasks) AS successes, sum(b.total_tasks) AS tasks,
                round(100.0 * sum(b.successful_tasks) / NULLIF(sum(b.total_tasks), 0), 1) AS success_rate,
-               round(avg(b.speedup) FILTER (WHERE b.total_tasks > 1), 2) AS speedup
-        FROM (SELECT e.execution_id FROM ended AS e ORDER BY e.execution_id DESC LIMIT 100) AS e
+               /* few milliseconds say nothing, and what cannot gain: children that nobody is to share, one that takes nearly all of it */
+               round(sum(extract(epoch FROM b.task_time)) FILTER (WHERE b.may_gain) / sum(extract(epoch FROM b.duration)) FILTER (WHERE b.may_gain), 2) AS speedup,
+               sum(extract(epoch FROM b.task_time)) FILTER (WHERE b.may_gain) / sum(extract(epoch FROM b.longest_task)) FILTER (WHERE b.may_gain) AS possible_speedup
+        FROM (SELECT e.execution_id FROM ended AS e WHERE e.recent ORDER BY e.execution_id DESC LIMIT 100) AS e
              /* an execution at a time, by its key */
-             CROSS JOIN LATERAL (SELECT * FROM workflow.blocks AS k WHERE k.execution_id = e.execution_id AND k.completed_at IS NOT NULL OFFSET 0) AS b
-        GROUP BY b.workflow, b.step_id
+             CROSS JOIN LATERAL (SELECT k.*, k.parallel AND k.duration >= '1 s' AND k.longest_task > '0' AS may_gain
+                                 FROM workflow.blocks AS k WHERE k.execution_id = e.execution_id AND k.completed_at IS NOT NULL OFFSET 0) AS b
+        GROUP BY b.execution_id, b.workflow, b.step_id
+    ), rate AS (
+        /* of an execution: of the children of its containers; 0 for one that did not complete */
+        SELECT e.workflow, e.completed_at, e.recent, row_number() OVER (PARTITION BY e.workflow ORDER BY e.completed_at DESC) AS back,
+               CASE WHEN e.status = 'completed'
+                    THEN COALESCE((SELECT round(100.0 * sum(b.successes) / NULLIF(sum(b.tasks), 0), 1) FROM block AS b WHERE b.execution_id = e.execution_id), 100)
+                    ELSE 0 END AS success_rate
+        FROM ended AS e WHERE e.status <> 'cancelled'
+    ), average AS (
+        /* at the end of each execution, of those up to then */
+        SELECT e.workflow, e.completed_at, avg(extract(epoch FROM e.duration)) OVER (PARTITION BY e.workflow ORDER BY e.completed_at) AS duration
+        FROM ended AS e WHERE e.recent AND e.duration IS NOT NULL
     )
     /* nothing is begun, and something waits */
     SELECT h.reason AS condition, current_database()::text AS subject,
            round(extract(epoch FROM q.wait)) AS value, t.offline AS threshold, now() - q.wait AS since
-    FROM threshold AS t, (SELECT max(d.oldest_wait) AS wait FROM workflow.queue_depth AS d) AS q,
+    FROM everywhere AS t, (SELECT max(d.oldest_wait) AS wait FROM workflow.queue_depth AS d) AS q,
          LATERAL (
              /* not from pg_stat_activity: that shows roles no backend_type but their own sessions' */
              SELECT n.reason
@@ -80,82 +102,106 @@ BEGIN ATOMIC
     WHERE extract(epoch FROM q.wait) > t.offline
     UNION ALL
     SELECT 'scheduler frozen', current_database()::text, round(extract(epoch FROM clock_timestamp() - s.unanswered_since)), t.frozen, s.unanswered_since
-    FROM threshold AS t, workflow.scheduler_state() AS s
+    FROM everywhere AS t, workflow.scheduler_state() AS s
     WHERE extract(epoch FROM clock_timestamp() - s.unanswered_since) > t.frozen
     UNION ALL
     /* executions that run, too: nobody goes on with them */
     SELECT f.condition, current_database()::text, round(extract(epoch FROM clock_timestamp() - f.since)), t.offline, f.since
-    FROM threshold AS t, workflow.scheduler_state() AS s,
+    FROM everywhere AS t, workflow.scheduler_state() AS s,
          LATERAL (VALUES ('scheduler fails', s.failing_since), ('done again', s.again_since)) AS f (condition, since)
     WHERE extract(epoch FROM clock_timestamp() - f.since) > t.offline
     UNION ALL
     /* executions that run, too: they wait between their steps */
     SELECT 'no executor', current_database()::text, round(extract(epoch FROM clock_timestamp() - s.ready_since)), l.threshold, s.ready_since
-    FROM threshold AS t, workflow.scheduler_state() AS s,
+    FROM everywhere AS t, workflow.scheduler_state() AS s,
          LATERAL (SELECT CASE WHEN s.no_workers_since IS NOT NULL THEN t.offline ELSE t.queue_wait END AS threshold) AS l
     WHERE extract(epoch FROM clock_timestamp() - s.ready_since) > l.threshold
     UNION ALL
     SELECT 'executor frozen', x.pid::text, round(extract(epoch FROM clock_timestamp() - x.last_heartbeat)), t.frozen, x.last_heartbeat
-    FROM threshold AS t, workflow.executors AS x
+    FROM everywhere AS t, workflow.executors AS x
     WHERE x.database = current_database() AND x.state NOT IN ('starting', 'idle')
       AND extract(epoch FROM clock_timestamp() - x.last_heartbeat) > t.frozen
     UNION ALL
     SELECT 'lock wait', a.workflow || '.' || a.step_id, round(extract(epoch FROM clock_timestamp() - k.since)), t.lock_wait, k.since
-    FROM threshold AS t, workflow.activity AS a
+    FROM workflow.activity AS a,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (a.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
          CROSS JOIN LATERAL (SELECT min(l.waitstart) AS since FROM pg_locks AS l WHERE l.pid = a.executor_pid AND NOT l.granted) AS k
     WHERE a.wait_event_type = 'Lock' AND a.step_id IS NOT NULL AND extract(epoch FROM clock_timestamp() - k.since) > t.lock_wait
     UNION ALL
     SELECT 'execution paused', e.workflow, round(extract(epoch FROM now() - min(e.paused_at))), t.paused, min(e.paused_at)
-    FROM threshold AS t, workflow.execution_status AS e
+    FROM workflow.execution_status AS e,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (e.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
     WHERE e.status = 'paused' AND extract(epoch FROM now() - e.paused_at) > t.paused
     GROUP BY e.workflow, t.paused
     UNION ALL
     SELECT 'step held', e.workflow || '.' || h.step_id, round(extract(epoch FROM now() - a.since)), t.held, a.since
-    FROM threshold AS t, workflow.execution_status AS e, unnest(e.held_steps) AS h (step_id),
+    FROM workflow.execution_status AS e, unnest(e.held_steps) AS h (step_id),
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (e.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t,
          LATERAL (SELECT max(l.at) AS since FROM workflow.audit_log AS l
                   WHERE l.execution_id = e.execution_id AND l.action = 'hold_step' AND l.subject = h.step_id) AS a
     WHERE e.status IN ('running', 'cancelling') AND extract(epoch FROM now() - a.since) > t.held
     UNION ALL
     SELECT 'row locked', k.workflow, round(extract(epoch FROM max(now() - k.since))), t.offline, min(k.since)
-    FROM threshold AS t, workflow.locked_executions AS k
+    FROM everywhere AS t, workflow.locked_executions AS k
     WHERE k.status IN ('running', 'cancelling') AND extract(epoch FROM now() - k.since) > t.offline
     GROUP BY k.workflow, t.offline
     UNION ALL
     /* pg_cron does not call: its job is missing, of another role or database, or fails */
     SELECT 'schedule overdue', s.name, round(extract(epoch FROM clock_timestamp() - s.next_run_at)), t.offline, s.next_run_at
-    FROM threshold AS t, workflow.schedules AS s
+    FROM everywhere AS t, workflow.schedules AS s
     WHERE s.enabled AND s.next_run_at < clock_timestamp() - make_interval(secs => t.offline::double precision)
     UNION ALL
     SELECT 'queue wait', d.workflow, round(extract(epoch FROM max(d.oldest_wait))), t.queue_wait, now() - max(d.oldest_wait)
-    FROM threshold AS t, workflow.queue_depth AS d
+    FROM workflow.queue_depth AS d,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (d.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
     WHERE extract(epoch FROM d.oldest_wait) > t.queue_wait
     GROUP BY d.workflow, t.queue_wait
     UNION ALL
-    SELECT 'success rate', w.workflow, w.success_rate, t.success_rate, w.since
-    FROM threshold AS t, by_workflow AS w
-    WHERE w.total >= 3 AND w.success_rate < t.success_rate
+    SELECT 'success rate', r.workflow, max(r.success_rate), t.success_rate, min(r.completed_at)
+    FROM rate AS r,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (r.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+    WHERE r.back <= t.success_rate_consecutive
+    GROUP BY r.workflow, t.success_rate, t.success_rate_consecutive
+    HAVING count(*) = t.success_rate_consecutive AND max(r.success_rate) < t.success_rate AND bool_or(r.recent)
     UNION ALL
-    SELECT 'average duration', w.workflow, w.duration, t.average_duration, w.since
-    FROM threshold AS t, by_workflow AS w
-    WHERE w.duration > t.average_duration
+    SELECT 'average duration', a.workflow, round(a.duration, 3), t.average_duration, a.since
+    FROM (SELECT DISTINCT a.workflow FROM average AS a) AS w,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (w.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t,
+         LATERAL (SELECT max(a.completed_at) AS until FROM average AS a WHERE a.workflow = w.workflow AND a.duration <= t.average_duration) AS good,
+         LATERAL (SELECT a.workflow, min(a.completed_at) AS since, (array_agg(a.duration ORDER BY a.completed_at DESC))[1] AS duration
+                  FROM average AS a WHERE a.workflow = w.workflow AND a.completed_at > COALESCE(good.until, '-infinity')
+                  GROUP BY a.workflow) AS a
+    WHERE t.average_duration IS NOT NULL AND extract(epoch FROM now() - a.since) >= t.average_duration_for
     UNION ALL
-    SELECT 'block duration', b.workflow || '.' || b.step_id, b.duration, t.block_duration, b.since
-    FROM threshold AS t, by_block AS b WHERE b.duration > t.block_duration
+    SELECT 'block duration', b.workflow || '.' || b.step_id, max(b.duration), t.block_duration, min(b.completed_at)
+    FROM block AS b,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (b.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+    WHERE b.duration > t.block_duration
+    GROUP BY b.workflow, b.step_id, t.block_duration
     UNION ALL
-    SELECT 'block failures', b.workflow || '.' || b.step_id, b.failures, t.block_failures, b.since
-    FROM threshold AS t, by_block AS b WHERE b.failures > t.block_failures
+    SELECT 'block failures', b.workflow || '.' || b.step_id, max(b.failures), t.block_failures, min(b.completed_at)
+    FROM block AS b,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (b.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+    WHERE b.failures > t.block_failures
+    GROUP BY b.workflow, b.step_id, t.block_failures
     UNION ALL
-    SELECT 'block success rate', b.workflow || '.' || b.step_id, b.success_rate, t.block_success_rate, b.since
-    FROM threshold AS t, by_block AS b WHERE b.success_rate < t.block_success_rate
+    SELECT 'block success rate', b.workflow || '.' || b.step_id, min(b.success_rate), t.block_success_rate, min(b.completed_at)
+    FROM block AS b,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (b.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+    WHERE b.success_rate < t.block_success_rate
+    GROUP BY b.workflow, b.step_id, t.block_success_rate
     UNION ALL
-    SELECT 'block speedup', b.workflow || '.' || b.step_id, b.speedup, t.block_speedup, b.since
-    FROM threshold AS t, by_block AS b WHERE b.speedup < t.block_speedup
+    SELECT 'block speedup', b.workflow || '.' || b.step_id, min(b.speedup), t.block_speedup, min(b.completed_at)
+    FROM block AS b,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (b.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+    WHERE b.speedup < t.block_speedup AND b.possible_speedup > t.block_speedup
+    GROUP BY b.workflow, b.step_id, t.block_speedup
     UNION ALL
     SELECT 'stuck rate', h.workflow, round(100.0 * h.stuck / GREATEST(w.total, h.stuck), 1), t.stuck_rate, h.since
-    FROM threshold AS t,
-         LATERAL (SELECT x.workflow, count(*) AS stuck, min(x.stuck_at) AS since
-                  FROM workflow.executor_history AS x WHERE x.stuck_at >= t.since GROUP BY x.workflow) AS h
-         LEFT JOIN by_workflow AS w ON w.workflow = h.workflow
+    FROM (SELECT x.workflow, count(*) AS stuck, min(x.stuck_at) AS since
+          FROM everywhere AS r, workflow.executor_history AS x WHERE x.stuck_at >= r.since GROUP BY x.workflow) AS h,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (h.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t,
+         LATERAL (SELECT count(*) AS total FROM ended AS e WHERE e.workflow = h.workflow AND e.recent) AS w
     WHERE 100.0 * h.stuck / GREATEST(w.total, h.stuck) > t.stuck_rate
     UNION ALL
     SELECT 'executor ' || s.state, s.pid::text, NULL, NULL, COALESCE(h.quarantined_at, h.stuck_at)
@@ -164,16 +210,16 @@ BEGIN ATOMIC
     WHERE s.state IN ('stuck', 'quarantined') AND s.database = current_database()
     UNION ALL
     SELECT 'executor draining', s.pid::text, round(extract(epoch FROM now() - s.draining_since)), t.draining, s.draining_since
-    FROM threshold AS t, workflow.executors AS s
+    FROM everywhere AS t, workflow.executors AS s
     WHERE s.database = current_database() AND extract(epoch FROM now() - s.draining_since) > t.draining
     UNION ALL
     SELECT 'executor memory', s.pid::text, s.memory_bytes / 1024, t.executor_memory, s.attached_at
-    FROM threshold AS t, workflow.executors AS s
+    FROM everywhere AS t, workflow.executors AS s
     WHERE s.database = current_database() AND s.memory_bytes / 1024 > t.executor_memory
     UNION ALL
     /* the server shows ordinary roles nothing of others' sessions */
     SELECT 'connections', 'max_connections', round(100.0 * c.count / current_setting('max_connections')::integer, 1), t.connections, c.since
-    FROM threshold AS t,
+    FROM everywhere AS t,
          (SELECT count(*) AS count, max(a.backend_start) AS since
           FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS c
     WHERE 100.0 * c.count / current_setting('max_connections')::integer > t.connections
@@ -185,7 +231,8 @@ BEGIN ATOMIC
     FROM workflow.breaker_status AS b WHERE b.state IN ('open', 'half_open')
     UNION ALL
     SELECT 'dead letters', d.workflow, count(*), t.dead_letters, min(d.last_failed_at)
-    FROM threshold AS t, workflow.dead_letter_status AS d
+    FROM workflow.dead_letter_status AS d,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (d.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
     WHERE d.status = 'pending'
     GROUP BY d.workflow, t.dead_letters
     HAVING count(*) > t.dead_letters;
@@ -195,7 +242,7 @@ COMMENT ON FUNCTION workflow.current_alerts() IS 'the rows of the view workflow.
 CREATE VIEW workflow.alerts WITH (security_barrier) AS
 SELECT a.* FROM workflow.current_alerts() AS a;
 COMMENT ON VIEW workflow.alerts IS
-'what is beyond its threshold, a setting workflow.alert_<condition>; empty when all is well. Looks at what has ended within workflow.alert_window, at most the last 1,000 executions, and the last 100 for blocks';
+'what is beyond its threshold, a setting workflow.alert_<condition>, or "alerts" of the workflow''s definition; empty when all is well. Looks at what has ended within workflow.alert_window, at most the last 1,000 executions, and the last 100 for blocks';
 COMMENT ON COLUMN workflow.alerts.condition IS 'what is wrong';
 COMMENT ON COLUMN workflow.alerts.subject IS 'workflow, step, agent, process or database it is about';
 COMMENT ON COLUMN workflow.alerts.value IS 'figure that is beyond the threshold: seconds, per cent, kilobytes or a number; null where the state says it all';

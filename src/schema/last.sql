@@ -22,10 +22,11 @@ GRANT EXECUTE ON FUNCTION workflow.breaker_memory(text) TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status, workflow.dead_letter_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
-GRANT SELECT ON workflow.alerts, workflow.metrics, workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics, workflow.newest_execution,
+GRANT SELECT ON workflow.alerts, workflow.alert_thresholds, workflow.metrics, workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics, workflow.newest_execution,
     workflow.blocks TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interval, integer), workflow.current_alerts(), workflow.current_metrics(),
-    workflow.metrics(bigint), workflow.plan_steps(integer), workflow.progress(bigint) TO pg_monitor;
+    workflow.metrics(bigint), workflow.plan_steps(integer), workflow.progress(bigint),
+    workflow.paused_time(workflow.executions, timestamptz, timestamptz) TO pg_monitor;
 GRANT SELECT ON workflow.database_state, workflow.drain_status TO pg_monitor;
 GRANT SELECT ON workflow.engine_statistics TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.engine_counters() TO pg_monitor;

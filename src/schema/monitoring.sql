@@ -244,19 +244,26 @@ SELECT b.execution_id,
        b.status,
        b.started_at,
        b.completed_at,
-       b.duration,
+       r.duration,
        c.total_tasks,
        c.successful_tasks,
        c.failed_tasks,
        c.task_time,
-       CASE WHEN extract(epoch FROM b.duration) > 0
-            THEN round(extract(epoch FROM c.task_time) / extract(epoch FROM b.duration), 2) ELSE 1.0 END AS speedup
-FROM workflow.step_status AS b,
-     LATERAL (
+       CASE WHEN extract(epoch FROM r.duration) > 0
+            THEN round(extract(epoch FROM c.task_time) / extract(epoch FROM r.duration), 2) ELSE 1.0 END AS speedup,
+       c.longest_task,
+       e.parallel AND NOT e.inline AS parallel
+FROM workflow.step_status AS b
+     JOIN workflow.executions AS e ON e.id = b.execution_id
+     CROSS JOIN LATERAL (
+         SELECT b.duration - CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL THEN '0'
+                                  ELSE workflow.paused_time(e, b.started_at, b.started_at + b.duration) END AS duration) AS r
+     CROSS JOIN LATERAL (
          SELECT count(*) AS total_tasks,
                 count(*) FILTER (WHERE t.outcome = 'completed' AND t.status NOT IN ('failed', 'timed_out')) AS successful_tasks,
                 count(*) FILTER (WHERE t.status IN ('failed', 'timed_out')) AS failed_tasks,
-                COALESCE(sum(t.ended - t.began), '0') AS task_time
+                COALESCE(sum(t.ended - t.began), '0') AS task_time,
+                COALESCE(max(t.ended - t.began), '0') AS longest_task
          FROM (SELECT s.scope, max(s.scope_outcome) AS outcome,
                       max(s.status) FILTER (WHERE s.scope_outcome IS NOT NULL) AS status, min(s.started_at) AS began, max(s.completed_at) AS ended
                FROM workflow.step_executions AS s
@@ -278,12 +285,14 @@ COMMENT ON COLUMN workflow.blocks.visit IS 'visit of the container, from 1';
 COMMENT ON COLUMN workflow.blocks.status IS 'running while it is open';
 COMMENT ON COLUMN workflow.blocks.started_at IS 'when it was opened';
 COMMENT ON COLUMN workflow.blocks.completed_at IS 'when it was closed';
-COMMENT ON COLUMN workflow.blocks.duration IS 'how long it was open, so far if it still is';
+COMMENT ON COLUMN workflow.blocks.duration IS 'how long it was open, so far if it still is, pauses not counted';
 COMMENT ON COLUMN workflow.blocks.total_tasks IS 'number of children that have begun and were not skipped';
 COMMENT ON COLUMN workflow.blocks.successful_tasks IS 'number of those that completed';
 COMMENT ON COLUMN workflow.blocks.failed_tasks IS 'number of those that failed or timed out, also where on_failure put a default in place of the output';
 COMMENT ON COLUMN workflow.blocks.task_time IS 'sum of the times the children took';
 COMMENT ON COLUMN workflow.blocks.speedup IS 'task_time / duration, measured; 1.0 for a duration of 0';
+COMMENT ON COLUMN workflow.blocks.longest_task IS 'time of the child that took longest: its container cannot take less, and the speedup be no more than task_time / longest_task';
+COMMENT ON COLUMN workflow.blocks.parallel IS 'its children could run side by side: not in execute(), nor with workflow.parallel = off';
 
 CREATE FUNCTION workflow.metrics(execution_id bigint)
 RETURNS jsonb
@@ -454,8 +463,8 @@ BEGIN ATOMIC
                                            ELSE ': ' || f.done || COALESCE(' of ' || round(f.total), '') || ' steps' END,
                'elapsed_seconds', round(extract(epoch FROM e.duration), 3),
                'expected_end', CASE WHEN e.status IN ('running', 'cancelling') THEN
-                   CASE WHEN e.started_at + p.duration > clock_timestamp() THEN e.started_at + p.duration
-                        WHEN f.done > 0 THEN e.started_at + e.duration * (f.total / f.done)::double precision END END)
+                   CASE WHEN p.duration > e.duration THEN clock_timestamp() - e.duration + p.duration
+                        WHEN f.done > 0 THEN clock_timestamp() - e.duration + e.duration * (f.total / f.done)::double precision END END)
     FROM execution AS e, figures AS f, now_running AS r, past AS p;
 END;
 COMMENT ON FUNCTION workflow.progress(bigint) IS

@@ -148,7 +148,8 @@ BEGIN ATOMIC
                CASE WHEN e.created_at >= since THEN e.retries ELSE (e.retries > 0)::integer END AS retries,
                CASE WHEN e.retried_at IS NOT NULL THEN LEAST(e.retried_at, since) ELSE '-infinity' END AS steps_since,
                COALESCE(e.started_at, e.completed_at) - e.created_at AS queued,
-               e.completed_at - e.started_at AS duration
+               e.completed_at - e.started_at - CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL THEN '0'
+                                                     ELSE workflow.paused_time(e, e.started_at, e.completed_at) END AS duration
         FROM workflow.executions AS e
         WHERE e.completed_at >= since AND e.completed_at < until
           AND e.status IN ('completed', 'failed', 'cancelled', 'timed_out')

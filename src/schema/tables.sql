@@ -15,6 +15,8 @@ CREATE TABLE workflow.definitions (
     created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     UNIQUE (name, version)
 );
+CREATE INDEX definitions_alerts_idx ON workflow.definitions (name)
+    WHERE pg_catalog.jsonb_typeof(definition OPERATOR(pg_catalog.->) 'alerts') OPERATOR(pg_catalog.=) 'object';
 CREATE INDEX definitions_workflow_id_idx ON workflow.definitions (workflow_id) WHERE workflow_id IS NOT NULL;
 
 CREATE TABLE workflow.agents (

@@ -103,6 +103,23 @@ COMMENT ON COLUMN workflow.activity.wait_event_type IS 'what the process waits f
 COMMENT ON COLUMN workflow.activity.wait_event IS 'what the process waits for, as in pg_stat_activity';
 COMMENT ON COLUMN workflow.activity.query IS 'query the process runs, as in pg_stat_activity; null for executions of others';
 
+/* Those that are over, and the one it is in, or was in when it ended. */
+CREATE FUNCTION workflow.paused_time(execution workflow.executions, since timestamptz, until timestamptz)
+RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT COALESCE(sum(upper(p.part) - lower(p.part)), '0')
+    FROM unnest((COALESCE((execution).pauses, '{}')
+                 + CASE WHEN (execution).paused_at IS NULL OR (execution).pauses @> (execution).paused_at THEN '{}'::tstzmultirange
+                        ELSE tstzmultirange(tstzrange((execution).paused_at,
+                                                      GREATEST((execution).paused_at,
+                                                               LEAST((execution).paused_until, (execution).cancelled_at,
+                                                                     (execution).completed_at, 'infinity')))) END)
+                * tstzmultirange(tstzrange(since, GREATEST(since, until)))) AS p (part);
+END;
+COMMENT ON FUNCTION workflow.paused_time(workflow.executions, timestamptz, timestamptz) IS
+'how much of the time between two others an execution was paused, or had ended until it was retried; what views are made of';
+
 CREATE VIEW workflow.execution_status WITH (security_barrier) AS
 SELECT e.id AS execution_id,
        e.workflow,
@@ -119,7 +136,9 @@ SELECT e.id AS execution_id,
        COALESCE(e.started_at, e.completed_at, pg_catalog.clock_timestamp())
            OPERATOR(pg_catalog.-) e.created_at AS queued,
        COALESCE(e.completed_at, pg_catalog.clock_timestamp())
-           OPERATOR(pg_catalog.-) e.started_at AS duration,
+           OPERATOR(pg_catalog.-) e.started_at
+           OPERATOR(pg_catalog.-) CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL THEN '0'::pg_catalog."interval"
+                                       ELSE workflow.paused_time(e, e.started_at, COALESCE(e.completed_at, pg_catalog.clock_timestamp())) END AS duration,
        e.recoveries,
        e.retries,
        e.limited,
@@ -157,7 +176,7 @@ COMMENT ON COLUMN workflow.execution_status.start_at IS 'not to be run before; n
 COMMENT ON COLUMN workflow.execution_status.started_at IS 'when an executor was first to run it';
 COMMENT ON COLUMN workflow.execution_status.completed_at IS 'when it reached a final status';
 COMMENT ON COLUMN workflow.execution_status.queued IS 'how long it waited, or has waited so far, to be run';
-COMMENT ON COLUMN workflow.execution_status.duration IS 'how long it ran, or has run so far; null before';
+COMMENT ON COLUMN workflow.execution_status.duration IS 'how long it ran, or has run so far, pauses not counted; null before';
 COMMENT ON COLUMN workflow.execution_status.recoveries IS 'recoveries after crashes without progress since';
 COMMENT ON COLUMN workflow.execution_status.retries IS 'how often retry() has let it go on after it had ended';
 COMMENT ON COLUMN workflow.execution_status.limited IS 'pending: over a limit when its turn came, and waiting for room';
