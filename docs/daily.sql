@@ -41,7 +41,7 @@
 
 \set paused 'SELECT execution_id, workflow, paused_by, paused_until, pause_reason AS reason FROM workflow.execution_status WHERE status = ''paused'' AND workflow LIKE :''workflow'' ORDER BY paused_at;'
 
-\set held 'SELECT execution_id, workflow, status, held_steps, skipped_steps FROM workflow.execution_status WHERE COALESCE(held_steps, skipped_steps) IS NOT NULL AND completed_at IS NULL AND workflow LIKE :''workflow'' ORDER BY execution_id;'
+\set held 'SELECT execution_id, workflow, step_id, mark, marked_by, marked_at, reason FROM workflow.marked_steps WHERE status NOT IN (''completed'', ''failed'', ''timed_out'', ''cancelled'') AND workflow LIKE :''workflow'' ORDER BY marked_at;'
 
 \set blocked 'SELECT b.workflow, b.kind, b.blocked_at, b.blocked_by, b.reason, (SELECT count(*) FROM workflow.execution_status AS e WHERE e.workflow = b.workflow AND e.status = ''blocked'') AS waiting FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL ORDER BY b.blocked_at;'
 

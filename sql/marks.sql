@@ -24,6 +24,13 @@ CALL test.told();
 CALL test.open_gate();
 CALL test.stands(1);
 SELECT status FROM workflow.executions WHERE id = test.id();
+-- by whom, since when and why: kept with the mark, and told wherever it is told
+SELECT workflow, status, step_id, mark, marked_by = current_user AS by_me, marked_at BETWEEN created_at AND clock_timestamp() AS has_time, reason
+FROM workflow.marked_steps JOIN workflow.execution_status USING (execution_id, workflow, status) WHERE execution_id = test.id();
+SELECT w.reason, step_id, since = marked_at AS since, detail = format('by %s: wait for b; it waits when it comes to this step', marked_by) AS says_why
+FROM workflow.why(test.id()) AS w JOIN workflow.marked_steps AS m USING (step_id) WHERE m.execution_id = test.id();
+SELECT picture, text ~ format('held since [-+ :0-9]*(#43;00)?[^ ]* by %s: wait for b', current_user) AS says_why
+FROM (VALUES ('timeline', workflow.timeline(test.id(), 120)), ('svg', workflow.timeline_svg(test.id())), ('diagram', workflow.diagram(test.id())), ('report', workflow.report(test.id()))) AS p (picture, text);
 -- one child of several: the others go on
 SELECT workflow.hold_step(test.id(), 'p');
 SELECT workflow.release_step(test.id(), 'b', 'go'), workflow.release_step(test.id(), 'b');
@@ -33,6 +40,9 @@ SELECT workflow.skip_step(test.id(), 'p', '"instead"', 'not needed');
 SELECT status, output FROM workflow.wait(test.id(), '60 s');
 TABLE test.steps;
 SELECT action, subject_type, subject, reason, after FROM workflow.audit_log WHERE execution_id = test.id() ORDER BY id;
+SELECT event, step_id, replace(detail, current_user, 'me') AS detail FROM workflow.history WHERE execution_id = test.id() AND event !~ '^step ' ORDER BY at;
+-- what is over is not told as a state
+SELECT line FROM regexp_split_to_table(replace(regexp_replace(workflow.timeline(test.id(), 120), '[0-9]{4}-[-+ :0-9.]*', 'TIME ', 'g'), current_user, 'me'), '\n') AS line WHERE line ~ 'held|skipped|step|marked';
 
 -- skipped, without an output
 CALL test.to_gate('marks');

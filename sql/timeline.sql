@@ -124,6 +124,38 @@ UPDATE workflow.executions SET pauses = '{[2026-01-01 11:59:00, 2026-01-01 11:59
 SELECT steady(workflow.timeline(:paused));
 SELECT steady(workflow.timeline(:paused, ascii => true));
 
+-- marks, and what was done to it and what it went on after, in the order of time
+SELECT workflow.define('{"name": "interrupted", "steps": [{"id": "a", "sql": "SELECT 1"}, {"id": "b", "sql": "SELECT 1 / (input.n::int)", "input_mapping": {"n": "${workflow.input.n}"}}, {"id": "c", "sql": "SELECT 2"}]}');
+SELECT workflow.start('interrupted', '{"n": 0}') AS interrupted \gset
+SELECT status FROM workflow.wait(:interrupted);
+SELECT workflow.retry(:interrupted, reason => 'try again');
+SELECT status FROM workflow.wait(:interrupted);
+INSERT INTO times VALUES ('', 'a', 1, 0, 100), ('', 'b', 1, 700, 900), ('', 'b', 2, 5000, 6000);
+CALL set_times(:interrupted, 6000);
+UPDATE workflow.executions SET pauses = '{[2026-01-01 12:00:00.920, 2026-01-01 12:00:04.900)}',
+    step_marks = '{"c": {"mark": "skip", "by": "app", "at": "2026-01-01T12:00:00Z", "reason": "not today"}, "b": {"mark": "hold", "by": "app", "at": "2026-01-01T12:00:00Z"}}',
+    interruptions = jsonb_build_array('{"event": "recovered", "at": "2026-01-01T12:00:00.500Z", "times": 3, "last_at": "2026-01-01T12:00:00.600Z", "reason": "its executor was terminated"}'::jsonb,
+        (interruptions -> 0) || '{"at": "2026-01-01T12:00:00.920Z"}') WHERE id = :interrupted;
+UPDATE workflow.audit_entries SET at = '2026-01-01 12:00:04.900' WHERE execution_id = :interrupted;
+SELECT replace(steady(workflow.timeline(:interrupted)), current_user, 'me');
+SELECT execution_id = :interrupted AS its, at, event, times, last_at, error_type, reason, error ->> 'step_id' AS step_id FROM workflow.interruptions WHERE execution_id = :interrupted ORDER BY at;
+SELECT at, event, replace(detail, current_user, 'me') AS detail FROM workflow.history WHERE execution_id = :interrupted AND step_id IS NULL AND event <> 'queued' ORDER BY at;
+SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:interrupted), 'recovered: its executor was terminated, 3 times| failed: 22012 in b: division by zero|retry by \S+: try again|since \S+ \S+ by app: not today', 'g');
+SELECT workflow.report(:interrupted) ~ 'What happened to execution.*>recovered<.*>failed<.*>22012<.*>retry<.*>try again<' AS in_order;
+-- of many the last are told, and a hundred kept
+UPDATE workflow.executions SET step_marks = NULL WHERE id = :interrupted;
+SELECT set_config('timeline.id', :'interrupted', false) = :'interrupted' AS set;
+DO $$ BEGIN
+    FOR i IN 1 .. 105 LOOP
+        PERFORM workflow.retry(current_setting('timeline.id')::bigint);
+        COMMIT;
+        PERFORM workflow.wait(current_setting('timeline.id')::bigint, '60 s');
+        COMMIT;
+    END LOOP;
+END $$;
+SELECT count(*), max(at) > '2026-01-02' AS newest, min(at) > '2026-01-02' AS oldest FROM workflow.interruptions WHERE execution_id = :interrupted;
+SELECT count(*) FILTER (WHERE line ~ ' retry by '), count(*) FILTER (WHERE line ~ 'more in workflow.history') AS more FROM regexp_split_to_table(workflow.timeline(:interrupted, 80, true), '\n') AS line;
+
 -- steps that undo others, and steps of an on_failure chain
 SELECT workflow.define('{"name": "undone", "steps": [{"id": "a", "sql": "SELECT 1", "compensate": {"sql": "SELECT 2"}}, {"id": "b", "sql": "SELECT 1 / 0"}], "on_failure": {"id": "tell", "sql": "SELECT 3"}}');
 SELECT workflow.start('undone') AS undone \gset
@@ -136,6 +168,8 @@ CREATE ROLE regress_stranger;
 GRANT pg_monitor TO regress_watcher;
 SELECT workflow.grant_usage('regress_watcher'), workflow.grant_usage('regress_stranger');
 SET ROLE regress_watcher;
+SELECT line ~ '22012' AS type, line ~ 'division' AS message FROM regexp_split_to_table(workflow.timeline(:interrupted, 80, true), '\n') AS line WHERE line ~ 'failed: ' LIMIT 1;
+SELECT event, error_type, reason IS NULL AND error IS NULL AS hidden FROM workflow.interruptions WHERE execution_id = :interrupted LIMIT 1;
 SELECT workflow.timeline(:failed) LIKE '%offers%' AS steps, workflow.timeline(:failed) LIKE '%division%' AS messages;
 SET ROLE regress_stranger;
 \set VERBOSITY sqlstate

@@ -33,6 +33,8 @@ SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD"}', tenant => 'VIS_TENANT', 
 SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD", "number": 1, "sleep": true}', tenant => 'VIS_TENANT') AS running \gset
 SELECT workflow.schedule('vis_schedule', 'vis', '0 0 * * *', '{"text": "VIS_PAYLOAD"}', tenant => 'VIS_TENANT', enabled => false) IS NULL AS scheduled;
 RESET ROLE;
+UPDATE workflow.executions SET interruptions = jsonb_build_array(jsonb_build_object('event', 'recovered', 'at', now(), 'reason', 'VIS_PAYLOAD'),
+    jsonb_build_object('event', 'cancelled', 'at', now(), 'error', error, 'reason', 'VIS_PAYLOAD')) WHERE id = :failed;
 UPDATE workflow.schedule_entries SET pause_reason = 'VIS_PAYLOAD' WHERE name = 'vis_schedule';
 INSERT INTO workflow.schedule_run_entries (schedule_id, schedule, role, due_at, manual, outcome, execution_id, reason)
 SELECT id, name, role, now(), false, 'failed', :failed, 'VIS_PAYLOAD' FROM workflow.schedule_entries WHERE name = 'vis_schedule';

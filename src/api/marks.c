@@ -77,9 +77,9 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	if (mark != NULL)
 		note_ended_step(id, node);
 	before = execution_step_mark(id, step_id);
-	if (!execution_mark_step(id, step_id, mark, output))
-		return false;
 	entry.reason = optional_text_argument(fcinfo, reason_argument);
+	if (!execution_mark_step(id, step_id, mark, output, entry.reason))
+		return false;
 	/* not the output: members of pg_monitor read this */
 	entry.before = audit_object("mark", before ? before : "none");
 	entry.after = audit_object("mark", mark ? mark : "none");

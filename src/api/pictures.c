@@ -40,6 +40,17 @@ PG_FUNCTION_INFO_V1(workflow_report);
 PG_FUNCTION_INFO_V1(workflow_timeline);
 PG_FUNCTION_INFO_V1(workflow_timeline_svg);
 
+/* What was said about an execution is for those who have the rights of its role. */
+static void
+hide_texts(TraceExecution *execution)
+{
+	execution->error_message = execution->cancel_reason = execution->pause_reason = NULL;
+	for (int i = 0; i < execution->nmarks; i++)
+		execution->marks[i].reason = NULL;
+	for (int i = 0; i < execution->nevents; i++)
+		execution->events[i].text = NULL;
+}
+
 /*
  * Read an execution the caller may see; *texts: and what it says, not only what it did.
  */
@@ -54,7 +65,7 @@ visible_execution(int64 id, bool *texts)
 	if (!*texts && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
 		refuse_foreign_execution(id, execution->role, InvalidOid, NULL);
 	if (!*texts)
-		execution->error_message = execution->cancel_reason = execution->pause_reason = NULL;
+		hide_texts(execution);
 	return execution;
 }
 

@@ -175,6 +175,28 @@ subject_of(const Chart *chart, const PlanNode *node)
 	}
 }
 
+/* By whom, since when and why the execution waits in front of a step. */
+static void
+append_held(Chart *chart, const PlanNode *node, const char *separator)
+{
+	const TraceExecution *execution = chart->tree != NULL ? chart->tree->execution : NULL;
+
+	for (int i = 0; execution != NULL && execution->completed_at == 0 && i < execution->nmarks; i++)
+	{
+		const TraceMark *mark = &execution->marks[i];
+
+		if (!mark->holds || strcmp(mark->step_id, node->id) != 0)
+			continue;
+		appendStringInfo(&chart->out, "%sheld", separator);
+		if (mark->at != 0)
+			append_mermaid(&chart->out, psprintf(" since %s", time_text(mark->at)));
+		if (mark->by != NULL)
+			append_mermaid(&chart->out, psprintf(" by %s", mark->by));
+		if (mark->reason != NULL)
+			append_mermaid(&chart->out, psprintf(": %s", clip_text(plain_text(mark->reason), MAX_LABEL, "...")));
+	}
+}
+
 /* A quoted label: id and type, what it does, and how it is.  Frames have one line. */
 static void
 append_label(Chart *chart, const PlanNode *node)
@@ -192,6 +214,7 @@ append_label(Chart *chart, const PlanNode *node)
 		appendStringInfoString(&chart->out, "<br/>");
 		append_totals(chart, &chart->tree->totals[node->index]);
 	}
+	append_held(chart, node, "<br/>");
 	appendStringInfoChar(&chart->out, '"');
 }
 
@@ -244,6 +267,7 @@ draw_container(Chart *chart, const PlanNode *node, int indent)
 		appendStringInfoString(&chart->out, ", ");
 		append_totals(chart, &chart->tree->totals[node->index]);
 	}
+	append_held(chart, node, ", ");
 	appendStringInfoString(&chart->out, "\"]\n");
 	begin_line(chart, indent + 1);
 	appendStringInfoString(&chart->out, "direction TB\n");

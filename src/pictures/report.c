@@ -238,6 +238,38 @@ append_steps(StringInfo out, const SpanTree *tree)
 }
 
 /*
+ * What was done to an execution and what it went on after, in the order of time.
+ */
+static void
+append_events(StringInfo out, const TraceExecution *execution)
+{
+	static const char *const captions[] = {"time", "event", "step", "by", "error", "text"};
+
+	if (execution->nevents == 0)
+		return;
+	appendStringInfoString(out, "<table class=\"list\"><thead><tr>");
+	for (int i = 0; i < (int) lengthof(captions); i++)
+		appendStringInfo(out, "<th>%s</th>", captions[i]);
+	appendStringInfoString(out, "</tr></thead><tbody>\n");
+	if (execution->more_events)
+		appendStringInfoString(out, "<tr><td colspan=\"6\" class=\"soft\">earlier ones are in workflow.history</td></tr>\n");
+	for (int i = 0; i < execution->nevents; i++)
+	{
+		const TraceEvent *event = &execution->events[i];
+
+		appendStringInfoString(out, "<tr>");
+		append_cell(out, captions[0], TIMESTAMPTZOID, time_text(event->at));
+		append_cell(out, captions[1], TEXTOID, event->event);
+		append_cell(out, captions[2], TEXTOID, event->step_id);
+		append_cell(out, captions[3], TEXTOID, event->by);
+		append_cell(out, captions[4], TEXTOID, event->error_type);
+		append_cell(out, captions[5], TEXTOID, event->text);
+		appendStringInfoString(out, "</tr>\n");
+	}
+	appendStringInfoString(out, "</tbody></table>\n");
+}
+
+/*
  * One execution: why it is as it is, its timeline, and what there is to know.
  */
 static void
@@ -254,6 +286,11 @@ append_execution(StringInfo out, const SpanTree *tree, Oid reader, bool in_detai
 	appendStringInfoString(out, draw_svg(tree));
 	appendStringInfo(out, "</div>\n<details%s><summary>Steps of execution %lld</summary>\n", open, (long long) id);
 	append_steps(out, tree);
+	if (tree->execution->nevents > 0)
+	{
+		appendStringInfo(out, "</details>\n<details%s><summary>What happened to execution %lld</summary>\n", open, (long long) id);
+		append_events(out, tree->execution);
+	}
 	appendStringInfo(out, "</details>\n<details%s><summary>Facts about execution %lld</summary>\n", open, (long long) id);
 	append_facts(out, overview_read(OVERVIEW_EXECUTION, reader, id));
 	appendStringInfoString(out, "</details>\n");

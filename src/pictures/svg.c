@@ -345,6 +345,16 @@ append_legend(Canvas *canvas)
 	canvas->y += 8 + (number + 2) / 3 * LEGEND_HEIGHT + 4;
 }
 
+/* A line below the rows; NULL: none. */
+static void
+append_remark(Canvas *canvas, const char *class, const char *text)
+{
+	if (text == NULL)
+		return;
+	append_text(&canvas->out, canvas->y + 4, "0", "100%", 6, class, text);
+	canvas->y += ROW_HEIGHT + 4;
+}
+
 /*
  * Rows that are not there, and why the execution ended.
  */
@@ -366,16 +376,12 @@ append_remarks(Canvas *canvas)
 					psprintf("... %s more rows", count_text(canvas->outline->more + canvas->tree->not_shown)));
 		canvas->y += ROW_HEIGHT;
 	}
-	if (pause != NULL)
-	{
-		append_text(&canvas->out, canvas->y + 4, "0", "100%", 6, "pause", pause);
-		canvas->y += ROW_HEIGHT + 4;
-	}
-	if (outcome != NULL)
-	{
-		append_text(&canvas->out, canvas->y + 4, "0", "100%", 6, "failed", outcome);
-		canvas->y += ROW_HEIGHT + 4;
-	}
+	append_remark(canvas, "pause", pause);
+	for (int i = 0; i < execution->nmarks; i++)
+		append_remark(canvas, "pause", execution_mark_text(execution, &execution->marks[i]));
+	for (int i = 0; i < execution->nevents; i++)
+		append_remark(canvas, "soft", execution_event_text(execution, &execution->events[i]));
+	append_remark(canvas, "failed", outcome);
 }
 
 char *

@@ -364,6 +364,39 @@ append_header(Drawing *drawing)
 	append_line(drawing, execution_times_text(execution));
 	if (pause != NULL)
 		append_line(drawing, pause);
+	for (int i = 0; i < execution->nmarks; i++)
+	{
+		char	   *mark = execution_mark_text(execution, &execution->marks[i]);
+
+		if (mark != NULL)
+			append_line(drawing, mark);
+	}
+}
+
+/*
+ * What was done to it and what it went on after, in the order of time.
+ */
+static void
+append_events(Drawing *drawing)
+{
+	const TraceExecution *execution = drawing->tree->execution;
+	bool		first = true;
+
+	for (int i = 0; i < execution->nevents; i++)
+	{
+		char	   *event = execution_event_text(execution, &execution->events[i]);
+
+		if (event == NULL)
+			continue;
+		if (first)
+		{
+			end_line(&drawing->out);
+			if (execution->more_events)
+				append_line(drawing, psprintf("%s more in workflow.history", drawing->glyphs->more));
+		}
+		first = false;
+		append_line(drawing, event);
+	}
 }
 
 /*
@@ -498,6 +531,7 @@ draw_timeline(const SpanTree *tree, int width, bool ascii)
 	if (drawing.outline->more + tree->not_shown > 0)
 		appendStringInfo(&drawing.out, "%s %s more lines\n", drawing.glyphs->more,
 						 count_text(drawing.outline->more + tree->not_shown));
+	append_events(&drawing);
 	append_outcome(&drawing);
 	append_legend(&drawing);
 	drawing.out.data[--drawing.out.len] = '\0';	/* psql ends the line */

@@ -145,6 +145,79 @@ execution_pause_text(const TraceExecution *execution)
 	return plain_text(text.data);
 }
 
+/* " by app: reason" */
+static void
+append_by_and_why(StringInfo text, const char *by, const char *why)
+{
+	if (by != NULL)
+		appendStringInfo(text, " by %s", by);
+	if (why != NULL)
+		appendStringInfo(text, ": %s", why);
+}
+
+/* Nothing is in front of it any more when the execution has ended. */
+static bool
+mark_is_in_force(const TraceExecution *execution, const TraceMark *mark)
+{
+	return !mark->holds || execution->completed_at == 0;
+}
+
+char *
+execution_mark_text(const TraceExecution *execution, const TraceMark *mark)
+{
+	StringInfoData text;
+
+	if (!mark_is_in_force(execution, mark))
+		return NULL;
+	initStringInfo(&text);
+	appendStringInfo(&text, "step %s is %s", mark->step_id, mark->holds ? "held" : "skipped");
+	if (mark->at != 0)
+		appendStringInfo(&text, " since %s", time_text(mark->at));
+	append_by_and_why(&text, mark->by, mark->reason);
+	return plain_text(text.data);
+}
+
+/* Does another line say it: the pause that lasts, the mark that is in force? */
+static bool
+event_is_told(const TraceExecution *execution, const TraceEvent *event)
+{
+	bool		holds = (strcmp(event->event, "hold_step") == 0);
+
+	for (const TraceEvent *later = event + 1; later < execution->events + execution->nevents; later++)
+		if (strcmp(later->event, event->event) == 0 &&
+			(event->step_id == NULL || strcmp(later->step_id, event->step_id) == 0))
+			return false;
+	if (strcmp(event->event, "pause") == 0)
+		return execution->paused_by != NULL;
+	for (int i = 0; i < execution->nmarks && event->step_id != NULL; i++)
+	{
+		const TraceMark *mark = &execution->marks[i];
+
+		if (strcmp(mark->step_id, event->step_id) == 0)
+			return mark->holds == holds && mark_is_in_force(execution, mark) &&
+				(holds || strcmp(event->event, "skip_step") == 0);
+	}
+	return false;
+}
+
+char *
+execution_event_text(const TraceExecution *execution, const TraceEvent *event)
+{
+	StringInfoData text;
+
+	if (event_is_told(execution, event))
+		return NULL;
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s %s", time_text(event->at),
+					 strcmp(event->event, "timed_out") == 0 ? "timed out" : event->event);
+	if (event->error_type != NULL)
+		appendStringInfo(&text, ": %s%s", event->error_type, event->step_id != NULL ? " in" : "");
+	if (event->step_id != NULL)
+		appendStringInfo(&text, " %s", event->step_id);
+	append_by_and_why(&text, event->by, event->text);
+	return plain_text(text.data);
+}
+
 char *
 execution_pauses_title(const TraceExecution *execution)
 {

@@ -103,11 +103,25 @@ recover(const ClaimedExecution *claimed)
 		ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
 }
 
+/* Why executions are recovered when the scheduler begins, in their histories. */
+static const char *
+why_all(bool crashed)
+{
+	return crashed ? "the server or the scheduler had crashed" : "the server or the scheduler was restarted";
+}
+
+/* An execution whose row was locked when all were recovered. */
+typedef struct LeftOver
+{
+	bool		counted;
+	const char *why;
+} LeftOver;
+
 /* Recover an execution whose row was locked before; false: it is still. */
 static bool
 recover_later(int64 id, void *argument)
 {
-	bool	   *counted = argument;
+	LeftOver   *left_over = argument;
 	ClaimedExecution *recovered = NULL;
 	int64	   *ids;
 	int			count = 0;
@@ -116,14 +130,14 @@ recover_later(int64 id, void *argument)
 
 	ATTEMPT(committed)
 	{
-		count = executions_recover(id, *counted, NULL, &recovered);
+		count = executions_recover(id, left_over->counted, NULL, left_over->why, &recovered);
 		locked = (count == 0 && executions_recoverable(id, &ids) > 0);
 		count_at_commit(COUNT_RECOVERED, count);
 	}
 	ATTEMPT_END(committed, true);
 	if (!committed || locked)
 		return false;
-	pfree(counted);
+	pfree(left_over);
 	/* it may have been paused, resumed and claimed meanwhile */
 	if (count > 0 && live_find(id) == NULL)
 		recover(recovered);
@@ -169,7 +183,7 @@ recover_all(const DatabaseEntry *database)
 		ATTEMPT(committed)
 		{
 			step_close_abandoned();
-			count = executions_recover(0, counted, known ? &accused : NULL, &recovered);
+			count = executions_recover(0, counted, known ? &accused : NULL, why_all(counted), &recovered);
 			nids = executions_recoverable(0, &ids);
 			count_at_commit(COUNT_RECOVERED, count);
 		}
@@ -186,13 +200,14 @@ recover_all(const DatabaseEntry *database)
 		recover(&recovered[i]);
 	for (int i = 0; i < nids; i++)
 	{
-		bool	   *argument;
+		LeftOver   *left_over;
 
 		if (bsearch(&ids[i], done, count, sizeof(int64), compare_ids) != NULL)
 			continue;
-		argument = MemoryContextAlloc(live_context, sizeof(bool));
-		*argument = counted && (!known || is_accused(&accused, ids[i]));
-		postpone(recover_later, ids[i], argument);
+		left_over = MemoryContextAlloc(live_context, sizeof(LeftOver));
+		left_over->counted = counted && (!known || is_accused(&accused, ids[i]));
+		left_over->why = why_all(counted);
+		postpone(recover_later, ids[i], left_over);
 		left++;
 	}
 	if (count > 0)
@@ -273,7 +288,7 @@ run_again(int64 id, void *argument)
 	ATTEMPT(committed)
 	{
 		reason = role_cannot_run(execution->role);
-		count = executions_recover(id, lost->counted, NULL, &recovered);
+		count = executions_recover(id, lost->counted, NULL, lost->why, &recovered);
 		locked = (count == 0 && executions_recoverable(id, &ids) > 0);
 		count_at_commit(COUNT_RECOVERED, count);
 		paused = (count == 0 && execution_is_paused(id));

@@ -134,12 +134,10 @@ BEGIN ATOMIC
     WHERE e.status = 'paused' AND extract(epoch FROM now() - e.paused_at) > t.paused
     GROUP BY e.workflow, t.paused
     UNION ALL
-    SELECT 'step held', e.workflow || '.' || h.step_id, round(extract(epoch FROM now() - a.since)), t.held, a.since
-    FROM workflow.execution_status AS e, unnest(e.held_steps) AS h (step_id),
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (e.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t,
-         LATERAL (SELECT max(l.at) AS since FROM workflow.audit_log AS l
-                  WHERE l.execution_id = e.execution_id AND l.action = 'hold_step' AND l.subject = h.step_id) AS a
-    WHERE e.status IN ('running', 'cancelling') AND extract(epoch FROM now() - a.since) > t.held
+    SELECT 'step held', m.workflow || '.' || m.step_id, round(extract(epoch FROM now() - m.marked_at)), t.held, m.marked_at
+    FROM workflow.marked_steps AS m,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (m.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+    WHERE m.mark = 'hold' AND m.status IN ('running', 'cancelling') AND extract(epoch FROM now() - m.marked_at) > t.held
     UNION ALL
     SELECT 'row locked', k.workflow, round(extract(epoch FROM max(now() - k.since))), t.offline, min(k.since)
     FROM everywhere AS t, workflow.locked_executions AS k

@@ -98,7 +98,12 @@ FROM (SELECT e.execution_id, e.created_at AS at, 'queued' AS event, NULL::text A
              concat_ws(', ', s.on_failure, s.error_type || COALESCE(': ' || (s.error ->> 'message'), ''))
       FROM workflow.step_status AS s WHERE s.completed_at IS NOT NULL
       UNION ALL
-      SELECT a.execution_id, a.at, a.action, NULL, NULL, NULL, NULL,
+      SELECT i.execution_id, i.at, i.event, NULL, NULL, NULL, NULL,
+             concat_ws(', ', 'by ' || i.cancelled_by, i.error_type || COALESCE(': ' || (i.error ->> 'message'), ''), i.reason,
+                       i.times || ' times until ' || i.last_at)
+      FROM workflow.interruptions AS i
+      UNION ALL
+      SELECT a.execution_id, a.at, a.action, CASE a.subject_type WHEN 'step' THEN a.subject END, NULL, NULL, NULL,
              concat_ws(': ', 'by ' || a.role::text, a.reason)
       FROM workflow.audit_log AS a
            JOIN workflow.execution_status AS e ON e.execution_id = a.execution_id) AS h;
@@ -106,7 +111,7 @@ COMMENT ON VIEW workflow.history IS
 'all that happened to executions, one row for each change of state; ask for one execution, or a few, ORDER BY at';
 COMMENT ON COLUMN workflow.history.execution_id IS 'execution it is about';
 COMMENT ON COLUMN workflow.history.at IS 'when it happened';
-COMMENT ON COLUMN workflow.history.event IS 'queued, started, the status it ended with, step started, step and the status that ended with, or what somebody did to it';
+COMMENT ON COLUMN workflow.history.event IS 'queued, started, recovered, the status it ended with (of one that was retried: each time), step started, step and the status that ended with, or what somebody did to it';
 COMMENT ON COLUMN workflow.history.step_id IS 'step it is about; null: the execution as a whole';
 COMMENT ON COLUMN workflow.history.scope IS 'where the step runs: empty at the top, else a path';
 COMMENT ON COLUMN workflow.history.visit IS 'visit of the step, from 1';

@@ -72,7 +72,8 @@ COMMENT ON COLUMN workflow.executions.retried_at IS 'when retry() was called las
 COMMENT ON COLUMN workflow.executions.reopen IS 'retried, and no executor has taken it up yet';
 COMMENT ON COLUMN workflow.executions.reopen_from IS 'until then: steps that began at this time or later are done again; null: those that failed';
 COMMENT ON COLUMN workflow.executions.step_inputs IS 'inputs given to retry(), by scope and step; they replace what input_mapping gives';
-COMMENT ON COLUMN workflow.executions.step_marks IS 'steps that hold_step() or skip_step() has marked';
+COMMENT ON COLUMN workflow.executions.step_marks IS 'steps that hold_step() or skip_step() has marked, by whom, when and why, see workflow.marked_steps';
+COMMENT ON COLUMN workflow.executions.interruptions IS 'recoveries after crashes, and ends after which retry() let it go on, the newest hundred, see workflow.interruptions';
 COMMENT ON COLUMN workflow.executions.input IS 'input given to start()';
 COMMENT ON COLUMN workflow.executions.output IS 'output, when it completed';
 COMMENT ON COLUMN workflow.executions.error IS 'error, when it did not complete';

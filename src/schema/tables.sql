@@ -78,7 +78,8 @@ CREATE TABLE workflow.executions (
     reopen          boolean NOT NULL DEFAULT false,  -- retried, its rows are as they were
     reopen_from     timestamptz,      -- rows that began then or later are set aside
     step_inputs     jsonb,            -- given to retry(), by scope and step
-    step_marks      jsonb,            -- steps held or skipped
+    step_marks      jsonb,            -- steps held or skipped: by whom, since when and why
+    interruptions   jsonb,            -- recoveries, and ends after which it went on
     input           jsonb NOT NULL,
     output          jsonb,
     error           jsonb

@@ -195,6 +195,56 @@ COMMENT ON COLUMN workflow.execution_status.input IS 'input; null for executions
 COMMENT ON COLUMN workflow.execution_status.output IS 'output; null for executions of others';
 COMMENT ON COLUMN workflow.execution_status.error IS 'error; null for executions of others';
 
+CREATE VIEW workflow.marked_steps WITH (security_barrier) AS
+SELECT e.id AS execution_id,
+       e.workflow,
+       e.status,
+       m.key AS step_id,
+       m.value OPERATOR(pg_catalog.->>) 'mark' AS mark,
+       m.value OPERATOR(pg_catalog.->>) 'by' AS marked_by,
+       (m.value OPERATOR(pg_catalog.->>) 'at')::timestamptz AS marked_at,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN m.value OPERATOR(pg_catalog.->>) 'reason' END AS reason
+FROM workflow.executions AS e CROSS JOIN LATERAL pg_catalog.jsonb_each(e.step_marks) AS m
+WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW workflow.marked_steps IS
+'steps that hold_step() and skip_step() have marked; of a role''s own executions, of all for members of pg_monitor, without reason';
+COMMENT ON COLUMN workflow.marked_steps.execution_id IS 'number of the execution';
+COMMENT ON COLUMN workflow.marked_steps.workflow IS 'name of the workflow';
+COMMENT ON COLUMN workflow.marked_steps.status IS 'status of the execution';
+COMMENT ON COLUMN workflow.marked_steps.step_id IS 'id of the step';
+COMMENT ON COLUMN workflow.marked_steps.mark IS 'hold: the execution waits in front of it until release_step(); skip: it is not run';
+COMMENT ON COLUMN workflow.marked_steps.marked_by IS 'name of the role that has marked it';
+COMMENT ON COLUMN workflow.marked_steps.marked_at IS 'when that was';
+COMMENT ON COLUMN workflow.marked_steps.reason IS 'reason that was given; null for executions of others';
+
+CREATE VIEW workflow.interruptions WITH (security_barrier) AS
+SELECT e.id AS execution_id,
+       e.workflow,
+       (i.value OPERATOR(pg_catalog.->>) 'at')::timestamptz AS at,
+       i.value OPERATOR(pg_catalog.->>) 'event' AS event,
+       COALESCE((i.value OPERATOR(pg_catalog.->>) 'times')::integer, 1) AS times,
+       (i.value OPERATOR(pg_catalog.->>) 'last_at')::timestamptz AS last_at,
+       i.value OPERATOR(pg_catalog.->) 'error' OPERATOR(pg_catalog.->>) 'type' AS error_type,
+       i.value OPERATOR(pg_catalog.->>) 'by' AS cancelled_by,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN i.value OPERATOR(pg_catalog.->>) 'reason' END AS reason,
+       CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN i.value OPERATOR(pg_catalog.->) 'error' END AS error
+FROM workflow.executions AS e CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(e.interruptions) AS i (value)
+WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW workflow.interruptions IS
+'what executions went on after: recoveries, and ends that retry() has taken back, the newest hundred of each execution; of a role''s own, of all for members of pg_monitor, without reason and error';
+COMMENT ON COLUMN workflow.interruptions.execution_id IS 'number of the execution';
+COMMENT ON COLUMN workflow.interruptions.workflow IS 'name of the workflow';
+COMMENT ON COLUMN workflow.interruptions.at IS 'when it was recovered or had ended';
+COMMENT ON COLUMN workflow.interruptions.event IS 'recovered: it went on from its rows, since the server, the scheduler or an executor had ended or a transaction of ours could not be committed; failed, timed_out, cancelled: it had ended so';
+COMMENT ON COLUMN workflow.interruptions.times IS 'recovered: how often in a row for this reason, without a step that ended in between';
+COMMENT ON COLUMN workflow.interruptions.last_at IS 'when it was the last of these times; null: once';
+COMMENT ON COLUMN workflow.interruptions.error_type IS 'ended: type of the error';
+COMMENT ON COLUMN workflow.interruptions.cancelled_by IS 'cancelled: name of the role that called cancel()';
+COMMENT ON COLUMN workflow.interruptions.reason IS 'why it was recovered, or the reason given to cancel(); null for executions of others';
+COMMENT ON COLUMN workflow.interruptions.error IS 'ended: the error; null for executions of others';
+
 /*
  * The filter is outside of the UNION ALL: conditions of a user are moved into the
  * parts of one that is a view by itself, barrier or not, and would come before a

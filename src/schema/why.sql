@@ -67,7 +67,8 @@ BEGIN ATOMIC
                             AND n.visit = s.visit AND n.attempt > s.attempt)
         ORDER BY s.retry_at LIMIT 10
     ), held AS MATERIALIZED (
-        SELECT h.step_id FROM e, unnest(e.held_steps) AS h (step_id) WHERE e.wants_to_run
+        SELECT m.* FROM e, workflow.marked_steps AS m
+        WHERE m.execution_id = why.execution_id AND m.mark = 'hold' AND e.wants_to_run
     ), frozen AS MATERIALIZED (
         /* who has given no sign of life since then */
         SELECT clock_timestamp() - CASE WHEN s.value < '0' THEN '1 minute' ELSE s.value END AS since
@@ -225,7 +226,8 @@ BEGIN ATOMIC
                format('SELECT workflow.skip_step(%s, %L)', why.execution_id, r.step_id)
         FROM retries AS r
         UNION ALL
-        SELECT 3, 'held', h.step_id, NULL, 'it waits when it comes to this step',
+        SELECT 3, 'held', h.step_id, h.marked_at,
+               concat_ws('; ', concat_ws(': ', 'by ' || h.marked_by, h.reason), 'it waits when it comes to this step'),
                format('SELECT workflow.release_step(%s, %L)', why.execution_id, h.step_id)
         FROM held AS h
 

@@ -132,20 +132,31 @@ static StateStatement control_left_statement = {
 
 static const Oid id_types[] = {INT8OID};
 
-static const Oid recover_types[] = {INT8OID, BOOLOID, INT8ARRAYOID};
+static const Oid recover_types[] = {INT8OID, BOOLOID, INT8ARRAYOID, TEXTOID};
 static StateStatement recover_statement = {
 	"UPDATE workflow.executions AS e SET recovered_at = r.progress, probation = false,"
 	" recoveries = CASE"
-	"  WHEN NOT r.counted AND NOT COALESCE(r.progress OPERATOR(pg_catalog.=) e.recovered_at, r.progress IS NULL AND e.recovered_at IS NULL) THEN 0"
+	"  WHEN NOT r.counted AND r.progressed THEN 0"
 	"  WHEN NOT r.counted THEN e.recoveries"
-	"  WHEN NOT COALESCE(r.progress OPERATOR(pg_catalog.=) e.recovered_at, r.progress IS NULL AND e.recovered_at IS NULL) OR e.recoveries OPERATOR(pg_catalog.=) 0 THEN 1"
+	"  WHEN r.progressed OR e.recoveries OPERATOR(pg_catalog.=) 0 THEN 1"
 	"  WHEN e.recoveries OPERATOR(pg_catalog.<) 2 OR e.probation THEN e.recoveries OPERATOR(pg_catalog.+) 1"
-	"  ELSE e.recoveries END"
-	" FROM (SELECT x.id, $2 AND ($3 IS NULL OR x.id OPERATOR(pg_catalog.=) ANY ($3)) AS counted, (SELECT pg_catalog.max(GREATEST(s.started_at, s.completed_at)) FROM workflow.step_executions AS s"
-	"                     WHERE s.execution_id OPERATOR(pg_catalog.=) x.id) AS progress"
+	"  ELSE e.recoveries END,"
+	/* what happens again and again without progress is one interruption */
+	" interruptions = CASE"
+	"  WHEN NOT r.progressed AND e.interruptions OPERATOR(pg_catalog.->) -1 OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'recovered'::pg_catalog.text"
+	"   AND e.interruptions OPERATOR(pg_catalog.->) -1 OPERATOR(pg_catalog.->>) 'reason' OPERATOR(pg_catalog.=) $4"
+	"  THEN e.interruptions OPERATOR(pg_catalog.-) -1 OPERATOR(pg_catalog.||) (e.interruptions OPERATOR(pg_catalog.->) -1"
+	"   OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('last_at', pg_catalog.clock_timestamp(), 'times',"
+	"   COALESCE((e.interruptions OPERATOR(pg_catalog.->) -1 OPERATOR(pg_catalog.->>) 'times')::pg_catalog.int4, 1) OPERATOR(pg_catalog.+) 1))"
+	"  ELSE " WITH_INTERRUPTION("e.interruptions", "pg_catalog.jsonb_build_object("
+	"   'event', 'recovered', 'at', pg_catalog.clock_timestamp(), 'reason', $4)") " END"
+	" FROM (SELECT q.*, NOT COALESCE(q.progress OPERATOR(pg_catalog.=) q.recovered_at,"
+	"              q.progress IS NULL AND q.recovered_at IS NULL) AS progressed FROM (SELECT x.id, x.recovered_at, $2 AND ($3 IS NULL OR x.id OPERATOR(pg_catalog.=) ANY ($3)) AS counted,"
+	"       (SELECT pg_catalog.max(GREATEST(s.started_at, s.completed_at)) FROM workflow.step_executions AS s"
+	"        WHERE s.execution_id OPERATOR(pg_catalog.=) x.id) AS progress"
 	"       FROM workflow.executions AS x"
 	"       WHERE x.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
-	"       AND ($1 OPERATOR(pg_catalog.=) 0 OR x.id OPERATOR(pg_catalog.=) $1) FOR NO KEY UPDATE OF x SKIP LOCKED) AS r"
+	"       AND ($1 OPERATOR(pg_catalog.=) 0 OR x.id OPERATOR(pg_catalog.=) $1) FOR NO KEY UPDATE OF x SKIP LOCKED) AS q) AS r"
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
 	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND (e.ending IS NULL OR NOT e.compensate),"
@@ -623,13 +634,15 @@ executions_controlled(ControlledExecution **controlled, bool *left)
 }
 
 int
-executions_recover(int64 id, bool counted, const Accused *accused, ClaimedExecution **recovered)
+executions_recover(int64 id, bool counted, const Accused *accused, const char *reason,
+				   ClaimedExecution **recovered)
 {
 	Datum		values[lengthof(recover_types)];
-	char		nulls[] = "  n";
+	char		nulls[] = "  n ";
 
 	values[0] = Int64GetDatum(id);
 	values[1] = BoolGetDatum(counted);
+	values[3] = CStringGetTextDatum(reason);
 	if (accused != NULL)
 	{
 		Datum	   *elements = palloc(Max(accused->count, 1) * sizeof(Datum));

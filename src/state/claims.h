@@ -85,10 +85,12 @@ typedef struct Accused
 /*
  * Recover running executions (id 0: all): count that, unless they were interrupted
  * by an orderly stop, and return them.  accused: those whose processes crashed, only they
- * are counted; NULL: that is not known.  What somebody has locked is left out.  recoveries counts those without progress in between: a row that ended since the last one resets it.
+ * are counted; NULL: that is not known.  What somebody has locked is left out.  reason is kept with the
+ * time in interruptions.  recoveries counts those without progress in between: a row that ended since the last one resets it.
  * From the second on only an execution that was dispatched on probation is counted.
  */
-extern int	executions_recover(int64 id, bool counted, const Accused *accused, ClaimedExecution **recovered);
+extern int	executions_recover(int64 id, bool counted, const Accused *accused, const char *reason,
+							   ClaimedExecution **recovered);
 
 /* Those there are to be recovered, or this one if it is; after the above: what it has left is locked. */
 extern int	executions_recoverable(int64 id, int64 **ids);

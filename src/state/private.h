@@ -71,6 +71,15 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
 	" AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
 
 /*
+ * What has happened to an execution and that it went on after, with one thing more:
+ * the newest hundred are kept.
+ */
+#define WITH_INTERRUPTION(interruptions, one) \
+	"CASE WHEN pg_catalog.jsonb_array_length(" interruptions ") OPERATOR(pg_catalog.>=) 100" \
+	" THEN " interruptions " OPERATOR(pg_catalog.-) 0" \
+	" ELSE COALESCE(" interruptions ", '[]'::pg_catalog.jsonb) END OPERATOR(pg_catalog.||) " one
+
+/*
  * The two ends of a claim, with a query for the ids in between: what it finds is running.
  * $1: how many at most.
  */

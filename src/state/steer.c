@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -40,6 +41,9 @@ static StateStatement resume_statement = {
 static const Oid retry_types[] = {INT8OID, TIMESTAMPTZOID, TEXTOID, JSONBOID};
 static StateStatement retry_statement = {
 	"UPDATE workflow.executions AS e SET status = 'pending', retries = e.retries OPERATOR(pg_catalog.+) 1,"
+	" interruptions = " WITH_INTERRUPTION("e.interruptions", "pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+	"  'event', e.status, 'at', e.completed_at, 'error', e.error, 'by', e.cancelled_by::pg_catalog.text,"
+	"  'reason', e.cancel_reason))") ","
 	" retried_at = pg_catalog.clock_timestamp(), reopen = true, reopen_from = $2,"
 	" step_inputs = CASE WHEN $4 IS NULL THEN e.step_inputs ELSE COALESCE(e.step_inputs, '{}'::pg_catalog.jsonb)"
 	"  OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object($3, $4) END,"
@@ -55,14 +59,17 @@ static StateStatement retry_statement = {
 	lengthof(retry_types), retry_types, NULL
 };
 
-static const Oid mark_types[] = {INT8OID, TEXTOID, TEXTOID, JSONBOID};
+static const Oid mark_types[] = {INT8OID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID};
 static StateStatement mark_statement = {
 	"UPDATE workflow.executions AS e SET control = true, step_marks = CASE WHEN m.mark IS NULL"
 	" THEN e.step_marks OPERATOR(pg_catalog.-) $2"
-	" ELSE COALESCE(e.step_marks, '{}'::pg_catalog.jsonb) OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object($2, m.mark) END"
+	" ELSE COALESCE(e.step_marks, '{}'::pg_catalog.jsonb) OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object($2,"
+	"  m.mark OPERATOR(pg_catalog.||) pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+	"   'by', $5, 'at', pg_catalog.clock_timestamp(), 'reason', $6))) END"
 	" FROM (SELECT CASE WHEN $4 IS NOT NULL THEN pg_catalog.jsonb_build_object('mark', $3, 'output', $4)"
 	"  WHEN $3 IS NOT NULL THEN pg_catalog.jsonb_build_object('mark', $3) END AS mark) AS m"
-	" WHERE e.id OPERATOR(pg_catalog.=) $1 AND NOT COALESCE((e.step_marks OPERATOR(pg_catalog.->) $2) OPERATOR(pg_catalog.=) m.mark,"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1 AND NOT COALESCE((e.step_marks OPERATOR(pg_catalog.->) $2"
+	" OPERATOR(pg_catalog.-) '{by,at,reason}'::pg_catalog.text[]) OPERATOR(pg_catalog.=) m.mark,"
 	" (e.step_marks OPERATOR(pg_catalog.->) $2) IS NULL AND m.mark IS NULL)",
 	lengthof(mark_types), mark_types, NULL
 };
@@ -150,7 +157,8 @@ execution_step_mark(int64 id, const char *step_id)
 }
 
 bool
-execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *output)
+execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *output,
+					const char *reason)
 {
 	Datum		values[lengthof(mark_types)];
 	char		nulls[lengthof(mark_types)];
@@ -162,6 +170,9 @@ execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *outp
 	nulls[2] = mark ? ' ' : 'n';
 	values[3] = PointerGetDatum(output);
 	nulls[3] = output ? ' ' : 'n';
+	/* by name: a number means nobody, or somebody else, in another cluster */
+	values[4] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	state_set_text(values, nulls, 5, reason);
 	return state_execute(&mark_statement, values, nulls) > 0;
 }
 

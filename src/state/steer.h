@@ -26,9 +26,10 @@ extern void execution_retry(int64 id, TimestampTz from, const char *key, Jsonb *
 extern char *execution_step_mark(int64 id, const char *step_id);
 /*
  * Mark a step of a locked execution: "hold", "skip" with an output that may be NULL, or
- * NULL: no mark.  Returns false when it is marked so already.
+ * NULL: no mark.  Who, when and why is kept with it.  Returns false when it is marked so already.
  */
-extern bool execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *output);
+extern bool execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *output,
+								const char *reason);
 
 /* Is it paused, or has it been resumed and not been claimed yet? */
 extern bool execution_is_paused(int64 id);

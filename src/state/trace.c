@@ -38,7 +38,7 @@ static StateStatement read_execution = {
 	" CASE WHEN p.paused THEN e.paused_until END,"
 	" CASE WHEN p.paused THEN pg_catalog.pg_get_userbyid(e.paused_by::pg_catalog.oid)::pg_catalog.text END,"
 	" CASE WHEN p.paused THEN pg_catalog.left(e.pause_reason, 1000) END,"
-	" p.paused OR e.pauses IS NOT NULL, e.retries"
+	" p.paused OR e.pauses IS NOT NULL, e.retries, e.step_marks IS NOT NULL"
 	" FROM workflow.executions AS e, LATERAL"
 	" (SELECT e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text) AS p (paused)"
 	" WHERE e.id OPERATOR(pg_catalog.=) $1",
@@ -54,6 +54,29 @@ static StateStatement read_pauses = {
 	" WHERE e.id OPERATOR(pg_catalog.=) $1 AND p.start IS NOT NULL"
 	" ORDER BY p.start USING OPERATOR(pg_catalog.<) LIMIT $2",
 	lengthof(pause_types), pause_types, NULL
+};
+
+static const Oid marks_types[] = {INT8OID, INT4OID};
+static StateStatement read_marks = {
+	"SELECT m.step_id, m.mark OPERATOR(pg_catalog.=) 'hold'::pg_catalog.text, m.marked_at, m.marked_by,"
+	" pg_catalog.left(m.reason, 1000) FROM workflow.marked_steps AS m"
+	" WHERE m.execution_id OPERATOR(pg_catalog.=) $1 ORDER BY m.step_id USING OPERATOR(pg_catalog.<) LIMIT $2",
+	lengthof(marks_types), marks_types, NULL
+};
+
+/* The last ones, in reverse. */
+static const Oid events_types[] = {INT8OID, INT4OID};
+static StateStatement read_events = {
+	"SELECT q.at, q.event, q.step_id, q.by, q.error_type, q.text FROM"
+	" (SELECT i.at, i.event, i.error OPERATOR(pg_catalog.->>) 'step_id', i.cancelled_by, i.error_type, pg_catalog.concat_ws(', ',"
+	"   pg_catalog.left(COALESCE(i.error OPERATOR(pg_catalog.->>) 'message', i.reason), 1000),"
+	"   CASE WHEN i.times OPERATOR(pg_catalog.>) 1 THEN pg_catalog.concat(i.times, ' times') END)"
+	"  FROM workflow.interruptions AS i WHERE i.execution_id OPERATOR(pg_catalog.=) $1"
+	"  UNION ALL SELECT a.at, a.action, CASE WHEN a.subject_type OPERATOR(pg_catalog.=) 'step'::pg_catalog.text THEN a.subject END,"
+	"   pg_catalog.pg_get_userbyid(a.role::pg_catalog.oid)::pg_catalog.text, NULL, pg_catalog.left(a.reason, 1000)"
+	"  FROM workflow.audit_entries AS a WHERE a.execution_id OPERATOR(pg_catalog.=) $1)"
+	" AS q (at, event, step_id, by, error_type, text) ORDER BY q.at USING OPERATOR(pg_catalog.>) LIMIT $2",
+	lengthof(events_types), events_types, NULL
 };
 
 /* From behind a key on; the key's index gives the order and the end of each page. */
@@ -139,12 +162,60 @@ read_pauses_of(TraceExecution *execution)
 	state_done();
 }
 
+static void
+read_marks_of(TraceExecution *execution)
+{
+	Datum		values[2] = {Int64GetDatum(execution->id), Int32GetDatum(TRACE_MAX_MARKS)};
+	int			count = (int) state_query(&read_marks, values, NULL, true, TRACE_MAX_MARKS);
+
+	execution->marks = palloc(sizeof(TraceMark) * Max(count, 1));
+	execution->nmarks = count;
+	for (int i = 0; i < count; i++)
+	{
+		TraceMark  *mark = &execution->marks[i];
+		bool		isnull;
+
+		mark->step_id = state_column_text(i, 1);
+		mark->holds = DatumGetBool(state_column(i, 2, &isnull));
+		mark->at = state_column_time(i, 3);
+		mark->by = state_column_text(i, 4);
+		mark->reason = state_column_text(i, 5);
+	}
+	state_done();
+}
+
+static void
+read_events_of(TraceExecution *execution)
+{
+	Datum		values[2] = {Int64GetDatum(execution->id), Int32GetDatum(TRACE_MAX_EVENTS + 1)};
+	int			count = (int) state_query(&read_events, values, NULL, true, TRACE_MAX_EVENTS + 1);
+
+	execution->more_events = (count > TRACE_MAX_EVENTS);
+	execution->nevents = Min(count, TRACE_MAX_EVENTS);
+	execution->events = palloc(sizeof(TraceEvent) * Max(execution->nevents, 1));
+	for (int i = 0; i < execution->nevents; i++)
+	{
+		TraceEvent *event = &execution->events[execution->nevents - 1 - i];
+
+		event->at = state_column_time(i, 1);
+		event->event = state_column_text(i, 2);
+		event->step_id = state_column_text(i, 3);
+		event->by = state_column_text(i, 4);
+		event->error_type = state_column_text(i, 5);
+		event->text = state_column_text(i, 6);
+		if (event->text != NULL && event->text[0] == '\0')
+			event->text = NULL;
+	}
+	state_done();
+}
+
 bool
 trace_execution(int64 id, TraceExecution *execution)
 {
 	Datum		value = Int64GetDatum(id);
 	bool		found;
 	bool		has_pauses = false;
+	bool		has_marks = false;
 	bool		isnull;
 
 	found = state_query(&read_execution, &value, NULL, true, 1) > 0;
@@ -174,10 +245,15 @@ trace_execution(int64 id, TraceExecution *execution)
 		execution->pause_reason = state_column_text(0, 20);
 		has_pauses = DatumGetBool(state_column(0, 21, &isnull));
 		execution->retries = state_column_int32(0, 22);
+		has_marks = DatumGetBool(state_column(0, 23, &isnull));
 	}
 	state_done();
 	if (has_pauses)
 		read_pauses_of(execution);
+	if (has_marks)
+		read_marks_of(execution);
+	if (found)
+		read_events_of(execution);
 	return found;
 }
 

@@ -21,6 +21,33 @@ typedef struct TracePause
 /* Of more pauses than these the first are read. */
 #define TRACE_MAX_PAUSES 100
 
+/* A step that a session has marked. */
+typedef struct TraceMark
+{
+	char	   *step_id;
+	bool		holds;			/* else: has it skipped */
+	TimestampTz at;
+	char	   *by;
+	char	   *reason;			/* NULL = none */
+} TraceMark;
+
+/* Of more marks than these, in the order of their steps, the first are read. */
+#define TRACE_MAX_MARKS 100
+
+/* What was done to an execution, or what it went on after. */
+typedef struct TraceEvent
+{
+	TimestampTz at;
+	char	   *event;			/* recovered, a status, or an action of the audit log */
+	char	   *step_id;		/* it was done to, or failed; NULL = none */
+	char	   *by;				/* NULL = nobody */
+	char	   *error_type;		/* NULL = none */
+	char	   *text;			/* reason or message; NULL = none */
+} TraceEvent;
+
+/* Of more events than these the last are read. */
+#define TRACE_MAX_EVENTS 20
+
 /* An execution.  NULL and 0 stand for SQL null. */
 typedef struct TraceExecution
 {
@@ -48,6 +75,11 @@ typedef struct TraceExecution
 	char	   *pause_reason;
 	TracePause *pauses;			/* in order; that of now ends now */
 	int			npauses;
+	TraceMark  *marks;
+	int			nmarks;
+	TraceEvent *events;			/* in order */
+	int			nevents;
+	bool		more_events;	/* there were others before */
 } TraceExecution;
 
 /* One attempt at one step, valid until the function it is handed to returns. */

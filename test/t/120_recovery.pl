@@ -52,6 +52,12 @@ sub check_case
 		is($node->safe_psql('w', "SELECT status FROM workflow.wait($id, '180 s')"),
 			'completed', "$name, $way: completes");
 		is(tried_again($id), join(', ', sort @$gated), "$name, $way: what was under way ran again, nothing else");
+		# when and why it was interrupted is kept, and told in its place
+		my $why = $way eq 'SIGTERM of the executors' ? qr/executor/
+		  : $way eq 'SIGTERM of the scheduler' ? qr/was restarted/ : qr/had crashed/;
+		like($node->safe_psql('w', "SELECT string_agg(h.detail, '; ' ORDER BY h.at) FROM workflow.history AS h, workflow.executions AS e
+			WHERE e.id = $id AND h.execution_id = $id AND h.event = 'recovered' AND h.at BETWEEN e.started_at AND e.completed_at"),
+			$why, "$name, $way: told in its history");
 		# each lost run is counted
 		is($node->safe_psql('w', "SELECT recoveries FROM workflow.executions WHERE id = $id"),
 			$way eq 'SIGTERM of the scheduler' ? 0 : 1,
