@@ -43,6 +43,7 @@ OBJS = \
 	src/api/schedule.o \
 	src/api/schedule_input.o \
 	src/api/schedule_jobs.o \
+	src/api/schedule_look.o \
 	src/api/schedule_remote.o \
 	src/api/schedule_run.o \
 	src/api/schedule_times.o \

@@ -122,7 +122,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT workflow.resume_executions(''vis'')'), ('SELECT workflow.retry_executions(''vis'')'),
     ('SELECT workflow.unschedule(''vis_schedule'')'), ('SELECT workflow.pause_schedule(''vis_schedule'')'),
     ('SELECT workflow.resume_schedule(''vis_schedule'')'), ('SELECT workflow.run_schedule_now(''vis_schedule'')'),
-    ('SELECT workflow.schedule_tick(''vis_schedule'')'), ('SELECT workflow.sync_schedules()'),
+    ('SELECT workflow.schedule_tick(''vis_schedule'')'), ('SELECT string_agg(j::text, '' '') FROM workflow.schedule_jobs() AS j'), ('SELECT workflow.sync_schedules()'),
     ('SELECT workflow.schedule(''vis_schedule'', ''vis'', ''0 1 * * *'', ''{}'', enabled => false)'),
     ('SELECT workflow.drain_executor(PID)'), ('SELECT workflow.recycle_executor(PID)'),
     ('SELECT workflow.block(''vis'')'), ('SELECT workflow.unblock(''vis'')'), ('SELECT workflow.set_status(''vis'', 1, ''archived'')'),

@@ -43,6 +43,8 @@ extern void schedule_write_job(Schedule *schedule, bool by_job);
  * transaction commits our jobs follow.
  */
 extern void schedule_note_name(bool database, Oid oid, const char *name);
+/* Is pg_cron in this database? */
+extern bool schedule_cron_is_here(void);
 /* Before the extension is dropped: its jobs go with it. */
 extern void schedule_drop_jobs(void);
 

@@ -26,6 +26,7 @@
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -99,6 +100,22 @@ describe_job(CronJob *job, int id, const char *name, const char *schedule)
 			 quote_literal_cstr(name));
 }
 
+/* Somebody has tampered with it, or renamed a role where nobody noticed. */
+static void
+tell_replaced(const CronJob *job, Oid role, const char *replaced)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	if (replaced[0] != '\0')
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("job \"%s\" of pg_cron belonged to role \"%s\"", job->name, replaced),
+				 errdetail("It is replaced by one of role \"%s\", which the schedule belongs to.", name ? name : ""),
+				 OidIsValid(get_role_oid(replaced, true))
+				 ? errhint("Find out who made it: names that begin with %s are pg_workflow's.", CRON_JOB_PREFIX)
+				 : errhint("There is no such role: it was renamed or dropped.")));
+}
+
 /* XACT_EVENT_PRE_COMMIT: write what has been noted. */
 static void
 write_pending(void)
@@ -113,19 +130,20 @@ write_pending(void)
 		PendingJob *pending = lfirst(cell);
 		Schedule	schedule;
 		CronJob		job;
+		char		replaced[NAMEDATALEN];
 
 		/* it may have been changed again, or that may have been rolled back */
 		if (!extension_gone && schedule_find_id(pending->id, false, &schedule))
 			describe_job(&job, pending->id, schedule.name, schedule.job_schedule);
 		else
 			describe_job(&job, pending->id, pending->name, NULL);
-		cron_job_write_remote(&job, pending->role);
+		cron_job_write_remote(&job, pending->role, replaced);
+		tell_replaced(&job, pending->role, replaced);
 	}
 }
 
-/* Is pg_cron in this database? */
-static bool
-cron_is_here(void)
+bool
+schedule_cron_is_here(void)
 {
 	const char *database = cron_database();
 
@@ -159,7 +177,7 @@ follow_names(void)
 	}
 	if (count == 0)
 		return;
-	if (!cron_is_here())
+	if (!schedule_cron_is_here())
 		cron_jobs_rename_remote(renames, count);
 	else
 	{
@@ -281,12 +299,14 @@ schedule_write_job(Schedule *schedule, bool by_job)
 	if (!wanted && !had_one)
 		return;
 
-	if (cron_is_here())
+	if (schedule_cron_is_here())
 	{
 		CronJob		job;
+		char		replaced[NAMEDATALEN];
 
 		describe_job(&job, schedule->id, schedule->name, schedule->job_schedule);
-		cron_job_write(&job, schedule->role);
+		cron_job_write(&job, schedule->role, replaced);
+		tell_replaced(&job, schedule->role, replaced);
 		return;
 	}
 	if (wanted)

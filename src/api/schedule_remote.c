@@ -44,6 +44,7 @@ typedef struct RemoteRequest
 	char		message[1024];
 	char		detail[1024];
 	char		hint[1024];
+	char		replaced[NAMEDATALEN];	/* as cron_job_write() says */
 	CronRename	renames[FLEXIBLE_ARRAY_MEMBER];
 } RemoteRequest;
 
@@ -131,7 +132,7 @@ cron_jobs_rename_remote(const CronRename *renames, int count)
 }
 
 void
-cron_job_write_remote(const CronJob *job, Oid role)
+cron_job_write_remote(const CronJob *job, Oid role, char *replaced)
 {
 	const char *name = cron_database();
 	Oid			database = name ? get_database_oid(name, true) : InvalidOid;
@@ -139,6 +140,7 @@ cron_job_write_remote(const CronJob *job, Oid role)
 	RemoteRequest request = {.job = *job, .role = role};
 	RemoteRequest answer;
 
+	replaced[0] = '\0';
 	if (!OidIsValid(database) && removal)
 		return;
 	if (!removal)
@@ -151,7 +153,10 @@ cron_job_write_remote(const CronJob *job, Oid role)
 				 errdetail("max_worker_processes are in use."),
 				 errhint("Try again, or raise max_worker_processes.")));
 	if (answer.result == REMOTE_DONE)
+	{
+		strlcpy(replaced, answer.replaced, NAMEDATALEN);
 		return;
+	}
 	if (removal)
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
@@ -213,7 +218,7 @@ workflow_cron_writer_main(Datum argument)
 		if (request->nrenames > 0)
 			cron_jobs_rename(request->renames, request->nrenames);
 		else
-			cron_job_write(&request->job, request->role);
+			cron_job_write(&request->job, request->role, request->replaced);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		request->result = REMOTE_DONE;

@@ -79,14 +79,17 @@ BEGIN ATOMIC
     ), rate AS (
         /* of an execution: of the children of its containers; 0 for one that did not complete */
         SELECT e.workflow, e.completed_at, e.recent, row_number() OVER (PARTITION BY e.workflow ORDER BY e.completed_at DESC) AS back,
-               CASE WHEN e.status = 'completed'
-                    THEN COALESCE((SELECT round(100.0 * sum(b.successes) / NULLIF(sum(b.tasks), 0), 1) FROM block AS b WHERE b.execution_id = e.execution_id), 100)
-                    ELSE 0 END AS success_rate
-        FROM ended AS e WHERE e.status <> 'cancelled'
+               CASE WHEN e.status = 'completed' THEN COALESCE(b.success_rate, 100) ELSE 0 END AS success_rate
+        FROM ended AS e
+             LEFT JOIN (SELECT b.execution_id, round(100.0 * sum(b.successes) / NULLIF(sum(b.tasks), 0), 1) AS success_rate
+                        FROM block AS b GROUP BY b.execution_id) AS b ON b.execution_id = e.execution_id
+        WHERE e.status <> 'cancelled'
     ), average AS (
         /* at the end of each execution, of those up to then */
         SELECT e.workflow, e.completed_at, avg(extract(epoch FROM e.duration)) OVER (PARTITION BY e.workflow ORDER BY e.completed_at) AS duration
         FROM ended AS e WHERE e.recent AND e.duration IS NOT NULL
+    ), job AS MATERIALIZED (
+        SELECT * FROM workflow.schedule_jobs()
     )
     /* nothing is begun, and something waits */
     SELECT h.reason AS condition, current_database()::text AS subject,
@@ -148,6 +151,17 @@ BEGIN ATOMIC
     SELECT 'schedule overdue', s.name, round(extract(epoch FROM clock_timestamp() - s.next_run_at)), t.offline, s.next_run_at
     FROM everywhere AS t, workflow.schedules AS s
     WHERE s.enabled AND s.next_run_at < clock_timestamp() - make_interval(secs => t.offline::double precision)
+    UNION ALL
+    /* the job is not as schedule() has made it; seen only where pg_cron is */
+    SELECT j.condition, s.name, NULL, NULL, NULL
+    FROM workflow.schedules AS s,
+         LATERAL (SELECT CASE WHEN count(k.job) = 0 THEN 'job missing' WHEN count(k.job) > 1 THEN 'job doubled'
+                              WHEN bool_or(k.role IS DISTINCT FROM s.role) THEN 'job of another role'
+                              WHEN bool_or(NOT k.active OR k.job_schedule <> s.job_schedule) THEN 'job changed' END AS condition
+                  FROM job AS k WHERE k.schedule = s.name HAVING count(*) > 0) AS j
+    WHERE s.enabled AND s.job_schedule IS NOT NULL AND j.condition IS NOT NULL
+    UNION ALL
+    SELECT 'job of no role', k.job, NULL, NULL, NULL FROM job AS k WHERE k.role IS NULL AND k.schedule IS NULL
     UNION ALL
     SELECT 'queue wait', d.workflow, round(extract(epoch FROM max(d.oldest_wait))), t.queue_wait, now() - max(d.oldest_wait)
     FROM workflow.queue_depth AS d,

@@ -302,6 +302,19 @@ AS 'MODULE_PATHNAME', 'workflow_sync_schedules';
 COMMENT ON FUNCTION workflow.sync_schedules() IS
 'have pg_cron''s jobs be what the caller''s schedules need, whatever role they have got, after a restore or after pg_cron''s time zone was changed; returns how many have a job. Errors: 42501 when pg_cron may not be used, 55000 where there is none';
 
+CREATE FUNCTION workflow.schedule_jobs(
+    OUT schedule text,
+    OUT job text,
+    OUT database text,
+    OUT role regrole,
+    OUT job_schedule text,
+    OUT active boolean)
+RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
+AS 'MODULE_PATHNAME', 'workflow_schedule_jobs';
+COMMENT ON FUNCTION workflow.schedule_jobs() IS
+'what alerts are made of: the jobs of pg_cron that are ours, as they are, and a row without a job for each schedule that should have one; no rows where pg_cron is in another database. schedule: name of the schedule, null for one of another database, or that is gone; role: null when there is none of its name. A role''s own, and those of its schedules; all of them for members of pg_monitor';
+
 CREATE FUNCTION workflow.schedule_housekeeping(
     older_than interval DEFAULT '30 days',
     cron text DEFAULT '17 3 * * *',

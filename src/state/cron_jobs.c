@@ -165,9 +165,12 @@ require_able(const CronJob *job, const char *version, const char *function)
 	"pg_catalog.starts_with(" j ".jobname::pg_catalog.text, '" CRON_JOB_PREFIX "')" \
 	" AND pg_catalog.strpos(" j ".command, 'SELECT workflow.schedule_tick(') OPERATOR(pg_catalog.>) 0"
 
-/* Remove the jobs of this name that are ours, but that of the role; an error for others. */
+/*
+ * Remove the jobs of this name that are ours, but that of the role; an error for others.  Whose
+ * was removed that another is to take the place of?
+ */
 static void
-clear_name(const CronJob *job, const char *role, bool keep)
+clear_name(const CronJob *job, const char *role, bool keep, char *replaced)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, BOOLOID};
 	Datum		values[] = {CStringGetTextDatum(job->name), CStringGetTextDatum(job->database),
@@ -189,11 +192,12 @@ clear_name(const CronJob *job, const char *role, bool keep)
 				 errhint("Names that begin with %s are pg_workflow's. In database \"%s\", run SELECT cron.unschedule(%s) as a superuser.",
 						 CRON_JOB_PREFIX, get_database_name(MyDatabaseId), SPI_getvalue(row, descriptor, 1))));
 	}
-	(void) run("WITH gone AS (DELETE FROM " CRON_SCHEMA ".job AS j"
-			   " WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-			   " AND " IS_OURS("j") " AND j.database OPERATOR(pg_catalog.=) $2"
-			   " AND NOT ($4 AND j.username OPERATOR(pg_catalog.=) $3) RETURNING j.jobid)"
-			   " SELECT jobid FROM gone", 4, types, values);
+	if (run("WITH gone AS (DELETE FROM " CRON_SCHEMA ".job AS j"
+			" WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+			" AND " IS_OURS("j") " AND j.database OPERATOR(pg_catalog.=) $2"
+			" AND NOT ($4 AND j.username OPERATOR(pg_catalog.=) $3) RETURNING j.username)"
+			" SELECT username FROM gone", 4, types, values) > 0 && keep)
+		strlcpy(replaced, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1), NAMEDATALEN);
 }
 
 static void
@@ -209,9 +213,21 @@ make_job(const CronJob *job, bool here)
 		(void) run("SELECT " CRON_SCHEMA ".schedule_in_database($1, $2, $3, $4)", 4, types, values);
 }
 
+/* What schedules a job anew leaves it turned off. */
+static void
+activate_job(const CronJob *job, const char *role)
+{
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(job->name), CStringGetTextDatum(role)};
+
+	(void) run("WITH done AS (UPDATE " CRON_SCHEMA ".job AS j SET active = true"
+			   " WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1 AND j.username OPERATOR(pg_catalog.=) $2"
+			   " AND NOT j.active RETURNING j.jobid) SELECT jobid FROM done", 2, types, values);
+}
+
 /* Begin: SPI, names that nobody can shadow, and the rights to see all jobs. */
 static int
-begin_writing(Oid *user, int *context)
+begin_access(Oid *user, int *context)
 {
 	int			nest = NewGUCNestLevel();
 
@@ -224,7 +240,7 @@ begin_writing(Oid *user, int *context)
 }
 
 static void
-end_writing(int nest, Oid user, int context)
+end_access(int nest, Oid user, int context)
 {
 	SetUserIdAndSecContext(user, context);
 	AtEOXact_GUC(true, nest);
@@ -232,16 +248,17 @@ end_writing(int nest, Oid user, int context)
 }
 
 void
-cron_job_write(const CronJob *job, Oid role)
+cron_job_write(const CronJob *job, Oid role, char *replaced)
 {
 	bool		here = strcmp(job->database, get_database_name(MyDatabaseId)) == 0;
 	bool		wanted = job->schedule[0] != '\0';
 	char	   *role_name = GetUserNameFromId(role, true);
 	Oid			user;
 	int			context;
-	int			nest = begin_writing(&user, &context);
+	int			nest = begin_access(&user, &context);
 	char	   *version = installed_version();
 
+	replaced[0] = '\0';
 	if (wanted)
 	{
 		SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE);
@@ -249,13 +266,61 @@ cron_job_write(const CronJob *job, Oid role)
 		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
 	}
 	if (version != NULL)
-		clear_name(job, role_name, wanted);
+		clear_name(job, role_name, wanted, replaced);
 	if (wanted)
 	{
 		SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE);
 		make_job(job, here);
+		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+		activate_job(job, role_name);
 	}
-	end_writing(nest, user, context);
+	end_access(nest, user, context);
+}
+
+/* In a statement that reads, perhaps a parallel one: by its snapshot. */
+static uint64
+look(const char *sql)
+{
+	int			result = SPI_execute(sql, true, 0);
+
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+int
+cron_jobs_find(CronJobFound **jobs)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			user;
+	int			context;
+	int			nest = begin_access(&user, &context);
+	int			count = 0;
+
+	*jobs = NULL;
+	if (look("SELECT WHERE pg_catalog.to_regclass('" CRON_SCHEMA ".job') IS NOT NULL") > 0)
+	{
+		count = (int) look("SELECT j.jobname::pg_catalog.text, pg_catalog.substring(j.jobname::pg_catalog.text, '([0-9]{1,9})$'),"
+						   " j.database, j.username, j.schedule, j.active FROM " CRON_SCHEMA ".job AS j WHERE " IS_OURS("j"));
+		MemoryContextSwitchTo(caller);
+		*jobs = palloc0(Max(count, 1) * sizeof(CronJobFound));
+		for (int i = 0; i < count; i++)
+		{
+			HeapTuple	row = SPI_tuptable->vals[i];
+			TupleDesc	descriptor = SPI_tuptable->tupdesc;
+			char	   *number = SPI_getvalue(row, descriptor, 2);
+			CronJobFound *job = &(*jobs)[i];
+
+			job->name = SPI_getvalue(row, descriptor, 1);
+			job->schedule_id = number ? pg_strtoint32(number) : 0;
+			job->database = SPI_getvalue(row, descriptor, 3);
+			job->role = SPI_getvalue(row, descriptor, 4);
+			job->schedule = SPI_getvalue(row, descriptor, 5);
+			job->active = strcmp(SPI_getvalue(row, descriptor, 6), "t") == 0;
+		}
+	}
+	end_access(nest, user, context);
+	return count;
 }
 
 /* All roles, or all databases, at once: their names may have been exchanged. */
@@ -309,12 +374,12 @@ cron_jobs_rename(const CronRename *renames, int count)
 {
 	Oid			user;
 	int			context;
-	int			nest = begin_writing(&user, &context);
+	int			nest = begin_access(&user, &context);
 
 	if (installed_version() != NULL)
 	{
 		rename_all(renames, count, false);
 		rename_all(renames, count, true);
 	}
-	end_writing(nest, user, context);
+	end_access(nest, user, context);
 }

@@ -35,8 +35,26 @@ extern void cron_refuse_not_loaded(void);
  * another role, or of a role that is gone, is removed.  What has our name and is not
  * ours is an error.  Where pg_cron has not been created removing does nothing; making raises
  * an error there, and where the role may not use it.
+ * replaced: NAMEDATALEN bytes for the name of the other role whose job was replaced; empty: none was.
  */
-extern void cron_job_write(const CronJob *job, Oid role);
+extern void cron_job_write(const CronJob *job, Oid role, char *replaced);
+
+/* What there is. */
+typedef struct CronJobFound
+{
+	char	   *name;
+	int			schedule_id;
+	char	   *database;
+	char	   *role;
+	char	   *schedule;
+	bool		active;
+} CronJobFound;
+
+/*
+ * Our jobs, those of all roles and databases, in the caller's memory.  Called in pg_cron's database;
+ * without pg_cron there are none.  Reads only.
+ */
+extern int	cron_jobs_find(CronJobFound **jobs);
 
 /* A role, or a database, that had another name when the transaction began. */
 typedef struct CronRename

@@ -138,6 +138,51 @@ for my $database ('postgres', 'other')
 }
 is(jobs(), sprintf($all, 'alice', 'bob'), 'all is well');
 
+# --- alerts: what is not as it was made; a warning when it is replaced ---
+
+sub job_alerts
+{
+	return query($_[0] || 'postgres', q{SELECT string_agg(condition || ' ' || subject, '; ' ORDER BY condition, subject) FROM workflow.alerts WHERE condition ~ '^job'});
+}
+
+my $job = query('postgres', q{SELECT job FROM workflow.schedule_jobs() WHERE schedule = 'of alice'});
+my $elsewhere = query('postgres', q{SELECT jobname FROM cron.job WHERE database = 'other' AND username = 'alice'});
+my %broken = (
+	'job missing of alice' => qq{DELETE FROM cron.job WHERE jobname = '$job'},
+	'job doubled of alice' => qq{INSERT INTO cron.job (schedule, command, username, database, jobname, nodename, nodeport) SELECT schedule, command, 'bob', database, jobname, nodename, nodeport FROM cron.job WHERE jobname = '$job'},
+	'job of another role of alice' => qq{UPDATE cron.job SET username = 'bob' WHERE jobname = '$job'},
+	'job of another role of alice ' => qq{UPDATE cron.job SET username = 'nobody' WHERE jobname = '$job'},
+	'job changed of alice' => qq{UPDATE cron.job SET schedule = '0 0 2 2 *' WHERE jobname = '$job'},
+	'job changed of alice ' => qq{UPDATE cron.job SET active = false WHERE jobname = '$job'},
+	"job of no role $elsewhere" => qq{UPDATE cron.job SET username = 'nobody' WHERE jobname = '$elsewhere'});
+
+is(job_alerts(), '', 'no alert');
+foreach my $alert (sort keys %broken)
+{
+	query('postgres', $broken{$alert});
+	is(job_alerts(), $alert =~ s/ $//r, "alert: $alert");
+	is(job_alerts('other'), '', 'not where pg_cron is not');
+	like(as_role('alice', 'postgres', q{SELECT string_agg(condition, ' ') FROM workflow.alerts WHERE subject = 'of alice'}),
+		$alert =~ /no role/ ? qr/^$/ : qr/^\Q@{[ $alert =~ s{ of alice ?$}{}r ]}\E$/, 'its owner is told, too');
+	is(as_role('bob', 'postgres', q{SELECT string_agg(condition, ' ') FROM workflow.alerts WHERE subject <> 'of bob'}), '', 'others are not');
+	query($_, 'SELECT workflow.sync_schedules()') for ('postgres', 'other');
+	is(job_alerts(), '', 'sync_schedules() mends it');
+	is(jobs(), sprintf($all, 'alice', 'bob'), 'all is as it was');
+}
+for my $database ('postgres', 'other')
+{
+	my $name = query('postgres', qq{SELECT jobname FROM cron.job WHERE username = 'alice' AND database = '$database'});
+
+	query('postgres', qq{UPDATE cron.job SET username = 'bob' WHERE jobname = '$name'});
+	like(as_role('alice', $database, q{SELECT workflow.schedule('of alice', 'short', '0 0 1 1 *')}),
+		qr/WARNING: +01000: job "\Q$name\E" of pg_cron belonged to role "bob"\nDETAIL: .*of role "alice".*HINT: +Find out who made it/s,
+		"$database: a warning when the job of another role is replaced");
+	query('postgres', qq{UPDATE cron.job SET username = 'nobody' WHERE jobname = '$name'});
+	like(as_role('postgres', $database, 'SELECT workflow.sync_schedules()'), qr/belonged to role "nobody".*HINT: +There is no such role/s, "$database: of no role");
+	unlike(as_role('alice', $database, q{SELECT workflow.schedule('of alice', 'short', '0 0 1 1 *')}), qr/WARNING/, "$database: and then none");
+}
+is(jobs(), sprintf($all, 'alice', 'bob'), 'all is well again');
+
 # a role that is gone leaves schedules without a job
 query($_, q{SELECT workflow.revoke_usage('bob')}) for ('postgres', 'other');
 query('postgres', 'REVOKE ALL ON SCHEMA cron FROM bob; REVOKE ALL ON FUNCTION cron.schedule_in_database FROM bob');
