@@ -63,7 +63,44 @@ SET client_encoding = 'LATIN1';
 SELECT workflow.timeline_svg(:letters) AS svg, workflow.report(:letters) AS report, workflow.diagram(:letters) AS diagram \gset
 RESET client_encoding;
 
--- what is large is drawn in part
+-- however deep: edges lead from node to node, never to or from a frame, which Mermaid 10 cannot draw
+CREATE FUNCTION picture_nest(levels int) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    step jsonb := '{"id": "innermost", "sql": "SELECT 1"}';
+BEGIN
+    FOR i IN REVERSE levels .. 1 LOOP
+        step := jsonb_build_object('id', 'level' || i) || CASE i % 4
+            WHEN 0 THEN jsonb_build_object('type', 'loop', 'collection', '[1]'::jsonb, 'loop_body', jsonb_build_array(step, jsonb_build_object('id', 'after' || i, 'sql', 'SELECT 1')))
+            WHEN 1 THEN jsonb_build_object('type', 'parallel', 'parallel_steps', jsonb_build_array(step, jsonb_build_object('id', 'beside' || i, 'sql', 'SELECT 1')))
+            WHEN 2 THEN jsonb_build_object('type', 'conditional', 'condition', 'true', 'then', step)
+            ELSE jsonb_build_object('type', 'fork_join', 'fork_join_config', jsonb_build_object('branches', jsonb_build_object(
+                'left', jsonb_build_array(step), 'right', jsonb_build_array(jsonb_build_object('id', 'right' || i, 'sql', 'SELECT 1'))))) END;
+    END LOOP;
+    RETURN step;
+END $$;
+SET workflow.max_nesting = 16;
+SELECT workflow.define(jsonb_build_object('name', 'picture_deep', 'steps', jsonb_build_array(picture_nest(16))));
+RESET workflow.max_nesting;
+CREATE FUNCTION picture_edges(diagram text) RETURNS TABLE (source text, target text) LANGUAGE sql
+AS $$ SELECT e[1], e[2] FROM regexp_matches(diagram, '^ +(\w+) -\.?->(?:\|[^|]*\|)? (\w+)$', 'gn') AS e $$;
+CREATE FUNCTION picture_nodes(diagram text) RETURNS SETOF text LANGUAGE sql
+AS $$ SELECT n[1] FROM regexp_matches(diagram, '^ +(\w+)[[({].*$', 'gn') AS n $$;
+SELECT (SELECT count(*) FROM regexp_matches(diagram, 'subgraph', 'g')) AS frames, (SELECT count(*) FROM picture_edges(diagram)) AS edges FROM workflow.diagram('picture_deep') AS diagram;
+SELECT workflow AS edges_without_node FROM unnest('{picture_deep,drawn}'::text[]) AS workflow, workflow.diagram(workflow) AS diagram
+WHERE EXISTS (SELECT FROM picture_edges(diagram) WHERE source NOT IN (SELECT picture_nodes(diagram)) OR target NOT IN (SELECT picture_nodes(diagram)));
+
+-- what undoes steps, wherever they are, and what runs on failure: behind the end, in its order
+SELECT workflow.define('{"name": "picture_undone", "steps": [
+    {"id": "flight", "sql": "SELECT 1", "compensate": {"id": "cancel_flight", "sql": "SELECT 1"}},
+    {"id": "extras", "type": "parallel", "parallel_steps": [{"id": "car", "sql": "SELECT 1", "compensate": {"id": "cancel_car", "sql": "SELECT 1"}}, {"id": "bad", "sql": "SELECT 1/0"}]}],
+    "on_failure": {"id": "tell", "sql": "SELECT 1"}}');
+SELECT workflow.diagram('picture_undone');
+
+-- what is large is drawn in part, within what Mermaid accepts
+SELECT workflow.define(jsonb_build_object('name', 'picture_wide', 'steps', jsonb_build_array(jsonb_build_object('id', 'all', 'type', 'parallel', 'parallel_steps',
+    (SELECT jsonb_agg(jsonb_build_object('id', 'transfer_of_all_accounts_receivable_of_the_year_' || i, 'sql', 'SELECT ' || repeat('1 + ', 30) || i)) FROM generate_series(1, 1000) AS i)))));
+SELECT length(diagram) < 50000 AS characters, (SELECT count(*) FROM picture_edges(diagram)) <= 500 AS edges, (SELECT count(*) FROM picture_nodes(diagram)) > 100 AS nodes,
+    diagram ~ 'more\["\.\.\. \d+ more steps"\]' AS more FROM workflow.diagram('picture_wide') AS diagram;
 SELECT workflow.define(jsonb_build_object('name', 'picture_long', 'steps', (SELECT jsonb_agg(jsonb_build_object('id', 's' || i, 'type', 'set', 'output', i)) FROM generate_series(1, 1000) AS i)));
 SELECT workflow.start('picture_long') AS long \gset
 SELECT status FROM workflow.wait(:long);

@@ -4,10 +4,17 @@
  *	  A plan as a Mermaid flowchart, with the states of an execution's steps.
  *
  * NOTES
- *	  Runs in sessions.  A step is a node, a container a subgraph.  Nodes are
- *	  named by their index in the plan, so that no id can be one of Mermaid's
- *	  words; other people's text is in quoted labels only.  Recursion is bounded
- *	  by PLAN_MAX_NESTING.
+ *	  Runs in sessions.  A step is a node.  A container is a node that says what it
+ *	  is, its head, and a frame around that and what it has in it; where its
+ *	  children come together again there is a dot.  Edges lead from node to node
+ *	  only: of edges to and from frames Mermaid 10 cannot draw a few levels.
+ *
+ *	  What undoes steps and what is run on failure has a frame of its own at the
+ *	  end, in the order in which it would run.
+ *
+ *	  Nodes are named by their index in the plan, so that no id can be one of
+ *	  Mermaid's words; other people's text is in quoted labels only.  Recursion is
+ *	  bounded by PLAN_MAX_NESTING.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,8 +23,10 @@
 #include "pictures/pictures.h"
 #include "pictures/words.h"
 
-/* Mermaid itself refuses charts with more than 500 edges. */
+/* Mermaid itself refuses charts with more than 500 edges or 50,000 characters. */
 #define MAX_NODES 400
+#define MAX_EDGES 450
+#define MAX_NODE_TEXT 32000
 #define MAX_LABEL 60
 
 typedef struct Chart
@@ -25,7 +34,10 @@ typedef struct Chart
 	const WorkflowPlan *plan;
 	const SpanTree *tree;		/* of an execution; NULL: the plan alone */
 	bool	   *drawn;			/* by node */
+	int		   *order;			/* nodes in the order in which they were drawn */
 	int			ndrawn;
+	int			nedges;			/* at most, of the nodes so far */
+	uint32		classes;		/* used, a bit for each state */
 	StringInfoData out;
 	StringInfoData edges;		/* after all nodes, so that an edge creates none */
 } Chart;
@@ -45,20 +57,58 @@ begin_line(Chart *chart, int indent)
 	appendStringInfoSpaces(&chart->out, indent * 4);
 }
 
-/* The name of a node in the chart. */
+/* The node at which a step begins: of a container its head. */
 static char *
-chart_name(const Chart *chart, int index)
+entry_of(const Chart *chart, int index)
 {
 	bool		container = step_type_is_container(chart->plan->nodes[index].type);
 
-	return psprintf("%c%d", container ? 's' : 'n', index);
+	return psprintf("%c%d", container ? 'h' : 'n', index);
+}
+
+/* The node from which it goes on: of most containers the dot where their children meet. */
+static char *
+exit_of(const Chart *chart, int index)
+{
+	StepType	type = chart->plan->nodes[index].type;
+
+	if (step_type_is_container(type) && type != STEP_LOOP)
+		return psprintf("j%d", index);
+	return entry_of(chart, index);
+}
+
+/* What is written on the edge by which the scope goes on behind a step. */
+static const char *
+text_of_exit(const PlanNode *node)
+{
+	return node->type == STEP_LOOP ? "done" : NULL;
 }
 
 /*
- * An edge, if both ends are there.  text: on it, or NULL.
+ * Does its scope go on behind a step?  Not behind one that ends the execution, or
+ * where all ways out of a question lead elsewhere or end it.
+ */
+static bool
+goes_on(const Chart *chart, const PlanNode *node)
+{
+	const WorkflowPlan *plan = chart->plan;
+
+	if (node->type != STEP_CONDITIONAL)
+		return node->type != STEP_SUCCEED && node->type != STEP_FAIL;
+	if (node->default_line < 0)
+		return true;
+	for (int i = 0; i < plan->nnodes; i++)
+		if (plan->nodes[i].container == node->index && plan->nodes[i].next < 0 &&
+			plan->nodes[i].compensates < 0 && goes_on(chart, &plan->nodes[i]))
+			return true;
+	return false;
+}
+
+/*
+ * An edge between two nodes.  text: on it, or NULL.
  */
 static void
-draw_edge(Chart *chart, const char *from, int to, const char *arrow, const char *text)
+draw_edge(Chart *chart, const char *from, const char *to, const char *arrow, const char *text)
 {
 	appendStringInfo(&chart->edges, "    %s %s", from, arrow);
 	if (text != NULL)
@@ -67,7 +117,14 @@ draw_edge(Chart *chart, const char *from, int to, const char *arrow, const char 
 		append_mermaid(&chart->edges, clip_text(plain_text(text), MAX_LABEL, "..."));
 		appendStringInfoString(&chart->edges, "\"|");
 	}
-	appendStringInfo(&chart->edges, " %s\n", to < 0 ? "finish((end))" : chart_name(chart, to));
+	appendStringInfo(&chart->edges, " %s\n", to);
+}
+
+/* The same to the beginning of a step, or to what stands for those that are not drawn. */
+static void
+draw_edge_to(Chart *chart, const char *from, int to, const char *arrow, const char *text)
+{
+	draw_edge(chart, from, chart->drawn[to] ? entry_of(chart, to) : "more", arrow, text);
 }
 
 /* --- states --- */
@@ -120,14 +177,28 @@ state_of(const StepTotals *totals)
 	return STATE_NOT_YET;
 }
 
+/* The name of its class, which is defined in the end; of the plan alone there are none. */
 static void
-define_classes(StringInfo out)
+append_class(Chart *chart, const PlanNode *node)
+{
+	int			state;
+
+	if (chart->tree == NULL)
+		return;
+	state = state_of(&chart->tree->totals[node->index]);
+	chart->classes |= 1 << state;
+	appendStringInfo(&chart->out, ":::%s", states[state].name);
+}
+
+static void
+define_classes(Chart *chart)
 {
 	for (int i = 0; i < (int) lengthof(states); i++)
-		appendStringInfo(out, "    classDef %s fill:%s,stroke:%s,color:%s%s%s\n", states[i].name,
-						 states[i].fill, states[i].stroke, states[i].color,
-						 states[i].dashes != NULL ? ",stroke-dasharray:" : "",
-						 states[i].dashes != NULL ? states[i].dashes : "");
+		if ((chart->classes & (1 << i)) != 0)
+			appendStringInfo(&chart->out, "    classDef %s fill:%s,stroke:%s,color:%s%s%s\n", states[i].name,
+							 states[i].fill, states[i].stroke, states[i].color,
+							 states[i].dashes != NULL ? ",stroke-dasharray:" : "",
+							 states[i].dashes != NULL ? states[i].dashes : "");
 }
 
 /*
@@ -156,28 +227,45 @@ append_totals(Chart *chart, const StepTotals *totals)
 
 /* --- nodes --- */
 
+/* How many of its children have to succeed: "all of 3", "2 of 3", "0.6 of 3". */
+static const char *
+needed_children(const PlanNode *node)
+{
+	switch (node->join.policy)
+	{
+		case JOIN_N_OF_M:
+			return psprintf("%d of %d", node->join.n_required, node->nlines);
+		case JOIN_RATIO:
+			return psprintf("%s of %d", node->join.ratio, node->nlines);
+		default:
+			return psprintf("%s of %d", join_policy_name(node->join.policy), node->nlines);
+	}
+}
+
 /*
- * What a step does, in a few words of its definition.
+ * What a step does, in a few words of its definition; NULL: there are none.
  */
 static const char *
 subject_of(const Chart *chart, const PlanNode *node)
 {
-	if (!shows_texts(chart) && node->type != STEP_AGENT)
+	if (node->type == STEP_AGENT)
+		return node->agent_name;
+	if (node->type == STEP_PARALLEL || node->type == STEP_FORK_JOIN)
+		return needed_children(node);
+	if (!shows_texts(chart))
 		return NULL;
-	switch (node->type)
-	{
-		case STEP_AGENT:
-			return node->agent_name;
-		case STEP_SQL:
-			return node->sql;
-		default:
-			return NULL;
-	}
+	if (node->type == STEP_SQL)
+		return node->sql;
+	if (node->type == STEP_CONDITIONAL && node->condition != NULL)
+		return node->condition->text;
+	if (node->type == STEP_LOOP && node->loop_kind != LOOP_COLLECTION)
+		return psprintf("%s %s", node->loop_kind == LOOP_WHILE ? "while" : "until", node->loop_condition->text);
+	return node->type == STEP_LOOP ? node->collection_text : NULL;
 }
 
 /* By whom, since when and why the execution waits in front of a step. */
 static void
-append_held(Chart *chart, const PlanNode *node, const char *separator)
+append_held(Chart *chart, const PlanNode *node)
 {
 	const TraceExecution *execution = chart->tree != NULL ? chart->tree->execution : NULL;
 
@@ -187,7 +275,7 @@ append_held(Chart *chart, const PlanNode *node, const char *separator)
 
 		if (!mark->holds || strcmp(mark->step_id, node->id) != 0)
 			continue;
-		appendStringInfo(&chart->out, "%sheld", separator);
+		appendStringInfoString(&chart->out, "<br/>held");
 		if (mark->at != 0)
 			append_mermaid(&chart->out, psprintf(" since %s", time_text(mark->at)));
 		if (mark->by != NULL)
@@ -197,13 +285,17 @@ append_held(Chart *chart, const PlanNode *node, const char *separator)
 	}
 }
 
-/* A quoted label: id and type, what it does, and how it is.  Frames have one line. */
+/* A quoted label: id and type, what it does, and how it is. */
 static void
 append_label(Chart *chart, const PlanNode *node)
 {
 	const char *subject = subject_of(chart, node);
 
-	appendStringInfo(&chart->out, "\"%s: %s", node->id, step_type_name(node->type));
+	appendStringInfo(&chart->out, "\"%s: %s", clip_middle(node->id, MAX_LABEL, "..."),
+					 step_type_name(node->type));
+	if (node->compensates >= 0)
+		appendStringInfo(&chart->out, ", undoes %s",
+						 clip_middle(chart->plan->nodes[node->compensates].id, MAX_LABEL, "..."));
 	if (subject != NULL)
 	{
 		appendStringInfoString(&chart->out, "<br/>");
@@ -214,110 +306,86 @@ append_label(Chart *chart, const PlanNode *node)
 		appendStringInfoString(&chart->out, "<br/>");
 		append_totals(chart, &chart->tree->totals[node->index]);
 	}
-	append_held(chart, node, "<br/>");
+	append_held(chart, node);
 	appendStringInfoChar(&chart->out, '"');
 }
 
-/*
- * Frames have a colour of their own for each state; classes do not reach them.
- */
-static void
-append_state(Chart *chart, const PlanNode *node)
+/* Edges that a step brings with it, at most: the one to it, and those that lead to no other step. */
+static int
+count_edges(const PlanNode *node)
 {
-	char	   *name = chart_name(chart, node->index);
+	int			count = 1 + node->ncatches;
 
-	if (!step_type_is_container(node->type))
-	{
-		if (chart->tree != NULL)
-			appendStringInfo(&chart->edges, "    class %s %s\n", name,
-							 states[state_of(&chart->tree->totals[node->index])].name);
-	}
-	else if (chart->tree != NULL)
-		appendStringInfo(&chart->edges, "    style %s fill:none,stroke:%s\n", name,
-						 states[state_of(&chart->tree->totals[node->index])].stroke);
-	else
-		appendStringInfo(&chart->edges, "    style %s fill:none\n", name);
+	if (node->next < 0)
+		count++;
+	if (step_type_is_container(node->type))
+		count += node->type == STEP_CONDITIONAL ? node->nlines + 1 : 1;
+	return count;
 }
 
 /*
- * The steps that follow each other from one on.
+ * The steps that follow each other from one on, as far as there is room.
  */
 static void
 draw_chain(Chart *chart, int index, int indent)
 {
-	while (index >= 0 && !chart->drawn[index] && chart->ndrawn < MAX_NODES)
+	while (index >= 0 && !chart->drawn[index])
 	{
+		const PlanNode *node = &chart->plan->nodes[index];
+
+		if (chart->ndrawn >= MAX_NODES || chart->out.len >= MAX_NODE_TEXT ||
+			chart->nedges + count_edges(node) > MAX_EDGES)
+			return;
 		draw_node(chart, index, indent);
-		index = chart->plan->nodes[index].next;
+		index = node->next;
 	}
 }
 
+/* A node; the shape tells what kind of step it is. */
+static void
+draw_box(Chart *chart, const PlanNode *node, int indent)
+{
+	static const char *const shapes[][2] = {
+		[STEP_AGENT] = {"(", ")"},
+		[STEP_SQL] = {"[", "]"},
+		[STEP_PARALLEL] = {"[/", "\\]"},
+		[STEP_FORK_JOIN] = {"[/", "\\]"},
+		[STEP_CONDITIONAL] = {"{{", "}}"},
+		[STEP_LOOP] = {"[[", "]]"},
+		[STEP_SET] = {"[/", "/]"},
+		[STEP_SUCCEED] = {"([", "])"},
+		[STEP_FAIL] = {"([", "])"}
+	};
+
+	begin_line(chart, indent);
+	appendStringInfo(&chart->out, "%s%s", entry_of(chart, node->index), shapes[node->type][0]);
+	append_label(chart, node);
+	appendStringInfoString(&chart->out, shapes[node->type][1]);
+	append_class(chart, node);
+	appendStringInfoChar(&chart->out, '\n');
+}
+
 /*
- * A container: its lines within a frame, those with a name in a frame of their
- * own; the question of a conditional is a node that leads to them.
+ * A container: within a frame its head, its lines, and the dot.
  */
 static void
 draw_container(Chart *chart, const PlanNode *node, int indent)
 {
 	begin_line(chart, indent);
-	appendStringInfo(&chart->out, "subgraph s%d[\"%s: %s", node->index, node->id,
-					 step_type_name(node->type));
-	if (chart->tree != NULL && chart->tree->totals[node->index].attempts > 0)
-	{
-		appendStringInfoString(&chart->out, ", ");
-		append_totals(chart, &chart->tree->totals[node->index]);
-	}
-	append_held(chart, node, ", ");
-	appendStringInfoString(&chart->out, "\"]\n");
-	begin_line(chart, indent + 1);
-	appendStringInfoString(&chart->out, "direction TB\n");
-	if (node->type == STEP_CONDITIONAL)
+	appendStringInfo(&chart->out, "subgraph s%d[\" \"]\n", node->index);
+	draw_box(chart, node, indent + 1);
+	for (int i = 0; i < node->nlines; i++)
+		draw_chain(chart, node->lines[i].first, indent + 1);
+	if (node->type != STEP_LOOP && goes_on(chart, node))
 	{
 		begin_line(chart, indent + 1);
-		appendStringInfo(&chart->out, "q%d{{\"", node->index);
-		append_mermaid(&chart->out, node->condition == NULL || !shows_texts(chart) ? "?" :
-					   clip_text(plain_text(node->condition->text), MAX_LABEL, "..."));
-		appendStringInfoString(&chart->out, "\"}}\n");
-	}
-	for (int i = 0; i < node->nlines; i++)
-	{
-		const PlanLine *line = &node->lines[i];
-		bool		framed = node->type == STEP_FORK_JOIN;
-
-		if (framed)
-		{
-			begin_line(chart, indent + 1);
-			appendStringInfo(&chart->out, "subgraph b%d_%d[\"%s\"]\n", node->index, i, line->name);
-			appendStringInfo(&chart->edges, "    style b%d_%d fill:none,stroke-dasharray:2 3\n", node->index, i);
-		}
-		draw_chain(chart, line->first, indent + (framed ? 2 : 1));
-		if (framed)
-		{
-			begin_line(chart, indent + 1);
-			appendStringInfoString(&chart->out, "end\n");
-		}
+		appendStringInfo(&chart->out, "j%d(( ))\n", node->index);
 	}
 	begin_line(chart, indent);
 	appendStringInfoString(&chart->out, "end\n");
-}
-
-/* The shape tells what kind of step it is. */
-static void
-draw_leaf(Chart *chart, const PlanNode *node, int indent)
-{
-	const char *open = "[";
-	const char *close = "]";
-
-	if (node->type == STEP_AGENT)
-		open = "(", close = ")";
-	else if (node->type == STEP_SET)
-		open = "[/", close = "/]";
-	else if (node->type == STEP_SUCCEED || node->type == STEP_FAIL)
-		open = "([", close = "])";
-	begin_line(chart, indent);
-	appendStringInfo(&chart->out, "n%d%s", node->index, open);
-	append_label(chart, node);
-	appendStringInfo(&chart->out, "%s\n", close);
+	appendStringInfo(&chart->edges, "    style s%d fill:none,stroke:%s\n", node->index,
+					 chart->tree == NULL ? "#9aa4ae" :
+					 states[state_of(&chart->tree->totals[node->index])].stroke);
 }
 
 static void
@@ -326,43 +394,112 @@ draw_node(Chart *chart, int index, int indent)
 	const PlanNode *node = &chart->plan->nodes[index];
 
 	chart->drawn[index] = true;
-	chart->ndrawn++;
+	chart->order[chart->ndrawn++] = index;
+	chart->nedges += count_edges(node);
 	if (step_type_is_container(node->type))
 		draw_container(chart, node, indent);
 	else
-		draw_leaf(chart, node, indent);
-	append_state(chart, node);
+		draw_box(chart, node, indent);
 }
 
 /*
- * Where a step leads: what follows, what follows an error, what undoes it, and the
- * ways out of a question.
+ * The ways into a container's lines.
+ */
+static void
+draw_ways_in(Chart *chart, const PlanNode *node)
+{
+	char	   *head = entry_of(chart, node->index);
+
+	for (int i = 0; i < node->nlines; i++)
+	{
+		const PlanLine *line = &node->lines[i];
+		int			target = line->first >= 0 ? line->first : line->jump;
+		const char *text = NULL;
+
+		if (node->type == STEP_LOOP)
+			text = node->loop_kind != LOOP_COLLECTION ? "repeat" : node->loop_parallel ? "each, in parallel" : "each";
+		else if (node->type == STEP_FORK_JOIN)
+			text = line->name;
+		else if (node->type == STEP_CONDITIONAL)
+			text = line->when != NULL && shows_texts(chart) ? line->when->text : line->name;
+		if (target < 0)
+			continue;
+		draw_edge_to(chart, head, target, "-->", text);
+		/* one for all that are not drawn */
+		if (!chart->drawn[target])
+			break;
+	}
+	if (node->type == STEP_CONDITIONAL && node->default_line < 0)
+		draw_edge(chart, head, exit_of(chart, node->index), "-->", "else");
+}
+
+/*
+ * Where a step leads: into what it has in it, to what follows, to what follows an
+ * error.
  */
 static void
 draw_edges(Chart *chart, const PlanNode *node)
 {
-	char	   *name = chart_name(chart, node->index);
+	char	   *exit = exit_of(chart, node->index);
+	const char *text = text_of_exit(node);
 
-	if (node->next >= 0 && chart->drawn[node->next])
-		draw_edge(chart, name, node->next, "-->", NULL);
-	else if (node->next < 0 && node->container < 0 && node->compensates < 0 &&
-			 node->type != STEP_SUCCEED && node->type != STEP_FAIL)
-		draw_edge(chart, name, -1, "-->", NULL);
+	draw_ways_in(chart, node);
 	for (int i = 0; i < node->ncatches; i++)
-		if (chart->drawn[node->catches[i].target])
-			draw_edge(chart, name, node->catches[i].target, "-.->",
-					  node->catches[i].nerrors == 1 ? node->catches[i].errors[0] : "on error");
-	if (node->compensation >= 0 && chart->drawn[node->compensation])
-		draw_edge(chart, name, node->compensation, "-.->", "undone by");
-	for (int i = 0; node->type == STEP_CONDITIONAL && i < node->nlines; i++)
-	{
-		const PlanLine *line = &node->lines[i];
-		int			target = line->first >= 0 ? line->first : line->jump;
+		draw_edge_to(chart, entry_of(chart, node->index), node->catches[i].target, "-.->",
+					 node->catches[i].nerrors == 1 ? node->catches[i].errors[0] : "on error");
+	/* what undoes another step has its place among those that do */
+	if (node->compensates >= 0 || (!goes_on(chart, node) && (node->type == STEP_CONDITIONAL || node->container >= 0)))
+		return;
+	if (node->next >= 0 && goes_on(chart, node))
+		draw_edge_to(chart, exit, node->next, "-->", text);
+	else if (node->container < 0)
+		draw_edge(chart, exit, node->in_chain ? "over" : "finish", "-->", text);
+	else if (chart->plan->nodes[node->container].type == STEP_LOOP)
+		draw_edge(chart, exit, entry_of(chart, node->container), "-->", text);
+	else
+		draw_edge(chart, exit, exit_of(chart, node->container), "-->", text);
+}
 
-		if (target >= 0 && chart->drawn[target])
-			draw_edge(chart, psprintf("q%d", node->index), target, "-->",
-					  line->when != NULL && shows_texts(chart) ? line->when->text : line->name);
+/*
+ * What happens when the execution fails: what has completed is undone, the newest
+ * first, then the on_failure chain runs.
+ */
+static void
+draw_epilogue(Chart *chart)
+{
+	const WorkflowPlan *plan = chart->plan;
+	int			nforward = chart->ndrawn;
+	char	   *from = "broken";
+
+	if (plan->ncompensations == 0 && plan->on_failure < 0)
+		return;
+	appendStringInfo(&chart->out, "    subgraph epilogue[\" \"]\n        broken([\"%s\"])\n",
+					 plan->ncompensations == 0 ? "if it has failed" :
+					 "if it has failed:<br/>what completed is undone, the newest first");
+	appendStringInfoString(&chart->edges, "    style epilogue fill:none,stroke:#9aa4ae,stroke-dasharray:4 3\n");
+	draw_edge(chart, "finish", from, "-.->", NULL);
+	for (int i = nforward - 1; i >= 0; i--)
+	{
+		int			index = plan->nodes[chart->order[i]].compensation;
+
+		if (index < 0)
+			continue;
+		draw_chain(chart, index, 2);
+		draw_edge_to(chart, from, index, "-->", NULL);
+		if (!chart->drawn[index])
+			break;
+		from = exit_of(chart, index);
 	}
+	draw_chain(chart, plan->on_failure, 2);
+	/* what only an error or a case in it leads to */
+	for (int i = 0; i < plan->nnodes; i++)
+		if (plan->nodes[i].container < 0 && plan->nodes[i].in_chain)
+			draw_chain(chart, i, 2);
+	if (plan->on_failure >= 0)
+		draw_edge_to(chart, from, plan->on_failure, "-->", NULL);
+	else
+		draw_edge(chart, from, "over", "-->", NULL);
+	appendStringInfoString(&chart->out, "        over((end))\n    end\n");
 }
 
 char *
@@ -371,28 +508,27 @@ draw_mermaid(const WorkflowPlan *plan, const SpanTree *tree)
 	Chart		chart = {.plan = plan, .tree = tree};
 
 	chart.drawn = palloc0(sizeof(bool) * Max(plan->nnodes, 1));
+	chart.order = palloc(sizeof(int) * Max(plan->nnodes, 1));
 	initStringInfo(&chart.out);
 	initStringInfo(&chart.edges);
 
 	appendStringInfoString(&chart.out, "flowchart TD\n    begin((start))\n");
 	draw_chain(&chart, plan->start, 1);
-	/* what only an error or a case leads to, and what undoes steps */
+	/* what only an error or a case leads to */
 	for (int i = 0; i < plan->nnodes; i++)
-		if (plan->nodes[i].container < 0)
+		if (plan->nodes[i].container < 0 && !plan->nodes[i].in_chain && plan->nodes[i].compensates < 0)
 			draw_chain(&chart, i, 1);
+	appendStringInfoString(&chart.out, "    finish((end))\n");
+	draw_epilogue(&chart);
+	draw_edge_to(&chart, "begin", plan->start, "-->", NULL);
+	for (int i = 0; i < chart.ndrawn; i++)
+		draw_edges(&chart, &plan->nodes[chart.order[i]]);
 
-	draw_edge(&chart, "begin", plan->start, "-->", NULL);
-	if (plan->on_failure >= 0 && chart.drawn[plan->on_failure])
-		draw_edge(&chart, "broken((failure))", plan->on_failure, "-.->", NULL);
-	for (int i = 0; i < plan->nnodes; i++)
-		if (chart.drawn[i])
-			draw_edges(&chart, &plan->nodes[i]);
 	if (chart.ndrawn < plan->nnodes)
 		appendStringInfo(&chart.out, "    more[\"... %s more steps\"]\n",
 						 count_text(plan->nnodes - chart.ndrawn));
 	appendStringInfoString(&chart.out, chart.edges.data);
-	if (tree != NULL)
-		define_classes(&chart.out);
+	define_classes(&chart);
 	chart.out.data[--chart.out.len] = '\0';	/* psql ends the line */
 	return chart.out.data;
 }

@@ -311,6 +311,32 @@ clip_text(const char *text, int width, const char *mark)
 }
 
 char *
+clip_middle(const char *text, int width, const char *mark)
+{
+	int			total = text_width(text);
+	int			room = Max(width - text_width(mark), 0);
+	int			ahead = room / 2;	/* of the mark; what is behind it is the longer half */
+	int			left_out = total - room;
+	int			used = 0;
+	const char *end = text;
+	const char *rest;
+
+	if (total <= width)
+		return pstrdup(text);
+	for (;; end += pg_mblen(end))
+	{
+		int			columns = Max(pg_encoding_dsplen(GetDatabaseEncoding(), end), 0);
+
+		if (used + columns > ahead)
+			break;
+		used += columns;
+	}
+	for (rest = end; *rest != '\0' && used < ahead + left_out; rest += pg_mblen(rest))
+		used += Max(pg_encoding_dsplen(GetDatabaseEncoding(), rest), 0);
+	return psprintf("%.*s%s%s", (int) (end - text), text, mark, rest);
+}
+
+char *
 wrap_text(const char *text, int width, int lines, const char *mark)
 {
 	StringInfoData wrapped;

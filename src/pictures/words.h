@@ -50,7 +50,9 @@ extern char *plain_text(const char *text);
 extern int	text_width(const char *text);
 /* A plain text in at most so many columns, the rest replaced by the mark. */
 extern char *clip_text(const char *text, int width, const char *mark);
-/* The same in at most so many lines, broken at blanks where there are some. */
+/* Its beginning and its end in so many columns, the mark between them. */
+extern char *clip_middle(const char *text, int width, const char *mark);
+/* The text in at most so many lines, broken at blanks where there are some. */
 extern char *wrap_text(const char *text, int width, int lines, const char *mark);
 
 /* Append text as content or attribute of XML and HTML. */
