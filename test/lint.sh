@@ -132,6 +132,9 @@ rule "cJSON only in json.c" \
 rule "nothing listens: anybody can send a notification" "$(grep -nE 'Async_Listen|\<LISTEN\>' -r src --include=*.c --include=*.sql | grep -vE '^[^:]*:[0-9]+:( \*|.*err(msg|hint)\()')"
 rule "no file over 800 lines" "$(too_long)"
 rule "SQL that runs as the owner hides no operator" "$(hidden_operators)"
+rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody" \
+	"$(grep -nE 'scheduler_begin\(|StartTransactionCommand\(' -r src/scheduler --include='*.[ch]' |
+		grep -vE '^src/scheduler/(launcher|scheduler)\.c:[0-9]+:(scheduler_begin\(void\)|	StartTransactionCommand\(\);)$|^src/scheduler/live\.h:')"
 rule "functions that depend on search_path set it" "$(unsafe_functions)"
 rule "nothing left to do" \
 	"$(grep -rnE '\b(TODO|FIXME|XXX)\b' src sql test docs Makefile 2>/dev/null | grep -v '^test/lint\.sh:')"

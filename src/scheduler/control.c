@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
@@ -66,7 +67,7 @@ control_execution(const ControlledExecution *wanted)
 
 /*
  * Fail one that has been paused for too long.  True: it is over.  With an epilogue to be
- * run, or gone on with, it is resumed for that, and ends behind it.
+ * run, or gone on with, it is resumed for that, and ends behind it.  In a transaction.
  */
 static bool
 end_pause(const OverduePause *pause)
@@ -91,37 +92,42 @@ end_pause(const OverduePause *pause)
 }
 
 /*
- * Fail what has been paused for too long; returns when to look again.
+ * Fail what has been paused for too long; returns when to look again.  Each by itself: what
+ * somebody keeps of one does not keep the others.
  */
 static TimestampTz
 end_pauses(void)
 {
-	OverduePause *pauses = NULL;
-	bool	   *over = NULL;
+	int64	   *ids = NULL;
 	int			count = 0;
 	TimestampTz next = DT_NOEND;
 	bool		committed;
 
 	ATTEMPT(committed)
 	{
-		count = executions_paused_too_long(&pauses);
-		over = palloc(Max(count, 1) * sizeof(bool));
-		for (int i = 0; i < count; i++)
-			over[i] = end_pause(&pauses[i]);
+		count = executions_paused_too_long(&ids);
 		next = executions_next_pause_end();
 	}
-	ATTEMPT_END(committed, count > 0);
+	ATTEMPT_END(committed, false);
 	if (!committed)
 		return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
 
 	for (int i = 0; i < count; i++)
 	{
 		LiveExecution *execution;
+		OverduePause pause;
+		bool		over = false;
 
-		if (!over[i])
+		CHECK_FOR_INTERRUPTS();
+		ATTEMPT(committed)
+		{
+			over = execution_lock_overdue_pause(ids[i], &pause) && end_pause(&pause);
+		}
+		ATTEMPT_END(committed, true);
+		if (!committed || !over)
 			continue;
-		execution = live_find(pauses[i].id);
-		broadcast_finished(pauses[i].id);
+		execution = live_find(ids[i]);
+		broadcast_finished(ids[i]);
 		admission_schedule_has_room();
 		/* a step of before the pause runs still */
 		if (execution != NULL)

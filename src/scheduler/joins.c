@@ -39,9 +39,10 @@ static void join_check(LiveJoin *join);
 
 /*
  * Children that have ended already, for a container found open when its thread
- * was resumed: count them, and leave only the others to be handed out.
+ * was resumed: count them, and leave only the others to be handed out.  False: the rows
+ * cannot be had now.
  */
-static void
+static bool
 recover_children(LiveJoin *join)
 {
 	WorkflowPlan *plan;
@@ -50,33 +51,43 @@ recover_children(LiveJoin *join)
 	char	   *from;
 	char	   *to;
 	bool	   *ended = MemoryContextAllocZero(live_context, Max(join->counts.total, 1));
+	JoinCounts	counts = join->counts;
+	bool		committed;
 	int			count;
 	int			start = -1;
 
-	scheduler_begin();
-	plan = definition_plan(join->execution->definition_id);
-	container = &plan->nodes[join->container];
-	scope_children_range(scope_path(plan, &join->scope), container, join->visit, &from, &to);
-	records = step_children(join->execution->id, from, to, container->id, false, &count);
-	for (int i = 0; i < count; i++)
+	ATTEMPT(committed)
 	{
-		int			child = records[i].loop_iteration_index;
+		plan = definition_plan(join->execution->definition_id);
+		container = &plan->nodes[join->container];
+		scope_children_range(scope_path(plan, &join->scope), container, join->visit, &from, &to);
+		records = step_children(join->execution->id, from, to, container->id, false, &count);
+		for (int i = 0; i < count; i++)
+		{
+			int			child = records[i].loop_iteration_index;
 
-		if (container->type != STEP_LOOP)
-			for (child = container->nlines - 1; child >= 0; child--)
-				if (strcmp(container->lines[child].name, records[i].branch_name) == 0)
-					break;
-		if (child < 0 || child >= join->counts.total || ended[child])
-			continue;
-		ended[child] = true;
-		if (records[i].scope_outcome == SCOPE_COMPLETED)
-			join->counts.completed++;
-		else if (records[i].scope_outcome == SCOPE_SKIPPED)
-			join->counts.skipped++;
-		else
-			join->counts.failed++;
+			if (container->type != STEP_LOOP)
+				for (child = container->nlines - 1; child >= 0; child--)
+					if (strcmp(container->lines[child].name, records[i].branch_name) == 0)
+						break;
+			if (child < 0 || child >= counts.total || ended[child])
+				continue;
+			ended[child] = true;
+			if (records[i].scope_outcome == SCOPE_COMPLETED)
+				counts.completed++;
+			else if (records[i].scope_outcome == SCOPE_SKIPPED)
+				counts.skipped++;
+			else
+				counts.failed++;
+		}
 	}
-	scheduler_commit(false);
+	ATTEMPT_END(committed, false);
+	if (!committed)
+	{
+		pfree(ended);
+		return false;
+	}
+	join->counts = counts;
 
 	for (int child = 0; child <= join->counts.total; child++)
 	{
@@ -91,10 +102,14 @@ recover_children(LiveJoin *join)
 		}
 	}
 	pfree(ended);
+	return true;
 }
 
-/* The thread of an execution stands at a container that forks. */
-LiveJoin *
+/*
+ * The thread of an execution stands at a container that forks.  False: what has become of its
+ * children cannot be read now; nothing has happened.
+ */
+bool
 join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
 {
 	LiveJoin	   *join = MemoryContextAllocZero(live_context, sizeof(LiveJoin));
@@ -110,6 +125,13 @@ join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
 	join->priority = fork->priority;
 	join->deadline = fork->deadline;
 	dlist_init(&join->ranges);
+	if (!fork->recovered)
+		join_put_back(join, 0, join->counts.total, true);
+	else if (!recover_children(join))
+	{
+		pfree(join);
+		return false;
+	}
 	dlist_push_tail(&execution->joins, &join->node);
 	if (join->deadline != DT_NOEND)
 	{
@@ -121,12 +143,8 @@ join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
 		entry->join = join;
 		dlist_push_tail(&all_deadlines, &entry->node);
 	}
-	if (fork->recovered)
-		recover_children(join);
-	else
-		join_put_back(join, 0, join->counts.total, true);
 	join_check(join);
-	return join;
+	return true;
 }
 
 void

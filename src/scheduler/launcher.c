@@ -34,6 +34,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -89,7 +90,7 @@ static bool full_reported = false;
 
 static void launcher_attach(void);
 static void launcher_detach(int code, Datum argument);
-static List *read_databases(void);
+static bool read_databases(List **databases);
 static void look_after_starting(void);
 static void look_at_entries(Round *round, const List *databases);
 static void start_schedulers(Round *round, const List *databases);
@@ -120,7 +121,11 @@ workflow_launcher_main(Datum argument pg_attribute_unused())
 		long		timeout = -1;
 
 		MemoryContextSwitchTo(round_context);
-		databases = read_databases();
+		if (!read_databases(&databases))
+		{
+			worker_sleep(FIRST_RETRY_DELAY_MS, wait_event_launcher());
+			continue;
+		}
 
 		round.now = GetCurrentTimestamp();
 		look_after_starting();
@@ -167,20 +172,27 @@ launcher_detach(int code pg_attribute_unused(), Datum argument pg_attribute_unus
 
 /*
  * OIDs of the databases a scheduler can be in: one can connect, no template, not
- * half dropped.  In the current memory context.
+ * half dropped.  In the current memory context.  False: somebody keeps the catalog;
+ * the launcher does not wait for that, as schedulers do not.
  */
-static List *
-read_databases(void)
+static bool
+read_databases(List **databases)
 {
 	MemoryContext result_context = CurrentMemoryContext;
-	List	   *databases = NIL;
 	Relation	relation;
 	TableScanDesc scan;
 	HeapTuple	tuple;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	relation = table_open(DatabaseRelationId, AccessShareLock);
+	if (!ConditionalLockRelationOid(DatabaseRelationId, AccessShareLock))
+	{
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(result_context);
+		return false;
+	}
+	*databases = NIL;
+	relation = table_open(DatabaseRelationId, NoLock);
 	scan = table_beginscan_catalog(relation, 0, NULL);
 	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
 	{
@@ -191,7 +203,7 @@ read_databases(void)
 			database_is_invalid_form(form))
 			continue;
 		old_context = MemoryContextSwitchTo(result_context);
-		databases = lappend_oid(databases, form->oid);
+		*databases = lappend_oid(*databases, form->oid);
 		MemoryContextSwitchTo(old_context);
 	}
 	table_endscan(scan);
@@ -200,7 +212,7 @@ read_databases(void)
 	pgstat_report_stat(true);
 
 	MemoryContextSwitchTo(result_context);
-	return databases;
+	return true;
 }
 
 /*

@@ -205,7 +205,7 @@ extern int	ready_total(void);
 extern TimestampTz ready_oldest(void);
 
 /* --- joins.c --- */
-extern LiveJoin *join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork);
+extern bool join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork);
 extern void join_hand_out(LiveJoin *join);
 extern void join_child_ended(LiveJoin *join, int completed, int failed, int skipped);
 extern void join_range_ended(LiveJoin *join);

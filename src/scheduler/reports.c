@@ -33,6 +33,23 @@ requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope,
 		ready_park(run, report->park_until);
 }
 
+/*
+ * The thread of a scope stands at a container that forks.  When that cannot be gone on with,
+ * the thread finds the container again, a little later.
+ */
+static void
+container_forked(LiveExecution *execution, LiveJoin *parent, const ScopeId *scope,
+				 const ForkReport *fork)
+{
+	ReadyRun   *run;
+
+	if (join_create(execution, parent, fork))
+		return;
+	run = ready_add(execution, RUN_THREAD, parent, scope, -1, 0);
+	ready_resume(run);
+	ready_park(run, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+}
+
 static bool
 goes_on_later(const Report *report)
 {
@@ -73,7 +90,7 @@ executions_reported(PoolExecutor *executor, const Report *report)
 		else if (last && report->outcome == OUTCOME_EPILOGUE)
 			execution_stop(execution, STOP_ENDED);
 		else if (last && report->outcome == OUTCOME_FORK)
-			join_create(execution, NULL, &report->fork);
+			container_forked(execution, NULL, &root, &report->fork);
 		else if (last && goes_on_later(report))
 			requeue_thread(execution, NULL, &root, report, controls);
 		else
@@ -101,7 +118,8 @@ children_reported(ReadyRun *run, const Report *report)
 		case OUTCOME_FORK:
 			/* child number next is parked: the join's range is now that child */
 			join_put_back(join, next + 1, run->to, run->fresh);
-			join_create(execution, join, &report->fork);
+			child = scope_child(&run->scope, run->container, run->visit, next);
+			container_forked(execution, join, &child, &report->fork);
 			join_hand_out(join);
 			return;
 		case OUTCOME_PARKED:
@@ -144,7 +162,7 @@ thread_reported(ReadyRun *run, const Report *report)
 	switch (report->outcome)
 	{
 		case OUTCOME_FORK:
-			join_create(execution, parent, &report->fork);
+			container_forked(execution, parent, &run->scope, &report->fork);
 			return;
 		case OUTCOME_YIELDED:
 		case OUTCOME_PARKED:

@@ -395,20 +395,27 @@ next_timeout(void)
 
 /* --- main --- */
 
-/* Is the extension here?  Otherwise leave a mark and go. */
-static void
-require_extension(void)
+/*
+ * Is the extension here?  Otherwise leave a mark and go.  False: somebody keeps the
+ * catalog.
+ */
+static bool
+require_extension(int64 id pg_attribute_unused(), void *argument pg_attribute_unused())
 {
-	bool		present;
+	bool		present = true;
+	bool		committed;
 
-	scheduler_begin();
-	present = OidIsValid(workflow_extension_oid());
-	scheduler_commit(false);
-	if (!present)
+	ATTEMPT(committed)
+	{
+		present = OidIsValid(workflow_extension_oid());
+	}
+	ATTEMPT_END(committed, false);
+	if (committed && !present)
 	{
 		scheduler_detach_absent();
 		proc_exit(0);
 	}
+	return committed;
 }
 
 /*
@@ -434,7 +441,8 @@ prepare(const WorkerParameters *parameters)
 {
 	TimestampTz gone_by;
 
-	require_extension();
+	while (!require_extension(0, NULL))
+		worker_sleep(SKIPPED_RETRY_MS, wait_event_scheduler());
 	live_initialize();
 	admission_initialize();
 	janitor_initialize();
@@ -478,8 +486,8 @@ serve(void)
 		MemoryContextReset(loop_context);
 
 		wake = scheduler_take_wake(database);
-		if (wake & WAKE_EXTENSION)
-			require_extension();
+		if ((wake & WAKE_EXTENSION) && !require_extension(0, NULL))
+			postpone(require_extension, 0, NULL);
 		if (wake & WAKE_DRAIN)
 			drain_look_soon(database);
 		if ((wake & WAKE_BREAKERS) && !save_breakers(0, NULL))

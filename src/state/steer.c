@@ -91,11 +91,18 @@ static StateStatement is_paused_statement = {
 	" FROM workflow.executions WHERE status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text" \
 	" AND paused_until IS NOT NULL"
 
+#define OVERDUE_PAUSE \
+	WITH_PAUSE_END " AND paused_until OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
+
 static StateStatement too_long_statement = {
-	"SELECT id, definition_id, started_at IS NOT NULL, ending IS NOT NULL" WITH_PAUSE_END
-	" AND paused_until OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
-	" ORDER BY paused_until LIMIT 100 FOR UPDATE SKIP LOCKED",
+	"SELECT id" OVERDUE_PAUSE " ORDER BY paused_until LIMIT 100",
 	0, NULL, NULL
+};
+
+static StateStatement lock_too_long_statement = {
+	"SELECT definition_id, started_at IS NOT NULL, ending IS NOT NULL" OVERDUE_PAUSE
+	" AND id OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED",
+	lengthof(id_types), id_types, NULL
 };
 
 static StateStatement next_end_statement = {
@@ -187,23 +194,33 @@ execution_is_paused(int64 id)
 }
 
 int
-executions_paused_too_long(OverduePause **pauses)
+executions_paused_too_long(int64 **ids)
 {
 	uint64		nrows = state_query(&too_long_statement, NULL, NULL, false, 0);
 
-	*pauses = palloc(Max(nrows, 1) * sizeof(OverduePause));
+	*ids = palloc(Max(nrows, 1) * sizeof(int64));
 	for (uint64 i = 0; i < nrows; i++)
-	{
-		OverduePause *pause = &(*pauses)[i];
-		bool		isnull;
-
-		pause->id = state_column_int64(i, 1);
-		pause->definition_id = state_column_int32(i, 2);
-		pause->begun = DatumGetBool(state_column(i, 3, &isnull));
-		pause->decided = DatumGetBool(state_column(i, 4, &isnull));
-	}
+		(*ids)[i] = state_column_int64(i, 1);
 	state_done();
 	return (int) nrows;
+}
+
+bool
+execution_lock_overdue_pause(int64 id, OverduePause *pause)
+{
+	Datum		value = Int64GetDatum(id);
+	bool		found = state_query(&lock_too_long_statement, &value, NULL, false, 1) > 0;
+	bool		isnull;
+
+	if (found)
+	{
+		pause->id = id;
+		pause->definition_id = state_column_int32(0, 1);
+		pause->begun = DatumGetBool(state_column(0, 2, &isnull));
+		pause->decided = DatumGetBool(state_column(0, 3, &isnull));
+	}
+	state_done();
+	return found;
 }
 
 TimestampTz

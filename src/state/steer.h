@@ -43,11 +43,10 @@ typedef struct OverduePause
 	bool		decided;		/* how it ends: it was paused in its epilogue */
 } OverduePause;
 
-/*
- * Lock paused executions whose longest pause is over, some of them if they are many,
- * skipping those that are locked.  Returns how many.
- */
-extern int	executions_paused_too_long(OverduePause **pauses);
+/* Paused executions whose longest pause is over, some of them if they are many.  Returns how many. */
+extern int	executions_paused_too_long(int64 **ids);
+/* Lock it; false: it is not any more, or somebody else has it locked. */
+extern bool execution_lock_overdue_pause(int64 id, OverduePause *pause);
 /* When the next one's is over; DT_NOEND: there is none. */
 extern TimestampTz executions_next_pause_end(void);
 

@@ -117,20 +117,39 @@ $keeper->query_safe('ROLLBACK');
 
 foreach my $table (qw(executor_history audit_entries dead_letters breakers database_state statistics_days statistics_state schedule_run_entries))
 {
-	$keeper->query_safe("BEGIN; LOCK TABLE workflow.$table IN ACCESS EXCLUSIVE MODE");
-	others_go_on("LOCK TABLE $table");
-	$keeper->query_safe('ROLLBACK');
+	foreach my $command ('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', 'REINDEX TABLE %s', 'ALTER TABLE %s SET (fillfactor = 90)')
+	{
+		my $text = sprintf($command, "workflow.$table");
+
+		$keeper->query_safe("BEGIN; $text");
+		others_go_on($text);
+		$keeper->query_safe('ROLLBACK');
+	}
 }
 my $scheduler = pid_of('scheduler');
-foreach my $mode ('SHARE', 'ACCESS EXCLUSIVE')
+
+# It sleeps between its attempts, and takes notice of a reload: it does not wait.
+sub scheduler_is_awake
 {
-	$keeper->query_safe("BEGIN; LOCK TABLE workflow.executions IN $mode MODE");
-	# its claims fail, each at once: what it does else goes on, and it lives
+	my ($what) = @_;
+
 	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
 	ok($node->poll_query_until('postgres', qq{SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $scheduler}),
-		"LOCK TABLE executions IN $mode MODE: the scheduler does not wait for it");
+		"$what: the scheduler does not wait for it");
+	return;
+}
+
+foreach my $command ('LOCK TABLE workflow.executions IN SHARE MODE', 'LOCK TABLE workflow.executions IN ACCESS EXCLUSIVE MODE',
+	'REINDEX TABLE workflow.executions', 'ALTER TABLE workflow.executions ADD COLUMN x int',
+	'CREATE INDEX ON workflow.executions (version)', 'REINDEX TABLE workflow.step_executions',
+	'LOCK TABLE workflow.definitions IN ACCESS EXCLUSIVE MODE')
+{
+	# something to be claimed, behind the lock
+	$node->safe_psql('w', q{SELECT workflow.start('short', start_at => now() + interval '1 ms')});
+	$keeper->query_safe("BEGIN; $command");
+	scheduler_is_awake($command);
 	$keeper->query_safe('ROLLBACK');
-	others_go_on("after LOCK TABLE executions IN $mode MODE");
+	others_go_on("after $command");
 }
 is(pid_of('scheduler'), $scheduler, 'it is the same scheduler');
 $keeper->quit;
