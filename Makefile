@@ -33,6 +33,7 @@ OBJS = \
 	src/api/evaluate.o \
 	src/api/executors.o \
 	src/api/extension.o \
+	src/api/hints.o \
 	src/api/pictures.o \
 	src/api/plan_steps.o \
 	src/api/marks.o \
@@ -124,6 +125,7 @@ OBJS = \
 	src/state/execution_rows.o \
 	src/state/executions.o \
 	src/state/history.o \
+	src/state/names.o \
 	src/state/prune.o \
 	src/state/schedules.o \
 	src/state/reopen.o \
@@ -226,7 +228,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	conditional loop variables nesting timeouts role_limits failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \
-	compensation compensation_values on_failure_chain cancel_compensate timeout_strategy \
+	compensation compensation_values names on_failure_chain cancel_compensate timeout_strategy \
 	catch_as error_fields pause retry_execution marks bulk \
 	timeline pictures why other_roles \
 	schedules \

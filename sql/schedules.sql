@@ -51,6 +51,7 @@ SELECT workflow.schedule('s', 'quick', '0 0 * * *', end_at => '-infinity');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', start_at => '2030-01-02', end_at => '2030-01-01');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', end_at => '2020-01-01');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', '{"day": "${today}"}');
+SELECT workflow.schedule('s', 'quick', '0 0 * * *', '{"day": "${dueat}"}');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', '{"day": "${date - 1 banana}"}');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', '{"day": "${schedule, YYYY}"}');
 SELECT workflow.schedule('s', 'quick', '0 0 * * *', '{"day": "${date"}');
@@ -294,6 +295,12 @@ SELECT workflow.schedule('s', 'quick', '0 0 * * *', enabled => false);
 SELECT workflow.schedule_housekeeping();
 INSERT INTO workflow.schedule_run_entries DEFAULT VALUES;
 SELECT workflow.schedule('alices', 'quick', '0 0 * * *', '{"secret": 1}', enabled => false);
+-- the name that was meant, if it is hers to see
+SELECT workflow.unschedule('alice');
+SELECT workflow.pause_schedule('alcies');
+SELECT workflow.resume_schedule('ALICES');
+SELECT workflow.run_schedule_now('S');
+SELECT workflow.schedule('other', 'quikc', '@daily', enabled => false);
 SELECT workflow.run_schedule_now('alices') AS id \gset
 SELECT status, role FROM workflow.wait(:id, '60 s');
 RESET ROLE;

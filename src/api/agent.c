@@ -41,13 +41,15 @@ PG_FUNCTION_INFO_V1(workflow_set_agent_status);
 static bool
 agent_status_argument(const char *status)
 {
+	static const char *const known[] = {"active", "inactive"};
+
 	if (strcmp(status, "active") == 0)
 		return true;
 	if (strcmp(status, "inactive") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid status of an agent: \"%s\"", status),
-				 errhint("Valid values are \"active\" and \"inactive\".")));
+				 errhint("%s", hint_about_word(status, known, lengthof(known)))));
 	return false;
 }
 
@@ -60,10 +62,15 @@ require_own_agent(const char *name)
 	const Agent *agent = agent_find(name);
 
 	if (agent == NULL)
+	{
+		char	   *hint = hint_about_name(NAMED_AGENT, name,
+										   "The table workflow.agents lists all there are; workflow.register_agent() adds one.");
+
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("agent \"%s\" does not exist", name),
-				 errhint("The table workflow.agents lists all there are; workflow.register_agent() adds one.")));
+				 errhint("%s", hint)));
+	}
 	if (!has_privs_of_role(GetUserId(), agent->owner))
 		refuse_foreign_owner("agent", name, agent->owner, NULL);
 	return agent;
@@ -163,6 +170,7 @@ check_agent_name(const char *name)
 Datum
 workflow_register_agent(PG_FUNCTION_ARGS)
 {
+	static const char *const results[] = {"rows", "row", "value", "none"};
 	char	   *name = required_text(fcinfo, 0, "name");
 	char	   *result = required_text(fcinfo, 3, "result");
 	char	   *status = required_text(fcinfo, 5, "status");
@@ -179,7 +187,7 @@ workflow_register_agent(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid result of an agent: \"%s\"", result),
-				 errhint("Valid values are \"rows\", \"row\", \"value\" and \"none\".")));
+				 errhint("%s", hint_about_word(result, results, lengthof(results)))));
 
 	if (PG_ARGISNULL(1) == PG_ARGISNULL(2))
 		ereport(ERROR,

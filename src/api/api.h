@@ -15,6 +15,7 @@
 #include "definition/plan.h"
 #include "shared/compat.h"
 #include "state/executions.h"
+#include "state/names.h"
 
 /* --- arguments.c --- */
 
@@ -34,7 +35,8 @@ pg_noreturn extern void refuse_foreign_execution(int64 id, Oid role, Oid definit
 /* Same for what belongs to somebody: "workflow", "agent". */
 pg_noreturn extern void refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *detail);
 /* Same for a step that the workflow of an execution does not have. */
-pg_noreturn extern void refuse_unknown_step(const char *workflow, const char *step_id);
+pg_noreturn extern void refuse_unknown_step(const char *workflow, const WorkflowPlan *plan,
+											const char *step_id);
 /* A hint that names the psql command that explains the arguments. */
 extern int	hint_about_arguments(FunctionCallInfo fcinfo);
 /* The error for a null where there must be a value. */
@@ -66,6 +68,21 @@ extern void require_startable(const char *workflow, int version, Oid role, Defin
 
 /* Find an agent the caller may change, or raise an error. */
 extern const Agent *require_own_agent(const char *name);
+
+/*
+ * --- hints.c ---
+ *
+ * Hints about a name or word that there is not: "Did you mean ..?", or else otherwise.
+ * Names the caller may not see are not suggested.  To be called in front of ereport():
+ * names are read from tables.
+ */
+extern char *hint_about_name(NamedThing thing, const char *name, const char *otherwise);
+extern char *hint_about_step(const WorkflowPlan *plan, const char *step_id, const char *otherwise);
+extern char *hint_about_timezone(const char *name, const char *otherwise);
+/* Of words that are few; NULL when none is meant. */
+extern char *hint_about_meant_word(const char *word, const char *const *words, int nwords);
+/* The same; then it lists them. */
+extern char *hint_about_word(const char *word, const char *const *words, int nwords);
 
 /* --- check_settings.c --- */
 

@@ -85,12 +85,15 @@ refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *
 }
 
 void
-refuse_unknown_step(const char *workflow, const char *step_id)
+refuse_unknown_step(const char *workflow, const WorkflowPlan *plan, const char *step_id)
 {
+	char	   *hint = hint_about_step(plan, step_id,
+									   psprintf("workflow.explain(%s) shows its steps.", quote_literal_cstr(workflow)));
+
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("workflow \"%s\" has no step \"%s\"", workflow, step_id),
-			 errhint("workflow.explain(%s) shows its steps.", quote_literal_cstr(workflow))));
+			 errhint("%s", hint)));
 	pg_unreachable();
 }
 
@@ -187,6 +190,8 @@ require_trusted(const char *asked, const Definition *definition)
 void
 require_definition(const char *workflow, int version, Definition *definition)
 {
+	char	   *hint;
+
 	if (definition_find(workflow, version, definition))
 		return;
 	if (version != 0 && definition_find(workflow, 0, definition))
@@ -194,10 +199,12 @@ require_definition(const char *workflow, int version, Definition *definition)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("workflow \"%s\" has no version %d", workflow, version),
 				 errhint("The newest is version %d; the table workflow.definitions lists all.", definition->version)));
+	hint = hint_about_name(NAMED_WORKFLOW, workflow,
+						   "The table workflow.definitions lists all there are; workflow.define() creates one.");
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("workflow \"%s\" does not exist", workflow),
-			 errhint("The table workflow.definitions lists all there are; workflow.define() creates one.")));
+			 errhint("%s", hint)));
 }
 
 /*

@@ -58,7 +58,8 @@ check_agent(const char *name, const char *step_id, const char *path,
 
 	if (agent == NULL)
 		problem_add(problems, PROBLEM_ERROR, path, step_id,
-					"Use workflow.register_agent() first.",
+					problems->count >= MAX_PROBLEMS ? NULL :
+					hint_about_name(NAMED_AGENT, name, "Use workflow.register_agent() first."),
 					"agent \"%s\" is not registered", name);
 	else if (!agent->active)
 		problem_add(problems, PROBLEM_ERROR, path, step_id,

@@ -108,7 +108,7 @@ check_status(const char *status)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid status of a workflow definition: \"%s\"", status),
-			 errhint("Valid values are \"draft\", \"active\", \"deprecated\" and \"archived\".")));
+			 errhint("%s", hint_about_word(status, known, lengthof(known)))));
 }
 
 /*

@@ -244,6 +244,7 @@ workflow_drain(PG_FUNCTION_ARGS)
 {
 	char	   *reason = optional_text_argument(fcinfo, 0);
 	char	   *name = required_text(fcinfo, 1, "mode");
+	static const char *const modes[] = {"executions", "steps"};
 	DrainState	before;
 	DrainMode	mode;
 
@@ -251,7 +252,7 @@ workflow_drain(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid mode \"%s\"", name),
-				 errhint("The modes are \"executions\" and \"steps\".")));
+				 errhint("%s", hint_about_word(name, modes, lengthof(modes)))));
 	drain_read(&before);
 	drain_set(mode, reason);
 	audit_drain("drain", reason, before.mode, mode);

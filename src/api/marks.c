@@ -55,15 +55,17 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	char	   *step_id = required_text(fcinfo, 1, "step_id");
 	AuditEntry	entry = {.action = action,.subject_type = "step",.subject = step_id,.execution_id = id};
 	ExecutionState state;
+	WorkflowPlan *plan;
 	PlanNode   *node;
 	char	   *before;
 
 	lock_to_steer(id, "steered", &state);
 	if (output != NULL)
 		require_may_give_data(&state, "output");
-	node = plan_find(definition_plan(state.definition_id), step_id);
+	plan = definition_plan(state.definition_id);
+	node = plan_find(plan, step_id);
 	if (node == NULL)
-		refuse_unknown_step(state.workflow, step_id);
+		refuse_unknown_step(state.workflow, plan, step_id);
 	/* one that is being undone comes to steps still; a mark can be taken off for retry() */
 	if (mark != NULL &&
 		(execution_status_is_final(state.status) ||

@@ -28,6 +28,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+#include "api/api.h"
 #include "api/roll_up.h"
 #include "state/dead_letters.h"
 #include "state/executions.h"
@@ -52,6 +53,7 @@ PG_FUNCTION_INFO_V1(workflow_prune_all);
 static void
 require_final_statuses(ArrayType *statuses)
 {
+	static const char *const final[] = {"completed", "failed", "cancelled", "timed_out"};
 	Datum	   *elements;
 	bool	   *nulls;
 	int			count;
@@ -68,7 +70,7 @@ require_final_statuses(ArrayType *statuses)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("executions with status \"%s\" cannot be pruned",
 							name ? name : "null"),
-					 errhint("The statuses are completed, failed, cancelled and timed_out.")));
+					 errhint("%s", hint_about_word(name ? name : "", final, lengthof(final)))));
 	}
 }
 
@@ -91,7 +93,7 @@ time_argument(FunctionCallInfo fcinfo, int argument, const char *name)
 }
 
 static void
-refuse_null(FunctionCallInfo fcinfo, int argument, const char *name)
+refuse_if_null(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
 		ereport(ERROR,
@@ -184,9 +186,9 @@ workflow_prune(PG_FUNCTION_ARGS)
 	Pruning		pruning;
 	int32		max;
 
-	refuse_null(fcinfo, 0, "older_than");
-	refuse_null(fcinfo, 1, "statuses");
-	refuse_null(fcinfo, 2, "max_executions");
+	refuse_if_null(fcinfo, 0, "older_than");
+	refuse_if_null(fcinfo, 1, "statuses");
+	refuse_if_null(fcinfo, 2, "max_executions");
 	max = PG_GETARG_INT32(2);
 	require_positive(max, "max_executions");
 	before = time_argument(fcinfo, 0, "older_than");
@@ -311,8 +313,8 @@ workflow_prune_all(PG_FUNCTION_ARGS)
 				 errmsg("workflow.prune_all() cannot be called inside a transaction block or a function"),
 				 errdetail("It commits after each part."),
 				 errhint("Use workflow.prune().")));
-	refuse_null(fcinfo, 0, "older_than");
-	refuse_null(fcinfo, 1, "statuses");
+	refuse_if_null(fcinfo, 0, "older_than");
+	refuse_if_null(fcinfo, 1, "statuses");
 	require_positive(max_executions, "max_executions");
 	require_positive(max_rows, "max_rows");
 	before = time_argument(fcinfo, 0, "older_than");

@@ -64,7 +64,7 @@ find_from_step(const ExecutionState *state, const WorkflowPlan *plan, const char
 	StepRecord *record;
 
 	if (node == NULL)
-		refuse_unknown_step(state->workflow, from_step);
+		refuse_unknown_step(state->workflow, plan, from_step);
 	record = step_find(state->id, "", node->id, 0);
 	if (record == NULL)
 		ereport(ERROR,

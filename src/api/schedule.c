@@ -47,12 +47,15 @@ PG_FUNCTION_INFO_V1(workflow_schedule_housekeeping);
 static void
 require_overlap(const char *overlap)
 {
-	if (strcmp(overlap, "skip") != 0 && strcmp(overlap, "queue") != 0 &&
-		strcmp(overlap, "replace") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown overlap \"%s\"", overlap),
-				 errhint("It is skip, queue or replace.")));
+	static const char *const known[] = {"skip", "queue", "replace"};
+
+	for (int i = 0; i < (int) lengthof(known); i++)
+		if (strcmp(overlap, known[i]) == 0)
+			return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown overlap \"%s\"", overlap),
+			 errhint("%s", hint_about_word(overlap, known, lengthof(known)))));
 }
 
 /* Names are parts of indexes and of the commands of jobs. */

@@ -25,6 +25,7 @@
 #include "utils/jsonfuncs.h"
 #include "utils/timestamp.h"
 
+#include "api/api.h"
 #include "api/schedule.h"
 
 /* What the placeholders stand for. */
@@ -139,6 +140,7 @@ time_value(const Moment *moment, const Placeholder *placeholder, TimestampTz tim
 static char *
 placeholder_value(const Moment *moment, const Placeholder *placeholder)
 {
+	static const char *const names[] = {"due_at", "previous_run_at", "date", "time", "schedule", "workflow", "timezone"};
 	const char *text = NULL;
 
 	if (strcmp(placeholder->name, "due_at") == 0 || strcmp(placeholder->name, "date") == 0 ||
@@ -154,7 +156,11 @@ placeholder_value(const Moment *moment, const Placeholder *placeholder)
 	else if (strcmp(placeholder->name, "timezone") == 0)
 		text = moment->schedule->timezone;
 	else
-		refuse(placeholder, psprintf("There is no \"%s\".", placeholder->name));
+	{
+		const char *meant = hint_about_meant_word(placeholder->name, names, lengthof(names));
+
+		refuse(placeholder, psprintf("There is no \"%s\".%s%s", placeholder->name, meant ? "  " : "", meant ? meant : ""));
+	}
 	if (placeholder->interval != NULL || placeholder->format != NULL)
 		refuse(placeholder, psprintf("\"%s\" is not a time.", placeholder->name));
 	return pstrdup(text);

@@ -49,10 +49,14 @@ void
 require_schedule(const char *name, bool lock, Schedule *schedule)
 {
 	if (!schedule_find(name, lock, schedule))
+	{
+		char	   *hint = hint_about_name(NAMED_SCHEDULE, name, "The schedules are in the view workflow.schedules.");
+
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("schedule \"%s\" does not exist", name),
-				 errhint("The schedules are in the view workflow.schedules.")));
+				 errhint("%s", hint)));
+	}
 	if (!has_privs_of_role(GetUserId(), schedule->role))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

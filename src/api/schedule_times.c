@@ -57,7 +57,7 @@ require_timezone(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("time zone \"%s\" does not exist", name),
-				 errhint("The names are in the view pg_timezone_names.")));
+				 errhint("%s", hint_about_timezone(name, "The names are in the view pg_timezone_names."))));
 	return zone;
 }
 

@@ -106,18 +106,17 @@ require_may_give_data(const ExecutionState *state, const char *argument)
 static void
 require_status(const char *name)
 {
+	const char *names[NUM_EXECUTION_STATUSES];
 	ExecutionStatus status;
-	StringInfoData list;
 
 	if (execution_status_find(name, &status))
 		return;
-	initStringInfo(&list);
 	for (int i = 0; i < NUM_EXECUTION_STATUSES; i++)
-		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", execution_status_name((ExecutionStatus) i));
+		names[i] = execution_status_name((ExecutionStatus) i);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("executions have no status \"%s\"", name),
-			 errhint("Statuses are: %s.", list.data)));
+			 errhint("%s", hint_about_word(name, names, lengthof(names)))));
 }
 
 /*

@@ -117,14 +117,14 @@ name_map_get(const NameMap *map, const char *name)
 }
 
 /*
- * How many characters must be added, left out or replaced to get from one
- * word to the other; anything over NAME_MAX_DISTANCE counts as one more.
+ * How many characters must be added, left out, replaced or swapped with their
+ * neighbour to get from one word to the other; anything over NAME_MAX_DISTANCE counts as one more.
  */
 int
 name_distance(const char *word, const char *candidate)
 {
-	int			previous[DISTANCE_MAX_LENGTH + 1];
-	int			current[DISTANCE_MAX_LENGTH + 1];
+	int			rows[3][DISTANCE_MAX_LENGTH + 1];
+	int			best_before = 0;
 	size_t		n,
 				m;
 
@@ -139,9 +139,12 @@ name_distance(const char *word, const char *candidate)
 		return NAME_MAX_DISTANCE + 1;
 
 	for (size_t j = 0; j <= m; j++)
-		previous[j] = (int) j;
+		rows[0][j] = (int) j;
 	for (size_t i = 1; i <= n; i++)
 	{
+		int		   *current = rows[i % 3];
+		const int  *previous = rows[(i + 2) % 3];
+		const int  *before = rows[(i + 1) % 3];
 		int			best = current[0] = (int) i;
 
 		for (size_t j = 1; j <= m; j++)
@@ -150,18 +153,22 @@ name_distance(const char *word, const char *candidate)
 
 			cost = Min(cost, previous[j] + 1);
 			cost = Min(cost, current[j - 1] + 1);
+			if (i > 1 && j > 1 && word[i - 1] == candidate[j - 2] && word[i - 2] == candidate[j - 1])
+				cost = Min(cost, before[j - 2] + 1);
 			current[j] = cost;
 			best = Min(best, cost);
 		}
-		if (best > NAME_MAX_DISTANCE)
+		/* a swap reaches back two rows */
+		if (best > NAME_MAX_DISTANCE && best_before > NAME_MAX_DISTANCE)
 			return NAME_MAX_DISTANCE + 1;
-		memcpy(previous, current, sizeof(int) * (m + 1));
+		best_before = best;
 	}
-	return Min(previous[m], NAME_MAX_DISTANCE + 1);
+	return Min(rows[n % 3][m], NAME_MAX_DISTANCE + 1);
 }
 
 /*
- * The name most like the word, with at most a third of it different; of equals
+ * The name most like the word, the same in other letters or with at most a third of
+ * it different; of equals
  * the first in the alphabet, so that the answer does not depend on the order in
  * which names were added.
  */
@@ -178,7 +185,7 @@ name_map_nearest(const NameMap *map, const char *word)
 
 		if (name == NULL)
 			continue;
-		distance = name_distance(word, name);
+		distance = pg_strcasecmp(word, name) == 0 ? 0 : name_distance(word, name);
 		if (distance < limit ||
 			(distance == limit && (nearest == NULL || strcmp(name, nearest) < 0)))
 		{

@@ -121,7 +121,8 @@ test_reading(void)
 	CHECK_STRING(hint_of("dayly"), "Did you mean \"@daily\"?");
 	CHECK_STRING(hint_of("@Montly"), "Did you mean \"@monthly\"?");
 	CHECK_STRING(hint_of("@nightly"), "The words are @yearly, @monthly, @weekly, @daily and @hourly.");
-	CHECK_STRING(hint_of("dail"), "");
+	CHECK_STRING(hint_of("dail"), "Did you mean \"@daily\"?");
+	CHECK_STRING(hint_of("sometimes"), "");
 }
 
 static void

@@ -32,10 +32,14 @@ test_documents(void)
 			"a definition needs at least one step", NULL);
 	REFUSED("no start", "{`name`: `t`, `steps`: {" AGENT("a") "}}", "start_step",
 			"`start_step` is required", NULL);
-	REFUSED("start that does not exist", "{`name`: `t`, `start_step`: `frist`, `steps`: {" AGENT("first") "}}",
-			"start_step", "step `frist` does not exist", NULL);
+	REFUSED("start that does not exist", "{`name`: `t`, `start_step`: `other`, `steps`: {" AGENT("first") "}}",
+			"start_step", "step `other` does not exist", NULL);
 	REFUSED("start that is misspelt", "{`name`: `t`, `start_step`: `fist`, `steps`: {" AGENT("first") "}}",
 			"start_step", "step `fist` does not exist", "Did you mean `first`?");
+	REFUSED("start with swapped letters", "{`name`: `t`, `start_step`: `frist`, `steps`: {" AGENT("first") "}}",
+			"start_step", "step `frist` does not exist", "Did you mean `first`?");
+	REFUSED("start in capitals", "{`name`: `t`, `start_step`: `FIRST`, `steps`: {" AGENT("first") "}}",
+			"start_step", "step `FIRST` does not exist", "Did you mean `first`?");
 	REFUSED("unknown field", "{`name`: `t`, `start_stop`: `a`, `start_step`: `a`, `steps`: {" AGENT("a") "}}",
 			"start_stop", "unknown field `start_stop`", "Did you mean `start_step`?");
 	REFUSED("version of a wrong kind", "{`name`: `t`, `version`: [], `start_step`: `a`, `steps`: {" AGENT("a") "}}",
