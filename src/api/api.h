@@ -111,7 +111,7 @@ extern void raise_warnings(const ProblemList *problems);
 /* --- admit.c --- */
 
 /* An error when the queue is as long as it may be. */
-extern void require_room_in_queue(void);
+extern void require_room_in_queue(Oid role);
 
 /* --- block.c --- */
 
