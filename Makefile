@@ -38,6 +38,7 @@ OBJS = \
 	src/api/plan_steps.o \
 	src/api/marks.o \
 	src/api/pause.o \
+	src/api/permission_hints.o \
 	src/api/prune.o \
 	src/api/retry.o \
 	src/api/roll_up.o \
