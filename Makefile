@@ -38,7 +38,6 @@ OBJS = \
 	src/api/plan_steps.o \
 	src/api/marks.o \
 	src/api/pause.o \
-	src/api/permission_hints.o \
 	src/api/prune.o \
 	src/api/retry.o \
 	src/api/roll_up.o \
@@ -87,7 +86,7 @@ OBJS = \
 	src/interpreter/evaluate_operators.o \
 	src/interpreter/evaluate_template.o \
 	src/interpreter/inline.o \
-	src/interpreter/join.o \
+	src/interpreter/join.o src/interpreter/label.o \
 	src/interpreter/journal.o \
 	src/interpreter/jsonb_values.o \
 	src/interpreter/leaf.o \
@@ -226,7 +225,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners sequence parallel fork_join \
 	joins skipped_last \
-	conditional loop variables nesting timeouts role_limits failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
+	conditional loop labels variables nesting timeouts role_limits failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \
 	compensation compensation_values names on_failure_chain cancel_compensate timeout_strategy \

@@ -45,7 +45,6 @@
 #include "utils/syscache.h"
 
 #include "api/schedule.h"
-#include "api/permission_hints.h"
 #include "api/utility_hook.h"
 #include "shared/compat.h"
 #include "shared/identity.h"
@@ -77,24 +76,15 @@ workflow_process_utility(PlannedStmt *planned, const char *query_string,
 						 DestReceiver *destination, QueryCompletion *completion)
 {
 	Node	   *statement = planned->utilityStmt;
-	MemoryContext memory_context = CurrentMemoryContext;
 
 	before_utility(statement, context == PROCESS_UTILITY_TOPLEVEL);
 
-	PG_TRY();
-	{
-		if (previous_process_utility)
-			previous_process_utility(planned, query_string, read_only_tree, context,
-									 params, environment, destination, completion);
-		else
-			standard_ProcessUtility(planned, query_string, read_only_tree, context,
-									params, environment, destination, completion);
-	}
-	PG_CATCH();
-	{
-		rethrow_with_permission_hint(query_string, memory_context);
-	}
-	PG_END_TRY();
+	if (previous_process_utility)
+		previous_process_utility(planned, query_string, read_only_tree, context,
+								 params, environment, destination, completion);
+	else
+		standard_ProcessUtility(planned, query_string, read_only_tree, context,
+								params, environment, destination, completion);
 
 	after_utility(statement);
 }

@@ -51,6 +51,7 @@ typedef enum SlotColumn
 	COLUMN_STEP_STARTED_AT,
 	COLUMN_EXECUTION_STARTED_AT,
 	COLUMN_STEP_STATE,
+	COLUMN_LABEL,
 	NUM_SLOT_COLUMNS
 } SlotColumn;
 
@@ -127,12 +128,15 @@ fill_progress(const SlotCopy *slot, Datum *values, bool *nulls)
 	values[COLUMN_STEP_STARTED_AT] = TimestampTzGetDatum(progress->step_started_at);
 	values[COLUMN_EXECUTION_STARTED_AT] = TimestampTzGetDatum(progress->execution_started_at);
 	values[COLUMN_STEP_STATE] = CStringGetTextDatum(step_state_name(slot));
+	values[COLUMN_LABEL] = CStringGetTextDatum(progress->label);
 	for (int column = COLUMN_EXECUTION_ID; column < NUM_SLOT_COLUMNS; column++)
 		nulls[column] = false;
 	nulls[COLUMN_DEFINITION_ID] = progress->definition_id == 0;
 	nulls[COLUMN_STEP_ID] = progress->step_id[0] == '\0';
 	nulls[COLUMN_BRANCH] = progress->branch[0] == '\0';
 	nulls[COLUMN_ITERATION] = progress->iteration < 0;
+	/* it may hold data: as with input and output */
+	nulls[COLUMN_LABEL] = progress->label[0] == '\0' || !has_privs_of_role(GetUserId(), slot->role);
 	nulls[COLUMN_STEP_STARTED_AT] = progress->step_started_at == 0;
 	nulls[COLUMN_EXECUTION_STARTED_AT] = progress->execution_started_at == 0;
 }

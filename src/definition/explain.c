@@ -266,6 +266,8 @@ explain_facts(Explainer *explainer, const PlanNode *node, int indent)
 	if (node->loop_condition != NULL)
 		fact(explainer, indent, "%s %s", node->loop_kind == LOOP_WHILE ? "while" : "until",
 			 condition_text(node->loop_condition));
+	if (node->label_text != NULL)
+		fact(explainer, indent, "each called %s", node->label_text);
 	for (int i = 0; i < node->nassign; i++)
 		appendStringInfo(&explainer->line, "%s%s", i == 0 ? "assigns " : ", ",
 						 node->assign_names[i]);

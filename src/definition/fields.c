@@ -80,6 +80,7 @@ static const Field fields[] = {
 	{"isolation", FIELD_OF_TRANSACTION, FIELD_USED},
 	{"jitter", FIELD_OF_RETRY, FIELD_USED},
 	{"join_policy", FIELD_OF_FORK_JOIN_CONFIG, FIELD_USED},
+	{"label", FIELD_OF_LOOP_CONFIG, FIELD_USED},
 	{"lock_wait_seconds", FIELD_OF_ALERTS, FIELD_USED},
 	{"loop_body", FIELD_OF_LOOP_CONFIG, FIELD_USED},
 	{"loop_config", FIELD_OF(STEP_LOOP), FIELD_USED},

@@ -35,7 +35,7 @@ static const Alias no_aliases[] = {
 /* Fields that may stand on the step itself instead of in its configuration. */
 static const char *const loop_fields[] = {
 	"collection", "loop_body", "execution_mode", "max_parallelism",
-	"max_iterations", "on_error", "batch_size", "result", "while", "until", NULL
+	"max_iterations", "on_error", "batch_size", "result", "while", "until", "label", NULL
 };
 
 static const char *const fork_join_fields[] = {

@@ -237,6 +237,8 @@ typedef struct PlanNode
 	Template   *collection;
 	char	   *collection_text;	/* as written, for messages and explain */
 	Condition  *loop_condition;
+	Template   *label;			/* of each iteration; NULL = none */
+	char	   *label_text;		/* as written, for explain */
 	bool		loop_parallel;
 	int			max_iterations; /* 0 = unlimited */
 	LoopResult	loop_result;

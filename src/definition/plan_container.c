@@ -374,6 +374,7 @@ build_loop(Builder *builder, PlanNode *node, const Place *config)
 	static const char *const policies[] = {"stop", "continue", "collect", NULL};
 	static const char *const results[] = {"iterations", "outputs", "counts", NULL};
 	const Json *body = field_of_kind(builder, config, "loop_body", JSON_ARRAY);
+	const Json *label;
 
 	node->loop_parallel = field_choice(builder, config, "execution_mode", modes, 0) == 1;
 	build_loop_kind(builder, node, config);
@@ -383,6 +384,12 @@ build_loop(Builder *builder, PlanNode *node, const Place *config)
 	if (body != NULL)
 		add_children(builder, node, config, "loop_body", body);
 
+	label = field_of_kind(builder, config, "label", JSON_STRING);
+	if (label != NULL)
+	{
+		node->label = field_template(builder, config, "label");
+		node->label_text = pstrdup(json_string(label));
+	}
 	node->max_parallelism = field_integer(builder, config, "max_parallelism",
 										  1, ANY_INTEGER, 0);
 	node->max_iterations = field_integer(builder, config, "max_iterations", 1, ANY_INTEGER,

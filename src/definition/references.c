@@ -412,6 +412,7 @@ check_container(Checker *checker, PlanNode *node, const Json *source)
 	}
 
 	check_field(checker, node->collection, BEFORE_STEP, "loop_config.collection");
+	check_field(checker, node->label, BEFORE_ITERATION, "loop_config.label");
 	if (node->loop_condition != NULL && node->loop_kind == LOOP_WHILE)
 		check_condition(checker, node->loop_condition, BEFORE_ITERATION,
 						"loop_config.while", json_get(config, "while"));

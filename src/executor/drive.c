@@ -25,6 +25,7 @@
 
 #include "access/xact.h"
 #include "commands/trigger.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "tcop/tcopprot.h"
@@ -169,6 +170,10 @@ show_progress(const Driver *driver)
 	progress.visit = leaf->visit;
 	progress.attempt = leaf->attempt;
 	progress.iteration = leaf->iteration;
+	progress.label[0] = '\0';
+	if (leaf->loop_label != NULL)
+		strlcpy(progress.label, leaf->loop_label,
+				pg_mbcliplen(leaf->loop_label, strlen(leaf->loop_label), sizeof(progress.label) - 1) + 1);
 	progress.scope_id = thread->top->scope_id;
 	progress.node = leaf->node->index;
 	progress.shared_from = driver->batch.steps > 1 ? driver->batch.position : -1;

@@ -156,6 +156,8 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int atte
 	leaf->attempt = attempt;
 	leaf->scope = frame->scope;
 	leaf->iteration = (frame->container && frame->container->type == STEP_LOOP) ? frame->child : -1;
+	if (leaf->iteration >= 0 && frame->container->label != NULL)
+		leaf->loop_label = iteration_label(thread, frame);
 	leaf->started_at = started_at;
 	leaf_set_deadline(leaf, frame->deadline, 0);
 	leaf->task.kind = SQL_TASK_CONDITION;

@@ -178,6 +178,7 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	leaf->attempt = row->attempt;
 	leaf->scope = frame->scope;
 	leaf->iteration = row->loop_iteration_index;
+	leaf->loop_label = row->loop_label;
 	leaf->agent_name = node->agent_name;
 	leaf->started_at = row->started_at;
 	leaf->task.kind = SQL_TASK_STATEMENTS;

@@ -147,6 +147,8 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 	frame->visits = NULL;
 	frame->variables = NULL;
 	frame->variables_loaded = false;
+	frame->label = NULL;
+	frame->label_known = false;
 	frame->child = child;
 	frame->next_attempt = 0;
 	frame->never_begun = false;
@@ -252,7 +254,11 @@ timeless_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 		while (iteration->container != NULL && iteration->container->type != STEP_LOOP)
 			iteration = iteration->parent;
 		if (iteration->container != NULL)
+		{
 			row->loop_iteration_index = iteration->child;
+			if (iteration->container->label != NULL)
+				row->loop_label = iteration_label(thread, iteration);
+		}
 		if (frame->container->type != STEP_LOOP)
 			row->branch_name = frame->container->lines[frame->child].name;
 	}

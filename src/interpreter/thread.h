@@ -59,6 +59,7 @@ typedef struct Leaf
 	int			attempt;
 	const char *scope;
 	int			iteration;		/* -1 = none */
+	const char *loop_label;		/* of it; NULL = none */
 	const char *agent_name;
 	SqlTask		task;
 	bool		transaction_none;
@@ -111,6 +112,8 @@ typedef struct Frame
 	int		   *visits;			/* by node; root only, and only with cycles */
 	Jsonb	   *variables;
 	bool		variables_loaded;
+	char	   *label;			/* of an iteration; NULL: none */
+	bool		label_known;
 
 	/* the activation of the container, in context */
 	StepRow    *row;			/* its open row; NULL in frames above a child thread */
@@ -191,6 +194,10 @@ extern bool thread_leaf_failed(Thread *thread, StepStatus status, const StepErro
 extern void thread_free(Thread *thread);
 /* May the thread be left here by a pause?  Not inside an iteration that has begun. */
 extern bool thread_may_pause(const Thread *thread);
+
+/* --- label.c --- */
+/* What an iteration is called, of a loop that has labels; NULL: that cannot be told. */
+extern const char *iteration_label(Thread *thread, Frame *iteration);
 
 /* --- resume.c --- */
 /* Where the rows say the thread of this scope stands. */

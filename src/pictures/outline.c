@@ -158,6 +158,13 @@ fill_span_row(const Outliner *outliner, OutlineRow *row, const Span *span, const
 	row->critical = span->critical;
 }
 
+/* "left", "[3]", "[3] Lyon" */
+static char *
+title_of(const Line *line)
+{
+	return line->label == NULL ? line->name : psprintf("%s %s", line->name, line->label);
+}
+
 /*
  * The rows in a step: its lines.  A line of one step shares the step's row.
  */
@@ -184,17 +191,17 @@ outline_lines(Outliner *outliner, const Span *span, int depth)
 		if (list_length(line->spans) == 1 && line->left_out.count == 0)
 		{
 			const Span *only = linitial(line->spans);
-			const char *between = line->name[0] == '[' ? " " : ": ";
+			const char *between = line->name[0] == '[' && line->label == NULL ? " " : ": ";
 
 			if (row != NULL)
 				fill_span_row(outliner, row, only, strcmp(line->name, only->step_id) == 0 ?
-							  only->step_id : psprintf("%s%s%s", line->name, between, only->step_id));
+							  only->step_id : psprintf("%s%s%s", title_of(line), between, only->step_id));
 			outline_lines(outliner, only, depth + 1);
 			continue;
 		}
 		if (row != NULL)
 		{
-			row->label = plain_text(line->name);
+			row->label = plain_text(title_of(line));
 			row->status = line->status;
 			row->start = line->start;
 			row->end = line->end;

@@ -216,6 +216,26 @@ thin_out_spans(Line *line)
 	pfree(span);
 }
 
+/*
+ * What the rows so far say of a line: the row that ended it, if there is one.
+ */
+static void
+update_line(const Reader *reader, Line *line, const Span *span, const char *outcome)
+{
+	if (line->start == 0 || span->start < line->start)
+		line->start = span->start;
+	line->end = Max(line->end, span->end);
+	if (outcome != NULL)
+	{
+		line->status = status_from_name(outcome);
+		line->ended = true;
+	}
+	else if (!line->ended && reader->is_over)
+		line->status = SPAN_CANCELLED;
+	else if (!line->ended && span->status == SPAN_WAITING)
+		line->status = SPAN_WAITING;
+}
+
 /* --- finding the place of a row --- */
 
 /*
@@ -344,12 +364,45 @@ line_set_aside(Reader *reader, const char *name, TimestampTz start)
 }
 
 /*
- * The line that a scope names; NULL when what is on the way there is not kept.
- * A scope is "step.branch", "step#2[3]" and so on, separated by slashes.
+ * A container whose row is written with that of the step that runs in it: what is
+ * known of it is the plan's.  NULL when it may be one that is not kept.
+ */
+static Span *
+add_container(Reader *reader, Line *line, const char *step_id, int visit, TimestampTz start)
+{
+	const PlanNode *node = plan_find(reader->tree->plan, step_id);
+	TraceRow	row = {.step_id = step_id, .visit = visit, .started_at = start};
+	Span	   *span;
+
+	if (node == NULL || !step_type_is_container(node->type) || line->left_out.count > 0)
+		return NULL;
+	row.type = step_type_name(node->type);
+	span = add_span(line, &row);
+	span->status = SPAN_RUNNING;
+	span->end = reader->tree->execution->now;
+	update_line(reader, line, span, NULL);
+	return span;
+}
+
+/* Does the row stand for a step that runs this moment, and has none in the table yet? */
+static bool
+is_running_leaf(const Reader *reader, const TraceRow *row)
+{
+	const PlanNode *node = plan_find(reader->tree->plan, row->step_id);
+
+	return node != NULL && !step_type_is_container(node->type) && row->completed_at == 0 &&
+		strcmp(row->status, "running") == 0;
+}
+
+/*
+ * The line that the scope of a row names; NULL when what is on the way there is not
+ * kept.  A scope is "step.branch", "step#2[3]" and so on, separated by slashes.
  */
 static Line *
-line_of_scope(Reader *reader, const char *scope, TimestampTz start)
+line_of_scope(Reader *reader, const TraceRow *row)
 {
+	const char *scope = row->scope;
+	TimestampTz start = row->started_at;
 	Line	   *line = reader->tree->root;
 	const char *p = scope;
 
@@ -372,6 +425,8 @@ line_of_scope(Reader *reader, const char *scope, TimestampTz start)
 		if (p[length] == '#')
 			visit = atoi(p + length + 1);
 		span = find_span(line, p, length, visit);
+		if (span == NULL && is_running_leaf(reader, row))
+			span = add_container(reader, line, pnstrdup(p, length), visit, start);
 		p += length + strcspn(p + length, ".[/");
 		if (span == NULL || *p == '\0' || *p == '/')
 			return NULL;
@@ -438,26 +493,6 @@ add_attempt(const Reader *reader, Span *span, const TraceRow *row)
 	span->collection_size = Max(span->collection_size, row->collection_size);
 }
 
-/*
- * What the rows so far say of a line: the row that ended it, if there is one.
- */
-static void
-update_line(const Reader *reader, Line *line, const Span *span, const char *outcome)
-{
-	if (line->start == 0 || span->start < line->start)
-		line->start = span->start;
-	line->end = Max(line->end, span->end);
-	if (outcome != NULL)
-	{
-		line->status = status_from_name(outcome);
-		line->ended = true;
-	}
-	else if (!line->ended && reader->is_over)
-		line->status = SPAN_CANCELLED;
-	else if (!line->ended && span->status == SPAN_WAITING)
-		line->status = SPAN_WAITING;
-}
-
 static void
 count_row(SpanTree *tree, const TraceRow *row)
 {
@@ -494,7 +529,7 @@ take_row(void *context, const TraceRow *row)
 		if (reader->scope != NULL)
 			pfree(reader->scope);
 		reader->scope = MemoryContextStrdup(reader->context, row->scope);
-		reader->line = line_of_scope(reader, row->scope, row->started_at);
+		reader->line = line_of_scope(reader, row);
 	}
 	if (reader->line == NULL)
 	{
@@ -509,6 +544,8 @@ take_row(void *context, const TraceRow *row)
 	add_attempt(reader, span, row);
 	MemoryContextSwitchTo(caller);
 	update_line(reader, reader->line, span, row->scope_outcome);
+	if (reader->line->name[0] == '[' && reader->line->label == NULL && row->loop_label != NULL && reader->tree->texts)
+		reader->line->label = MemoryContextStrdup(reader->line->context, row->loop_label);
 }
 
 /* --- the tree is complete --- */

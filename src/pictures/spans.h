@@ -78,6 +78,7 @@ typedef struct Span
 typedef struct Line
 {
 	char	   *name;			/* of the branch or child, "[3]" for an iteration */
+	char	   *label;			/* of an iteration, as its loop says; NULL = none */
 	int			order;			/* among the lines of its container; of an iteration: its index */
 	SpanStatus	status;
 	bool		ended;			/* a row says how */

@@ -79,31 +79,31 @@ COMMENT ON COLUMN workflow.queue_depth.next_start_at IS 'when the first deferred
 
 /* A subquery, because of the barrier: see step_status. */
 CREATE VIEW workflow.history WITH (security_barrier) AS
-SELECT h.execution_id, h.at, h.event, h.step_id, h.scope, h.visit, h.attempt, h.detail
+SELECT h.execution_id, h.at, h.event, h.step_id, h.scope, h.loop_label, h.visit, h.attempt, h.detail
 FROM (SELECT e.execution_id, e.created_at AS at, 'queued' AS event, NULL::text AS step_id, NULL::text AS scope,
-             NULL::integer AS visit, NULL::integer AS attempt, 'by ' || e.role::text AS detail
+             NULL::text AS loop_label, NULL::integer AS visit, NULL::integer AS attempt, 'by ' || e.role::text AS detail
       FROM workflow.execution_status AS e
       UNION ALL
-      SELECT e.execution_id, e.started_at, 'started', NULL, NULL, NULL, NULL, NULL
+      SELECT e.execution_id, e.started_at, 'started', NULL, NULL, NULL, NULL, NULL, NULL
       FROM workflow.execution_status AS e WHERE e.started_at IS NOT NULL
       UNION ALL
-      SELECT e.execution_id, e.completed_at, e.status, NULL, NULL, NULL, NULL,
+      SELECT e.execution_id, e.completed_at, e.status, NULL, NULL, NULL, NULL, NULL,
              COALESCE(e.error_type || COALESCE(': ' || (e.error ->> 'message'), ''), e.cancel_reason)
       FROM workflow.execution_status AS e WHERE e.completed_at IS NOT NULL
       UNION ALL
-      SELECT s.execution_id, s.started_at, 'step started', s.step_id, s.scope, s.visit, s.attempt, NULL
+      SELECT s.execution_id, s.started_at, 'step started', s.step_id, s.scope, s.loop_label, s.visit, s.attempt, NULL
       FROM workflow.step_status AS s
       UNION ALL
-      SELECT s.execution_id, s.completed_at, 'step ' || s.status, s.step_id, s.scope, s.visit, s.attempt,
+      SELECT s.execution_id, s.completed_at, 'step ' || s.status, s.step_id, s.scope, s.loop_label, s.visit, s.attempt,
              concat_ws(', ', s.on_failure, s.error_type || COALESCE(': ' || (s.error ->> 'message'), ''))
       FROM workflow.step_status AS s WHERE s.completed_at IS NOT NULL
       UNION ALL
-      SELECT i.execution_id, i.at, i.event, NULL, NULL, NULL, NULL,
+      SELECT i.execution_id, i.at, i.event, NULL, NULL, NULL, NULL, NULL,
              concat_ws(', ', 'by ' || i.cancelled_by, i.error_type || COALESCE(': ' || (i.error ->> 'message'), ''), i.reason,
                        i.times || ' times until ' || i.last_at)
       FROM workflow.interruptions AS i
       UNION ALL
-      SELECT a.execution_id, a.at, a.action, CASE a.subject_type WHEN 'step' THEN a.subject END, NULL, NULL, NULL,
+      SELECT a.execution_id, a.at, a.action, CASE a.subject_type WHEN 'step' THEN a.subject END, NULL, NULL, NULL, NULL,
              concat_ws(': ', 'by ' || a.role::text, a.reason)
       FROM workflow.audit_log AS a
            JOIN workflow.execution_status AS e ON e.execution_id = a.execution_id) AS h;
@@ -114,6 +114,7 @@ COMMENT ON COLUMN workflow.history.at IS 'when it happened';
 COMMENT ON COLUMN workflow.history.event IS 'queued, started, recovered, the status it ended with (of one that was retried: each time), step started, step and the status that ended with, or what somebody did to it';
 COMMENT ON COLUMN workflow.history.step_id IS 'step it is about; null: the execution as a whole';
 COMMENT ON COLUMN workflow.history.scope IS 'where the step runs: empty at the top, else a path';
+COMMENT ON COLUMN workflow.history.loop_label IS 'what the iteration it is in is called, of a loop with "label"; null for executions of others';
 COMMENT ON COLUMN workflow.history.visit IS 'visit of the step, from 1';
 COMMENT ON COLUMN workflow.history.attempt IS 'attempt, from 1';
 COMMENT ON COLUMN workflow.history.detail IS 'the error, the reason, or who did it';
@@ -439,7 +440,7 @@ BEGIN ATOMIC
                    LATERAL (SELECT x.step_type NOT IN ('parallel', 'fork_join', 'conditional', 'loop')) AS t (is_leaf)) AS s
     ), now_running AS (
         SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('step_id', a.step_id, 'scope', NULLIF(a.scope, ''),
-                                                             'iteration', a.iteration, 'attempt', a.attempt,
+                                                             'iteration', a.iteration, 'label', a.loop_label, 'attempt', a.attempt,
                                                              'seconds', round(extract(epoch FROM a.elapsed), 3)))
                          ORDER BY a.scope, a.step_id) AS steps
         FROM workflow.activity AS a

@@ -100,6 +100,7 @@ COMMENT ON COLUMN workflow.step_executions.agent_name IS 'agents: name of the ag
 COMMENT ON COLUMN workflow.step_executions.parent_step_id IS 'id of the container the step is in';
 COMMENT ON COLUMN workflow.step_executions.branch_name IS 'branch of a fork_join, or line of another container, it is in';
 COMMENT ON COLUMN workflow.step_executions.join_policy IS 'parallel and fork_join: when the join counts as met';
+COMMENT ON COLUMN workflow.step_executions.loop_label IS 'what the innermost iteration it is in is called, of a loop with "label"';
 COMMENT ON COLUMN workflow.step_executions.loop_execution_mode IS 'loops: sequential or parallel';
 COMMENT ON COLUMN workflow.step_executions.condition_expression IS 'conditionals and while or until loops: the condition as written';
 COMMENT ON COLUMN workflow.step_executions.branch_taken IS 'conditionals: which way was taken';

@@ -138,6 +138,7 @@ CREATE TABLE workflow.step_executions (
     branch_name     text,
     join_policy     text,
     loop_execution_mode text,
+    loop_label      text,
     condition_expression text,
     branch_taken    text,
     error_type      text,

@@ -29,7 +29,8 @@ CREATE FUNCTION workflow.executor_slots(
     OUT attempt integer,
     OUT step_started_at timestamptz,
     OUT execution_started_at timestamptz,
-    OUT step_state text)
+    OUT step_state text,
+    OUT label text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 8
 AS 'MODULE_PATHNAME', 'workflow_executor_slots';
@@ -71,6 +72,7 @@ SELECT s.pid AS executor_pid,
        s.scope,
        s.branch,
        s.iteration,
+       s.label AS loop_label,
        s.visit,
        s.attempt,
        s.step_state AS state,
@@ -94,6 +96,7 @@ COMMENT ON COLUMN workflow.activity.step_id IS 'id of the step, clipped to 63 by
 COMMENT ON COLUMN workflow.activity.scope IS 'scope of the step, clipped to 127 bytes';
 COMMENT ON COLUMN workflow.activity.branch IS 'branch of the innermost parallel or fork_join step it is in, clipped to 63 bytes; null: none';
 COMMENT ON COLUMN workflow.activity.iteration IS 'index, from 0, of the innermost loop iteration; null: none';
+COMMENT ON COLUMN workflow.activity.loop_label IS 'what that iteration is called, of a loop with "label", clipped to 63 bytes; null for executions of others';
 COMMENT ON COLUMN workflow.activity.visit IS 'visit of the step, from 1';
 COMMENT ON COLUMN workflow.activity.attempt IS 'attempt, from 1';
 COMMENT ON COLUMN workflow.activity.state IS 'running; completing: its SQL has ended, and its row and what follows are being committed; stuck: it did not stop in time when it was to, see workflow.executors';
@@ -269,6 +272,7 @@ SELECT q.execution_id,
        q.branch_name,
        q.loop_iteration_index,
        q.loop_collection_size,
+       CASE WHEN pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE') THEN q.loop_label END AS loop_label,
        q.loop_execution_mode,
        q.join_policy,
        q.condition_result,
@@ -282,7 +286,7 @@ SELECT q.execution_id,
        CASE WHEN pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE') THEN q.error END AS error
 FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.attempt, s.step_type, s.status,
              s.started_at, s.completed_at, s.executor_pid, s.agent_name, s.parent_step_id, s.branch_name,
-             s.loop_iteration_index, s.loop_collection_size, s.loop_execution_mode, s.join_policy,
+             s.loop_iteration_index, s.loop_collection_size, s.loop_label, s.loop_execution_mode, s.join_policy,
              s.condition_result, s.branch_taken, s.scope_outcome, s.on_failure, s.retry_at, s.error_type,
              s.input, s.output, s.error
       FROM workflow.step_executions AS s
@@ -294,7 +298,7 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
              'running', a.started_at, NULL, a.executor_pid,
              (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
                  OPERATOR(pg_catalog.->>) 'agent_name'),
-             NULL, pg_catalog."substring"(a.scope, '\.([^./]+)$'), a.iteration, NULL, NULL, NULL, NULL, NULL,
+             NULL, pg_catalog."substring"(a.scope, '\.([^./]+)$'), a.iteration, NULL, a.loop_label, NULL, NULL, NULL, NULL,
              NULL, NULL, NULL, NULL, NULL, NULL, NULL
       FROM workflow.activity AS a
            JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
@@ -327,6 +331,7 @@ COMMENT ON COLUMN workflow.step_status.parent_step_id IS 'container it is in';
 COMMENT ON COLUMN workflow.step_status.branch_name IS 'branch or line it is in';
 COMMENT ON COLUMN workflow.step_status.loop_iteration_index IS 'index, from 0, of the innermost loop iteration it is in';
 COMMENT ON COLUMN workflow.step_status.loop_collection_size IS 'loops: number of items';
+COMMENT ON COLUMN workflow.step_status.loop_label IS 'what that iteration is called, of a loop with "label"; null for executions of others';
 COMMENT ON COLUMN workflow.step_status.loop_execution_mode IS 'loops: sequential or parallel';
 COMMENT ON COLUMN workflow.step_status.join_policy IS 'parallel and fork_join: when the join counts as met';
 COMMENT ON COLUMN workflow.step_status.condition_result IS 'conditionals: what the condition gave';

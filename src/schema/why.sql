@@ -54,7 +54,7 @@ BEGIN ATOMIC
         WHERE a.execution_id = e.execution_id AND a.step_id IS NOT NULL AND e.completed_at IS NULL
     ), steps AS MATERIALIZED (
         SELECT s.step_id, s.scope, s.visit, s.attempt, s.status, s.agent_name, s.on_failure, s.error_type,
-               s.completed_at, s.retry_at, concat_ws(': ', s.error_type, s.error ->> 'message') AS message
+               s.completed_at, s.retry_at, concat_ws(': ', s.error_type, s.error ->> 'message') AS message, s.loop_label
         FROM workflow.step_status AS s  -- by the parameter: a plan for any execution must not read all of them
         WHERE s.execution_id = why.execution_id AND s.error_type IS NOT NULL AND s.scope !~ '^~'
     ), undone AS MATERIALIZED (
@@ -125,7 +125,7 @@ BEGIN ATOMIC
         FROM e WHERE e.status = 'cancelled'
         UNION ALL
         (SELECT 2, 'step ' || replace(s.status, '_', ' '), concat_ws('/', NULLIF(s.scope, ''), s.step_id), s.completed_at,
-                concat_ws(', ', s.on_failure, s.message),
+                concat_ws(': ', s.loop_label, concat_ws(', ', s.on_failure, s.message)),
                 format('SELECT * FROM workflow.step_status WHERE execution_id = %s AND step_id = %L', why.execution_id, s.step_id)
          FROM e, steps AS s
          WHERE e.completed_at IS NOT NULL AND s.status IN ('failed', 'timed_out') AND s.on_failure IS DISTINCT FROM 'retried'
@@ -222,7 +222,7 @@ BEGIN ATOMIC
         WHERE e.status = 'pending' AND NOT e.limited AND COALESCE(e.start_at <= clock_timestamp(), true)
         UNION ALL
         SELECT 3, 'retry', concat_ws('/', NULLIF(r.scope, ''), r.step_id), r.completed_at,
-               format('attempt %s is due at %s after %s', r.attempt + 1, date_trunc('second', r.retry_at), r.message),
+               concat_ws(': ', r.loop_label, format('attempt %s is due at %s after %s', r.attempt + 1, date_trunc('second', r.retry_at), r.message)),
                format('SELECT workflow.skip_step(%s, %L)', why.execution_id, r.step_id)
         FROM retries AS r
         UNION ALL
@@ -236,12 +236,12 @@ BEGIN ATOMIC
         (SELECT 3, CASE WHEN x.last_heartbeat < f.since THEN 'frozen'
                         WHEN b.pid IS NOT NULL AND x.state = 'busy' THEN 'lock'
                         ELSE COALESCE(NULLIF(x.state, 'busy'), 'running') END, concat_ws('/', NULLIF(a.scope, ''), a.step_id), a.started_at,
-                CASE WHEN x.last_heartbeat < f.since
+                concat_ws(': ', a.loop_label, CASE WHEN x.last_heartbeat < f.since
                      THEN format('its process %s has given no sign of life since %s', a.executor_pid, date_trunc('second', x.last_heartbeat))
                      WHEN b.pid IS NOT NULL THEN format('waits for a lock of process %s (%s)', b.pid,
                                                         concat_ws(', ', s.usename, NULLIF(s.application_name, ''), s.state))
                      WHEN a.wait_event IS NOT NULL THEN format('waits: %s, %s', a.wait_event_type, a.wait_event)
-                     ELSE 'computes' END,
+                     ELSE 'computes' END),
                 CASE WHEN x.last_heartbeat < f.since THEN format('-- on the machine of the server: kill -CONT %s', a.executor_pid)
                      WHEN b.pid IS NOT NULL THEN format('SELECT pg_terminate_backend(%s)', b.pid)
                      ELSE format('SELECT query FROM workflow.activity WHERE executor_pid = %s', a.executor_pid) END

@@ -161,6 +161,7 @@ typedef struct Progress
 	int			visit;
 	int			attempt;
 	int			iteration;		/* -1 = none */
+	char		label[NAMEDATALEN]; /* of the iteration; clipped; empty: none */
 	TimestampTz step_started_at;
 	TimestampTz execution_started_at;
 	/* the exact name of the attempt */
@@ -320,7 +321,7 @@ typedef struct DatabaseEntry
 	pg_atomic_uint32 wake;		/* WAKE_* */
 	TimestampTz woken_at;		/* when the first of these was set */
 	/* what the scheduler shows, written without the lock: see SchedulerView */
-	TimestampTz disabled_since; /* workflow.enabled is off for it; 0: it is on */
+	bool		disabled;		/* workflow.enabled is off for it */
 	int			executions;		/* under way */
 	int			max_running;
 	TimestampTz ready_since;	/* a run waits for an executor; DT_NOEND: none */
@@ -364,7 +365,7 @@ typedef struct SchedulerView
 {
 	bool		present;		/* at work, or about to be */
 	pid_t		pid;			/* 0: none yet */
-	TimestampTz disabled_since;
+	bool		disabled;
 	int			executions;
 	int			max_running;
 	TimestampTz ready_since;

@@ -46,14 +46,14 @@ static const char *const columns[] = {
 	"execution_id", "started_at", "completed_at", "retry_at", "visit", "attempt", "executor_pid",
 	"loop_iteration_index", "loop_collection_size", "condition_result", "scope", "step_id", "step_type",
 	"status", "scope_outcome", "on_failure", "agent_name", "parent_step_id", "branch_name", "join_policy",
-	"loop_execution_mode", "condition_expression", "branch_taken", "error_type", "input", "output", "error",
+	"loop_execution_mode", "loop_label", "condition_expression", "branch_taken", "error_type", "input", "output", "error",
 	"variables"
 };
 static const Oid insert_types[] = {
 	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID,
 	INT4OID, INT4OID, BOOLOID, TEXTOID, TEXTOID, TEXTOID,
 	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID,
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID,
 	JSONBOID
 };
 
@@ -64,10 +64,10 @@ static StateTable step_executions = {"step_executions", columns, lengthof(column
 	" (execution_id, started_at, completed_at, retry_at, visit, attempt, executor_pid," \
 	"  loop_iteration_index, loop_collection_size, condition_result, scope, step_id, step_type," \
 	"  status, scope_outcome, on_failure, agent_name, parent_step_id, branch_name, join_policy," \
-	"  loop_execution_mode, condition_expression, branch_taken, error_type, input, output, error," \
+	"  loop_execution_mode, loop_label, condition_expression, branch_taken, error_type, input, output, error," \
 	"  variables)" \
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20," \
-	" $21, $22, $23, $24, $25, $26, $27, $28)"
+	" $21, $22, $23, $24, $25, $26, $27, $28, $29)"
 
 /* For a table that is not as plain as it was made. */
 static StateStatement insert_statement = {
@@ -181,6 +181,12 @@ static StateStatement retries_statement = {
 	" AND (r.status OPERATOR(pg_catalog.<>) 'skipped'::pg_catalog.text OR r.output IS NOT NULL)" \
 	" ORDER BY r.completed_at DESC LIMIT 1)"
 #define RESULT(column) "(" OF_LAST_RAN("r." column) " ELSE s." column " END)"
+
+static StateStatement scope_label_statement = {
+	"SELECT loop_label FROM workflow.step_executions"
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2 AND loop_label IS NOT NULL LIMIT 1",
+	lengthof(scope_types), scope_types, NULL
+};
 
 static const Oid children_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
 
@@ -376,6 +382,7 @@ set_row(const StepRow *row, Datum *values, char *nulls)
 	state_set_text(values, nulls, i++, row->branch_name);
 	state_set_text(values, nulls, i++, row->join_policy);
 	state_set_text(values, nulls, i++, row->loop_execution_mode);
+	state_set_text(values, nulls, i++, row->loop_label);
 	state_set_text(values, nulls, i++, row->condition_expression);
 	state_set_text(values, nulls, i++, row->branch_taken);
 	state_set_text(values, nulls, i++, row->error_type);
@@ -590,6 +597,18 @@ set_children_values(Datum *values, int64 execution_id, const char *from,
 	values[1] = CStringGetTextDatum(from);
 	values[2] = CStringGetTextDatum(to);
 	values[3] = CStringGetTextDatum(container);
+}
+
+char *
+step_scope_label(int64 execution_id, const char *scope)
+{
+	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(scope)};
+	char	   *label = NULL;
+
+	if (state_query(&scope_label_statement, values, NULL, false, 1) > 0)
+		label = state_column_text(0, 1);
+	state_done();
+	return label;
 }
 
 int

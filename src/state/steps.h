@@ -49,6 +49,7 @@ typedef struct StepRow
 	const char *join_policy;
 	int			loop_iteration_index;
 	int			loop_collection_size;
+	const char *loop_label;		/* of the innermost iteration it is in */
 	const char *loop_execution_mode;
 	const char *condition_expression;
 	int			condition_result;	/* -1 unknown, else a boolean */
@@ -121,6 +122,8 @@ extern TimestampTz step_first_started(int64 execution_id, const char *scope,
 extern int64 step_count_retries(int64 execution_id, TimestampTz since);
 /* When the first step of a scope started; 0: none has. */
 extern TimestampTz step_scope_started(int64 execution_id, const char *scope);
+/* The label of the iteration that a scope is, from its rows; NULL: none. */
+extern char *step_scope_label(int64 execution_id, const char *scope);
 /* The row of this container's children scopes with the highest iteration. */
 extern int	step_last_iteration(int64 execution_id, const char *from, const char *to, const char *container);
 

@@ -85,7 +85,7 @@ static StateStatement read_page = {
 	"SELECT s.scope, s.step_id, s.visit, s.attempt, s.step_type, s.status, s.scope_outcome, s.on_failure,"
 	" s.agent_name, s.branch_taken, s.loop_collection_size,"
 	" s.started_at, s.completed_at, s.retry_at, s.error_type,"
-	" pg_catalog.left(s.error OPERATOR(pg_catalog.->>) 'message', 500)"
+	" pg_catalog.left(s.error OPERATOR(pg_catalog.->>) 'message', 500), s.loop_label"
 	" FROM workflow.step_executions AS s WHERE s.execution_id OPERATOR(pg_catalog.=) $1"
 	" AND ROW(s.scope, s.step_id, s.visit, s.attempt) OPERATOR(pg_catalog.>) ROW($2, $3, $4, $5)"
 	" ORDER BY s.scope USING OPERATOR(pg_catalog.<), s.step_id USING OPERATOR(pg_catalog.<),"
@@ -102,7 +102,7 @@ static StateStatement read_running = {
 	" d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id"
 	" OPERATOR(pg_catalog.->>) 'agent_name', NULL::pg_catalog.text, NULL::pg_catalog.int4,"
 	" a.step_started_at, NULL::pg_catalog.timestamptz, NULL::pg_catalog.timestamptz,"
-	" NULL::pg_catalog.text, NULL::pg_catalog.text"
+	" NULL::pg_catalog.text, NULL::pg_catalog.text, a.label"
 	" FROM workflow.executor_slots() AS a"
 	" JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id"
 	" LEFT JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id"
@@ -284,6 +284,7 @@ hand_over(uint64 nrows, TraceRowFunction function, void *context, TraceRow *row)
 		row->retry_at = state_column_time(i, 14);
 		row->error_type = state_column_text(i, 15);
 		row->error_message = state_column_text(i, 16);
+		row->loop_label = state_column_text(i, 17);
 		function(context, row);
 	}
 }

@@ -95,6 +95,7 @@ typedef struct TraceRow
 	const char *on_failure;		/* NULL: it did not fail, or its scope did with it */
 	const char *agent_name;
 	const char *branch_taken;
+	const char *loop_label;		/* of the innermost iteration; NULL = none */
 	int			collection_size;	/* of a loop; -1 = null */
 	TimestampTz started_at;
 	TimestampTz completed_at;
