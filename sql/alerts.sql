@@ -119,6 +119,11 @@ SELECT workflow.define('{"name": "gaining", "alerts": {"block_duration_ms": 1500
 SELECT workflow.define('{"name": "alerting", "dead_letter": true, "alerts": {"success_rate": 20, "dead_letters": -1, "block_failures": -1, "block_success_rate": 30}, "steps": [{"id": "a", "sql": "SELECT 1"}]}');
 SELECT * FROM workflow.alert_thresholds WHERE workflow IN ('alerting', 'gaining') ORDER BY 1;
 SELECT condition, subject, round(value) AS value, threshold FROM workflow.alerts WHERE subject ~ '^(alerting|gaining)' ORDER BY 1, 2;
+-- without any those of the settings count
+SELECT workflow.define('{"name": "trend", "alerts": {"dead_letters": null}, "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+SELECT thresholds FROM workflow.alert_thresholds WHERE workflow = 'trend';
+UPDATE workflow.executions SET completed_at = now() WHERE workflow = 'trend' AND status = 'failed';
+TABLE test.trend;
 -- those of the version that is started count
 SELECT workflow.set_status('alerting', 2, 'deprecated'), workflow.set_status('gaining', 2, 'draft');
 SELECT condition, subject, round(value) AS value, threshold FROM workflow.alerts WHERE subject ~ '^(alerting|gaining)' ORDER BY 1, 2;
@@ -138,6 +143,10 @@ UPDATE workflow.executions SET start_at = now() - interval '1 hour', created_at 
 BEGIN;
 UPDATE workflow.executions SET status = 'pending' WHERE id = :id;
 SELECT condition, round(value / 60) AS minutes, threshold FROM workflow.alerts WHERE subject = 'alerting' AND condition = 'queue wait';
+-- it was paused until a minute ago
+UPDATE workflow.executions SET pauses = tstzmultirange(tstzrange(now() - interval '50 min', now() - interval '1 min')) WHERE id = :id;
+SELECT condition FROM workflow.alerts WHERE subject = 'alerting' AND condition = 'queue wait';
+SELECT round(extract(epoch FROM waiting) / 60) AS minutes FROM workflow.queue WHERE execution_id = :id;
 ROLLBACK;
 SELECT workflow.cancel(:id);
 -- sessions of clients

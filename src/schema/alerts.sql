@@ -5,11 +5,11 @@
 
 CREATE VIEW workflow.alert_thresholds WITH (security_barrier) AS
 SELECT d.name AS workflow, d.version,
-       (SELECT pg_catalog.jsonb_object_agg(
+       (SELECT COALESCE(pg_catalog.jsonb_object_agg(
                    pg_catalog.regexp_replace(a.key, '_(seconds|ms)$', ''),
                    CASE WHEN a.value::pg_catalog.numeric OPERATOR(pg_catalog.<) 0 THEN NULL
                         WHEN a.key OPERATOR(pg_catalog.~) '_ms$' THEN pg_catalog.trim_scale(a.value::pg_catalog.numeric OPERATOR(pg_catalog./) 1000)
-                        ELSE a.value::pg_catalog.numeric END)
+                        ELSE a.value::pg_catalog.numeric END), '{}')
         FROM pg_catalog.jsonb_each(d.definition OPERATOR(pg_catalog.->) 'alerts') AS a
         WHERE pg_catalog.jsonb_typeof(a.value) OPERATOR(pg_catalog.=) 'number') AS thresholds
 FROM workflow.definitions AS d

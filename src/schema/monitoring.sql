@@ -21,7 +21,7 @@ SELECT q.position,
        q.start_at,
        q.limited,
        CASE WHEN q.start_at IS NULL OR isfinite(q.start_at)
-            THEN clock_timestamp() - GREATEST(q.created_at, q.start_at) END AS waiting
+            THEN clock_timestamp() - GREATEST(q.created_at, q.start_at, upper(q.pauses)) END AS waiting
 FROM (SELECT row_number() OVER (PARTITION BY e.role ORDER BY e.priority DESC, e.id) AS position, e.*
       FROM workflow.executions AS e
       WHERE e.status = 'pending' AND e.start_at IS NULL AND NOT e.limited
@@ -46,7 +46,7 @@ COMMENT ON COLUMN workflow.queue.role IS 'role that started it';
 COMMENT ON COLUMN workflow.queue.created_at IS 'when start() was called';
 COMMENT ON COLUMN workflow.queue.start_at IS 'not to be run before; null: at once';
 COMMENT ON COLUMN workflow.queue.limited IS 'over a limit when its turn came (max_running, workflow.max_running_per_tenant), and waiting for room: others overtake it';
-COMMENT ON COLUMN workflow.queue.waiting IS 'how long it has waited since it could be run; negative: how long until then; null: for ever';
+COMMENT ON COLUMN workflow.queue.waiting IS 'how long it has waited since it could be run, was resumed or retried; negative: how long until then; null: for ever';
 
 CREATE VIEW workflow.queue_depth WITH (security_barrier) AS
 SELECT e.workflow,
@@ -54,15 +54,15 @@ SELECT e.workflow,
        e.priority,
        count(*) FILTER (WHERE e.start_at IS NULL OR e.start_at <= now()) AS waiting,
        count(*) FILTER (WHERE e.start_at > now()) AS deferred,
-       now() - min(GREATEST(e.created_at, e.start_at)) FILTER (WHERE e.start_at IS NULL OR e.start_at <= now()) AS oldest_wait,
+       now() - min(GREATEST(e.created_at, e.start_at, upper(e.pauses))) FILTER (WHERE e.start_at IS NULL OR e.start_at <= now()) AS oldest_wait,
        min(e.start_at) FILTER (WHERE e.start_at > now()) AS next_start_at
-FROM (SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at FROM workflow.executions AS p
+FROM (SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at, p.pauses FROM workflow.executions AS p
       WHERE p.status = 'pending' AND p.start_at IS NULL AND NOT p.limited
       UNION ALL
-      SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at FROM workflow.executions AS p
+      SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at, p.pauses FROM workflow.executions AS p
       WHERE p.status = 'pending' AND p.limited
       UNION ALL
-      SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at FROM workflow.executions AS p
+      SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at, p.pauses FROM workflow.executions AS p
       WHERE p.status = 'pending' AND p.start_at IS NOT NULL AND NOT p.limited) AS e
 WHERE pg_has_role(e.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
 GROUP BY e.workflow, e.tenant, e.priority;

@@ -58,7 +58,8 @@ static StateStatement deadline_statement = {
 	" UNION ALL " WAITING_PART(columns, "start_at IS NOT NULL AND NOT limited" \
 							   " AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()" condition) \
 	" UNION ALL " WAITING_PART(columns, "limited" condition)
-#define WAITS_SINCE "GREATEST(created_at, start_at)"
+/* It could not be begun while it was paused, nor before it was retried. */
+#define WAITS_SINCE "GREATEST(created_at, start_at, pg_catalog.upper(pauses))"
 
 static const Oid time_out_types[] = {INT4OID};
 static StateStatement time_out_statement = {

@@ -98,6 +98,17 @@ my $endless = start_endless($node, 'postgres');
 set('workflow.pending_timeout = 1');
 my $late = sql("SELECT workflow.start('short')");
 is(ended($late), 'timed_out|PendingTimeout', 'what is not begun in time times out');
+set('workflow.pending_timeout = 5');
+my ($paused, $waited) = map { sql("SELECT workflow.start('short')") } 1 .. 2;
+sql("SELECT workflow.pause(id) FROM unnest(ARRAY[$paused, $waited]) AS id");
+sql("UPDATE workflow.executions SET created_at = created_at - interval '1 day', paused_at = paused_at - interval '1 day' WHERE id IN ($paused, $waited);
+	SELECT workflow.resume(id) FROM unnest(ARRAY[$paused, $waited]) AS id;
+	UPDATE workflow.executions SET pauses = NULL WHERE id = $waited");
+is(ended($waited), 'timed_out|PendingTimeout', 'what has waited for a day times out');
+is(sql("SELECT status = 'pending' OR completed_at >= upper(pauses) + interval '5 s' FROM workflow.executions WHERE id = $paused"), 't',
+	'what has been paused for a day has not waited');
+sql("SELECT workflow.cancel($paused)");
+set('workflow.pending_timeout = 1');
 is(sql("SELECT count(*) FROM workflow.step_executions WHERE execution_id = $late"), '0', 'and has not begun');
 is(sql("SELECT status FROM workflow.executions WHERE id = $endless"), 'running', 'what runs is not concerned');
 is(sql("SELECT count(*) FROM workflow.executions WHERE status = 'pending' AND start_at > now()"), '1', 'nor what is deferred');
