@@ -270,6 +270,7 @@ SET ROLE regress_breaker_third;
 SELECT workflow.start('lent', '"AG009"') AS id \gset
 SELECT status, error_type FROM workflow.wait(:id, '30s');
 RESET ROLE;
+DELETE FROM workflow.step_executions WHERE execution_id IN (SELECT e.id FROM workflow.executions AS e WHERE role = 'regress_breaker_third'::regrole);
 DELETE FROM workflow.executions WHERE role = 'regress_breaker_third'::regrole;
 SELECT workflow.revoke_usage('regress_breaker_third');
 DROP ROLE regress_breaker_third;

@@ -97,7 +97,8 @@ make_base()
 	[ ! -f "$roots/base/made" ] || return 0
 	rm -rf --one-file-system "$roots/base"
 	# what it mounts goes with it, also when it is interrupted
-	unshare --mount debootstrap --variant=minbase --include=git,make,ca-certificates $suite "$roots/base" "$mirror" &&
+	unshare --mount debootstrap --variant=minbase --include=git,make,ca-certificates \
+		$suite "$roots/base" "$mirror" &&
 		# apt goes out as it does here, and nobody needs a root after a power cut
 		apt-config dump Acquire::http Acquire::https >"$roots/base/etc/apt/apt.conf.d/90outside" &&
 		echo force-unsafe-io >"$roots/base/etc/dpkg/dpkg.cfg.d/unsafe-io" &&
