@@ -103,6 +103,7 @@ OBJS = \
 	src/interpreter/scope.o \
 	src/interpreter/thread.o \
 	src/interpreter/variables.o \
+	src/pictures/critical.o \
 	src/pictures/mermaid.o \
 	src/pictures/outline.o \
 	src/pictures/report.o \
@@ -230,7 +231,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	block \
 	compensation compensation_values names on_failure_chain cancel_compensate timeout_strategy \
 	catch_as error_fields pause retry_execution marks bulk \
-	timeline pictures why other_roles \
+	timeline critical_path pictures why other_roles \
 	schedules \
 	dead_letters alerts tiers \
 	views audit statistics

@@ -64,14 +64,18 @@ add_row(Outliner *outliner, int depth, bool last)
  * What a step of the plan is there for, where it is not simply the next one.
  */
 static void
-append_purpose(StringInfo text, const WorkflowPlan *plan, const char *step_id)
+append_purpose(StringInfo text, const WorkflowPlan *plan, const Span *span)
 {
-	const PlanNode *node = plan_find(plan, step_id);
+	const PlanNode *node = plan_find(plan, span->step_id);
 
 	if (node == NULL)
 		return;
 	if (node->compensates >= 0)
+	{
 		appendStringInfo(text, ", undoes %s", plan->nodes[node->compensates].id);
+		if (span->undone_in != NULL && span->undone_in[0] != '\0')
+			appendStringInfo(text, " in %s", span->undone_in);
+	}
 	else if (node->in_chain && node->container < 0)
 		appendStringInfoString(text, ", on failure");
 }
@@ -84,10 +88,11 @@ remark_of(const Outliner *outliner, const Span *span)
 	bool		conditional = strcmp(span->type, "conditional") == 0;
 
 	initStringInfo(&text);
-	append_purpose(&text, outliner->tree->plan, span->step_id);
+	if (!span->group)
+		append_purpose(&text, outliner->tree->plan, span);
 	if (strcmp(span->type, "loop") == 0 && span->collection_size >= 0)
 		appendStringInfo(&text, ", loop of %s", count_text(span->collection_size));
-	else if (span->lines != NIL)
+	else if (span->lines != NIL && span->type[0] != '\0')
 		appendStringInfo(&text, ", %s", span->type);
 	if (conditional && span->lines == NIL && span->detail != NULL)
 		appendStringInfo(&text, ", %s", span->detail);
@@ -146,7 +151,7 @@ fill_span_row(const Outliner *outliner, OutlineRow *row, const Span *span, const
 {
 	row->label = plain_text(label);
 	row->remark = remark_of(outliner, span);
-	row->type = span->type;
+	row->type = span->type[0] != '\0' ? span->type : NULL;
 	row->agent_name = span->agent_name;
 	row->error = error_of(span);
 	row->status = span->status;
@@ -155,7 +160,7 @@ fill_span_row(const Outliner *outliner, OutlineRow *row, const Span *span, const
 	row->due = span->due;
 	row->attempts = span->attempts;
 	row->container = span->lines != NIL;
-	row->critical = span->critical;
+	row->critical = span->critical && !row->container;
 }
 
 /* "left", "[3]", "[3] Lyon" */
@@ -180,8 +185,8 @@ outline_lines(Outliner *outliner, const Span *span, int depth)
 		bool		last = i == count - 1 && span->left_out.count == 0;
 		OutlineRow *row = add_row(outliner, depth, last);
 
-		/* "~1" has one line, of that name */
-		if (strcmp(line->name, span->step_id) == 0 && line->name[0] == '~')
+		/* a group is its one line */
+		if (span->group)
 		{
 			if (row != NULL)
 				outliner->outline->nrows--;
@@ -206,7 +211,6 @@ outline_lines(Outliner *outliner, const Span *span, int depth)
 			row->start = line->start;
 			row->end = line->end;
 			row->container = true;
-			row->critical = line->critical;
 		}
 		outline_spans(outliner, line, depth + 1);
 	}

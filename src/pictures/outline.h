@@ -26,7 +26,7 @@ typedef struct OutlineRow
 	TimestampTz due;			/* next attempt; 0 = none */
 	List	   *attempts;		/* of Attempt, NIL for a line */
 	bool		container;
-	bool		critical;
+	bool		critical;		/* a step of the critical path; of the lines around it none is marked */
 	const LeftOut *left_out;	/* the row stands for these; NULL: for one step or line */
 } OutlineRow;
 

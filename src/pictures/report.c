@@ -39,6 +39,7 @@ static const char head[] =
 	"table{border-collapse:collapse;width:100%;font-size:13px}"
 	"th{text-align:left;color:var(--soft);font-weight:500;white-space:nowrap}th,td{padding:5px 12px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}\n"
 	"td{overflow-wrap:anywhere;min-width:5em}td.error{min-width:10em}th.number,td.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}td.word{white-space:nowrap;overflow-wrap:normal}\n"
+	".critical{text-decoration:underline 2px;text-underline-offset:3px}\n"
 	"td.code{white-space:pre-wrap;font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:12px}td.step{white-space:pre-wrap}\n"
 	".facts th{width:8em;padding-right:16px;vertical-align:top}.facts td{white-space:pre-wrap}\n"
 	"@media (max-width:760px){.list,.list tbody,.list tr,.list td{display:block}.list thead{display:none}.list tr{border-bottom:1px solid var(--line);padding:6px 0}"
@@ -228,7 +229,10 @@ append_steps(StringInfo out, const SpanTree *tree)
 		append_cell(out, "attempts", INT4OID, row->left_out != NULL || row->attempts == NIL ? NULL :
 					psprintf("%d", list_length(row->attempts)));
 		append_cell(out, "after", INT4OID, duration_between(outline->start, row->start));
-		append_cell(out, "took", INT4OID, duration_between(row->start, row->end));
+		appendStringInfo(out, "<td class=\"number\" data-caption=\"took\">%s%s%s</td>",
+						 row->critical && tree->has_detours ? "<span class=\"critical\" title=\"critical path\">" : "",
+						 duration_between(row->start, row->end),
+						 row->critical && tree->has_detours ? "</span>" : "");
 		append_cell(out, "error", TEXTOID, row->error);
 		appendStringInfoString(out, "</tr>\n");
 	}

@@ -29,8 +29,9 @@
 #define MAX_ATTEMPTS 50
 #define MAX_LINES 5000
 
-/* The type of the step that stands for what a retry has set aside. */
+/* What the groups are called: the type of the one, the id of the other. */
 #define SET_ASIDE "set aside by a retry"
+#define COMPENSATIONS "compensations"
 
 typedef struct Reader
 {
@@ -344,21 +345,21 @@ find_line(Reader *reader, MemoryContext around, Span *span, const char *name)
 }
 
 /*
- * The line of what a retry of the execution from an earlier step has set aside:
- * the scopes of that begin with "~1/".  It is shown as a step of the root.
+ * The line of a group, which is shown as a step of the root.  Visits of steps begin
+ * with 1, so that no step of that name is taken for it.
  */
 static Line *
-line_set_aside(Reader *reader, const char *name, TimestampTz start)
+line_of_group(Reader *reader, const char *name, const char *type, TimestampTz start)
 {
 	Line	   *root = reader->tree->root;
-	Span	   *span = find_span(root, name, strlen(name), 1);
+	Span	   *span = find_span(root, name, strlen(name), 0);
 
 	if (span == NULL)
 	{
-		TraceRow	row = {.step_id = name, .visit = 1, .type = SET_ASIDE, .started_at = start};
+		TraceRow	row = {.step_id = name, .visit = 0, .type = type, .started_at = start};
 
 		span = add_span(root, &row);
-		span->status = SPAN_CANCELLED;
+		span->group = true;
 	}
 	return find_line(reader, root->context, span, name);
 }
@@ -410,7 +411,8 @@ line_of_scope(Reader *reader, const TraceRow *row)
 	{
 		size_t		length = strcspn(p, "/");
 
-		line = line_set_aside(reader, pnstrdup(p, length), start);
+		/* what a retry from an earlier step has set aside has scopes that begin with "~1/" */
+		line = line_of_group(reader, pnstrdup(p, length), SET_ASIDE, start);
 		p += length;
 		if (*p == '/')
 			p++;
@@ -513,6 +515,50 @@ count_row(SpanTree *tree, const TraceRow *row)
 	}
 }
 
+/* A row of a step that is known by now. */
+static void
+take_attempt(const Reader *reader, Line *line, Span *span, const TraceRow *row)
+{
+	MemoryContext caller = MemoryContextSwitchTo(line->context);
+
+	add_attempt(reader, span, row);
+	MemoryContextSwitchTo(caller);
+	update_line(reader, line, span, row->scope_outcome);
+}
+
+static bool
+is_compensation(const WorkflowPlan *plan, const TraceRow *row)
+{
+	const PlanNode *node = plan_find(plan, row->step_id);
+
+	return node != NULL && node->compensates >= 0 && row->scope[0] != '~';
+}
+
+/*
+ * Compensations have the scope of what they undo, but are run when that is over:
+ * all of them have a group of their own.
+ */
+static void
+take_compensation(Reader *reader, const TraceRow *row)
+{
+	Line	   *line = line_of_group(reader, COMPENSATIONS, "", row->started_at);
+	Span	   *span = line == NULL || line->spans == NIL ? NULL : llast(line->spans);
+
+	if (line == NULL)
+	{
+		reader->tree->not_shown++;
+		return;
+	}
+	/* attempts at one follow each other */
+	if (span == NULL || span->visit != row->visit || strcmp(span->step_id, row->step_id) != 0 ||
+		strcmp(span->undone_in, row->scope) != 0)
+	{
+		span = add_span(line, row);
+		span->undone_in = MemoryContextStrdup(line->context, row->scope);
+	}
+	take_attempt(reader, line, span, row);
+}
+
 /*
  * A row of the execution, for trace_walk().
  */
@@ -520,10 +566,14 @@ static void
 take_row(void *context, const TraceRow *row)
 {
 	Reader	   *reader = context;
-	MemoryContext caller;
 	Span	   *span;
 
 	count_row(reader->tree, row);
+	if (is_compensation(reader->tree->plan, row))
+	{
+		take_compensation(reader, row);
+		return;
+	}
 	if (reader->scope == NULL || strcmp(reader->scope, row->scope) != 0)
 	{
 		if (reader->scope != NULL)
@@ -540,10 +590,7 @@ take_row(void *context, const TraceRow *row)
 	span = find_span(reader->line, row->step_id, strlen(row->step_id), row->visit);
 	if (span == NULL)
 		span = add_span(reader->line, row);
-	caller = MemoryContextSwitchTo(reader->line->context);
-	add_attempt(reader, span, row);
-	MemoryContextSwitchTo(caller);
-	update_line(reader, reader->line, span, row->scope_outcome);
+	take_attempt(reader, reader->line, span, row);
 	if (reader->line->name[0] == '[' && reader->line->label == NULL && row->loop_label != NULL && reader->tree->texts)
 		reader->line->label = MemoryContextStrdup(reader->line->context, row->loop_label);
 }
@@ -576,21 +623,29 @@ compare_lines(const ListCell *a, const ListCell *b)
 }
 
 /*
- * What has been set aside lasted from its first step to the end of its last.
+ * A group lasts from its first step to the end of its last.  Of compensations one
+ * may have failed; what was set aside is over, whatever became of it.
  */
 static void
-measure_set_aside(Span *span)
+measure_group(Span *span)
 {
+	const Line *line = linitial(span->lines);
 	ListCell   *cell;
 
-	if (strcmp(span->type, SET_ASIDE) != 0)
-		return;
-	foreach(cell, span->lines)
+	span->start = line->start;
+	span->end = line->end;
+	if (strcmp(span->type, SET_ASIDE) == 0)
 	{
-		const Line *line = lfirst(cell);
+		span->status = SPAN_CANCELLED;
+		return;
+	}
+	span->status = SPAN_COMPLETED;
+	foreach(cell, line->spans)
+	{
+		const Span *step = lfirst(cell);
 
-		span->start = Min(span->start, line->start);
-		span->end = Max(span->end, line->end);
+		if (step->status != SPAN_COMPLETED && step->status != SPAN_SKIPPED)
+			span->status = step->status;
 	}
 }
 
@@ -604,7 +659,12 @@ arrange(Line *line, int max_iterations, int *nlines)
 
 	check_stack_depth();
 	foreach(cell, line->spans)
-		measure_set_aside(lfirst(cell));
+	{
+		Span	   *span = lfirst(cell);
+
+		if (span->group && span->lines != NIL)
+			measure_group(span);
+	}
 	list_sort(line->spans, compare_spans);
 	foreach(cell, line->spans)
 	{
@@ -621,59 +681,6 @@ arrange(Line *line, int max_iterations, int *nlines)
 			/* a step in it may be open although no row of the line itself is */
 			if (child->start == 0)
 				child->start = child->end = span->start;
-		}
-	}
-}
-
-/*
- * The line whose end something had to wait for: the last to end before a time.
- */
-static Line *
-last_line_before(const Span *span, TimestampTz before)
-{
-	Line	   *last = NULL;
-	ListCell   *cell;
-
-	foreach(cell, span->lines)
-	{
-		Line	   *line = lfirst(cell);
-
-		if (line->critical || line->end > before ||
-			(line->status == SPAN_CANCELLED && span->status == SPAN_COMPLETED))
-			continue;
-		if (last == NULL || line->end > last->end)
-			last = line;
-	}
-	return last;
-}
-
-/*
- * Mark what the end of a line waited for.  Steps of a line follow each other,
- * so it is all of them; lines of a step may run one beside the other, so it is
- * the one that ended last, before that the last that ended before this one
- * began, and so on.
- */
-static void
-mark_critical(Line *line)
-{
-	ListCell   *cell;
-
-	check_stack_depth();
-	line->critical = true;
-	foreach(cell, line->spans)
-	{
-		Span	   *span = lfirst(cell);
-		TimestampTz before = span->end;
-		Line	   *child;
-
-		/* the end did not wait for it: it was done again */
-		if (strcmp(span->type, SET_ASIDE) == 0)
-			continue;
-		span->critical = span->status != SPAN_SKIPPED;
-		while ((child = last_line_before(span, before)) != NULL)
-		{
-			mark_critical(child);
-			before = child->start;
 		}
 	}
 }
@@ -709,7 +716,7 @@ span_tree_read(TraceExecution *execution, int max_iterations, bool texts)
 
 	trace_walk(execution->id, take_row, &reader);
 	arrange(tree->root, max_iterations, &reader.nlines);
-	mark_critical(tree->root);
 	measure(tree);
+	critical_path_mark(tree);
 	return tree;
 }

@@ -71,6 +71,8 @@ typedef struct Span
 	int			last_attempt;	/* its number */
 	List	   *lines;			/* of Line, in the order of the plan or of iterations */
 	LeftOut		left_out;
+	char	   *undone_in;		/* of a compensation: the scope of what it undoes; NULL: it is none */
+	bool		group;			/* no step: it stands for the steps of its one line */
 	bool		critical;		/* the end of the execution waited for it */
 } Span;
 
@@ -105,6 +107,7 @@ typedef struct SpanTree
 	bool		texts;			/* what its steps say and are made of may be shown */
 	Line	   *root;
 	StepTotals *totals;			/* by node of the plan */
+	bool		has_detours;	/* steps have run that are not on the critical path */
 	int64		attempts;		/* rows read */
 	int64		not_shown;		/* of those: in neither a span nor what is left out of one */
 	TimestampTz start;
@@ -116,6 +119,12 @@ typedef struct SpanTree
  * texts: errors with what they say, not just their type, SQL and conditions.
  */
 extern SpanTree *span_tree_read(TraceExecution *execution, int max_iterations, bool texts);
+
+/*
+ * Mark the critical path of an execution: the steps, one after the other, that its
+ * end has waited for.  Where that is all of them it is nothing to show.
+ */
+extern void critical_path_mark(SpanTree *tree);
 
 extern const char *span_status_name(SpanStatus status);
 /* Not one that all went well with. */

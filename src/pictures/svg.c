@@ -162,7 +162,7 @@ append_bars(Canvas *canvas, const OutlineRow *row)
 		}
 		if (row->status == SPAN_WAITING && row->end > waits_from)
 			append_wait(canvas, waits_from, row->end);
-		if (row->critical)
+		if (row->critical && canvas->tree->has_detours)
 			append_underline(canvas, row->start, row->end);
 	}
 	appendStringInfoString(&canvas->out, "</svg>");

@@ -40,6 +40,7 @@ typedef struct Glyphs
 	const char *left_halves[NUM_PAINTS];
 	const char *right_halves[NUM_PAINTS];
 	const char *pause;
+	const char *critical;
 	const char *rail;
 	const char *branch;
 	const char *last_branch;
@@ -52,6 +53,7 @@ static const Glyphs unicode_glyphs = {
 	.left_halves = {" ", "░", "╌", "╸", "▌", "▒"},
 	.right_halves = {" ", "░", "╌", "╺", "▐", "▒"},
 	.pause = "‖",
+	.critical = "◆",
 	.rail = "│ ",
 	.branch = "├ ",
 	.last_branch = "└ ",
@@ -64,6 +66,7 @@ static const Glyphs ascii_glyphs = {
 	.left_halves = {" ", ".", "~", "-", "=", "x"},
 	.right_halves = {" ", ".", "~", "-", "=", "x"},
 	.pause = "~",
+	.critical = "*",
 	.rail = "| ",
 	.branch = "|-",
 	.last_branch = "`-",
@@ -164,6 +167,8 @@ lay_out(Drawing *drawing)
 	}
 	drawing->label_width = Min(needed, drawing->width * 9 / 20);
 	drawing->bar_width = drawing->width - drawing->label_width - TIME_WIDTH - 4;
+	if (drawing->tree->has_detours)
+		drawing->bar_width -= 2;
 }
 
 /*
@@ -331,6 +336,8 @@ append_row(Drawing *drawing, int i)
 	append_bar(drawing, halves);
 	if (row->status != SPAN_SKIPPED)
 		appendStringInfo(out, "%*s", TIME_WIDTH + 1, duration_between(row->start, row->end));
+	if (row->critical && drawing->tree->has_detours)
+		appendStringInfo(out, " %s", glyphs->critical);
 	end_line(out);
 
 	note = note_of(row);
@@ -469,7 +476,9 @@ append_legend(Drawing *drawing)
 
 	for (int i = SPAN_FAILED; i < NUM_SPAN_STATUSES; i++)
 		is_plain = is_plain && !drawing->marked[i];
-	if (is_plain)
+	/* steps that completed in the end may have failed and waited before */
+	if (is_plain && !drawing->painted[PAINT_WAIT] && !drawing->painted[PAINT_FAILED] &&
+		!drawing->tree->has_detours)
 		return;
 
 	end_line(&drawing->out);
@@ -485,10 +494,13 @@ append_legend(Drawing *drawing)
 	}
 	for (int i = PAINT_WAIT; i < NUM_PAINTS; i++)
 		if (drawing->painted[i] && i != PAINT_RUN && i != PAINT_LINE && i != PAINT_PAUSE &&
-			strcmp(drawing->glyphs->paints[i], drawing->glyphs->marks[SPAN_FAILED]) != 0)
+			!(drawing->marked[SPAN_FAILED] &&
+			  strcmp(drawing->glyphs->paints[i], drawing->glyphs->marks[SPAN_FAILED]) == 0))
 			append_legend_entry(drawing, &line, drawing->glyphs->paints[i],
 								i == PAINT_FAILED && drawing->marked[SPAN_CANCELLED] ?
 								"failed or cancelled attempt" : paint_names[i]);
+	if (drawing->tree->has_detours)
+		append_legend_entry(drawing, &line, drawing->glyphs->critical, "critical path");
 	appendStringInfoString(&drawing->out, line.data);
 	end_line(&drawing->out);
 	pfree(line.data);

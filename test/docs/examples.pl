@@ -17,6 +17,7 @@
 #	    numbers of " ms" or " s"    one word
 #	    widths of columns           runs of spaces are one, rules of dashes are equal
 #	    bars of a timeline          a space
+#	    marks of the critical path  nothing: another branch may have been the slower one
 #	    a line "..."                any number of lines
 #
 #	  With PGWF_DOCS_UPDATE set, compare writes what was seen into the file.
@@ -84,6 +85,7 @@ sub normalise
 	$line =~ s/\b\d+:\d\d:\d\d(\.\d+)?/INTERVAL/g;
 	$line =~ s/\b\d+(\.\d+)? m?s\b/MS/g;
 	$line =~ s/^\s*-[-+]*\s*$/----/;
+	$line =~ s/\s*\xe2\x97\x86(?: critical path)?//g;
 	$line =~ s/(?:\s|\xe2\x96[\x80-\x9f]|\xe2\x94\x81|\xe2\x95[\xb8\xba])+/ /g;
 	$line =~ s/^ | $//g;
 	return $line;
