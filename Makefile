@@ -123,6 +123,7 @@ OBJS = \
 	src/state/direct.o \
 	src/state/drain.o \
 	src/state/epilogue.o \
+	src/state/event_log.o \
 	src/state/execution_rows.o \
 	src/state/executions.o \
 	src/state/history.o \

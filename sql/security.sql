@@ -195,6 +195,12 @@ SELECT * FROM sec_trap.log;
 SET ROLE regress_sec_alice;
 SELECT workflow.define('{"name": "pg_workflow.housekeeping", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
 SELECT workflow.define('{"name": "sec_mine", "workflow_id": "pg_workflow.housekeeping", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+-- in whatever letters; the name housekeeping of schedules, too
+SELECT workflow.define('{"name": "PG_Workflow.housekeeping", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+SELECT workflow.register_agent('Pg_workflow.x', sql => 'SELECT 1');
+SELECT workflow.schedule('PG_WORKFLOW.x', 'sec_mine', '@daily', enabled => false);
+SELECT workflow.schedule('housekeeping', 'sec_mine', '@daily', enabled => false);
+SELECT workflow.schedule('Housekeeping', 'sec_mine', '@daily', enabled => false);
 SELECT workflow.register_agent('pg_workflow.agent', sql => 'SELECT 1');
 SELECT workflow.schedule('pg_workflow.nightly', 'sec', '0 0 * * *', enabled => false);
 RESET ROLE;

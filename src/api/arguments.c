@@ -148,10 +148,11 @@ version_argument(FunctionCallInfo fcinfo, int argument)
 	return version;
 }
 
+/* In whatever letters: a look-alike would deceive who reads it. */
 static bool
 is_reserved(const char *name)
 {
-	return strncmp(name, RESERVED_PREFIX, strlen(RESERVED_PREFIX)) == 0;
+	return pg_strncasecmp(name, RESERVED_PREFIX, strlen(RESERVED_PREFIX)) == 0;
 }
 
 void

@@ -41,6 +41,7 @@ PG_FUNCTION_INFO_V1(workflow_sync_schedules);
 PG_FUNCTION_INFO_V1(workflow_schedule_housekeeping);
 
 #define HOUSEKEEPING_WORKFLOW RESERVED_PREFIX "housekeeping"
+#define HOUSEKEEPING_SCHEDULE "housekeeping"
 
 /* --- checks --- */
 
@@ -56,6 +57,18 @@ require_overlap(const char *overlap)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unknown overlap \"%s\"", overlap),
 			 errhint("%s", hint_about_word(overlap, known, lengthof(known)))));
+}
+
+/* The name schedule_housekeeping() gives without one: taken by others, nothing would run. */
+static void
+refuse_housekeeping(const char *name)
+{
+	if (pg_strcasecmp(name, HOUSEKEEPING_SCHEDULE) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("unacceptable schedule name: \"%s\"", name),
+				 errdetail("The name is reserved for workflow.schedule_housekeeping()."),
+				 errhint("Choose another name, or call that function to make or change this schedule.")));
 }
 
 /* Names are parts of indexes and of the commands of jobs. */
@@ -251,6 +264,7 @@ workflow_schedule(PG_FUNCTION_ARGS)
 		schedule.max_lateness = *PG_GETARG_INTERVAL_P(13);
 	schedule.description = optional_text_argument(fcinfo, 14);
 
+	refuse_housekeeping(schedule.name);
 	make_schedule(&schedule);
 	RETURN_TIME(schedule.next_run_at);
 }

@@ -295,6 +295,7 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 		else
 			counts.failed++;
 	}
+	row->counts = counts;
 	row->output = lines_output(node, by_line, &size);
 
 	row->error = NULL;
@@ -398,6 +399,7 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 	counts.completed = (int) summary.completed;
 	counts.failed = (int) summary.failed;
 	counts.skipped = (int) summary.skipped;
+	row->counts = counts;
 	failed = (join_verdict(&node->join, &counts) == JOIN_FAILED);
 
 	row->status = STATUS_COMPLETED;

@@ -22,6 +22,7 @@
 #include "interpreter/thread.h"
 #include "shared/settings.h"
 #include "state/epilogue.h"
+#include "state/event_log.h"
 
 /* Channel of the notifications a definition asks for with "notify": true, see workflow.notify. */
 #define NOTIFY_CHANNEL "workflow"
@@ -81,6 +82,8 @@ journal_flush(Thread *thread)
 			step_insert(row);
 		row->written = (row->status == STATUS_RUNNING);
 		row->journaled = false;
+		if (setting_log_events != LOG_EVENTS_OFF)
+			log_step(row, thread->execution->workflow);
 		if (thread->plan->notify && setting_notify)
 			notify(thread, row->step_id, row->scope, step_status_name(row->status));
 	}
@@ -111,9 +114,15 @@ journal_flush(Thread *thread)
 			/* ended from within a child: what is open around it ends with it */
 			step_close_open(thread->execution->id, STATUS_CANCELLED);
 		}
-		if (!thread->execution_lost && !thread->execution_decided &&
-			thread->plan->notify && setting_notify)
-			notify(thread, NULL, NULL, thread->execution_status);
+		if (!thread->execution_lost && !thread->execution_decided)
+		{
+			if (setting_log_events != LOG_EVENTS_OFF)
+				log_execution(thread->execution->id, thread->execution->workflow, thread->execution_status,
+							  thread->execution_error, thread->execution_error_type,
+							  thread->execution->started_at);
+			if (thread->plan->notify && setting_notify)
+				notify(thread, NULL, NULL, thread->execution_status);
+		}
 		thread->execution_flushed = true;
 		thread->dirty = true;
 	}

@@ -34,6 +34,7 @@
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
 #include "shared/settings.h"
+#include "state/event_log.h"
 #include "state/history.h"
 
 /* --- stopping --- */
@@ -186,6 +187,7 @@ record_attempt(int64 execution_id, int definition_id, Oid role, const StuckAttem
 		}
 	}
 	step_insert_once(&row);
+	log_step(&row, NULL);
 	breaker_call_stuck(leaf.node, role, error);
 }
 

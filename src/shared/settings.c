@@ -97,6 +97,14 @@ int			setting_max_result_size = 16 * 1024;
  * On: what definitions announce with "notify", blocks and circuit breakers are sent to
  * the channel "workflow", which has no rights: whoever is connected can listen.
  */
+static const struct config_enum_entry log_events_options[] = {
+	{"off", LOG_EVENTS_OFF, false},
+	{"failures", LOG_EVENTS_FAILURES, false},
+	{"summaries", LOG_EVENTS_SUMMARIES, false},
+	{"debug", LOG_EVENTS_DEBUG, false},
+	{NULL, 0, false}
+};
+int			setting_log_events = LOG_EVENTS_OFF;
 bool		setting_notify = false;
 
 /*
@@ -163,6 +171,12 @@ define_settings(void)
 							   PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
 							   NULL, NULL, NULL);
 #endif
+
+	DefineCustomEnumVariable("workflow.log_events",
+							 "Writes what executions and steps come to into the server's log.",
+							 "Each value includes those before it.",
+							 &setting_log_events, LOG_EVENTS_OFF, log_events_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("workflow.max_databases",
 							"Number of databases that can use workflows.",

@@ -10,12 +10,22 @@
 
 #include "postgres.h"
 
+/* Each includes those before it. */
+typedef enum LogEvents
+{
+	LOG_EVENTS_OFF,
+	LOG_EVENTS_FAILURES,		/* steps and executions that fail */
+	LOG_EVENTS_SUMMARIES,		/* ends of containers, with counts, and of executions */
+	LOG_EVENTS_DEBUG			/* every row of a step */
+} LogEvents;
+
 extern int	setting_cancel_grace;	/* workflow.cancel_grace, ms, 10 s, SIGHUP */
 extern bool setting_enabled;	/* workflow.enabled, on, SUSET: off keeps this database's executions queued */
 extern int	setting_executor_idle_timeout;	/* workflow.executor_idle_timeout, ms, 60 s, 0 = never, SIGHUP */
 extern int	setting_executor_max_age;	/* workflow.executor_max_age, s, 1 h, 0 = never, SIGHUP */
 extern int	setting_executor_max_memory;	/* workflow.executor_max_memory, kB, 256 MB, 0 = never, SIGHUP */
 extern int	setting_executor_max_runs;	/* workflow.executor_max_runs, 10000, 0 = never, SIGHUP */
+extern int	setting_log_events; /* workflow.log_events, LogEvents, off, SUSET: what goes to the server's log */
 extern int	setting_max_databases;	/* workflow.max_databases, 64, POSTMASTER */
 extern int	setting_max_definition_size;	/* workflow.max_definition_size, kB, 4 MB, USERSET..SUSET */
 extern int	setting_max_executors;	/* workflow.max_executors, 8, POSTMASTER: slots in the cluster */

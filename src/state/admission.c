@@ -21,6 +21,7 @@
 
 #include "state/admission.h"
 #include "state/dead_letters.h"
+#include "state/event_log.h"
 #include "state/private.h"
 
 static const Oid ids_types[] = {INT8ARRAYOID};
@@ -198,6 +199,8 @@ void
 executions_refuse(const int64 *ids, int count)
 {
 	change_all(&refuse_statement, ids, count);
+	for (int i = 0; i < count; i++)
+		log_execution(ids[i], NULL, "failed", NULL, "WorkflowFull", 0);
 	for (int i = 0; i < count; i++)
 		dead_letters_after_end(ids[i], EXECUTION_FAILED, execution_dead_letter(ids[i]));
 }

@@ -31,14 +31,14 @@
 
 #include "state/claims.h"
 #include "state/dead_letters.h"
+#include "state/event_log.h"
 #include "state/execution_rows.h"
 #include "state/janitor.h"
 #include "state/private.h"
 
 /*
- * Somebody may have written into the table, so the whole queue is looked at now and
- * then: so long, ms, after the time before, or longer, so that it takes one part in so
- * many of the time, and only if there was another claim in between.
+ * Somebody may have written into the table, so the whole queue is looked at now and then: so long, ms, after
+ * the time before, or longer, to take one part in so many of the time, if there was a claim in between.
  */
 #define LOOK_EVERYWHERE_MS 5000
 #define LOOK_EVERYWHERE_SHARE 100
@@ -776,7 +776,10 @@ execution_finalise(int64 id, const char *status, Jsonb *error, const char *error
 	values[1] = CStringGetTextDatum(status);
 	state_set_jsonb(values, nulls, 2, error);
 	state_set_text(values, nulls, 3, error_type);
-	return state_end_execution(&finalise_statement, 2, values, nulls);
+	if (!state_end_execution(&finalise_statement, 2, values, nulls))
+		return false;
+	log_execution(id, NULL, status, error, error_type, 0);
+	return true;
 }
 
 int64

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "state/dead_letters.h"
+#include "state/event_log.h"
 #include "state/janitor.h"
 #include "state/private.h"
 
@@ -137,6 +138,8 @@ executions_time_out_pending(int timeout_seconds, int64 **ids, TimestampTz *oldes
 	for (uint64 i = 0; i < nrows; i++)
 		(*ids)[i] = state_column_int64(i, 2);
 	state_done();
+	for (uint64 i = 0; i < nrows; i++)
+		log_execution((*ids)[i], NULL, "timed_out", NULL, "PendingTimeout", 0);
 	for (uint64 i = 0; i < nrows; i++)
 		dead_letters_after_end((*ids)[i], EXECUTION_TIMED_OUT, execution_dead_letter((*ids)[i]));
 

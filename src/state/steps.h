@@ -64,6 +64,8 @@ typedef struct StepRow
 	TimestampTz retry_at;		/* of a failed attempt: when the next one is due; 0 = null */
 	int			executor_pid;	/* 0: this process */
 
+	JoinCounts	counts;			/* of a container's children, when it has closed; total 0: not known */
+
 	/* the journal's */
 	bool		journaled;		/* waits to be written */
 	bool		written;		/* has been written as running, so a change is an update */

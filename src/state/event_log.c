@@ -1,0 +1,274 @@
+/*-------------------------------------------------------------------------
+ *
+ * event_log.c
+ *	  What executions and their steps come to, in the server's log.
+ *
+ * NOTES
+ *	  Whoever writes the rows: executors, the scheduler, sessions in execute().  Texts
+ *	  are made when the row is written and go to the log when the transaction has
+ *	  committed, so what is rolled back is not logged.  They hold what the error of a
+ *	  step says, as the server's log does of sessions' errors, never inputs, outputs or
+ *	  SQL of steps.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "shared/settings.h"
+#include "state/event_log.h"
+#include "state/private.h"
+#include "state/state.h"
+
+/* A line of the log; in TopTransactionContext, newest first. */
+typedef struct LogLine
+{
+	struct LogLine *next;
+	SubTransactionId subtransaction;
+	int			sqlerrcode;
+	char	   *message;
+	char	   *detail;
+	char	   *hint;			/* these may be NULL */
+	char	   *context;
+} LogLine;
+
+static LogLine *lines = NULL;
+
+static const Oid id_type[] = {INT8OID};
+static StateStatement select_execution = {
+	"SELECT e.workflow, e.error FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
+	1, id_type, NULL
+};
+
+/* In the order in which they were made. */
+static void
+write_lines(const LogLine *line)
+{
+	LogLine    *reversed = NULL;
+
+	while (line != NULL)
+	{
+		LogLine    *copy = palloc(sizeof(LogLine));
+
+		*copy = *line;
+		copy->next = reversed;
+		reversed = copy;
+		line = line->next;
+	}
+	for (; reversed != NULL; reversed = reversed->next)
+		ereport(LOG,
+				(errcode(reversed->sqlerrcode),
+				 errmsg_internal("%s", reversed->message),
+				 errdetail_internal("%s", reversed->detail),
+				 reversed->hint ? errhint("%s", reversed->hint) : 0,
+				 reversed->context ? errcontext("%s", reversed->context) : 0,
+				 errhidestmt(true)));
+}
+
+static void
+transaction_ended(XactEvent event, void *argument pg_attribute_unused())
+{
+	if (lines == NULL)
+		return;
+	if (event == XACT_EVENT_COMMIT)
+	{
+		MemoryContext context = MemoryContextSwitchTo(TopTransactionContext);
+
+		write_lines(lines);
+		MemoryContextSwitchTo(context);
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		lines = NULL;
+}
+
+static void
+subtransaction_ended(SubXactEvent event, SubTransactionId id, SubTransactionId parent,
+					 void *argument pg_attribute_unused())
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		while (lines != NULL && lines->subtransaction >= id)
+			lines = lines->next;
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (LogLine *line = lines; line != NULL && line->subtransaction >= id; line = line->next)
+			line->subtransaction = parent;
+	}
+}
+
+/* A line for the end of the transaction; the memory context is that of its texts from here on. */
+static LogLine *
+new_line(MemoryContext *caller)
+{
+	static bool callbacks_registered = false;
+	LogLine    *line;
+
+	if (!callbacks_registered)
+	{
+		RegisterXactCallback(transaction_ended, NULL);
+		RegisterSubXactCallback(subtransaction_ended, NULL);
+		callbacks_registered = true;
+	}
+	*caller = MemoryContextSwitchTo(TopTransactionContext);
+	line = palloc0(sizeof(LogLine));
+	line->subtransaction = GetCurrentSubTransactionId();
+	line->next = lines;
+	lines = line;
+	return line;
+}
+
+/* The name of an execution's workflow, and, where that is not known, its error. */
+static const char *
+workflow_of(int64 id, const Jsonb **error)
+{
+	Datum		value = Int64GetDatum(id);
+	const char *name = "?";
+
+	if (state_query(&select_execution, &value, NULL, false, 1) > 0)
+	{
+		name = state_column_text(0, 1);
+		if (*error == NULL)
+			*error = state_column_jsonb(0, 2);
+	}
+	state_done();
+	return name;
+}
+
+/* A member of an error's object that is a string, as a copy; NULL: there is none. */
+static char *
+member(const Jsonb *object, const char *name)
+{
+	JsonbValue	buffer;
+	JsonbValue *value;
+
+	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+		return NULL;
+	value = getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &object->root), name,
+										 strlen(name), &buffer);
+	if (value == NULL || value->type != jbvString)
+		return NULL;
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+/* The error, after what the line says already. */
+static void
+add_error(LogLine *line, StringInfo message, StringInfo detail, const Jsonb *error, const char *type)
+{
+	char	   *text = member(error, "message");
+	char	   *more = member(error, "detail");
+
+	if (text != NULL)
+		appendStringInfo(message, ": %s", text);
+	if (type != NULL)
+	{
+		appendStringInfo(detail, " Error type %s.", type);
+		if (strlen(type) == 5 && strspn(type, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5)
+			line->sqlerrcode = MAKE_SQLSTATE(type[0], type[1], type[2], type[3], type[4]);
+	}
+	if (more != NULL)
+		appendStringInfo(detail, " %s", more);
+	line->hint = member(error, "hint");
+	line->context = member(error, "context");
+}
+
+static void
+add_duration(StringInfo detail, TimestampTz from, TimestampTz to)
+{
+	if (from != 0 && to != 0)
+		appendStringInfo(detail, " Duration: %.3f ms.", (to - from) / 1000.0);
+}
+
+/* From which value of the setting on a row is logged. */
+static int
+level_of(const StepRow *row)
+{
+	if (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT)
+		return LOG_EVENTS_FAILURES;
+	if (step_type_is_container(row->type) && row->status != STATUS_RUNNING && row->status != STATUS_SKIPPED)
+		return LOG_EVENTS_SUMMARIES;
+	return LOG_EVENTS_DEBUG;
+}
+
+void
+log_step(const StepRow *row, const char *workflow)
+{
+	MemoryContext context;
+	LogLine    *line;
+	StringInfoData message;
+	StringInfoData detail;
+	bool		is_container = step_type_is_container(row->type);
+
+	if (setting_log_events < level_of(row))
+		return;
+	if (workflow == NULL)
+	{
+		const Jsonb *of_execution = NULL;
+
+		workflow = workflow_of(row->execution_id, &of_execution);
+	}
+
+	line = new_line(&context);
+	initStringInfo(&message);
+	initStringInfo(&detail);
+	/* what stands on top and has children is a phase, as in metrics() */
+	appendStringInfo(&message, "workflow \"%s\", execution " INT64_FORMAT ": %s \"%s\" %s",
+					 workflow, row->execution_id,
+					 is_container && row->scope[0] == '\0' ? "phase" : "step", row->step_id,
+					 row->status == STATUS_RUNNING ? "began" :
+					 row->status == STATUS_TIMED_OUT ? "timed out" : step_status_name(row->status));
+	appendStringInfo(&detail, "Type %s", step_type_name(row->type));
+	if (row->scope[0] != '\0')
+		appendStringInfo(&detail, ", scope \"%s\"", row->scope);
+	if (row->agent_name != NULL)
+		appendStringInfo(&detail, ", agent \"%s\"", row->agent_name);
+	if (row->visit > 1)
+		appendStringInfo(&detail, ", visit %d", row->visit);
+	appendStringInfo(&detail, ", attempt %d.", row->attempt);
+	if (row->counts.total > 0)
+		appendStringInfo(&detail, " Children: %d of %d completed, %d failed, %d skipped.",
+						 row->counts.completed, row->counts.total, row->counts.failed, row->counts.skipped);
+	add_duration(&detail, row->started_at, row->completed_at);
+	add_error(line, &message, &detail, row->error, row->error_type);
+	if (row->on_failure != NULL)
+		appendStringInfo(&detail, " On failure: %s.", row->on_failure);
+	line->message = message.data;
+	line->detail = detail.data;
+	MemoryContextSwitchTo(context);
+}
+
+void
+log_execution(int64 id, const char *workflow, const char *status, const Jsonb *error,
+			  const char *error_type, TimestampTz started_at)
+{
+	ExecutionStatus code = execution_status_from_name(status);
+	bool		failed = code == EXECUTION_FAILED || code == EXECUTION_TIMED_OUT;
+	MemoryContext context;
+	LogLine    *line;
+	StringInfoData message;
+	StringInfoData detail;
+
+	if (setting_log_events < (failed ? LOG_EVENTS_FAILURES : LOG_EVENTS_SUMMARIES))
+		return;
+	if (workflow == NULL)
+		workflow = workflow_of(id, &error);
+
+	line = new_line(&context);
+	initStringInfo(&message);
+	initStringInfo(&detail);
+	appendStringInfo(&message, "workflow \"%s\", execution " INT64_FORMAT " %s", workflow, id,
+					 code == EXECUTION_TIMED_OUT ? "timed out" : status);
+	appendStringInfo(&detail, "Status %s.", status);
+	if (started_at != 0)
+		add_duration(&detail, started_at, GetCurrentTimestamp());
+	add_error(line, &message, &detail, error, error_type);
+	line->message = message.data;
+	line->detail = detail.data;
+	MemoryContextSwitchTo(context);
+}

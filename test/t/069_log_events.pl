@@ -1,0 +1,118 @@
+# What executions and steps come to, in the server's log: workflow.log_events
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use WorkflowTest;
+
+my $node = workflow_cluster('log_events');
+install_extension($node, 'postgres');
+
+# The lines about workflows since the offset, without what differs from run to run.
+sub logged
+{
+	my ($offset) = @_;
+	my @kept;
+	my $ours = 0;
+	foreach (split /\n/, slurp_file($node->logfile, $offset))
+	{
+		next if !/(?:LOG|ERROR|FATAL|DETAIL|HINT|CONTEXT|STATEMENT):  /;
+		$ours = /LOG:  workflow "/ if /(?:LOG|ERROR|FATAL):  /;
+		next if !$ours;
+		s/^.*?(?=(?:LOG|DETAIL|HINT|CONTEXT):)//;
+		s/execution \d+/execution N/;
+		s/Duration: [\d.]+ ms/Duration: T/;
+		push @kept, $_;
+	}
+	return join("\n", @kept);
+}
+
+sub offset
+{
+	return -s $node->logfile;
+}
+
+# Run with the setting in one way or another; what was logged.  The end of an execution is
+# logged after its commit, maybe after wait() has returned: a line of ours behind it says when.
+sub run_with
+{
+	my ($level, $mode, $workflow, $wanted) = @_;
+	my $offset = offset();
+	$node->safe_psql('postgres', "ALTER SYSTEM SET workflow.log_events = '$level'");
+	$node->reload;
+	$node->poll_query_until('postgres', "SELECT current_setting('workflow.log_events') = '$level'") or die;
+	# executors read it between transactions; new ones have it from the beginning
+	$node->safe_psql('postgres', 'SELECT workflow.recycle_executor(pid) FROM workflow.executors');
+	$node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM workflow.executors') or die 'executors stay';
+	$offset = offset();
+	if ($mode eq 'execute')
+	{
+		$node->psql('postgres', "SELECT workflow.execute('$workflow')");
+	}
+	else
+	{
+		$node->safe_psql('postgres', ($mode eq 'off' ? "SELECT workflow.start('$workflow', parallel => false)" : "SELECT workflow.start('$workflow')")
+			  . ' AS id \gset' . "\nSELECT status FROM workflow.wait(:id);");
+	}
+	$node->wait_for_log($wanted, $offset) if defined $wanted;
+	return logged($offset);
+}
+
+$node->safe_psql('postgres', q{SELECT workflow.define($${"name": "mixed", "steps": [
+	{"id": "first", "sql": "SELECT 1"},
+	{"id": "offers", "type": "parallel", "min_success": 1, "max_parallelism": 1, "parallel_steps": [
+		{"id": "dhl", "sql": "SELECT 1"},
+		{"id": "ups", "sql": "SELECT 1 / 0"},
+		{"id": "post", "type": "set", "output": 1, "when": "false"}]},
+	{"id": "each", "type": "loop", "collection": [1, 2], "loop_body": [{"id": "one", "sql": "SELECT 1"}]}]}$$)});
+$node->safe_psql('postgres', q{SELECT workflow.define($${"name": "bad", "steps": [
+	{"id": "insert", "sql": "SELECT 1"}, {"id": "fails", "sql": "DO $x$ BEGIN RAISE EXCEPTION 'no stock' USING DETAIL = 'of screws', HINT = 'buy some', ERRCODE = 'U0001'; END $x$"}]}$$)});
+
+my $failure = qq{LOG:  workflow "mixed", execution N: step "ups" failed: division by zero
+DETAIL:  Type sql, scope "offers.ups", attempt 1. Duration: T. Error type 22012.};
+my $phases = qq{LOG:  workflow "mixed", execution N: phase "offers" completed: 1 of 2 steps failed (policy: n_of_m, 1 needed): ups; 1 skipped
+DETAIL:  Type parallel, attempt 1. Children: 1 of 3 completed, 1 failed, 1 skipped. Duration: T. ups: division by zero
+LOG:  workflow "mixed", execution N: phase "each" completed
+DETAIL:  Type loop, attempt 1. Children: 2 of 2 completed, 0 failed, 0 skipped. Duration: T.
+LOG:  workflow "mixed", execution N completed
+DETAIL:  Status completed. Duration: T.};
+
+foreach my $mode ('workers', 'off', 'execute')
+{
+	is(run_with('off', $mode, 'mixed'), '', "$mode: off");
+	my $failures = run_with('failures', $mode, 'mixed', qr/step "ups" failed/);
+	is($failures =~ s/\nCONTEXT:.*//gr, $failure, "$mode: failures");
+	my $summaries = run_with('summaries', $mode, 'mixed', qr/execution \d+ completed/);
+	is($summaries =~ s/\nCONTEXT:.*//gr, "$failure\n$phases", "$mode: summaries");
+	my $debug = run_with('debug', $mode, 'mixed', qr/execution \d+ completed/);
+	like($debug, qr/step "first" completed/, "$mode: debug has steps that completed");
+	like($debug, qr/step "post" skipped/, "$mode: and those that were skipped");
+	like($debug, qr/\Q$failure\E/, "$mode: and the others");
+}
+
+# a failed execution, with what its error says
+my $bad = run_with('failures', 'workers', 'bad', qr/execution \d+ failed/);
+like($bad, qr/LOG:  workflow "bad", execution N: step "fails" failed: no stock\nDETAIL:  Type sql, attempt 1\. Duration: T\. Error type U0001\. of screws\nHINT:  buy some\nCONTEXT:  /, 'step');
+like($bad, qr/LOG:  workflow "bad", execution N failed: no stock\nDETAIL:  Status failed\. Duration: T\. Error type U0001\. of screws\nHINT:  buy some/, 'execution');
+unlike($bad, qr/step "insert"/, 'no step that completed');
+
+# what is rolled back is not logged: execute() raises the error
+is(run_with('debug', 'execute', 'bad'), '', 'rolled back: not logged');
+my $offset = offset();
+$node->safe_psql('postgres', q{BEGIN; SAVEPOINT s; SELECT workflow.execute('mixed'); ROLLBACK TO s; COMMIT});
+is(logged($offset), '', 'nor is a savepoint');
+$offset = offset();
+$node->safe_psql('postgres', q{BEGIN; SAVEPOINT s; SELECT workflow.execute('mixed'); RELEASE s; COMMIT});
+like(logged($offset), qr/execution N completed/, 'released: logged');
+
+# ends that the scheduler writes
+$node->safe_psql('postgres', q{SELECT workflow.define('{"name": "sleeps", "steps": [{"id": "a", "sql": "SELECT pg_sleep(600)"}]}')});
+$offset = offset();
+my $id = $node->safe_psql('postgres', q{SELECT workflow.start('sleeps')});
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.activity WHERE execution_id = $id") or die;
+$node->safe_psql('postgres', "SELECT workflow.cancel($id); SELECT status FROM workflow.wait($id)");
+ok($node->wait_for_log(qr/workflow "sleeps", execution $id cancelled/, $offset), 'cancelled');
+
+$node->stop;
+done_testing();
