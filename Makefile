@@ -37,9 +37,11 @@ OBJS = \
 	src/api/pictures.o \
 	src/api/plan_steps.o \
 	src/api/marks.o \
+	src/api/owners.o \
 	src/api/pause.o \
 	src/api/prune.o \
 	src/api/retry.o \
+	src/api/role_type.o \
 	src/api/roll_up.o \
 	src/api/schedule.o \
 	src/api/schedule_input.o \
@@ -132,6 +134,7 @@ OBJS = \
 	src/state/schedules.o \
 	src/state/reopen.o \
 	src/state/overview.o \
+	src/state/owners.o \
 	src/state/janitor.o \
 	src/state/state.o \
 	src/state/statistics.o \
@@ -180,6 +183,7 @@ OBJS = \
 	src/shared/my_slot.o \
 	src/shared/own_role.o \
 	src/shared/queue_bounds.o \
+	src/shared/role_value.o \
 	src/shared/settings.o \
 	src/shared/trust.o \
 	src/shared/shares.o \
@@ -194,6 +198,7 @@ OBJS = \
 # The install script, one file per subject, in the order of their dependencies.
 SCHEMA = \
 	src/schema/header.sql \
+	src/schema/roles.sql \
 	src/schema/tables.sql \
 	src/schema/table_comments.sql \
 	src/schema/security.sql \
@@ -217,6 +222,7 @@ SCHEMA = \
 	src/schema/schedules.sql \
 	src/schema/drain.sql \
 	src/schema/compensations.sql \
+	src/schema/owners.sql \
 	src/schema/why.sql \
 	src/schema/alerts.sql \
 	src/schema/last.sql

@@ -55,7 +55,7 @@ WHERE i.indrelid = 'workflow.step_executions'::regclass ORDER BY 1;
 SELECT c.oid::regclass FROM members m JOIN pg_class c ON c.oid = m.objid
 WHERE c.relkind = 'v' AND NOT coalesce('security_barrier=true' = ANY (c.reloptions), false);
 
--- what everybody may do: the version, nothing else
+-- what everybody may do: the version, and what the type role is made of, nothing else
 SELECT object FROM members m JOIN pg_proc p ON p.oid = m.objid
 WHERE has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY object COLLATE "C";
 SELECT c.oid::regclass FROM members m JOIN pg_class c ON c.oid = m.objid

@@ -18,11 +18,13 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "api/api.h"
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/trust.h"
+#include "state/owners.h"
 
 int
 hint_about_arguments(FunctionCallInfo fcinfo)
@@ -53,6 +55,17 @@ refuse_unknown_execution(int64 id)
 	pg_unreachable();
 }
 
+/* Whose it is, and what helps. */
+static int
+hint_about_owner(Oid owner)
+{
+	char	   *name = GetUserNameFromId(owner, true);
+
+	if (name == NULL)
+		return errhint("It belongs to a role that does not exist; the owner of the extension can give it to another with workflow.reassign_owned().");
+	return errhint("It belongs to role \"%s\": use SET ROLE, or have that role granted.", name);
+}
+
 /*
  * Numbers can be guessed: who may neither see nor steer an execution is not told
  * that there is one.
@@ -67,8 +80,7 @@ refuse_foreign_execution(int64 id, Oid role, Oid definition_owner, const char *d
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for execution %lld", (long long) id),
 			 detail != NULL ? errdetail_internal("%s", detail) : 0,
-			 errhint("It belongs to role \"%s\": use SET ROLE, or have that role granted.",
-					 GetUserNameFromId(role, true) ? GetUserNameFromId(role, true) : "?")));
+			 hint_about_owner(role)));
 	pg_unreachable();
 }
 
@@ -79,8 +91,7 @@ refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("must be owner of %s \"%s\"", what, name),
 			 detail != NULL ? errdetail_internal("%s", detail) : 0,
-			 errhint("It belongs to role \"%s\": use SET ROLE, or have that role granted.",
-					 GetUserNameFromId(owner, true) ? GetUserNameFromId(owner, true) : "?")));
+			 hint_about_owner(owner)));
 	pg_unreachable();
 }
 
@@ -229,6 +240,23 @@ warn_deprecated(const Definition *definition)
 					definition->version, definition->name)));
 }
 
+/* Nobody vouches any more for what would run with the rights of who starts it. */
+static void
+require_owner(const Definition *definition)
+{
+	char	   *owner;
+
+	if (SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(definition->owner)))
+		return;
+	owner = owner_of_workflow(definition->name);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("workflow \"%s\" cannot be started", definition->name),
+			 errdetail("It belongs to role %s: there is no such role.", owner ? owner : "?"),
+			 errhint("A superuser or the owner of the extension can give it to another: SELECT workflow.set_owner(%s, '..').",
+					 quote_literal_cstr(definition->name))));
+}
+
 /*
  * The newest version is what the owner has defined last, and would run as the role.
  */
@@ -255,6 +283,7 @@ require_startable(const char *workflow, int version, Oid role, Definition *defin
 {
 	require_definition(workflow, version, definition);
 	require_trusted(workflow, definition);
+	require_owner(definition);
 	require_not_blocked(definition, role);
 	if (version == 0)
 		require_trusted_owner(definition, role);

@@ -44,6 +44,7 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
+#include "api/owners.h"
 #include "api/schedule.h"
 #include "api/utility_hook.h"
 #include "shared/compat.h"
@@ -57,8 +58,8 @@ static void workflow_process_utility(PlannedStmt *planned, const char *query_str
 									 bool read_only_tree, ProcessUtilityContext context,
 									 ParamListInfo params, QueryEnvironment *environment,
 									 DestReceiver *destination, QueryCompletion *completion);
-static void before_utility(Node *statement, bool is_top_level);
-static void after_utility(Node *statement);
+static void before_utility(Node *statement, bool is_top_level, List **dropped_roles);
+static void after_utility(Node *statement, const List *dropped_roles);
 
 /* Called once, while shared_preload_libraries are loaded. */
 void
@@ -76,8 +77,9 @@ workflow_process_utility(PlannedStmt *planned, const char *query_string,
 						 DestReceiver *destination, QueryCompletion *completion)
 {
 	Node	   *statement = planned->utilityStmt;
+	List	   *dropped_roles = NIL;
 
-	before_utility(statement, context == PROCESS_UTILITY_TOPLEVEL);
+	before_utility(statement, context == PROCESS_UTILITY_TOPLEVEL, &dropped_roles);
 
 	if (previous_process_utility)
 		previous_process_utility(planned, query_string, read_only_tree, context,
@@ -86,7 +88,7 @@ workflow_process_utility(PlannedStmt *planned, const char *query_string,
 		standard_ProcessUtility(planned, query_string, read_only_tree, context,
 								params, environment, destination, completion);
 
-	after_utility(statement);
+	after_utility(statement, dropped_roles);
 }
 
 /* --- databases --- */
@@ -319,12 +321,15 @@ note_database(const char *name)
 
 /* DROP ROLE; CURRENT_USER and the like cannot be dropped. */
 static void
-before_drop_role(const DropRoleStmt *statement)
+before_drop_role(const DropRoleStmt *statement, List **dropped)
 {
 	ListCell   *cell;
 
 	foreach(cell, statement->roles)
+	{
 		note_role(lfirst_node(RoleSpec, cell)->rolename);
+		owners_note_dropped(dropped, lfirst_node(RoleSpec, cell)->rolename);
+	}
 }
 
 /*
@@ -377,7 +382,7 @@ refuse_if_ours(ObjectType type, RangeVar *relation, Node *object, const char *sc
  * to fail there.
  */
 static void
-before_utility(Node *statement, bool is_top_level)
+before_utility(Node *statement, bool is_top_level, List **dropped_roles)
 {
 	switch (nodeTag(statement))
 	{
@@ -389,7 +394,7 @@ before_utility(Node *statement, bool is_top_level)
 			}
 			break;
 		case T_DropRoleStmt:
-			before_drop_role((DropRoleStmt *) statement);
+			before_drop_role((DropRoleStmt *) statement, dropped_roles);
 			break;
 		case T_CreatedbStmt:
 			if (!IsInTransactionBlock(is_top_level))
@@ -442,13 +447,16 @@ before_utility(Node *statement, bool is_top_level)
  * knows any more what the transaction did: look at everything.
  */
 static void
-after_utility(Node *statement)
+after_utility(Node *statement, const List *dropped_roles)
 {
 	switch (nodeTag(statement))
 	{
 		case T_CreatedbStmt:
 		case T_AlterDatabaseStmt:
 			wake_launcher_at_commit();
+			break;
+		case T_DropRoleStmt:
+			owners_warn_dropped(dropped_roles);
 			break;
 		case T_AlterRoleSetStmt:
 		case T_AlterDatabaseSetStmt:

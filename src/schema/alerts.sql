@@ -239,6 +239,10 @@ BEGIN ATOMIC
     SELECT 'workflow blocked', b.workflow || COALESCE(' for ' || b.role::text, ''), b.stuck_count, NULL, b.blocked_at
     FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL
     UNION ALL
+    /* a row for each: what belonged to a role that is gone cannot be run */
+    SELECT 'owner missing', o.owner::text, sum(o.count), NULL, NULL
+    FROM workflow.owners AS o WHERE o.missing GROUP BY o.owner::text
+    UNION ALL
     SELECT 'circuit breaker ' || b.state, b.agent || COALESCE(' for ' || b.role::text, ''), b.failures, b.failure_threshold, b.opened_at
     FROM workflow.breaker_status AS b WHERE b.state IN ('open', 'half_open')
     UNION ALL

@@ -3,14 +3,14 @@
 CREATE TABLE workflow.blocked_workflows (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     workflow        text NOT NULL,
-    role            regrole,
+    role            workflow.role,
     kind            text NOT NULL CHECK (kind IN ('manual', 'automatic')),
     reason          text,
     stuck_count     bigint,
     blocked_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    blocked_by      regrole,
+    blocked_by      workflow.role,
     unblocked_at    timestamptz,
-    unblocked_by    regrole,
+    unblocked_by    workflow.role,
     unblock_reason  text
 );
 CREATE UNIQUE INDEX blocked_workflows_now_idx ON workflow.blocked_workflows (workflow, role)

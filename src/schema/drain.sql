@@ -17,7 +17,7 @@ COMMENT ON FUNCTION workflow.recycle_executor(integer, text) IS
 CREATE TABLE workflow.database_state (
     singleton       boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     drain           text NOT NULL CHECK (drain IN ('executions', 'steps')),
-    drained_by      regrole NOT NULL,
+    drained_by      workflow.role NOT NULL,
     drained_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     drain_reason    text
 );

@@ -15,8 +15,8 @@ CREATE TABLE workflow.executor_history (
     pid             integer NOT NULL,
     visit           integer,
     attempt         integer,
-    role            regrole NOT NULL,
-    requested_by    regrole,
+    role            workflow.role NOT NULL,
+    requested_by    workflow.role,
     reason          text NOT NULL
                     CHECK (reason IN ('idle', 'runs', 'memory', 'age', 'drain', 'recycle', 'stuck', 'died', 'room', 'role')),
     request_reason  text,

@@ -7,6 +7,12 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA workflow FROM PUBLIC;
 
 /* ... except what tells nothing and changes nothing. */
 GRANT EXECUTE ON FUNCTION workflow.version() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION workflow.role_oid(workflow.role), workflow.role_regrole(workflow.role),
+    workflow.role_of(oid), workflow.role_of(regrole), workflow.role_name(workflow.role), workflow.role_missing(workflow.role),
+    workflow.role_eq(workflow.role, workflow.role), workflow.role_ne(workflow.role, workflow.role),
+    workflow.role_lt(workflow.role, workflow.role), workflow.role_le(workflow.role, workflow.role),
+    workflow.role_gt(workflow.role, workflow.role), workflow.role_ge(workflow.role, workflow.role),
+    workflow.role_cmp(workflow.role, workflow.role), workflow.role_hash(workflow.role) TO PUBLIC;
 
 /* Monitoring: the views, which show it no payloads. */
 GRANT USAGE ON SCHEMA workflow TO pg_monitor;
@@ -29,6 +35,7 @@ GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interva
     workflow.schedule_jobs(), workflow.paused_time(workflow.executions, timestamptz, timestamptz) TO pg_monitor;
 GRANT SELECT ON workflow.database_state, workflow.drain_status TO pg_monitor;
 GRANT SELECT ON workflow.engine_statistics TO pg_monitor;
+GRANT SELECT ON workflow.owners TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.engine_counters() TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.drained() TO pg_monitor;
 GRANT SELECT ON workflow.statistics_days, workflow.statistics_state, workflow.statistics_history TO pg_monitor;

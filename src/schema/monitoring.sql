@@ -22,7 +22,7 @@ SELECT q.position,
        q.limited,
        CASE WHEN q.start_at IS NULL OR isfinite(q.start_at)
             THEN clock_timestamp() - GREATEST(q.created_at, q.start_at, upper(q.pauses)) END AS waiting
-FROM (SELECT row_number() OVER (PARTITION BY e.role ORDER BY e.priority DESC, e.id) AS position, e.*
+FROM (SELECT row_number() OVER (PARTITION BY e.role::oid ORDER BY e.priority DESC, e.id) AS position, e.*
       FROM workflow.executions AS e
       WHERE e.status = 'pending' AND e.start_at IS NULL AND NOT e.limited
       UNION ALL

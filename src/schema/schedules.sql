@@ -21,7 +21,7 @@ CREATE TABLE workflow.schedule_entries (
     overlap         text NOT NULL CHECK (overlap IN ('skip', 'queue', 'replace')),
     max_lateness    interval NOT NULL,
     enabled         boolean NOT NULL,
-    role            regrole NOT NULL,
+    role            workflow.role NOT NULL,
     description     text,
     next_run_at     timestamptz,
     job_schedule    text,             -- of its job in cron.job; null: it has none
@@ -59,7 +59,7 @@ CREATE TABLE workflow.schedule_run_entries (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schedule_id     integer NOT NULL,
     schedule        text NOT NULL,
-    role            regrole NOT NULL,
+    role            workflow.role NOT NULL,
     due_at          timestamptz NOT NULL,
     decided_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     manual          boolean NOT NULL,

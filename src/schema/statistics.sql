@@ -8,7 +8,7 @@ CREATE TABLE workflow.statistics_days (
     kind            text NOT NULL CHECK (kind IN ('workflow', 'step', 'agent', 'tenant')),
     workflow        text,
     name            text NOT NULL,
-    role            regrole NOT NULL,
+    role            workflow.role NOT NULL,
     total           bigint NOT NULL,
     completed       bigint NOT NULL,
     failed          bigint NOT NULL,
@@ -125,7 +125,7 @@ CREATE FUNCTION workflow.statistics_between(
     OUT kind text,
     OUT workflow text,
     OUT name text,
-    OUT role regrole,
+    OUT role workflow.role,
     OUT total bigint,
     OUT completed bigint,
     OUT failed bigint,
@@ -206,8 +206,10 @@ BEGIN ATOMIC
            CASE WHEN s.kind = 'agent' THEN s.trips END, s.queue_time, s.run_time, s.run_max,
            COALESCE(q.times, '{}'), COALESCE(r.times, '{}')
     FROM sums AS s
-         LEFT JOIN queue_histograms AS q USING (day, kind, workflow, name, role)
-         LEFT JOIN run_histograms AS r USING (day, kind, workflow, name, role)
+         LEFT JOIN queue_histograms AS q ON q.day = s.day AND q.kind = s.kind AND q.workflow = s.workflow AND q.name = s.name
+                                           AND q.role OPERATOR(workflow.=) s.role
+         LEFT JOIN run_histograms AS r ON r.day = s.day AND r.kind = s.kind AND r.workflow = s.workflow AND r.name = s.name
+                                           AND r.role OPERATOR(workflow.=) s.role
     ORDER BY s.day, s.kind, s.workflow, s.name, s.role;
 END;
 COMMENT ON FUNCTION workflow.statistics_between(timestamptz, timestamptz) IS

@@ -8,7 +8,7 @@ CREATE TABLE workflow.definitions (
     workflow_id     text,
     status          text NOT NULL DEFAULT 'active'
                     CHECK (status IN ('draft', 'active', 'deprecated', 'archived')),
-    owner           regrole NOT NULL,
+    owner           workflow.role NOT NULL,
     description     text,
     document        jsonb NOT NULL,   -- as given to define()
     definition      jsonb NOT NULL,   -- normalised
@@ -28,7 +28,7 @@ CREATE TABLE workflow.agents (
     result          text NOT NULL DEFAULT 'row' CHECK (result IN ('rows', 'row', 'value', 'none')),
     timeout_seconds integer CHECK (timeout_seconds > 0),
     status          text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'inactive')),
-    owner           regrole NOT NULL,
+    owner           workflow.role NOT NULL,
     description     text,
     retry           jsonb,
     circuit_breaker jsonb,
@@ -44,7 +44,7 @@ CREATE TABLE workflow.executions (
     workflow        text NOT NULL,
     version         integer NOT NULL,
     status          text NOT NULL DEFAULT 'pending',
-    role            regrole NOT NULL,
+    role            workflow.role NOT NULL,
     priority        integer NOT NULL DEFAULT 0,
     parallel        boolean NOT NULL DEFAULT true,
     inline          boolean NOT NULL DEFAULT false,  -- run by execute()
@@ -59,7 +59,7 @@ CREATE TABLE workflow.executions (
     recovered_at    timestamptz,      -- newest completed_at of its rows at the last recovery
     probation       boolean NOT NULL DEFAULT false,
     error_type      text,
-    cancelled_by    regrole,
+    cancelled_by    workflow.role,
     cancelled_at    timestamptz,
     cancel_reason   text,
     compensate      boolean NOT NULL DEFAULT false,  -- cancel(compensate => true)
@@ -68,7 +68,7 @@ CREATE TABLE workflow.executions (
     control         boolean NOT NULL DEFAULT false,  -- the scheduler has to look at it
     limited         boolean NOT NULL DEFAULT false,  -- pending: waits for room under a limit
     counted         boolean NOT NULL DEFAULT false,  -- its workflow refuses what is too many
-    paused_by       regrole,
+    paused_by       workflow.role,
     paused_at       timestamptz,
     paused_until    timestamptz,      -- it fails then
     pause_reason    text,
@@ -91,11 +91,11 @@ CREATE TABLE workflow.executions (
      */
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
 /* Each role has a queue of its own, and claims take turns: none is in another's way. */
-CREATE INDEX executions_pending_idx ON workflow.executions (role, priority DESC, id)
+CREATE INDEX executions_pending_idx ON workflow.executions ((role::oid), priority DESC, id)
     WHERE status = 'pending' AND start_at IS NULL AND NOT limited;
-CREATE INDEX executions_start_at_idx ON workflow.executions (role, start_at)
+CREATE INDEX executions_start_at_idx ON workflow.executions ((role::oid), start_at)
     WHERE status = 'pending' AND start_at IS NOT NULL AND NOT limited;
-CREATE INDEX executions_limited_idx ON workflow.executions (workflow, (COALESCE(tenant, '')), role, priority DESC, id)
+CREATE INDEX executions_limited_idx ON workflow.executions (workflow, (COALESCE(tenant, '')), (role::oid), priority DESC, id)
     WHERE status = 'pending' AND limited;
 CREATE INDEX executions_counted_idx ON workflow.executions (workflow)
     WHERE counted AND status IN ('pending', 'running', 'cancelling');

@@ -77,7 +77,10 @@ BEGIN ATOMIC
         SELECT s.*, s.executions >= s.max_running AS full, s.unanswered_since < f.since AS frozen
         FROM workflow.scheduler_state() AS s, frozen AS f
     ), missing AS MATERIALIZED (
-        SELECT n.reason, n.since, n.detail, n.help
+        SELECT n.reason, n.since,
+               CASE WHEN n.reason = 'role' AND workflow.role_missing(e.role) THEN format('there is no such role: %s', e.role) ELSE n.detail END AS detail,
+               CASE WHEN n.reason = 'role' AND workflow.role_missing(e.role)
+                    THEN format('-- SELECT workflow.reassign_owned(%L, ''..'')', e.role::text) ELSE n.help END AS help
         FROM e, workflow.no_workers(e.role::oid) AS n WHERE e.wants_to_run AND n.reason IS NOT NULL
         UNION ALL
         SELECT 'frozen', s.unanswered_since, format('the scheduler (process %s) has given no sign of life since it was woken', s.pid),

@@ -189,6 +189,17 @@ compat_may_execute(Oid function, Oid role)
 #endif
 }
 
+/* As ALTER .. OWNER TO asks it of the new owner. */
+static inline bool
+compat_may_set_role(Oid member, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return member_can_set_role(member, role);
+#else
+	return is_member_of_role(member, role);
+#endif
+}
+
 static inline bool
 compat_may_use_schema(Oid schema, Oid role)
 {

@@ -48,6 +48,7 @@
 
 #include "shared/compat.h"
 #include "shared/identity.h"
+#include "shared/role_value.h"
 
 /* The table whose owner is taken for the extension's. */
 #define OWNER_TABLE_NAME "executions"
@@ -190,6 +191,15 @@ require_installed(void)
 			 errhint("Run ALTER EXTENSION %s UPDATE in this database.", EXTENSION_NAME)));
 }
 
+bool
+library_fits(void)
+{
+	Oid			extension = workflow_extension_oid();
+	char	   *version = OidIsValid(extension) ? extension_version(extension) : NULL;
+
+	return version != NULL && strcmp(version, LIBRARY_VERSION) == 0;
+}
+
 static bool
 is_pinned(const PinnedSetting *setting)
 {
@@ -258,7 +268,8 @@ role_cannot_run(Oid role)
 	bool		can_login;
 
 	if (!HeapTupleIsValid(tuple))
-		return psprintf("role with OID %u does not exist", role);
+		return role == NOBODY_ROLE ? pstrdup("its role does not exist") :
+			psprintf("role with OID %u does not exist", role);
 	name = pstrdup(NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
 	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
 	ReleaseSysCache(tuple);

@@ -43,6 +43,8 @@ extern Oid	extension_owner(void);
  * database, in the library's version.
  */
 extern void require_installed(void);
+/* Whether it is here and has that version. */
+extern bool library_fits(void);
 
 /* OID of the extension in this database, InvalidOid when it is not installed. */
 extern Oid	workflow_extension_oid(void);

@@ -48,7 +48,7 @@ static const Oid name_types[] = {TEXTOID};
 static StateStatement select_agent = {
 	"SELECT a.kind, a.function, "
 	"pg_catalog.to_regprocedure(a.function)::pg_catalog.oid, "
-	"a.sql, a.result, a.timeout_seconds, a.status, a.owner, a.retry::pg_catalog.text, "
+	"a.sql, a.result, a.timeout_seconds, a.status, a.owner::pg_catalog.oid, a.retry::pg_catalog.text, "
 	"a.circuit_breaker::pg_catalog.text "
 	"FROM workflow.agents AS a WHERE a.name OPERATOR(pg_catalog.=) $1",
 	1, name_types, NULL

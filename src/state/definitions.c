@@ -52,7 +52,7 @@ static HTAB *plan_cache = NULL;
 static MemoryContext plan_cache_context = NULL;
 
 #define DEFINITION_COLUMNS \
-	"d.id, d.name, d.version, d.status, d.owner, " \
+	"d.id, d.name, d.version, d.status, d.owner::pg_catalog.oid, " \
 	"CASE WHEN pg_catalog.jsonb_typeof(d.definition OPERATOR(pg_catalog.->) 'priority') " \
 	"OPERATOR(pg_catalog.=) 'number' " \
 	"THEN pg_catalog.int4(d.definition OPERATOR(pg_catalog.->) 'priority') ELSE 0 END, " \
@@ -99,7 +99,10 @@ REGROLEOID, TEXTOID, JSONBOID, JSONBOID};
 static StateStatement insert_definition = {
 	"INSERT INTO workflow.definitions AS d (name, version, label, workflow_id, status, "
 	"owner, description, document, definition) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+	/* a further version has the owner of the last, whose name, if there is no such role, is there alone */
+	"VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT l.owner FROM workflow.definitions AS l "
+	"WHERE l.name OPERATOR(pg_catalog.=) $1 AND l.owner::pg_catalog.oid OPERATOR(pg_catalog.=) $6::pg_catalog.oid "
+	"ORDER BY l.version DESC LIMIT 1), workflow.role_of($6)), $7, $8, $9) "
 	"ON CONFLICT (name, version) DO NOTHING RETURNING d.id",
 	9, insert_types, NULL
 };

@@ -17,8 +17,8 @@
  *	  that take the row are opened.
  *
  *	  No name is looked up and no right is asked for on this way, and nobody's code
- *	  runs: a table with an index over a function that is not the server's own is not
- *	  plain either.  So it needs no identity but the caller's.
+ *	  runs: a table with an index over a function that is neither the server's nor ours
+ *	  is not plain either.  So it needs no identity but the caller's.
  *
  *	  One row is found without a snapshot, in its newest version (SnapshotSelf), as a
  *	  unique check does, and may be missed while it is updated.  A scan of many rows
@@ -33,7 +33,9 @@
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/index.h"
+#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
@@ -131,11 +133,12 @@ find_columns(const StateTable *table, TableShape *shape)
 	return complete;
 }
 
-/* check_function_callback: a function that did not come with the server */
+/* check_function_callback: a function that came neither with the server nor with us */
 static bool
 is_foreign_function(Oid function, void *context pg_attribute_unused())
 {
-	return function >= FirstNormalObjectId;
+	return function >= FirstNormalObjectId &&
+		getExtensionOfObject(ProcedureRelationId, function) != workflow_extension_oid();
 }
 
 /* Does an expression call code of somebody's? */

@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/identity.h"
+#include "shared/role_value.h"
 #include "state/dead_letters.h"
 #include "state/direct.h"
 #include "state/execution_rows.h"
@@ -110,7 +111,7 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 		result->definition_id = state_scan_int32(&row, COLUMN_DEFINITION_ID);
 		result->version = state_scan_int32(&row, COLUMN_VERSION);
 		result->workflow = state_scan_text(&row, COLUMN_WORKFLOW);
-		result->role = DatumGetObjectId(state_scan_value(&row, COLUMN_ROLE, &isnull));
+		result->role = role_value_oid(state_scan_value(&row, COLUMN_ROLE, &isnull));
 		result->priority = state_scan_int32(&row, COLUMN_PRIORITY);
 		result->parallel = state_scan_bool(&row, COLUMN_PARALLEL);
 		result->started_at = state_scan_time(&row, COLUMN_STARTED_AT);
@@ -165,7 +166,7 @@ read_claimed(StateScan *row, ClaimedExecution *claimed)
 	bool		isnull;
 
 	claimed->id = DatumGetInt64(state_scan_value(row, COLUMN_ID, &isnull));
-	claimed->role = DatumGetObjectId(state_scan_value(row, COLUMN_ROLE, &isnull));
+	claimed->role = role_value_oid(state_scan_value(row, COLUMN_ROLE, &isnull));
 	claimed->priority = state_scan_int32(row, COLUMN_PRIORITY);
 	claimed->definition_id = state_scan_int32(row, COLUMN_DEFINITION_ID);
 	claimed->cancelling = false;
@@ -241,7 +242,7 @@ execution_insert_directly(const NewExecution *execution, int64 *id)
 	SET(COLUMN_WORKFLOW, CStringGetTextDatum(execution->definition->name));
 	SET(COLUMN_VERSION, Int32GetDatum(execution->definition->version));
 	SET(COLUMN_STATUS, CStringGetTextDatum("pending"));
-	SET(COLUMN_ROLE, ObjectIdGetDatum(execution->role));
+	SET(COLUMN_ROLE, role_value(execution->role));
 	SET(COLUMN_PRIORITY, Int32GetDatum(execution->priority));
 	SET(COLUMN_PARALLEL, BoolGetDatum(execution->parallel));
 	SET(COLUMN_INLINE, BoolGetDatum(false));

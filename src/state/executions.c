@@ -54,8 +54,8 @@ static StateStatement find_by_key = {
 static const Oid id_types[] = {INT8OID};
 
 #define SELECT_EXECUTION \
-	"SELECT e.id, e.workflow, e.status, e.role, " \
-	"(SELECT d.owner FROM workflow.definitions AS d " \
+	"SELECT e.id, e.workflow, e.status, e.role::pg_catalog.oid, " \
+	"(SELECT d.owner::pg_catalog.oid FROM workflow.definitions AS d " \
 	"WHERE d.id OPERATOR(pg_catalog.=) e.definition_id), " \
 	"e.xmin, e.error_type, e.error, e.output, e.definition_id, e.started_at IS NOT NULL, e.inline, " \
 	"e.compensate, e.ending IS NOT NULL, e.schedule_id IS NOT NULL " \

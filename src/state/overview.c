@@ -84,7 +84,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		1, reader_types, NULL
 	},
 	[OVERVIEW_RUNNING] = {
-		"SELECT e.id AS execution, e.workflow, e.status, pg_catalog.pg_get_userbyid(e.role::pg_catalog.oid) AS role,"
+		"SELECT e.id AS execution, e.workflow, e.status, workflow.role_name(e.role) AS role,"
 		" " MILLISECONDS("e.started_at", NOW) " AS \"for\","
 		" (p.progress OPERATOR(pg_catalog.->>) 'done')::pg_catalog.int8 AS \"steps done\","
 		" (p.progress OPERATOR(pg_catalog.->>) 'percent')::pg_catalog.int4 AS \"percent\""
@@ -110,7 +110,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		1, reader_types, NULL
 	},
 	[OVERVIEW_BLOCKED] = {
-		"SELECT b.workflow, pg_catalog.pg_get_userbyid(b.role::pg_catalog.oid) AS \"only for\", b.kind, b.reason, pg_catalog.pg_get_userbyid(b.blocked_by::pg_catalog.oid) AS \"by\","
+		"SELECT b.workflow, workflow.role_name(b.role) AS \"only for\", b.kind, b.reason, workflow.role_name(b.blocked_by) AS \"by\","
 		" " SECOND("b.blocked_at") " AS since"
 		" FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL"
 		" AND (b.role IS NULL OR pg_catalog.pg_has_role($1, b.role::pg_catalog.oid, 'USAGE') OR " SEES_ALL ")"
@@ -118,7 +118,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		1, reader_types, NULL
 	},
 	[OVERVIEW_PAUSED] = {
-		"SELECT e.id AS execution, e.workflow, pg_catalog.pg_get_userbyid(e.paused_by::pg_catalog.oid) AS \"by\","
+		"SELECT e.id AS execution, e.workflow, workflow.role_name(e.paused_by) AS \"by\","
 		" CASE WHEN " OWN " THEN pg_catalog.left(e.pause_reason, 300) END AS reason,"
 		" " SECOND("e.paused_at") " AS since, " SECOND("e.paused_until") " AS \"fails at\""
 		" FROM " NEWEST_EXECUTIONS " AS e WHERE e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text AND " VISIBLE
@@ -151,7 +151,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		1, reader_types, NULL
 	},
 	[OVERVIEW_EXECUTION] = {
-		"SELECT e.workflow, e.version::pg_catalog.text AS version, e.status, e.tenant, pg_catalog.pg_get_userbyid(e.role::pg_catalog.oid) AS role,"
+		"SELECT e.workflow, e.version::pg_catalog.text AS version, e.status, e.tenant, workflow.role_name(e.role) AS role,"
 		" e.priority::pg_catalog.text AS priority, e.schedule_id::pg_catalog.text AS schedule,"
 		" " SECOND("e.created_at") " AS queued, " SECOND("e.started_at") " AS started,"
 		" " SECOND("e.completed_at") " AS ended, CASE WHEN e.recoveries OPERATOR(pg_catalog.>) 0 THEN e.recoveries::pg_catalog.text END AS recoveries, CASE WHEN e.retries OPERATOR(pg_catalog.>) 0 THEN e.retries::pg_catalog.text END AS retries,"

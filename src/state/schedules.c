@@ -24,7 +24,7 @@
 #define SELECT_SCHEDULE \
 	"SELECT s.id, s.name, s.workflow, s.version, s.cron, s.timezone, s.input, s.priority," \
 	" s.tenant, s.start_at, s.end_at, s.max_concurrent_runs, s.overlap, s.max_lateness," \
-	" s.enabled, s.role, s.description, s.next_run_at, s.job_schedule, s.pause_reason, s.created_at" \
+	" s.enabled, s.role::pg_catalog.oid, s.description, s.next_run_at, s.job_schedule, s.pause_reason, s.created_at" \
 	" FROM workflow.schedule_entries AS s WHERE "
 #define BY_NAME "s.name OPERATOR(pg_catalog.=) $1"
 #define BY_ID "s.id OPERATOR(pg_catalog.=) $1"
@@ -52,7 +52,10 @@ static StateStatement update_schedule = {
 	"UPDATE workflow.schedule_entries AS s SET (name, workflow, version, cron, timezone, input,"
 	" priority, tenant, start_at, end_at, max_concurrent_runs, overlap, max_lateness, enabled, role,"
 	" description, next_run_at, job_schedule, pause_reason, updated_at) ="
-	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
+	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+	/* the name of a role that does not exist is in the row alone */
+	" CASE WHEN s.role::pg_catalog.oid OPERATOR(pg_catalog.=) $15::pg_catalog.oid THEN s.role ELSE workflow.role_of($15) END,"
+	" $16, $17, $18, $19,"
 	" CASE WHEN $21 THEN pg_catalog.clock_timestamp() ELSE s.updated_at END)"
 	" WHERE s.id OPERATOR(pg_catalog.=) $20",
 	NWRITTEN + 2, write_types, NULL
@@ -77,7 +80,8 @@ INT8OID, TEXTOID};
 static StateStatement insert_run = {
 	"INSERT INTO workflow.schedule_run_entries"
 	" (schedule_id, schedule, role, due_at, manual, outcome, execution_id, reason)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	" VALUES ($1, $2, COALESCE((SELECT s.role FROM workflow.schedule_entries AS s"
+	" WHERE " BY_ID " AND s.role::pg_catalog.oid OPERATOR(pg_catalog.=) $3::pg_catalog.oid), workflow.role_of($3)), $4, $5, $6, $7, $8)",
 	lengthof(record_types), record_types, NULL
 };
 static StateStatement select_last_due = {

@@ -29,14 +29,14 @@
 static const Oid id_types[] = {INT8OID};
 
 static StateStatement read_execution = {
-	"SELECT e.id, e.definition_id, e.workflow, e.version, e.status, e.role,"
-	" pg_catalog.pg_get_userbyid(e.role::pg_catalog.oid)::pg_catalog.text, e.tenant,"
+	"SELECT e.id, e.definition_id, e.workflow, e.version, e.status, e.role::pg_catalog.oid,"
+	" workflow.role_name(e.role), e.tenant,"
 	" e.created_at, e.started_at, e.completed_at, e.recoveries, e.error_type,"
 	" e.error OPERATOR(pg_catalog.->>) 'step_id',"
 	" pg_catalog.left(e.error OPERATOR(pg_catalog.->>) 'message', 1000),"
 	" pg_catalog.left(e.cancel_reason, 1000), e.start_at,"
 	" CASE WHEN p.paused THEN e.paused_until END,"
-	" CASE WHEN p.paused THEN pg_catalog.pg_get_userbyid(e.paused_by::pg_catalog.oid)::pg_catalog.text END,"
+	" CASE WHEN p.paused THEN workflow.role_name(e.paused_by) END,"
 	" CASE WHEN p.paused THEN pg_catalog.left(e.pause_reason, 1000) END,"
 	" p.paused OR e.pauses IS NOT NULL, e.retries, e.step_marks IS NOT NULL"
 	" FROM workflow.executions AS e, LATERAL"
@@ -73,7 +73,7 @@ static StateStatement read_events = {
 	"   CASE WHEN i.times OPERATOR(pg_catalog.>) 1 THEN pg_catalog.concat(i.times, ' times') END)"
 	"  FROM workflow.interruptions AS i WHERE i.execution_id OPERATOR(pg_catalog.=) $1"
 	"  UNION ALL SELECT a.at, a.action, CASE WHEN a.subject_type OPERATOR(pg_catalog.=) 'step'::pg_catalog.text THEN a.subject END,"
-	"   pg_catalog.pg_get_userbyid(a.role::pg_catalog.oid)::pg_catalog.text, NULL, pg_catalog.left(a.reason, 1000)"
+	"   workflow.role_name(a.role), NULL, pg_catalog.left(a.reason, 1000)"
 	"  FROM workflow.audit_entries AS a WHERE a.execution_id OPERATOR(pg_catalog.=) $1)"
 	" AS q (at, event, step_id, by, error_type, text) ORDER BY q.at USING OPERATOR(pg_catalog.>) LIMIT $2",
 	lengthof(events_types), events_types, NULL

@@ -12,6 +12,15 @@ SET search_path = pg_catalog;
 SELECT 'setting', name, CASE source WHEN 'default' THEN current_setting(name) ELSE boot_val END, context
 FROM pg_settings WHERE name LIKE 'workflow.%' ORDER BY name;
 
+-- what types are made of: nobody calls it by name
+CREATE TEMPORARY VIEW part_of_type AS
+SELECT p.oid, p.proname FROM pg_proc AS p
+WHERE p.pronamespace = 'workflow'::regnamespace
+  AND (EXISTS (SELECT FROM pg_type AS t WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend))
+       OR EXISTS (SELECT FROM pg_operator AS o WHERE o.oprcode = p.oid)
+       OR EXISTS (SELECT FROM pg_amproc AS a WHERE a.amproc = p.oid)
+       OR EXISTS (SELECT FROM pg_cast AS c WHERE c.castfunc = p.oid));
+
 -- as a reader wants them: no casts in defaults, no IN, short names of types
 SELECT 'routine', p.proname,
        format('workflow.%s(%s)', p.proname,
@@ -20,7 +29,7 @@ SELECT 'routine', p.proname,
                       'timestamp with time zone', 'timestamptz'))
 FROM pg_proc AS p
 WHERE p.pronamespace = 'workflow'::regnamespace AND p.prorettype <> 'trigger'::regtype
-  AND p.proname <> 'extension_ready'
+  AND p.proname <> 'extension_ready' AND p.oid NOT IN (SELECT t.oid FROM part_of_type AS t)
 ORDER BY p.proname;
 
 SELECT 'relation', c.relname, string_agg(a.attname, ' ' ORDER BY a.attnum)
@@ -32,4 +41,9 @@ GROUP BY c.relname ORDER BY c.relname;
 SELECT 'internal', proname FROM pg_proc
 WHERE pronamespace = 'workflow'::regnamespace
   AND (prorettype = 'trigger'::regtype OR proname = 'extension_ready')
-ORDER BY proname;
+UNION ALL
+SELECT 'internal', proname FROM part_of_type
+UNION ALL
+SELECT 'internal', typname FROM pg_type
+WHERE typnamespace = 'workflow'::regnamespace AND typtype = 'b' AND typcategory <> 'A'
+ORDER BY 2;

@@ -19,6 +19,7 @@ $node->safe_psql('postgres', q{
 	CREATE EXTENSION pg_cron;
 	CREATE ROLE alice LOGIN;
 	CREATE ROLE monitor LOGIN IN ROLE pg_monitor;
+	CREATE ROLE friend ROLE alice;
 	GRANT USAGE ON SCHEMA cron TO alice;
 	SELECT workflow.grant_usage('alice');
 	GRANT EXECUTE ON ALL ROUTINES IN SCHEMA workflow TO alice;
@@ -159,6 +160,10 @@ sub look
 
 my $id;
 call($_) foreach
+	q{SELECT workflow.role_name(r), workflow.role_missing(r), workflow.role_oid(r), workflow.role_regrole(r), workflow.role_of(1::pg_catalog.oid),
+		workflow.role_of(r::pg_catalog.regrole), workflow.role_in('alice'), workflow.role_out(r), workflow.role_send(r), workflow.role_hash(r),
+		workflow.role_cmp(r, q), workflow.role_eq(r, q), workflow.role_ne(r, q), workflow.role_lt(r, q), workflow.role_le(r, q), workflow.role_gt(r, q), workflow.role_ge(r, q)
+		FROM (SELECT 'alice'::workflow.role AS r, 'nobody'::workflow.role AS q) AS x},
 	q{SELECT workflow.version(), workflow.evaluate('1 + 1'), workflow.evaluate_condition('1 == 1')},
 	q{SELECT * FROM workflow.validate('{"name": "a", "steps": 1}')},
 	q{SELECT workflow.register_agent('agent', 'public.called(pg_catalog.jsonb)')},
@@ -177,6 +182,7 @@ call($_) foreach
 		{"id": "undo", "sql": "SELECT 2"}]}')},
 	q{SELECT workflow.define('{"name": "slow", "steps": [{"id": "a", "sql": "SELECT pg_catalog.pg_sleep(3600)"}, {"id": "b", "sql": "SELECT 1"}]}')},
 	q{SELECT workflow.define('{"name": "old", "steps": [{"id": "a", "sql": "SELECT 1"}]}', 'draft'), workflow.set_status('old', 1, 'archived')},
+	q{SELECT workflow.set_owner('old', 'friend'), workflow.reassign_owned('friend', 'alice')},
 	q{SELECT workflow.explain('chain'), workflow.diagram('chain')},
 	q{SELECT workflow.execute('chain', '{"n": 1}')},
 	q{CALL workflow.run('chain', '{"n": 1}', timeout => '5 minutes')},
@@ -266,11 +272,11 @@ like(($node->psql('postgres', q{UPDATE workflow.definitions SET name = name}))[2
 $node->poll_query_until('postgres', q{
 	SELECT count(*) = 0 FROM pg_proc AS p LEFT JOIN pg_stat_user_functions AS s ON s.funcid = p.oid
 	WHERE p.pronamespace = 'workflow'::regnamespace AND p.prokind IN ('f', 'p') AND s.calls IS NULL AND p.prosqlbody IS NULL
-		AND p.proname <> ALL ('{refuse_change,extension_ready}')});
+		AND p.proname <> ALL ('{refuse_change,extension_ready,role_recv}')});
 is($node->safe_psql('postgres', q{
 	SELECT p.oid::regprocedure FROM pg_proc AS p LEFT JOIN pg_stat_user_functions AS s ON s.funcid = p.oid
 	WHERE p.pronamespace = 'workflow'::regnamespace AND p.prokind IN ('f', 'p') AND s.calls IS NULL AND p.prosqlbody IS NULL
-		AND p.proname <> ALL ('{refuse_change,extension_ready}')}),
+		AND p.proname <> ALL ('{refuse_change,extension_ready,role_recv}')}),
 	'', 'there is no function that was not called');
 is(traps($start), '', 'no trap was sprung by the owner');
 unlike(slurp_file($node->logfile, $start), qr/(?:scheduler|executor|launcher) .*ERROR/, 'nothing has failed in the background');

@@ -72,6 +72,16 @@ sub workers
 }
 
 my %tests = (
+	'role' => sub {
+		$node->safe_psql('postgres', 'CREATE ROLE gone LOGIN');
+		$node->safe_psql('postgres', "SELECT workflow.grant_usage('gone')");
+		my $id = $node->safe_psql('postgres', "SET ROLE gone; SELECT workflow.start('short', start_at => 'infinity')");
+		$node->safe_psql('postgres', 'DROP OWNED BY gone; DROP ROLE gone');
+		is_why($node, $id, 'role', 'owner missing', 'its role was dropped');
+		$node->safe_psql('postgres', q{SELECT workflow.reassign_owned('gone (missing)', 'postgres')});
+		is($node->safe_psql('postgres', "SELECT reason FROM workflow.why($id) LIMIT 1"), 'deferred', 'given to another it is not the role any more');
+		cancel($id);
+	},
 	'disabled' => sub {
 		foreach my $how ('DATABASE postgres', 'SYSTEM')
 		{
