@@ -39,6 +39,7 @@ OBJS = \
 	src/api/marks.o \
 	src/api/owners.o \
 	src/api/pause.o \
+	src/api/permission_hints.o \
 	src/api/prune.o \
 	src/api/retry.o \
 	src/api/role_type.o \

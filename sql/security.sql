@@ -228,3 +228,46 @@ DROP OWNED BY regress_sec_alice, regress_sec_watcher;
 DROP SCHEMA sec_leak CASCADE;
 DROP SCHEMA sec_trap CASCADE;
 DROP ROLE regress_sec_alice, regress_sec_bob, regress_sec_boss, regress_sec_nobody, regress_sec_watcher;
+
+-- who may not call a function is told what helps: of one for the owner, of others, and only where it is one of ours
+CREATE ROLE regress_hints_none;
+CREATE ROLE regress_hints_some;
+GRANT USAGE ON SCHEMA workflow TO regress_hints_none;
+SELECT workflow.grant_usage('regress_hints_some');
+CREATE SCHEMA regress_hints;
+CREATE FUNCTION regress_hints.prune() RETURNS int LANGUAGE sql AS 'SELECT 1';
+REVOKE EXECUTE ON FUNCTION regress_hints.prune() FROM PUBLIC;
+GRANT USAGE ON SCHEMA regress_hints TO regress_hints_some;
+SET ROLE regress_hints_none;
+SELECT workflow.start('x');
+CALL workflow.run('x');
+SELECT workflow.prune();
+SET ROLE regress_hints_some;
+SELECT 1 FROM (SELECT workflow.prune('1 day')) AS p;
+CALL workflow.prune_all();
+SELECT workflow.drain();
+SELECT workflow.roll_up_statistics();
+SELECT workflow.grant_usage('regress_hints_none');
+SELECT regress_hints.prune();
+SELECT regress_hints.prune() AS "workflow.start";
+DO $$BEGIN PERFORM workflow.undrain(); END$$;
+DO $$
+DECLARE
+  hint text;
+BEGIN
+  PERFORM workflow.schedule_housekeeping();
+EXCEPTION WHEN insufficient_privilege THEN
+  GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+  PERFORM set_config('regress.hint', hint, false);
+END $$;
+SELECT current_setting('regress.hint');
+RESET ROLE;
+GRANT EXECUTE ON ROUTINE workflow.prune TO regress_hints_some;
+SET ROLE regress_hints_some;
+SELECT workflow.prune('100 years');
+RESET ROLE;
+DROP SCHEMA regress_hints CASCADE;
+REVOKE EXECUTE ON ROUTINE workflow.prune FROM regress_hints_some;
+REVOKE USAGE ON SCHEMA workflow FROM regress_hints_none;
+SELECT workflow.revoke_usage('regress_hints_some');
+DROP ROLE regress_hints_none, regress_hints_some;

@@ -59,6 +59,7 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 
+#include "api/permission_hints.h"
 #include "api/utility_hook.h"
 #include "shared/breakers.h"
 #include "shared/compat.h"
@@ -93,6 +94,7 @@ _PG_init(void)
 	previous_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = workflow_shmem_startup;
 	install_utility_hook();
+	install_permission_hints();
 	register_launcher();
 }
 

@@ -12,6 +12,10 @@
  *	  not exact by so much.  A quarter of the limit is queued on one count at most,
  *	  so that errors do not add up and a start pays for four entries of the index.
  *
+ *	  A full queue is full for those who have filled it: who has less than a role's
+ *	  share queued goes in, and is counted for each start.  Each role takes its share at most
+ *	  beyond the limit.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -27,13 +31,30 @@
 /* A queue that was full is counted again after this time, ms, if nobody has claimed from it. */
 #define FULL_FOR_MS 100
 
+/* Of the queue a role has a tenth to itself, and so many at most: that is what a start may have to count. */
+#define SHARES 10
+#define LARGEST_SHARE 1000
+
+/* The queue is full: for this role, too? */
 static void
-refuse_queue_full(void)
+require_share(Oid role)
 {
+	static Oid	refused_role = InvalidOid;
+	static TimestampTz refused_at = 0;
+	int			share = Min(Max(setting_max_pending / SHARES, 1), LARGEST_SHARE);
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (role != refused_role || TimestampDifferenceExceeds(refused_at, now, FULL_FOR_MS))
+	{
+		if (executions_count_pending_of(role, share) < share)
+			return;
+		refused_role = role;
+		refused_at = now;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("too many workflow executions are queued"),
-			 errdetail("The limit is %d.", setting_max_pending),
+			 errdetail("The limit is %d, or %d of one role when others have queued more.", setting_max_pending, share),
 			 errhint("Start the workflow again later, or increase \"%s\".", "workflow.max_pending")));
 }
 
@@ -50,7 +71,7 @@ take(pg_atomic_uint32 *counter)
 }
 
 void
-require_room_in_queue(void)
+require_room_in_queue(Oid role)
 {
 	DatabaseEntry *entry;
 	int			count;
@@ -68,7 +89,10 @@ require_room_in_queue(void)
 		if (take(&entry->pending_until_count) && take(&entry->pending_credits))
 			return;
 		if (!TimestampDifferenceExceeds(entry->pending_full_at, GetCurrentTimestamp(), FULL_FOR_MS))
-			refuse_queue_full();
+		{
+			require_share(role);
+			return;
+		}
 	}
 
 	count = executions_count_pending(setting_max_pending);
@@ -82,5 +106,5 @@ require_room_in_queue(void)
 		entry->pending_limit = setting_max_pending;
 	}
 	if (count >= setting_max_pending)
-		refuse_queue_full();
+		require_share(role);
 }

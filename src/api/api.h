@@ -69,6 +69,13 @@ extern void require_startable(const char *workflow, int version, Oid role, Defin
 /* Find an agent the caller may change, or raise an error. */
 extern const Agent *require_own_agent(const char *name);
 
+/* --- extension.c --- */
+
+/* Is it a routine that grant_usage() does not grant? */
+extern bool is_owner_only(const char *name);
+/* Would a GRANT EXECUTE of it help? */
+extern bool is_grantable(const char *name);
+
 /*
  * --- hints.c ---
  *
@@ -111,7 +118,7 @@ extern void raise_warnings(const ProblemList *problems);
 /* --- admit.c --- */
 
 /* An error when the queue is as long as it may be. */
-extern void require_room_in_queue(void);
+extern void require_room_in_queue(Oid role);
 
 /* --- block.c --- */
 

@@ -48,6 +48,27 @@ static const char *const owner_only[] = {
 	"undrain"
 };
 
+/* Of these the ones that look for themselves who calls them. */
+static const char *const not_grantable[] = {"extension_ready", "grant_usage", "refuse_change", "revoke_usage"};
+
+bool
+is_owner_only(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(owner_only); i++)
+		if (strcmp(name, owner_only[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
+is_grantable(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(not_grantable); i++)
+		if (strcmp(name, not_grantable[i]) == 0)
+			return false;
+	return true;
+}
+
 /*
  * workflow.version() returns text
  */
@@ -105,12 +126,8 @@ user_objects(const char *query)
 	{
 		char	   *name = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
 		char	   *identifier = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2);
-		bool		skip = false;
 
-		for (int i = 0; i < (int) lengthof(owner_only); i++)
-			if (strcmp(name, owner_only[i]) == 0)
-				skip = true;
-		if (!skip)
+		if (!is_owner_only(name))
 			objects = lappend(objects, identifier);
 	}
 	return objects;

@@ -102,7 +102,7 @@ queue_execution(NewExecution *new)
 		new->role = GetUserId();
 	refuse_when_full(new);
 	if (!new->has_start_at)
-		require_room_in_queue();
+		require_room_in_queue(new->role);
 	if (!new->has_parallel)
 		new->parallel = setting_parallel;
 	new->priority = Min(new->priority, setting_max_priority);

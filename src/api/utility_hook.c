@@ -46,6 +46,7 @@
 
 #include "api/owners.h"
 #include "api/schedule.h"
+#include "api/permission_hints.h"
 #include "api/utility_hook.h"
 #include "shared/compat.h"
 #include "shared/identity.h"
@@ -78,15 +79,24 @@ workflow_process_utility(PlannedStmt *planned, const char *query_string,
 {
 	Node	   *statement = planned->utilityStmt;
 	List	   *dropped_roles = NIL;
+	MemoryContext memory_context = CurrentMemoryContext;
 
 	before_utility(statement, context == PROCESS_UTILITY_TOPLEVEL, &dropped_roles);
 
-	if (previous_process_utility)
-		previous_process_utility(planned, query_string, read_only_tree, context,
-								 params, environment, destination, completion);
-	else
-		standard_ProcessUtility(planned, query_string, read_only_tree, context,
-								params, environment, destination, completion);
+	PG_TRY();
+	{
+		if (previous_process_utility)
+			previous_process_utility(planned, query_string, read_only_tree, context,
+									 params, environment, destination, completion);
+		else
+			standard_ProcessUtility(planned, query_string, read_only_tree, context,
+									params, environment, destination, completion);
+	}
+	PG_CATCH();
+	{
+		rethrow_with_permission_hint(query_string, memory_context);
+	}
+	PG_END_TRY();
 
 	after_utility(statement, dropped_roles);
 }

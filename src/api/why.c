@@ -63,12 +63,14 @@ find_hindrance(Oid role)
 	if (registry == NULL)
 	{
 		found.reason = "not preloaded";
+		found.since = PgStartTime;
 		found.detail = "the server was started without pg_workflow in shared_preload_libraries";
 		found.help = "-- add it in postgresql.conf and restart the server";
 	}
 	else if (RecoveryInProgress())
 	{
 		found.reason = "standby";
+		found.since = PgStartTime;
 		found.detail = "workflows run on the primary server";
 		found.help = "SELECT pg_promote()";
 	}
@@ -89,8 +91,9 @@ find_hindrance(Oid role)
 		found.help = psprintf("ALTER SYSTEM SET max_worker_processes = %d -- and restart the server",
 							  max_worker_processes + 8);
 	}
-	else if (scheduler.disabled)
+	else if (scheduler.disabled_since != 0)
 	{
+		found.since = scheduler.disabled_since;
 		found.reason = "disabled";
 		found.detail = "workflow.enabled is off for the scheduler of this database";
 		found.help = psprintf("ALTER DATABASE %s RESET workflow.enabled -- or ALTER SYSTEM RESET workflow.enabled and pg_reload_conf()",
@@ -168,7 +171,7 @@ workflow_scheduler_state(PG_FUNCTION_ARGS)
 	values[4] = TimestampTzGetDatum(scheduler.no_workers_since);
 	nulls[4] = scheduler.no_workers_since == 0;
 	values[5] = TimestampTzGetDatum(scheduler.unanswered_since);
-	nulls[5] = scheduler.unanswered_since == 0 || scheduler.disabled;
+	nulls[5] = scheduler.unanswered_since == 0 || scheduler.disabled_since != 0;
 	values[6] = TimestampTzGetDatum(scheduler.failing_since);
 	nulls[6] = scheduler.failing_since == 0;
 	values[7] = Int32GetDatum(scheduler.failures);

@@ -352,11 +352,20 @@ save_breakers(int64 id pg_attribute_unused(), void *argument pg_attribute_unused
 	return committed;
 }
 
+static void
+show_enabled(void)
+{
+	if (setting_enabled)
+		database->disabled_since = 0;
+	else if (database->disabled_since == 0)
+		database->disabled_since = GetCurrentTimestamp();
+}
+
 /* What why() and the alerts say of this database; nobody waits for it to be exact. */
 static void
 show_state(void)
 {
-	database->disabled = !setting_enabled;
+	show_enabled();
 	database->executions = live_count();
 	database->max_running = setting_max_running;
 	database->ready_since = ready_oldest();
@@ -458,7 +467,7 @@ prepare(const WorkerParameters *parameters)
 
 	while (!setting_enabled)
 	{
-		database->disabled = true;
+		show_enabled();
 		worker_sleep(-1, wait_event_scheduler());
 	}
 }

@@ -91,18 +91,21 @@ BEGIN ATOMIC
     ), job AS MATERIALIZED (
         SELECT * FROM workflow.schedule_jobs()
     )
-    /* nothing is begun, and something waits */
+    /* nothing is begun, or nothing goes on, and something waits: of what a standby shows as running its primary takes care */
     SELECT h.reason AS condition, current_database()::text AS subject,
-           round(extract(epoch FROM q.wait)) AS value, t.offline AS threshold, now() - q.wait AS since
+           round(extract(epoch FROM w.wait)) AS value, t.offline AS threshold, now() - w.wait AS since
     FROM everywhere AS t, (SELECT max(d.oldest_wait) AS wait FROM workflow.queue_depth AS d) AS q,
          LATERAL (
              /* not from pg_stat_activity: that shows roles no backend_type but their own sessions' */
-             SELECT n.reason
+             SELECT n.reason, CASE WHEN n.reason NOT IN ('standby', 'replica') THEN n.since END AS since
              FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
              WHERE n.reason IN ('not preloaded', 'standby', 'no scheduler', 'disabled', 'replica')
              UNION ALL
-             SELECT 'drained' FROM workflow.drain_status) AS h
-    WHERE extract(epoch FROM q.wait) > t.offline
+             SELECT 'drained', CASE WHEN d.mode = 'steps' THEN d.drained_at END FROM workflow.drain_status AS d) AS h,
+         LATERAL (SELECT GREATEST(q.wait,
+                                  (SELECT now() - h.since FROM workflow.execution_status AS e
+                                   WHERE e.status IN ('running', 'cancelling') AND h.since IS NOT NULL LIMIT 1)) AS wait) AS w
+    WHERE extract(epoch FROM w.wait) > t.offline
     UNION ALL
     SELECT 'scheduler frozen', current_database()::text, round(extract(epoch FROM clock_timestamp() - s.unanswered_since)), t.frozen, s.unanswered_since
     FROM everywhere AS t, workflow.scheduler_state() AS s

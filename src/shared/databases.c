@@ -367,7 +367,7 @@ scheduler_attach(Oid database, uint32 generation)
 		entry->drain = DRAIN_NONE;
 		entry->failure[0] = '\0';
 		entry->again_until = 0;
-		entry->disabled = false;
+		entry->disabled_since = 0;
 		entry->executions = 0;
 		entry->max_running = 0;
 		entry->ready_since = DT_NOEND;
@@ -472,7 +472,7 @@ database_look(Oid database, SchedulerView *view)
 	{
 		view->present = true;
 		view->pid = entry->scheduler_pid;
-		view->disabled = entry->disabled;
+		view->disabled_since = entry->disabled_since;
 		view->executions = entry->executions;
 		view->max_running = entry->max_running;
 		view->ready_since = entry->ready_since;

@@ -321,7 +321,7 @@ typedef struct DatabaseEntry
 	pg_atomic_uint32 wake;		/* WAKE_* */
 	TimestampTz woken_at;		/* when the first of these was set */
 	/* what the scheduler shows, written without the lock: see SchedulerView */
-	bool		disabled;		/* workflow.enabled is off for it */
+	TimestampTz disabled_since; /* workflow.enabled is off for it; 0: it is on */
 	int			executions;		/* under way */
 	int			max_running;
 	TimestampTz ready_since;	/* a run waits for an executor; DT_NOEND: none */
@@ -365,7 +365,7 @@ typedef struct SchedulerView
 {
 	bool		present;		/* at work, or about to be */
 	pid_t		pid;			/* 0: none yet */
-	bool		disabled;
+	TimestampTz disabled_since;
 	int			executions;
 	int			max_running;
 	TimestampTz ready_since;

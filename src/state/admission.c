@@ -71,11 +71,15 @@ static StateStatement refuse_statement = {
 	"SELECT workflow, " TENANT " AS tenant, role::pg_catalog.oid AS role FROM workflow.executions WHERE " IS_WAITING
 #define ORDER_OF_GROUPS " ORDER BY workflow, " TENANT ", role LIMIT 1"
 
+/* From one group to the next by the index: what waits in between is not read. */
+#define GROUPS \
+	"WITH RECURSIVE groups AS ((" NEXT_GROUP ORDER_OF_GROUPS ")" \
+	" UNION ALL SELECT n.workflow, n.tenant, n.role FROM groups AS g CROSS JOIN LATERAL (" \
+	NEXT_GROUP " AND ROW(workflow, " TENANT ", role) OPERATOR(pg_catalog.>) ROW(g.workflow, g.tenant, g.role)" ORDER_OF_GROUPS \
+	") AS n)"
+
 static StateStatement groups_statement = {
-	"WITH RECURSIVE groups AS ((" NEXT_GROUP ORDER_OF_GROUPS ")"
-	" UNION ALL SELECT n.workflow, n.tenant, n.role FROM groups AS g CROSS JOIN LATERAL ("
-	NEXT_GROUP " AND ROW(workflow, " TENANT ", role) OPERATOR(pg_catalog.>) ROW(g.workflow, g.tenant, g.role)" ORDER_OF_GROUPS
-	") AS n) SELECT workflow, tenant, role FROM groups",
+	GROUPS " SELECT workflow, tenant, role FROM groups",
 	0, NULL, NULL
 };
 
@@ -113,6 +117,19 @@ static StateStatement pending_statement = {
 	" UNION ALL (SELECT FROM workflow.executions WHERE " IS_WAITING " ORDER BY workflow, " TENANT " LIMIT $1)"
 	" LIMIT $1) AS waiting",
 	lengthof(pending_types), pending_types, NULL
+};
+
+static const Oid pending_of_types[] = {INT4OID, OIDOID};
+static StateStatement pending_of_statement = {
+	GROUPS " SELECT pg_catalog.count(*) FROM ("
+	"(SELECT" QUEUED " AND role OPERATOR(pg_catalog.=) $2 LIMIT $1)"
+	" UNION ALL (SELECT" DEFERRED
+	"  AND role OPERATOR(pg_catalog.=) $2 AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now() LIMIT $1)"
+	" UNION ALL (SELECT FROM groups AS g CROSS JOIN LATERAL (SELECT FROM workflow.executions WHERE " IS_WAITING
+	"  AND workflow OPERATOR(pg_catalog.=) g.workflow AND " TENANT " OPERATOR(pg_catalog.=) g.tenant"
+	"  AND role OPERATOR(pg_catalog.=) $2 LIMIT $1) AS w WHERE g.role OPERATOR(pg_catalog.=) $2 LIMIT $1)"
+	" LIMIT $1) AS waiting",
+	lengthof(pending_of_types), pending_of_types, NULL
 };
 
 /* As in executions_start_at_idx. */
@@ -293,6 +310,18 @@ executions_count_pending(int limit)
 	int			count;
 
 	state_query(&pending_statement, &value, NULL, false, 1);
+	count = (int) state_column_int64(0, 1);
+	state_done();
+	return count;
+}
+
+int
+executions_count_pending_of(Oid role, int limit)
+{
+	Datum		values[] = {Int32GetDatum(limit), ObjectIdGetDatum(role)};
+	int			count;
+
+	state_query(&pending_of_statement, values, NULL, false, 1);
 	count = (int) state_column_int64(0, 1);
 	state_done();
 	return count;

@@ -55,5 +55,7 @@ extern int	executions_release_scheduled(bool *waits, bool *locked);
 extern int	executions_count_active(const char *workflow, int limit);
 /* Pending executions that do not wait for their start_at, at most limit. */
 extern int	executions_count_pending(int limit);
+/* Those of a role: reads no more than that many, however many others have. */
+extern int	executions_count_pending_of(Oid role, int limit);
 
 #endif							/* PGWF_STATE_ADMISSION_H */

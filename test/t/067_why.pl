@@ -55,6 +55,28 @@ sub cancel
 	return;
 }
 
+# One that runs and has come to a step that is held: nothing is queued.
+sub start_held
+{
+	my $id;
+
+	$node->safe_psql('postgres', 'SELECT workflow.drain()');
+	$id = start('locks');
+	$node->safe_psql('postgres', "SELECT workflow.hold_step($id, 's2'); SELECT workflow.undrain()");
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = $id AND status = 'completed'")
+	  or die 'it does not come to its step';
+	return $id;
+}
+
+sub release
+{
+	my ($id) = @_;
+
+	$node->safe_psql('postgres', "SELECT workflow.release_step($id, 's2')");
+	ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+	return;
+}
+
 sub reload
 {
 	$node->safe_psql('postgres', "ALTER SYSTEM $_[0]; SELECT pg_reload_conf()");
@@ -85,21 +107,28 @@ my %tests = (
 	'disabled' => sub {
 		foreach my $how ('DATABASE postgres', 'SYSTEM')
 		{
-			my $id;
+			my $id = start_held();
+			my $held = $id;
 
 			$node->safe_psql('postgres', "ALTER $how SET workflow.enabled = off");
 			$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
 			$node->poll_query_until('postgres', q{SELECT reason = 'disabled' FROM workflow.no_workers('postgres'::regrole::oid)});
+			is_why($node, $id, 'disabled', 'disabled', "$how, of one that runs");
 			$id = start('short');
 			is_why($node, $id, 'disabled', 'disabled', $how);
 			$node->safe_psql('postgres', "ALTER $how RESET workflow.enabled");
 			$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
 			ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+			release($held);
 		}
 	},
 	'drained' => sub {
-		my $id;
+		my $id = start_held();
 
+		$node->safe_psql('postgres', q{SELECT workflow.drain('new disks', mode => 'steps')});
+		is_why($node, $id, 'drained', 'drained', 'drain(), of one that runs');
+		$node->safe_psql('postgres', 'SELECT workflow.undrain()');
+		release($id);
 		$node->safe_psql('postgres', q{SELECT workflow.drain('new disks')});
 		$id = start('short');
 		is_why($node, $id, 'drained', 'drained', 'drain()');
@@ -124,14 +153,10 @@ my %tests = (
 		cancel($id);
 	},
 	'held' => sub {
-		my $id;
+		my $id = start_held();
 
-		$node->safe_psql('postgres', 'SELECT workflow.drain()');
-		$id = start('locks');
-		$node->safe_psql('postgres', "SELECT workflow.hold_step($id, 's2'); SELECT workflow.undrain()");
 		is_why($node, $id, 'held', 'step held', 'hold_step()');
-		$node->safe_psql('postgres', "SELECT workflow.release_step($id, 's2')");
-		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+		release($id);
 	},
 	'no room' => sub {
 		my @ids = map { start('full') } 1 .. 2;
@@ -143,11 +168,19 @@ my %tests = (
 		is_why($node, $ids[1], 'no room', 'queue wait', 'workflow.max_running');
 		reload('RESET workflow.max_running');
 		cancel(@ids);
+		reload('SET workflow.max_running_per_tenant = 1');
+		@ids = map { start('endless', q{tenant => 'acme'}) } 1 .. 2;
+		is_why($node, $ids[1], 'no room', 'queue wait', 'workflow.max_running_per_tenant');
+		reload('RESET workflow.max_running_per_tenant');
+		cancel(@ids);
 	},
 	'no executor' => sub {
 		my @ids = map { start('endless') } 1 .. 2;
 
 		is_why($node, $ids[1], 'no executor', 'no executor', 'all are busy');
+		reload('SET workflow.max_executors_per_database = 1');
+		ok($node->poll_query_until('postgres', "SELECT detail ~ 'max_executors_per_database' FROM workflow.why($ids[1]) LIMIT 1"), 'all that the database may have');
+		reload('RESET workflow.max_executors_per_database');
 		cancel(@ids);
 		workers(3);
 		@ids = start('short');
@@ -269,15 +302,18 @@ my %tests = (
 		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'on the primary it goes on');
 	},
 	'not preloaded' => sub {
-		my $id;
+		my $id = start_held();
+		my $held = $id;
 
 		$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 		$node->restart;
+		is_why($node, $id, 'not preloaded', 'not preloaded', 'without the library, of one that runs');
 		$id = start('short');
 		is_why($node, $id, 'not preloaded', 'not preloaded', 'without the library');
 		$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_workflow'");
 		$node->restart;
 		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+		release($held);
 	});
 
 ok(keys %alerts > 0, 'there is a table');

@@ -83,6 +83,21 @@ foreach my $starter (@starters)
 my $queued = sql("SELECT count(*) FROM workflow.executions WHERE status = 'pending' AND start_at IS NULL");
 ok($queued >= 50 && $queued <= 53, "four starters of 160 queue 50, or one more each: $queued");
 
+# a role that has filled the queue does not keep others out: a tenth of it is theirs, each
+sql("CREATE ROLE bob LOGIN; CREATE ROLE carol LOGIN; SELECT workflow.grant_usage('bob'), workflow.grant_usage('carol')");
+foreach my $role ('bob', 'carol')
+{
+	is(sql("SET ROLE $role; CALL start_some(40, NULL)"), '5', "$role starts a tenth");
+	like(error_of("SET ROLE $role; SELECT workflow.start('short')"), qr/too many workflow executions are queued\nDETAIL:  The limit is 50, or 5 of one role when others have queued more/, "$role: and no more");
+}
+like(error_of("SELECT workflow.start('short')"), qr/too many workflow executions are queued/, 'who has more than that gets none');
+sql("SELECT workflow.cancel(id) FROM workflow.executions WHERE status = 'pending' AND role = 'bob'::regrole");
+sql("SET ROLE bob; SELECT workflow.start('short', start_at => now()), workflow.start('short', start_at => now() + '1 hour')");
+is(sql("SET ROLE bob; CALL start_some(40, NULL)"), '4', 'one that is due counts, a later one does not');
+sql("UPDATE workflow.executions SET limited = true WHERE status = 'pending' AND start_at IS NULL AND role = 'bob'::regrole");
+is(sql("SET ROLE bob; CALL start_some(40, NULL)"), '0', 'those that wait for a limit count');
+sql("SELECT workflow.cancel(id) FROM workflow.executions WHERE status = 'pending' AND role <> current_user::regrole");
+
 # what is claimed makes room
 $node->append_conf('postgresql.conf', 'workflow.enabled = on');
 $node->restart;
