@@ -104,7 +104,8 @@ WHERE id = test.id();
 TABLE test.slow;
 SELECT round(extract(epoch FROM duration)) AS seconds FROM workflow.execution_status WHERE execution_id = test.id();
 SELECT round(extract(epoch FROM duration)) AS seconds, speedup, longest_task, parallel FROM workflow.blocks WHERE execution_id = test.id();
-SELECT extract(epoch FROM run_max) AS run_max FROM workflow.statistics_between('-infinity', 'infinity') WHERE kind = 'workflow' AND name = 'gaining';
+SELECT step_id, round(extract(epoch FROM duration), 1) AS seconds FROM workflow.step_status WHERE execution_id = test.id() ORDER BY 1;
+SELECT kind, name, round(extract(epoch FROM run_max), 1) AS run_max FROM workflow.statistics_between('-infinity', 'infinity') WHERE workflow = 'gaining' ORDER BY 1, 2;
 -- the pause it ended in; while it is paused its duration stands still
 UPDATE workflow.executions SET pauses = NULL, paused_at = started_at + interval '5 s' WHERE id = test.id();
 SELECT round(extract(epoch FROM duration)) AS seconds FROM workflow.execution_status WHERE execution_id = test.id();

@@ -250,20 +250,17 @@ SELECT b.execution_id,
        b.status,
        b.started_at,
        b.completed_at,
-       r.duration,
+       b.duration,
        c.total_tasks,
        c.successful_tasks,
        c.failed_tasks,
        c.task_time,
-       CASE WHEN extract(epoch FROM r.duration) > 0
-            THEN round(extract(epoch FROM c.task_time) / extract(epoch FROM r.duration), 2) ELSE 1.0 END AS speedup,
+       CASE WHEN extract(epoch FROM b.duration) > 0
+            THEN round(extract(epoch FROM c.task_time) / extract(epoch FROM b.duration), 2) ELSE 1.0 END AS speedup,
        c.longest_task,
        e.parallel AND NOT e.inline AS parallel
 FROM workflow.step_status AS b
      JOIN workflow.executions AS e ON e.id = b.execution_id
-     CROSS JOIN LATERAL (
-         SELECT b.duration - CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL THEN '0'
-                                  ELSE workflow.paused_time(e, b.started_at, b.started_at + b.duration) END AS duration) AS r
      CROSS JOIN LATERAL (
          SELECT count(*) AS total_tasks,
                 count(*) FILTER (WHERE t.outcome = 'completed' AND t.status NOT IN ('failed', 'timed_out')) AS successful_tasks,

@@ -265,7 +265,7 @@ SELECT q.execution_id,
        q.started_at,
        q.completed_at,
        COALESCE(q.completed_at, pg_catalog.clock_timestamp())
-           OPERATOR(pg_catalog.-) q.started_at AS duration,
+           OPERATOR(pg_catalog.-) q.started_at OPERATOR(pg_catalog.-) q.paused AS duration,
        q.executor_pid,
        q.agent_name,
        q.parent_step_id,
@@ -288,7 +288,11 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
              s.started_at, s.completed_at, s.executor_pid, s.agent_name, s.parent_step_id, s.branch_name,
              s.loop_iteration_index, s.loop_collection_size, s.loop_label, s.loop_execution_mode, s.join_policy,
              s.condition_result, s.branch_taken, s.scope_outcome, s.on_failure, s.retry_at, s.error_type,
-             s.input, s.output, s.error
+             s.input, s.output, s.error,
+             /* what is no container does not stop for it; now(): nothing volatile, or the parts were not planned as one */
+             CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL OR s.step_type NOT IN ('parallel', 'fork_join', 'conditional', 'loop')
+                  THEN '0'::pg_catalog."interval"
+                  ELSE workflow.paused_time(e, s.started_at, COALESCE(s.completed_at, pg_catalog.now())) END AS paused
       FROM workflow.step_executions AS s
            JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) s.execution_id
       UNION ALL
@@ -299,7 +303,7 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
              (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
                  OPERATOR(pg_catalog.->>) 'agent_name'),
              NULL, pg_catalog."substring"(a.scope, '\.([^./]+)$'), a.iteration, NULL, a.loop_label, NULL, NULL, NULL, NULL,
-             NULL, NULL, NULL, NULL, NULL, NULL, NULL
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, '0'
       FROM workflow.activity AS a
            JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
            LEFT JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id
@@ -324,7 +328,7 @@ COMMENT ON COLUMN workflow.step_status.step_type IS 'type of the step';
 COMMENT ON COLUMN workflow.step_status.status IS 'status, as in workflow.step_executions; running: runs this moment, or is an open container';
 COMMENT ON COLUMN workflow.step_status.started_at IS 'when the attempt began';
 COMMENT ON COLUMN workflow.step_status.completed_at IS 'when it ended';
-COMMENT ON COLUMN workflow.step_status.duration IS 'how long it took, or has taken so far';
+COMMENT ON COLUMN workflow.step_status.duration IS 'how long it took, or has taken so far; of a container without pauses';
 COMMENT ON COLUMN workflow.step_status.executor_pid IS 'process that ran or runs it';
 COMMENT ON COLUMN workflow.step_status.agent_name IS 'name of the agent';
 COMMENT ON COLUMN workflow.step_status.parent_step_id IS 'container it is in';
