@@ -227,6 +227,47 @@ SELECT workflow.retry(test.id()), workflow.retry(test.id());
 SET client_min_messages = warning;
 SELECT status FROM workflow.wait(test.id(), '60 s');
 
+-- what is advised is what works
+CREATE FUNCTION test.advice(id bigint DEFAULT test.id()) RETURNS TABLE (reason text, help text) LANGUAGE sql AS
+$$SELECT w.reason, regexp_replace(replace(w.help, id::text, 'N'), 'replay\(\d+\)', 'replay(L)') FROM workflow.why(id) AS w WHERE w.reason IN ('failed', 'timed out', 'cancelled', 'dead letter')$$;
+CALL test.break('b');
+CALL test.go('again_undone');
+SELECT * FROM test.advice();
+CALL test.go('again_chain_of_failure');
+SELECT * FROM test.advice();
+SELECT workflow.block('again_chain_of_failure', 'no more') IS NULL AS never \gset
+SELECT * FROM test.advice();
+SELECT workflow.unblock('again_chain_of_failure', 'enough') IS NULL AS never \gset
+SELECT workflow.define(jsonb_build_object('name', 'again_letter', 'dead_letter', true, 'steps', jsonb_build_array(test.step('b'))));
+CALL test.go('again_letter');
+SELECT * FROM test.advice();
+SELECT dead_letter_id AS letter FROM workflow.dead_letter_status WHERE execution_id = test.id() \gset
+BEGIN;
+SELECT workflow.replay(:letter) AS replay \gset
+SELECT workflow.pause(:replay);
+COMMIT;
+SELECT help = format('-- mend the cause; then SELECT * FROM workflow.why(%s)', :replay) AS replayed FROM workflow.why(test.id()) WHERE reason = 'failed';
+SELECT regexp_replace(test.says('SELECT workflow.retry(test.id())'), 'execution \d+', 'execution N', 'g');
+SELECT workflow.cancel(:replay);
+CREATE ROLE regress_again LOGIN;
+SELECT workflow.grant_usage('regress_again');
+SET ROLE regress_again;
+SELECT workflow.start('again_letter', start_at => 'infinity') AS gone \gset
+SELECT workflow.cancel(:gone);
+RESET ROLE;
+SELECT * FROM test.advice(:gone);
+SET client_min_messages = error;
+DROP OWNED BY regress_again;
+DROP ROLE regress_again;
+SET client_min_messages = warning;
+SELECT * FROM test.advice(:gone);
+SELECT regexp_replace(test.says('SELECT workflow.retry(' || :gone || ')'), 'execution \d+', 'execution N', 'g');
+SELECT workflow.reassign_owned('regress_again (missing)', current_role::regrole);
+SELECT * FROM test.advice(:gone);
+CALL test.mend();
+SELECT workflow.retry(:gone), workflow.cancel(:gone);
+SELECT count(*) AS "of what runs or is nobody's" FROM workflow.retry_help(-1) AS h WHERE h IS NOT NULL;
+
 -- cancelled in the moment in which its last step had ended, whose row has the error of a condition
 SELECT workflow.define($${"name": "again_ended", "steps": [{"id": "a", "type": "conditional", "condition": {"expression": "${workflow.input.n} < 1"},
   "if_true_step": {"id": "b", "type": "set", "output": 1}}]}$$);

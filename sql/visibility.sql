@@ -100,6 +100,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT string_agg(w::text, '' '') FROM workflow.why(ID) AS w'),
     ('SELECT workflow.cancel(ID, ''no'')'), ('SELECT workflow.pause(ID)'), ('SELECT workflow.resume(ID)'),
     ('SELECT workflow.retry(ID)'), ('SELECT workflow.retry(ID, ''say'')'), ('SELECT workflow.retry(ID, ''say'', ''{}'')'), ('SELECT workflow.retry(ID, input => ''null'')'),
+    ('SELECT workflow.retry_help(ID)'),
     ('SELECT workflow.hold_step(ID, ''read'')'), ('SELECT workflow.release_step(ID, ''say'')'),
     ('SELECT workflow.skip_step(ID, ''say'')'), ('SELECT workflow.skip_step(ID, ''say'', ''1'')'), ('SELECT workflow.skip_step(ID, ''say'', ''null'')'),
     -- about others

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * retry.c
- *	  workflow.retry().
+ *	  workflow.retry(), retry_help().
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction.  Locks the execution's row
@@ -13,21 +13,27 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "api/api.h"
 #include "api/steer.h"
 #include "interpreter/reopen.h"
 #include "shared/slots.h"
+#include "state/blocks.h"
 #include "state/dead_letters.h"
+#include "state/owners.h"
 #include "state/steer.h"
 #include "state/steps.h"
 
 extern PGDLLEXPORT Datum workflow_retry(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_retry_help(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_retry);
+PG_FUNCTION_INFO_V1(workflow_retry_help);
 
 /* A step that takes an input; raises an error for others. */
 static void
@@ -107,6 +113,86 @@ find_failed_step(const ExecutionState *state, const WorkflowPlan *plan)
 	return NULL;				/* not reached */
 }
 
+/* Why an execution that has ended cannot be retried, and what to do instead. */
+typedef struct Refusal
+{
+	char	   *detail;
+	char	   *hint;
+	char	   *help;			/* the statement */
+} Refusal;
+
+static void
+set_start_anew(Refusal *refusal, const ExecutionState *state, const char *detail)
+{
+	refusal->detail = pstrdup(detail);
+	refusal->hint = "Start another one with workflow.start().";
+	refusal->help = psprintf("SELECT workflow.start(%s, input) FROM workflow.execution_status WHERE execution_id = %lld",
+							 quote_literal_cstr(state->workflow), (long long) state->id);
+}
+
+static void
+set_being_replayed(Refusal *refusal, int64 replay)
+{
+	refusal->detail = psprintf("Its dead letter is being replayed, by execution %lld.", (long long) replay);
+	refusal->hint = "Wait for that execution to end, or use workflow.cancel().";
+	refusal->help = psprintf("SELECT * FROM workflow.why(%lld)", (long long) replay);
+}
+
+/* The other execution that replays the dead letter of this one; 0: none does. */
+static int64
+other_replay(int64 id)
+{
+	int64		letter_id = execution_dead_letter(id);
+	DeadLetter	letter;
+
+	if (letter_id == 0 || !dead_letter_find(letter_id, false, &letter) ||
+		letter.status != LETTER_REPLAYING || letter.replay_execution_id == id)
+		return 0;
+	return letter.replay_execution_id;
+}
+
+/*
+ * Can an execution that has ended be retried?  The one rule, for retry() and for who
+ * advises it; that its workflow is blocked is said by require_not_blocked().
+ */
+static bool
+is_refused(const ExecutionState *state, Refusal *refusal)
+{
+	int64		replay;
+
+	if (state->executed)
+		set_start_anew(refusal, state, "It was run by workflow.execute().");
+	else if (state->status == EXECUTION_COMPLETED)
+		set_start_anew(refusal, state, "It has completed.");
+	else if (execution_is_compensated(state->id, definition_plan(state->definition_id)))
+		set_start_anew(refusal, state, "Steps of it have been undone by their compensations.");
+	else if (GetUserNameFromId(state->role, true) == NULL)
+	{
+		char	   *role = execution_role_name(state->id);
+
+		refusal->detail = psprintf("It belongs to role %s: there is no such role.", role);
+		refusal->hint = "The owner of the extension can give it to another with workflow.reassign_owned().";
+		refusal->help = psprintf("-- SELECT workflow.reassign_owned(%s, '..'); then SELECT workflow.retry(%lld)",
+								 quote_literal_cstr(role), (long long) state->id);
+	}
+	else if ((replay = other_replay(state->id)) != 0)
+		set_being_replayed(refusal, replay);
+	else
+		return false;
+	return true;
+}
+
+pg_noreturn static void
+refuse(int64 id, const Refusal *refusal)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("execution %lld cannot be retried", (long long) id),
+			 errdetail_internal("%s", refusal->detail),
+			 errhint("%s", refusal->hint)));
+	pg_unreachable();
+}
+
 /*
  * A dead letter is tried by one execution at a time: from now on by this one, if it
  * is or replayed one.
@@ -115,13 +201,12 @@ static void
 take_dead_letter(int64 id)
 {
 	int64		replay = dead_letter_retried(id, GetUserId());
+	Refusal		refusal;
 
-	if (replay != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("execution %lld cannot be retried", (long long) id),
-				 errdetail("Its dead letter is being replayed, by execution %lld.", (long long) replay),
-				 errhint("Wait for that execution to end, or use workflow.cancel().")));
+	if (replay == 0)
+		return;
+	set_being_replayed(&refusal, replay);
+	refuse(id, &refusal);
 }
 
 /*
@@ -135,6 +220,7 @@ workflow_retry(PG_FUNCTION_ARGS)
 	Jsonb	   *input = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
 	char	   *reason = optional_text_argument(fcinfo, 3);
 	ExecutionState state;
+	Refusal		refusal;
 	Definition	definition;
 	WorkflowPlan *plan;
 	TimestampTz from = 0;
@@ -150,22 +236,11 @@ workflow_retry(PG_FUNCTION_ARGS)
 						(long long) id, execution_status_name(state.status))));
 		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
 	}
-	if (state.status == EXECUTION_COMPLETED || state.executed)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("execution %lld cannot be retried", (long long) id),
-				 state.executed ? errdetail("It was run by workflow.execute().") : errdetail("It has completed."),
-				 errhint("Start another one with workflow.start().")));
-
+	if (is_refused(&state, &refusal))
+		refuse(id, &refusal);
 	if (definition_find(state.workflow, 0, &definition))
 		require_not_blocked(&definition, state.role);
 	plan = definition_plan(state.definition_id);
-	if (execution_is_compensated(id, plan))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("execution %lld cannot be retried", (long long) id),
-				 errdetail("Steps of it have been undone by their compensations."),
-				 errhint("Start another one with workflow.start().")));
 	if (from_step != NULL)
 		from = find_from_step(&state, plan, from_step, &key);
 	else if (input != NULL)
@@ -178,4 +253,32 @@ workflow_retry(PG_FUNCTION_ARGS)
 	audit_execution("retry", id, reason, state.status, EXECUTION_PENDING);
 	wake_at_commit(WAKE_PENDING);
 	PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(EXECUTION_PENDING)));
+}
+
+/*
+ * workflow.retry_help(execution_id bigint) returns text
+ *
+ * Also for who only looks on.
+ */
+Datum
+workflow_retry_help(PG_FUNCTION_ARGS)
+{
+	int64		id = PG_GETARG_INT64(0);
+	ExecutionState state;
+	Refusal		refusal;
+	Definition	definition;
+	WorkflowBlock block;
+	char	   *help;
+
+	if (!execution_read(id, &state) || !execution_status_is_final(state.status) ||
+		(!has_privs_of_role(GetUserId(), state.role) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
+		PG_RETURN_NULL();
+	if (is_refused(&state, &refusal))
+		help = refusal.help;
+	else if (definition_find(state.workflow, 0, &definition) && definition.blocked &&
+			 block_find(definition.name, state.role, &block))
+		help = psprintf("SELECT workflow.unblock(%s)", quote_literal_cstr(definition.name));
+	else
+		help = psprintf("SELECT workflow.retry(%lld)", (long long) id);
+	PG_RETURN_TEXT_P(cstring_to_text(help));
 }

@@ -26,7 +26,14 @@ RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_retry';
 COMMENT ON FUNCTION workflow.retry(bigint, text, jsonb, text) IS
-'let an execution that failed, timed out or was cancelled go on, and return its status after that: pending until it finds an executor. What completed stays, down to branches and iterations; what did not is tried again. With from_step, a step of the top level that has run, it goes on from there: that step and all after it are done again. input replaces what input_mapping gives to from_step, or else to the one step that failed. Time limits and retry policies begin anew. One that has not ended stays as it is. Errors: 42704 for an unknown execution or step, 42501 for others than the role that started it and the owner of the workflow, who gives no input, 55000 for one that completed or was compensated, 22023 for a step that has not run and for an input that is not for one step';
+'let an execution that failed, timed out or was cancelled go on, and return its status after that: pending until it finds an executor. What completed stays, down to branches and iterations; what did not is tried again. With from_step, a step of the top level that has run, it goes on from there: that step and all after it are done again. input replaces what input_mapping gives to from_step, or else to the one step that failed. Time limits and retry policies begin anew. One that has not ended stays as it is. Errors: 42704 for an unknown execution or step, 42501 for others than the role that started it and the owner of the workflow, who gives no input, 55000 for one that completed or was compensated, whose role does not exist or whose dead letter is being replayed, 22023 for a step that has not run and for an input that is not for one step';
+
+CREATE FUNCTION workflow.retry_help(execution_id bigint)
+RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workflow_retry_help';
+COMMENT ON FUNCTION workflow.retry_help(bigint) IS
+'what why() is made of: the statement that lets an execution that has ended go on, retry() or, where that would be refused, what helps instead; null for one that has not ended or is not the caller''s to see';
 
 CREATE FUNCTION workflow.hold_step(execution_id bigint, step_id text, reason text DEFAULT NULL)
 RETURNS boolean

@@ -115,16 +115,17 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 1, replace(e.status, '_', ' '), e.error_step, e.completed_at,
                concat_ws('; ', concat_ws(': ', e.error_type, e.error ->> 'message'), e.error ->> 'detail', e.error ->> 'hint'),
-               CASE e.error_type
-                   WHEN 'CircuitBreakerOpen' THEN
+               CASE
+                   WHEN h.help LIKE '--%' THEN h.help
+                   WHEN e.error_type = 'CircuitBreakerOpen' AND h.help LIKE 'SELECT workflow.retry(%' THEN
                        (SELECT format('SELECT workflow.reset_breaker(%L, role => %L), workflow.retry(%s)', s.agent_name, e.role, e.execution_id)
                         FROM steps AS s WHERE s.agent_name IS NOT NULL AND s.error_type = 'CircuitBreakerOpen' LIMIT 1)
-                   WHEN 'CrashLoop' THEN format('-- look into the server log; then SELECT workflow.retry(%s)', e.execution_id)
-                   ELSE format('-- mend the cause; then SELECT workflow.retry(%s)', e.execution_id) END
-        FROM e WHERE e.status IN ('failed', 'timed_out')
+                   WHEN e.error_type = 'CrashLoop' THEN '-- look into the server log; then ' || h.help
+                   ELSE '-- mend the cause; then ' || h.help END
+        FROM e, workflow.retry_help(e.execution_id) AS h (help) WHERE e.status IN ('failed', 'timed_out')
         UNION ALL
         SELECT 1, 'cancelled', NULL, COALESCE(e.cancelled_at, e.completed_at),
-               concat_ws(': ', 'by ' || e.cancelled_by::text, e.cancel_reason), format('SELECT workflow.retry(%s)', e.execution_id)
+               concat_ws(': ', 'by ' || e.cancelled_by::text, e.cancel_reason), workflow.retry_help(e.execution_id)
         FROM e WHERE e.status = 'cancelled'
         UNION ALL
         (SELECT 2, 'step ' || replace(s.status, '_', ' '), concat_ws('/', NULLIF(s.scope, ''), s.step_id), s.completed_at,
@@ -143,7 +144,8 @@ BEGIN ATOMIC
          WHERE c.status NOT IN ('completed', 'skipped', 'pending') LIMIT 5)
         UNION ALL
         SELECT 3, 'dead letter', NULL, d.last_failed_at, 'waits for somebody to decide',
-               format('SELECT workflow.replay(%s)', d.dead_letter_id)
+               CASE WHEN workflow.role_missing(d.role) THEN format('-- SELECT workflow.reassign_owned(%L, ''..''); then SELECT workflow.replay(%s)', d.role::text, d.dead_letter_id)
+                    ELSE format('SELECT workflow.replay(%s)', d.dead_letter_id) END
         FROM workflow.dead_letter_status AS d WHERE d.execution_id = why.execution_id AND d.status = 'pending'
 
         /* --- somebody has stopped it --- */
@@ -273,4 +275,4 @@ COMMENT ON FUNCTION workflow.why(bigint) IS
 'why an execution does not go on, or how it has ended: a row for each reason, the one to look at first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, cancelling, ending, drained, not preloaded, standby, scheduler fails, no scheduler, disabled, frozen, replica, role, row locked, done again; deferred, no room, queued, no executor, retry, held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: what there is to say; help: the statement that helps, or shows more';
 
 /* Monitoring: without what errors and reasons say. */
-GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.retry_help(bigint), workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;

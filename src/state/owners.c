@@ -52,6 +52,12 @@ static StateStatement of_workflow_statement = {
 	lengthof(name_types), name_types, NULL
 };
 
+static const Oid id_types[] = {INT8OID};
+static StateStatement of_execution_statement = {
+	"SELECT e.role::pg_catalog.text FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
+	lengthof(id_types), id_types, NULL
+};
+
 static StateStatement count_statement = {
 	"SELECT o.kind, pg_catalog.sum(o.count)::pg_catalog.int8, pg_catalog.min(o.owner::pg_catalog.text) FROM workflow.owners AS o WHERE " IS_OWNER("o.owner")
 	" GROUP BY o.kind ORDER BY pg_catalog.min(o.place)",
@@ -132,16 +138,28 @@ owner_find(Datum value, Owner *owner)
 	state_done();
 }
 
+/* The one text that a statement about something finds, NULL when there is none. */
+static char *
+find_text(StateStatement *statement, Datum argument)
+{
+	char	   *found = NULL;
+
+	if (state_query(statement, &argument, NULL, false, 1) > 0)
+		found = state_column_text(0, 1);
+	state_done();
+	return found;
+}
+
 char *
 owner_of_workflow(const char *name)
 {
-	Datum		argument = CStringGetTextDatum(name);
-	char	   *owner = NULL;
+	return find_text(&of_workflow_statement, CStringGetTextDatum(name));
+}
 
-	if (state_query(&of_workflow_statement, &argument, NULL, false, 1) > 0)
-		owner = state_column_text(0, 1);
-	state_done();
-	return owner;
+char *
+execution_role_name(int64 id)
+{
+	return find_text(&of_execution_statement, Int64GetDatum(id));
 }
 
 char *
