@@ -66,6 +66,8 @@ cluster_psql "$cluster" postgres -c 'DROP DATABASE IF EXISTS pgwf_docs_catalog' 
 	{ cat "$work/catalog.log"; die "cannot prepare database pgwf_docs_catalog"; }
 cluster_psql "$cluster" pgwf_docs_catalog -At -f "$root/test/docs/catalog.sql" >"$work/catalog" 2>&1
 perl "$root/test/docs/coverage.pl" "$root" "$work/catalog" >"$work/coverage.diff" 2>&1
+"$root/test/docs/daily.sh" "$cluster" pgwf_docs_catalog >"$work/daily.diff" 2>&1
+verdict "docs/daily.sql" "$work/daily.diff" "each macro as three roles"
 verdict "docs/coverage" "$work/coverage.diff" "$(wc -l <"$work/catalog") objects"
 cluster_psql "$cluster" postgres -c 'DROP DATABASE pgwf_docs_catalog' >"$work/catalog.log" 2>&1
 exit $broken
