@@ -116,6 +116,7 @@ OBJS = \
 	src/pictures/words.o \
 	src/state/admission.o \
 	src/state/agents.o \
+	src/state/announce.o \
 	src/state/audit.o \
 	src/state/blocks.o \
 	src/state/breakers.o \

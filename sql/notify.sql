@@ -9,7 +9,7 @@ SELECT workflow.define($${"name": "notify", "notify": true, "steps": [
   {"id": "bad", "type": "sql", "sql": "SELECT 1 / 0"}]}$$) \gset
 SELECT workflow.define($${"name": "silent", "steps": [{"id": "a", "type": "sql", "sql": "SELECT 1"}]}$$) \gset
 LISTEN workflow;
-\o | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
+\o | grep -v '"executor"' | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
 CALL test.go('silent');
 CALL test.go('notify', '[1, 0]');
 SELECT 'all have come' AS end;
@@ -24,10 +24,11 @@ SELECT 'all have come' AS end;
 \o
 -- ends that no executor writes: cancelled while it waited, and while it ran
 SELECT workflow.define($${"name": "notify_cancel", "notify": true, "steps": [{"id": "a", "type": "sql", "sql": "SELECT pg_sleep(60)"}]}$$) \gset
+\o | grep -v '"executor"' | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
 SELECT workflow.start('notify_cancel', start_at => 'infinity') AS id \gset
-\o | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
 SELECT workflow.cancel(:id);
 \o
+\o | grep -v '"executor"' | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
 SELECT workflow.start('notify_cancel') AS id \gset
 SELECT set_config('test.id', :'id', false) = :'id' AS set \gset
 DO $$
@@ -36,9 +37,28 @@ BEGIN
         PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
     END LOOP;
 END $$;
-\o | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/' | LC_ALL=C sort
+SELECT 'it runs' AS now;
+\o
+\o | grep -v '"executor"' | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/' | LC_ALL=C sort
 SELECT workflow.cancel(:id);
 SELECT status FROM workflow.wait(:id, '60 seconds');
+SELECT 'all have come' AS end;
+\o
+
+-- executors that come and go
+CALL test.go('silent');
+SELECT clock_timestamp() AS since \gset
+SELECT set_config('test.since', :'since', false) = :'since' AS set \gset
+\o | grep -E '"role": "postgres", "event": ("started"|"ended", "reason": "recycle")' | sed -e 's/"executor": [0-9]*/"executor": N/' -e 's/PID [0-9]*/PID N/' | LC_ALL=C sort -u
+SELECT workflow.recycle_executor(pid) FROM workflow.executors;
+DO $$
+BEGIN
+    WHILE EXISTS (SELECT FROM workflow.executors) OR NOT EXISTS (SELECT FROM workflow.executor_history
+        WHERE reason = 'recycle' AND ended_at >= current_setting('test.since')::timestamptz) LOOP
+        PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+    END LOOP;
+END $$;
+CALL test.go('silent');
 SELECT 'all have come' AS end;
 \o
 
@@ -55,8 +75,8 @@ SELECT 'nothing has come' AS end;
 RESET workflow.notify;
 -- who may not use workflows can send what he likes; nothing comes of it
 CREATE ROLE regress_notify_outsider;
-SELECT workflow.start('notify_cancel', start_at => 'infinity') AS id \gset
 UNLISTEN workflow;
+SELECT workflow.start('notify_cancel', start_at => 'infinity') AS id \gset
 SET ROLE regress_notify_outsider;
 SET workflow.notify = on;
 SELECT pg_notify('workflow', format('{"execution_id": %s, "workflow": "notify_cancel", "status": "completed"}', :id));

@@ -23,6 +23,7 @@
 #include "shared/settings.h"
 #include "shared/slots.h"
 #include "state/admission.h"
+#include "state/announce.h"
 #include "state/executions.h"
 
 extern PGDLLEXPORT Datum workflow_start(PG_FUNCTION_ARGS);
@@ -109,6 +110,8 @@ queue_execution(NewExecution *new)
 	require_role_can_run(new->role);
 
 	id = execution_insert(new, &created);
+	if (created && setting_notify && announces(definition_plan(new->definition->id)))
+		announce_execution(id, new->definition->name, "pending", NULL, NULL);
 	if (registry == NULL)
 		warn_not_preloaded();
 	else if (created && new->has_start_at)

@@ -41,6 +41,7 @@
 #include "interpreter/scope.h"
 #include "shared/own_role.h"
 #include "shared/weather.h"
+#include "state/announce.h"
 
 static RunOutcome take_error(Driver *driver);
 static void record_failure(Driver *driver);
@@ -68,6 +69,17 @@ count_wait(const Run *run, TimestampTz now)
 	count_now(TIME_WAITING, Max(now - run->ready_at, 0));
 }
 
+/* The thread of an execution that begins now. */
+static Thread *
+begin_execution(LoadedExecution *execution)
+{
+	Thread	   *thread = thread_create(execution, execution->parallel);
+
+	if (announces(thread->plan))
+		announce_execution(execution->id, execution->workflow, "running", NULL, NULL);
+	return thread;
+}
+
 /* The thread a run begins with. */
 static Thread *
 make_first_thread(Driver *driver, LoadedExecution *execution)
@@ -84,7 +96,7 @@ make_first_thread(Driver *driver, LoadedExecution *execution)
 				driver->begun = driver->position + 1;
 				count_wait(run, execution->started_at);
 			}
-			return thread_create(execution, execution->parallel);
+			return begin_execution(execution);
 		case RUN_THREAD:
 			return thread_resume(execution, execution->parallel, &run->scope);
 		case RUN_JOIN:
@@ -550,6 +562,9 @@ drive_thread(Driver *driver)
 		switch (thread_next(thread))
 		{
 			case THREAD_LEAF:
+				/* in a batch nobody would hear of it before its end */
+				if (!batch_has_room(driver) && driver->stuck == NULL)
+					journal_announce_start(thread);
 				if (batch_has_room(driver))
 					keep_open(driver, true);
 				else if (driver->leaf_done || thread->dirty || driver->batch.steps > 0)

@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -24,8 +25,10 @@
 #include "executor/drive.h"
 #include "shared/black_box.h"
 #include "shared/own_role.h"
+#include "shared/settings.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
+#include "state/announce.h"
 
 void
 workflow_executor_main(Datum argument pg_attribute_unused())
@@ -40,6 +43,13 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 	own_role_before_connecting();
 	worker_connect(parameters.database, parameters.role, "pg_workflow executor");
 	own_role_connected();
+
+	if (setting_notify)
+	{
+		StartTransactionCommand();
+		announce_executor(MyProcPid, GetUserId(), "started", NULL);
+		CommitTransactionCommand();
+	}
 
 	context = AllocSetContextCreate(TopMemoryContext, "workflow run", ALLOCSET_DEFAULT_SIZES);
 	run = MemoryContextAlloc(TopMemoryContext, sizeof(Run));

@@ -14,18 +14,14 @@
  */
 #include "postgres.h"
 
-#include "commands/async.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 
 #include "interpreter/thread.h"
 #include "shared/settings.h"
+#include "state/announce.h"
 #include "state/epilogue.h"
 #include "state/event_log.h"
-
-/* Channel of the notifications a definition asks for with "notify": true, see workflow.notify. */
-#define NOTIFY_CHANNEL "workflow"
 
 void
 journal_add(Thread *thread, StepRow *row)
@@ -42,31 +38,16 @@ journal_add(Thread *thread, StepRow *row)
 	thread->journal[thread->njournal++] = row;
 }
 
-/*
- * NOTIFY workflow, '{"execution_id": .., "step_id": .., "scope": .., "status": ..}';
- * step_id is missing when it is about the execution.  A payload has no room for
- * data; who listens reads the tables.
- */
-static void
-notify(Thread *thread, const char *step_id, const char *scope, const char *status)
+void
+journal_announce_start(Thread *thread)
 {
-	StringInfoData payload;
+	const Leaf *leaf = &thread->leaf;
 
-	initStringInfo(&payload);
-	appendStringInfo(&payload, "{\"execution_id\": " INT64_FORMAT ", \"workflow\": ",
-					 thread->execution->id);
-	escape_json(&payload, thread->execution->workflow);
-	if (step_id != NULL)
-	{
-		appendStringInfoString(&payload, ", \"step_id\": ");
-		escape_json(&payload, step_id);
-		appendStringInfoString(&payload, ", \"scope\": ");
-		escape_json(&payload, scope);
-	}
-	appendStringInfoString(&payload, ", \"status\": ");
-	escape_json(&payload, status);
-	appendStringInfoChar(&payload, '}');
-	Async_Notify(NOTIFY_CHANNEL, payload.data);
+	if (leaf->is_condition || !announces(thread->plan))
+		return;
+	/* behind the rows that lead there; heard when it has been committed, before the step runs */
+	thread->announces_start = true;
+	thread->dirty = true;
 }
 
 void
@@ -84,13 +65,18 @@ journal_flush(Thread *thread)
 		row->journaled = false;
 		if (setting_log_events != LOG_EVENTS_OFF)
 			log_step(row, thread->execution->workflow);
-		if (thread->plan->notify && setting_notify)
-			notify(thread, row->step_id, row->scope, step_status_name(row->status));
+		if (announces(thread->plan))
+			announce_step(thread->execution->id, thread->execution->workflow, row->step_id, row->scope,
+						  step_status_name(row->status), row->status != STATUS_COMPLETED ? row->error_type : NULL);
 	}
 	if (thread->njournal > 0)
 		thread->dirty = true;
 	thread->nflushed += thread->njournal;
 	thread->njournal = 0;
+	if (thread->announces_start)
+		announce_step(thread->execution->id, thread->execution->workflow, thread->leaf.node->id,
+					  thread->leaf.scope, step_status_name(STATUS_RUNNING), NULL);
+	thread->announces_start = false;
 
 	if (thread->execution_ended && !thread->execution_flushed)
 	{
@@ -120,8 +106,9 @@ journal_flush(Thread *thread)
 				log_execution(thread->execution->id, thread->execution->workflow, thread->execution_status,
 							  thread->execution_error, thread->execution_error_type,
 							  thread->execution->started_at);
-			if (thread->plan->notify && setting_notify)
-				notify(thread, NULL, NULL, thread->execution_status);
+			if (announces(thread->plan))
+				announce_execution(thread->execution->id, thread->execution->workflow, thread->execution_status,
+								   thread->execution_error, thread->execution_error_type);
 		}
 		thread->execution_flushed = true;
 		thread->dirty = true;

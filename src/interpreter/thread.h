@@ -166,6 +166,7 @@ typedef struct Thread
 	int			njournal;
 	int			journal_size;
 	int			nflushed;		/* rows written in this transaction */
+	bool		announces_start;	/* the leaf is about to begin, and that is to be announced */
 	bool		dirty;			/* rows were written in this transaction before its leaf ran */
 
 	/* the end */
@@ -230,6 +231,11 @@ extern void epilogue_chain_ended(Thread *thread, StepRow *row);
 extern void journal_add(Thread *thread, StepRow *row);
 /* Write what has happened; needs a transaction. */
 extern void journal_flush(Thread *thread);
+/*
+ * Announce that the leaf the thread stands at begins, where its definition asks for
+ * that; the driver commits before it runs.
+ */
+extern void journal_announce_start(Thread *thread);
 /* The transaction with the flushed rows has committed. */
 extern void journal_committed(Thread *thread, bool leaf_pending);
 

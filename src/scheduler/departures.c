@@ -18,6 +18,7 @@
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
 #include "shared/settings.h"
+#include "state/announce.h"
 #include "state/history.h"
 
 /* Remember what the slot says of its executor: it will have been cleared when that is gone. */
@@ -198,6 +199,7 @@ tell_departure(int64 pid pg_attribute_unused(), void *argument)
 			executor_history_end(departure->history_id);
 		else
 			(void) executor_history_insert(&departure->record);
+		announce_executor(departure->record.pid, departure->record.role, "ended", departure->record.reason);
 	}
 	ATTEMPT_END(committed, false);
 	if (committed)
@@ -256,6 +258,7 @@ history_of_stuck(PoolExecutor *executor, const Progress *progress)
 		}
 		history_id = executor_history_insert(&record);
 		admission_stuck(progress->execution_id);
+		announce_executor(record.pid, record.role, "stuck", NULL);
 	}
 	ATTEMPT_END(committed, true);
 	/* or it is told of when it has gone */

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * announce.h
+ *	  Notifications on the channel "workflow".
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_STATE_ANNOUNCE_H
+#define PGWF_STATE_ANNOUNCE_H
+
+#include "postgres.h"
+#include "utils/jsonb.h"
+
+#include "definition/plan.h"
+
+/* Does the definition ask for notifications, and are they wanted at all? */
+extern bool announces(const WorkflowPlan *plan);
+
+/*
+ * Sent when the transaction commits; to be called only where something announces().
+ * error, error_type: of what has failed, may be NULL.
+ */
+extern void announce_step(int64 execution_id, const char *workflow, const char *step_id,
+						  const char *scope, const char *status, const char *error_type);
+extern void announce_execution(int64 execution_id, const char *workflow, const char *status,
+							   const Jsonb *error, const char *error_type);
+
+/* An executor: "started", "stuck" or "ended"; reason may be NULL.  Nothing without workflow.notify. */
+extern void announce_executor(int pid, Oid role, const char *event, const char *reason);
+
+#endif							/* PGWF_STATE_ANNOUNCE_H */
