@@ -42,7 +42,7 @@ TABLE test.steps;
 SELECT action, subject_type, subject, reason, after FROM workflow.audit_log WHERE execution_id = test.id() ORDER BY id;
 SELECT event, step_id, replace(detail, current_user, 'me') AS detail FROM workflow.history WHERE execution_id = test.id() AND event !~ '^step ' ORDER BY at;
 -- what is over is not told as a state
-SELECT line FROM regexp_split_to_table(replace(regexp_replace(workflow.timeline(test.id(), 120), '[0-9]{4}-[-+ :0-9.]*', 'TIME ', 'g'), current_user, 'me'), '\n') AS line WHERE line ~ 'held|skipped|step|marked';
+SELECT split_part(line, '   ◆', 1) AS line FROM regexp_split_to_table(replace(regexp_replace(workflow.timeline(test.id(), 120), '[0-9]{4}-[-+ :0-9.]*', 'TIME ', 'g'), current_user, 'me'), '\n') AS line WHERE line ~ 'held|skipped|step|marked';
 
 -- skipped, without an output
 CALL test.to_gate('marks');

@@ -89,6 +89,36 @@ SELECT (SELECT count(*) FROM regexp_matches(diagram, 'subgraph', 'g')) AS frames
 SELECT workflow AS edges_without_node FROM unnest('{picture_deep,drawn}'::text[]) AS workflow, workflow.diagram(workflow) AS diagram
 WHERE EXISTS (SELECT FROM picture_edges(diagram) WHERE source NOT IN (SELECT picture_nodes(diagram)) OR target NOT IN (SELECT picture_nodes(diagram)));
 
+-- the same as rows: each level has its place, however narrow, and something of each name is left
+SELECT workflow.start('picture_deep') AS deep \gset
+SELECT status FROM workflow.wait(:deep);
+SELECT count(DISTINCT m[1]) AS places FROM regexp_matches(workflow.timeline_svg(:deep), '<text class="label" x="(\d+)"', 'g') AS m;
+SELECT count(DISTINCT m[1]) AS places FROM regexp_matches(workflow.report(:deep), 'padding-left:([\d.]+)em', 'g') AS m;
+SELECT width, max(length(line)) <= width AS fits, count(*) FILTER (WHERE line ~ '(level|beside|right|after)\d') AS named
+FROM unnest('{40,60,80,120}'::int[]) AS width, regexp_split_to_table(workflow.timeline(:deep, width, true), '\n') AS line GROUP BY width ORDER BY width;
+SELECT rtrim(substr(line, 1, 38)) AS deepest FROM regexp_split_to_table(workflow.timeline(:deep, 80, true), '\n') AS line WHERE line ~ 'level16|innermost|right15|after16';
+
+-- names that differ at their ends keep them
+SELECT workflow.define(jsonb_build_object('name', 'picture_names', 'steps', jsonb_build_array(jsonb_build_object('id', 'synchronise_the_warehouses_of_the_company_and_its_affiliates', 'type', 'parallel', 'parallel_steps',
+    (SELECT jsonb_agg(jsonb_build_object('id', 'transfer_of_all_accounts_receivable_and_payable_from_the_branch_of_' || w, 'sql', 'SELECT 1')) FROM unnest('{berlin,hamburg}'::text[]) AS w)))));
+SELECT workflow.start('picture_names') AS names \gset
+SELECT status FROM workflow.wait(:names);
+SELECT substr(line, 1, 38) AS label FROM regexp_split_to_table(workflow.timeline(:names, 80, true), '\n') AS line WHERE line ~ '^\+ .*of';
+SELECT m[1] FROM regexp_matches(workflow.timeline_svg(:names), '<text class="label"[^>]*>([^<]*)</text>', 'g') AS m WHERE m[1] !~ '^execution';
+
+-- a long error is told in front of the picture in a few lines, and as a whole among the facts
+SELECT workflow.define('{"name": "picture_error", "steps": [{"id": "a", "type": "fail", "error": "Odd", "message": "${workflow.input}"}]}');
+SELECT workflow.start('picture_error', to_jsonb(repeat('a very long error message that goes on ', 200) || 'and ends')) AS error \gset
+SELECT status FROM workflow.wait(:error);
+SELECT length(substring(split_part(report, '<div class="picture">', 1) FROM '<h2>Execution.*')) < 2000 AS short, report ~ 'that goes on and ends</bdi>' AS whole FROM workflow.report(:error) AS report;
+
+-- steps that completed in the end may have failed and waited before: the legend says how that looks
+CREATE SEQUENCE picture_tries;
+SELECT workflow.define('{"name": "picture_mended", "steps": [{"id": "flaky", "sql": "SELECT 1 / (nextval(''picture_tries'') >= 3)::int", "retry": {"max_retries": 5, "type": "fixed_delay", "initial_delay_ms": 20}}]}');
+SELECT workflow.start('picture_mended') AS mended \gset
+SELECT status FROM workflow.wait(:mended);
+SET client_encoding = 'UTF8';
+SELECT ascii, (regexp_match(workflow.timeline(:mended, 80, ascii), '\n\n([^\n]*)$'))[1] AS legend FROM unnest('{f,t}'::boolean[]) AS ascii;
 -- what undoes steps, wherever they are, and what runs on failure: behind the end, in its order
 SELECT workflow.define('{"name": "picture_undone", "steps": [
     {"id": "flight", "sql": "SELECT 1", "compensate": {"id": "cancel_flight", "sql": "SELECT 1"}},
@@ -110,8 +140,7 @@ UPDATE workflow.step_executions SET started_at = '2026-01-01 12:00:00'::timestam
 SELECT count(*) FROM regexp_matches(workflow.diagram('picture_long'), ': set', 'g');
 SELECT (regexp_match(workflow.diagram('picture_long'), '\.\.\. [^"]*'))[1];
 SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:long), '<title>', 'g');
-SELECT (regexp_match(workflow.timeline_svg(:long), '\.\.\. [\d,]+ more rows'))[1], (regexp_match(workflow.timeline_svg(:long), '[\d,]+ more: [\d,]+ completed'))[1];
-SELECT count(*) FROM regexp_matches(workflow.timeline(:long), '\n', 'g');
+SELECT regexp_replace(workflow.timeline(:long, 80, true), 'execution \d+', 'execution N');
 
 -- what has something to tell has a row, as far as there are rows
 SELECT workflow.define(jsonb_build_object('name', 'picture_rows', 'steps', (SELECT jsonb_agg(jsonb_build_object('id', 's' || i, 'sql', 'SELECT 1 / 0', 'on_failure', 'ignore')) FROM generate_series(1, 400) AS i)));

@@ -23,6 +23,9 @@
 #define FOLD_LINES_OF 40
 #define FOLD_STEPS 3
 #define FOLD_SHARE 100
+/* Of many such steps several rows, so that one sees how far they got and when. */
+#define FOLD_ROWS 10
+#define FOLD_ROWS_OF 200
 
 typedef struct Outliner
 {
@@ -55,6 +58,7 @@ add_row(Outliner *outliner, int depth, bool last)
 	row = &outline->rows[outline->nrows++];
 	memset(row, 0, sizeof(OutlineRow));
 	row->depth = depth;
+	outline->depth = Max(outline->depth, depth);
 	row->rails = outliner->rails;
 	row->last = last;
 	return row;
@@ -234,12 +238,16 @@ count_plain_steps(const Outliner *outliner, const Line *line, int from)
 		if (span->status != SPAN_COMPLETED || span->last_attempt > 1 || span->lines != NIL ||
 			error_of(span) != NULL || span->end - span->start > noticeable)
 			break;
+		/* others that are not kept came in between */
+		if (i > from && line->left_out.count > 0 && span->start > line->left_out.start &&
+			((Span *) list_nth(line->spans, i - 1))->start <= line->left_out.start)
+			break;
 	}
 	return i - from;
 }
 
 /*
- * One row for steps that follow each other: "s1 to s49: 49 completed, 0.1 ms each".
+ * One row for steps that follow each other: "s1 to s49: 49 completed".
  */
 static void
 outline_folded(Outliner *outliner, const Line *line, int from, int count, int depth, bool last)
@@ -250,19 +258,32 @@ outline_folded(Outliner *outliner, const Line *line, int from, int count, int de
 	int			nrows = outliner->outline->nrows;
 
 	folded->count = folded->by_status[SPAN_COMPLETED] = count;
+	folded->total_ms = (final->end - first->start) / 1000.0;
 	folded->start = first->start;
 	folded->end = final->end;
-	for (int i = from; i < from + count; i++)
-	{
-		const Span *span = list_nth(line->spans, i);
-
-		folded->total_ms += (span->end - span->start) / 1000.0;
-	}
 	outline_left_out(outliner, folded, depth, last);
 	if (outliner->outline->nrows > nrows)
-		outliner->outline->rows[nrows].label =
-			plain_text(psprintf("%s to %s: %s completed, %s each", first->step_id, final->step_id,
-								count_text(count), duration_text(folded->total_ms / count)));
+	{
+		OutlineRow *row = &outliner->outline->rows[nrows];
+
+		row->label = plain_text(psprintf("%s to %s: %s completed", first->step_id, final->step_id,
+										 count_text(count)));
+		row->solid = true;
+		row->critical = first->critical;
+	}
+}
+
+/* Steps that share a row of so many that could: a round number of them. */
+static int
+fold_size(int count)
+{
+	int			size = 1;
+
+	if (count < FOLD_ROWS_OF)
+		return count;
+	while (size * FOLD_ROWS < count)
+		size *= size * 2 * FOLD_ROWS >= count ? 2 : size * 5 * FOLD_ROWS >= count ? 5 : 10;
+	return size;
 }
 
 /*
@@ -281,9 +302,13 @@ outline_spans(Outliner *outliner, const Line *line, int depth)
 
 		if (nplain >= FOLD_STEPS)
 		{
-			i += nplain - 1;
-			outline_folded(outliner, line, i - nplain + 1, nplain, depth,
-						   i == count - 1 && line->left_out.count == 0);
+			int			size = fold_size(nplain);
+			int			end = i + nplain;
+
+			for (; i < end; i += size)
+				outline_folded(outliner, line, i, Min(size, end - i), depth,
+							   i + size >= count && line->left_out.count == 0);
+			i = end - 1;
 			continue;
 		}
 		row = add_row(outliner, depth, i == count - 1 && line->left_out.count == 0);
@@ -293,6 +318,32 @@ outline_spans(Outliner *outliner, const Line *line, int depth)
 	}
 	if (line->left_out.count > 0)
 		outline_left_out(outliner, &line->left_out, depth, true);
+}
+
+char *
+outline_label(const OutlineRow *row)
+{
+	if (row->remark == NULL)
+		return row->label;
+	return psprintf("%s (%s)", row->label, row->remark);
+}
+
+char *
+outline_label_fitted(const OutlineRow *row, int width, const char *mark)
+{
+	char	   *whole = outline_label(row);
+	int			label_width = text_width(row->label);
+	int			rest = row->remark != NULL ? text_width(row->remark) + 3 : 0;
+
+	if (text_width(whole) <= width)
+		return whole;
+	if (row->left_out != NULL)
+		return clip_text(whole, width, mark);
+	if (rest > 0 && label_width + 10 <= width)
+		return psprintf("%s (%s)", row->label, clip_middle(row->remark, width - label_width - 3, mark));
+	if (rest > 0 && width - rest >= 16)
+		return psprintf("%s (%s)", clip_middle(row->label, width - rest, mark), row->remark);
+	return clip_middle(row->label, width, mark);
 }
 
 Outline *

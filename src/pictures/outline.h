@@ -26,6 +26,7 @@ typedef struct OutlineRow
 	TimestampTz due;			/* next attempt; 0 = none */
 	List	   *attempts;		/* of Attempt, NIL for a line */
 	bool		container;
+	bool		solid;			/* steps that ran one after the other */
 	bool		critical;		/* a step of the critical path; of the lines around it none is marked */
 	const LeftOut *left_out;	/* the row stands for these; NULL: for one step or line */
 } OutlineRow;
@@ -34,11 +35,19 @@ typedef struct Outline
 {
 	OutlineRow *rows;
 	int			nrows;
+	int			depth;			/* of the deepest row */
 	int64		more;			/* rows beyond the limit, and what they stand for */
 	TimestampTz start;
 	TimestampTz end;
 } Outline;
 
 extern Outline *outline_create(const SpanTree *tree, int max_rows);
+/* What a row is called, with its remark. */
+extern char *outline_label(const OutlineRow *row);
+/*
+ * The same in so many columns.  Names that are alike differ at their ends, so both
+ * ends are kept.
+ */
+extern char *outline_label_fitted(const OutlineRow *row, int width, const char *mark);
 
 #endif							/* PGWF_OUTLINE_H */

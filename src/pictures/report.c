@@ -23,6 +23,10 @@
 
 /* Rows of the table of steps. */
 #define MAX_STEPS 300
+/* Columns of a text in a list: the whole of an error is among the facts. */
+#define MAX_CELL 300
+/* Of the deepest step in the table, in em. */
+#define MAX_INDENT 14.4
 
 static const char head[] =
 	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -41,7 +45,7 @@ static const char head[] =
 	"td{overflow-wrap:anywhere;min-width:5em}td.error{min-width:10em}th.number,td.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}td.word{white-space:nowrap;overflow-wrap:normal}\n"
 	".critical{text-decoration:underline 2px;text-underline-offset:3px}\n"
 	"td.code{white-space:pre-wrap;font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:12px}td.step{white-space:pre-wrap}\n"
-	".facts th{width:8em;padding-right:16px;vertical-align:top}.facts td{white-space:pre-wrap}\n"
+	".list td.code{min-width:18em}.facts th{width:8em;padding-right:16px;vertical-align:top}.facts td{white-space:pre-wrap}\n"
 	"@media (max-width:760px){.list,.list tbody,.list tr,.list td{display:block}.list thead{display:none}.list tr{border-bottom:1px solid var(--line);padding:6px 0}"
 	".list td{border:0;padding:1px 0 1px 8.5em;min-height:1.45em;text-align:left!important;white-space:pre-wrap!important;position:relative}"
 	".list td:empty{display:none}.list td::before{content:attr(data-caption);position:absolute;left:0;width:8em;color:var(--soft);font-family:system-ui,sans-serif}}\n"
@@ -151,7 +155,13 @@ append_list(StringInfo out, const Overview *list)
 	{
 		appendStringInfoString(out, "<tr>");
 		for (int i = 0; i < list->ncolumns; i++)
-			append_cell(out, list->captions[i], list->types[i], list->cells[row][i]);
+		{
+			char	   *text = list->cells[row][i];
+
+			if (text != NULL && strcmp(list->captions[i], "help") != 0)
+				text = clip_text(text, MAX_CELL, "...");
+			append_cell(out, list->captions[i], list->types[i], text);
+		}
 		appendStringInfoString(out, "</tr>\n");
 	}
 	appendStringInfoString(out, "</tbody></table>\n");
@@ -219,8 +229,8 @@ append_steps(StringInfo out, const SpanTree *tree)
 		const char *status = span_status_name(row->status);
 
 		appendStringInfo(out, "<tr><td class=\"step\" data-caption=\"step\"><span style=\"padding-left:%.1fem\"><bdi>",
-						 Min(row->depth, 12) * 1.2);
-		append_markup(out, row->remark == NULL ? row->label : psprintf("%s (%s)", row->label, row->remark));
+						 row->depth * Min(1.2, MAX_INDENT / Max(outline->depth, 1)));
+		append_markup(out, outline_label(row));
 		appendStringInfoString(out, "</bdi></span></td>");
 		append_cell(out, "type", TEXTOID, row->agent_name == NULL ? row->type :
 					psprintf("%s %s", row->type, row->agent_name));

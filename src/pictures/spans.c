@@ -24,7 +24,7 @@
 #include "pictures/spans.h"
 
 /* Steps kept of a line, branches and attempts kept of a step, lines altogether. */
-#define MAX_STEPS_OF_LINE 500
+#define MAX_STEPS_OF_LINE 2500
 #define MAX_BRANCHES 100
 #define MAX_ATTEMPTS 50
 #define MAX_LINES 5000
@@ -188,33 +188,66 @@ thin_out_lines(Span *span, int max, int *nlines)
 	pfree(candidates);
 }
 
+/* Of steps that are missed less than others come first: as in least_interesting(). */
+typedef struct RankedSpan
+{
+	Span	   *span;
+	int			rank;
+} RankedSpan;
+
+static int
+compare_ranked_spans(const void *a, const void *b)
+{
+	const RankedSpan *first = a;
+	const RankedSpan *second = b;
+
+	if (first->rank != second->rank)
+		return first->rank < second->rank ? -1 : 1;
+	return first->span->start > second->span->start ? -1 : first->span->start < second->span->start ? 1 : 0;
+}
+
 /*
- * Sum up one step of a line.  Scopes in it that come later find nobody.
+ * Sum up a tenth of the steps of a line.  Scopes in them that come later find nobody.
  */
 static void
 thin_out_spans(Line *line)
 {
-	Candidate  *candidates = palloc(sizeof(Candidate) * list_length(line->spans));
-	int			victim;
-	Span	   *span;
-	ListCell   *cell;
+	int			count = list_length(line->spans);
+	RankedSpan *ranked = palloc(sizeof(RankedSpan) * count);
+	const Span *longest = linitial(line->spans);
+	const Span *last = longest;
 
-	for (int i = 0; i < list_length(line->spans); i++)
+	for (int i = 0; i < count; i++)
 	{
-		span = list_nth(line->spans, i);
-		candidates[i].status = span->status;
-		candidates[i].start = span->start;
-		candidates[i].end = span->end;
-	}
-	victim = least_interesting(candidates, list_length(line->spans));
-	pfree(candidates);
+		const Span *span = list_nth(line->spans, i);
 
-	span = list_nth(line->spans, victim);
-	leave_out(&line->left_out, span->status, span->start, span->end);
-	foreach(cell, span->lines)
-		MemoryContextDelete(((Line *) lfirst(cell))->context);
-	line->spans = list_delete_nth_cell(line->spans, victim);
-	pfree(span);
+		if (span->end - span->start > longest->end - longest->start)
+			longest = span;
+		if (span->end > last->end)
+			last = span;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		Span	   *span = list_nth(line->spans, i);
+		bool		plain = span->status == SPAN_COMPLETED || span->status == SPAN_SKIPPED;
+
+		ranked[i].span = span;
+		ranked[i].rank = span->group ? 3 : !plain ? 2 : span == longest || span == last ? 1 : 0;
+	}
+	qsort(ranked, count, sizeof(RankedSpan), compare_ranked_spans);
+
+	for (int i = 0; i < count / 10; i++)
+	{
+		Span	   *span = ranked[i].span;
+		ListCell   *cell;
+
+		leave_out(&line->left_out, span->status, span->start, span->end);
+		foreach(cell, span->lines)
+			MemoryContextDelete(((Line *) lfirst(cell))->context);
+		line->spans = list_delete_ptr(line->spans, span);
+		pfree(span);
+	}
+	pfree(ranked);
 }
 
 /*

@@ -26,11 +26,18 @@
 #define ERROR_HEIGHT 16
 #define BAR_HEIGHT 10
 #define INDENT 13
+#define MAX_INDENT 170			/* of the deepest row */
+#define LETTER_WIDTH 6.8
 #define LEGEND_HEIGHT 20
 
-/* In per cent of the width: labels, then bars, then durations. */
-#define BARS_FROM 36
-#define BARS_WIDTH 51
+/*
+ * In per cent of the width: labels, then bars, then durations.  The labels get what
+ * they need in a picture of USUAL_WIDTH pixels.
+ */
+#define BARS_FROM_MIN 22
+#define BARS_FROM_MAX 46
+#define BARS_TO 87
+#define USUAL_WIDTH 1000
 
 static const char style[] =
 	"<style>"
@@ -69,6 +76,8 @@ typedef struct Canvas
 	const SpanTree *tree;
 	const Outline *outline;
 	int			y;				/* top of the next row */
+	double		indent;			/* pixels of a level of the tree */
+	int			bars_from;		/* where the bars begin, in per cent */
 	bool		drawn[NUM_SPAN_STATUSES];	/* for the legend */
 	bool		has_groups;
 	bool		has_waits;
@@ -138,12 +147,12 @@ append_bars(Canvas *canvas, const OutlineRow *row)
 	ListCell   *cell;
 
 	appendStringInfo(&canvas->out, "<svg x=\"%d%%\" y=\"%d\" width=\"%d%%\" height=\"%d\" overflow=\"visible\">",
-					 BARS_FROM, canvas->y, BARS_WIDTH, ROW_HEIGHT);
+					 canvas->bars_from, canvas->y, BARS_TO - canvas->bars_from, ROW_HEIGHT);
 	if (row->container || row->attempts == NIL)
 	{
-		append_bar(canvas, row->start, row->end, BAR_HEIGHT / 2,
-				   span_status_is_bad(row->status) ? classes[row->status] : "group");
-		canvas->has_groups = true;
+		append_bar(canvas, row->start, row->end, row->solid ? BAR_HEIGHT : BAR_HEIGHT / 2,
+				   row->solid || span_status_is_bad(row->status) ? classes[row->status] : "group");
+		canvas->has_groups = canvas->has_groups || row->left_out == NULL;
 	}
 	else
 	{
@@ -162,9 +171,9 @@ append_bars(Canvas *canvas, const OutlineRow *row)
 		}
 		if (row->status == SPAN_WAITING && row->end > waits_from)
 			append_wait(canvas, waits_from, row->end);
-		if (row->critical && canvas->tree->has_detours)
-			append_underline(canvas, row->start, row->end);
 	}
+	if (row->critical && canvas->tree->has_detours)
+		append_underline(canvas, row->start, row->end);
 	appendStringInfoString(&canvas->out, "</svg>");
 }
 
@@ -210,29 +219,24 @@ static void
 append_row(Canvas *canvas, const OutlineRow *row, int number)
 {
 	StringInfo	out = &canvas->out;
-	int			indent = 20 + INDENT * Min(row->depth, 8);
+	int			indent = 20 + (int) (canvas->indent * row->depth);
+	int			room = (int) ((USUAL_WIDTH * (canvas->bars_from - 1) / 100 - indent) / LETTER_WIDTH);
 	int			height = ROW_HEIGHT + (row->error != NULL ? ERROR_HEIGHT : 0);
-	char	   *label = row->remark == NULL ? row->label :
-		psprintf("%s (%s)", row->label, row->remark);
+	char	   *label = outline_label_fitted(row, Max(room, 4), "...");
 
 	appendStringInfoString(out, "<g>");
 	append_title(canvas, row);
 	if (number % 2 == 0)
 		appendStringInfo(out, "<rect class=\"stripe\" x=\"0\" y=\"%d\" width=\"100%%\" height=\"%d\"/>",
 						 canvas->y, height);
-	if (row->left_out != NULL)
+	if (row->left_out == NULL || row->solid)
 	{
-		append_text(out, canvas->y, "0", "100%", indent, "soft", psprintf("... %s", row->label));
-		appendStringInfoString(out, "</g>\n");
-		canvas->y += ROW_HEIGHT;
-		return;
+		canvas->drawn[row->status] = true;
+		appendStringInfo(out, "<text class=\"%s\" x=\"6\" y=\"%d\">%s</text>",
+						 classes[row->status], canvas->y + ROW_HEIGHT - 7, marks[row->status]);
 	}
-
-	canvas->drawn[row->status] = true;
-	appendStringInfo(out, "<text class=\"%s\" x=\"6\" y=\"%d\">%s</text>",
-					 classes[row->status], canvas->y + ROW_HEIGHT - 7, marks[row->status]);
-	append_text(out, canvas->y, "0", psprintf("%d%%", BARS_FROM - 1), indent,
-				row->status == SPAN_SKIPPED ? "soft" : "label", label);
+	append_text(out, canvas->y, "0", psprintf("%d%%", canvas->bars_from - 1), indent,
+				row->status == SPAN_SKIPPED || (row->left_out != NULL && !row->solid) ? "soft" : "label", label);
 	if (row->status != SPAN_SKIPPED)
 	{
 		append_bars(canvas, row);
@@ -279,7 +283,7 @@ append_axis(Canvas *canvas, int bottom)
 	double		length = (canvas->outline->end - canvas->outline->start) / 1000.0;
 
 	appendStringInfo(&canvas->out, "<svg x=\"%d%%\" y=\"0\" width=\"%d%%\" height=\"%d\" overflow=\"visible\">",
-					 BARS_FROM, BARS_WIDTH, bottom);
+					 canvas->bars_from, BARS_TO - canvas->bars_from, bottom);
 	for (int i = 0; i <= 4; i++)
 	{
 		appendStringInfo(&canvas->out, "<line class=\"grid\" x1=\"%d%%\" x2=\"%d%%\" y1=\"%d\" y2=\"%d\"/>",
@@ -384,6 +388,23 @@ append_remarks(Canvas *canvas)
 	append_remark(canvas, "failed", outcome);
 }
 
+/*
+ * Divide the width.
+ */
+static void
+lay_out(Canvas *canvas)
+{
+	const Outline *outline = canvas->outline;
+	double		needed = 0;
+
+	canvas->indent = Min(INDENT, (double) MAX_INDENT / Max(outline->depth, 1));
+	for (int i = 0; i < outline->nrows; i++)
+		needed = Max(needed, 20 + canvas->indent * outline->rows[i].depth +
+					 LETTER_WIDTH * text_width(outline_label(&outline->rows[i])));
+	needed = 100 * needed / USUAL_WIDTH + 2;
+	canvas->bars_from = (int) Min(Max(needed, BARS_FROM_MIN), BARS_FROM_MAX);
+}
+
 char *
 draw_svg(const SpanTree *tree)
 {
@@ -393,6 +414,7 @@ draw_svg(const SpanTree *tree)
 	int			bottom;
 
 	canvas.outline = outline_create(tree, MAX_ROWS);
+	lay_out(&canvas);
 	initStringInfo(&canvas.out);
 	for (int i = 0; i < canvas.outline->nrows; i++)
 		append_row(&canvas, &canvas.outline->rows[i], i);

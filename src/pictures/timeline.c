@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
+
 #include "pictures/outline.h"
 #include "pictures/pictures.h"
 #include "pictures/words.h"
@@ -19,6 +21,8 @@
 #define MAX_ROWS 500
 #define OUTCOME_LINES 5
 #define TIME_WIDTH 8			/* "123d 04h" */
+/* Columns that the label of the deepest row has at least. */
+#define MIN_LABEL_WIDTH 14
 
 /* What half a column of a bar shows; of two in one column the higher wins. */
 typedef enum Paint
@@ -88,6 +92,8 @@ typedef struct Drawing
 	const Glyphs *glyphs;
 	int			width;
 	int			label_width;
+	int			indent;			/* columns of a level of the tree: 2, or 1 where there are many */
+	int			levels;			/* that have room; outer ones are left out */
 	int			bar_width;
 	bool		painted[NUM_PAINTS];	/* for the legend */
 	bool		marked[NUM_SPAN_STATUSES];
@@ -113,6 +119,16 @@ append_padded(StringInfo out, const char *text, int width)
 	appendStringInfoSpaces(out, Max(width - text_width(text), 0));
 }
 
+/* A branch of the tree, or the first column of it. */
+static void
+append_branch(const Drawing *drawing, StringInfo out, const char *glyph)
+{
+	if (drawing->indent == 1)
+		appendBinaryStringInfo(out, glyph, pg_mblen(glyph));
+	else
+		appendStringInfoString(out, glyph);
+}
+
 /* What is left of a row's label: the branches of the tree. */
 static char *
 tree_prefix(const Drawing *drawing, const OutlineRow *row)
@@ -120,21 +136,13 @@ tree_prefix(const Drawing *drawing, const OutlineRow *row)
 	StringInfoData prefix;
 
 	initStringInfo(&prefix);
-	for (int depth = 1; depth < row->depth; depth++)
-		appendStringInfoString(&prefix, (row->rails & (UINT64CONST(1) << depth)) != 0 ?
-							   drawing->glyphs->rail : "  ");
+	for (int depth = 1 + Max(row->depth - drawing->levels, 0); depth < row->depth; depth++)
+		append_branch(drawing, &prefix, (row->rails & (UINT64CONST(1) << depth)) != 0 ?
+					  drawing->glyphs->rail : "  ");
 	if (row->depth > 0)
-		appendStringInfoString(&prefix, row->last ? drawing->glyphs->last_branch :
-							   drawing->glyphs->branch);
+		append_branch(drawing, &prefix, row->last ? drawing->glyphs->last_branch :
+					  drawing->glyphs->branch);
 	return prefix.data;
-}
-
-static char *
-full_label(const OutlineRow *row)
-{
-	if (row->remark == NULL)
-		return row->label;
-	return psprintf("%s (%s)", row->label, row->remark);
 }
 
 /* "paused (2 times)" */
@@ -148,12 +156,14 @@ pauses_label(const Drawing *drawing)
 }
 
 /*
- * Divide the width: the labels get what they need, up to almost a half.
+ * Divide the width: the labels get what they need, up to almost a half, and more
+ * where the tree is deep.
  */
 static void
 lay_out(Drawing *drawing)
 {
 	int			needed = 12;
+	int			depth = drawing->outline->depth;
 
 	if (drawing->tree->execution->npauses > 0)
 		needed = Max(needed, text_width(pauses_label(drawing)));
@@ -162,10 +172,19 @@ lay_out(Drawing *drawing)
 	{
 		const OutlineRow *row = &drawing->outline->rows[i];
 
-		if (row->left_out == NULL)
-			needed = Max(needed, 2 * row->depth + text_width(full_label(row)));
+		needed = Max(needed, 2 * row->depth + text_width(outline_label(row)) +
+					 (row->left_out != NULL && !row->solid ? 2 : 0));
 	}
 	drawing->label_width = Min(needed, drawing->width * 9 / 20);
+	drawing->indent = 2;
+	drawing->levels = depth;
+	if (needed > drawing->label_width && 2 * depth + MIN_LABEL_WIDTH > drawing->label_width)
+	{
+		drawing->indent = 1;
+		drawing->label_width = Max(drawing->label_width,
+								   Min(depth + MIN_LABEL_WIDTH, drawing->width * 3 / 5));
+		drawing->levels = Max(drawing->label_width - MIN_LABEL_WIDTH, 4);
+	}
 	drawing->bar_width = drawing->width - drawing->label_width - TIME_WIDTH - 4;
 	if (drawing->tree->has_detours)
 		drawing->bar_width -= 2;
@@ -223,7 +242,7 @@ paint_row(Drawing *drawing, Paint *halves, const OutlineRow *row)
 
 	if (row->container || row->attempts == NIL)
 	{
-		paint(drawing, halves, row->start, row->end, PAINT_LINE);
+		paint(drawing, halves, row->start, row->end, row->solid ? PAINT_RUN : PAINT_LINE);
 		return;
 	}
 	foreach(cell, row->attempts)
@@ -278,10 +297,10 @@ append_note(Drawing *drawing, const OutlineRow *row, bool has_children, const ch
 
 	initStringInfo(&line);
 	appendStringInfoString(&line, "  ");
-	for (int depth = 1; depth <= row->depth; depth++)
-		appendStringInfoString(&line, (row->rails & (UINT64CONST(1) << depth)) != 0 ?
-							   drawing->glyphs->rail : "  ");
-	appendStringInfoString(&line, has_children ? drawing->glyphs->rail : "  ");
+	for (int depth = 1 + Max(row->depth - drawing->levels, 0); depth <= row->depth; depth++)
+		append_branch(drawing, &line, (row->rails & (UINT64CONST(1) << depth)) != 0 ?
+					  drawing->glyphs->rail : "  ");
+	append_branch(drawing, &line, has_children ? drawing->glyphs->rail : "  ");
 	appendStringInfoString(&line, note);
 	appendStringInfoString(&drawing->out,
 						   clip_text(line.data, drawing->width, drawing->glyphs->more));
@@ -319,18 +338,19 @@ append_row(Drawing *drawing, int i)
 	bool		has_children = i + 1 < drawing->outline->nrows &&
 		drawing->outline->rows[i + 1].depth > row->depth;
 
-	if (row->left_out != NULL)
+	/* of others that are summed up the label says how they ended */
+	if (row->left_out != NULL && !row->solid)
 	{
-		label = psprintf("%s %s%s %s", " ", prefix, glyphs->more, row->label);
-		appendStringInfoString(out, clip_text(label, drawing->width, glyphs->more));
-		end_line(out);
-		return;
+		appendStringInfoString(out, "  ");
+		prefix = psprintf("%s%s ", prefix, glyphs->more);
 	}
-
-	drawing->marked[row->status] = true;
-	appendStringInfo(out, "%s ", glyphs->marks[row->status]);
-	label = psprintf("%s%s", prefix, full_label(row));
-	append_padded(out, clip_text(label, drawing->label_width, glyphs->more), drawing->label_width + 1);
+	else
+	{
+		drawing->marked[row->status] = true;
+		appendStringInfo(out, "%s ", glyphs->marks[row->status]);
+	}
+	label = outline_label_fitted(row, Max(drawing->label_width - text_width(prefix), 4), glyphs->more);
+	append_padded(out, psprintf("%s%s", prefix, label), drawing->label_width + 1);
 	halves = new_bar(drawing);
 	paint_row(drawing, halves, row);
 	append_bar(drawing, halves);

@@ -75,9 +75,9 @@ left_out_text(const LeftOut *left_out)
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "%s more:", count_text(left_out->count));
+	appendStringInfo(&text, "%s more,", count_text(left_out->count));
 	for (int i = 0; i < NUM_SPAN_STATUSES; i++)
-		if (left_out->by_status[i] > 0)
+		if (left_out->by_status[i] > 0 && i != SPAN_COMPLETED)
 			appendStringInfo(&text, " %s %s,", count_text(left_out->by_status[i]),
 							 span_status_name((SpanStatus) i));
 	appendStringInfo(&text, " %s each", duration_text(left_out->total_ms / left_out->count));

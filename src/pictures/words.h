@@ -24,7 +24,7 @@ extern char *duration_between(TimestampTz start, TimestampTz end);
 extern char *time_text(TimestampTz time);
 /* "99,990" */
 extern char *count_text(int64 count);
-/* "9 more: 8 completed, 1 failed, 0.2 ms each" */
+/* "9 more, 1 failed, 0.2 ms each": those not named have completed */
 extern char *left_out_text(const LeftOut *left_out);
 /* "completed after 1.24 s", "running for 2m 05s", "paused, begun 3.10 s ago" */
 extern char *execution_state_text(const TraceExecution *execution);

@@ -79,7 +79,7 @@ for page in hostile.html hostile.svg; do
 	check "$page shows right-to-left text" has "$page" 'שלום'
 	check "$page has no control characters" sh -c "! LC_ALL=C grep -qE '$(printf '[\001-\010\013-\037]')' '$out/$page.dom'"
 	check "$page shows failed attempts" has "$page" 'stubborn (3 attempts'
-	check "$page says what it leaves out" has "$page" ' more: '
+	check "$page says what it leaves out" has "$page" ' more, '
 	check "$page is not large" [ "$(wc -c <"$out/$page")" -lt 100000 ]
 done
 check "hostile.html forbids scripts" has hostile.html "default-src 'none'"
