@@ -249,6 +249,8 @@ COMMIT;
 SELECT help = format('-- mend the cause; then SELECT * FROM workflow.why(%s)', :replay) AS replayed FROM workflow.why(test.id()) WHERE reason = 'failed';
 SELECT regexp_replace(test.says('SELECT workflow.retry(test.id())'), 'execution \d+', 'execution N', 'g');
 SELECT workflow.cancel(:replay);
+DELETE FROM workflow.audit_entries WHERE subject_type = 'dead_letter' AND subject = :'letter';
+DELETE FROM workflow.dead_letters WHERE id = :letter;
 CREATE ROLE regress_again LOGIN;
 SELECT workflow.grant_usage('regress_again');
 SET ROLE regress_again;

@@ -158,3 +158,16 @@ END $$;
 RESET ROLE;
 SELECT workflow.revoke_usage('regress_start_nologin');
 DROP ROLE regress_start_nologin;
+
+-- a status is one of those there are, whoever writes it
+UPDATE workflow.executions SET status = 'nonsense';
+UPDATE workflow.executions SET ending = 'nonsense';
+INSERT INTO workflow.step_executions (execution_id, started_at, scope, step_id, step_type, status) VALUES (1, now(), '', 'a', 'sql', 'pending');
+INSERT INTO workflow.step_executions (execution_id, started_at, scope, step_id, step_type, status, scope_outcome) VALUES (1, now(), '', 'a', 'sql', 'failed', 'no');
+\set VERBOSITY terse
+INSERT INTO workflow.dead_letters (execution_id, workflow, version, role, priority, execution_status, first_failed_at, last_failed_at, input, retry_history)
+VALUES (1, 'none', 1, 'nobody', 0, 'completed', now(), now(), '{}', '[]');
+\set VERBOSITY default
+SELECT attrelid::regclass || '.' || attname AS "any text will do" FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = attrelid
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'r' AND attname ~ 'status$' AND atttypid = 'text'::regtype
+  AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND contype = 'c' AND conkey = ARRAY[attnum]);

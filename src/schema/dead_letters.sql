@@ -10,7 +10,7 @@ CREATE TABLE workflow.dead_letters (
     priority        integer NOT NULL,
     status          text NOT NULL DEFAULT 'pending'
                     CHECK (status IN ('pending', 'replaying', 'replayed', 'discarded')),
-    execution_status text NOT NULL,
+    execution_status text NOT NULL CHECK (execution_status IN ('failed', 'timed_out')),
     step_id         text,
     error_type      text,
     failure_count   integer NOT NULL DEFAULT 1,

@@ -1,5 +1,17 @@
 /* Tables.  execution_id leads every key of execution state. */
 
+/*
+ * Domains, not check constraints: rows that are written without a statement (src/state/direct.c),
+ * whose values come from an enumeration, pay nothing for them, and anybody's statement is checked.
+ */
+CREATE DOMAIN workflow.status_of_execution AS text
+    CHECK (VALUE IN ('pending', 'running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'timed_out', 'blocked'));
+COMMENT ON DOMAIN workflow.status_of_execution IS 'statuses that executions have';
+
+CREATE DOMAIN workflow.status_of_step AS text
+    CHECK (VALUE IN ('running', 'completed', 'failed', 'timed_out', 'cancelled', 'skipped'));
+COMMENT ON DOMAIN workflow.status_of_step IS 'statuses that steps have, and outcomes of scopes';
+
 CREATE TABLE workflow.definitions (
     id              integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name            text NOT NULL,
@@ -43,7 +55,7 @@ CREATE TABLE workflow.executions (
     definition_id   integer NOT NULL,
     workflow        text NOT NULL,
     version         integer NOT NULL,
-    status          text NOT NULL DEFAULT 'pending',
+    status          workflow.status_of_execution NOT NULL DEFAULT 'pending',
     role            workflow.role NOT NULL,
     priority        integer NOT NULL DEFAULT 0,
     parallel        boolean NOT NULL DEFAULT true,
@@ -63,7 +75,7 @@ CREATE TABLE workflow.executions (
     cancelled_at    timestamptz,
     cancel_reason   text,
     compensate      boolean NOT NULL DEFAULT false,  -- cancel(compensate => true)
-    ending          text,             -- status it ends with, while its epilogue is run
+    ending          workflow.status_of_execution,  -- status it ends with, while its epilogue is run
     dead_letter_id  bigint,           -- it has failed, or replays what has
     control         boolean NOT NULL DEFAULT false,  -- the scheduler has to look at it
     limited         boolean NOT NULL DEFAULT false,  -- pending: waits for room under a limit
@@ -130,8 +142,8 @@ CREATE TABLE workflow.step_executions (
     scope           text COLLATE "C" NOT NULL,
     step_id         text COLLATE "C" NOT NULL,
     step_type       text NOT NULL,
-    status          text NOT NULL,
-    scope_outcome   text,
+    status          workflow.status_of_step NOT NULL,
+    scope_outcome   workflow.status_of_step,
     on_failure      text,
     agent_name      text,
     parent_step_id  text,

@@ -45,5 +45,5 @@ UNION ALL
 SELECT 'internal', proname FROM part_of_type
 UNION ALL
 SELECT 'internal', typname FROM pg_type
-WHERE typnamespace = 'workflow'::regnamespace AND typtype = 'b' AND typcategory <> 'A'
+WHERE typnamespace = 'workflow'::regnamespace AND (typtype = 'd' OR typtype = 'b' AND typcategory <> 'A')
 ORDER BY 2;
