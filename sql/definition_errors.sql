@@ -52,6 +52,19 @@ DO $$BEGIN END$$;
 SELECT severity, path, message, hint FROM workflow.validate($${"name": "err_library", "steps": [
   {"id": "a", "sql": "SELECT 1", "settings": {"plpgsql.extra_erors": "all", "plpgsql.check_asserts": "perhaps", "err_not_here.x": 1}}]}$$) ORDER BY path;
 
+-- what the server says of SQL and agents is where its author wrote it, whatever the notation
+SELECT path, step_id, message, hint FROM workflow.validate($${"name": "err_paths", "on_failure": [{"id": "oops", "sql": "SELECT $2"}], "steps": [
+  {"id": "c", "type": "conditional", "condition": {"sql": "SELECT )"}, "then": {"id": "t", "sql": "SELEC"}, "else": {"id": "e", "agent_name": "err_nobody"}},
+  {"id": "w", "type": "loop", "while": {"sql": "SELECT $1"}, "max_iterations": 3, "loop_body": [{"sql": "SELECT input.x"}]},
+  {"id": "u", "type": "loop", "loop_config": {"until": {"sql": "SELECT $1"}, "max_iterations": 3, "loop_body": [{"id": "deep", "type": "parallel", "parallel_steps": [
+    {"id": "d1", "sql": "SELECT input.y"}, {"id": "d2", "type": "set", "output": 1}]}]}},
+  {"id": "f", "type": "fork_join", "branches": {"l": [{"id": "l1", "sql": "VACUUM", "compensate": {"sql": "SELECT $3"}}], "r": {"steps": [{"id": "r1", "agent_name": "err_nobody"}]}}}]}$$)
+ORDER BY path COLLATE "C";
+SELECT path, message FROM workflow.validate($${"name": "err_paths", "start_step": "a", "steps": {
+  "a": {"type": "sql", "sql": "SELECT (", "next_step": "w"},
+  "w": {"type": "loop", "loop_config": {"while": {"sql": "SELECT $1"}, "max_iterations": 3, "loop_body": ["b"]}},
+  "b": {"type": "sql", "sql": "SELECT input.x"}}}$$) ORDER BY path COLLATE "C";
+
 SELECT workflow.revoke_usage('regress_errors');
 DROP TABLE documents;
 DROP ROLE regress_errors;
