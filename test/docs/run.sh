@@ -10,8 +10,11 @@
 #	  One database per file.  PGWF_DOCS_UPDATE=1 writes what was seen into the
 #	  files instead of complaining.  See examples.pl for what is compared.
 #
-#	  One line per file, "ok" or "not ok", with what differs below it; exit code 1
-#	  when anything does.
+#	  What the examples of a page have run to its end is run again by workers, one step
+#	  after the other, and by execute(), and must come to the same: see modes.sql.
+#
+#	  One line per file, "ok" or "not ok", with what differs below it, and one for its
+#	  modes; exit code 1 when anything does.
 
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -56,6 +59,15 @@ for file; do
 		<"$work/$page.sql" >"$work/$page.out" 2>&1
 	perl "$root/test/docs/examples.pl" compare "$file" "$work/$page.out" >"$work/$page.diff" 2>&1
 	verdict "docs/$page" "$work/$page.diff" "$blocks examples, $(($(date +%s%3N) - begin)) ms"
+	begin=$(date +%s%3N)
+	cluster_psql "$cluster" "$book" -f "$root/test/docs/modes.sql" >"$work/$page.modes" 2>&1
+	examples=$(sed -n 's/^# \([0-9]*\) examples$/\1/p' "$work/$page.modes")
+	grep -v '^# [0-9]* examples$' "$work/$page.modes" >"$work/$page.diff"
+	[ -n "$examples" ] || echo "the comparison came to no end" >>"$work/$page.diff"
+	[ "$page" != definitions ] || [ "${examples:-0}" -ge 30 ] ||
+		echo "only $examples examples were compared" >>"$work/$page.diff"
+	[ "$examples" = 0 ] || verdict "docs/$page in three modes" "$work/$page.diff" \
+		"$examples executions, $(($(date +%s%3N) - begin)) ms"
 	cluster_psql "$cluster" postgres -c "DROP DATABASE $book" >"$work/$page.log" 2>&1
 done
 
