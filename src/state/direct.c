@@ -20,6 +20,10 @@
  *	  runs: a table with an index over a function that is neither the server's nor ours
  *	  is not plain either.  So it needs no identity but the caller's.
  *
+ *	  What is only read is not kept locked: a transaction that writes to the table later
+ *	  would wait for who has the table and wants its indexes (REINDEX, CREATE INDEX),
+ *	  and he for it.
+ *
  *	  One row is found without a snapshot, in its newest version (SnapshotSelf), as a
  *	  unique check does, and may be missed while it is updated.  A scan of many rows
  *	  has a snapshot, and so misses none.  state_scan_update() notices a row that was
@@ -374,13 +378,14 @@ begin_scan(StateTable *table, LOCKMODE lockmode, const char *index, Snapshot sna
 	Oid			index_oid;
 
 	scan->table = table;
+	scan->lockmode = lockmode;
 	scan->relation = open_table(table, lockmode);
 	if (scan->relation == NULL)
 		return false;
 	index_oid = find_index(table->shape, index);
 	if (!OidIsValid(index_oid) || !table->shape->complete)
 	{
-		table_close(scan->relation, NoLock);
+		table_close(scan->relation, lockmode == AccessShareLock ? AccessShareLock : NoLock);
 		return false;
 	}
 
@@ -425,11 +430,11 @@ void
 state_scan_end(StateScan *scan)
 {
 	index_endscan(scan->scan);
-	index_close(scan->index, NoLock);
+	index_close(scan->index, AccessShareLock);
 	ExecDropSingleTupleTableSlot(scan->slot);
 	if (scan->snapshot_pushed)
 		PopActiveSnapshot();
-	table_close(scan->relation, NoLock);
+	table_close(scan->relation, scan->lockmode == AccessShareLock ? AccessShareLock : NoLock);
 }
 
 bool

@@ -38,6 +38,7 @@ typedef struct StateScan
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
 	bool		snapshot_pushed;
+	LOCKMODE	lockmode;		/* of the table */
 } StateScan;
 
 /*
@@ -59,8 +60,8 @@ extern bool state_scan_next(StateScan *scan);
 /*
  * Find a row by its primary key, a number, in its newest version, committed or our own.
  * False, and there is no scan to end: the table is not plain, there is no such row, or
- * it is updated just now.  The lock on the table is kept: AccessShareLock for who only
- * reads, RowExclusiveLock for who may update.
+ * it is updated just now.  AccessShareLock on the table for who only reads, it is let go at
+ * the end of the scan; RowExclusiveLock, which is kept, for who may update.
  */
 extern bool state_find(StateTable *table, LOCKMODE lockmode, int64 id, StateScan *scan);
 

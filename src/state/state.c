@@ -19,10 +19,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "executor/spi.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -40,6 +44,14 @@ static Oid	definitions_relation = InvalidOid;
 static Oid	agents_relation = InvalidOid;
 static bool installation_checked = false;
 static bool callback_registered = false;
+
+/* The plan of a statement. */
+typedef struct StatePlan
+{
+	SPIPlanPtr	plan;
+	bool		reads;			/* it does nothing else */
+	List	   *locked;			/* OIDs of tables whose rows it locks */
+} StatePlan;
 
 /* Statements that hold a plan, for state_forget_plans(). */
 static List *prepared_statements = NIL;
@@ -135,6 +147,53 @@ state_agents_changed(void)
 	CommandCounterIncrement();
 }
 
+/* Locks taken between its begin and its end are let go at the end. */
+typedef struct LockScope
+{
+	ResourceOwner outer;
+	ResourceOwner owner;
+} LockScope;
+
+static void
+lock_scope_begin(LockScope *scope)
+{
+	scope->outer = CurrentResourceOwner;
+	scope->owner = ResourceOwnerCreate(scope->outer, "pg_workflow statement");
+	CurrentResourceOwner = scope->owner;
+}
+
+/* Not after an error: the end of the (sub)transaction sees to it then. */
+static void
+lock_scope_end(LockScope *scope)
+{
+	CurrentResourceOwner = scope->outer;
+	ResourceOwnerRelease(scope->owner, RESOURCE_RELEASE_BEFORE_LOCKS, true, false);
+	ResourceOwnerRelease(scope->owner, RESOURCE_RELEASE_LOCKS, false, false);
+	ResourceOwnerRelease(scope->owner, RESOURCE_RELEASE_AFTER_LOCKS, true, false);
+	ResourceOwnerDelete(scope->owner);
+}
+
+/* What it does to tables: see execute_plan(). */
+static void
+find_locks(StatePlan *plan)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan->plan));
+	Query	   *query = linitial_node(Query, source->query_list);
+	bool		selects = query->commandType == CMD_SELECT && !query->hasModifyingCTE;
+	ListCell   *cell;
+
+	plan->reads = selects && !query->hasForUpdate;
+	if (!selects)
+		return;					/* what it writes to comes first */
+	foreach(cell, query->rtable)
+	{
+		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+		if (entry->rtekind == RTE_RELATION && entry->rellockmode == RowShareLock)
+			plan->locked = lappend_oid(plan->locked, entry->relid);
+	}
+}
+
 /*
  * Prepare a statement and keep its plan.  The caller has become the owner and is
  * connected to SPI.
@@ -144,19 +203,49 @@ prepare_statement(StateStatement *statement)
 {
 	SPIPlanPtr	plan;
 	MemoryContext oldcontext;
+	LockScope	scope;
 
+	lock_scope_begin(&scope);
 	plan = SPI_prepare(statement->sql, statement->nargs,
 					   unconstify(Oid *, statement->argtypes));
+	lock_scope_end(&scope);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare statement: %s",
 			 SPI_result_code_string(SPI_result));
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep plan of statement");
-	statement->plan = plan;
 
 	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 	prepared_statements = lappend(prepared_statements, statement);
+	statement->plan = palloc0(sizeof(StatePlan));
+	statement->plan->plan = plan;
+	find_locks(statement->plan);
 	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * Run a prepared statement so that our locks on a table and its indexes come in the order of those
+ * who change the indexes (REINDEX, CREATE INDEX): the table first, in a mode that conflicts with
+ * theirs when this transaction may write to it.  Whoever has read, keeps the indexes' locks and
+ * then wants to write would wait for them, and they for him.  So what only reads keeps no
+ * lock; what locks rows, to write them, begins with the lock for that.
+ */
+static int
+execute_plan(const StatePlan *plan, Datum *values, const char *nulls, bool read_only, long limit)
+{
+	LockScope	scope;
+	ListCell   *cell;
+	int			result;
+
+	foreach(cell, plan->locked)
+		LockRelationOid(lfirst_oid(cell), RowExclusiveLock);
+	if (!plan->reads)
+		return SPI_execute_plan(plan->plan, values, nulls, read_only, limit);
+
+	lock_scope_begin(&scope);
+	result = SPI_execute_plan(plan->plan, values, nulls, read_only, limit);
+	lock_scope_end(&scope);
+	return result;
 }
 
 /*
@@ -190,7 +279,7 @@ state_query(StateStatement *statement, Datum *values, const char *nulls,
 	become_owner(&saved);
 	if (statement->plan == NULL)
 		prepare_statement(statement);
-	result = SPI_execute_plan(statement->plan, values, nulls, read_only, limit);
+	result = execute_plan(statement->plan, values, nulls, read_only, limit);
 	restore_identity(&saved);
 	MemoryContextSwitchTo(callercontext);
 
@@ -244,7 +333,9 @@ state_forget_plans(void)
 	{
 		StateStatement *statement = (StateStatement *) lfirst(cell);
 
-		SPI_freeplan(statement->plan);
+		SPI_freeplan(statement->plan->plan);
+		list_free(statement->plan->locked);
+		pfree(statement->plan);
 		statement->plan = NULL;
 	}
 	list_free(prepared_statements);

@@ -32,7 +32,7 @@ typedef struct StateStatement
 	const char *sql;
 	int			nargs;
 	const Oid  *argtypes;
-	SPIPlanPtr	plan;
+	struct StatePlan *plan;
 } StateStatement;
 
 /*
