@@ -7,8 +7,11 @@
  *	  Whoever writes the rows: executors, the scheduler, sessions in execute().  Texts
  *	  are made when the row is written and go to the log when the transaction has
  *	  committed, so what is rolled back is not logged.  They hold what the error of a
- *	  step says, as the server's log does of sessions' errors, never inputs, outputs or
- *	  SQL of steps.
+ *	  step says, as the server's log does of sessions' errors, its context, too; never
+ *	  inputs or outputs.
+ *
+ *	  An error behind the commit takes the whole server down.  So the lines are ready
+ *	  before it, and short, and no client gets them: its encoding may lack a character.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +19,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -40,34 +44,36 @@ typedef struct LogLine
 
 static LogLine *lines = NULL;
 
+/* Bytes of each of its texts. */
+#define LOG_TEXT_SIZE 1000
+
 static const Oid id_type[] = {INT8OID};
 static StateStatement select_execution = {
 	"SELECT e.workflow, e.error FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
 	1, id_type, NULL
 };
 
-/* In the order in which they were made. */
+/* In the order in which they were made; must not fail. */
 static void
-write_lines(const LogLine *line)
+write_lines(LogLine *line)
 {
-	LogLine    *reversed = NULL;
+	LogLine    *oldest = NULL;
 
 	while (line != NULL)
 	{
-		LogLine    *copy = palloc(sizeof(LogLine));
+		LogLine    *next = line->next;
 
-		*copy = *line;
-		copy->next = reversed;
-		reversed = copy;
-		line = line->next;
+		line->next = oldest;
+		oldest = line;
+		line = next;
 	}
-	for (; reversed != NULL; reversed = reversed->next)
-		ereport(LOG,
-				(errcode(reversed->sqlerrcode),
-				 errmsg_internal("%s", reversed->message),
-				 errdetail_internal("%s", reversed->detail),
-				 reversed->hint ? errhint("%s", reversed->hint) : 0,
-				 reversed->context ? errcontext("%s", reversed->context) : 0,
+	for (line = oldest; line != NULL; line = line->next)
+		ereport(LOG_SERVER_ONLY,
+				(errcode(line->sqlerrcode),
+				 errmsg_internal("%s", line->message),
+				 errdetail_internal("%s", line->detail),
+				 line->hint ? errhint("%s", line->hint) : 0,
+				 line->context ? errcontext("%s", line->context) : 0,
 				 errhidestmt(true)));
 }
 
@@ -77,12 +83,7 @@ transaction_ended(XactEvent event, void *argument pg_attribute_unused())
 	if (lines == NULL)
 		return;
 	if (event == XACT_EVENT_COMMIT)
-	{
-		MemoryContext context = MemoryContextSwitchTo(TopTransactionContext);
-
 		write_lines(lines);
-		MemoryContextSwitchTo(context);
-	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		lines = NULL;
 }
@@ -157,6 +158,18 @@ member(const Jsonb *object, const char *name)
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
+/* Not more of a text than a line of the log takes; NULL stays. */
+static char *
+clipped(char *text)
+{
+	size_t		length = text != NULL ? strlen(text) : 0;
+
+	if (length <= LOG_TEXT_SIZE)
+		return text;
+	length = pg_mbcliplen(text, length, LOG_TEXT_SIZE);
+	return psprintf("%.*s ...", (int) length, text);
+}
+
 /* The error, after what the line says already. */
 static void
 add_error(LogLine *line, StringInfo message, StringInfo detail, const Jsonb *error, const char *type)
@@ -174,8 +187,8 @@ add_error(LogLine *line, StringInfo message, StringInfo detail, const Jsonb *err
 	}
 	if (more != NULL)
 		appendStringInfo(detail, " %s", more);
-	line->hint = member(error, "hint");
-	line->context = member(error, "context");
+	line->hint = clipped(member(error, "hint"));
+	line->context = clipped(member(error, "context"));
 }
 
 static void
@@ -238,8 +251,8 @@ log_step(const StepRow *row, const char *workflow)
 	add_error(line, &message, &detail, row->error, row->error_type);
 	if (row->on_failure != NULL)
 		appendStringInfo(&detail, " On failure: %s.", row->on_failure);
-	line->message = message.data;
-	line->detail = detail.data;
+	line->message = clipped(message.data);
+	line->detail = clipped(detail.data);
 	MemoryContextSwitchTo(context);
 }
 
@@ -268,7 +281,7 @@ log_execution(int64 id, const char *workflow, const char *status, const Jsonb *e
 	if (started_at != 0)
 		add_duration(&detail, started_at, GetCurrentTimestamp());
 	add_error(line, &message, &detail, error, error_type);
-	line->message = message.data;
-	line->detail = detail.data;
+	line->message = clipped(message.data);
+	line->detail = clipped(detail.data);
 	MemoryContextSwitchTo(context);
 }

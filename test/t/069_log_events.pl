@@ -106,6 +106,14 @@ $offset = offset();
 $node->safe_psql('postgres', q{BEGIN; SAVEPOINT s; SELECT workflow.execute('mixed'); RELEASE s; COMMIT});
 like(logged($offset), qr/execution N completed/, 'released: logged');
 
+# behind the commit nothing may fail: not for characters that the client has not, nor for the size
+$node->safe_psql('postgres', q{SELECT workflow.define($${"name": "日本", "steps": [
+	{"id": "long", "sql": "DO $x$ BEGIN RAISE EXCEPTION '%', repeat('日本', 1000000) USING DETAIL = repeat('d', 1000000); END $x$", "on_failure": "ignore"}]}$$)});
+$offset = offset();
+$node->safe_psql('postgres', q{SET client_encoding = 'LATIN1'; SET client_min_messages = 'log';
+	SELECT workflow.execute(name) IS NULL FROM workflow.definitions WHERE name LIKE '%' || chr(26412)});
+like(logged($offset), qr/workflow "日本", execution N: step "long" failed: (?:日本){100,170}(?:日)? \.\.\.\nDETAIL:  .* d{500,1000} \.\.\.\n/, 'clipped, and for the server only');
+
 # ends that the scheduler writes
 $node->safe_psql('postgres', q{SELECT workflow.define('{"name": "sleeps", "steps": [{"id": "a", "sql": "SELECT pg_sleep(600)"}]}')});
 $offset = offset();
