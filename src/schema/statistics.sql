@@ -149,8 +149,9 @@ BEGIN ATOMIC
                CASE WHEN e.retried_at IS NOT NULL THEN LEAST(e.retried_at, since) ELSE '-infinity' END AS steps_since,
                COALESCE(e.started_at, e.completed_at) - e.created_at AS queued,
                e.completed_at - e.started_at - CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL THEN '0'
-                                                     ELSE workflow.paused_time(e, e.started_at, e.completed_at) END AS duration,
-               CASE WHEN e.paused_at IS NOT NULL OR e.pauses IS NOT NULL THEN e END AS paused
+                                                     ELSE workflow.paused_time(e.pauses, e.paused_at, LEAST(e.paused_until, e.cancelled_at, e.completed_at),
+                                                                               e.started_at, e.completed_at) END AS duration,
+               e.pauses, e.paused_at, LEAST(e.paused_until, e.cancelled_at, e.completed_at) AS pause_ends
         FROM workflow.executions AS e
         WHERE e.completed_at >= since AND e.completed_at < until
           AND e.status IN ('completed', 'failed', 'cancelled', 'timed_out')
@@ -158,8 +159,8 @@ BEGIN ATOMIC
         SELECT e.workflow, e.role, s.step_id, s.agent_name, s.status, s.error_type, s.completed_at,
                (s.on_failure IS NOT DISTINCT FROM 'retried')::integer AS retries,
                s.completed_at - s.started_at
-                   - CASE WHEN (e.paused).id IS NULL OR s.step_type NOT IN ('parallel', 'fork_join', 'conditional', 'loop') THEN '0'
-                          ELSE workflow.paused_time(e.paused, s.started_at, s.completed_at) END AS duration
+                   - CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL OR s.step_type NOT IN ('parallel', 'fork_join', 'conditional', 'loop') THEN '0'
+                          ELSE workflow.paused_time(e.pauses, e.paused_at, e.pause_ends, s.started_at, s.completed_at) END AS duration
         FROM ended AS e JOIN workflow.step_executions AS s ON s.execution_id = e.id
         WHERE s.completed_at >= e.steps_since AND s.status <> 'skipped'
     ), figures AS MATERIALIZED (

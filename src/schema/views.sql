@@ -106,22 +106,23 @@ COMMENT ON COLUMN workflow.activity.wait_event_type IS 'what the process waits f
 COMMENT ON COLUMN workflow.activity.wait_event IS 'what the process waits for, as in pg_stat_activity';
 COMMENT ON COLUMN workflow.activity.query IS 'query the process runs, as in pg_stat_activity; null for executions of others';
 
-/* Those that are over, and the one it is in, or was in when it ended. */
-CREATE FUNCTION workflow.paused_time(execution workflow.executions, since timestamptz, until timestamptz)
+/*
+ * Those that are over, and the one it is in, or was in when it ended.  Columns instead of the
+ * row: a function of the row type would forbid some ALTER TABLE.
+ */
+CREATE FUNCTION workflow.paused_time(pauses tstzmultirange, paused_at timestamptz,
+                                     pause_ends timestamptz, since timestamptz, until timestamptz)
 RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT COALESCE(sum(upper(p.part) - lower(p.part)), '0')
-    FROM unnest((COALESCE((execution).pauses, '{}')
-                 + CASE WHEN (execution).paused_at IS NULL OR (execution).pauses @> (execution).paused_at THEN '{}'::tstzmultirange
-                        ELSE tstzmultirange(tstzrange((execution).paused_at,
-                                                      GREATEST((execution).paused_at,
-                                                               LEAST((execution).paused_until, (execution).cancelled_at,
-                                                                     (execution).completed_at, 'infinity')))) END)
+    FROM unnest((COALESCE(pauses, '{}')
+                 + CASE WHEN paused_at IS NULL OR pauses @> paused_at THEN '{}'::tstzmultirange
+                        ELSE tstzmultirange(tstzrange(paused_at, GREATEST(paused_at, LEAST(pause_ends, 'infinity')))) END)
                 * tstzmultirange(tstzrange(since, GREATEST(since, until)))) AS p (part);
 END;
-COMMENT ON FUNCTION workflow.paused_time(workflow.executions, timestamptz, timestamptz) IS
-'how much of the time between two others an execution was paused, or had ended until it was retried; what views are made of';
+COMMENT ON FUNCTION workflow.paused_time(tstzmultirange, timestamptz, timestamptz, timestamptz, timestamptz) IS
+'how much of the time between since and until an execution was paused, or had ended until it was retried; of its row: pauses, paused_at, and the first of paused_until, cancelled_at and completed_at. What views are made of';
 
 CREATE VIEW workflow.execution_status WITH (security_barrier) AS
 SELECT e.id AS execution_id,
@@ -141,7 +142,8 @@ SELECT e.id AS execution_id,
        COALESCE(e.completed_at, pg_catalog.clock_timestamp())
            OPERATOR(pg_catalog.-) e.started_at
            OPERATOR(pg_catalog.-) CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL THEN '0'::pg_catalog."interval"
-                                       ELSE workflow.paused_time(e, e.started_at, COALESCE(e.completed_at, pg_catalog.clock_timestamp())) END AS duration,
+                                       ELSE workflow.paused_time(e.pauses, e.paused_at, LEAST(e.paused_until, e.cancelled_at, e.completed_at),
+                                                                 e.started_at, COALESCE(e.completed_at, pg_catalog.clock_timestamp())) END AS duration,
        e.recoveries,
        e.retries,
        e.limited,
@@ -292,7 +294,8 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
              /* what is no container does not stop for it; now(): nothing volatile, or the parts were not planned as one */
              CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL OR s.step_type NOT IN ('parallel', 'fork_join', 'conditional', 'loop')
                   THEN '0'::pg_catalog."interval"
-                  ELSE workflow.paused_time(e, s.started_at, COALESCE(s.completed_at, pg_catalog.now())) END AS paused
+                  ELSE workflow.paused_time(e.pauses, e.paused_at, LEAST(e.paused_until, e.cancelled_at, e.completed_at),
+                                            s.started_at, COALESCE(s.completed_at, pg_catalog.now())) END AS paused
       FROM workflow.step_executions AS s
            JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) s.execution_id
       UNION ALL
