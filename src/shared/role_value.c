@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"	/* with varatt.h, where there is one */
 #include "fmgr.h"
 #include "miscadmin.h"
 
