@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/heaptoast.h"
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
@@ -224,6 +225,21 @@ prepare_statement(StateStatement *statement)
 }
 
 /*
+ * Fetch what rows have outside of their table: without a lock on it VACUUM FULL could
+ * take that away.
+ */
+static void
+fetch_external(SPITupleTable *table)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(table->tuptabcxt);
+
+	for (uint64 i = 0; i < table->numvals; i++)
+		if (HeapTupleHasExternal(table->vals[i]))
+			table->vals[i] = toast_flatten_tuple(table->vals[i], table->tupdesc);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
  * Run a prepared statement so that our locks on a table and its indexes come in the order of those
  * who change the indexes (REINDEX, CREATE INDEX): the table first, in a mode that conflicts with
  * theirs when this transaction may write to it.  Whoever has read, keeps the indexes' locks and
@@ -244,6 +260,8 @@ execute_plan(const StatePlan *plan, Datum *values, const char *nulls, bool read_
 
 	lock_scope_begin(&scope);
 	result = SPI_execute_plan(plan->plan, values, nulls, read_only, limit);
+	if (SPI_tuptable != NULL)
+		fetch_external(SPI_tuptable);
 	lock_scope_end(&scope);
 	return result;
 }
