@@ -53,15 +53,11 @@ agent_status_argument(const char *status)
 	return false;
 }
 
-/*
- * Find an agent the caller may change, or raise an error.
- */
-const Agent *
-require_own_agent(const char *name)
+/* An agent that was found and may be changed by the caller, or an error. */
+static void
+check_own_agent(const char *name, bool found, Oid owner)
 {
-	const Agent *agent = agent_find(name);
-
-	if (agent == NULL)
+	if (!found)
 	{
 		char	   *hint = hint_about_name(NAMED_AGENT, name,
 										   "The table workflow.agents lists all there are; workflow.register_agent() adds one.");
@@ -71,9 +67,22 @@ require_own_agent(const char *name)
 				 errmsg("agent \"%s\" does not exist", name),
 				 errhint("%s", hint)));
 	}
-	if (!has_privs_of_role(GetUserId(), agent->owner))
-		refuse_foreign_owner("agent", name, agent->owner, NULL);
-	return agent;
+	if (!has_privs_of_role(GetUserId(), owner))
+		refuse_foreign_owner("agent", name, owner, NULL);
+}
+
+Oid
+lock_own_agent(const char *name)
+{
+	const Agent *agent = agent_find(name);
+	Oid			owner = agent != NULL ? agent->owner : InvalidOid;
+	bool		found;
+
+	/* as by lock_to_steer() */
+	check_own_agent(name, agent != NULL, owner);
+	found = agent_lock(name, &owner);
+	check_own_agent(name, found, owner);
+	return owner;
 }
 
 /*
@@ -235,7 +244,7 @@ workflow_register_agent(PG_FUNCTION_ARGS)
 	/* a member of the owner may change an agent, but does not take it over */
 	existing = agent_find(name);
 	if (existing != NULL)
-		agent.owner = require_own_agent(name)->owner;
+		agent.owner = lock_own_agent(name);
 	before = agent_describe(name);
 	if (!agent_store(&agent, optional_text_argument(fcinfo, 6)))
 		refuse_foreign_owner("agent", name, agent_find(name)->owner, NULL);
@@ -253,7 +262,7 @@ workflow_drop_agent(PG_FUNCTION_ARGS)
 
 	Jsonb	   *before;
 
-	(void) require_own_agent(name);
+	(void) lock_own_agent(name);
 	before = agent_describe(name);
 	agent_delete(name);
 	audit_agent("drop_agent", name, before);
@@ -271,7 +280,7 @@ workflow_set_agent_status(PG_FUNCTION_ARGS)
 
 	Jsonb	   *before;
 
-	(void) require_own_agent(name);
+	(void) lock_own_agent(name);
 	before = agent_describe(name);
 	agent_set_status(name, active);
 	audit_agent("set_agent_status", name, before);

@@ -66,8 +66,8 @@ extern void require_startable(const char *workflow, int version, Oid role, Defin
 
 /* --- agent.c --- */
 
-/* Find an agent the caller may change, or raise an error. */
-extern const Agent *require_own_agent(const char *name);
+/* Lock an agent that the caller may change, or raise an error; returns its owner. */
+extern Oid	lock_own_agent(const char *name);
 
 /* --- extension.c --- */
 

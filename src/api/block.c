@@ -23,6 +23,7 @@
 #include "shared/identity.h"
 #include "shared/slots.h"
 #include "state/blocks.h"
+#include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_block(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_unblock(PG_FUNCTION_ARGS);
@@ -52,19 +53,30 @@ require_not_blocked(const Definition *definition, Oid starter)
 			 errhint("workflow.unblock() lets it be started again.")));
 }
 
-/* The workflow of the first argument, which the caller may block. */
+static void
+check_may_block(const char *workflow, Oid owner)
+{
+	if (!has_privs_of_role(GetUserId(), owner) &&
+		!compat_owns_extension(workflow_extension_oid(), GetUserId()))
+		refuse_foreign_owner("workflow", workflow, owner,
+							 "A workflow is blocked and unblocked by its owner or by the owner of extension \"pg_workflow\".");
+}
+
+/* The workflow of the first argument, which the caller may block; it is locked. */
 static void
 require_may_block(FunctionCallInfo fcinfo, Definition *definition)
 {
 	char	   *workflow = required_text(fcinfo, 0, "workflow");
+	Oid			owner = InvalidOid;
 
 	require_definition(workflow, 0, definition);
-	if (!has_privs_of_role(GetUserId(), definition->owner) &&
-		!compat_owns_extension(workflow_extension_oid(), GetUserId()))
-		refuse_foreign_owner("workflow", definition->name, definition->owner,
-							 "A workflow is blocked and unblocked by its owner or by the owner of extension \"pg_workflow\".");
+	check_may_block(definition->name, definition->owner);
 	/* what follows changes definitions, and with them what definition_find() gave */
 	definition->name = pstrdup(definition->name);
+	/* as by lock_to_steer() */
+	if (!owner_lock_workflow(definition->name, &owner))
+		require_definition(workflow, 0, definition);
+	check_may_block(definition->name, owner);
 }
 
 /*

@@ -38,7 +38,7 @@ workflow_reset_breaker(PG_FUNCTION_ARGS)
 	char	   *reason = optional_text_argument(fcinfo, 1);
 	Oid			role = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
 
-	(void) require_own_agent(agent);
+	(void) lock_own_agent(agent);
 	if (!breakers_reset(agent, role, reason))
 		ereport(NOTICE,
 				(errmsg("agent \"%s\" has no circuit breaker", agent)));

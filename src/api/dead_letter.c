@@ -47,13 +47,6 @@ refuse_unknown(int64 id)
 					 GetUserNameFromId(GetUserId(), false))));
 }
 
-static void
-require_dead_letter(int64 id, bool lock, DeadLetter *letter)
-{
-	if (!dead_letter_find(id, lock, letter))
-		refuse_unknown(id);
-}
-
 /* As with executions, see refuse_foreign_execution(). */
 static void
 refuse(const DeadLetter *letter, const char *detail)
@@ -66,6 +59,29 @@ refuse(const DeadLetter *letter, const char *detail)
 			 errmsg("permission denied for dead letter %lld", (long long) letter->id),
 			 errdetail_internal("%s", detail),
 			 errhint("The view workflow.dead_letter_status shows whose it is: use SET ROLE, or have that role granted.")));
+}
+
+/* Read a dead letter that the caller may replay. */
+static void
+require_may_replay(int64 id, DeadLetter *letter)
+{
+	if (!dead_letter_find(id, false, letter))
+		refuse_unknown(id);
+	if (!has_privs_of_role(GetUserId(), letter->role))
+		refuse(letter, "A dead letter is replayed as the role that started the execution, and by whom has its rights.");
+}
+
+/* Read a dead letter that the caller may discard. */
+static void
+require_may_discard(int64 id, DeadLetter *letter)
+{
+	Oid			caller = GetUserId();
+
+	if (!dead_letter_find(id, false, letter))
+		refuse_unknown(id);
+	if (!has_privs_of_role(caller, letter->role) &&
+		!(OidIsValid(letter->definition_owner) && has_privs_of_role(caller, letter->definition_owner)))
+		refuse(letter, "A dead letter is discarded by the role that started the execution or by the owner of its workflow.");
 }
 
 /*
@@ -134,14 +150,14 @@ workflow_replay(PG_FUNCTION_ARGS)
 	NewExecution new;
 	int64		replay;
 
-	require_dead_letter(id, false, &letter);
-	if (!has_privs_of_role(GetUserId(), letter.role))
-		refuse(&letter, "A dead letter is replayed as the role that started the execution, and by whom has its rights.");
+	require_may_replay(id, &letter);
 	replay = already_replayed(&letter);
 	if (replay != 0)
 		PG_RETURN_INT64(replay);
-	/* others may have been faster; the execution that failed is locked */
-	require_dead_letter(id, true, &letter);
+	/* others may have been faster, or have given it to another role; the execution that failed is locked */
+	if (!dead_letter_find(id, true, &letter))
+		refuse_unknown(id);
+	require_may_replay(id, &letter);
 	replay = already_replayed(&letter);
 	if (replay != 0)
 		PG_RETURN_INT64(replay);
@@ -170,12 +186,14 @@ workflow_discard(PG_FUNCTION_ARGS)
 	Oid			caller = GetUserId();
 	DeadLetter	letter;
 
-	require_dead_letter(id, false, &letter);
-	if (!has_privs_of_role(caller, letter.role) &&
-		!(OidIsValid(letter.definition_owner) && has_privs_of_role(caller, letter.definition_owner)))
-		refuse(&letter, "A dead letter is discarded by the role that started the execution or by the owner of its workflow.");
+	require_may_discard(id, &letter);
 	if (letter.status == LETTER_PENDING)
-		require_dead_letter(id, true, &letter);
+	{
+		if (!dead_letter_find(id, true, &letter))
+			refuse_unknown(id);
+		/* as by lock_to_steer() */
+		require_may_discard(id, &letter);
+	}
 	switch (letter.status)
 	{
 		case LETTER_REPLAYING:

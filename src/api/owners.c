@@ -72,6 +72,14 @@ audit_owner(const char *action, const char *subject_type, const char *subject,
 	audit(&entry);
 }
 
+/* The caller may give away what belongs to the owner, who may be gone. */
+static void
+require_may_give(const char *workflow, Oid owner)
+{
+	if (GetUserNameFromId(owner, true) == NULL ? !owns_extension() : !has_privs_of_role(GetUserId(), owner))
+		refuse_foreign_owner("workflow", workflow, owner, NULL);
+}
+
 /*
  * workflow.set_owner(workflow text, role regrole) returns integer
  */
@@ -81,20 +89,23 @@ workflow_set_owner(PG_FUNCTION_ARGS)
 	char	   *workflow = required_text(fcinfo, 0, "workflow");
 	Oid			role = PG_GETARG_OID(1);
 	Definition	definition;
+	Oid			owner = InvalidOid;
 	char	   *name;
 	char	   *before;
 	int64		versions;
 
 	require_definition(workflow, 0, &definition);
-	if (GetUserNameFromId(definition.owner, true) == NULL ? !owns_extension() :
-		!has_privs_of_role(GetUserId(), definition.owner))
-		refuse_foreign_owner("workflow", definition.name, definition.owner, NULL);
+	require_may_give(definition.name, definition.owner);
 	require_may_become(role);
 	if (!superuser_arg(role))
 		refuse_reserved_name("workflow", definition.name);
 
 	/* what follows changes definitions, and with them what definition_find() gave */
 	name = pstrdup(definition.name);
+	/* as by lock_to_steer() */
+	if (!owner_lock_workflow(name, &owner))
+		require_definition(name, 0, &definition);
+	require_may_give(name, owner);
 	before = owner_of_workflow(name);
 	versions = owner_set_workflow(name, role);
 	audit_owner("set_owner", "workflow", name, before, GetUserNameFromId(role, false));

@@ -381,7 +381,8 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		if (!schedule_find_id(ids[i], false, &schedule) ||
 			!has_privs_of_role(GetUserId(), schedule.role) ||
-			!schedule_find_id(ids[i], true, &schedule))
+			!schedule_find_id(ids[i], true, &schedule) ||
+			!has_privs_of_role(GetUserId(), schedule.role))
 			continue;
 		if (schedule.enabled)
 			schedule.next_run_at = schedule_realigned(&schedule, GetCurrentTimestamp(), false);

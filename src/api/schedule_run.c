@@ -45,8 +45,9 @@ PG_FUNCTION_INFO_V1(workflow_run_schedule_now);
 /* So many times are looked at to find the newest one that is due. */
 #define MAX_TIMES 10000
 
-void
-require_schedule(const char *name, bool lock, Schedule *schedule)
+/* Read, or lock and read, a schedule that is the caller's. */
+static void
+require_own_schedule(const char *name, bool lock, Schedule *schedule)
 {
 	if (!schedule_find(name, lock, schedule))
 	{
@@ -63,6 +64,15 @@ require_schedule(const char *name, bool lock, Schedule *schedule)
 				 errmsg("permission denied for schedule \"%s\"", name),
 				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(schedule->role, true) ?
 						   GetUserNameFromId(schedule->role, true) : "unknown")));
+}
+
+/* Before the lock and when it is held: as by lock_to_steer(). */
+void
+require_schedule(const char *name, bool lock, Schedule *schedule)
+{
+	require_own_schedule(name, false, schedule);
+	if (lock)
+		require_own_schedule(name, true, schedule);
 }
 
 void

@@ -67,13 +67,12 @@ wake_waiters_at_commit(int64 execution_id)
 	any_channel_to_wake = true;
 }
 
-
-void
-lock_to_steer(int64 id, const char *what, ExecutionState *state)
+/* Read an execution that the caller may steer. */
+static void
+require_may_steer(int64 id, const char *what, ExecutionState *state)
 {
 	Oid			caller = GetUserId();
 
-	/* rights first: who has none does not wait for the lock, nor hold up who needs it */
 	if (!execution_read(id, state))
 		refuse_unknown_execution(id);
 	if (!has_privs_of_role(caller, state->role) &&
@@ -82,8 +81,20 @@ lock_to_steer(int64 id, const char *what, ExecutionState *state)
 		refuse_foreign_execution(id, state->role, InvalidOid,
 								 psprintf("An execution is %s by the role that started it or by the owner of its workflow.",
 										  what));
+}
+
+/*
+ * Rights first: who has none does not wait for the lock, nor hold up who needs it.
+ * And again when it is held: who had it may have given the execution, or its workflow,
+ * to another role.
+ */
+void
+lock_to_steer(int64 id, const char *what, ExecutionState *state)
+{
+	require_may_steer(id, what, state);
 	if (!execution_lock(id, state))
 		refuse_unknown_execution(id);
+	require_may_steer(id, what, state);
 }
 
 void

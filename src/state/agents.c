@@ -77,6 +77,12 @@ static StateStatement update_agent_status = {
 	2, status_types, NULL
 };
 
+static StateStatement lock_agent = {
+	"SELECT a.owner::pg_catalog.oid FROM workflow.agents AS a "
+	"WHERE a.name OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+	1, name_types, NULL
+};
+
 static StateStatement delete_agent = {
 	"DELETE FROM workflow.agents AS a WHERE a.name OPERATOR(pg_catalog.=) $1",
 	1, name_types, NULL
@@ -324,6 +330,19 @@ agent_store(const Agent *agent, const char *description)
 		breakers_delete(agent->name);
 	state_agents_changed();
 	return stored;
+}
+
+bool
+agent_lock(const char *name, Oid *owner)
+{
+	Datum		value = CStringGetTextDatum(name);
+	bool		found = state_query(&lock_agent, &value, NULL, false, 1) > 0;
+	bool		isnull;
+
+	if (found)
+		*owner = DatumGetObjectId(state_column(0, 1, &isnull));
+	state_done();
+	return found;
 }
 
 void

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -49,6 +50,13 @@ static StateStatement identities_statement = {
 static StateStatement of_workflow_statement = {
 	"SELECT workflow.role_name(d.owner) FROM workflow.definitions AS d"
 	" WHERE d.name OPERATOR(pg_catalog.=) $1 ORDER BY d.version DESC LIMIT 1",
+	lengthof(name_types), name_types, NULL
+};
+
+/* the lock that define() takes; executions that are started do not wait for it */
+static StateStatement lock_workflow_statement = {
+	"SELECT d.owner::pg_catalog.oid, d.version FROM workflow.definitions AS d"
+	" WHERE d.name OPERATOR(pg_catalog.=) $1 ORDER BY d.version DESC LIMIT 1 FOR NO KEY UPDATE",
 	lengthof(name_types), name_types, NULL
 };
 
@@ -91,7 +99,7 @@ static StateStatement running_statement = {
 };
 
 static StateStatement schedules_statement = {
-	"SELECT s.id FROM workflow.schedule_entries AS s WHERE " IS_OWNER("s.role") " ORDER BY s.id",
+	"SELECT s.id FROM workflow.schedule_entries AS s WHERE " IS_OWNER("s.role") " ORDER BY s.id FOR UPDATE",
 	lengthof(owner_types), owner_types, NULL
 };
 
@@ -185,6 +193,31 @@ owner_describe(const Owner *owner, char **shown)
 	return kinds == 0 ? NULL : text.data;
 }
 
+bool
+owner_lock_workflow(const char *name, Oid *owner)
+{
+	Datum		argument = CStringGetTextDatum(name);
+	int			version = 0;
+	int			locked;
+
+	/* whom we waited for may have made another version */
+	do
+	{
+		bool		isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		locked = version;
+		version = 0;
+		if (state_query(&lock_workflow_statement, &argument, NULL, false, 1) > 0)
+		{
+			*owner = DatumGetObjectId(state_column(0, 1, &isnull));
+			version = state_column_int32(0, 2);
+		}
+		state_done();
+	} while (version != locked);
+	return version != 0;
+}
+
 int64
 owner_set_workflow(const char *name, Oid role)
 {
@@ -204,7 +237,17 @@ owner_give(const Owner *owner, Oid role, int64 *running)
 	owner_values(owner, values);
 	values[lengthof(owner_types)] = ObjectIdGetDatum(role);
 	for (int i = 0; i < (int) lengthof(give_statements); i++)
-		count += (int64) state_execute(&give_statements[i], values, NULL);
+	{
+		uint64		given;
+
+		/* until nothing is left: whom it waited for may have added what it did not see, a version */
+		do
+		{
+			CHECK_FOR_INTERRUPTS();
+			given = state_execute(&give_statements[i], values, NULL);
+			count += (int64) given;
+		} while (given > 0);
+	}
 	state_definitions_changed();
 	state_agents_changed();
 

@@ -33,6 +33,11 @@ extern char *execution_role_name(int64 id);
  */
 extern char *owner_describe(const Owner *owner, char **shown);
 
+/*
+ * Lock a workflow, so that nobody defines it or gives it to another: *owner, whose it
+ * is.  Returns false when there is none.
+ */
+extern bool owner_lock_workflow(const char *name, Oid *owner);
 /* Give all versions of a workflow to a role; returns how many there are. */
 extern int64 owner_set_workflow(const char *name, Oid role);
 
@@ -41,7 +46,7 @@ extern int64 owner_set_workflow(const char *name, Oid role);
  * What a role does at this moment stays with it: *running, executions that run.
  */
 extern int64 owner_give(const Owner *owner, Oid role, int64 *running);
-/* The schedules of an owner; returns how many. */
+/* Lock the schedules of an owner; returns how many. */
 extern int	owner_schedules(const Owner *owner, int **ids);
 
 #endif							/* PGWF_STATE_OWNERS_H */

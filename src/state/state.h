@@ -194,6 +194,8 @@ typedef struct Agent
 extern const Agent *agent_find(const char *name);
 /* Insert an agent, or replace the one of its name and owner; false: another owner's. */
 extern bool agent_store(const Agent *agent, const char *description);
+/* Lock the row; *owner: whose it is.  False when there is none. */
+extern bool agent_lock(const char *name, Oid *owner);
 extern void agent_set_status(const char *name, bool active);
 extern void agent_delete(const char *name);
 /* The row without its times, for the audit log; NULL when there is none. */
