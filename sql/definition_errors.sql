@@ -47,6 +47,12 @@ SELECT path, message FROM workflow.validate($${"name": "err_session", "steps": [
   {"id": "a", "sql": "SELECT 1", "settings": {"log_parser_stats": "on", "temp_buffers": "2MB"}}]}$$);
 RESET log_statement_stats;
 
+-- what this role may not use another may
+SET ROLE regress_errors;
+SELECT severity, path, message FROM workflow.validate($${"name": "err_rights", "steps": [
+  {"id": "a", "sql": "SELECT 1", "settings": {"temp_tablespaces": "pg_global"}}]}$$);
+RESET ROLE;
+
 -- libraries may not be loaded where it is defined: one that is does not make errors of what it knows
 DO $$BEGIN END$$;
 SELECT severity, path, message, hint FROM workflow.validate($${"name": "err_library", "steps": [

@@ -203,6 +203,9 @@ check_setting(const PlanSetting *setting, const char *step_id, const char *path,
 		error = try_setting(setting);
 	if (error != NULL)
 	{
+		/* the role that starts the workflow may have what this one lacks */
+		if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
+			severity = PROBLEM_WARNING;
 		problem_add(problems, severity, path, step_id,
 					error->hint != NULL ? error->hint : error->detail, "%s", error->message);
 		FreeErrorData(error);

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "interpreter/jsonb_values.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
 #include "state/announce.h"
@@ -48,6 +49,27 @@ journal_announce_start(Thread *thread)
 	/* behind the rows that lead there; heard when it has been committed, before the step runs */
 	thread->announces_start = true;
 	thread->dirty = true;
+}
+
+/*
+ * Tell whoever wants to know that the execution has ended.  Behind its epilogue it ends with
+ * the error that was decided on before.
+ */
+static void
+tell_end(Thread *thread)
+{
+	const LoadedExecution *execution = thread->execution;
+	Jsonb	   *error = thread->epilogue != NULL ? execution->error : thread->execution_error;
+	const char *error_type = thread->execution_error_type;
+
+	if (error_type == NULL && error != NULL)
+		error_type = jsonb_member_string(error, "type");
+	if (setting_log_events != LOG_EVENTS_OFF)
+		log_execution(execution->id, execution->workflow, thread->execution_status, error,
+					  error_type, execution->started_at);
+	if (announces(thread->plan))
+		announce_execution(execution->id, execution->workflow, thread->execution_status, error,
+						   error_type);
 }
 
 void
@@ -101,15 +123,7 @@ journal_flush(Thread *thread)
 			step_close_open(thread->execution->id, STATUS_CANCELLED);
 		}
 		if (!thread->execution_lost && !thread->execution_decided)
-		{
-			if (setting_log_events != LOG_EVENTS_OFF)
-				log_execution(thread->execution->id, thread->execution->workflow, thread->execution_status,
-							  thread->execution_error, thread->execution_error_type,
-							  thread->execution->started_at);
-			if (announces(thread->plan))
-				announce_execution(thread->execution->id, thread->execution->workflow, thread->execution_status,
-								   thread->execution_error, thread->execution_error_type);
-		}
+			tell_end(thread);
 		thread->execution_flushed = true;
 		thread->dirty = true;
 	}

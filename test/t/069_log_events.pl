@@ -97,6 +97,15 @@ like($bad, qr/LOG:  workflow "bad", execution N: step "fails" failed: no stock\n
 like($bad, qr/LOG:  workflow "bad", execution N failed: no stock\nDETAIL:  Status failed\. Duration: T\. Error type U0001\. of screws\nHINT:  buy some/, 'execution');
 unlike($bad, qr/step "insert"/, 'no step that completed');
 
+# behind compensations and an on_failure chain it ends with the error it had before them
+$node->safe_psql('postgres', q{SELECT workflow.define($${"name": "undone", "on_failure": [{"id": "tell", "sql": "SELECT 1"}], "steps": [
+	{"id": "insert", "sql": "SELECT 1", "compensate": {"id": "delete", "sql": "SELECT 1"}}, {"id": "fails", "sql": "SELECT 1 / 0"}]}$$)});
+foreach my $mode ('workers', 'off')
+{
+	like(run_with('failures', $mode, 'undone', qr/execution \d+ failed/),
+		qr/LOG:  workflow "undone", execution N failed: division by zero\nDETAIL:  Status failed\. Duration: T\. Error type 22012\./, "$mode: behind an epilogue");
+}
+
 # what is rolled back is not logged: execute() raises the error
 is(run_with('debug', 'execute', 'bad'), '', 'rolled back: not logged');
 my $offset = offset();
