@@ -255,4 +255,7 @@ DROP TABLE test.broken;
 SELECT workflow.revoke_usage('letter_alice'), workflow.revoke_usage('letter_bob') \g /dev/null
 DELETE FROM workflow.executions WHERE role::text LIKE 'letter%';
 DELETE FROM workflow.dead_letters;
+-- the hint has a number
+\set VERBOSITY terse
 DROP ROLE letter_alice, letter_bob, letter_monitor;
+\set VERBOSITY default

@@ -133,4 +133,7 @@ SELECT workflow.define(jsonb_build_object('name', 'def_thousand', 'start_step', 
 SELECT workflow.drop_agent('def_inactive');
 SELECT workflow.revoke_usage('regress_def_alice'), workflow.revoke_usage('regress_def_bob'),
        workflow.revoke_usage('regress_def_team');
+-- the hint has a number
+\set VERBOSITY terse
 DROP ROLE regress_def_alice, regress_def_bob, regress_def_team;
+\set VERBOSITY default

@@ -65,4 +65,7 @@ SELECT workflow.execute('modest_own');
 DROP PROCEDURE modest_naps;
 SELECT workflow.revoke_usage('regress_modest');
 DROP OWNED BY regress_modest;
+-- the hint has a number
+\set VERBOSITY terse
 DROP ROLE regress_modest;
+\set VERBOSITY default

@@ -82,4 +82,7 @@ DELETE FROM workflow.executions WHERE role = 'regress_trust_app'::regrole;
 DELETE FROM workflow.agents WHERE name = 'trust_agent';
 DELETE FROM workflow.audit_entries WHERE role = 'regress_trust_app'::regrole;
 SELECT workflow.revoke_usage('regress_trust_owner'), workflow.revoke_usage('regress_trust_app');
+-- the hint has a number
+\set VERBOSITY terse
 DROP ROLE regress_trust_owner, regress_trust_group, regress_trust_app;
+\set VERBOSITY default

@@ -15,7 +15,6 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "fmgr.h"
 #include "libpq/pqformat.h"
 #include "nodes/pg_list.h"
@@ -61,40 +60,50 @@ PG_FUNCTION_INFO_V1(workflow_role_hash);
 
 /* --- text --- */
 
-/* "alice", "\"Alice\"", "alice (missing)". */
+/* Is a number, or nothing, and ")" what is left of the text? */
+static bool
+read_number(const char *rest, Oid *number)
+{
+	char	   *end;
+	unsigned long value;
+
+	*number = InvalidOid;
+	if (strcmp(rest, ")") == 0)
+		return true;
+	if (rest[0] != ' ' || rest[1] < '1' || rest[1] > '9')
+		return false;
+	errno = 0;
+	value = strtoul(rest + 1, &end, 10);
+	*number = (Oid) value;
+	return errno == 0 && value <= PG_UINT32_MAX && strcmp(end, ")") == 0;
+}
+
+/* "alice", "\"Alice\"", "alice (missing)", "alice (missing 16384)". */
 static Datum
 parse(const char *text)
 {
 	char	   *rest = pstrdup(text);
-	size_t		length = strlen(rest);
-	bool		missing = false;
+	char	   *mark = NULL;
+	Oid			number = InvalidOid;
 	List	   *names;
 	char	   *name;
 	Oid			role;
 
-	if (length > strlen(ROLE_MISSING) && strcmp(rest + length - strlen(ROLE_MISSING), ROLE_MISSING) == 0)
-	{
-		rest[length - strlen(ROLE_MISSING)] = '\0';
-		missing = true;
-	}
+	/* the last one: there may be another between the quotes */
+	for (char *next = strstr(rest, ROLE_MISSING); next != NULL; next = strstr(next + 1, ROLE_MISSING))
+		mark = next;
+	if (mark != NULL && read_number(mark + strlen(ROLE_MISSING), &number))
+		*mark = '\0';
+	else
+		mark = NULL;
 	if (!SplitIdentifierString(rest, '.', &names) || list_length(names) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid name of a role: \"%s\"", text),
 				 errhint("Put it in double quotes when it has other characters than lower-case letters, digits and underscores.")));
 	name = linitial(names);
-	role = missing ? InvalidOid : get_role_oid(name, true);
-	return OidIsValid(role) ? role_value(role) : role_value_of_nobody(name);
-}
-
-static char *
-print(Datum value)
-{
-	char	   *name = role_value_present_name(value);
-
-	if (name != NULL)
-		return pstrdup(quote_identifier(name));
-	return psprintf("%s" ROLE_MISSING, quote_identifier(role_value_kept_name(value)));
+	role = mark != NULL ? InvalidOid : get_role_oid(name, true);
+	return OidIsValid(role) ? role_value(role) : role_value_of_nobody(name, number);
 }
 
 Datum
@@ -106,7 +115,7 @@ workflow_role_in(PG_FUNCTION_ARGS)
 Datum
 workflow_role_out(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_CSTRING(print(PG_GETARG_DATUM(0)));
+	PG_RETURN_CSTRING(role_value_text(PG_GETARG_DATUM(0)));
 }
 
 /* Text in the binary format too: an OID says nothing to another cluster. */
@@ -123,7 +132,7 @@ Datum
 workflow_role_send(PG_FUNCTION_ARGS)
 {
 	StringInfoData message;
-	char	   *text = print(PG_GETARG_DATUM(0));
+	char	   *text = role_value_text(PG_GETARG_DATUM(0));
 
 	pq_begintypsend(&message);
 	pq_sendtext(&message, text, strlen(text));
@@ -168,19 +177,12 @@ workflow_role_missing(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(role_value_present_name(PG_GETARG_DATUM(0)) == NULL);
 }
 
-/* --- order: by identity, among nobodies by name --- */
+/* --- order: see role_value_compare() --- */
 
 static int
 compare(FunctionCallInfo fcinfo)
 {
-	Datum		a = PG_GETARG_DATUM(0);
-	Datum		b = PG_GETARG_DATUM(1);
-	Oid			role_a = role_value_oid(a);
-	Oid			role_b = role_value_oid(b);
-
-	if (role_a != role_b)
-		return role_a < role_b ? -1 : 1;
-	return role_a == NOBODY_ROLE ? strcmp(role_value_kept_name(a), role_value_kept_name(b)) : 0;
+	return role_value_compare(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
 }
 
 Datum
@@ -228,11 +230,5 @@ workflow_role_cmp(PG_FUNCTION_ARGS)
 Datum
 workflow_role_hash(PG_FUNCTION_ARGS)
 {
-	Oid			role = role_value_oid(PG_GETARG_DATUM(0));
-	char	   *name;
-
-	if (role != NOBODY_ROLE)
-		PG_RETURN_INT32((int32) hash_bytes_uint32(role));
-	name = role_value_kept_name(PG_GETARG_DATUM(0));
-	PG_RETURN_INT32((int32) hash_bytes((const unsigned char *) name, (int) strlen(name)));
+	PG_RETURN_INT32((int32) role_value_hash(PG_GETARG_DATUM(0)));
 }

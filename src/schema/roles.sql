@@ -10,12 +10,12 @@ CREATE TYPE workflow.role;
 CREATE FUNCTION workflow.role_in(cstring) RETURNS workflow.role
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workflow_role_in';
-COMMENT ON FUNCTION workflow.role_in(cstring) IS 'of the type workflow.role, input: by name, quoted where it has to be; with (missing) behind it, a role that does not exist';
+COMMENT ON FUNCTION workflow.role_in(cstring) IS 'of the type workflow.role, input: by name, quoted where it has to be; with (missing) behind it, a role that does not exist; (missing 16384): that was dropped, and had this number';
 
 CREATE FUNCTION workflow.role_out(workflow.role) RETURNS cstring
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workflow_role_out';
-COMMENT ON FUNCTION workflow.role_out(workflow.role) IS 'of the type workflow.role, output: the name of now; of one that does not exist that of then, with (missing)';
+COMMENT ON FUNCTION workflow.role_out(workflow.role) IS 'of the type workflow.role, output: the name of now; of one that does not exist that of then, with (missing), and the number that it had';
 
 CREATE FUNCTION workflow.role_recv(internal) RETURNS workflow.role
 LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION workflow.role_of(regrole) IS 'cast: the role, and its name o
 CREATE CAST (workflow.role AS oid) WITH FUNCTION workflow.role_oid(workflow.role) AS IMPLICIT;
 CREATE CAST (workflow.role AS regrole) WITH FUNCTION workflow.role_regrole(workflow.role) AS ASSIGNMENT;
 CREATE CAST (oid AS workflow.role) WITH FUNCTION workflow.role_of(oid) AS ASSIGNMENT;
-CREATE CAST (regrole AS workflow.role) WITH FUNCTION workflow.role_of(regrole) AS ASSIGNMENT;
+CREATE CAST (regrole AS workflow.role) WITH FUNCTION workflow.role_of(regrole) AS IMPLICIT;
 COMMENT ON CAST (workflow.role AS oid) IS 'the identity of the role';
 COMMENT ON CAST (workflow.role AS regrole) IS 'the identity of the role';
 COMMENT ON CAST (oid AS workflow.role) IS 'the role and its name of now';
@@ -70,7 +70,7 @@ CREATE FUNCTION workflow.role_name(workflow.role) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workflow_role_name';
 COMMENT ON FUNCTION workflow.role_name(workflow.role) IS
-'name of a role, without quotes; of one that does not exist with (missing) behind it';
+'name of a role, without quotes; of one that does not exist with (missing) behind it, or (missing 16384), the number it had where it was dropped';
 
 CREATE FUNCTION workflow.role_missing(workflow.role) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -96,7 +96,7 @@ CREATE FUNCTION workflow.role_cmp(workflow.role, workflow.role) RETURNS integer
 LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'workflow_role_cmp';
 CREATE FUNCTION workflow.role_hash(workflow.role) RETURNS integer
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'workflow_role_hash';
-COMMENT ON FUNCTION workflow.role_eq(workflow.role, workflow.role) IS 'operator: the same role; of roles that do not exist, by name where only that is known';
+COMMENT ON FUNCTION workflow.role_eq(workflow.role, workflow.role) IS 'operator: the same role; of roles that do not exist, by name and number where only that is known';
 COMMENT ON FUNCTION workflow.role_ne(workflow.role, workflow.role) IS 'operator: not the same role';
 COMMENT ON FUNCTION workflow.role_lt(workflow.role, workflow.role) IS 'operator: before, in the order of indexes';
 COMMENT ON FUNCTION workflow.role_le(workflow.role, workflow.role) IS 'operator: before or the same';
@@ -130,7 +130,7 @@ COMMENT ON OPERATOR workflow.< (workflow.role, workflow.role) IS 'before, in the
 COMMENT ON OPERATOR workflow.<= (workflow.role, workflow.role) IS 'before or the same';
 COMMENT ON OPERATOR workflow.> (workflow.role, workflow.role) IS 'behind, in the order of indexes';
 COMMENT ON OPERATOR workflow.>= (workflow.role, workflow.role) IS 'behind or the same';
-COMMENT ON OPERATOR CLASS workflow.role_ops USING btree IS 'roles by identity, those of which only the name is known by that';
-COMMENT ON OPERATOR FAMILY workflow.role_ops USING btree IS 'roles by identity, those of which only the name is known by that';
-COMMENT ON OPERATOR CLASS workflow.role_ops USING hash IS 'roles by identity, those of which only the name is known by that';
-COMMENT ON OPERATOR FAMILY workflow.role_ops USING hash IS 'roles by identity, those of which only the name is known by that';
+COMMENT ON OPERATOR CLASS workflow.role_ops USING btree IS 'roles by identity, those that do not exist here by number and name';
+COMMENT ON OPERATOR FAMILY workflow.role_ops USING btree IS 'roles by identity, those that do not exist here by number and name';
+COMMENT ON OPERATOR CLASS workflow.role_ops USING hash IS 'roles by identity, those that do not exist here by number and name';
+COMMENT ON OPERATOR FAMILY workflow.role_ops USING hash IS 'roles by identity, those that do not exist here by number and name';

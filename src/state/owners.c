@@ -24,10 +24,14 @@
 #include "state/private.h"
 #include "state/state.h"
 
+/* The column is of a role that does not exist, as it is shown; without a number, of each that was called so. */
+#define IS_CALLED(column, name) \
+	"(workflow.role_missing(" column ") AND (workflow.role_name(" column ") OPERATOR(pg_catalog.=) " name \
+	" OR pg_catalog.regexp_replace(workflow.role_name(" column "), ' [0-9]+[)]$', ')') OPERATOR(pg_catalog.=) " name "))"
+
 /* The column is of the owner: $1 its identities, $2 its name, $3 whether it is missing. */
 #define IS_OWNER(column) \
-	"(" column "::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ($1)" \
-	" OR ($3 AND workflow.role_missing(" column ") AND workflow.role_name(" column ") OPERATOR(pg_catalog.=) $2))"
+	"(" column "::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ($1) OR ($3 AND " IS_CALLED(column, "$2") "))"
 
 #define RUNS "e.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
 
@@ -39,7 +43,7 @@ static const Oid give_types[] = {OWNER_TYPES, REGROLEOID};
 static const Oid name_types[] = {TEXTOID};
 #define IDENTITIES(column, table) \
 	"SELECT x." column "::pg_catalog.oid FROM workflow." table " AS x" \
-	" WHERE workflow.role_missing(x." column ") AND workflow.role_name(x." column ") OPERATOR(pg_catalog.=) $1" \
+	" WHERE " IS_CALLED("x." column, "$1") \
 	" AND x." column "::pg_catalog.oid OPERATOR(pg_catalog.<>) 1::pg_catalog.oid"	/* NOBODY_ROLE */
 static StateStatement identities_statement = {
 	IDENTITIES("owner", "definitions") " UNION " IDENTITIES("owner", "agents") " UNION "
@@ -81,15 +85,24 @@ static StateStatement set_statement = {
 static StateStatement give_statements[] = {
 	{"UPDATE workflow.definitions AS d SET owner = $4 WHERE " IS_OWNER("d.owner"), lengthof(give_types), give_types, NULL},
 	{"UPDATE workflow.agents AS a SET owner = $4 WHERE " IS_OWNER("a.owner"), lengthof(give_types), give_types, NULL},
-	/* an executor works with what it has read */
-	{"UPDATE workflow.executions AS e SET role = $4 WHERE " IS_OWNER("e.role") " AND ($3 OR NOT " RUNS ")",
+	/*
+	 * An executor works with what it has read.  Of executions with one key the role keeps it at
+	 * its own, or at the first that it is given: start() leads there.
+	 */
+	{"UPDATE workflow.executions AS e SET role = $4, idempotency_key = CASE WHEN NOT EXISTS ("
+	"SELECT FROM workflow.executions AS o WHERE o.idempotency_key OPERATOR(pg_catalog.=) e.idempotency_key"
+	" AND o.workflow OPERATOR(pg_catalog.=) e.workflow AND (o.role::pg_catalog.oid OPERATOR(pg_catalog.=) $4::pg_catalog.oid"
+	" OR (o.id OPERATOR(pg_catalog.<) e.id AND " IS_OWNER("o.role") "))) THEN e.idempotency_key END"
+	" WHERE " IS_OWNER("e.role") " AND ($3 OR NOT " RUNS ")",
 	lengthof(give_types), give_types, NULL},
 	{"UPDATE workflow.dead_letters AS l SET role = $4 WHERE " IS_OWNER("l.role"), lengthof(give_types), give_types, NULL},
+	/* what became of a schedule goes with it */
 	{"UPDATE workflow.schedule_run_entries AS r SET role = $4 WHERE " IS_OWNER("r.role"), lengthof(give_types), give_types, NULL},
-	/* one block for a role is enough */
-	{"UPDATE workflow.blocked_workflows AS b SET role = $4 WHERE " IS_OWNER("b.role")
-	" AND NOT EXISTS (SELECT FROM workflow.blocked_workflows AS o WHERE o.workflow OPERATOR(pg_catalog.=) b.workflow"
-	" AND o.unblocked_at IS NULL AND o.role::pg_catalog.oid OPERATOR(pg_catalog.=) $4::pg_catalog.oid)",
+	/* what is blocked stays blocked: for the role, and for the one that takes over its executions */
+	{"INSERT INTO workflow.blocked_workflows (workflow, role, kind, reason, stuck_count, blocked_at, blocked_by)"
+	" SELECT b.workflow, $4, b.kind, b.reason, b.stuck_count, b.blocked_at, b.blocked_by"
+	" FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL AND " IS_OWNER("b.role") " ORDER BY b.id"
+	" ON CONFLICT (workflow, role) WHERE unblocked_at IS NULL DO NOTHING",
 	lengthof(give_types), give_types, NULL}
 };
 

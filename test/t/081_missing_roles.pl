@@ -50,6 +50,26 @@ $source->safe_psql('postgres', q{
 	ALTER ROLE "Old (missing)" RENAME TO "New (missing)";
 	DROP OWNED BY dropped});
 $source->safe_psql('postgres', 'DROP ROLE dropped');
+
+# Two roles of one name, one after the other, that did the same.
+my @twins;
+foreach (1, 2)
+{
+	$source->safe_psql('postgres', q{CREATE ROLE twin LOGIN; SELECT workflow.grant_usage('twin')});
+	push @twins, $source->safe_psql('postgres', q{SELECT oid FROM pg_roles WHERE rolname = 'twin'});
+	my $id = $source->safe_psql('postgres', q{SET ROLE twin; SELECT workflow.start('of_alice', idempotency_key => 'order 1')});
+	$source->safe_psql('postgres', "SELECT workflow.wait($id, '5 minutes')");
+	$source->safe_psql('postgres', q{
+		INSERT INTO workflow.blocked_workflows (workflow, role, kind, reason, stuck_count) VALUES ('of_twins', 'twin', 'automatic', 'stuck', 3);
+		SELECT workflow.roll_up_statistics();
+		DROP OWNED BY twin});
+	$source->safe_psql('postgres', 'DROP ROLE twin');
+}
+my @written = map { "twin (missing $_)" } @twins;
+is($source->safe_psql('postgres', q{SELECT role FROM workflow.executions WHERE idempotency_key = 'order 1' ORDER BY id}),
+	join("\n", @written), 'dropped roles of one name are told apart');
+my $gone = $source->safe_psql('postgres', q{SELECT DISTINCT owner FROM workflow.definitions WHERE name = 'of_dropped'});
+like($gone, qr/^dropped \(missing \d+\)$/, 'a dropped role shows with the number it had');
 my %oid = split /[\n|]/, $source->safe_psql('postgres', "SELECT rolname, oid FROM pg_roles WHERE rolname IN ('absent', 'alice')");
 
 # Every column that names a role is of the type that is restored by name.
@@ -57,7 +77,7 @@ is($source->safe_psql('postgres', q{SELECT attrelid::regclass || '.' || attname 
 	WHERE extname = 'pg_workflow' AND atttypid IN ('regrole'::regtype, 'oid'::regtype) AND attnum > 0}),
 	'', 'no table that is dumped has a column of a type that is not');
 is($source->safe_psql('postgres', q{SELECT owner FROM workflow.definitions WHERE name ~ '^of_' ORDER BY id}),
-	"alice\nabsent\ndropped (missing)\n\"New (missing)\"", 'a dropped role shows as such, a renamed one by its name of now');
+	"alice\nabsent\n$gone\n\"New (missing)\"", 'a dropped role shows as such, a renamed one by its name of now');
 
 # All rows.
 my @tables = split /\n/, $source->safe_psql('postgres', q{SELECT c.oid::regclass FROM pg_extension AS x, unnest(x.extconfig) AS t
@@ -108,7 +128,7 @@ command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', @to, '-d', 'data_only'
 is(contents($target, $_), $expected, "$_: every row is there") foreach 'plain', 'custom', 'data_only';
 
 is($target->safe_psql('plain', q{SELECT owner, workflow.role_missing(owner), owner::oid = 1 FROM workflow.definitions WHERE name ~ '^of_' ORDER BY id}),
-	"alice|f|f\nabsent (missing)|t|t\ndropped (missing)|t|t\n\"New (missing)\"|f|f",
+	"alice|f|f\nabsent (missing)|t|t\n$gone|t|t\n\"New (missing)\"|f|f",
 	'what was dropped there is nobody\'s here, though a role has its name');
 
 # --- nobody's things ---
@@ -143,13 +163,13 @@ is($target->safe_psql('plain', "SELECT status, output FROM workflow.wait($id, '5
 
 is($target->safe_psql('plain', q{SELECT owner, kind, count FROM workflow.owners WHERE missing ORDER BY owner::text, place}),
 	"absent (missing)|workflow|1\nabsent (missing)|agent|1\nabsent (missing)|schedule|1\nabsent (missing)|open execution|1\n" .
-	"dropped (missing)|workflow|1\ndropped (missing)|agent|1\ndropped (missing)|open execution|2", 'workflow.owners');
+	"$gone|workflow|1\n$gone|agent|1\n$gone|open execution|2", 'workflow.owners');
 is($target->safe_psql('plain', q{SELECT condition, subject, value FROM workflow.alerts WHERE condition = 'owner missing' ORDER BY subject}),
-	"owner missing|absent (missing)|4\nowner missing|dropped (missing)|4", 'an alert for each');
+	"owner missing|absent (missing)|4\nowner missing|$gone|4", 'an alert for each');
 my $paused = $target->safe_psql('plain', q{SELECT id FROM workflow.executions WHERE workflow = 'of_absent' AND status = 'paused'});
 my $deferred = $target->safe_psql('plain', q{SELECT id FROM workflow.executions WHERE workflow = 'of_dropped' AND status = 'pending'});
 is($target->safe_psql('plain', "SELECT reason, detail, help FROM workflow.why($deferred) LIMIT 1"),
-	q{role|there is no such role: dropped (missing)|-- SELECT workflow.reassign_owned('dropped (missing)', '..')}, 'why()');
+	"role|there is no such role: $gone|-- SELECT workflow.reassign_owned('$gone', '..')", 'why()');
 like(($target->psql('plain', q{SET ROLE alice; SELECT workflow.start('of_absent')}))[2],
 	qr/ERROR:  workflow "of_absent" cannot be started\nDETAIL:  .*absent \(missing\).*\nHINT:  .*workflow\.set_owner\('of_absent'/, 'its workflows cannot be started');
 like(($target->psql('plain', q{SELECT workflow.run_schedule_now('nightly')}))[2], qr/ERROR/, 'its schedules start nothing');
@@ -196,6 +216,28 @@ is($target->safe_psql('plain', "SELECT action, subject_type, subject, before ->>
 	"set_owner|workflow|of_absent|absent (missing)|bob\nreassign_owned|role|absent (missing)|absent (missing)|bob", 'both are in the audit log');
 is($target->safe_psql('plain', "SELECT DISTINCT role FROM workflow.statistics_days WHERE workflow = 'of_absent' AND role::text ~ 'absent'"), 'absent (missing)', 'statistics stay whose they were');
 
+# two of one name, with the same idempotency key and the same block
+is($target->safe_psql('plain', qq{SELECT count(*) FROM workflow.executions WHERE role::text IN ('$written[0]', '$written[1]')}), 2, 'twins stay two');
+$target->safe_psql('plain', q{SET ROLE carol; SELECT workflow.start('of_alice', idempotency_key => 'order 1', start_at => 'infinity')});
+is($target->safe_psql('plain', qq{SELECT workflow.reassign_owned('$written[1]', 'carol')}), 2, 'by the number only one of them is given, and what is blocked');
+is($target->safe_psql('plain', q{SELECT count(*), count(idempotency_key) FROM workflow.executions WHERE role = 'carol'::regrole}), '2|1', 'who has a key keeps it at its own');
+is($target->safe_psql('plain', qq{SELECT role FROM workflow.executions WHERE role::text ~ 'twin'}), $written[0], 'the other is not');
+is($target->safe_psql('data_only', q{SELECT workflow.reassign_owned('twin (missing)', 'carol')}), 3, 'without a number all of the name');
+is($target->safe_psql('data_only', q{SELECT count(*), min(id) FILTER (WHERE idempotency_key IS NOT NULL) = min(id) FROM workflow.executions WHERE role = 'carol'::regrole}), '2|t', 'the first keeps the key');
+is($target->safe_psql('data_only', q{SELECT role, unblocked_at IS NULL FROM workflow.blocked_workflows WHERE workflow = 'of_twins' AND role = 'carol'::regrole}), 'carol|t', 'one block of the two');
+is($source->safe_psql('postgres', q{CREATE ROLE heir LOGIN; SELECT workflow.reassign_owned('twin', 'heir')}), 3, 'the same where they were dropped');
+
+# a role that is blocked does not free itself
+$target->safe_psql('plain', q{CREATE ROLE rogue LOGIN IN ROLE carol; SELECT workflow.grant_usage('rogue');
+	SET ROLE alice; SELECT workflow.define('{"name": "runaway", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+	SET ROLE rogue; SELECT workflow.start('runaway', start_at => 'infinity'); RESET ROLE;
+	INSERT INTO workflow.blocked_workflows (workflow, role, kind, reason, stuck_count) VALUES ('runaway', 'rogue', 'automatic', 'stuck', 3);
+	INSERT INTO workflow.blocked_workflows (workflow, role, kind, reason, unblocked_at) VALUES ('of_alice', 'rogue', 'automatic', 'stuck', now())});
+$target->safe_psql('plain', q{SET ROLE rogue; SELECT workflow.reassign_owned('rogue', 'carol')});
+is($target->safe_psql('plain', q{SELECT workflow, role, unblocked_at IS NULL FROM workflow.blocked_workflows WHERE role IN ('rogue'::regrole, 'carol'::regrole) AND workflow IN ('runaway', 'of_alice') ORDER BY id}),
+	"runaway|rogue|t\nof_alice|rogue|f\nrunaway|carol|t", 'it stays blocked, as what it gave does, and what was lifted is history');
+like(as_role($target, 'plain', $_, q{SELECT workflow.start('runaway')}), qr/is blocked/, "$_ cannot start it") foreach 'rogue', 'carol';
+
 # of a role that exists, by who may be both
 is(as_role($target, 'plain', 'member', q{SELECT workflow.set_owner('of_alice', 'bob')}), 1, 'set_owner by a member of both');
 my $busy = $target->background_psql('plain');
@@ -212,14 +254,16 @@ is($target->safe_psql('plain', "SELECT role FROM workflow.executions WHERE id = 
 
 # --- DROP ROLE ---
 
+$target->safe_psql('plain', q{SELECT workflow.reassign_owned('carol', 'bob')});
+
 $target->safe_psql('plain', q{SET ROLE carol; SELECT workflow.define('{"name": "of_carol", "steps": [{"id": "a", "sql": "SELECT current_user"}]}'), workflow.start('of_carol', start_at => 'infinity')});
 $target->safe_psql('plain', q{SET ROLE carol; SELECT workflow.schedule('of_carol', 'of_carol', '17 3 * * *')});
 $target->safe_psql('postgres', 'ALTER ROLE carol RENAME TO "Caroline"; DROP OWNED BY "Caroline"');
 $target->safe_psql('plain', 'DROP OWNED BY "Caroline"; CREATE ROLE idle');
 my $dropped = ($target->psql('plain', 'DROP ROLE "Caroline", idle'))[2];
-is($dropped, qq{psql:<stdin>:1: WARNING:  role "Caroline" owned 1 workflow, 1 schedule and 1 open execution of pg_workflow in this database
+like($dropped, qr{^psql:<stdin>:1: WARNING:  role "Caroline" owned 1 workflow, 1 schedule and 1 open execution of pg_workflow in this database
 DETAIL:  That is nobody's now, and cannot be run.
-HINT:  Give it to another role: SELECT workflow.reassign_owned('carol (missing)', '..').}, 'a warning, of those that owned something');
+HINT:  Give it to another role: SELECT workflow\.reassign_owned\('carol \(missing \d+\)', '\.\.'\)\.$}, 'a warning, of those that owned something');
 my ($call) = $dropped =~ /SELECT (workflow.*?)'\.\.'/;
 is($target->safe_psql('plain', "SELECT ${call}'bob')"), 3, 'what it advises works') if $call;
 is($target->safe_psql('postgres', q{SELECT count(*) FROM cron.job WHERE database = 'plain' AND username = 'bob'}), 2, 'with the job');
@@ -231,9 +275,12 @@ is($target->safe_psql('plain', q{SELECT r, workflow.role_name(r), workflow.role_
 	FROM unnest('{alice,Alice,"\"Alice\"","alice (missing)","\"a (missing)\"","\"a (missing)\" (missing)"}'::workflow.role[]) WITH ORDINALITY AS x (r, n) ORDER BY n}),
 	join("\n", 'alice|alice|f|t', 'alice|alice|f|t', '"Alice" (missing)|Alice (missing)|t|f', 'alice (missing)|alice (missing)|t|f',
 		'"a (missing)" (missing)|a (missing) (missing)|t|f', '"a (missing)" (missing)|a (missing) (missing)|t|f'), 'reads what it writes');
-like(($target->psql('plain', "SELECT '$_'::workflow.role"))[2], qr/invalid name of a role/, "refuses '$_'") foreach 'a.b', '"a', '';
+like(($target->psql('plain', "SELECT '$_'::workflow.role"))[2], qr/invalid name of a role/, "refuses '$_'") foreach 'a.b', '"a', '', 'a (missing 0)', 'a (missing 4294967296)', 'a (missing 7', 'a (missing -1)';
 is($target->safe_psql('plain', q{SELECT count(DISTINCT r), count(*) FILTER (WHERE r OPERATOR(workflow.=) 'x (missing)') FROM (VALUES ('x'::workflow.role), ('x (missing)'), ('y'), ('alice'), ('alice (missing)')) AS v (r)}),
 	'4|2', 'nobodies differ by name');
+is($target->safe_psql('plain', q{SELECT string_agg(r::text, ',' ORDER BY r), count(DISTINCT r), count(DISTINCT workflow.role_hash(r))
+	FROM unnest('{x (missing),x (missing 7),x (missing 8),y (missing 7),"\"a (missing 7)\" (missing 9)"}'::workflow.role[]) AS r}),
+	'x (missing),x (missing 7),y (missing 7),x (missing 8),"a (missing 7)" (missing 9)|5|5', 'and by number');
 is($target->safe_psql('plain', q{SELECT convert_from(workflow.role_send(r), 'UTF8') FROM unnest('{alice,x}'::workflow.role[]) AS r}),
 	"alice\nx (missing)", 'the binary format is the text');
 
