@@ -95,6 +95,8 @@ SELECT agent, state FROM workflow.breaker_status;
 RESET ROLE;
 SELECT workflow.reset_breaker('nobody');
 SELECT workflow.reset_breaker(NULL);
+SELECT workflow.reset_breaker('moody', role => '-');
+SELECT workflow.reset_breaker('moody', role => 1::oid::regrole);
 BEGIN;
 SELECT workflow.reset_breaker('moody');
 SELECT state FROM moody;

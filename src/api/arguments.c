@@ -264,14 +264,16 @@ static void
 require_trusted_owner(const Definition *definition, Oid role)
 {
 	char	   *owner;
+	char	   *name;
 
 	if (owner_is_trusted(definition->owner, role))
 		return;
 	owner = GetUserNameFromId(definition->owner, true);
+	name = GetUserNameFromId(role, true);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("workflow \"%s\" cannot be started by role \"%s\" without a version",
-					definition->name, GetUserNameFromId(role, false)),
+					definition->name, name ? name : "?"),
 			 errdetail("It belongs to role \"%s\", which is not among \"%s\".",
 					   owner ? owner : "?", "workflow.trusted_owners"),
 			 errhint("Look at the newest version, %d, and give its number, or add the owner to the setting.",

@@ -21,6 +21,7 @@
 #include "api/api.h"
 #include "state/dead_letters.h"
 #include "state/executions.h"
+#include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_replay(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_discard(PG_FUNCTION_ARGS);
@@ -69,6 +70,22 @@ require_may_replay(int64 id, DeadLetter *letter)
 		refuse_unknown(id);
 	if (!has_privs_of_role(GetUserId(), letter->role))
 		refuse(letter, "A dead letter is replayed as the role that started the execution, and by whom has its rights.");
+}
+
+/* There has to be somebody to replay it as. */
+static void
+require_role(const DeadLetter *letter)
+{
+	char	   *role;
+
+	if (GetUserNameFromId(letter->role, true) != NULL)
+		return;
+	role = dead_letter_role_name(letter->id);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("dead letter %lld cannot be replayed", (long long) letter->id),
+			 errdetail("It belongs to role %s: there is no such role.", role),
+			 errhint("Give it to another role: SELECT workflow.reassign_owned(%s, '..').", quote_literal_cstr(role))));
 }
 
 /* Read a dead letter that the caller may discard. */
@@ -162,6 +179,7 @@ workflow_replay(PG_FUNCTION_ARGS)
 	if (replay != 0)
 		PG_RETURN_INT64(replay);
 
+	require_role(&letter);
 	require_startable(letter.workflow, version, letter.role, &definition);
 	memset(&new, 0, sizeof(new));
 	new.definition = &definition;

@@ -158,6 +158,7 @@ other_replay(int64 id)
 static bool
 is_refused(const ExecutionState *state, Refusal *refusal)
 {
+	Definition	definition;
 	int64		replay;
 
 	if (state->executed)
@@ -174,6 +175,13 @@ is_refused(const ExecutionState *state, Refusal *refusal)
 		refusal->hint = "The owner of the extension can give it to another with workflow.reassign_owned().";
 		refusal->help = psprintf("-- SELECT workflow.reassign_owned(%s, '..'); then SELECT workflow.retry(%lld)",
 								 quote_literal_cstr(role), (long long) state->id);
+	}
+	else if (definition_find(state->workflow, 0, &definition) && GetUserNameFromId(definition.owner, true) == NULL)
+	{
+		refusal->detail = psprintf("Its workflow belongs to role %s: there is no such role.", owner_of_workflow(state->workflow));
+		refusal->hint = "The owner of the extension can give it to another with workflow.set_owner().";
+		refusal->help = psprintf("-- SELECT workflow.set_owner(%s, '..'); then SELECT workflow.retry(%lld)",
+								 quote_literal_cstr(state->workflow), (long long) state->id);
 	}
 	else if ((replay = other_replay(state->id)) != 0)
 		set_being_replayed(refusal, replay);

@@ -59,6 +59,11 @@ require_role_can_run(Oid role)
 {
 	char	   *problem = role_cannot_run(role);
 
+	if (problem != NULL && GetUserNameFromId(role, true) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("executions of a role that does not exist cannot be run by a worker"),
+				 errhint("The view workflow.owners shows what belongs to such roles, workflow.reassign_owned() gives it to another.")));
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "interpreter/jsonb_values.h"
@@ -98,6 +99,7 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 {
 	const Agent *agent;
 	bool		lost;
+	bool		owned;
 	bool		trusted;
 	StepError  *error;
 
@@ -106,7 +108,9 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 	agent = agent_find(node->agent_name);
 	lost = (agent != NULL && agent->kind == AGENT_FUNCTION &&
 			!OidIsValid(agent->function));
-	trusted = agent == NULL || owner_is_trusted(agent->owner, GetUserId());
+	/* nobody vouches any more for what would run with the rights of another */
+	owned = agent == NULL || SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(agent->owner));
+	trusted = owned && (agent == NULL || owner_is_trusted(agent->owner, GetUserId()));
 	if (agent != NULL && trusted && agent->active && agent->kind != AGENT_QUEUE && !lost)
 	{
 		leaf->task.kind = agent->kind == AGENT_FUNCTION ? SQL_TASK_FUNCTION : SQL_TASK_STATEMENTS;
@@ -127,6 +131,13 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 		error->sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
 		error->message = psprintf("agent \"%s\" does not exist", node->agent_name);
 		error->hint = "Register it with workflow.register_agent().";
+	}
+	else if (!owned)
+	{
+		error->type = "AgentNotTrusted";
+		error->sqlerrcode = ERRCODE_INSUFFICIENT_PRIVILEGE;
+		error->message = psprintf("agent \"%s\" belongs to a role that does not exist", node->agent_name);
+		error->hint = "The owner of the extension can give it to another role with workflow.reassign_owned().";
 	}
 	else if (!trusted)
 	{

@@ -70,6 +70,11 @@ static StateStatement of_execution_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
+static StateStatement of_letter_statement = {
+	"SELECT l.role::pg_catalog.text FROM workflow.dead_letters AS l WHERE l.id OPERATOR(pg_catalog.=) $1",
+	lengthof(id_types), id_types, NULL
+};
+
 static StateStatement count_statement = {
 	"SELECT o.kind, pg_catalog.sum(o.count)::pg_catalog.int8, pg_catalog.min(o.owner::pg_catalog.text) FROM workflow.owners AS o WHERE " IS_OWNER("o.owner")
 	" GROUP BY o.kind ORDER BY pg_catalog.min(o.place)",
@@ -181,6 +186,12 @@ char *
 execution_role_name(int64 id)
 {
 	return find_text(&of_execution_statement, Int64GetDatum(id));
+}
+
+char *
+dead_letter_role_name(int64 id)
+{
+	return find_text(&of_letter_statement, Int64GetDatum(id));
 }
 
 char *

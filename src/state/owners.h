@@ -24,8 +24,9 @@ extern void owner_find(Datum value, Owner *owner);
 
 /* Name of the role that a workflow belongs to, one that does not exist with (missing) behind it. */
 extern char *owner_of_workflow(const char *name);
-/* The role of an execution, as a value of the type workflow.role is written. */
+/* The role of an execution, and of a dead letter, as a value of the type workflow.role is written. */
 extern char *execution_role_name(int64 id);
+extern char *dead_letter_role_name(int64 id);
 
 /*
  * What belongs to an owner, in words, "2 workflows and 1 schedule", as the view

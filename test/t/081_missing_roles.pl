@@ -174,6 +174,22 @@ like(($target->psql('plain', q{SET ROLE alice; SELECT workflow.start('of_absent'
 	qr/ERROR:  workflow "of_absent" cannot be started\nDETAIL:  .*absent \(missing\).*\nHINT:  .*workflow\.set_owner\('of_absent'/, 'its workflows cannot be started');
 like(($target->psql('plain', q{SELECT workflow.run_schedule_now('nightly')}))[2], qr/ERROR/, 'its schedules start nothing');
 
+# nobody vouches for what its workflows and agents would do as others
+$target->safe_psql('plain', q{SET ROLE alice; SELECT workflow.define('{"name": "calls", "steps": [{"id": "a", "agent_name": "agent_dropped"}]}')});
+my $call_id = $target->safe_psql('plain', q{SET ROLE alice; SELECT workflow.start('calls')});
+$target->safe_psql('plain', "SELECT workflow.wait($call_id, '5 minutes')");
+is($target->safe_psql('plain', "SELECT status, error_type, error ->> 'message' FROM workflow.executions WHERE id = $call_id"),
+	'failed|AgentNotTrusted|agent "agent_dropped" belongs to a role that does not exist', 'its agents are not called');
+my $failed = $target->safe_psql('plain', q{INSERT INTO workflow.executions (definition_id, workflow, version, status, role, input, completed_at)
+	SELECT id, name, version, 'failed', 'alice'::regrole, '{}', now() FROM workflow.definitions WHERE name = 'of_dropped' RETURNING id});
+like(($target->psql('plain', "SET ROLE alice; SELECT workflow.retry($failed)"))[2],
+	qr/execution $failed cannot be retried\nDETAIL:  Its workflow belongs to role dropped \(missing \d+\).*\nHINT:  .*set_owner/, 'its workflows are not retried');
+my $letter = $target->safe_psql('plain', qq{INSERT INTO workflow.dead_letters (execution_id, workflow, version, role, priority, execution_status, first_failed_at, last_failed_at, input, retry_history)
+	VALUES (-1, 'of_alice', 1, '$gone', 0, 'failed', now(), now(), '{}', '[]') RETURNING id});
+like(($target->psql('plain', "SELECT workflow.replay($letter)"))[2],
+	qr/dead letter $letter cannot be replayed\nDETAIL:  It belongs to role \Q$gone\E.*\nHINT:  .*reassign_owned\('\Q$gone\E'/, 'its dead letters are not replayed');
+$target->safe_psql('plain', "DELETE FROM workflow.executions WHERE id IN ($failed, $call_id); DELETE FROM workflow.dead_letters WHERE id = $letter");
+
 # --- giving it to somebody ---
 
 # Call as a role; what is returned, or the error.
