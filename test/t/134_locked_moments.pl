@@ -6,44 +6,17 @@ use strict;
 use warnings FATAL => 'all';
 
 use CrashTest;
+use LockedTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = crash_cluster('moments');
 gated_effects($node, 'w');
-$node->safe_psql('w', 'SELECT workflow.define(\'{"name": "short", "steps": [{"id": "one", "sql": "SELECT 1"}]}\')');
+define_short($node);
 my $keeper = $node->background_psql('w');
 
-sub pid_of
-{
-	my ($kind) = @_;
-	return $node->safe_psql('w', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_workflow $kind'");
-}
-
-# An execution of somebody else begins and ends.
-sub others_go_on
-{
-	my ($when) = @_;
-	my $id = $node->safe_psql('w', q{SELECT workflow.start('short')});
-
-	ok($node->poll_query_until('w', "SELECT status = 'completed' FROM workflow.executions WHERE id = $id"),
-		"$when: others go on")
-	  or diagnose($node, 'w');
-	return;
-}
-
-sub restart_scheduler
-{
-	my $before = pid_of('scheduler');
-
-	kill 'TERM', $before;
-	wait_until($node, qq{SELECT count(*) = 1 FROM pg_stat_activity
-		WHERE backend_type = 'pg_workflow scheduler' AND pid <> $before}, 'another scheduler takes over');
-	return;
-}
-
-my $scheduler = pid_of('scheduler');
+my $scheduler = scheduler_pid($node);
 
 # It sleeps between its attempts, and takes notice of a reload: it does not wait.
 sub scheduler_is_awake
@@ -56,7 +29,7 @@ sub scheduler_is_awake
 	return;
 }
 
-others_go_on('at first');
+others_go_on($node, 'at first');
 
 # --- keys that somebody else inserts ---
 
@@ -65,7 +38,7 @@ $keeper->query_safe(q{BEGIN; INSERT INTO workflow.executor_history (id, started_
 	WHERE schemaname = 'workflow' AND sequencename = 'executor_history_id_seq'});
 $node->safe_psql('w', 'SELECT workflow.recycle_executor(min(pid)) FROM workflow.executors');
 scheduler_is_awake('keys of the history of executors are being inserted');
-others_go_on('keys of the history of executors are being inserted');
+others_go_on($node, 'keys of the history of executors are being inserted');
 $keeper->query_safe('ROLLBACK');
 wait_until($node, q{SELECT count(*) = 1 FROM workflow.executor_history WHERE reason = 'recycle'}, 'it is written in the end');
 
@@ -123,17 +96,17 @@ wait_until($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type
 $keeper->query_safe('ROLLBACK');
 wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $id", 'it goes on');
 is($node->safe_psql('w', "SELECT string_agg(item::text, ' ' ORDER BY item) FROM hits WHERE execution = $id"), '1 2 3 4 5 6', 'each item once');
-is(pid_of('scheduler'), $scheduler, 'it is the same scheduler as ever');
+is(scheduler_pid($node), $scheduler, 'it is the same scheduler as ever');
 
 # --- the catalog that tells whether the extension is here ---
 
 $keeper->query_safe('BEGIN; LOCK TABLE pg_catalog.pg_extension IN ACCESS EXCLUSIVE MODE');
-restart_scheduler();
-$scheduler = pid_of('scheduler');
+restart_scheduler($node);
+$scheduler = scheduler_pid($node);
 scheduler_is_awake('pg_extension is locked');
 $keeper->query_safe('ROLLBACK');
-others_go_on('after pg_extension was locked');
-is(pid_of('scheduler'), $scheduler, 'the scheduler that waited is the one that runs it');
+others_go_on($node, 'after pg_extension was locked');
+is(scheduler_pid($node), $scheduler, 'the scheduler that waited is the one that runs it');
 
 $keeper->quit;
 check_finished($node, 'w', 'at the end');

@@ -6,42 +6,15 @@ use strict;
 use warnings FATAL => 'all';
 
 use CrashTest;
+use LockedTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = crash_cluster('locked', 'max_prepared_transactions = 5');
 gated_effects($node, 'w');
-$node->safe_psql('w', 'SELECT workflow.define(\'{"name": "short", "steps": [{"id": "one", "sql": "SELECT 1"}]}\')');
+define_short($node);
 define_workflow($node, 'w', 'gated', 'first', { step('first', 0, next_step => 'last'), step('last', 0) });
-
-sub pid_of
-{
-	my ($kind) = @_;
-	return $node->safe_psql('w', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_workflow $kind'");
-}
-
-# An execution of somebody else begins and ends.
-sub others_go_on
-{
-	my ($when) = @_;
-	my $id = $node->safe_psql('w', q{SELECT workflow.start('short')});
-
-	ok($node->poll_query_until('w', "SELECT status = 'completed' FROM workflow.executions WHERE id = $id"),
-		"$when: others go on")
-	  or diagnose($node, 'w');
-	return;
-}
-
-sub restart_scheduler
-{
-	my $before = pid_of('scheduler');
-
-	kill 'TERM', $before;
-	wait_until($node, qq{SELECT count(*) = 1 FROM pg_stat_activity
-		WHERE backend_type = 'pg_workflow scheduler' AND pid <> $before}, 'another scheduler takes over');
-	return;
-}
 
 # --- a row of a running execution ---
 
@@ -58,8 +31,8 @@ foreach my $what (sort keys %holders)
 	my $session = $node->background_psql('w');
 	$session->query_safe('BEGIN; ' . sprintf($holders{$what}, $id));
 
-	restart_scheduler();
-	others_go_on("$what, the scheduler has restarted");
+	restart_scheduler($node);
+	others_go_on($node, "$what, the scheduler has restarted");
 	is($node->safe_psql('w', "SELECT recoveries FROM workflow.executions WHERE id = $id"), 0, "$what: it has not been recovered");
 	like($node->safe_psql('w', "SELECT string_agg(reason || ': ' || detail, E'\\n') FROM workflow.why($id)"),
 		qr/^row locked: .*process \d+/m, "$what: why() says who holds it");
@@ -72,7 +45,7 @@ foreach my $what (sort keys %holders)
 	$session->query_safe('BEGIN; ' . sprintf($holders{$what}, $id));
 	kill 'TERM', $executor;
 	wait_until($node, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $executor)", 'the executor is gone');
-	others_go_on("$what, its executor has ended");
+	others_go_on($node, "$what, its executor has ended");
 	$session->query_safe('ROLLBACK');
 	$session->quit;
 	wait_at_gate($node, 1, $executor);
@@ -86,8 +59,8 @@ close_gate($node, 'first -');
 my $id = $node->safe_psql('w', q{SELECT workflow.start('gated')});
 my ($executor) = wait_at_gate($node, 1);
 $node->safe_psql('w', "BEGIN; SELECT FROM workflow.executions WHERE id = $id FOR UPDATE; PREPARE TRANSACTION 'keeper'");
-restart_scheduler();
-others_go_on('a prepared transaction, the scheduler has restarted');
+restart_scheduler($node);
+others_go_on($node, 'a prepared transaction, the scheduler has restarted');
 like($node->safe_psql('w', "SELECT string_agg(reason || ': ' || detail || ' ' || help, E'\\n') FROM workflow.why($id)"),
 	qr/^row locked: .*prepared transaction keeper .*ROLLBACK PREPARED 'keeper'/m, 'why() names it');
 $node->safe_psql('w', q{ROLLBACK PREPARED 'keeper'});
@@ -102,8 +75,8 @@ my @tables = split /\n/, $node->safe_psql('w', q{
 cmp_ok(scalar @tables, '>', 10, 'there are tables');
 my $keeper = $node->background_psql('w');
 $keeper->query_safe('BEGIN; ' . join '; ', map { "SELECT count(*) FROM (SELECT FROM workflow.$_ FOR UPDATE) AS x" } @tables);
-restart_scheduler();
-others_go_on('all rows of all tables are locked, the scheduler has restarted');
+restart_scheduler($node);
+others_go_on($node, 'all rows of all tables are locked, the scheduler has restarted');
 close_gate($node, 'first -');
 $id = $node->safe_psql('w', q{SELECT workflow.start('gated')});
 ($executor) = wait_at_gate($node, 1);
@@ -122,11 +95,11 @@ foreach my $table (qw(executor_history audit_entries dead_letters breakers datab
 		my $text = sprintf($command, "workflow.$table");
 
 		$keeper->query_safe("BEGIN; $text");
-		others_go_on($text);
+		others_go_on($node, $text);
 		$keeper->query_safe('ROLLBACK');
 	}
 }
-my $scheduler = pid_of('scheduler');
+my $scheduler = scheduler_pid($node);
 
 # It sleeps between its attempts, and takes notice of a reload: it does not wait.
 sub scheduler_is_awake
@@ -149,9 +122,9 @@ foreach my $command ('LOCK TABLE workflow.executions IN SHARE MODE', 'LOCK TABLE
 	$keeper->query_safe("BEGIN; $command");
 	scheduler_is_awake($command);
 	$keeper->query_safe('ROLLBACK');
-	others_go_on("after $command");
+	others_go_on($node, "after $command");
 }
-is(pid_of('scheduler'), $scheduler, 'it is the same scheduler');
+is(scheduler_pid($node), $scheduler, 'it is the same scheduler');
 $keeper->quit;
 check_finished($node, 'w', 'at the end');
 check_pool($node, 'w', 'at the end');
