@@ -188,29 +188,19 @@ BEGIN ATOMIC
                   GROUP BY a.workflow) AS a
     WHERE t.average_duration IS NOT NULL AND extract(epoch FROM now() - a.since) >= t.average_duration_for
     UNION ALL
-    SELECT 'block duration', b.workflow || '.' || b.step_id, max(b.duration), t.block_duration, min(b.completed_at)
+    SELECT 'block ' || f.name, b.workflow || '.' || b.step_id,
+           CASE WHEN f.too_much THEN max(f.value) ELSE min(f.value) END, f.threshold, min(b.completed_at)
     FROM block AS b,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (b.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
-    WHERE b.duration > t.block_duration
-    GROUP BY b.workflow, b.step_id, t.block_duration
-    UNION ALL
-    SELECT 'block failures', b.workflow || '.' || b.step_id, max(b.failures), t.block_failures, min(b.completed_at)
-    FROM block AS b,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (b.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
-    WHERE b.failures > t.block_failures
-    GROUP BY b.workflow, b.step_id, t.block_failures
-    UNION ALL
-    SELECT 'block success rate', b.workflow || '.' || b.step_id, min(b.success_rate), t.block_success_rate, min(b.completed_at)
-    FROM block AS b,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (b.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
-    WHERE b.success_rate < t.block_success_rate
-    GROUP BY b.workflow, b.step_id, t.block_success_rate
-    UNION ALL
-    SELECT 'block speedup', b.workflow || '.' || b.step_id, min(b.speedup), t.block_speedup, min(b.completed_at)
-    FROM block AS b,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (b.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
-    WHERE b.speedup < t.block_speedup AND b.possible_speedup > t.block_speedup
-    GROUP BY b.workflow, b.step_id, t.block_speedup
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (b.workflow, '')
+                  ORDER BY o.workflow DESC LIMIT 1) AS t,
+         LATERAL (VALUES
+             ('duration', true, b.duration, t.block_duration),
+             ('failures', true, b.failures, t.block_failures),
+             ('success rate', false, b.success_rate, t.block_success_rate),
+             ('speedup', false, CASE WHEN b.possible_speedup > t.block_speedup THEN b.speedup END, t.block_speedup))
+             AS f (name, too_much, value, threshold)
+    WHERE CASE WHEN f.too_much THEN f.value > f.threshold ELSE f.value < f.threshold END
+    GROUP BY b.workflow, b.step_id, f.name, f.too_much, f.threshold
     UNION ALL
     SELECT 'stuck rate', h.workflow, round(100.0 * h.stuck / GREATEST(w.total, h.stuck), 1), t.stuck_rate, h.since
     FROM (SELECT x.workflow, count(*) AS stuck, min(x.stuck_at) AS since
