@@ -138,6 +138,7 @@ OBJS = \
 	src/state/overview.o \
 	src/state/owners.o \
 	src/state/janitor.o \
+	src/state/jsonb_text.o \
 	src/state/state.o \
 	src/state/statistics.o \
 	src/state/status.o \

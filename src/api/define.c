@@ -20,6 +20,7 @@
 #include "api/api.h"
 #include "interpreter/evaluate.h"
 #include "shared/identity.h"
+#include "state/jsonb_text.h"
 
 extern PGDLLEXPORT Datum workflow_define(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_validate(PG_FUNCTION_ARGS);

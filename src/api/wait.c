@@ -38,12 +38,12 @@
 
 #include "api/api.h"
 #include "api/wait_cycle.h"
-#include "interpreter/evaluate.h"
 #include "interpreter/thread.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
 #include "state/blocks.h"
 #include "state/executions.h"
+#include "state/jsonb_text.h"
 
 extern PGDLLEXPORT Datum workflow_wait(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_run(PG_FUNCTION_ARGS);

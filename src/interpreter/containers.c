@@ -22,6 +22,7 @@
 #include "interpreter/scope.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
+#include "state/jsonb_text.h"
 
 static void close_activation(Thread *thread);
 
@@ -261,10 +262,7 @@ evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size, Ste
 		*size = Min(*size, node->max_iterations);
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	value.type = jbvString;
-	value.val.string.val = "collection";
-	value.val.string.len = strlen("collection");
-	pushJsonbValue(&state, WJB_KEY, &value);
+	jsonb_push_key(&state, "collection");
 	value.type = jbvBinary;
 	value.val.binary.data = &collection->root;
 	value.val.binary.len = VARSIZE(collection) - VARHDRSZ;
@@ -477,12 +475,7 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 		container_cut_short(thread, frame, STATUS_CANCELLED, &error);
 		return;
 	}
-	if (outcome == SCOPE_COMPLETED)
-		frame->counts.completed++;
-	else if (outcome == SCOPE_SKIPPED)
-		frame->counts.skipped++;
-	else
-		frame->counts.failed++;
+	step_count_child(&frame->counts, outcome);
 
 	if (container_expired(thread, node, frame->parent, frame->opened_at, last->completed_at))
 	{

@@ -15,7 +15,6 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "interpreter/jsonb_values.h"
@@ -109,8 +108,8 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 	lost = (agent != NULL && agent->kind == AGENT_FUNCTION &&
 			!OidIsValid(agent->function));
 	/* nobody vouches any more for what would run with the rights of another */
-	owned = agent == NULL || SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(agent->owner));
-	trusted = owned && (agent == NULL || owner_is_trusted(agent->owner, GetUserId()));
+	owned = agent == NULL || agent->owned;
+	trusted = agent == NULL || (owned && owner_is_trusted(agent->owner, GetUserId()));
 	if (agent != NULL && trusted && agent->active && agent->kind != AGENT_QUEUE && !lost)
 	{
 		leaf->task.kind = agent->kind == AGENT_FUNCTION ? SQL_TASK_FUNCTION : SQL_TASK_STATEMENTS;

@@ -10,9 +10,9 @@
  */
 #include "postgres.h"
 
-#include "interpreter/jsonb_values.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
+#include "state/jsonb_text.h"
 
 /* An error as the value of the columns "error". */
 Jsonb *
@@ -41,19 +41,8 @@ step_error_jsonb(const StepError *error, const char *step_id, const char *scope)
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < (int) lengthof(keys); i++)
-	{
-		JsonbValue	value;
-
-		if (values[i] == NULL)
-			continue;
-		value.type = jbvString;
-		value.val.string.val = unconstify(char *, keys[i]);
-		value.val.string.len = strlen(keys[i]);
-		pushJsonbValue(&state, WJB_KEY, &value);
-		value.val.string.val = unconstify(char *, values[i]);
-		value.val.string.len = strlen(values[i]);
-		pushJsonbValue(&state, WJB_VALUE, &value);
-	}
+		if (values[i] != NULL)
+			jsonb_push_text(&state, keys[i], values[i]);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
@@ -148,12 +137,6 @@ error_with(Jsonb *error, const char *key, const char *text)
 	while ((token = JsonbIteratorNext(&it, &value, true)) == WJB_KEY ||
 		   token == WJB_VALUE || token == WJB_BEGIN_OBJECT)
 		pushJsonbValue(&state, token, token == WJB_BEGIN_OBJECT ? NULL : &value);
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, key);
-	value.val.string.len = strlen(key);
-	pushJsonbValue(&state, WJB_KEY, &value);
-	value.val.string.val = unconstify(char *, text);
-	value.val.string.len = strlen(text);
-	pushJsonbValue(&state, WJB_VALUE, &value);
+	jsonb_push_text(&state, key, text);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

@@ -69,8 +69,6 @@ extern Jsonb *jsonb_from_string(const char *string);
 extern Jsonb *jsonb_from_int64(int64 value);
 extern Jsonb *jsonb_from_bool(bool value);
 extern Jsonb *jsonb_null(void);
-/* A member that is a string, as text; NULL: none, or object is NULL. */
-extern char *jsonb_member_string(Jsonb *object, const char *key);
 extern Jsonb *jsonb_get_member(Jsonb *object, const char *key); /* NULL: none */
 
 #endif							/* PGWF_EVALUATE_H */

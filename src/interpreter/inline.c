@@ -20,6 +20,7 @@
 #include "interpreter/breaker.h"
 #include "interpreter/inline.h"
 #include "interpreter/leaf.h"
+#include "state/jsonb_text.h"
 
 /* A leaf that cannot run inside the caller's transaction. */
 static void

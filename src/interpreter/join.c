@@ -15,6 +15,7 @@
 
 #include "interpreter/join.h"
 #include "interpreter/thread.h"
+#include "state/jsonb_text.h"
 
 /* Failed children named in a message; all of them are in the error's "failed". */
 #define MAX_NAMED_FAILURES 10
@@ -22,17 +23,6 @@
 #define MAX_DETAILED_FAILURES 3
 
 /* --- building objects --- */
-
-static void
-push_key(JsonbParseState **state, const char *key)
-{
-	JsonbValue	value;
-
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, key);
-	value.val.string.len = strlen(key);
-	pushJsonbValue(state, WJB_KEY, &value);
-}
 
 static void
 push_jsonb(JsonbParseState **state, JsonbIteratorToken token, Jsonb *jsonb)
@@ -82,17 +72,17 @@ join_conditional_output(const StepRow *row, const char *branch_step_id,
 	JsonbValue	value;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_key(&state, "condition_result");
+	jsonb_push_key(&state, "condition_result");
 	value.type = jbvBool;
 	value.val.boolean = (row->condition_result == 1);
 	pushJsonbValue(&state, WJB_VALUE, &value);
-	push_key(&state, "branch_taken");
+	jsonb_push_key(&state, "branch_taken");
 	push_string(&state, WJB_VALUE, row->branch_taken);
-	push_key(&state, "branch_step_id");
+	jsonb_push_key(&state, "branch_step_id");
 	push_string(&state, WJB_VALUE, branch_step_id);
 	if (branch_step_id != NULL)
 	{
-		push_key(&state, "branch_output");
+		jsonb_push_key(&state, "branch_output");
 		push_jsonb(&state, WJB_VALUE, branch_output);
 	}
 	return end_object(&state);
@@ -127,18 +117,18 @@ lines_error(PlanNode *node, StepRecord **by_line, const char *type, const char *
 	char	   *detail = lines_detail(node, by_line);
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_key(&state, "type");
+	jsonb_push_key(&state, "type");
 	push_string(&state, WJB_VALUE, type);
-	push_key(&state, "message");
+	jsonb_push_key(&state, "message");
 	push_string(&state, WJB_VALUE, message);
 	if (detail != NULL)
 	{
-		push_key(&state, "detail");
+		jsonb_push_key(&state, "detail");
 		push_string(&state, WJB_VALUE, detail);
 	}
-	push_key(&state, "step_id");
+	jsonb_push_key(&state, "step_id");
 	push_string(&state, WJB_VALUE, node->id);
-	push_key(&state, "failed");
+	jsonb_push_key(&state, "failed");
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < node->nlines; i++)
 	{
@@ -147,13 +137,13 @@ lines_error(PlanNode *node, StepRecord **by_line, const char *type, const char *
 		if (record != NULL && (record->scope_outcome == SCOPE_COMPLETED ||
 							   record->scope_outcome == SCOPE_SKIPPED))
 			continue;
-		push_key(&state, node->lines[i].name);
+		jsonb_push_key(&state, node->lines[i].name);
 		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-		push_key(&state, "status");
+		jsonb_push_key(&state, "status");
 		push_string(&state, WJB_VALUE, record ? scope_outcome_name(record->scope_outcome) : "not finished");
 		if (record != NULL && record->error != NULL)
 		{
-			push_key(&state, "error");
+			jsonb_push_key(&state, "error");
 			push_jsonb(&state, WJB_VALUE, record->error);
 		}
 		pushJsonbValue(&state, WJB_END_OBJECT, NULL);
@@ -259,7 +249,7 @@ lines_output(PlanNode *node, StepRecord **by_line, Size *size)
 	{
 		bool		success = (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_COMPLETED);
 
-		push_key(&state, node->lines[i].name);
+		jsonb_push_key(&state, node->lines[i].name);
 		push_jsonb(&state, WJB_VALUE, success ? by_line[i]->output : NULL);
 	}
 	return end_object(&state);
@@ -288,12 +278,8 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 	{
 		if (by_line[i] == NULL)
 			unfinished++;
-		else if (by_line[i]->scope_outcome == SCOPE_COMPLETED)
-			counts.completed++;
-		else if (by_line[i]->scope_outcome == SCOPE_SKIPPED)
-			counts.skipped++;
 		else
-			counts.failed++;
+			step_count_child(&counts, by_line[i]->scope_outcome);
 	}
 	row->counts = counts;
 	row->output = lines_output(node, by_line, &size);
@@ -326,7 +312,7 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 static void
 push_count(JsonbParseState **state, const char *key, int64 count)
 {
-	push_key(state, key);
+	jsonb_push_key(state, key);
 	push_jsonb(state, WJB_VALUE, jsonb_from_int64(count));
 }
 
@@ -342,7 +328,7 @@ loop_output(PlanNode *node, const LoopSummary *summary, int64 total)
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	if (node->loop_result == LOOP_RESULT_ITERATIONS && !summary->too_large)
 	{
-		push_key(&state, "iterations");
+		jsonb_push_key(&state, "iterations");
 		push_jsonb(&state, WJB_VALUE, summary->iterations ? summary->iterations : jsonb_from_text("[]"));
 	}
 	push_count(&state, "total_count", total);

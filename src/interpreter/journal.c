@@ -17,12 +17,12 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "interpreter/jsonb_values.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
 #include "state/announce.h"
 #include "state/epilogue.h"
 #include "state/event_log.h"
+#include "state/jsonb_text.h"
 
 void
 journal_add(Thread *thread, StepRow *row)

@@ -324,17 +324,3 @@ jsonb_get_member(Jsonb *object, const char *key)
 		return NULL;
 	return JsonbValueToJsonb(&value);
 }
-
-char *
-jsonb_member_string(Jsonb *object, const char *key)
-{
-	JsonbValue	buffer;
-	JsonbValue *value;
-
-	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
-		return NULL;
-	value = getKeyJsonValueFromContainer(&object->root, key, strlen(key), &buffer);
-	if (value == NULL || value->type != jbvString)
-		return NULL;
-	return pnstrdup(value->val.string.val, value->val.string.len);
-}

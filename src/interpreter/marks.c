@@ -16,6 +16,7 @@
 
 #include "interpreter/jsonb_values.h"
 #include "interpreter/thread.h"
+#include "state/jsonb_text.h"
 
 /* The step's mark if it is of this kind, else NULL. */
 static Jsonb *

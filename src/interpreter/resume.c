@@ -248,12 +248,7 @@ resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		for (int line = 0; line < node->nlines; line++)
 			if (strcmp(records[i].branch_name, node->lines[line].name) == 0)
 				ended[line] = true;
-		if (records[i].scope_outcome == SCOPE_COMPLETED)
-			counts.completed++;
-		else if (records[i].scope_outcome == SCOPE_SKIPPED)
-			counts.skipped++;
-		else
-			counts.failed++;
+		step_count_child(&counts, records[i].scope_outcome);
 	}
 	for (int line = 0; line < node->nlines; line++)
 	{

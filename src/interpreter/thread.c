@@ -28,6 +28,7 @@
 #include "interpreter/scope.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
+#include "state/jsonb_text.h"
 
 /* Bookkeeping rows to collect before they get a transaction of their own. */
 #define JOURNAL_LIMIT 200

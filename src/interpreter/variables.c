@@ -18,6 +18,7 @@
 #include "interpreter/jsonb_values.h"
 #include "interpreter/scope.h"
 #include "interpreter/thread.h"
+#include "state/jsonb_text.h"
 
 /* The scope whose variables a frame sets: the nearest that runs beside others. */
 Frame *
@@ -116,10 +117,7 @@ variables_assign(JsonbParseState **state, const char *name, Jsonb *assigned)
 {
 	JsonbValue	value;
 
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, name);
-	value.val.string.len = strlen(name);
-	pushJsonbValue(state, WJB_KEY, &value);
+	jsonb_push_key(state, name);
 	if (JB_ROOT_IS_SCALAR(assigned))
 		JsonbExtractScalar(&assigned->root, &value);
 	else

@@ -73,12 +73,7 @@ recover_children(LiveJoin *join)
 			if (child < 0 || child >= counts.total || ended[child])
 				continue;
 			ended[child] = true;
-			if (records[i].scope_outcome == SCOPE_COMPLETED)
-				counts.completed++;
-			else if (records[i].scope_outcome == SCOPE_SKIPPED)
-				counts.skipped++;
-			else
-				counts.failed++;
+			step_count_child(&counts, records[i].scope_outcome);
 		}
 	}
 	ATTEMPT_END(committed, false);

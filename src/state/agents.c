@@ -41,7 +41,7 @@ typedef struct CachedAgent
 static HTAB *agent_cache = NULL;
 static MemoryContext agent_cache_context = NULL;
 static MemoryContext retired_context = NULL;	/* parent of replaced agents */
-static uint64 function_changes = 0;
+static uint64 catalog_changes = 0;
 static bool callbacks_registered = false;
 
 static const Oid name_types[] = {TEXTOID};
@@ -131,13 +131,13 @@ sql_result_from_name(const char *name, SqlResult *result)
 	return false;
 }
 
-/* A function was created, changed or dropped: an agent's may be among them. */
+/* A function or a role was created, changed or dropped: an agent's may be among them. */
 static void
-function_invalidated(Datum argument pg_attribute_unused(),
+catalog_invalidated(Datum argument pg_attribute_unused(),
 					 int cacheid pg_attribute_unused(),
 					 uint32 hashvalue pg_attribute_unused())
 {
-	function_changes++;
+	catalog_changes++;
 }
 
 /* At the end of a transaction nobody holds a replaced agent any more. */
@@ -154,7 +154,7 @@ free_retired(XactEvent event, void *argument pg_attribute_unused())
 static uint64
 agents_counter(void)
 {
-	return state_agents_counter + function_changes;
+	return state_agents_counter + catalog_changes;
 }
 
 static void
@@ -164,7 +164,8 @@ create_agent_cache(void)
 
 	if (!callbacks_registered)
 	{
-		CacheRegisterSyscacheCallback(PROCOID, function_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(PROCOID, catalog_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(AUTHOID, catalog_invalidated, (Datum) 0);
 		RegisterXactCallback(free_retired, NULL);
 		callbacks_registered = true;
 	}
@@ -214,6 +215,7 @@ read_agent(const char *name)
 		agent->timeout_seconds = state_column_int32(0, 6);
 		agent->active = strcmp(status, "active") == 0;
 		agent->owner = DatumGetObjectId(state_column(0, 8, &isnull));
+		agent->owned = SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(agent->owner));
 		agent_retry_parse(state_column_text(0, 9), &agent->retry, &agent->nretry,
 						  problem_list_create());
 		breaker_config_parse(state_column_text(0, 10), &agent->breaker, problem_list_create());

@@ -19,6 +19,7 @@
 
 #include "shared/settings.h"
 #include "state/announce.h"
+#include "state/jsonb_text.h"
 
 #define NOTIFY_CHANNEL "workflow"
 
@@ -68,22 +69,6 @@ announce_step(int64 execution_id, const char *workflow, const char *step_id, con
 	send_payload(&payload);
 }
 
-/* The step an error is of; NULL: of none. */
-static char *
-failed_step(const Jsonb *error)
-{
-	JsonbValue	buffer;
-	JsonbValue *value;
-
-	if (error == NULL || !JB_ROOT_IS_OBJECT(error))
-		return NULL;
-	value = getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &error->root), "step_id",
-										 strlen("step_id"), &buffer);
-	if (value == NULL || value->type != jbvString)
-		return NULL;
-	return pnstrdup(value->val.string.val, value->val.string.len);
-}
-
 void
 announce_execution(int64 execution_id, const char *workflow, const char *status,
 				   const Jsonb *error, const char *error_type)
@@ -92,7 +77,7 @@ announce_execution(int64 execution_id, const char *workflow, const char *status,
 
 	begin_payload(&payload, execution_id, workflow);
 	add_member(&payload, "status", status);
-	add_member(&payload, "failed_step", failed_step(error));
+	add_member(&payload, "failed_step", jsonb_member_string(error, "step_id"));
 	add_member(&payload, "error_type", error_type);
 	send_payload(&payload);
 }

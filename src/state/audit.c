@@ -18,6 +18,7 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
+#include "state/jsonb_text.h"
 #include "state/private.h"
 #include "state/state.h"
 
@@ -57,16 +58,9 @@ Jsonb *
 audit_object(const char *key, const char *text)
 {
 	JsonbParseState *state = NULL;
-	JsonbValue	value;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, key);
-	value.val.string.len = strlen(key);
-	pushJsonbValue(&state, WJB_KEY, &value);
-	value.val.string.val = unconstify(char *, text);
-	value.val.string.len = strlen(text);
-	pushJsonbValue(&state, WJB_VALUE, &value);
+	jsonb_push_text(&state, key, text);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 

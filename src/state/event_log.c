@@ -27,6 +27,7 @@
 
 #include "shared/settings.h"
 #include "state/event_log.h"
+#include "state/jsonb_text.h"
 #include "state/private.h"
 #include "state/state.h"
 
@@ -142,22 +143,6 @@ workflow_of(int64 id, const Jsonb **error)
 	return name;
 }
 
-/* A member of an error's object that is a string, as a copy; NULL: there is none. */
-static char *
-member(const Jsonb *object, const char *name)
-{
-	JsonbValue	buffer;
-	JsonbValue *value;
-
-	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
-		return NULL;
-	value = getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &object->root), name,
-										 strlen(name), &buffer);
-	if (value == NULL || value->type != jbvString)
-		return NULL;
-	return pnstrdup(value->val.string.val, value->val.string.len);
-}
-
 /* Not more of a text than a line of the log takes; NULL stays. */
 static char *
 clipped(char *text)
@@ -174,8 +159,8 @@ clipped(char *text)
 static void
 add_error(LogLine *line, StringInfo message, StringInfo detail, const Jsonb *error, const char *type)
 {
-	char	   *text = member(error, "message");
-	char	   *more = member(error, "detail");
+	char	   *text = jsonb_member_string(error, "message");
+	char	   *more = jsonb_member_string(error, "detail");
 
 	if (text != NULL)
 		appendStringInfo(message, ": %s", text);
@@ -187,8 +172,8 @@ add_error(LogLine *line, StringInfo message, StringInfo detail, const Jsonb *err
 	}
 	if (more != NULL)
 		appendStringInfo(detail, " %s", more);
-	line->hint = clipped(member(error, "hint"));
-	line->context = clipped(member(error, "context"));
+	line->hint = clipped(jsonb_member_string(error, "hint"));
+	line->context = clipped(jsonb_member_string(error, "context"));
 }
 
 static void

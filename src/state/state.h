@@ -180,6 +180,7 @@ typedef struct Agent
 	int			timeout_seconds;	/* 0 = none */
 	bool		active;
 	Oid			owner;
+	bool		owned;			/* there is such a role */
 	RetryPolicy *retry;			/* for steps whose own policies do not name the error */
 	int			nretry;
 	BreakerConfig breaker;
@@ -189,7 +190,7 @@ typedef struct Agent
 
 /*
  * NULL when there is none.  Cached; invalidated by register_agent() in any session
- * and by changes of functions.  Valid until the end of the transaction.
+ * and by changes of functions and roles.  Valid until the end of the transaction.
  */
 extern const Agent *agent_find(const char *name);
 /* Insert an agent, or replace the one of its name and owner; false: another owner's. */

@@ -317,6 +317,17 @@ scope_outcome_name(ScopeOutcome outcome)
 	return outcome_names[outcome];
 }
 
+void
+step_count_child(JoinCounts *counts, ScopeOutcome outcome)
+{
+	if (outcome == SCOPE_COMPLETED)
+		counts->completed++;
+	else if (outcome == SCOPE_SKIPPED)
+		counts->skipped++;
+	else
+		counts->failed++;
+}
+
 /* Inverse of the two above, for rows read back. */
 static StepStatus
 status_from_name(const char *name)
