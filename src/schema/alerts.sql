@@ -22,7 +22,9 @@ COMMENT ON VIEW workflow.alert_thresholds IS
 'thresholds of alerts that workflows have of their own: "alerts" of the version that start() takes';
 COMMENT ON COLUMN workflow.alert_thresholds.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.alert_thresholds.version IS 'version that has them';
-COMMENT ON COLUMN workflow.alert_thresholds.thresholds IS 'by the names of the settings workflow.alert_<name>, times in seconds; null: the alert is turned off';
+COMMENT ON COLUMN workflow.alert_thresholds.thresholds IS
+'by the names of the settings workflow.alert_<name>, times in seconds; null: the alert is turned '
+'off';
 
 CREATE FUNCTION workflow.current_alerts(
     OUT condition text,
@@ -42,7 +44,8 @@ BEGIN ATOMIC
                     ELSE s.setting::numeric END AS value
         FROM pg_settings AS s WHERE s.name LIKE 'workflow.alert\_%'
     ), threshold AS MATERIALIZED (
-        /* of a workflow that has its own, and (named by nothing) of all others: whoever asks takes the first by name, descending */
+        /* of a workflow that has its own, and (named by nothing) of all others: whoever asks
+           takes the first by name, descending */
         SELECT o.workflow, v.*
         FROM (SELECT jsonb_object_agg(s.name, s.value) AS settings FROM setting AS s) AS s,
              (SELECT '' AS workflow, '{}'::jsonb AS alerts UNION ALL SELECT a.workflow, a.thresholds FROM workflow.alert_thresholds AS a) AS o,
@@ -68,7 +71,8 @@ BEGIN ATOMIC
                round(max(extract(epoch FROM b.duration)), 3) AS duration,
                sum(b.failed_tasks) AS failures, sum(b.successful_tasks) AS successes, sum(b.total_tasks) AS tasks,
                round(100.0 * sum(b.successful_tasks) / NULLIF(sum(b.total_tasks), 0), 1) AS success_rate,
-               /* few milliseconds say nothing, and what cannot gain: children that nobody is to share, one that takes nearly all of it */
+               /* few milliseconds say nothing, and what cannot gain: children that nobody is to
+                  share, one that takes nearly all of it */
                round(sum(extract(epoch FROM b.task_time)) FILTER (WHERE b.may_gain) / sum(extract(epoch FROM b.duration)) FILTER (WHERE b.may_gain), 2) AS speedup,
                sum(extract(epoch FROM b.task_time)) FILTER (WHERE b.may_gain) / sum(extract(epoch FROM b.longest_task)) FILTER (WHERE b.may_gain) AS possible_speedup
         FROM (SELECT e.execution_id FROM ended AS e WHERE e.recent ORDER BY e.execution_id DESC LIMIT 100) AS e
@@ -91,12 +95,14 @@ BEGIN ATOMIC
     ), job AS MATERIALIZED (
         SELECT * FROM workflow.schedule_jobs()
     )
-    /* nothing is begun, or nothing goes on, and something waits: of what a standby shows as running its primary takes care */
+    /* nothing is begun, or nothing goes on, and something waits: of what a standby shows as
+       running its primary takes care */
     SELECT h.reason AS condition, current_database()::text AS subject,
            round(extract(epoch FROM w.wait)) AS value, t.offline AS threshold, now() - w.wait AS since
     FROM everywhere AS t, (SELECT max(d.oldest_wait) AS wait FROM workflow.queue_depth AS d) AS q,
          LATERAL (
-             /* not from pg_stat_activity: that shows roles no backend_type but their own sessions' */
+             /* not from pg_stat_activity: that shows roles no backend_type but their own
+                sessions' */
              SELECT n.reason, CASE WHEN n.reason NOT IN ('standby', 'replica') THEN n.since END AS since
              FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
              WHERE n.reason IN ('not preloaded', 'standby', 'no scheduler', 'disabled', 'replica')
@@ -130,19 +136,22 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'lock wait', a.workflow || '.' || a.step_id, round(extract(epoch FROM clock_timestamp() - k.since)), t.lock_wait, k.since
     FROM workflow.activity AS a,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (a.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (a.workflow, '')
+                  ORDER BY o.workflow DESC LIMIT 1) AS t
          CROSS JOIN LATERAL (SELECT min(l.waitstart) AS since FROM pg_locks AS l WHERE l.pid = a.executor_pid AND NOT l.granted) AS k
     WHERE a.wait_event_type = 'Lock' AND a.step_id IS NOT NULL AND extract(epoch FROM clock_timestamp() - k.since) > t.lock_wait
     UNION ALL
     SELECT 'execution paused', e.workflow, round(extract(epoch FROM now() - min(e.paused_at))), t.paused, min(e.paused_at)
     FROM workflow.execution_status AS e,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (e.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (e.workflow, '')
+                  ORDER BY o.workflow DESC LIMIT 1) AS t
     WHERE e.status = 'paused' AND extract(epoch FROM now() - e.paused_at) > t.paused
     GROUP BY e.workflow, t.paused
     UNION ALL
     SELECT 'step held', m.workflow || '.' || m.step_id, round(extract(epoch FROM now() - m.marked_at)), t.held, m.marked_at
     FROM workflow.marked_steps AS m,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (m.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (m.workflow, '')
+                  ORDER BY o.workflow DESC LIMIT 1) AS t
     WHERE m.mark = 'hold' AND m.status IN ('running', 'cancelling') AND extract(epoch FROM now() - m.marked_at) > t.held
     UNION ALL
     SELECT 'row locked', k.workflow, round(extract(epoch FROM max(now() - k.since))), t.offline, min(k.since)
@@ -168,20 +177,23 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'queue wait', d.workflow, round(extract(epoch FROM max(d.oldest_wait))), t.queue_wait, now() - max(d.oldest_wait)
     FROM workflow.queue_depth AS d,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (d.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (d.workflow, '')
+                  ORDER BY o.workflow DESC LIMIT 1) AS t
     WHERE extract(epoch FROM d.oldest_wait) > t.queue_wait
     GROUP BY d.workflow, t.queue_wait
     UNION ALL
     SELECT 'success rate', r.workflow, max(r.success_rate), t.success_rate, min(r.completed_at)
     FROM rate AS r,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (r.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (r.workflow, '')
+                  ORDER BY o.workflow DESC LIMIT 1) AS t
     WHERE r.back <= t.success_rate_consecutive
     GROUP BY r.workflow, t.success_rate, t.success_rate_consecutive
     HAVING count(*) = t.success_rate_consecutive AND max(r.success_rate) < t.success_rate AND bool_or(r.recent)
     UNION ALL
     SELECT 'average duration', a.workflow, round(a.duration, 3), t.average_duration, a.since
     FROM (SELECT DISTINCT a.workflow FROM average AS a) AS w,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (w.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (w.workflow, '')
+                  ORDER BY o.workflow DESC LIMIT 1) AS t,
          LATERAL (SELECT max(a.completed_at) AS until FROM average AS a WHERE a.workflow = w.workflow AND a.duration <= t.average_duration) AS good,
          LATERAL (SELECT a.workflow, min(a.completed_at) AS since, (array_agg(a.duration ORDER BY a.completed_at DESC))[1] AS duration
                   FROM average AS a WHERE a.workflow = w.workflow AND a.completed_at > COALESCE(good.until, '-infinity')
@@ -205,7 +217,8 @@ BEGIN ATOMIC
     SELECT 'stuck rate', h.workflow, round(100.0 * h.stuck / GREATEST(w.total, h.stuck), 1), t.stuck_rate, h.since
     FROM (SELECT x.workflow, count(*) AS stuck, min(x.stuck_at) AS since
           FROM everywhere AS r, workflow.executor_history AS x WHERE x.stuck_at >= r.since GROUP BY x.workflow) AS h,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (h.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t,
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (h.workflow, '')
+                  ORDER BY o.workflow DESC LIMIT 1) AS t,
          LATERAL (SELECT count(*) AS total FROM ended AS e WHERE e.workflow = h.workflow AND e.recent) AS w
     WHERE 100.0 * h.stuck / GREATEST(w.total, h.stuck) > t.stuck_rate
     UNION ALL
@@ -241,7 +254,8 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'dead letters', d.workflow, count(*), t.dead_letters, min(d.last_failed_at)
     FROM workflow.dead_letter_status AS d,
-         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (d.workflow, '') ORDER BY o.workflow DESC LIMIT 1) AS t
+         LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (d.workflow, '')
+                  ORDER BY o.workflow DESC LIMIT 1) AS t
     WHERE d.status = 'pending'
     GROUP BY d.workflow, t.dead_letters
     HAVING count(*) > t.dead_letters;
@@ -251,10 +265,15 @@ COMMENT ON FUNCTION workflow.current_alerts() IS 'the rows of the view workflow.
 CREATE VIEW workflow.alerts WITH (security_barrier) AS
 SELECT a.* FROM workflow.current_alerts() AS a;
 COMMENT ON VIEW workflow.alerts IS
-'what is beyond its threshold, a setting workflow.alert_<condition>, or "alerts" of the workflow''s definition; empty when all is well. Looks at what has ended within workflow.alert_window, at most the last 1,000 executions, and the last 100 for blocks';
+'what is beyond its threshold, a setting workflow.alert_<condition>, or "alerts" of the '
+'workflow''s definition; empty when all is well. Looks at what has ended within '
+'workflow.alert_window, at most the last 1,000 executions, and the last 100 for blocks';
 COMMENT ON COLUMN workflow.alerts.condition IS 'what is wrong';
-COMMENT ON COLUMN workflow.alerts.subject IS 'workflow, step, agent, process or database it is about';
-COMMENT ON COLUMN workflow.alerts.value IS 'figure that is beyond the threshold: seconds, per cent, kilobytes or a number; null where the state says it all';
+COMMENT ON COLUMN workflow.alerts.subject IS
+'workflow, step, agent, process or database it is about';
+COMMENT ON COLUMN workflow.alerts.value IS
+'figure that is beyond the threshold: seconds, per cent, kilobytes or a number; null where the '
+'state says it all';
 COMMENT ON COLUMN workflow.alerts.threshold IS 'the threshold, in the same unit';
 COMMENT ON COLUMN workflow.alerts.since IS 'since when, or from when on it was looked at';
 
@@ -336,7 +355,9 @@ COMMENT ON FUNCTION workflow.current_metrics() IS 'the rows of the view workflow
 CREATE VIEW workflow.metrics WITH (security_barrier) AS
 SELECT m.* FROM workflow.current_metrics() AS m;
 COMMENT ON VIEW workflow.metrics IS
-'one row for each figure, for postgres_exporter and the like; outcomes and times are those of the last 500 executions, if they ended within a day; what ends in _total are counters, see engine_statistics';
+'one row for each figure, for postgres_exporter and the like; outcomes and times are those of the '
+'last 500 executions, if they ended within a day; what ends in _total are counters, see '
+'engine_statistics';
 COMMENT ON COLUMN workflow.metrics.name IS 'name of the figure, in the style of Prometheus';
 COMMENT ON COLUMN workflow.metrics.labels IS 'what it is about';
 COMMENT ON COLUMN workflow.metrics.value IS 'the figure';

@@ -25,18 +25,24 @@ CREATE INDEX audit_entries_execution_idx ON workflow.audit_entries (execution_id
 CREATE INDEX audit_entries_at_idx ON workflow.audit_entries (at);
 
 COMMENT ON TABLE workflow.audit_entries IS
-'what was done to executions, workflows, agents and executors, by whom, when, from where and why; a role sees what it did itself and what was done to its executions';
+'what was done to executions, workflows, agents and executors, by whom, when, from where and why; '
+'a role sees what it did itself and what was done to its executions';
 COMMENT ON COLUMN workflow.audit_entries.id IS 'number of the entry';
 COMMENT ON COLUMN workflow.audit_entries.at IS 'when it was done';
-COMMENT ON COLUMN workflow.audit_entries.action IS 'what was done: the name of the function, or of what the scheduler decided by itself';
-COMMENT ON COLUMN workflow.audit_entries.subject_type IS 'what it was done to: execution, workflow, agent, executor, database ..';
+COMMENT ON COLUMN workflow.audit_entries.action IS
+'what was done: the name of the function, or of what the scheduler decided by itself';
+COMMENT ON COLUMN workflow.audit_entries.subject_type IS
+'what it was done to: execution, workflow, agent, executor, database ..';
 COMMENT ON COLUMN workflow.audit_entries.subject IS 'name or number of that';
 COMMENT ON COLUMN workflow.audit_entries.execution_id IS 'execution it is about; null: none';
-COMMENT ON COLUMN workflow.audit_entries.role IS 'role that did it (current_user); the owner of the extension for what the scheduler does';
-COMMENT ON COLUMN workflow.audit_entries.session_role IS 'role the session was connected as (session_user)';
+COMMENT ON COLUMN workflow.audit_entries.role IS
+'role that did it (current_user); the owner of the extension for what the scheduler does';
+COMMENT ON COLUMN workflow.audit_entries.session_role IS
+'role the session was connected as (session_user)';
 COMMENT ON COLUMN workflow.audit_entries.pid IS 'process of the session';
 COMMENT ON COLUMN workflow.audit_entries.application_name IS 'application_name of the session';
-COMMENT ON COLUMN workflow.audit_entries.client_address IS 'where the session came from; null: a local socket, or a process of the server';
+COMMENT ON COLUMN workflow.audit_entries.client_address IS
+'where the session came from; null: a local socket, or a process of the server';
 COMMENT ON COLUMN workflow.audit_entries.reason IS 'reason that was given';
 COMMENT ON COLUMN workflow.audit_entries.before IS 'what was changed, as it was';
 COMMENT ON COLUMN workflow.audit_entries.after IS 'what was changed, as it is since';
@@ -71,18 +77,25 @@ FROM workflow.audit_entries AS a
                                 OR pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') AS own) AS o
 WHERE o.own OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.audit_log IS
-'what was done to executions, workflows, agents and executors, by whom, when, from where and why; a role sees what it did itself and what was done to its executions, members of pg_monitor see all, of others without reason, before and after';
+'what was done to executions, workflows, agents and executors, by whom, when, from where and why; '
+'a role sees what it did itself and what was done to its executions, members of pg_monitor see '
+'all, of others without reason, before and after';
 COMMENT ON COLUMN workflow.audit_log.id IS 'number of the entry';
 COMMENT ON COLUMN workflow.audit_log.at IS 'when it was done';
-COMMENT ON COLUMN workflow.audit_log.action IS 'what was done: the name of the function, or of what the scheduler decided by itself';
-COMMENT ON COLUMN workflow.audit_log.subject_type IS 'what it was done to: execution, workflow, agent, executor, database ..';
+COMMENT ON COLUMN workflow.audit_log.action IS
+'what was done: the name of the function, or of what the scheduler decided by itself';
+COMMENT ON COLUMN workflow.audit_log.subject_type IS
+'what it was done to: execution, workflow, agent, executor, database ..';
 COMMENT ON COLUMN workflow.audit_log.subject IS 'name or number of that';
 COMMENT ON COLUMN workflow.audit_log.execution_id IS 'execution it is about; null: none';
-COMMENT ON COLUMN workflow.audit_log.role IS 'role that did it (current_user); the owner of the extension for what the scheduler does';
-COMMENT ON COLUMN workflow.audit_log.session_role IS 'role the session was connected as (session_user)';
+COMMENT ON COLUMN workflow.audit_log.role IS
+'role that did it (current_user); the owner of the extension for what the scheduler does';
+COMMENT ON COLUMN workflow.audit_log.session_role IS
+'role the session was connected as (session_user)';
 COMMENT ON COLUMN workflow.audit_log.pid IS 'process of the session';
 COMMENT ON COLUMN workflow.audit_log.application_name IS 'application_name of the session';
-COMMENT ON COLUMN workflow.audit_log.client_address IS 'where the session came from; null: a local socket, or a process of the server';
+COMMENT ON COLUMN workflow.audit_log.client_address IS
+'where the session came from; null: a local socket, or a process of the server';
 COMMENT ON COLUMN workflow.audit_log.reason IS 'reason that was given; null: of others';
 COMMENT ON COLUMN workflow.audit_log.before IS 'what was changed, as it was; null: of others';
 COMMENT ON COLUMN workflow.audit_log.after IS 'what was changed, as it is since; null: of others';

@@ -19,17 +19,20 @@ CREATE TABLE workflow.breakers (
 );
 
 COMMENT ON TABLE workflow.breakers IS
-'circuit breakers of agents: a row for each role whose calls have opened one, written when it opens or closes; what is known this moment is in the view breaker_status';
+'circuit breakers of agents: a row for each role whose calls have opened one, written when it '
+'opens or closes; what is known this moment is in the view breaker_status';
 COMMENT ON COLUMN workflow.breakers.agent IS 'name of the agent';
 COMMENT ON COLUMN workflow.breakers.role IS 'whose calls it is about';
 COMMENT ON COLUMN workflow.breakers.state IS 'closed, or open: half-open from half_open_at on';
 COMMENT ON COLUMN workflow.breakers.changed_at IS 'when it last opened or closed';
 COMMENT ON COLUMN workflow.breakers.opened_at IS 'when it last opened';
 COMMENT ON COLUMN workflow.breakers.half_open_at IS 'open: when calls are let through again';
-COMMENT ON COLUMN workflow.breakers.times_opened IS 'how often it has opened since the agent was registered';
+COMMENT ON COLUMN workflow.breakers.times_opened IS
+'how often it has opened since the agent was registered';
 COMMENT ON COLUMN workflow.breakers.calls IS 'calls it judged by when it last opened';
 COMMENT ON COLUMN workflow.breakers.failures IS 'how many of them had failed';
-COMMENT ON COLUMN workflow.breakers.error_type IS 'type of the error that opened it, where it was an executor that wrote this';
+COMMENT ON COLUMN workflow.breakers.error_type IS
+'type of the error that opened it, where it was an executor that wrote this';
 
 ALTER TABLE workflow.breakers ENABLE ROW LEVEL SECURITY;
 CREATE POLICY breakers_read ON workflow.breakers FOR SELECT
@@ -38,14 +41,17 @@ CREATE POLICY breakers_read ON workflow.breakers FOR SELECT
            OR EXISTS (SELECT FROM workflow.agents AS a
                       WHERE a.name OPERATOR(pg_catalog.=) agent AND pg_catalog.pg_has_role(a.owner::pg_catalog.oid, 'USAGE')));
 COMMENT ON POLICY breakers_read ON workflow.breakers IS
-'a role sees the circuit breakers of roles whose rights it has; the owner of the agent and members of pg_monitor see all';
+'a role sees the circuit breakers of roles whose rights it has; the owner of the agent and members '
+'of pg_monitor see all';
 
 CREATE FUNCTION workflow.reset_breaker(agent text, reason text DEFAULT NULL, role regrole DEFAULT NULL)
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_reset_breaker';
 COMMENT ON FUNCTION workflow.reset_breaker(text, text, regrole) IS
-'close the circuit breaker of an agent for a role, or for all roles, and forget what it has counted, when the transaction commits; asking for a closed one is no error. Errors: 42704 when there is no such agent, 42501 for others than the owner of the agent';
+'close the circuit breaker of an agent for a role, or for all roles, and forget what it has '
+'counted, when the transaction commits; asking for a closed one is no error. Errors: 42704 when '
+'there is no such agent, 42501 for others than the owner of the agent';
 
 CREATE FUNCTION workflow.breaker_memory(
     agent text,
@@ -61,7 +67,9 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 10
 AS 'MODULE_PATHNAME', 'workflow_breaker_memory';
 COMMENT ON FUNCTION workflow.breaker_memory(text) IS
-'what the view breaker_status is made of: the breakers of an agent that shared memory has in this database, one for each role that has called it since the server started, as far as the caller may see them';
+'what the view breaker_status is made of: the breakers of an agent that shared memory has in this '
+'database, one for each role that has called it since the server started, as far as the caller may '
+'see them';
 
 /*
  * An agent whose breakers the reader does not see, or that has none yet, has one row without a
@@ -109,22 +117,31 @@ FROM workflow.agents AS a
          WHERE pg_catalog.pg_has_role(r.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
                OR pg_catalog.pg_has_role(a.owner::pg_catalog.oid, 'USAGE')) AS k ON true
 WHERE a.circuit_breaker IS NOT NULL;
-COMMENT ON VIEW workflow.breaker_status IS 'the circuit breakers of agents this moment, one for each role that calls one: of roles whose rights the reader has; all of them for the owner of the agent and members of pg_monitor';
+COMMENT ON VIEW workflow.breaker_status IS
+'the circuit breakers of agents this moment, one for each role that calls one: of roles whose '
+'rights the reader has; all of them for the owner of the agent and members of pg_monitor';
 COMMENT ON COLUMN workflow.breaker_status.agent IS 'name of the agent';
 COMMENT ON COLUMN workflow.breaker_status.role IS 'whose calls it is about; null: none are known';
-COMMENT ON COLUMN workflow.breaker_status.state IS 'closed, open, half_open (the next call is let through, or some are under way), or disabled';
+COMMENT ON COLUMN workflow.breaker_status.state IS
+'closed, open, half_open (the next call is let through, or some are under way), or disabled';
 COMMENT ON COLUMN workflow.breaker_status.calls IS 'closed: calls in the window';
 COMMENT ON COLUMN workflow.breaker_status.failures IS 'closed: how many of them have failed';
-COMMENT ON COLUMN workflow.breaker_status.failures_in_row IS 'closed: failures since the last success';
+COMMENT ON COLUMN workflow.breaker_status.failures_in_row IS
+'closed: failures since the last success';
 COMMENT ON COLUMN workflow.breaker_status.half_open_at IS 'open: when calls are let through again';
 COMMENT ON COLUMN workflow.breaker_status.half_open_running IS 'half-open: calls under way';
-COMMENT ON COLUMN workflow.breaker_status.half_open_succeeded IS 'half-open: calls that have succeeded';
+COMMENT ON COLUMN workflow.breaker_status.half_open_succeeded IS
+'half-open: calls that have succeeded';
 COMMENT ON COLUMN workflow.breaker_status.opened_at IS 'when it last opened; null: never';
-COMMENT ON COLUMN workflow.breaker_status.times_opened IS 'how often it has opened since the agent was registered';
-COMMENT ON COLUMN workflow.breaker_status.error_type IS 'type of the error that opened it, where it was an executor that wrote this';
+COMMENT ON COLUMN workflow.breaker_status.times_opened IS
+'how often it has opened since the agent was registered';
+COMMENT ON COLUMN workflow.breaker_status.error_type IS
+'type of the error that opened it, where it was an executor that wrote this';
 COMMENT ON COLUMN workflow.breaker_status.changed_at IS 'when it last opened or closed';
 COMMENT ON COLUMN workflow.breaker_status.failure_threshold IS 'calls that may tell something';
-COMMENT ON COLUMN workflow.breaker_status.failure_rate_threshold IS 'it opens when so many of them have failed';
+COMMENT ON COLUMN workflow.breaker_status.failure_rate_threshold IS
+'it opens when so many of them have failed';
 COMMENT ON COLUMN workflow.breaker_status.timeout_seconds IS 'from opening to half-open';
-COMMENT ON COLUMN workflow.breaker_status.half_open_max_calls IS 'calls let through then; when they have succeeded it closes';
+COMMENT ON COLUMN workflow.breaker_status.half_open_max_calls IS
+'calls let through then; when they have succeeded it closes';
 COMMENT ON COLUMN workflow.breaker_status.window_size_seconds IS 'for so long calls count';

@@ -28,7 +28,8 @@ BEGIN ATOMIC
     ORDER BY x.id LIMIT max_executions;
 END;
 COMMENT ON FUNCTION workflow.executions_to_steer(text[], text[], text, text, text, timestamptz, timestamptz, text, integer) IS
-'internal: the caller''s executions that cancel_executions() and its like are for, the oldest numbers first: of the usual statuses, or of the one that is given if it is possible';
+'internal: the caller''s executions that cancel_executions() and its like are for, the oldest '
+'numbers first: of the usual statuses, or of the one that is given if it is possible';
 
 CREATE FUNCTION workflow.cancel_executions(
     workflow text DEFAULT NULL,
@@ -47,7 +48,11 @@ BEGIN ATOMIC
              created_before, created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.cancel_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
-'cancel() for the caller''s executions that fit: by workflow, tenant, status (default: pending, running, paused, blocked), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have, and those of the function itself';
+'cancel() for the caller''s executions that fit: by workflow, tenant, status (default: pending, '
+'running, paused, blocked), time of start() and type of error, at most max_executions of them, the '
+'oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 '
+'for an unknown workflow, 22023 for a status that executions do not have, and those of the '
+'function itself';
 
 CREATE FUNCTION workflow.pause_executions(
     workflow text DEFAULT NULL,
@@ -66,7 +71,10 @@ BEGIN ATOMIC
              created_before, created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.pause_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
-'pause() for the caller''s executions that fit: by workflow, tenant, status (default: pending, running), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have, and those of the function itself';
+'pause() for the caller''s executions that fit: by workflow, tenant, status (default: pending, '
+'running), time of start() and type of error, at most max_executions of them, the oldest numbers '
+'first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown '
+'workflow, 22023 for a status that executions do not have, and those of the function itself';
 
 CREATE FUNCTION workflow.resume_executions(
     workflow text DEFAULT NULL,
@@ -85,7 +93,10 @@ BEGIN ATOMIC
              created_before, created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.resume_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
-'resume() for the caller''s executions that fit: by workflow, tenant, status (default: paused), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have, and those of the function itself';
+'resume() for the caller''s executions that fit: by workflow, tenant, status (default: paused), '
+'time of start() and type of error, at most max_executions of them, the oldest numbers first; '
+'returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown workflow, '
+'22023 for a status that executions do not have, and those of the function itself';
 
 CREATE FUNCTION workflow.retry_executions(
     workflow text DEFAULT NULL,
@@ -104,4 +115,7 @@ BEGIN ATOMIC
              created_before, created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.retry_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
-'retry() for the caller''s executions that fit: by workflow, tenant, status (default: failed, timed_out), time of start() and type of error, at most max_executions of them, the oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have, and those of the function itself';
+'retry() for the caller''s executions that fit: by workflow, tenant, status (default: failed, '
+'timed_out), time of start() and type of error, at most max_executions of them, the oldest numbers '
+'first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown '
+'workflow, 22023 for a status that executions do not have, and those of the function itself';

@@ -37,17 +37,23 @@ WHERE s.status OPERATOR(pg_catalog.=) 'completed'
   AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
        OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW workflow.compensations IS
-'the completed steps with a compensation of executions that did not complete, or are about not to, and what has become of the compensation; a role''s own, all for members of pg_monitor, without error';
+'the completed steps with a compensation of executions that did not complete, or are about not to, '
+'and what has become of the compensation; a role''s own, all for members of pg_monitor, without '
+'error';
 COMMENT ON COLUMN workflow.compensations.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.compensations.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.compensations.scope IS 'scope of the step, and of its compensation';
 COMMENT ON COLUMN workflow.compensations.step_id IS 'id of the step that completed';
 COMMENT ON COLUMN workflow.compensations.visit IS 'visit of the step, and of its compensation';
-COMMENT ON COLUMN workflow.compensations.completed_at IS 'when the step completed; the last one is undone first';
+COMMENT ON COLUMN workflow.compensations.completed_at IS
+'when the step completed; the last one is undone first';
 COMMENT ON COLUMN workflow.compensations.compensation IS 'id of the step that undoes it';
-COMMENT ON COLUMN workflow.compensations.status IS 'completed, failed, timed_out, skipped (its "when" is false) or cancelled; pending: not ended yet; not_run: the execution ended without it';
+COMMENT ON COLUMN workflow.compensations.status IS
+'completed, failed, timed_out, skipped (its "when" is false) or cancelled; pending: not ended yet; '
+'not_run: the execution ended without it';
 COMMENT ON COLUMN workflow.compensations.attempts IS 'attempts at the compensation that have ended';
 COMMENT ON COLUMN workflow.compensations.compensation_started_at IS 'when its last attempt began';
 COMMENT ON COLUMN workflow.compensations.compensation_completed_at IS 'when its last attempt ended';
 COMMENT ON COLUMN workflow.compensations.error_type IS 'type of the error of its last attempt';
-COMMENT ON COLUMN workflow.compensations.error IS 'error of its last attempt; null for executions of others';
+COMMENT ON COLUMN workflow.compensations.error IS
+'error of its last attempt; null for executions of others';

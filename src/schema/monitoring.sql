@@ -35,8 +35,11 @@ FROM (SELECT row_number() OVER (PARTITION BY e.role::oid ORDER BY e.priority DES
       WHERE e.status = 'pending' AND e.start_at IS NOT NULL AND NOT e.limited) AS q
 WHERE pg_has_role(q.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.queue IS
-'executions that wait to be run: those in the queue, of each role in the order in which they will be, then those that wait for room, then those that are deferred; with LIMIT only so many are read';
-COMMENT ON COLUMN workflow.queue.position IS 'place in the queue of its role, from 1, roles take turns; null: waits for room under a limit, or deferred with start_at, and run when that has come';
+'executions that wait to be run: those in the queue, of each role in the order in which they will '
+'be, then those that wait for room, then those that are deferred; with LIMIT only so many are read';
+COMMENT ON COLUMN workflow.queue.position IS
+'place in the queue of its role, from 1, roles take turns; null: waits for room under a limit, or '
+'deferred with start_at, and run when that has come';
 COMMENT ON COLUMN workflow.queue.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.queue.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.queue.version IS 'version of the workflow';
@@ -45,8 +48,12 @@ COMMENT ON COLUMN workflow.queue.priority IS 'higher ones are run first';
 COMMENT ON COLUMN workflow.queue.role IS 'role that started it';
 COMMENT ON COLUMN workflow.queue.created_at IS 'when start() was called';
 COMMENT ON COLUMN workflow.queue.start_at IS 'not to be run before; null: at once';
-COMMENT ON COLUMN workflow.queue.limited IS 'over a limit when its turn came (max_running, workflow.max_running_per_tenant), and waiting for room: others overtake it';
-COMMENT ON COLUMN workflow.queue.waiting IS 'how long it has waited since it could be run, was resumed or retried; negative: how long until then; null: for ever';
+COMMENT ON COLUMN workflow.queue.limited IS
+'over a limit when its turn came (max_running, workflow.max_running_per_tenant), and waiting for '
+'room: others overtake it';
+COMMENT ON COLUMN workflow.queue.waiting IS
+'how long it has waited since it could be run, was resumed or retried; negative: how long until '
+'then; null: for ever';
 
 CREATE VIEW workflow.queue_depth WITH (security_barrier) AS
 SELECT e.workflow,
@@ -66,7 +73,8 @@ FROM (SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at,
       WHERE p.status = 'pending' AND p.start_at IS NOT NULL AND NOT p.limited) AS e
 WHERE pg_has_role(e.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
 GROUP BY e.workflow, e.tenant, e.priority;
-COMMENT ON VIEW workflow.queue_depth IS 'how many executions wait to be run, and for how long, by workflow, tenant and priority';
+COMMENT ON VIEW workflow.queue_depth IS
+'how many executions wait to be run, and for how long, by workflow, tenant and priority';
 COMMENT ON COLUMN workflow.queue_depth.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.queue_depth.tenant IS 'label given to start()';
 COMMENT ON COLUMN workflow.queue_depth.priority IS 'priority of the executions';
@@ -108,13 +116,17 @@ FROM (SELECT e.execution_id, e.created_at AS at, 'queued' AS event, NULL::text A
       FROM workflow.audit_log AS a
            JOIN workflow.execution_status AS e ON e.execution_id = a.execution_id) AS h;
 COMMENT ON VIEW workflow.history IS
-'all that happened to executions, one row for each change of state; ask for one execution, or a few, ORDER BY at';
+'all that happened to executions, one row for each change of state; ask for one execution, or a '
+'few, ORDER BY at';
 COMMENT ON COLUMN workflow.history.execution_id IS 'execution it is about';
 COMMENT ON COLUMN workflow.history.at IS 'when it happened';
-COMMENT ON COLUMN workflow.history.event IS 'queued, started, recovered, the status it ended with (of one that was retried: each time), step started, step and the status that ended with, or what somebody did to it';
+COMMENT ON COLUMN workflow.history.event IS
+'queued, started, recovered, the status it ended with (of one that was retried: each time), step '
+'started, step and the status that ended with, or what somebody did to it';
 COMMENT ON COLUMN workflow.history.step_id IS 'step it is about; null: the execution as a whole';
 COMMENT ON COLUMN workflow.history.scope IS 'where the step runs: empty at the top, else a path';
-COMMENT ON COLUMN workflow.history.loop_label IS 'what the iteration it is in is called, of a loop with "label"; null for executions of others';
+COMMENT ON COLUMN workflow.history.loop_label IS
+'what the iteration it is in is called, of a loop with "label"; null for executions of others';
 COMMENT ON COLUMN workflow.history.visit IS 'visit of the step, from 1';
 COMMENT ON COLUMN workflow.history.attempt IS 'attempt, from 1';
 COMMENT ON COLUMN workflow.history.detail IS 'the error, the reason, or who did it';
@@ -123,7 +135,8 @@ COMMENT ON COLUMN workflow.history.detail IS 'the error, the reason, or who did 
 
 /* Of all roles: a number, and where those who look at the newest begin. */
 CREATE VIEW workflow.newest_execution WITH (security_barrier) AS SELECT max(e.id) AS id FROM workflow.executions AS e;
-COMMENT ON VIEW workflow.newest_execution IS 'where those begin who look at the newest executions only';
+COMMENT ON VIEW workflow.newest_execution IS
+'where those begin who look at the newest executions only';
 COMMENT ON COLUMN workflow.newest_execution.id IS 'highest number of an execution, of any role';
 
 CREATE FUNCTION workflow.statistics(
@@ -215,30 +228,49 @@ BEGIN ATOMIC
     ORDER BY array_position('{workflow,step,agent,tenant}', f.kind), f.workflow, f.name;
 END;
 COMMENT ON FUNCTION workflow.statistics(interval, integer) IS
-'outcomes and times of what ended within the last period: of workflows, their steps (each attempt counts), agents and tenants; trips are openings of an agent''s circuit breaker. success_rate is in percent, of those not cancelled; queue times are from start() to the first executor, run times from there to the end. Reads all that is retained, see prune(); with max_executions only the newest so many, and at most twenty times as many attempts at their steps';
+'outcomes and times of what ended within the last period: of workflows, their steps (each attempt '
+'counts), agents and tenants; trips are openings of an agent''s circuit breaker. success_rate is '
+'in percent, of those not cancelled; queue times are from start() to the first executor, run times '
+'from there to the end. Reads all that is retained, see prune(); with max_executions only the '
+'newest so many, and at most twenty times as many attempts at their steps';
 
 CREATE VIEW workflow.statistics WITH (security_barrier) AS
 SELECT s.* FROM workflow.statistics() AS s;
 COMMENT ON VIEW workflow.statistics IS 'workflow.statistics() of the last day';
 COMMENT ON COLUMN workflow.statistics.kind IS 'workflow, step, agent or tenant';
-COMMENT ON COLUMN workflow.statistics.workflow IS 'name of the workflow; null for agents and tenants';
+COMMENT ON COLUMN workflow.statistics.workflow IS
+'name of the workflow; null for agents and tenants';
 COMMENT ON COLUMN workflow.statistics.name IS 'name of the workflow, step, agent or tenant';
-COMMENT ON COLUMN workflow.statistics.total IS 'number of executions, or of attempts at steps, that ended';
+COMMENT ON COLUMN workflow.statistics.total IS
+'number of executions, or of attempts at steps, that ended';
 COMMENT ON COLUMN workflow.statistics.completed IS 'number of those that completed';
 COMMENT ON COLUMN workflow.statistics.failed IS 'number of those that failed';
 COMMENT ON COLUMN workflow.statistics.timed_out IS 'number of those that timed out';
 COMMENT ON COLUMN workflow.statistics.cancelled IS 'number of those that were cancelled';
-COMMENT ON COLUMN workflow.statistics.stuck IS 'number of those that did not stop when they were to: attempts at steps, or executions that ended with the error ExecutionStuck';
-COMMENT ON COLUMN workflow.statistics.retries IS 'steps and agents: attempts that were followed by another; workflows and tenants: how often retry() let an execution go on';
-COMMENT ON COLUMN workflow.statistics.trips IS 'agents: how often the circuit breaker has opened; null: has none of its own';
-COMMENT ON COLUMN workflow.statistics.success_rate IS 'completed ones, percent of those not cancelled';
-COMMENT ON COLUMN workflow.statistics.queue_p50 IS 'time from start() to the first executor: half waited no longer';
-COMMENT ON COLUMN workflow.statistics.queue_p95 IS 'time from start() to the first executor: 95 per cent waited no longer';
-COMMENT ON COLUMN workflow.statistics.queue_p99 IS 'time from start() to the first executor: 99 per cent waited no longer';
-COMMENT ON COLUMN workflow.statistics.run_average IS 'average time from the first executor to the end';
-COMMENT ON COLUMN workflow.statistics.run_p50 IS 'time from the first executor to the end: half took no longer';
-COMMENT ON COLUMN workflow.statistics.run_p95 IS 'time from the first executor to the end: 95 per cent took no longer';
-COMMENT ON COLUMN workflow.statistics.run_p99 IS 'time from the first executor to the end: 99 per cent took no longer';
+COMMENT ON COLUMN workflow.statistics.stuck IS
+'number of those that did not stop when they were to: attempts at steps, or executions that ended '
+'with the error ExecutionStuck';
+COMMENT ON COLUMN workflow.statistics.retries IS
+'steps and agents: attempts that were followed by another; workflows and tenants: how often '
+'retry() let an execution go on';
+COMMENT ON COLUMN workflow.statistics.trips IS
+'agents: how often the circuit breaker has opened; null: has none of its own';
+COMMENT ON COLUMN workflow.statistics.success_rate IS
+'completed ones, percent of those not cancelled';
+COMMENT ON COLUMN workflow.statistics.queue_p50 IS
+'time from start() to the first executor: half waited no longer';
+COMMENT ON COLUMN workflow.statistics.queue_p95 IS
+'time from start() to the first executor: 95 per cent waited no longer';
+COMMENT ON COLUMN workflow.statistics.queue_p99 IS
+'time from start() to the first executor: 99 per cent waited no longer';
+COMMENT ON COLUMN workflow.statistics.run_average IS
+'average time from the first executor to the end';
+COMMENT ON COLUMN workflow.statistics.run_p50 IS
+'time from the first executor to the end: half took no longer';
+COMMENT ON COLUMN workflow.statistics.run_p95 IS
+'time from the first executor to the end: 95 per cent took no longer';
+COMMENT ON COLUMN workflow.statistics.run_p99 IS
+'time from the first executor to the end: 99 per cent took no longer';
 
 /* Containers whose children run side by side, with what became of these. */
 CREATE VIEW workflow.blocks WITH (security_barrier) AS
@@ -279,7 +311,8 @@ FROM workflow.step_status AS b
 WHERE b.step_type IN ('parallel', 'fork_join')
    OR b.step_type = 'loop' AND b.loop_execution_mode = 'parallel';
 COMMENT ON VIEW workflow.blocks IS
-'containers whose children may run side by side: how many children ended and how, and what running them side by side gained; ask for one execution, or a few';
+'containers whose children may run side by side: how many children ended and how, and what running '
+'them side by side gained; ask for one execution, or a few';
 COMMENT ON COLUMN workflow.blocks.execution_id IS 'execution the container belongs to';
 COMMENT ON COLUMN workflow.blocks.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.blocks.step_id IS 'id of the container';
@@ -288,20 +321,29 @@ COMMENT ON COLUMN workflow.blocks.visit IS 'visit of the container, from 1';
 COMMENT ON COLUMN workflow.blocks.status IS 'running while it is open';
 COMMENT ON COLUMN workflow.blocks.started_at IS 'when it was opened';
 COMMENT ON COLUMN workflow.blocks.completed_at IS 'when it was closed';
-COMMENT ON COLUMN workflow.blocks.duration IS 'how long it was open, so far if it still is, pauses not counted';
-COMMENT ON COLUMN workflow.blocks.total_tasks IS 'number of children that have begun and were not skipped';
+COMMENT ON COLUMN workflow.blocks.duration IS
+'how long it was open, so far if it still is, pauses not counted';
+COMMENT ON COLUMN workflow.blocks.total_tasks IS
+'number of children that have begun and were not skipped';
 COMMENT ON COLUMN workflow.blocks.successful_tasks IS 'number of those that completed';
-COMMENT ON COLUMN workflow.blocks.failed_tasks IS 'number of those that failed or timed out, also where on_failure put a default in place of the output';
+COMMENT ON COLUMN workflow.blocks.failed_tasks IS
+'number of those that failed or timed out, also where on_failure put a default in place of the '
+'output';
 COMMENT ON COLUMN workflow.blocks.task_time IS 'sum of the times the children took';
-COMMENT ON COLUMN workflow.blocks.speedup IS 'task_time / duration, measured; 1.0 for a duration of 0';
-COMMENT ON COLUMN workflow.blocks.longest_task IS 'time of the child that took longest: its container cannot take less, and the speedup be no more than task_time / longest_task';
-COMMENT ON COLUMN workflow.blocks.parallel IS 'its children could run side by side: not in execute(), nor with workflow.parallel = off';
+COMMENT ON COLUMN workflow.blocks.speedup IS
+'task_time / duration, measured; 1.0 for a duration of 0';
+COMMENT ON COLUMN workflow.blocks.longest_task IS
+'time of the child that took longest: its container cannot take less, and the speedup be no more '
+'than task_time / longest_task';
+COMMENT ON COLUMN workflow.blocks.parallel IS
+'its children could run side by side: not in execute(), nor with workflow.parallel = off';
 
 CREATE FUNCTION workflow.metrics(execution_id bigint)
 RETURNS jsonb
 LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
 BEGIN ATOMIC
-    /* what retry() has set aside does not count; a phase is a step of the top with all that is in it */
+    /* what retry() has set aside does not count; a phase is a step of the top with all that is
+       in it */
     WITH execution AS (
         SELECT * FROM workflow.execution_status AS e WHERE e.execution_id = metrics.execution_id
     ), step AS MATERIALIZED (
@@ -364,7 +406,15 @@ BEGIN ATOMIC
     FROM execution AS e, figures AS f, phases AS p, stuck AS u, parallel AS b;
 END;
 COMMENT ON FUNCTION workflow.metrics(bigint) IS
-'figures of one execution: total_agents, completed_agents, failed_agents and success_rate in percent (of the steps in the phase "agents", a step of the top with children, where there is one; else of the steps of type agent; else of all that run SQL; the last attempt of each counts), stuck_attempts, queue_time and total_time in seconds, phase_times of the steps of the top in seconds, phases with steps, completed, failed and success_rate of each of them, speedup_factor (time of all steps / total time, measured), and for each container whose children run side by side parallel_<step>: duration_ms, successful_tasks, failed_tasks, speedup_vs_sequential. What retry() has set aside does not count. Null for an execution that does not exist or is not the caller''s to see';
+'figures of one execution: total_agents, completed_agents, failed_agents and success_rate in '
+'percent (of the steps in the phase "agents", a step of the top with children, where there is one; '
+'else of the steps of type agent; else of all that run SQL; the last attempt of each counts), '
+'stuck_attempts, queue_time and total_time in seconds, phase_times of the steps of the top in '
+'seconds, phases with steps, completed, failed and success_rate of each of them, speedup_factor '
+'(time of all steps / total time, measured), and for each container whose children run side by '
+'side parallel_<step>: duration_ms, successful_tasks, failed_tasks, speedup_vs_sequential. What '
+'retry() has set aside does not count. Null for an execution that does not exist or is not the '
+'caller''s to see';
 
 /* --- how far it is --- */
 
@@ -381,7 +431,10 @@ RETURNS SETOF record
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 20
 AS 'MODULE_PATHNAME', 'workflow_plan_steps';
 COMMENT ON FUNCTION workflow.plan_steps(integer) IS
-'steps of a version of a workflow, by the number it has in workflow.definitions: their types, the container and the line each is in, whether that is the container''s longest line, how deep, and whether it is a loop of which nobody knows how often it will go round (while, until). Error: 42704 for an unknown number';
+'steps of a version of a workflow, by the number it has in workflow.definitions: their types, the '
+'container and the line each is in, whether that is the container''s longest line, how deep, and '
+'whether it is a loop of which nobody knows how often it will go round (while, until). Error: '
+'42704 for an unknown number';
 
 CREATE FUNCTION workflow.progress(execution_id bigint)
 RETURNS jsonb
@@ -471,4 +524,10 @@ BEGIN ATOMIC
     FROM execution AS e, figures AS f, now_running AS r, past AS p;
 END;
 COMMENT ON FUNCTION workflow.progress(bigint) IS
-'how far an execution is: status, done and total (steps that are no containers; the total is an estimate until all loops and branches are known, and null while a while or until loop is to come or runs), percent (100 only when completed; where there is no total, of the time the last completed executions took, null when there are none), current_steps, message, elapsed_seconds, and expected_end, from the last completed executions of the workflow or, when it has outlived those, from its own speed. Null for an execution that does not exist or is not the caller''s to see';
+'how far an execution is: status, done and total (steps that are no containers; the total is an '
+'estimate until all loops and branches are known, and null while a while or until loop is to come '
+'or runs), percent (100 only when completed; where there is no total, of the time the last '
+'completed executions took, null when there are none), current_steps, message, elapsed_seconds, '
+'and expected_end, from the last completed executions of the workflow or, when it has outlived '
+'those, from its own speed. Null for an execution that does not exist or is not the caller''s to '
+'see';

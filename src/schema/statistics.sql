@@ -27,24 +27,36 @@ CREATE TABLE workflow.statistics_days (
 /* For publications: the key, which has a null for agents and tenants, cannot be it. */
 ALTER TABLE workflow.statistics_days REPLICA IDENTITY FULL;
 COMMENT ON TABLE workflow.statistics_days IS
-'statistics of what ended, by day, kept when prune() deletes executions; the view statistics_history shows them. A role sees its own, members of pg_monitor see all';
+'statistics of what ended, by day, kept when prune() deletes executions; the view '
+'statistics_history shows them. A role sees its own, members of pg_monitor see all';
 COMMENT ON COLUMN workflow.statistics_days.day IS 'day, of UTC, on which it ended';
 COMMENT ON COLUMN workflow.statistics_days.kind IS 'workflow, step, agent or tenant';
-COMMENT ON COLUMN workflow.statistics_days.workflow IS 'name of the workflow; null for agents and tenants';
+COMMENT ON COLUMN workflow.statistics_days.workflow IS
+'name of the workflow; null for agents and tenants';
 COMMENT ON COLUMN workflow.statistics_days.name IS 'name of the workflow, step, agent or tenant';
 COMMENT ON COLUMN workflow.statistics_days.role IS 'role that started the executions';
-COMMENT ON COLUMN workflow.statistics_days.total IS 'number of executions, or of attempts at steps, that ended';
+COMMENT ON COLUMN workflow.statistics_days.total IS
+'number of executions, or of attempts at steps, that ended';
 COMMENT ON COLUMN workflow.statistics_days.completed IS 'number of those that completed';
 COMMENT ON COLUMN workflow.statistics_days.failed IS 'number of those that failed';
 COMMENT ON COLUMN workflow.statistics_days.timed_out IS 'number of those that timed out';
 COMMENT ON COLUMN workflow.statistics_days.cancelled IS 'number of those that were cancelled';
-COMMENT ON COLUMN workflow.statistics_days.stuck IS 'number of those that did not stop when they were to: attempts at steps, or executions that ended with the error ExecutionStuck';
-COMMENT ON COLUMN workflow.statistics_days.retries IS 'steps and agents: attempts that were followed by another; workflows and tenants: how often retry() let an execution go on';
-COMMENT ON COLUMN workflow.statistics_days.trips IS 'agents: how often the circuit breaker has opened; null: has none of its own';
-COMMENT ON COLUMN workflow.statistics_days.queue_time IS 'sum of the times from start() to the first executor; null for steps and agents';
-COMMENT ON COLUMN workflow.statistics_days.run_time IS 'sum of the times they ran; null: none of them ran';
+COMMENT ON COLUMN workflow.statistics_days.stuck IS
+'number of those that did not stop when they were to: attempts at steps, or executions that ended '
+'with the error ExecutionStuck';
+COMMENT ON COLUMN workflow.statistics_days.retries IS
+'steps and agents: attempts that were followed by another; workflows and tenants: how often '
+'retry() let an execution go on';
+COMMENT ON COLUMN workflow.statistics_days.trips IS
+'agents: how often the circuit breaker has opened; null: has none of its own';
+COMMENT ON COLUMN workflow.statistics_days.queue_time IS
+'sum of the times from start() to the first executor; null for steps and agents';
+COMMENT ON COLUMN workflow.statistics_days.run_time IS
+'sum of the times they ran; null: none of them ran';
 COMMENT ON COLUMN workflow.statistics_days.run_max IS 'longest of those times';
-COMMENT ON COLUMN workflow.statistics_days.queue_times IS 'how many waited less than so many seconds, and not less than the next smaller number in the series 1, 1.5, 2, 3, 5, 7, 10 ..';
+COMMENT ON COLUMN workflow.statistics_days.queue_times IS
+'how many waited less than so many seconds, and not less than the next smaller number in the '
+'series 1, 1.5, 2, 3, 5, 7, 10 ..';
 COMMENT ON COLUMN workflow.statistics_days.run_times IS 'the same of the times they ran';
 
 ALTER TABLE workflow.statistics_days ENABLE ROW LEVEL SECURITY;
@@ -62,7 +74,8 @@ CREATE TABLE workflow.statistics_state (
 COMMENT ON TABLE workflow.statistics_state IS
 'how far statistics_days have come, one row; none: nothing was rolled up';
 COMMENT ON COLUMN workflow.statistics_state.singleton IS 'true: there is one row at most';
-COMMENT ON COLUMN workflow.statistics_state.rolled_up_until IS 'what ended before this is in statistics_days';
+COMMENT ON COLUMN workflow.statistics_state.rolled_up_until IS
+'what ended before this is in statistics_days';
 COMMENT ON COLUMN workflow.statistics_state.rolled_up_at IS 'when it was rolled up last';
 ALTER TABLE workflow.statistics_state ENABLE ROW LEVEL SECURITY;
 CREATE POLICY statistics_state_read ON workflow.statistics_state FOR SELECT USING (true);
@@ -79,7 +92,8 @@ BEGIN ATOMIC
     FROM (SELECT '{0.001,0.0015,0.002,0.003,0.005,0.007,0.01,0.015,0.02,0.03,0.05,0.07,0.1,0.15,0.2,0.3,0.5,0.7,1,1.5,2,3,5,7,10,15,20,30,50,70,100,150,200,300,500,700,1000,1500,2000,3000,5000,7000,10000,15000,20000,30000,50000,70000,100000,150000,200000,300000,500000,700000,1000000,1500000,2000000,3000000,5000000,7000000,Infinity}'::numeric[] AS bounds) AS b;
 END;
 COMMENT ON FUNCTION workflow.histogram_bound(interval) IS
-'the key a time is counted under in statistics_days: the smallest number of seconds in the series 0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01 .. 7000000, Infinity that it is less than';
+'the key a time is counted under in statistics_days: the smallest number of seconds in the series '
+'0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01 .. 7000000, Infinity that it is less than';
 
 CREATE FUNCTION workflow.add_histograms(a jsonb, b jsonb)
 RETURNS jsonb
@@ -90,7 +104,8 @@ BEGIN ATOMIC
           FROM (SELECT * FROM jsonb_each_text(a) UNION ALL SELECT * FROM jsonb_each_text(b)) AS c
           GROUP BY c.key) AS s;
 END;
-COMMENT ON FUNCTION workflow.add_histograms(jsonb, jsonb) IS 'the counts of two histograms together, key by key';
+COMMENT ON FUNCTION workflow.add_histograms(jsonb, jsonb) IS
+'the counts of two histograms together, key by key';
 
 CREATE AGGREGATE workflow.merge_histograms(jsonb) (
     SFUNC = workflow.add_histograms,
@@ -114,7 +129,9 @@ BEGIN ATOMIC
     ORDER BY h.bound LIMIT 1;
 END;
 COMMENT ON FUNCTION workflow.histogram_percentile(jsonb, numeric) IS
-'the time that the given fraction (0 to 1) of a histogram took less than: the bound of the bucket in which that one is, which is at most two thirds more than the time itself. Null when nothing was counted';
+'the time that the given fraction (0 to 1) of a histogram took less than: the bound of the bucket '
+'in which that one is, which is at most two thirds more than the time itself. Null when nothing '
+'was counted';
 
 /* --- rolling up --- */
 
@@ -144,7 +161,8 @@ LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED ROWS 100
 BEGIN ATOMIC
     WITH ended AS MATERIALIZED (
         SELECT e.id, e.workflow, e.tenant, e.role, e.status, e.error_type, e.completed_at,
-               /* an execution that was retried has been counted with its end before that, or that end is gone */
+               /* an execution that was retried has been counted with its end before that, or
+                  that end is gone */
                CASE WHEN e.created_at >= since THEN e.retries ELSE (e.retries > 0)::integer END AS retries,
                CASE WHEN e.retried_at IS NOT NULL THEN LEAST(e.retried_at, since) ELSE '-infinity' END AS steps_since,
                COALESCE(e.started_at, e.completed_at) - e.created_at AS queued,
@@ -217,14 +235,21 @@ BEGIN ATOMIC
     ORDER BY s.day, s.kind, s.workflow, s.name, s.role;
 END;
 COMMENT ON FUNCTION workflow.statistics_between(timestamptz, timestamptz) IS
-'what statistics_days are made of: outcomes and times of what ended at or after one time and before another, read from the rows there are. Use the view statistics_history';
+'what statistics_days are made of: outcomes and times of what ended at or after one time and '
+'before another, read from the rows there are. Use the view statistics_history';
 
 CREATE FUNCTION workflow.roll_up_statistics(max_executions integer DEFAULT 50000)
 RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_roll_up_statistics';
 COMMENT ON FUNCTION workflow.roll_up_statistics(integer) IS
-'add what has ended since the last time to the statistics by day, oldest first and at most about max_executions executions; returns how many. Call it until it returns 0, or from time to time. Each end is added once, whoever calls it how often; while another session does it 0 is returned. Reads only, but for the statistics: no execution is locked or held back. What ended while a transaction runs that might still write earlier ends is added later. For the owner of the extension, or whom that grants it to. Errors: 22023 for a number that is not positive, 55000 under REPEATABLE READ or SERIALIZABLE';
+'add what has ended since the last time to the statistics by day, oldest first and at most about '
+'max_executions executions; returns how many. Call it until it returns 0, or from time to time. '
+'Each end is added once, whoever calls it how often; while another session does it 0 is returned. '
+'Reads only, but for the statistics: no execution is locked or held back. What ended while a '
+'transaction runs that might still write earlier ends is added later. For the owner of the '
+'extension, or whom that grants it to. Errors: 22023 for a number that is not positive, 55000 '
+'under REPEATABLE READ or SERIALIZABLE';
 
 /* --- reading --- */
 
@@ -257,28 +282,49 @@ FROM workflow.statistics_days AS d
 WHERE pg_has_role(d.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
 GROUP BY d.day, d.kind, d.workflow, d.name;
 COMMENT ON VIEW workflow.statistics_history IS
-'statistics by day of all that was rolled up, see roll_up_statistics(), also when the executions have been pruned; a role''s own, all of them for members of pg_monitor';
+'statistics by day of all that was rolled up, see roll_up_statistics(), also when the executions '
+'have been pruned; a role''s own, all of them for members of pg_monitor';
 COMMENT ON COLUMN workflow.statistics_history.day IS 'day, of UTC, on which it ended';
 COMMENT ON COLUMN workflow.statistics_history.kind IS 'workflow, step, agent or tenant';
-COMMENT ON COLUMN workflow.statistics_history.workflow IS 'name of the workflow; null for agents and tenants';
+COMMENT ON COLUMN workflow.statistics_history.workflow IS
+'name of the workflow; null for agents and tenants';
 COMMENT ON COLUMN workflow.statistics_history.name IS 'name of the workflow, step, agent or tenant';
-COMMENT ON COLUMN workflow.statistics_history.total IS 'number of executions, or of attempts at steps, that ended';
+COMMENT ON COLUMN workflow.statistics_history.total IS
+'number of executions, or of attempts at steps, that ended';
 COMMENT ON COLUMN workflow.statistics_history.completed IS 'number of those that completed';
 COMMENT ON COLUMN workflow.statistics_history.failed IS 'number of those that failed';
 COMMENT ON COLUMN workflow.statistics_history.timed_out IS 'number of those that timed out';
 COMMENT ON COLUMN workflow.statistics_history.cancelled IS 'number of those that were cancelled';
-COMMENT ON COLUMN workflow.statistics_history.stuck IS 'number of those that did not stop when they were to: attempts at steps, or executions that ended with the error ExecutionStuck';
-COMMENT ON COLUMN workflow.statistics_history.retries IS 'steps and agents: attempts that were followed by another; workflows and tenants: how often retry() let an execution go on';
-COMMENT ON COLUMN workflow.statistics_history.trips IS 'agents: how often the circuit breaker has opened; null: has none of its own';
-COMMENT ON COLUMN workflow.statistics_history.success_rate IS 'completed ones, percent of those not cancelled';
-COMMENT ON COLUMN workflow.statistics_history.queue_average IS 'average time from start() to the first executor; null for steps and agents';
-COMMENT ON COLUMN workflow.statistics_history.queue_p50 IS 'half of them waited less than that: a bound of queue_times';
-COMMENT ON COLUMN workflow.statistics_history.queue_p95 IS '95 per cent of them waited less than that: a bound of queue_times';
-COMMENT ON COLUMN workflow.statistics_history.queue_p99 IS '99 per cent of them waited less than that: a bound of queue_times';
-COMMENT ON COLUMN workflow.statistics_history.run_average IS 'average time from the first executor to the end';
-COMMENT ON COLUMN workflow.statistics_history.run_p50 IS 'half of them took no longer: a bound of run_times, or run_max';
-COMMENT ON COLUMN workflow.statistics_history.run_p95 IS '95 per cent of them took no longer: a bound of run_times, or run_max';
-COMMENT ON COLUMN workflow.statistics_history.run_p99 IS '99 per cent of them took no longer: a bound of run_times, or run_max';
+COMMENT ON COLUMN workflow.statistics_history.stuck IS
+'number of those that did not stop when they were to: attempts at steps, or executions that ended '
+'with the error ExecutionStuck';
+COMMENT ON COLUMN workflow.statistics_history.retries IS
+'steps and agents: attempts that were followed by another; workflows and tenants: how often '
+'retry() let an execution go on';
+COMMENT ON COLUMN workflow.statistics_history.trips IS
+'agents: how often the circuit breaker has opened; null: has none of its own';
+COMMENT ON COLUMN workflow.statistics_history.success_rate IS
+'completed ones, percent of those not cancelled';
+COMMENT ON COLUMN workflow.statistics_history.queue_average IS
+'average time from start() to the first executor; null for steps and agents';
+COMMENT ON COLUMN workflow.statistics_history.queue_p50 IS
+'half of them waited less than that: a bound of queue_times';
+COMMENT ON COLUMN workflow.statistics_history.queue_p95 IS
+'95 per cent of them waited less than that: a bound of queue_times';
+COMMENT ON COLUMN workflow.statistics_history.queue_p99 IS
+'99 per cent of them waited less than that: a bound of queue_times';
+COMMENT ON COLUMN workflow.statistics_history.run_average IS
+'average time from the first executor to the end';
+COMMENT ON COLUMN workflow.statistics_history.run_p50 IS
+'half of them took no longer: a bound of run_times, or run_max';
+COMMENT ON COLUMN workflow.statistics_history.run_p95 IS
+'95 per cent of them took no longer: a bound of run_times, or run_max';
+COMMENT ON COLUMN workflow.statistics_history.run_p99 IS
+'99 per cent of them took no longer: a bound of run_times, or run_max';
 COMMENT ON COLUMN workflow.statistics_history.run_max IS 'longest time, exact';
-COMMENT ON COLUMN workflow.statistics_history.queue_times IS 'how many waited less than so many seconds, and not less than the next smaller number in the series 1, 1.5, 2, 3, 5, 7, 10 ..';
-COMMENT ON COLUMN workflow.statistics_history.run_times IS 'the same of the times they ran; merge_histograms() adds several, histogram_percentile() reads them';
+COMMENT ON COLUMN workflow.statistics_history.queue_times IS
+'how many waited less than so many seconds, and not less than the next smaller number in the '
+'series 1, 1.5, 2, 3, 5, 7, 10 ..';
+COMMENT ON COLUMN workflow.statistics_history.run_times IS
+'the same of the times they ran; merge_histograms() adds several, histogram_percentile() reads '
+'them';

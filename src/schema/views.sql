@@ -35,7 +35,8 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 8
 AS 'MODULE_PATHNAME', 'workflow_executor_slots';
 COMMENT ON FUNCTION workflow.executor_slots() IS
-'what the views executors and activity are made of: the executors of all databases, from shared memory';
+'what the views executors and activity are made of: the executors of all databases, from shared '
+'memory';
 
 CREATE VIEW workflow.executors WITH (security_barrier) AS
 SELECT s.pid,
@@ -55,14 +56,20 @@ COMMENT ON VIEW workflow.executors IS 'the executors of all databases of the ser
 COMMENT ON COLUMN workflow.executors.pid IS 'process; null while it starts';
 COMMENT ON COLUMN workflow.executors.database IS 'database it is connected to';
 COMMENT ON COLUMN workflow.executors.role IS 'role it is connected as';
-COMMENT ON COLUMN workflow.executors.state IS 'starting, idle, busy, draining (leaves at the end of its step), stuck (did not stop its step in time, and was sent SIGTERM) or quarantined (ignores that, too, and is written off)';
+COMMENT ON COLUMN workflow.executors.state IS
+'starting, idle, busy, draining (leaves at the end of its step), stuck (did not stop its step in '
+'time, and was sent SIGTERM) or quarantined (ignores that, too, and is written off)';
 COMMENT ON COLUMN workflow.executors.attached_at IS 'when it was ready for its first run';
 COMMENT ON COLUMN workflow.executors.uptime IS 'how long ago that was';
 COMMENT ON COLUMN workflow.executors.runs_done IS 'number of runs it has ended';
 COMMENT ON COLUMN workflow.executors.steps_done IS 'number of steps it has ended';
-COMMENT ON COLUMN workflow.executors.memory_bytes IS 'memory it had allocated at the end of its last run, in bytes';
-COMMENT ON COLUMN workflow.executors.last_heartbeat IS 'last sign of life: it began a step, ended a run, or, while it has a run, its timer went off, every two seconds';
-COMMENT ON COLUMN workflow.executors.draining_since IS 'when it was asked to leave; null: it was not';
+COMMENT ON COLUMN workflow.executors.memory_bytes IS
+'memory it had allocated at the end of its last run, in bytes';
+COMMENT ON COLUMN workflow.executors.last_heartbeat IS
+'last sign of life: it began a step, ended a run, or, while it has a run, its timer went off, '
+'every two seconds';
+COMMENT ON COLUMN workflow.executors.draining_since IS
+'when it was asked to leave; null: it was not';
 
 CREATE VIEW workflow.activity WITH (security_barrier) AS
 SELECT s.pid AS executor_pid,
@@ -88,23 +95,33 @@ WHERE s.execution_id IS NOT NULL
       (SELECT d.oid FROM pg_catalog.pg_database AS d
        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database());
 COMMENT ON VIEW workflow.activity IS
-'the steps that run this moment in this database: a role''s own; all of them for members of pg_monitor';
+'the steps that run this moment in this database: a role''s own; all of them for members of '
+'pg_monitor';
 COMMENT ON COLUMN workflow.activity.executor_pid IS 'process that runs the step';
 COMMENT ON COLUMN workflow.activity.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.activity.workflow IS 'name of the workflow, clipped to 63 bytes';
 COMMENT ON COLUMN workflow.activity.step_id IS 'id of the step, clipped to 63 bytes';
 COMMENT ON COLUMN workflow.activity.scope IS 'scope of the step, clipped to 127 bytes';
-COMMENT ON COLUMN workflow.activity.branch IS 'branch of the innermost parallel or fork_join step it is in, clipped to 63 bytes; null: none';
-COMMENT ON COLUMN workflow.activity.iteration IS 'index, from 0, of the innermost loop iteration; null: none';
-COMMENT ON COLUMN workflow.activity.loop_label IS 'what that iteration is called, of a loop with "label", clipped to 63 bytes; null for executions of others';
+COMMENT ON COLUMN workflow.activity.branch IS
+'branch of the innermost parallel or fork_join step it is in, clipped to 63 bytes; null: none';
+COMMENT ON COLUMN workflow.activity.iteration IS
+'index, from 0, of the innermost loop iteration; null: none';
+COMMENT ON COLUMN workflow.activity.loop_label IS
+'what that iteration is called, of a loop with "label", clipped to 63 bytes; null for executions '
+'of others';
 COMMENT ON COLUMN workflow.activity.visit IS 'visit of the step, from 1';
 COMMENT ON COLUMN workflow.activity.attempt IS 'attempt, from 1';
-COMMENT ON COLUMN workflow.activity.state IS 'running; completing: its SQL has ended, and its row and what follows are being committed; stuck: it did not stop in time when it was to, see workflow.executors';
+COMMENT ON COLUMN workflow.activity.state IS
+'running; completing: its SQL has ended, and its row and what follows are being committed; stuck: '
+'it did not stop in time when it was to, see workflow.executors';
 COMMENT ON COLUMN workflow.activity.started_at IS 'when the attempt began';
 COMMENT ON COLUMN workflow.activity.elapsed IS 'how long ago that was';
-COMMENT ON COLUMN workflow.activity.wait_event_type IS 'what the process waits for, as in pg_stat_activity';
-COMMENT ON COLUMN workflow.activity.wait_event IS 'what the process waits for, as in pg_stat_activity';
-COMMENT ON COLUMN workflow.activity.query IS 'query the process runs, as in pg_stat_activity; null for executions of others';
+COMMENT ON COLUMN workflow.activity.wait_event_type IS
+'what the process waits for, as in pg_stat_activity';
+COMMENT ON COLUMN workflow.activity.wait_event IS
+'what the process waits for, as in pg_stat_activity';
+COMMENT ON COLUMN workflow.activity.query IS
+'query the process runs, as in pg_stat_activity; null for executions of others';
 
 /*
  * Those that are over, and the one it is in, or was in when it ended.  Columns instead of the
@@ -122,7 +139,9 @@ BEGIN ATOMIC
                 * tstzmultirange(tstzrange(since, GREATEST(since, until)))) AS p (part);
 END;
 COMMENT ON FUNCTION workflow.paused_time(tstzmultirange, timestamptz, timestamptz, timestamptz, timestamptz) IS
-'how much of the time between since and until an execution was paused, or had ended until it was retried; of its row: pauses, paused_at, and the first of paused_until, cancelled_at and completed_at. What views are made of';
+'how much of the time between since and until an execution was paused, or had ended until it was '
+'retried; of its row: pauses, paused_at, and the first of paused_until, cancelled_at and '
+'completed_at. What views are made of';
 
 CREATE VIEW workflow.execution_status WITH (security_barrier) AS
 SELECT e.id AS execution_id,
@@ -171,7 +190,8 @@ COMMENT ON VIEW workflow.execution_status IS
 COMMENT ON COLUMN workflow.execution_status.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.execution_status.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.execution_status.version IS 'version of the workflow';
-COMMENT ON COLUMN workflow.execution_status.definition_id IS 'number of that version in workflow.definitions';
+COMMENT ON COLUMN workflow.execution_status.definition_id IS
+'number of that version in workflow.definitions';
 COMMENT ON COLUMN workflow.execution_status.status IS 'status, as in workflow.executions';
 COMMENT ON COLUMN workflow.execution_status.role IS 'role that started it';
 COMMENT ON COLUMN workflow.execution_status.priority IS 'higher ones are run first';
@@ -180,22 +200,33 @@ COMMENT ON COLUMN workflow.execution_status.created_at IS 'when start() was call
 COMMENT ON COLUMN workflow.execution_status.start_at IS 'not to be run before; null: at once';
 COMMENT ON COLUMN workflow.execution_status.started_at IS 'when an executor was first to run it';
 COMMENT ON COLUMN workflow.execution_status.completed_at IS 'when it reached a final status';
-COMMENT ON COLUMN workflow.execution_status.queued IS 'how long it waited, or has waited so far, to be run';
-COMMENT ON COLUMN workflow.execution_status.duration IS 'how long it ran, or has run so far, pauses not counted; null before';
-COMMENT ON COLUMN workflow.execution_status.recoveries IS 'recoveries after crashes without progress since';
-COMMENT ON COLUMN workflow.execution_status.retries IS 'how often retry() has let it go on after it had ended';
-COMMENT ON COLUMN workflow.execution_status.limited IS 'pending: over a limit when its turn came, and waiting for room';
-COMMENT ON COLUMN workflow.execution_status.ending IS 'status it will end with, while compensations and its on_failure chain are run';
-COMMENT ON COLUMN workflow.execution_status.held_steps IS 'steps it waits in front of until release_step(), as hold_step() was told; null: none';
-COMMENT ON COLUMN workflow.execution_status.skipped_steps IS 'steps it is not to run, as skip_step() was told; null: none';
+COMMENT ON COLUMN workflow.execution_status.queued IS
+'how long it waited, or has waited so far, to be run';
+COMMENT ON COLUMN workflow.execution_status.duration IS
+'how long it ran, or has run so far, pauses not counted; null before';
+COMMENT ON COLUMN workflow.execution_status.recoveries IS
+'recoveries after crashes without progress since';
+COMMENT ON COLUMN workflow.execution_status.retries IS
+'how often retry() has let it go on after it had ended';
+COMMENT ON COLUMN workflow.execution_status.limited IS
+'pending: over a limit when its turn came, and waiting for room';
+COMMENT ON COLUMN workflow.execution_status.ending IS
+'status it will end with, while compensations and its on_failure chain are run';
+COMMENT ON COLUMN workflow.execution_status.held_steps IS
+'steps it waits in front of until release_step(), as hold_step() was told; null: none';
+COMMENT ON COLUMN workflow.execution_status.skipped_steps IS
+'steps it is not to run, as skip_step() was told; null: none';
 COMMENT ON COLUMN workflow.execution_status.paused_by IS 'role that called pause() last';
 COMMENT ON COLUMN workflow.execution_status.paused_at IS 'when that was';
-COMMENT ON COLUMN workflow.execution_status.paused_until IS 'paused: when it fails with the type PauseTimeout unless it is resumed; null: never';
-COMMENT ON COLUMN workflow.execution_status.pause_reason IS 'reason given to pause(); null for executions of others';
+COMMENT ON COLUMN workflow.execution_status.paused_until IS
+'paused: when it fails with the type PauseTimeout unless it is resumed; null: never';
+COMMENT ON COLUMN workflow.execution_status.pause_reason IS
+'reason given to pause(); null for executions of others';
 COMMENT ON COLUMN workflow.execution_status.error_type IS 'type of the error it failed with';
 COMMENT ON COLUMN workflow.execution_status.cancelled_by IS 'role that called cancel()';
 COMMENT ON COLUMN workflow.execution_status.cancelled_at IS 'when cancel() was called';
-COMMENT ON COLUMN workflow.execution_status.cancel_reason IS 'reason given to cancel(); null for executions of others';
+COMMENT ON COLUMN workflow.execution_status.cancel_reason IS
+'reason given to cancel(); null for executions of others';
 COMMENT ON COLUMN workflow.execution_status.input IS 'input; null for executions of others';
 COMMENT ON COLUMN workflow.execution_status.output IS 'output; null for executions of others';
 COMMENT ON COLUMN workflow.execution_status.error IS 'error; null for executions of others';
@@ -213,15 +244,18 @@ FROM workflow.executions AS e CROSS JOIN LATERAL pg_catalog.jsonb_each(e.step_ma
 WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
    OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.marked_steps IS
-'steps that hold_step() and skip_step() have marked; of a role''s own executions, of all for members of pg_monitor, without reason';
+'steps that hold_step() and skip_step() have marked; of a role''s own executions, of all for '
+'members of pg_monitor, without reason';
 COMMENT ON COLUMN workflow.marked_steps.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.marked_steps.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.marked_steps.status IS 'status of the execution';
 COMMENT ON COLUMN workflow.marked_steps.step_id IS 'id of the step';
-COMMENT ON COLUMN workflow.marked_steps.mark IS 'hold: the execution waits in front of it until release_step(); skip: it is not run';
+COMMENT ON COLUMN workflow.marked_steps.mark IS
+'hold: the execution waits in front of it until release_step(); skip: it is not run';
 COMMENT ON COLUMN workflow.marked_steps.marked_by IS 'name of the role that has marked it';
 COMMENT ON COLUMN workflow.marked_steps.marked_at IS 'when that was';
-COMMENT ON COLUMN workflow.marked_steps.reason IS 'reason that was given; null for executions of others';
+COMMENT ON COLUMN workflow.marked_steps.reason IS
+'reason that was given; null for executions of others';
 
 CREATE VIEW workflow.interruptions WITH (security_barrier) AS
 SELECT e.id AS execution_id,
@@ -238,16 +272,24 @@ FROM workflow.executions AS e CROSS JOIN LATERAL pg_catalog.jsonb_array_elements
 WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
    OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.interruptions IS
-'what executions went on after: recoveries, and ends that retry() has taken back, the newest hundred of each execution; of a role''s own, of all for members of pg_monitor, without reason and error';
+'what executions went on after: recoveries, and ends that retry() has taken back, the newest '
+'hundred of each execution; of a role''s own, of all for members of pg_monitor, without reason and '
+'error';
 COMMENT ON COLUMN workflow.interruptions.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.interruptions.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.interruptions.at IS 'when it was recovered or had ended';
-COMMENT ON COLUMN workflow.interruptions.event IS 'recovered: it went on from its rows, since the server, the scheduler or an executor had ended or a transaction of ours could not be committed; failed, timed_out, cancelled: it had ended so';
-COMMENT ON COLUMN workflow.interruptions.times IS 'recovered: how often in a row for this reason, without a step that ended in between';
-COMMENT ON COLUMN workflow.interruptions.last_at IS 'when it was the last of these times; null: once';
+COMMENT ON COLUMN workflow.interruptions.event IS
+'recovered: it went on from its rows, since the server, the scheduler or an executor had ended or '
+'a transaction of ours could not be committed; failed, timed_out, cancelled: it had ended so';
+COMMENT ON COLUMN workflow.interruptions.times IS
+'recovered: how often in a row for this reason, without a step that ended in between';
+COMMENT ON COLUMN workflow.interruptions.last_at IS
+'when it was the last of these times; null: once';
 COMMENT ON COLUMN workflow.interruptions.error_type IS 'ended: type of the error';
-COMMENT ON COLUMN workflow.interruptions.cancelled_by IS 'cancelled: name of the role that called cancel()';
-COMMENT ON COLUMN workflow.interruptions.reason IS 'why it was recovered, or the reason given to cancel(); null for executions of others';
+COMMENT ON COLUMN workflow.interruptions.cancelled_by IS
+'cancelled: name of the role that called cancel()';
+COMMENT ON COLUMN workflow.interruptions.reason IS
+'why it was recovered, or the reason given to cancel(); null for executions of others';
 COMMENT ON COLUMN workflow.interruptions.error IS 'ended: the error; null for executions of others';
 
 /*
@@ -291,7 +333,8 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
              s.loop_iteration_index, s.loop_collection_size, s.loop_label, s.loop_execution_mode, s.join_policy,
              s.condition_result, s.branch_taken, s.scope_outcome, s.on_failure, s.retry_at, s.error_type,
              s.input, s.output, s.error,
-             /* what is no container does not stop for it; now(): nothing volatile, or the parts were not planned as one */
+             /* what is no container does not stop for it; now(): nothing volatile, or the parts
+                were not planned as one */
              CASE WHEN e.paused_at IS NULL AND e.pauses IS NULL OR s.step_type NOT IN ('parallel', 'fork_join', 'conditional', 'loop')
                   THEN '0'::pg_catalog."interval"
                   ELSE workflow.paused_time(e.pauses, e.paused_at, LEAST(e.paused_until, e.cancelled_at, e.completed_at),
@@ -320,7 +363,9 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
 WHERE pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE')
    OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.step_status IS
-'steps: those that have ended or are open containers, from workflow.step_executions, and those that run this moment; a role''s own, all for members of pg_monitor, without input, output and error';
+'steps: those that have ended or are open containers, from workflow.step_executions, and those '
+'that run this moment; a role''s own, all for members of pg_monitor, without input, output and '
+'error';
 COMMENT ON COLUMN workflow.step_status.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.step_status.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.step_status.scope IS 'where it runs: empty at the top, else a path';
@@ -328,30 +373,39 @@ COMMENT ON COLUMN workflow.step_status.step_id IS 'id of the step';
 COMMENT ON COLUMN workflow.step_status.visit IS 'visit of the step, from 1';
 COMMENT ON COLUMN workflow.step_status.attempt IS 'attempt, from 1';
 COMMENT ON COLUMN workflow.step_status.step_type IS 'type of the step';
-COMMENT ON COLUMN workflow.step_status.status IS 'status, as in workflow.step_executions; running: runs this moment, or is an open container';
+COMMENT ON COLUMN workflow.step_status.status IS
+'status, as in workflow.step_executions; running: runs this moment, or is an open container';
 COMMENT ON COLUMN workflow.step_status.started_at IS 'when the attempt began';
 COMMENT ON COLUMN workflow.step_status.completed_at IS 'when it ended';
-COMMENT ON COLUMN workflow.step_status.duration IS 'how long it took, or has taken so far; of a container without pauses';
+COMMENT ON COLUMN workflow.step_status.duration IS
+'how long it took, or has taken so far; of a container without pauses';
 COMMENT ON COLUMN workflow.step_status.executor_pid IS 'process that ran or runs it';
 COMMENT ON COLUMN workflow.step_status.agent_name IS 'name of the agent';
 COMMENT ON COLUMN workflow.step_status.parent_step_id IS 'container it is in';
 COMMENT ON COLUMN workflow.step_status.branch_name IS 'branch or line it is in';
-COMMENT ON COLUMN workflow.step_status.loop_iteration_index IS 'index, from 0, of the innermost loop iteration it is in';
+COMMENT ON COLUMN workflow.step_status.loop_iteration_index IS
+'index, from 0, of the innermost loop iteration it is in';
 COMMENT ON COLUMN workflow.step_status.loop_collection_size IS 'loops: number of items';
-COMMENT ON COLUMN workflow.step_status.loop_label IS 'what that iteration is called, of a loop with "label"; null for executions of others';
+COMMENT ON COLUMN workflow.step_status.loop_label IS
+'what that iteration is called, of a loop with "label"; null for executions of others';
 COMMENT ON COLUMN workflow.step_status.loop_execution_mode IS 'loops: sequential or parallel';
-COMMENT ON COLUMN workflow.step_status.join_policy IS 'parallel and fork_join: when the join counts as met';
+COMMENT ON COLUMN workflow.step_status.join_policy IS
+'parallel and fork_join: when the join counts as met';
 COMMENT ON COLUMN workflow.step_status.condition_result IS 'conditionals: what the condition gave';
 COMMENT ON COLUMN workflow.step_status.branch_taken IS 'conditionals: which way was taken';
-COMMENT ON COLUMN workflow.step_status.scope_outcome IS 'how the step''s scope ended, on the row that ended it';
-COMMENT ON COLUMN workflow.step_status.on_failure IS 'how a failure was dealt with: ignored, default, caught or retried';
-COMMENT ON COLUMN workflow.step_status.retry_at IS 'of a failed attempt that another one follows: when that is, or was, due; null: none follows';
+COMMENT ON COLUMN workflow.step_status.scope_outcome IS
+'how the step''s scope ended, on the row that ended it';
+COMMENT ON COLUMN workflow.step_status.on_failure IS
+'how a failure was dealt with: ignored, default, caught or retried';
+COMMENT ON COLUMN workflow.step_status.retry_at IS
+'of a failed attempt that another one follows: when that is, or was, due; null: none follows';
 COMMENT ON COLUMN workflow.step_status.error_type IS 'type of the error it failed with';
 COMMENT ON COLUMN workflow.step_status.input IS 'input; null for executions of others';
 COMMENT ON COLUMN workflow.step_status.output IS 'output; null for executions of others';
 COMMENT ON COLUMN workflow.step_status.error IS 'error; null for executions of others';
 
-/* Who holds a row is told by its xmax, as long as that transaction holds its own lock: not where several share the row. */
+/* Who holds a row is told by its xmax, as long as that transaction holds its own lock: not where
+   several share the row. */
 CREATE VIEW workflow.locked_executions WITH (security_barrier) AS
 SELECT e.id AS execution_id,
        e.workflow,
@@ -370,10 +424,14 @@ WHERE e.status OPERATOR(pg_catalog.=) ANY ('{pending,running,cancelling,paused}'
   AND NOT EXISTS (SELECT FROM workflow.executor_slots() AS s WHERE s.pid OPERATOR(pg_catalog.=) l.pid)
   AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW workflow.locked_executions IS
-'executions whose row somebody else''s transaction has locked: what the scheduler wants of them waits for that';
+'executions whose row somebody else''s transaction has locked: what the scheduler wants of them '
+'waits for that';
 COMMENT ON COLUMN workflow.locked_executions.execution_id IS 'the execution';
 COMMENT ON COLUMN workflow.locked_executions.workflow IS 'its workflow';
 COMMENT ON COLUMN workflow.locked_executions.status IS 'its status';
-COMMENT ON COLUMN workflow.locked_executions.pid IS 'process that holds the lock; null: a prepared transaction does';
-COMMENT ON COLUMN workflow.locked_executions.prepared_transaction IS 'name of that prepared transaction';
-COMMENT ON COLUMN workflow.locked_executions.since IS 'when the transaction that holds it began, or was prepared';
+COMMENT ON COLUMN workflow.locked_executions.pid IS
+'process that holds the lock; null: a prepared transaction does';
+COMMENT ON COLUMN workflow.locked_executions.prepared_transaction IS
+'name of that prepared transaction';
+COMMENT ON COLUMN workflow.locked_executions.since IS
+'when the transaction that holds it began, or was prepared';

@@ -10,7 +10,9 @@ RETURNS record
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workflow_no_workers';
 COMMENT ON FUNCTION workflow.no_workers(oid) IS
-'what why() is made of: what keeps workers from running executions of a role in this database (not preloaded, standby, scheduler fails, no scheduler, disabled, replica, role), what helps, and since when that is so; nulls: nothing does';
+'what why() is made of: what keeps workers from running executions of a role in this database (not '
+'preloaded, standby, scheduler fails, no scheduler, disabled, replica, role), what helps, and '
+'since when that is so; nulls: nothing does';
 
 CREATE FUNCTION workflow.scheduler_state(
     OUT pid integer,
@@ -27,7 +29,13 @@ RETURNS record
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workflow_scheduler_state';
 COMMENT ON FUNCTION workflow.scheduler_state() IS
-'what why() and alerts are made of: how the scheduler of this database is doing, from shared memory. pid: its process; executions: under way; max_running: its workflow.max_running, null: none; ready_since: since when a run waits for an executor; no_workers_since: since when no background worker is to be had; unanswered_since: since when it was woken and has not looked; failing_since: since when one scheduler after the other ends with an error; failures: how many have; again_since: since when transactions of the engine fail through nobody''s fault and are done again; again: what the last of them said; nulls: nothing of that';
+'what why() and alerts are made of: how the scheduler of this database is doing, from shared '
+'memory. pid: its process; executions: under way; max_running: its workflow.max_running, null: '
+'none; ready_since: since when a run waits for an executor; no_workers_since: since when no '
+'background worker is to be had; unanswered_since: since when it was woken and has not looked; '
+'failing_since: since when one scheduler after the other ends with an error; failures: how many '
+'have; again_since: since when transactions of the engine fail through nobody''s fault and are '
+'done again; again: what the last of them said; nulls: nothing of that';
 
 /*
  * The answers are in parts: it has ended, somebody has stopped it, it waits, it runs.  A
@@ -272,7 +280,14 @@ BEGIN ATOMIC
     FROM answers AS a ORDER BY a.rank, a.since DESC NULLS LAST, a.step_id;
 END;
 COMMENT ON FUNCTION workflow.why(bigint) IS
-'why an execution does not go on, or how it has ended: a row for each reason, the one to look at first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, cancelling, ending, drained, not preloaded, standby, scheduler fails, no scheduler, disabled, frozen, replica, role, row locked, done again; deferred, no room, queued, no executor, retry, held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: what there is to say; help: the statement that helps, or shows more';
+'why an execution does not go on, or how it has ended: a row for each reason, the one to look at '
+'first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed '
+'out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, '
+'cancelling, ending, drained, not preloaded, standby, scheduler fails, no scheduler, disabled, '
+'frozen, replica, role, row locked, done again; deferred, no room, queued, no executor, retry, '
+'held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: '
+'the step it is about, with its scope; since: when that began; detail: what there is to say; help: '
+'the statement that helps, or shows more';
 
 /* Monitoring: without what errors and reasons say. */
 GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.retry_help(bigint), workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;
