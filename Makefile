@@ -23,6 +23,7 @@ OBJS = \
 	src/api/admit.o \
 	src/api/agent.o \
 	src/api/arguments.o \
+	src/api/attempt.o \
 	src/api/block.o \
 	src/api/breaker.o \
 	src/api/cancel.o \

@@ -91,6 +91,13 @@ extern char *hint_about_meant_word(const char *word, const char *const *words, i
 /* The same; then it lists them. */
 extern char *hint_about_word(const char *word, const char *const *words, int nwords);
 
+/* --- attempt.c --- */
+
+/*
+ * Do something in a subtransaction.  NULL, or the error: all of it has been rolled back.
+ */
+extern ErrorData *attempt(void (*work) (void *argument), void *argument);
+
 /* --- check_settings.c --- */
 
 /* Report what is wrong with one setting for a step's SQL, at the path. */

@@ -16,11 +16,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "api/api.h"
 #include "definition/names.h"
@@ -83,41 +80,17 @@ prefix_is_loaded(const char *name)
 }
 
 /*
- * Could SET have this value?  NULL: yes, else the error.  As for ALTER ROLE .. SET
- * (PGC_S_TEST) what is missing in this database is no error, but a notice.  Checks of
- * values may read catalogs, hence the subtransaction.
+ * Could SET have this value?  Else an error.  As for ALTER ROLE .. SET (PGC_S_TEST)
+ * what is missing in this database is none, but a notice.  Checks of values may read
+ * catalogs: in a subtransaction.
  */
-static ErrorData *
-try_setting(const PlanSetting *setting)
+static void
+try_setting(void *argument)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	const PlanSetting *setting = argument;
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		MemoryContextSwitchTo(context);
-		(void) set_config_option(setting->name, setting->value, PGC_SUSET, PGC_S_TEST,
-								 GUC_ACTION_SAVE, false, 0, false);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		int			category = ERRCODE_TO_CATEGORY(geterrcode());
-
-		/* only what is said about the setting; not that somebody wants this to end */
-		if (category == ERRCODE_OPERATOR_INTERVENTION || category == ERRCODE_INSUFFICIENT_RESOURCES)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return error;
+	(void) set_config_option(setting->name, setting->value, PGC_SUSET, PGC_S_TEST,
+							 GUC_ACTION_SAVE, false, 0, false);
 }
 
 /*
@@ -200,7 +173,7 @@ check_setting(const PlanSetting *setting, const char *step_id, const char *path,
 	}
 	check_right(known, step_id, path, problems);
 	if (!value_is_of_session(known->name))
-		error = try_setting(setting);
+		error = attempt(try_setting, unconstify(PlanSetting *, setting));
 	if (error != NULL)
 	{
 		/* the role that starts the workflow may have what this one lacks */

@@ -25,7 +25,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -177,50 +176,19 @@ record(const ScheduleRun *run)
 
 /* --- in a subtransaction --- */
 
-typedef void (*ScheduleStep) (ScheduleRun *run);
-
-/* NULL, or the error, which has been rolled back. */
-static ErrorData *
-attempt(ScheduleStep step, ScheduleRun *run)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		step(run);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-
-	/* whoever wants the session to stop gets that */
-	if (error != NULL && (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-						  error->sqlerrcode == ERRCODE_OUT_OF_MEMORY))
-		ReThrowError(error);
-	return error;
-}
-
 static void
-step_make_room(ScheduleRun *run)
+step_make_room(void *argument)
 {
+	const ScheduleRun *run = argument;
+
 	make_room(run->schedule, run->due_at);
 }
 
 static void
-step_write_job(ScheduleRun *run)
+step_write_job(void *argument)
 {
+	const ScheduleRun *run = argument;
+
 	schedule_write_job(unconstify(Schedule *, run->schedule), true);
 }
 
@@ -363,9 +331,9 @@ is_due(const Schedule *schedule, TimestampTz now)
 }
 
 static void
-step_decide(ScheduleRun *run)
+step_decide(void *argument)
 {
-	decide(run);
+	decide(argument);
 }
 
 /*
