@@ -34,6 +34,8 @@ pg_noreturn extern void refuse_unknown_execution(int64 id);
 pg_noreturn extern void refuse_foreign_execution(int64 id, Oid role, Oid definition_owner, const char *detail);
 /* Same for what belongs to somebody: "workflow", "agent". */
 pg_noreturn extern void refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *detail);
+/* Hint for such errors: whose it is, and what helps. */
+extern int	hint_about_owner(Oid owner);
 /* Same for a step that the workflow of an execution does not have. */
 pg_noreturn extern void refuse_unknown_step(const char *workflow, const WorkflowPlan *plan,
 											const char *step_id);

@@ -55,8 +55,7 @@ refuse_unknown_execution(int64 id)
 	pg_unreachable();
 }
 
-/* Whose it is, and what helps. */
-static int
+int
 hint_about_owner(Oid owner)
 {
 	char	   *name = GetUserNameFromId(owner, true);

@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -44,11 +45,18 @@ PG_FUNCTION_INFO_V1(workflow_run_schedule_now);
 /* So many times are looked at to find the newest one that is due. */
 #define MAX_TIMES 10000
 
-/* Read, or lock and read, a schedule that is the caller's. */
+/*
+ * Read, or lock and read, a schedule that is the caller's.  Whoever does not see
+ * those of others does not learn of them either.
+ */
 static void
 require_own_schedule(const char *name, bool lock, Schedule *schedule)
 {
-	if (!schedule_find(name, lock, schedule))
+	bool		found = schedule_find(name, lock, schedule);
+
+	if (found && has_privs_of_role(GetUserId(), schedule->role))
+		return;
+	if (!found || !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
 	{
 		char	   *hint = hint_about_name(NAMED_SCHEDULE, name, "The schedules are in the view workflow.schedules.");
 
@@ -57,12 +65,10 @@ require_own_schedule(const char *name, bool lock, Schedule *schedule)
 				 errmsg("schedule \"%s\" does not exist", name),
 				 errhint("%s", hint)));
 	}
-	if (!has_privs_of_role(GetUserId(), schedule->role))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for schedule \"%s\"", name),
-				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(schedule->role, true) ?
-						   GetUserNameFromId(schedule->role, true) : "unknown")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for schedule \"%s\"", name),
+			 hint_about_owner(schedule->role)));
 }
 
 /* Before the lock and when it is held: as by lock_to_steer(). */
