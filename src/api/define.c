@@ -21,6 +21,7 @@
 #include "interpreter/evaluate.h"
 #include "shared/identity.h"
 #include "state/jsonb_text.h"
+#include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_define(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_validate(PG_FUNCTION_ARGS);
@@ -304,8 +305,13 @@ workflow_set_status(PG_FUNCTION_ARGS)
 	int			version = version_argument(fcinfo, 1);
 	char	   *status = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	Definition	definition;
+	Oid			owner;
 
 	check_status(status);
+	require_definition(workflow, version, &definition);
+	check_owner(&definition);
+	/* as by lock_to_steer() */
+	(void) owner_lock_workflow(workflow, &owner);
 	require_definition(workflow, version, &definition);
 	check_owner(&definition);
 	if (strcmp(definition.status, status) != 0)

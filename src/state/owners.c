@@ -18,6 +18,7 @@
 #include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 
 #include "shared/role_value.h"
 #include "state/owners.h"
@@ -239,6 +240,8 @@ owner_lock_workflow(const char *name, Oid *owner)
 		}
 		state_done();
 	} while (version != locked);
+	/* what definition_find() remembers may be older than the lock */
+	AcceptInvalidationMessages();
 	return version != 0;
 }
 
