@@ -57,11 +57,13 @@ foreach my $drop ('DROP EXTENSION pg_workflow', 'DROP EXTENSION pg_workflow CASC
 	works('a', "it works after $drop and CREATE EXTENSION");
 }
 
-# Somebody waits for an execution, and holds the extension's tables: who drops them
-# takes the executors away that the other waits for, so the wait ends with an error.
+# Somebody waits for an execution in a transaction that holds the extension's tables:
+# who drops them takes the executors away that the other waits for, so the wait ends
+# with an error.
 my $id = $node->safe_psql('a', "SELECT workflow.start('busy')");
 wait_for_endless($node, 'a');
 my $waiter = $node->background_psql('a', on_error_stop => 0);
+$waiter->query_safe('BEGIN; LOCK TABLE workflow.executions IN ACCESS SHARE MODE');
 $waiter->query_until(qr/go/, "\\echo go\nSELECT workflow.wait($id);\n");
 $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity
 	WHERE query ~ 'workflow.wait' AND state = 'active' AND wait_event_type = 'Extension'});
