@@ -5,17 +5,22 @@ SET client_min_messages = warning;
 
 -- the schema is the extension's own: somebody else's is not taken over
 CREATE SCHEMA workflow;
+\set SHOW_CONTEXT never
 CREATE EXTENSION pg_workflow;
+\set SHOW_CONTEXT errors
 DROP SCHEMA workflow;
 CREATE EXTENSION pg_workflow;
 SELECT extversion = workflow.version() AS same_version, extrelocatable
 FROM pg_extension WHERE extname = 'pg_workflow';
 
+-- without what comes with another one: types of rows and of arrays are members from 17 on
 CREATE VIEW members AS
 SELECT d.classid, d.objid, d.classid::regclass::text AS catalog,
        pg_describe_object(d.classid, d.objid, 0) AS object
 FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
-WHERE e.extname = 'pg_workflow' AND d.deptype = 'e';
+WHERE e.extname = 'pg_workflow' AND d.deptype = 'e'
+  AND NOT EXISTS (SELECT FROM pg_depend i
+                  WHERE (i.classid, i.objid) = (d.classid, d.objid) AND d.classid = 'pg_type'::regclass AND i.deptype = 'i');
 
 -- nothing outside the schema
 SELECT object FROM members

@@ -157,6 +157,7 @@ BEGIN
     AS 'BEGIN PERFORM sec_trap.note(''jsonb_typeof''); RETURN NULL; END';
   CREATE FUNCTION sec_trap.to_regprocedure(text) RETURNS regprocedure LANGUAGE plpgsql
     AS 'BEGIN PERFORM sec_trap.note(''to_regprocedure''); RETURN NULL; END';
+  CREATE FUNCTION sec_trap.agent(input jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT input';
   CREATE DOMAIN sec_trap.text AS pg_catalog.text;
   CREATE DOMAIN sec_trap.jsonb AS pg_catalog.jsonb;
 END $$;
@@ -165,7 +166,7 @@ END $$;
 SET client_min_messages = error;
 SET SESSION AUTHORIZATION regress_sec_alice;
 SET search_path = sec_trap, pg_catalog, pg_temp;
-SELECT workflow.register_agent('sec_agent', 'pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb)');
+SELECT workflow.register_agent('sec_agent', 'sec_trap.agent(pg_catalog.jsonb)');
 SELECT workflow.register_agent('sec_agent', sql => 'SELECT 1');
 SELECT workflow.set_agent_status('sec_agent', 'active');
 SELECT workflow.define('{"name": "sec_trap", "workflow_id": "sec_trap_id", "start_step": "a", "steps": {"a": {"type": "agent", "agent_name": "sec_agent"}}}');
