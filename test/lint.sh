@@ -122,6 +122,16 @@ unsafe_functions()
 		}' src/schema/*.sql
 }
 
+# Waits of TAP tests whose result nobody looks at: the test would go on without.
+unchecked_waits()
+{
+	perl -0ne '
+		while (/^[ \t]*(?:\$?\w+->poll_query_until|wait_for_(?:schedulers|status))\(([^;]*?)\)\s*;/mg) {
+			my ($wait, $line) = ($&, 1 + (substr($_, 0, $-[0]) =~ tr/\n//));
+			print "$ARGV:$line\n" unless $wait =~ /\bor \w+/;
+		}' test/t/*.pl
+}
+
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_workflow.control)
 
 rule "includes point one way" "$(upward_includes)"
@@ -135,6 +145,7 @@ rule "SQL that runs as the owner hides no operator" "$(hidden_operators)"
 rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody" \
 	"$(grep -nE 'scheduler_begin\(|StartTransactionCommand\(' -r src/scheduler --include='*.[ch]' |
 		grep -vE '^src/scheduler/(launcher|scheduler)\.c:[0-9]+:(scheduler_begin\(void\)|	StartTransactionCommand\(\);)$|^src/scheduler/live\.h:')"
+rule "no wait of a TAP test is left unchecked" "$(unchecked_waits)"
 rule "functions that depend on search_path set it" "$(unsafe_functions)"
 rule "nothing left to do" \
 	"$(grep -rnE '\b(TODO|FIXME|XXX)\b' src sql test docs Makefile 2>/dev/null | grep -v '^test/lint\.sh:')"

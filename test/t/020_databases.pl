@@ -85,7 +85,8 @@ foreach my $end ('pg_cancel_backend', 'pg_terminate_backend')
 		'postgres', q{
 		SELECT count(*) = 1 FROM pg_stat_activity
 		WHERE query ~ '^DROP DATABASE renamed' AND backend_type = 'client backend'
-			AND wait_event_type = 'Extension'});
+			AND wait_event_type = 'Extension'})
+	  or die 'timed out';
 	$node->safe_psql('postgres', qq{
 		SELECT $end(pid) FROM pg_stat_activity
 		WHERE query ~ '^DROP DATABASE renamed' AND backend_type = 'client backend'});
@@ -93,7 +94,8 @@ foreach my $end ('pg_cancel_backend', 'pg_terminate_backend')
 		'postgres', q{
 		SELECT count(*) = 0 FROM pg_stat_activity
 		WHERE query ~ '^DROP DATABASE renamed' AND backend_type = 'client backend'
-			AND state = 'active'});
+			AND state = 'active'})
+	  or die 'timed out';
 	kill 'CONT', $executor;
 	wait_for_endless($node, 'renamed', $executor);
 	pass("the database is served again after $end() of who held it");

@@ -269,7 +269,8 @@ define_sql($node, 'postgres', 'long', 'SELECT pg_advisory_xact_lock(1)', 'SELECT
 my $session = $node->background_psql('postgres');
 $session->query_safe('SELECT pg_advisory_lock(1)');
 $id = $node->safe_psql('postgres', "SELECT workflow.start('long')", extra_params => [ '-U', 'gone' ]);
-$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted})
+  or die 'timed out';
 $node->safe_psql('postgres', 'DROP OWNED BY gone; DROP ROLE gone');
 $session->query_safe('SELECT pg_advisory_unlock(1)');
 $node->safe_psql('postgres', "SELECT FROM workflow.wait($id, '60 s')");
@@ -285,7 +286,8 @@ define_sql($node, 'postgres', 'secret', q{SELECT pg_advisory_xact_lock(1), 'in t
 $session->query_safe('SELECT pg_advisory_lock(1)');
 $id = $node->safe_psql('postgres', q{SELECT workflow.start('secret', '{"password": "in the input"}')},
 	extra_params => [ '-U', 'alice' ]);
-$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted})
+  or die 'timed out';
 my @views = qw(executions step_executions execution_status step_status activity);
 my $see = sub {
 	my ($role) = @_;

@@ -39,7 +39,8 @@ sub stop_all
 {
 	$node->safe_psql('postgres', q{ALTER SYSTEM SET workflow.enabled = off; SELECT pg_reload_conf()});
 	$node->poll_query_until('postgres', q{
-		SELECT count(workflow.cancel(id)) FROM workflow.executions WHERE status IN ('pending', 'running')}, '0');
+		SELECT count(workflow.cancel(id)) FROM workflow.executions WHERE status IN ('pending', 'running')}, '0')
+	  or die 'timed out';
 	$node->poll_query_until('postgres', q{SELECT count(*) FROM workflow.executions WHERE status = 'cancelling'}, '0')
 	  or die 'not all are cancelled';
 	$node->safe_psql('postgres', q{ALTER SYSTEM RESET workflow.enabled; SELECT pg_reload_conf()});

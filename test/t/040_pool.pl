@@ -176,9 +176,11 @@ my $session = $node->background_psql('postgres');
 $session->query_safe('SELECT pg_advisory_lock(1)');
 my $locked = q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted};
 my $first = $node->safe_psql('postgres', "SELECT workflow.start('two')");
-$node->poll_query_until('postgres', $locked);
+$node->poll_query_until('postgres', $locked)
+  or die 'timed out';
 set('reload', 'workflow.enabled = off');
-$node->poll_query_until('postgres', 'SHOW workflow.enabled', 'off');
+$node->poll_query_until('postgres', 'SHOW workflow.enabled', 'off')
+  or die 'timed out';
 # the scheduler has its signal before it can see what is started after that
 $id = $node->safe_psql('postgres', "SELECT workflow.start('one')");
 $session->query_safe('SELECT pg_advisory_unlock(1)');
@@ -202,7 +204,8 @@ foreach my $function ('pg_cancel_backend', 'pg_terminate_backend')
 {
 	$session->query_safe('SELECT pg_advisory_lock(1)');
 	$id = $node->safe_psql('postgres', "SELECT workflow.start('two')");
-	$node->poll_query_until('postgres', $locked);
+	$node->poll_query_until('postgres', $locked)
+	  or die 'timed out';
 	my $pid = executor_pid();
 	$node->safe_psql('postgres', "SELECT $function($pid)");
 	if ($function eq 'pg_terminate_backend')

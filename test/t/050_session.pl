@@ -239,7 +239,8 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_indexes WHERE indexnam
 
 $node->append_conf('postgresql.conf', 'workflow.max_result_size = 64kB');
 $node->reload;
-$node->poll_query_until('postgres', 'SHOW workflow.max_result_size', '64kB');
+$node->poll_query_until('postgres', 'SHOW workflow.max_result_size', '64kB')
+  or die 'timed out';
 define_sql($node, 'postgres', 'large', { sql => q{INSERT INTO log VALUES ('large'); SELECT repeat('x', 1000000)}, on_failure => 'ignore' },
 	{ sql => q{INSERT INTO log SELECT 'none' FROM generate_series(1, 3) RETURNING repeat('x', 100000)}, result => 'none' });
 $id = run_execution($node, 'postgres', 'large');

@@ -46,7 +46,8 @@ foreach my $database ('a', 'b')
 	define_sql($node, $database, 'three', 'SELECT 1', 'SELECT 2', 'SELECT 3');
 	define_sql($node, $database, 'nap', 'SELECT pg_sleep(0.3)');
 }
-wait_for_schedulers($node, 'a,b,postgres');
+wait_for_schedulers($node, 'a,b,postgres')
+  or die 'timed out';
 
 # --- databases, each for itself ---
 
@@ -83,9 +84,11 @@ ok(counted_until('a', 'sql_time > 100 AND steps = 0'), 'the time of a step that 
 
 my $waiting = $node->safe_psql('a', q{SELECT workflow.start('three')});
 $node->poll_query_until('a',
-	"SELECT status = 'running' AND clock_timestamp() > started_at + interval '200 ms' FROM workflow.executions WHERE id = $waiting");
+	"SELECT status = 'running' AND clock_timestamp() > started_at + interval '200 ms' FROM workflow.executions WHERE id = $waiting")
+  or die 'timed out';
 $node->safe_psql('a', q{SELECT workflow.cancel(id) FROM workflow.executions WHERE workflow = 'endless'});
-wait_for_status($node, 'a', $waiting, 'completed');
+wait_for_status($node, 'a', $waiting, 'completed')
+  or die 'timed out';
 ok(counted_until('a', 'wait_time > 200 AND executions_cancelled = 1'), 'who waits for the only executor is counted');
 is(counted('a', 'steps, steps_failed, rollbacks, executions_completed'), '4|1|1|1', 'and so is what was cancelled');
 
@@ -98,7 +101,8 @@ for my $round (1 .. 3)
 
 	run_execution($node, 'a', 'three');
 	$node->safe_psql('a', "SELECT workflow.drain_executor($pid)");
-	$node->poll_query_until('postgres', "$executor_of 'a' AND pid = $pid", '0');
+	$node->poll_query_until('postgres', "$executor_of 'a' AND pid = $pid", '0')
+	  or die 'timed out';
 	run_execution($node, 'a', 'three');
 }
 ok(counted_until('a', 'executions_completed = 6'), 'six executions by four executors');
@@ -132,7 +136,8 @@ ok(counted_until('a', 'executions_cancelled = 1'), 'and counts how it ends');
 run_execution($node, 'a', 'three');
 $node->stop('immediate');
 $node->start;
-wait_for_schedulers($node, 'a,b,postgres');
+wait_for_schedulers($node, 'a,b,postgres')
+  or die 'timed out';
 ok(counted_until('a', 'stats_reset >= pg_postmaster_start_time()'), 'a crash begins anew');
 is(counted('a', 'steps, executions_claimed, executions_completed, executors_started'), '0|0|0|0', 'from zero');
 run_execution($node, 'a', 'three');
@@ -144,7 +149,8 @@ $node->safe_psql('postgres', 'DROP DATABASE a');
 is($node->safe_psql('postgres', "SELECT count(*) FROM workflow.engine_statistics WHERE database = 'a'"), '0', 'a database that is gone');
 $node->safe_psql('postgres', 'CREATE DATABASE a');
 install_extension($node, 'a');
-wait_for_schedulers($node, 'a,b,postgres');
+wait_for_schedulers($node, 'a,b,postgres')
+  or die 'timed out';
 ok(counted_until('a', 'steps = 0 AND executions_claimed = 0 AND executors_started = 0'), 'its successor begins with zero');
 
 $node->stop;

@@ -66,10 +66,12 @@ my $waiter = $node->background_psql('a', on_error_stop => 0);
 $waiter->query_safe('BEGIN; LOCK TABLE workflow.executions IN ACCESS SHARE MODE');
 $waiter->query_until(qr/go/, "\\echo go\nSELECT workflow.wait($id);\n");
 $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity
-	WHERE query ~ 'workflow.wait' AND state = 'active' AND wait_event_type = 'Extension'});
+	WHERE query ~ 'workflow.wait' AND state = 'active' AND wait_event_type = 'Extension'})
+  or die 'timed out';
 my ($result, $stdout, $stderr) = $node->psql('a', q{SET lock_timeout = '30s'; BEGIN; DROP EXTENSION pg_workflow; ROLLBACK}, timeout => 60);
 is($stderr, '', 'DROP EXTENSION does not wait for who waits');
-$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE query ~ 'SELECT workflow.wait' AND state = 'active' AND pid <> pg_backend_pid()});
+$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE query ~ 'SELECT workflow.wait' AND state = 'active' AND pid <> pg_backend_pid()})
+  or die 'timed out';
 eval { $waiter->quit };
 like(slurp_file($node->logfile), qr/ERROR:  cannot wait for execution $id any longer/, 'the wait ends with an error');
 $node->safe_psql('a', q{SELECT workflow.cancel(id) FROM workflow.executions WHERE status IN ('pending', 'running')});

@@ -112,7 +112,8 @@ my %tests = (
 
 			$node->safe_psql('postgres', "ALTER $how SET workflow.enabled = off");
 			$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
-			$node->poll_query_until('postgres', q{SELECT reason = 'disabled' FROM workflow.no_workers('postgres'::regrole::oid)});
+			$node->poll_query_until('postgres', q{SELECT reason = 'disabled' FROM workflow.no_workers('postgres'::regrole::oid)})
+			  or die 'timed out';
 			is_why($node, $id, 'disabled', 'disabled', "$how, of one that runs");
 			$id = start('short');
 			is_why($node, $id, 'disabled', 'disabled', $how);
@@ -291,7 +292,8 @@ my %tests = (
 		my $id;
 
 		reload('SET workflow.enabled = off');
-		$node->poll_query_until('postgres', q{SELECT reason = 'disabled' FROM workflow.no_workers('postgres'::regrole::oid)});
+		$node->poll_query_until('postgres', q{SELECT reason = 'disabled' FROM workflow.no_workers('postgres'::regrole::oid)})
+		  or die 'timed out';
 		$id = start('short');
 		$node->backup('base');
 		$standby->init_from_backup($node, 'base', has_streaming => 1);

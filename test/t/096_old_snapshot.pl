@@ -62,7 +62,8 @@ my $looks = q{SELECT idx_scan FROM pg_stat_all_indexes WHERE indexrelname = 'exe
 my $clock = 'SELECT extract(epoch FROM clock_timestamp())';
 
 $holder->query_safe("BEGIN; SELECT id FROM workflow.executions WHERE id = $held FOR UPDATE");
-$node->poll_query_until('postgres', "SELECT start_at < now() FROM workflow.executions WHERE id = $held");
+$node->poll_query_until('postgres', "SELECT start_at < now() FROM workflow.executions WHERE id = $held")
+  or die 'timed out';
 my ($looks_before, $asked_at) = ($node->safe_psql('postgres', $looks), $node->safe_psql('postgres', $clock));
 $node->poll_query_until('postgres', "SELECT ($looks) > $looks_before + 10") or die 'nobody looks';
 my $rate = ($node->safe_psql('postgres', $looks) - $looks_before) / ($node->safe_psql('postgres', $clock) - $asked_at);

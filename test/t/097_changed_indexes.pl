@@ -46,7 +46,8 @@ $catalog->query_safe('COMMIT');
 wait_for_query('virtualxid', 'CREATE INDEX');
 $session->query_safe($start);
 $reader->query_safe('COMMIT');
-$node->poll_query_until('postgres', q{SELECT indisvalid FROM pg_index WHERE indexrelid = 'workflow.new_idx'::regclass});
+$node->poll_query_until('postgres', q{SELECT indisvalid FROM pg_index WHERE indexrelid = 'workflow.new_idx'::regclass})
+  or die 'timed out';
 is($node->psql('postgres', q{SELECT bt_index_check('workflow.new_idx', true)}), 0,
 	'an index that becomes ready has all entries');
 $_->quit foreach $writer, $reader, $catalog, $builder;

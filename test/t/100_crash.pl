@@ -371,7 +371,8 @@ sub stop_and_start
 {
 	my ($mode) = @_;
 
-	$node->poll_query_until('postgres', 'SELECT true');
+	$node->poll_query_until('postgres', 'SELECT true')
+	  or die 'timed out';
 	$node->stop($mode);
 	$node->start;
 	return 1;
@@ -438,12 +439,14 @@ while ($kills < $wanted_kills && $attempts++ < $patience)
 
 	if ($phases{$kills})
 	{
-		$node->poll_query_until('postgres', 'SELECT true');
+		$node->poll_query_until('postgres', 'SELECT true')
+		  or die 'timed out';
 		try_sql($node, 'postgres', $phases{$kills});
 		try_sql($node, 'postgres', 'SELECT pg_reload_conf()');
 	}
 	# enough to do, and an end in sight
-	$node->poll_query_until('postgres', 'SELECT true');
+	$node->poll_query_until('postgres', 'SELECT true')
+	  or die 'timed out';
 	try_sql($node, 'w', "$start_all WHERE (SELECT count(*) < 40 FROM workflow.executions
 		WHERE status IN ('pending', 'running', 'paused'))");
 	# the first of them may be what the session is at when the server goes
@@ -466,7 +469,8 @@ is($kills, $wanted_kills, "killed $kills times in $attempts attempts");
 
 # --- the end ---
 
-$node->poll_query_until('postgres', 'SELECT true');
+$node->poll_query_until('postgres', 'SELECT true')
+  or die 'timed out';
 $node->safe_psql('w', 'SELECT workflow.undrain()');
 $node->safe_psql('w', 'SELECT release(1)');
 $node->safe_psql('w', 'SELECT workflow.resume_executions(max_executions => 100000)');
@@ -492,7 +496,8 @@ while ($crashes < $wanted_crashes && $attempts++ < 2 * $patience)
 {
 	my (@before, %after);
 
-	$node->poll_query_until('postgres', 'SELECT true');
+	$node->poll_query_until('postgres', 'SELECT true')
+	  or die 'timed out';
 	try_sql($node, 'w', "$start_all WHERE name ~ '_(relaxed|both)\$' AND (SELECT count(*) < 10 FROM workflow.executions
 		WHERE status IN ('pending', 'running', 'paused'))");
 	try_sql($node, 'w', "CALL steer('$_')") foreach ('cancel', 'pause', 'resume');
@@ -503,12 +508,14 @@ while ($crashes < $wanted_crashes && $attempts++ < 2 * $patience)
 	@before = relaxed_effects();
 	kill 'KILL', $walwriter or next;
 	$crashes++;
-	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'walwriter' AND pid <> $walwriter");
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'walwriter' AND pid <> $walwriter")
+	  or die 'timed out';
 	$after{$_} = 1 foreach split /\n/, try_sql($node, 'w', 'SELECT execution_id, step_id, place, pid FROM effects') // '';
 	$lost += grep { !$after{$_} } @before if %after;
 }
 is($crashes, $wanted_crashes, "$crashes crashes with relaxed durability");
-$node->poll_query_until('postgres', 'SELECT true');
+$node->poll_query_until('postgres', 'SELECT true')
+  or die 'timed out';
 $node->safe_psql('w', 'SELECT workflow.resume_executions(max_executions => 100000)');
 ok($node->poll_query_until('w', $all_ended), 'everything ends') or diagnose($node, 'w');
 check_finished($node, 'w', 'after the kills');

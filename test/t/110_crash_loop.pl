@@ -80,7 +80,8 @@ sub start
 	{
 		$id = try_sql($node, 'w', qq{SELECT workflow.start('$workflow', '{"items": [1, 2]}', priority => $priority, idempotency_key => '$key')});
 		return $id if defined $id && $id ne '';
-		$node->poll_query_until('postgres', 'SELECT true');
+		$node->poll_query_until('postgres', 'SELECT true')
+		  or die 'timed out';
 	}
 	die "$workflow could not be started";
 }

@@ -83,7 +83,8 @@ is(sql("SELECT string_agg(status || count, ' ' ORDER BY status) FROM (SELECT sta
 my $victim = sql("SELECT min(id) FROM workflow.executions WHERE workflow = 'two' AND status = 'running'");
 my $urgent = sql("SELECT min(id) FROM workflow.executions WHERE workflow = 'two' AND status = 'pending' AND priority = 2");
 sql("SELECT workflow.cancel($victim)");
-wait_for_status($node, 'postgres', $urgent, 'running');
+wait_for_status($node, 'postgres', $urgent, 'running')
+  or die 'timed out';
 is(sql("SELECT count FROM running WHERE workflow = 'two'"), '2', 'a cancelled one makes room for the most urgent');
 
 # one that waits can be cancelled
@@ -159,11 +160,13 @@ my $only = sql("SELECT workflow.start('only', idempotency_key => 'k')");
 my ($rc, $out, $err) = $node->psql('postgres', "SELECT workflow.start('only')");
 like($err, qr/workflow "only" has as many executions as it may have/, 'what is too many is refused');
 is(sql("SELECT workflow.start('only', idempotency_key => 'k')"), $only, 'the same once more is not too many');
-wait_for_status($node, 'postgres', $only, 'running');
+wait_for_status($node, 'postgres', $only, 'running')
+  or die 'timed out';
 my $late = sql("SELECT workflow.start('only', start_at => now())");
 is(sql("SELECT status, error_type FROM workflow.wait($late, '60 s')"), 'failed|WorkflowFull', 'what could not be refused fails');
 sql("UPDATE gate SET open = true");
-wait_for_status($node, 'postgres', $only, 'completed');
+wait_for_status($node, 'postgres', $only, 'completed')
+  or die 'timed out';
 run_execution($node, 'postgres', 'only');
 is(sql("SELECT count(*) FROM workflow.executions WHERE workflow = 'only' AND status = 'completed'"), '2', 'and there is room again');
 

@@ -101,7 +101,8 @@ like(as_role('alice', 'other', "BEGIN; $every_minute; PREPARE TRANSACTION 'p'"),
 # --- the next minute: everything at once, since it takes a minute ---
 
 # not so shortly before it that a schedule is made after
-$node->poll_query_until('postgres', 'SELECT extract(second FROM clock_timestamp()) < 20');
+$node->poll_query_until('postgres', 'SELECT extract(second FROM clock_timestamp()) < 20')
+  or die 'timed out';
 my $end = query('postgres', q{SELECT date_trunc('minute', clock_timestamp()) + '1 minute 1 second'});
 for my $database ('postgres', 'other')
 {
@@ -155,7 +156,8 @@ is(outcome('postgres', 'broken'), 'failed workflow "gone" cannot be started: It 
 is(query('postgres', q{SELECT next_run_at > now() FROM workflow.schedules WHERE name = 'broken'}), 't', 'and the schedule goes on');
 is(query('postgres', q{SELECT count(*) FROM workflow.schedule_runs WHERE schedule = 'later'}), '0', 'nothing before start_at');
 is(query('postgres', q{SELECT string_agg(concat_ws(' ', database, command, return_message), '; ') FROM cron.job_run_details WHERE status = 'failed'}), '', 'for pg_cron all of that is success');
-$node->poll_query_until('postgres', q{SELECT running = 1 AND queued = 0 FROM workflow.schedules WHERE name = 'replaced'});
+$node->poll_query_until('postgres', q{SELECT running = 1 AND queued = 0 FROM workflow.schedules WHERE name = 'replaced'})
+  or die 'timed out';
 
 # --- a crash: who waits still waits, and goes on when the other one has ended ---
 
@@ -169,7 +171,8 @@ is(query('postgres', q{SELECT running, queued > 0 FROM workflow.schedules WHERE 
 is(as_role('alice', 'postgres', "SELECT workflow.cancel($first{queued}) IS NOT NULL"), 't', 'the one before is cancelled');
 query('postgres', "SELECT workflow.wait($first{queued}, '60 s')");
 $node->poll_query_until('postgres', q{SELECT e.status = 'running' FROM workflow.schedule_runs AS r JOIN workflow.executions AS e ON e.id = r.execution_id
-	WHERE r.schedule = 'queued' AND r.outcome = 'queued' ORDER BY r.id LIMIT 1});
+	WHERE r.schedule = 'queued' AND r.outcome = 'queued' ORDER BY r.id LIMIT 1})
+  or die 'timed out';
 is(query('postgres', q{SELECT running FROM workflow.schedules WHERE name = 'queued'}), '1', 'and the queued one runs');
 query('postgres', q{SELECT workflow.cancel(id) FROM workflow.executions WHERE completed_at IS NULL});
 
