@@ -13,7 +13,7 @@
  *	  the statement's snapshot while it sleeps where that is all there is to it, and
  *	  ends with an error when what it waits for waits for this session
  *	  (wait_cycle.c).  run() commits the start and waits between transactions,
- *	  holding neither snapshot nor locks.
+ *	  holding neither snapshot nor locks but advisory ones of the session.
  *
  *	  Neither is for steps: an executor that sleeps until another one has done
  *	  its work is taken from that, and enough of them are all there are.
@@ -30,6 +30,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/ipc.h"
 #include "storage/condition_variable.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -50,9 +51,6 @@ extern PGDLLEXPORT Datum workflow_run(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_wait);
 PG_FUNCTION_INFO_V1(workflow_run);
-
-/* One sleep at most: the timeout of a condition variable is a long. */
-#define LONGEST_SLEEP_MS (24L * 60 * 60 * 1000)
 
 /*
  * Point in time a timeout argument stands for; DT_NOEND for null.
@@ -174,30 +172,21 @@ require_wait_can_end(const ExecutionState *state)
 }
 
 /*
- * workflow.wait(execution_id bigint, timeout interval) returns workflow.executions
+ * Wait inside the caller's transaction and statement.  What is allocated meanwhile is
+ * gone with the current memory context.
  */
-Datum
-workflow_wait(PG_FUNCTION_ARGS)
+static void
+wait_in_statement(int64 id, TimestampTz deadline, WaitCycleCheck *check)
 {
-	int64		id = required_execution_id(fcinfo);
-	TimestampTz deadline = deadline_argument(fcinfo, 1);
-	WaitCycleCheck check;
-	MemoryContext context;
-	MemoryContext oldcontext;
-	bool		slept;
-	Datum		row;
+	bool		slept = true;
 
-	refuse_in_step("workflow.wait()");
-	wait_cycle_begin(&check, id);
-	context = AllocSetContextCreate(CurrentMemoryContext, "workflow wait",
-									ALLOCSET_SMALL_SIZES);
-	oldcontext = MemoryContextSwitchTo(context);
 	if (registry != NULL)
 		ConditionVariablePrepareToSleep(wait_channel(id));
-	for (;;)
+	while (slept)
 	{
 		ExecutionState state;
 
+		MemoryContextReset(CurrentMemoryContext);
 		read_own_execution(id, &state);
 		if (wait_is_over(&state))
 			break;
@@ -211,15 +200,38 @@ workflow_wait(PG_FUNCTION_ARGS)
 					 errhint("Wait again when it has finished.")));
 		if (registry == NULL)
 			break;
-		wait_cycle_look(&check);
-		statement_snapshot_release(&check);
-		slept = sleep_until_finished(id, deadline, wait_cycle_next_look(&check));
-		statement_snapshot_take(&check);
-		if (!slept)
-			break;
-		MemoryContextReset(context);
+		wait_cycle_look(check);
+		statement_snapshot_release(check);
+		slept = sleep_until_finished(id, deadline, wait_cycle_next_look(check));
+		statement_snapshot_take(check);
 	}
 	ConditionVariableCancelSleep();
+}
+
+/*
+ * workflow.wait(execution_id bigint, timeout interval) returns workflow.executions
+ */
+Datum
+workflow_wait(PG_FUNCTION_ARGS)
+{
+	int64		id = required_execution_id(fcinfo);
+	TimestampTz deadline = deadline_argument(fcinfo, 1);
+	WaitCycleCheck check;
+	MemoryContext context;
+	MemoryContext oldcontext;
+	Datum		row;
+
+	refuse_in_step("workflow.wait()");
+	context = AllocSetContextCreate(CurrentMemoryContext, "workflow wait",
+									ALLOCSET_SMALL_SIZES);
+	oldcontext = MemoryContextSwitchTo(context);
+	PG_ENSURE_ERROR_CLEANUP(wait_cycle_end, (Datum) 0);
+	{
+		wait_cycle_begin(&check, id, true);
+		wait_in_statement(id, deadline, &check);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(wait_cycle_end, (Datum) 0);
+	wait_cycle_end(0, (Datum) 0);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 
@@ -294,21 +306,16 @@ raise_outcome(const ExecutionState *state)
 }
 
 /*
- * Wait for an execution between transactions and fill in its final state.  The
- * caller is connected to SPI, non-atomically, and has committed.
+ * Wait for an execution between transactions and fill in its final state, in the current
+ * memory context.  The caller is connected to SPI, non-atomically, and has committed.
  */
 static void
-wait_between_transactions(int64 id, TimestampTz deadline, ExecutionState *state)
+wait_between_transactions(int64 id, TimestampTz deadline, WaitCycleCheck *check,
+						  ExecutionState *state)
 {
-	MemoryContext context;
-	MemoryContext oldcontext;
-
-	context = AllocSetContextCreate(CurrentMemoryContext, "workflow run",
-									ALLOCSET_SMALL_SIZES);
-	oldcontext = MemoryContextSwitchTo(context);
 	for (;;)
 	{
-		MemoryContextReset(context);
+		MemoryContextReset(CurrentMemoryContext);
 		ConditionVariablePrepareToSleep(wait_channel(id));
 		read_own_execution(id, state);
 		if (wait_is_over(state))
@@ -322,11 +329,11 @@ wait_between_transactions(int64 id, TimestampTz deadline, ExecutionState *state)
 							(long long) id, state->workflow),
 					 errhint("It goes on; use workflow.wait() or workflow.cancel().")));
 		}
+		wait_cycle_look(check);
 		SPI_commit();
-		(void) sleep_until_finished(id, deadline, LONGEST_SLEEP_MS);
+		(void) sleep_until_finished(id, deadline, wait_cycle_next_look(check));
 	}
 	ConditionVariableCancelSleep();
-	MemoryContextSwitchTo(oldcontext);
 }
 
 /*
@@ -358,6 +365,8 @@ workflow_run(PG_FUNCTION_ARGS)
 	Definition	definition;
 	NewExecution new;
 	ExecutionState state;
+	WaitCycleCheck check;
+	MemoryContext oldcontext;
 	int64		id;
 
 	refuse_in_step("workflow.run()");
@@ -386,7 +395,16 @@ workflow_run(PG_FUNCTION_ARGS)
 	id = queue_execution(&new);
 	SPI_commit();
 
-	wait_between_transactions(id, deadline, &state);
+	oldcontext = MemoryContextSwitchTo(AllocSetContextCreate(CurrentMemoryContext, "workflow run",
+															 ALLOCSET_SMALL_SIZES));
+	PG_ENSURE_ERROR_CLEANUP(wait_cycle_end, (Datum) 0);
+	{
+		wait_cycle_begin(&check, id, false);
+		wait_between_transactions(id, deadline, &check, &state);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(wait_cycle_end, (Datum) 0);
+	wait_cycle_end(0, (Datum) 0);
+	MemoryContextSwitchTo(oldcontext);
 	if (state.status != EXECUTION_COMPLETED)
 		raise_outcome(&state);
 

@@ -16,12 +16,18 @@
 typedef struct WaitCycleCheck
 {
 	int64		execution_id;
+	bool		in_transaction; /* it waits in a transaction of the caller's */
 	TimestampTz look_at;		/* when to look next */
 	int			interval_ms;	/* before the look after that */
 	QueryDesc  *released;		/* the statement whose snapshot was let go; NULL: none */
 } WaitCycleCheck;
 
-extern void wait_cycle_begin(WaitCycleCheck *check, int64 execution_id);
+/*
+ * From now on others see what this session waits for, until wait_cycle_end(), which has
+ * to be called on error, too: PG_ENSURE_ERROR_CLEANUP.
+ */
+extern void wait_cycle_begin(WaitCycleCheck *check, int64 execution_id, bool in_transaction);
+extern void wait_cycle_end(int code, Datum argument);
 /* When it is time: an error if what the session waits for waits for this session. */
 extern void wait_cycle_look(WaitCycleCheck *check);
 /* ms until the next look */

@@ -62,14 +62,14 @@ static int	number_of_slots(void);
 /* --- shared memory --- */
 
 /*
- * Ask for the memory and the lock of the registry.  Needs the final values of
+ * Ask for the memory and the locks of the registry.  Needs the final values of
  * the settings: called by shmem_request_hook.
  */
 void
 slots_request_shmem(void)
 {
 	RequestAddinShmemSpace(registry_size());
-	RequestNamedLWLockTranche(REGISTRY_NAME, 1);
+	RequestNamedLWLockTranche(REGISTRY_NAME, 2);
 }
 
 /*
@@ -103,7 +103,8 @@ slots_init_shmem(void)
 	if (!found)
 	{
 		memset(shared, 0, registry_size());
-		shared->lock = &(GetNamedLWLockTranche(REGISTRY_NAME))->lock;
+		shared->lock = &(GetNamedLWLockTranche(REGISTRY_NAME))[0].lock;
+		shared->cycle_lock = &(GetNamedLWLockTranche(REGISTRY_NAME))[1].lock;
 		shared->launcher_pgprocno = -1;
 		shared->orderly_start = was_shut_down();
 		pg_atomic_init_u32(&shared->settings_changes, 0);
@@ -140,13 +141,18 @@ slots_init_shmem(void)
 			slot->state = SLOT_FREE;
 			slot->pgprocno = -1;
 		}
+
+		shared->waits_for = (pg_atomic_uint64 *)
+			((char *) shared->slots + MAXALIGN(mul_size(shared->nslots, sizeof(Slot))));
+		for (int i = 0; i < MaxBackends; i++)
+			pg_atomic_init_u64(&shared->waits_for[i], 0);
 	}
 	LWLockRelease(AddinShmemInitLock);
 
 	registry = shared;
 }
 
-/* Size of the registry with its two arrays behind it. */
+/* Size of the registry with its arrays behind it. */
 static Size
 registry_size(void)
 {
@@ -155,6 +161,7 @@ registry_size(void)
 	size = add_size(size, MAXALIGN(mul_size(setting_max_databases,
 											sizeof(DatabaseEntry))));
 	size = add_size(size, MAXALIGN(mul_size(number_of_slots(), sizeof(Slot))));
+	size = add_size(size, mul_size(MaxBackends, sizeof(pg_atomic_uint64)));
 	return size;
 }
 

@@ -345,6 +345,7 @@ typedef struct DatabaseEntry
 typedef struct Registry
 {
 	LWLock	   *lock;
+	LWLock	   *cycle_lock;		/* one session at a time decides that it waits for itself: wait_cycle.c */
 	pid_t		launcher_pid;
 	int			launcher_pgprocno;
 	bool		orderly_start;	/* the server was shut down before it started */
@@ -358,6 +359,7 @@ typedef struct Registry
 	ConditionVariable finished[NUM_WAIT_CHANNELS];	/* executions ended; channel = id % n */
 	DatabaseEntry *databases;
 	Slot	   *slots;
+	pg_atomic_uint64 *waits_for;	/* by PGPROC number: the execution the process waits for; 0: none */
 } Registry;
 
 /* A database's scheduler as others see it. */

@@ -1,5 +1,5 @@
-# wait() where waiting would never end: in a step, whatever the way it got there, and in a
-# session that the execution waits for.
+# wait() where waiting would never end: in a step, whatever the way it got there, in a
+# session that the execution waits for, and in sessions whose executions wait for the others.
 
 use strict;
 use warnings FATAL => 'all';
@@ -155,10 +155,116 @@ $between->query_safe('COMMIT');
 $between->quit;
 $node->safe_psql('postgres', "SELECT FROM workflow.wait($id)");
 
+# --- sessions that wait for executions that wait for the other sessions ---
+
+# A ring: session i holds what the execution needs that session i - 1 waits for.  Whoever is
+# first to see it ends with the error, with the lock, and so all others get what they wait for.
+sub ring
+{
+	my ($name, @members) = @_;
+	my (@sessions, @ids, @outcomes);
+
+	$gate->query_safe('SELECT pg_advisory_lock(1)');
+	foreach my $i (0 .. $#members)
+	{
+		my $next = 100 + ($i + 1) % @members;
+		my $workflow = "ring_$members[$i]->{kind}_$next";
+
+		define_sql($node, 'postgres', $workflow, 'SELECT pg_advisory_xact_lock_shared(1)', $members[$i]->{needs}->($next));
+		push @ids, $node->safe_psql('postgres', "SELECT workflow.start('$workflow')");
+		push @sessions, $node->background_psql('postgres', on_error_stop => 0);
+		$sessions[$i]->query_safe($members[$i]->{holds}->(100 + $i));
+	}
+	$node->poll_query_until('postgres', "SELECT count(*) = @{[scalar @members]} FROM pg_locks
+		WHERE locktype = 'advisory' AND objid = 1 AND NOT granted") or die 'they are not at the gate';
+	foreach my $i (0 .. $#members)
+	{
+		$sessions[$i]->query_until(qr/go/, "\\echo go\nSELECT 'ended ' || status FROM workflow.wait($ids[$i]);\n"
+			  . "\\echo :SQLSTATE :LAST_ERROR_MESSAGE\nROLLBACK;\n\\echo done\n");
+	}
+	$node->poll_query_until('postgres', "SELECT count(*) = @{[scalar @members]} FROM pg_stat_activity
+		WHERE state = 'active' AND wait_event_type = 'Extension' AND backend_type = 'client backend'") or die 'they do not wait';
+	$gate->query_safe('SELECT pg_advisory_unlock(1)');
+	@outcomes = map { $_->query_until(qr/done/, "\n") } @sessions;
+	is(scalar(grep { /40P01 execution \d+ waits for this session, which waits for it/ } @outcomes), 1, "$name: one gives in");
+	is(scalar(grep { /ended completed/ } @outcomes), $#members, "$name: the others get what they wait for")
+	  or diag(join "\n", @outcomes);
+	$_->quit foreach @sessions;
+	is($node->safe_psql('postgres', "SELECT count(*) FROM workflow.executions AS e, workflow.wait(e.id) AS w
+		WHERE e.id IN (@{[join ', ', @ids]}) AND w.status = 'completed'"), scalar @members, "$name: the executions complete");
+	return;
+}
+
+my $locks = { kind => 'lock', holds => sub { "BEGIN; SELECT pg_advisory_xact_lock($_[0])" },
+	needs => sub { "SELECT pg_advisory_xact_lock($_[0])" } };
+my $tables = { kind => 'table', holds => sub { "BEGIN; LOCK TABLE ring_$_[0]" }, needs => sub { "UPDATE ring_$_[0] SET j = 2 RETURNING j" } };
+my $snapshots = { kind => 'index', holds => sub { "BEGIN; DECLARE c CURSOR FOR SELECT * FROM ring_$_[0]; FETCH c; SELECT pg_advisory_xact_lock($_[0])" },
+	needs => sub { { sql => "CREATE INDEX CONCURRENTLY ON ring_$_[0] (j)", transaction => 'none', result => 'none' } } };
+
+foreach my $i (100 .. 102)
+{
+	$node->safe_psql('postgres', "CREATE TABLE ring_$i (j int); INSERT INTO ring_$i VALUES (1)");
+}
+$node->append_conf('postgresql.conf', 'workflow.max_executors = 4');
+$node->restart;
+$gate = $node->background_psql('postgres');
+ring('two sessions', $locks, $locks);
+ring('three sessions', $locks, $locks, $locks);
+ring('two sessions, locks of tables', $tables, $tables);
+ring('two sessions, a snapshot and a lock', $snapshots, $locks);
+ring('three sessions, a snapshot among locks', $locks, $snapshots, $tables);
+
+# executions of one run come one after the other: what comes later waits for what the first needs
+define_sql($node, 'postgres', 'same_run', { sql => 'SELECT CASE WHEN input.first::boolean THEN pg_advisory_xact_lock(5)::text END',
+	input_mapping => { first => '${workflow.input.first}' } });
+$node->append_conf('postgresql.conf', 'workflow.max_executors = 1');
+$node->restart;
+$gate = $node->background_psql('postgres');
+$waiter = $node->background_psql('postgres', on_error_stop => 0);
+$waiter->query_safe('SELECT pg_advisory_lock(5)');
+$id = $node->safe_psql('postgres', q{SELECT min(workflow.start('same_run', jsonb_build_object('first', n = 1))) + 1 FROM generate_series(1, 40) AS n});
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}) or die 'the first does not wait';
+like($waiter->query_until(qr/done/, "SELECT workflow.wait($id);\n\\echo :SQLSTATE\n\\echo done\n"), qr/40P01/,
+	'what is behind another execution in its run waits for what that one needs');
+$waiter->query_until(qr/done/, "SELECT pg_advisory_unlock(5);\n\\echo done\n");
+is($node->safe_psql('postgres', "SELECT status FROM workflow.wait($id)"), 'completed', 'and goes on when that has it');
+
+# run() holds nothing but advisory locks of the session, which it does not let go of
+define_sql($node, 'postgres', 'needs', 'SELECT pg_advisory_xact_lock(5)');
+like($waiter->query_until(qr/done/, "SELECT pg_advisory_lock(5);\nCALL workflow.run('needs');\n\\echo :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo done\n"),
+	qr/40P01 execution \d+ waits for this session/, 'run() for what needs an advisory lock of the session');
+like(slurp_file($node->logfile), qr/DETAIL:  Its step needs an advisory lock that this session holds.*\n.*HINT:  Let go of the session's advisory locks/,
+	'says which kind of lock it is');
+$waiter->query_until(qr/done/, "SELECT pg_advisory_unlock(5);\n\\echo done\n");
+
+# who has stopped waiting, in whatever way, is not taken for one that waits: this session has for
+# an execution that waits for the other session
+define_sql($node, 'postgres', 'six', 'SELECT pg_advisory_xact_lock(6)');
+define_sql($node, 'postgres', 'seven', 'SELECT pg_advisory_xact_lock(7)');
+$node->append_conf('postgresql.conf', 'workflow.max_executors = 2');
+$node->restart;
+my $other = $node->background_psql('postgres');
+$other->query_safe('BEGIN; SELECT pg_advisory_xact_lock(6)');
+$waiter = $node->background_psql('postgres', on_error_stop => 0);
+$waiter->query_safe('SELECT pg_advisory_lock(7)');
+$id = $node->safe_psql('postgres', q{SELECT workflow.start('six')});
+my $seven = $node->safe_psql('postgres', q{SELECT workflow.start('seven')});
+$node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}) or die 'they do not wait';
+foreach my $how ("SELECT workflow.wait($id, '10 ms')", "SET statement_timeout = '10ms'; SELECT workflow.wait($id); RESET statement_timeout",
+	"BEGIN; SET LOCAL statement_timeout = '200ms'; DO \$\$ BEGIN PERFORM workflow.wait($id); EXCEPTION WHEN query_canceled THEN NULL; END \$\$")
+{
+	$waiter->query_until(qr/done/, "$how;\n\\echo done\n");
+	is($other->query_safe("SELECT status FROM workflow.wait($seven, '500 ms')"), 'running', "not seen as waiting behind: $how");
+}
+$waiter->quit;
+$other->query_safe('COMMIT');
+$other->quit;
+is($node->safe_psql('postgres', "SELECT string_agg(w.status, ',') FROM workflow.wait($id) AS w"), 'completed', 'and it goes on');
+
 # run() holds nothing
 define_sql($node, 'postgres', 'index', { sql => 'CREATE INDEX CONCURRENTLY ON t (j)', transaction => 'none', result => 'none' });
 $node->safe_psql('postgres', q{CALL workflow.run('index')});
 pass('run() waits outside of transactions');
-$gate->quit;
+eval { $gate->quit };
 $node->stop;
 done_testing();
