@@ -55,6 +55,24 @@ SELECT workflow.retry(test.id());
 SELECT status FROM workflow.wait(test.id(), '60 s');
 TABLE test.labels;
 
+-- in what a loop results in: errors, and what became of each iteration, if that is asked for
+CREATE TABLE test.errors (mode text, output jsonb, said text);
+SELECT workflow.define($${"name": "labels_failed", "steps": [
+  {"id": "each", "type": "loop", "collection": "${workflow.input}", "label": "${loop.item.name}", "on_error": "continue", "result": "iterations", "loop_body": [
+    {"id": "a", "type": "set", "output": 1}, {"id": "b", "sql": "SELECT 10 / $1::int", "params": ["${loop.item.n}"], "result": "value"}]},
+  {"id": "inner", "type": "loop", "collection": [1], "on_error": "continue", "loop_body": [
+    {"id": "deep", "type": "loop", "collection": [0], "label": "by ${loop.item}", "loop_body": [{"id": "c", "sql": "SELECT 1 / 0"}]}]},
+  {"id": "tell", "type": "set", "output": {"each": "${each.output.iterations}", "said": "${each.error.message}", "inner": "${inner.error.message}"}}]}$$) \gset
+SELECT '[{"name": "Lyon", "n": 5}, {"name": "Turin", "n": 0}, {"n": 0}]' AS shops \gset
+SELECT workflow.start('labels_failed', :'shops') AS id \gset
+INSERT INTO test.errors SELECT 'workers', output FROM workflow.wait(:id, '60 s');
+SELECT workflow.start('labels_failed', :'shops', parallel => false) AS id \gset
+INSERT INTO test.errors SELECT 'sequential', output FROM workflow.wait(:id, '60 s');
+INSERT INTO test.errors SELECT 'session', workflow.execute('labels_failed', :'shops');
+SELECT i ->> 'index' AS index, i ->> 'label' AS label, i ? 'label' AS has_label, i ->> 'status' AS status, string_agg(mode, ',' ORDER BY mode) AS modes
+FROM test.errors, jsonb_array_elements(output -> 'each') AS i GROUP BY i ->> 'index', i ->> 'label', i ? 'label', i ->> 'status' ORDER BY 1;
+SELECT output ->> 'said' AS said, output ->> 'inner' AS inner, string_agg(mode, ',' ORDER BY mode) AS modes FROM test.errors GROUP BY 1, 2;
+
 -- while it runs; it may hold data, so it is for those who see the input
 SELECT workflow.define($${"name": "labels_held", "steps": [
   {"id": "each", "type": "loop", "collection": "${workflow.input.names}", "label": "${loop.item}", "loop_body": [

@@ -338,7 +338,7 @@ loop_output(PlanNode *node, const LoopSummary *summary, int64 total)
 	return end_object(&state);
 }
 
-/* Message naming the first failed iterations: "iteration 3: division by zero; ..." */
+/* Message naming the first failed iterations: "iteration 3 (Turin): division by zero; ..." */
 static char *
 loop_message(PlanNode *node, const LoopSummary *summary, int64 total)
 {
@@ -353,14 +353,14 @@ loop_message(PlanNode *node, const LoopSummary *summary, int64 total)
 		JsonbValue *element = getIthJsonbValueFromContainer(&summary->errors->root, i);
 		Jsonb	   *object = JsonbValueToJsonb(element);
 		Jsonb	   *index = jsonb_get_member(object, "index");
-		Jsonb	   *text = jsonb_get_member(object, "message");
-		JsonbValue	string;
+		char	   *label = jsonb_member_string(object, "label");
+		char	   *text = jsonb_member_string(object, "message");
 
-		appendStringInfo(&message, "%s iteration %s: ", i ? ";" : "",
+		appendStringInfo(&message, "%s iteration %s", i ? ";" : "",
 						 JsonbToCString(NULL, &index->root, VARSIZE(index)));
-		if (text != NULL && JB_ROOT_IS_SCALAR(text) &&
-			JsonbExtractScalar(&text->root, &string) && string.type == jbvString)
-			appendBinaryStringInfo(&message, string.val.string.val, string.val.string.len);
+		if (label != NULL)
+			appendStringInfo(&message, " (%s)", label);
+		appendStringInfo(&message, ": %s", text != NULL ? text : "");
 	}
 	if (summary->failed > MAX_NAMED_FAILURES)
 		appendStringInfoString(&message, "; ...");

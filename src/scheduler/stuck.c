@@ -141,6 +141,21 @@ pool_shorten_ranges(LiveJoin *join)
 
 /* --- recording --- */
 
+/*
+ * What an iteration is called, by its scope; NULL: nothing.  Its rows say so; when the
+ * attempt's is the first of them, what the executor has shown, which may be clipped.
+ */
+static const char *
+label_of(int64 execution_id, const char *iteration, const StuckAttempt *stuck)
+{
+	const char *label;
+
+	if (stuck->label[0] == '\0')
+		return NULL;
+	label = step_scope_label(execution_id, iteration);
+	return label != NULL ? label : stuck->label;
+}
+
 /* In a transaction. */
 static void
 record_attempt(int64 execution_id, int definition_id, Oid role, const StuckAttempt *stuck)
@@ -182,7 +197,11 @@ record_attempt(int64 execution_id, int definition_id, Oid role, const StuckAttem
 		}
 		if (container->type == STEP_LOOP)
 		{
+			ScopeId		iteration = *scope;
+
+			iteration.depth = i + 1;
 			row.loop_iteration_index = scope->level[i].child;
+			row.loop_label = label_of(execution_id, scope_path(plan, &iteration), stuck);
 			break;
 		}
 	}
@@ -319,6 +338,7 @@ remember_attempt(LiveExecution *execution, const Progress *progress, int pid)
 	stuck->started_at = progress->step_started_at;
 	stuck->elapsed_ms = TimestampDifferenceMilliseconds(progress->step_started_at,
 														GetCurrentTimestamp());
+	strlcpy(stuck->label, progress->label, sizeof(stuck->label));
 	slist_push_head(&execution->stuck, &entry->node);
 	return stuck;
 }

@@ -75,6 +75,7 @@ typedef struct StuckAttempt
 	int			grace_ms;		/* the time it was given */
 	int64		elapsed_ms;		/* since the attempt began */
 	TimestampTz started_at;
+	char		label[NAMEDATALEN]; /* of its iteration, as in its progress */
 } StuckAttempt;
 
 typedef struct Run

@@ -224,6 +224,8 @@ log_step(const StepRow *row, const char *workflow)
 	appendStringInfo(&detail, "Type %s", step_type_name(row->type));
 	if (row->scope[0] != '\0')
 		appendStringInfo(&detail, ", scope \"%s\"", row->scope);
+	if (row->loop_label != NULL)
+		appendStringInfo(&detail, " (%s)", row->loop_label);
 	if (row->agent_name != NULL)
 		appendStringInfo(&detail, ", agent \"%s\"", row->agent_name);
 	if (row->visit > 1)

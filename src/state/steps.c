@@ -226,9 +226,10 @@ static StateStatement loop_counts_statement = {
 	" pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.<>) ALL ('{completed,skipped}'::pg_catalog.text[])),"
 	" pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.=) 'skipped'::pg_catalog.text),"
 	" " PAYLOAD_SIZE("output") "::pg_catalog.int8,"
-	" (" PAYLOAD_SIZE("input") " OPERATOR(pg_catalog.+) " PAYLOAD_SIZE("error") ")::pg_catalog.int8"
+	" (" PAYLOAD_SIZE("input") " OPERATOR(pg_catalog.+) " PAYLOAD_SIZE("error")
+	"  OPERATOR(pg_catalog.+) COALESCE(pg_catalog.sum(pg_catalog.octet_length(loop_label)), 0))::pg_catalog.int8"
 	" FROM (SELECT s.scope_outcome, " RESULT("output") " AS output, " RESULT("input") " AS input,"
-	"       " RESULT("error") " AS error"
+	"       " RESULT("error") " AS error, s.loop_label"
 	"       FROM workflow.step_executions AS s"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL) AS ended",
 	lengthof(children_types), children_types, NULL
@@ -241,9 +242,15 @@ static StateStatement loop_outputs_statement = {
 	lengthof(children_types), children_types, NULL
 };
 
+/* A member of its own, where the iteration has one; the children's labels are of the container. */
+#define LABEL_MEMBER \
+	" OPERATOR(pg_catalog.||) CASE WHEN s.loop_label IS NULL THEN '{}'" \
+	" ELSE pg_catalog.jsonb_build_object('label', s.loop_label) END"
+
 #define ITERATION(row) \
 	"pg_catalog.jsonb_build_object('index', s.loop_iteration_index, 'step_id', " row ".step_id," \
-	" 'status', s.scope_outcome, 'input', " row ".input, 'output', " row ".output, 'error', " row ".error)"
+	" 'status', s.scope_outcome, 'input', " row ".input, 'output', " row ".output, 'error', " row ".error)" \
+	LABEL_MEMBER
 
 static StateStatement loop_iterations_statement = {
 	"SELECT pg_catalog.jsonb_agg(" OF_LAST_RAN(ITERATION("r")) " ELSE " ITERATION("s") " END"
@@ -261,8 +268,9 @@ static StateStatement begun_statement = {
 /* A thousand failed items need not all be named in one error. */
 static StateStatement loop_errors_statement = {
 	"SELECT pg_catalog.jsonb_agg(e) FROM (SELECT pg_catalog.jsonb_build_object('index', loop_iteration_index,"
-	" 'step_id', step_id, 'message', error OPERATOR(pg_catalog.->>) 'message'::pg_catalog.text) AS e"
-	" FROM workflow.step_executions"
+	" 'step_id', step_id, 'message', error OPERATOR(pg_catalog.->>) 'message'::pg_catalog.text)"
+	LABEL_MEMBER " AS e"
+	" FROM workflow.step_executions AS s"
 	CHILDREN_OF_CONTAINER
 	" AND scope_outcome OPERATOR(pg_catalog.<>) ALL ('{completed,skipped}'::pg_catalog.text[])"
 	" ORDER BY loop_iteration_index LIMIT 100) AS failed",

@@ -187,16 +187,36 @@ is( query("SELECT status, coalesce(error_type, '-'), count(*), string_agg(loop_i
 
 # cancelled: the row is the scheduler's
 define('items_free', q{{"name": "items_free", "steps": [{"id": "each", "type": "loop", "loop_config": {
-	"collection": [1, 2, 3, 4], "execution_mode": "parallel", "on_error": "continue", "loop_body": [
+	"collection": [1, 2, 3, 4], "execution_mode": "parallel", "on_error": "continue", "label": "item ${loop.item}", "loop_body": [
 	{"id": "s2", "type": "sql", "input_mapping": {"n": "${loop.item}"},
 	 "sql": "SELECT CASE WHEN input.n = 3 THEN swallow() END"}]}}]}});
 $id = query("SELECT workflow.start('items_free')");
 wait_for_endless($node, 'postgres');
 query("SELECT workflow.cancel($id, 'enough')");
 is(ended($id), 'cancelled|Cancelled', 'cancelled with a stuck item');
-is( query("SELECT scope, parent_step_id, loop_iteration_index, status, error_type FROM workflow.step_executions
+is( query("SELECT scope, parent_step_id, loop_iteration_index, loop_label, status, error_type FROM workflow.step_executions
 	WHERE execution_id = $id AND step_id = 's2' AND loop_iteration_index = 2"),
-	'each[2]|each|2|failed|ExecutionStuck', 'its row is complete');
+	'each[2]|each|2|item 3|failed|ExecutionStuck', 'its row is complete');
+
+# the label of its iteration: as other rows of it have it, or, where it is the first, as activity shows it
+define('labelled', q{{"name": "labelled", "steps": [{"id": "each", "type": "loop", "collection": ["${workflow.input}"],
+	"label": "${loop.item}", "loop_body": [
+	{"id": "before", "sql": "SELECT 1"},
+	{"id": "both", "type": "parallel", "parallel_steps": [{"id": "s2", "sql": "SELECT swallow()"}, {"id": "s3", "sql": "SELECT 1"}]}]}]}});
+define('labelled_first', q{{"name": "labelled_first", "steps": [{"id": "each", "type": "loop", "collection": ["${workflow.input}"],
+	"label": "${loop.item}", "loop_body": [{"id": "s2", "sql": "SELECT swallow()"}]}]}});
+for my $case ([ 'labelled', 'each[0]/both.s2|80|' ], [ 'labelled_first', 'each[0]|63|' ])
+{
+	my ($workflow, $expected) = @$case;
+
+	$id = query("SELECT workflow.start('$workflow', to_jsonb('shop ' || repeat('x', 75)))");
+	wait_for_endless($node, 'postgres');
+	query("SELECT workflow.cancel($id, 'enough')");
+	is(ended($id), 'cancelled|Cancelled', "$workflow: cancelled");
+	is( query("SELECT scope, length(loop_label), error_type FROM workflow.step_status
+		WHERE execution_id = $id AND step_id = 's2' AND loop_label LIKE 'shop x%'"),
+		$expected . 'ExecutionStuck', 'and its row has the label');
+}
 
 # --- C code without a look at interrupts ---
 
