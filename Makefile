@@ -122,6 +122,7 @@ OBJS = \
 	src/state/blocks.o \
 	src/state/breakers.o \
 	src/state/claims.o \
+	src/state/closed_steps.o \
 	src/state/cron_jobs.o \
 	src/state/dead_letters.o \
 	src/state/definitions.o \

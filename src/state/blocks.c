@@ -74,7 +74,8 @@ static StateStatement last_lifted_statement = {
 static StateStatement unblock_statement = {
 	"UPDATE workflow.executions AS e SET status = 'pending', error = NULL, error_type = NULL"
 	" FROM (" UNBLOCKED_EXECUTIONS " LIMIT " UNBLOCK_BATCH " FOR UPDATE OF x SKIP LOCKED) AS free"
-	" WHERE e.id OPERATOR(pg_catalog.=) free.id",
+	" WHERE e.id OPERATOR(pg_catalog.=) free.id"
+	NOTIFY_STATUS,
 	0, NULL, NULL
 };
 

@@ -67,15 +67,6 @@ static StateStatement decide_cancelled_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
-/* Containers of the chain stay open: they are the epilogue's own. */
-static const Oid close_types[] = {INT8OID, TEXTARRAYOID};
-static StateStatement close_statement = {
-	"UPDATE workflow.step_executions SET status = 'cancelled', completed_at = pg_catalog.clock_timestamp()"
-	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
-	" AND step_id OPERATOR(pg_catalog.<>) ALL ($2)",
-	lengthof(close_types), close_types, NULL
-};
-
 /* Steps set aside by a retry from an earlier one (their scope begins with "~") are not undone. */
 static const Oid compensate_types[] = {INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT4OID};
 static StateStatement compensate_statement = {
@@ -205,7 +196,7 @@ compensation_id(const WorkflowPlan *plan, const PlanNode *node)
 Settlement
 execution_settle(int64 id, ClaimedExecution *claimed)
 {
-	Datum		values[lengthof(close_types)];
+	Datum		values[lengthof(id_types)];
 	ExecutionStatus status;
 	bool		decided;
 	bool		compensate;
@@ -247,8 +238,8 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	}
 	if (decided && (status == EXECUTION_RUNNING || (status == EXECUTION_CANCELLING && compensate)))
 	{
-		values[1] = id_array(plan, chain_id);
-		state_execute(&close_statement, values, NULL);
+		/* containers of the chain stay open: they are the epilogue's own */
+		step_close_others(id, id_array(plan, chain_id));
 		return SETTLED_EPILOGUE;
 	}
 	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING)

@@ -286,33 +286,6 @@ static StateStatement variables_statement = {
 	lengthof(execution_types), execution_types, NULL
 };
 
-static const Oid close_open_types[] = {INT8OID, TEXTOID};
-static StateStatement close_open_statement = {
-	"UPDATE workflow.step_executions SET status = $2, completed_at = pg_catalog.clock_timestamp()"
-	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
-	lengthof(close_open_types), close_open_types, NULL
-};
-
-static const Oid close_between_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
-static StateStatement close_between_statement = {
-	"UPDATE workflow.step_executions SET status = $4, completed_at = pg_catalog.clock_timestamp()"
-	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
-	" AND scope OPERATOR(pg_catalog.>=) $2 AND scope OPERATOR(pg_catalog.<) $3",
-	lengthof(close_between_types), close_between_types, NULL
-};
-
-static StateStatement close_abandoned_statement = {
-	"UPDATE workflow.step_executions AS s SET status = 'cancelled', completed_at = pg_catalog.clock_timestamp()"
-	" FROM (SELECT o.execution_id, o.scope, o.step_id, o.visit, o.attempt"
-	"  FROM workflow.step_executions AS o JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) o.execution_id"
-	"  WHERE o.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text AND e.status OPERATOR(pg_catalog.=)"
-	"  ANY ('{completed,failed,cancelled,timed_out}'::pg_catalog.text[]) FOR NO KEY UPDATE OF o SKIP LOCKED) AS x"
-	" WHERE s.execution_id OPERATOR(pg_catalog.=) x.execution_id AND s.scope OPERATOR(pg_catalog.=) x.scope"
-	" AND s.step_id OPERATOR(pg_catalog.=) x.step_id AND s.visit OPERATOR(pg_catalog.=) x.visit"
-	" AND s.attempt OPERATOR(pg_catalog.=) x.attempt",
-	0, NULL, NULL
-};
-
 const char *
 step_status_name(StepStatus status)
 {
@@ -754,32 +727,4 @@ step_walk_variables(int64 execution_id, TimestampTz until, VariablesFunction fun
 			break;
 		until = oldest;
 	}
-}
-
-void
-step_close_open_between(int64 execution_id, const char *from, const char *to, StepStatus status)
-{
-	Datum		values[4];
-
-	values[0] = Int64GetDatum(execution_id);
-	values[1] = CStringGetTextDatum(from);
-	values[2] = CStringGetTextDatum(to);
-	values[3] = CStringGetTextDatum(status_names[status]);
-	state_execute(&close_between_statement, values, NULL);
-}
-
-void
-step_close_abandoned(void)
-{
-	state_execute(&close_abandoned_statement, NULL, NULL);
-}
-
-void
-step_close_open(int64 execution_id, StepStatus status)
-{
-	Datum		values[2];
-
-	values[0] = Int64GetDatum(execution_id);
-	values[1] = CStringGetTextDatum(status_names[status]);
-	state_execute(&close_open_statement, values, NULL);
 }

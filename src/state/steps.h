@@ -165,10 +165,15 @@ typedef bool (*VariablesFunction) (void *context, const char *scope, Jsonb *vari
 extern void step_walk_variables(int64 execution_id, TimestampTz until,
 								VariablesFunction function, void *context);
 
-/* Containers left open in scopes in [from, to), those of children that were stopped. */
+/*
+ * In closed_steps.c.  Containers left open in scopes in [from, to), those of children
+ * that were stopped.
+ */
 extern void step_close_open_between(int64 execution_id, const char *from, const char *to, StepStatus status);
 /* Containers left open become cancelled or timed_out: the execution is over. */
 extern void step_close_open(int64 execution_id, StepStatus status);
+/* All but those of these ids, an array: they become cancelled. */
+extern void step_close_others(int64 execution_id, Datum kept);
 /* The same for executions that have ended, whose scheduler went before it could. */
 extern void step_close_abandoned(void);
 

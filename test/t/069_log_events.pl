@@ -131,5 +131,46 @@ $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.activity 
 $node->safe_psql('postgres', "SELECT workflow.cancel($id); SELECT status FROM workflow.wait($id)");
 ok($node->wait_for_log(qr/workflow "sleeps", execution $id cancelled/, $offset), 'cancelled');
 
+# containers that are open then: whoever closes them, each has its line, ahead of the execution's
+$node->safe_psql('postgres', q{SELECT workflow.define('{"name": "opened", "steps": [
+	{"id": "both", "type": "parallel", "parallel_steps": [
+		{"id": "each", "type": "loop", "collection": ["x"], "label": "item ${loop.item}", "loop_body": [
+			{"id": "inner", "type": "parallel", "parallel_steps": [{"id": "a", "sql": "SELECT pg_sleep(600)"}]}]}]}]}')});
+my @closed = ('phase "both"', 'step "each"', 'step "inner"');
+foreach my $mode ('workers', 'off')
+{
+	$offset = offset();
+	$id = $node->safe_psql('postgres', "SELECT workflow.start('opened', parallel => " . ($mode eq 'workers' ? 'true' : 'false') . ')');
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.activity WHERE execution_id = $id AND wait_event = 'PgSleep'") or die;
+	$node->safe_psql('postgres', "SELECT workflow.cancel($id); SELECT status FROM workflow.wait($id)");
+	$node->wait_for_log(qr/workflow "opened", execution $id cancelled/, $offset);
+	my $log = slurp_file($node->logfile, $offset);
+	foreach my $step (@closed)
+	{
+		like($log, qr/workflow "opened", execution $id: $step cancelled[^\n]*\n[^\n]*DETAIL:  Type \w+, .*workflow "opened", execution $id cancelled/s, "$mode: $step");
+		is(scalar(() = $log =~ /execution $id: $step cancelled/g), 1, "$mode: once");
+	}
+	like($log, qr/execution $id: step "inner" cancelled[^\n]*\n[^\n]*scope "both\.each\/each\[0\]" \(item x\)/, "$mode: with the iteration's label");
+}
+# execute() fails as a whole when its session is cancelled, and its steps with it
+$offset = offset();
+$node->psql('postgres', q{SET statement_timeout = '1s'; SELECT workflow.execute('opened')});
+is(logged($offset), '', 'execute: rolled back, not logged');
+
+# closed by an executor: children of another thread, when their block is decided
+$node->safe_psql('postgres', q{SELECT workflow.define('{"name": "decided", "steps": [
+	{"id": "race", "type": "fork_join", "join_policy": "any", "on_join": "cancel", "branches": {
+		"slow": [{"id": "held", "type": "parallel", "parallel_steps": [{"id": "b", "sql": "SELECT pg_sleep(600)"}]}],
+		"quick": [{"id": "c", "sql": "SELECT pg_advisory_lock(4711), pg_advisory_unlock(4711)"}]}}]}')});
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(4711)');
+$offset = offset();
+$id = $node->safe_psql('postgres', q{SELECT workflow.start('decided')});
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.activity WHERE execution_id = $id AND wait_event = 'PgSleep'") or die;
+$holder->query_safe('SELECT pg_advisory_unlock(4711)');
+$node->wait_for_log(qr/workflow "decided", execution $id completed/, $offset);
+like(slurp_file($node->logfile, $offset), qr/execution $id: step "held" cancelled\n/, 'a child that was stopped');
+$holder->quit;
+
 $node->stop;
 done_testing();

@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * closed_steps.c
+ *	  Containers that end because of what is around them.
+ *
+ * NOTES
+ *	  The scheduler, which ends executions that nobody drives, and executors, for
+ *	  containers of other threads than their own; inside a transaction.  No thread
+ *	  writes these ends, so they are logged and announced here, as
+ *	  interpreter/journal.c does it for the others.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "shared/settings.h"
+#include "state/event_log.h"
+#include "state/private.h"
+#include "state/steps.h"
+
+#define CLOSE_STEPS(status) \
+	"UPDATE workflow.step_executions AS s SET status = " status ", completed_at = pg_catalog.clock_timestamp()"
+
+#define OPEN_STEPS_OF_EXECUTION \
+	" WHERE s.execution_id OPERATOR(pg_catalog.=) $1 AND s.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+
+/* What tell_closed() reads; the last column announces what has ended, as announce_step() does. */
+#define CLOSED_STEPS \
+	" RETURNING s.execution_id, s.visit, s.attempt, s.scope, s.step_id, s.step_type, s.status, s.loop_label," \
+	" s.started_at, s.completed_at," \
+	" (SELECT e.workflow FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) s.execution_id)," \
+	" (SELECT pg_catalog.pg_notify('workflow', pg_catalog.format(" \
+	"'{\"execution_id\": %s, \"workflow\": %s, \"step_id\": %s, \"scope\": %s, \"status\": \"%s\"}'," \
+	" e.id, pg_catalog.to_json(e.workflow), pg_catalog.to_json(s.step_id), pg_catalog.to_json(s.scope), s.status))" \
+	" FROM workflow.executions AS e JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id" \
+	" WHERE " MAY_NOTIFY " AND e.id OPERATOR(pg_catalog.=) s.execution_id" \
+	" AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
+
+static const Oid close_open_types[] = {INT8OID, TEXTOID};
+static StateStatement close_open_statement = {
+	CLOSE_STEPS("$2") OPEN_STEPS_OF_EXECUTION CLOSED_STEPS,
+	lengthof(close_open_types), close_open_types, NULL
+};
+
+static const Oid close_between_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
+static StateStatement close_between_statement = {
+	CLOSE_STEPS("$4") OPEN_STEPS_OF_EXECUTION
+	" AND s.scope OPERATOR(pg_catalog.>=) $2 AND s.scope OPERATOR(pg_catalog.<) $3" CLOSED_STEPS,
+	lengthof(close_between_types), close_between_types, NULL
+};
+
+static const Oid close_others_types[] = {INT8OID, TEXTARRAYOID};
+static StateStatement close_others_statement = {
+	CLOSE_STEPS("'cancelled'") OPEN_STEPS_OF_EXECUTION
+	" AND s.step_id OPERATOR(pg_catalog.<>) ALL ($2)" CLOSED_STEPS,
+	lengthof(close_others_types), close_others_types, NULL
+};
+
+static StateStatement close_abandoned_statement = {
+	CLOSE_STEPS("'cancelled'")
+	" FROM (SELECT o.execution_id, o.scope, o.step_id, o.visit, o.attempt"
+	"  FROM workflow.step_executions AS o JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) o.execution_id"
+	"  WHERE o.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text AND e.status OPERATOR(pg_catalog.=)"
+	"  ANY ('{completed,failed,cancelled,timed_out}'::pg_catalog.text[]) FOR NO KEY UPDATE OF o SKIP LOCKED) AS x"
+	" WHERE s.execution_id OPERATOR(pg_catalog.=) x.execution_id AND s.scope OPERATOR(pg_catalog.=) x.scope"
+	" AND s.step_id OPERATOR(pg_catalog.=) x.step_id AND s.visit OPERATOR(pg_catalog.=) x.visit"
+	" AND s.attempt OPERATOR(pg_catalog.=) x.attempt" CLOSED_STEPS,
+	0, NULL, NULL
+};
+
+static StepType
+container_type(const char *name)
+{
+	StepType	type = STEP_PARALLEL;
+
+	while (type < STEP_LOOP && strcmp(step_type_name(type), name) != 0)
+		type++;
+	return type;
+}
+
+/* A row that was closed, for the server's log. */
+static void
+tell_closed(uint64 number)
+{
+	StepRow		row = {0};
+
+	row.execution_id = state_column_int64(number, 1);
+	row.visit = state_column_int32(number, 2);
+	row.attempt = state_column_int32(number, 3);
+	row.scope = state_column_text(number, 4);
+	row.step_id = state_column_text(number, 5);
+	row.type = container_type(state_column_text(number, 6));
+	row.status = strcmp(state_column_text(number, 7), step_status_name(STATUS_TIMED_OUT)) == 0
+		? STATUS_TIMED_OUT : STATUS_CANCELLED;
+	row.loop_label = state_column_text(number, 8);
+	row.started_at = state_column_time(number, 9);
+	row.completed_at = state_column_time(number, 10);
+	log_step(&row, state_column_text(number, 11));
+}
+
+static void
+close_steps(StateStatement *statement, Datum *values)
+{
+	uint64		nclosed = state_query(statement, values, NULL, false, 0);
+
+	for (uint64 i = 0; i < nclosed && setting_log_events != LOG_EVENTS_OFF; i++)
+		tell_closed(i);
+	state_done();
+}
+
+void
+step_close_open_between(int64 execution_id, const char *from, const char *to, StepStatus status)
+{
+	Datum		values[] = {
+		Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to),
+		CStringGetTextDatum(step_status_name(status))
+	};
+
+	close_steps(&close_between_statement, values);
+}
+
+void
+step_close_open(int64 execution_id, StepStatus status)
+{
+	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(step_status_name(status))};
+
+	close_steps(&close_open_statement, values);
+}
+
+void
+step_close_others(int64 execution_id, Datum kept)
+{
+	Datum		values[] = {Int64GetDatum(execution_id), kept};
+
+	close_steps(&close_others_statement, values);
+}
+
+void
+step_close_abandoned(void)
+{
+	close_steps(&close_abandoned_statement, NULL);
+}
