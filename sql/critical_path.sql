@@ -23,8 +23,12 @@ BEGIN
     UPDATE workflow.executions AS e SET status = ended, created_at = zero, started_at = zero, start_at = NULL,
         completed_at = (SELECT max(s.completed_at) FROM workflow.step_executions AS s WHERE s.execution_id = e.id) WHERE e.id = made;
     PERFORM set_config('path.id', made::text, false);
-    RETURN QUERY SELECT m[1] FROM regexp_matches(workflow.timeline(made, 200, true), '^\S[ |]*(?:[|`]-)?([^ ][^\n]*?)  [^\n]* ms \*$', 'gn') AS m;
+    RETURN QUERY SELECT * FROM marked(made);
 END $$;
+CREATE FUNCTION marked(made bigint, max_iterations integer DEFAULT 5) RETURNS TABLE (step text) LANGUAGE sql AS $$
+    SELECT regexp_replace(m[1], '[\d.]+ m?s each', 'T each')
+    FROM regexp_matches(workflow.timeline(made, 200, true, max_iterations), '^[^\s|`]?[ |]*(?:[|`]-)?([^ ][^\n]*?)  [^\n]* m?s \*$', 'gn') AS m;
+$$;
 
 -- One that has failed and was compensated.  Its fork waited for the longest branch; two that were over at once determined
 -- nothing.  What undoes a step in a branch is no part of the branch.
@@ -70,5 +74,24 @@ SELECT * FROM path_of('{"name": "path_loop", "steps": [{"id": "l", "type": "loop
     ['l[1]', 'p', 'completed', 'completed', '100', '300'], ['l[1]/p.a', 'a', 'completed', 'completed', '101', '299'], ['l[1]/p.b', 'b', 'completed', 'completed', '101', '110']]);
 SELECT * FROM path_of('{"name": "path_line", "steps": [{"id": "l", "type": "loop", "collection": [1, 2], "loop_body": [{"id": "a", "sql": "SELECT 1"}]}, {"id": "b", "sql": "SELECT 1"}]}', 'completed', ARRAY[
     ['', 'l', 'completed', NULL, '0', '200'], ['l[0]', 'a', 'completed', 'completed', '0', '100'], ['l[1]', 'a', 'completed', 'completed', '100', '200'], ['', 'b', 'completed', 'completed', '200', '300']]);
+
+-- Iterations that are summed up: of a sequential loop they are on the path when it is, which it is not beside what
+-- lasts longer; of a parallel one when the last to end had to wait for some of them, not when all ran side by side.
+CREATE FUNCTION rows_of(loop text, times text[][]) RETURNS text[][] LANGUAGE sql AS $$
+    SELECT array_agg(ARRAY[format('%s[%s]', loop, n - 1), 'i', 'completed', 'completed', times[n][1], times[n][2]] ORDER BY n) FROM generate_subscripts(times, 1) AS n $$;
+SELECT array_agg(ARRAY[(10 * n)::text, (10 * n + 10)::text]) AS one_by_one, array_agg(ARRAY[(n / 2 * 10)::text, (n / 2 * 10 + 10 + n % 2)::text]) AS two_at_once,
+    array_agg(ARRAY[(n % 3)::text, (100 + 10 * n)::text]) AS side_by_side FROM generate_series(0, 19) AS n \gset
+SELECT * FROM path_of('{"name": "path_many", "steps": [{"id": "p", "type": "parallel", "parallel_steps": [{"id": "a", "sql": "SELECT 1"}, {"id": "l", "type": "loop", "collection": [1], "loop_body": [{"id": "i", "sql": "SELECT 1"}]}]}]}', 'completed',
+    ARRAY[['', 'p', 'completed', 'completed', '0', '201'], ['p.a', 'a', 'completed', 'completed', '1', '50'], ['p.l', 'l', 'completed', 'completed', '0', '200']] || rows_of('p.l/l', :'one_by_one'));
+SELECT count(*) AS in_svg FROM regexp_matches(workflow.timeline_svg(current_setting('path.id')::bigint, 5), '15 more,[^\n]*<line class="critical" x1="[\d.]+%', 'g');
+SELECT count(*) AS in_report FROM regexp_matches(workflow.report(current_setting('path.id')::bigint), '<span class="critical"', 'g');
+SELECT * FROM marked(current_setting('path.id')::bigint, 50) OFFSET 18;
+SELECT * FROM path_of('{"name": "path_beside", "steps": [{"id": "p", "type": "parallel", "parallel_steps": [{"id": "a", "sql": "SELECT 1"}, {"id": "l", "type": "loop", "collection": [1], "loop_body": [{"id": "i", "sql": "SELECT 1"}]}]}]}', 'completed',
+    ARRAY[['', 'p', 'completed', 'completed', '0', '501'], ['p.a', 'a', 'completed', 'completed', '1', '500'], ['p.l', 'l', 'completed', 'completed', '0', '200']] || rows_of('p.l/l', :'one_by_one'));
+SELECT * FROM path_of('{"name": "path_waves", "steps": [{"id": "l", "type": "loop", "execution_mode": "parallel", "max_parallelism": 2, "collection": [1], "loop_body": [{"id": "i", "sql": "SELECT 1"}]}]}', 'completed',
+    ARRAY[['', 'l', 'completed', 'completed', '0', '102']] || rows_of('l', :'two_at_once'));
+SELECT * FROM path_of('{"name": "path_sides", "steps": [{"id": "l", "type": "loop", "execution_mode": "parallel", "collection": [1], "loop_body": [{"id": "i", "sql": "SELECT 1"}]}]}', 'completed',
+    ARRAY[['', 'l', 'completed', 'completed', '0', '300']] || rows_of('l', :'side_by_side'));
+SELECT * FROM marked(current_setting('path.id')::bigint, 1);
 
 DELETE FROM workflow.executions WHERE workflow LIKE 'path\_%';

@@ -118,10 +118,30 @@ is_sequential(const SpanTree *tree, const Span *span)
 	return node != NULL && node->type == STEP_LOOP && !node->loop_parallel;
 }
 
+/* Were there any that ran among those that are summed up? */
+static bool
+some_ran(const LeftOut *left_out)
+{
+	return left_out->count > left_out->by_status[SPAN_SKIPPED];
+}
+
+/*
+ * How much of a wait for the begin of a line those that are summed up account for:
+ * nothing, unless one of them had ended by then.
+ */
+static TimestampTz
+time_of_left_out(const LeftOut *left_out, TimestampTz begin, TimestampTz wait)
+{
+	if (!some_ran(left_out) || left_out->first_end > begin)
+		return 0;
+	return Min(Min(left_out->end, begin) - left_out->start, wait);
+}
+
 /*
  * Mark what the end of a step has waited for.  Whether the deciding line has waited
  * for those before it, because no executor was free or no more were to run at once,
- * is told by the times: they must account for most of its wait.
+ * is told by the times: they must account for most of its wait.  Those that are
+ * summed up are marked together, where they account for most of what is left of it.
  */
 static void
 mark_span(SpanTree *tree, Span *span)
@@ -129,9 +149,14 @@ mark_span(SpanTree *tree, Span *span)
 	Line	   *decider = deciding_line(span);
 	List	   *chain = NIL;
 	TimestampTz accounted = 0;
+	TimestampTz wait;
+	TimestampTz rest;
+	TimestampTz left_out;
+	bool		sequential = is_sequential(tree, span);
 	ListCell   *cell;
 
 	span->critical = true;
+	span->left_out.critical = sequential && some_ran(&span->left_out);
 	if (decider == NULL)
 		return;
 	mark_line(tree, decider);
@@ -142,9 +167,15 @@ mark_span(SpanTree *tree, Span *span)
 		accounted += line->end - line->start;
 		chain = lappend(chain, line);
 	}
-	if (is_sequential(tree, span) || 2 * accounted > decider->start - span->start)
+	wait = Max(decider->start - span->start, 0);
+	rest = Max(wait - accounted, 0);
+	left_out = time_of_left_out(&span->left_out, decider->start, rest);
+	if (sequential || 2 * (accounted + left_out) > wait)
+	{
 		for_each_from(cell, chain, 1)
 			mark_line(tree, lfirst(cell));
+		span->left_out.critical = span->left_out.critical || 2 * left_out > rest;
+	}
 	list_free(chain);
 }
 
@@ -162,6 +193,7 @@ mark_line(SpanTree *tree, Line *line)
 
 	check_stack_depth();
 	line->critical = true;
+	line->left_out.critical = some_ran(&line->left_out);
 	foreach(cell, line->spans)
 	{
 		Span	   *span = lfirst(cell);
@@ -188,6 +220,8 @@ has_detours(const Line *line)
 		if (span->status == SPAN_SKIPPED || is_set_aside(span))
 			continue;
 		if (span->lines == NIL && !span->critical)
+			return true;
+		if (some_ran(&span->left_out) && !span->left_out.critical)
 			return true;
 		foreach(inner, span->lines)
 			if (has_detours(lfirst(inner)))

@@ -144,6 +144,7 @@ outline_left_out(Outliner *outliner, const LeftOut *left_out, int depth, bool la
 	row->label = left_out_text(left_out);
 	row->start = left_out->start;
 	row->end = left_out->end;
+	row->critical = left_out->critical;
 	row->status = SPAN_COMPLETED;
 	for (int i = SPAN_FAILED; i <= SPAN_CANCELLED; i++)
 		if (left_out->by_status[i] > 0)

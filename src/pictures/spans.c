@@ -90,6 +90,8 @@ leave_out(LeftOut *left_out, SpanStatus status, TimestampTz start, TimestampTz e
 	left_out->total_ms += Max(end - start, 0) / 1000.0;
 	if (left_out->start == 0 || start < left_out->start)
 		left_out->start = start;
+	if (left_out->first_end == 0 || end < left_out->first_end)
+		left_out->first_end = end;
 	left_out->end = Max(left_out->end, end);
 }
 

@@ -50,7 +50,9 @@ typedef struct LeftOut
 	int64		by_status[NUM_SPAN_STATUSES];
 	double		total_ms;
 	TimestampTz start;			/* of the first */
+	TimestampTz first_end;		/* of the first to end */
 	TimestampTz end;			/* of the last */
+	bool		critical;		/* the end of the execution waited for some of them */
 } LeftOut;
 
 /* A visit of a step: its attempts, and what ran in it. */
