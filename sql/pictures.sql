@@ -104,7 +104,7 @@ SELECT workflow.define(jsonb_build_object('name', 'picture_names', 'steps', json
 SELECT workflow.start('picture_names') AS names \gset
 SELECT status FROM workflow.wait(:names);
 SELECT substr(line, 1, 38) AS label FROM regexp_split_to_table(workflow.timeline(:names, 80, true), '\n') AS line WHERE line ~ '^\+ .*of';
-SELECT m[1] FROM regexp_matches(workflow.timeline_svg(:names), '<text class="label"[^>]*>([^<]*)</text>', 'g') AS m WHERE m[1] !~ '^execution';
+SELECT m[1] FROM regexp_matches(workflow.timeline_svg(:names), '<text class="label"[^>]*>([^<]*)</text>', 'g') AS m WHERE m[1] !~ '^(execution|&#8230;)';
 
 -- a long error is told in front of the picture in a few lines, and as a whole among the facts
 SELECT workflow.define('{"name": "picture_error", "steps": [{"id": "a", "type": "fail", "error": "Odd", "message": "${workflow.input}"}]}');

@@ -27,7 +27,11 @@
 #define BAR_HEIGHT 10
 #define INDENT 13
 #define MAX_INDENT 170			/* of the deepest row */
-#define LETTER_WIDTH 6.8
+#define LETTER_WIDTH 6.8		/* of the size of labels, LETTER_SIZE; rather too much */
+#define LETTER_SIZE 12
+#define SMALL_SIZE 11
+#define TITLE_SIZE 15
+#define ELLIPSIS_WIDTH 15		/* as in the style */
 #define LEGEND_HEIGHT 20
 
 /*
@@ -61,6 +65,10 @@ static const char style[] =
 	".pgwf text.completed{fill:var(--completed)}.pgwf text.failed{fill:var(--failed)}.pgwf text.timedout{fill:var(--timedout)}"
 	".pgwf text.cancelled{fill:var(--cancelled)}.pgwf text.skipped{fill:var(--skipped)}.pgwf text.running{fill:var(--running)}"
 	".pgwf text.waiting{fill:var(--waiting)}"
+	/* at the right edge where the text needs more than there is, --n; else beyond it */
+	".pgwf .more{transform-box:view-box;transform:translateX(calc(max(0px,min(100%,(100% - var(--n))*1000)) - 15px))}"
+	".pgwf .more rect{fill:var(--back)}.pgwf .more rect+rect{fill:none}"
+	".pgwf .striped .more rect+rect{fill:var(--line);fill-opacity:.3}"
 	"</style>\n";
 
 /* By SpanStatus. */
@@ -95,6 +103,28 @@ percent(const Canvas *canvas, TimestampTz time)
 	return Min(Max(place, 0), 100);
 }
 
+/* About how many pixels a text needs. */
+static int
+pixels_of(const char *class, const char *text)
+{
+	int			size = strstr(class, "title") ? TITLE_SIZE : strstr(class, "small") ? SMALL_SIZE : LETTER_SIZE;
+
+	return (int) (text_width(text) * LETTER_WIDTH * size / LETTER_SIZE);
+}
+
+/*
+ * The mark of a text that goes on beyond the right edge of its column.  How wide that
+ * is is known to who shows the picture only: where it is wide enough the mark is outside.
+ */
+static void
+append_ellipsis(StringInfo out, int y, int needed, const char *class)
+{
+	appendStringInfo(out, "<g class=\"more\" style=\"--n:%dpx\">", needed);
+	for (int i = 0; i < 2; i++)
+		appendStringInfo(out, "<rect x=\"100%%\" width=\"%d\" height=\"%d\"/>", ELLIPSIS_WIDTH, y + 4);
+	appendStringInfo(out, "<text class=\"%s\" x=\"100%%\" y=\"%d\">&#8230;</text></g>", class, y);
+}
+
 /*
  * A piece of text that ends where its column does.
  */
@@ -105,7 +135,9 @@ append_text(StringInfo out, int y, const char *x, const char *width, int indent,
 	appendStringInfo(out, "<svg x=\"%s\" y=\"%d\" width=\"%s\" height=\"%d\"><text class=\"%s\" x=\"%d\" y=\"%d\">",
 					 x, y, width, ROW_HEIGHT, class, indent, ROW_HEIGHT - 7);
 	append_markup(out, text);
-	appendStringInfoString(out, "</text></svg>");
+	appendStringInfoString(out, "</text>");
+	append_ellipsis(out, ROW_HEIGHT - 7, indent + pixels_of(class, text), class);
+	appendStringInfoString(out, "</svg>");
 }
 
 static void
@@ -224,7 +256,7 @@ append_row(Canvas *canvas, const OutlineRow *row, int number)
 	int			height = ROW_HEIGHT + (row->error != NULL ? ERROR_HEIGHT : 0);
 	char	   *label = outline_label_fitted(row, Max(room, 4), "...");
 
-	appendStringInfoString(out, "<g>");
+	appendStringInfoString(out, number % 2 == 0 ? "<g class=\"striped\">" : "<g>");
 	append_title(canvas, row);
 	if (number % 2 == 0)
 		appendStringInfo(out, "<rect class=\"stripe\" x=\"0\" y=\"%d\" width=\"100%%\" height=\"%d\"/>",
@@ -319,8 +351,10 @@ append_legend_entry(Canvas *canvas, int *number, const char *symbol, const char 
 	int			top = canvas->y + 8 + *number / 3 * LEGEND_HEIGHT;
 
 	appendStringInfo(&canvas->out, "<svg x=\"%d%%\" y=\"%d\" width=\"33%%\" height=\"%d\">%s"
-					 "<text class=\"soft small\" x=\"28\" y=\"14\">%s</text></svg>",
+					 "<text class=\"soft small\" x=\"28\" y=\"14\">%s</text>",
 					 *number % 3 * 33, top, LEGEND_HEIGHT, symbol, meaning);
+	append_ellipsis(&canvas->out, 14, 28 + pixels_of("small", meaning), "soft small");
+	appendStringInfoString(&canvas->out, "</svg>");
 	(*number)++;
 }
 

@@ -27,6 +27,13 @@ SELECT workflow.start(:'name', jsonb_build_object('message', :'message', 'items'
 SELECT status FROM workflow.wait(:id);
 \o :out/hostile.svg
 SELECT workflow.timeline_svg(:id);
+\o :out/widths.html
+\qecho '<meta charset="utf-8"><body><p style="width:300px">'
+SELECT workflow.timeline_svg(:id);
+\qecho '</p><p style="width:100000px">'
+SELECT workflow.timeline_svg(:id);
+\qecho '</p><script>for (const p of document.querySelectorAll("p"))'
+\qecho 'p.dataset.marks = [...p.querySelectorAll(".more")].filter(m => new DOMMatrix(getComputedStyle(m).transform).e < 0).length;</script>'
 \o :out/hostile.html
 SELECT workflow.report(:id);
 \o :out/overview.html

@@ -82,6 +82,9 @@ for page in hostile.html hostile.svg; do
 	check "$page says what it leaves out" has "$page" ' more, '
 	check "$page is not large" [ "$(wc -c <"$out/$page")" -lt 100000 ]
 done
+look widths.html
+check "widths.html marks texts that are cut off" sh -c "grep -qE '<p style=\"width:300px\" data-marks=\"[1-9]' '$out/widths.html.dom'"
+check "widths.html marks no others" has widths.html '<p style="width:100000px" data-marks="0">'
 check "hostile.html forbids scripts" has hostile.html "default-src 'none'"
 check "hostile.html shows the steps" has hostile.html '<details open=""><summary>Steps of execution'
 check "hostile.html shows the facts" has hostile.html '<details open=""><summary>Facts about execution'
