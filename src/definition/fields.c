@@ -175,6 +175,17 @@ find_field(const char *name, int owner)
 	return found;
 }
 
+/* Whose fields may stand on the owner: a step's configuration may be flat, see normalise_step.c. */
+static int
+with_flat_fields(int owner)
+{
+	if ((owner & FIELD_OF(STEP_LOOP)) != 0)
+		owner |= FIELD_OF_LOOP_CONFIG;
+	if ((owner & FIELD_OF(STEP_FORK_JOIN)) != 0)
+		owner |= FIELD_OF_FORK_JOIN_CONFIG;
+	return owner;
+}
+
 /*
  * For a field that the owner does not have: the nearest that it has, or all.
  */
@@ -186,6 +197,7 @@ unknown_field_hint(Builder *builder, const char *name, int owner,
 	StringInfoData list;
 	char	   *hint;
 
+	owner = with_flat_fields(owner);
 	initStringInfo(&list);
 	for (size_t i = 0; i < lengthof(fields); i++)
 	{

@@ -240,6 +240,14 @@ test_containers(void)
 		   "steps.b.next_step", "`next_step` of a step inside `a` is not followed");
 	WARNED("next_step of a succeed", STEPS("`a`: {`type`: `succeed`, `next_step`: `a`}"), "steps.a.next_step",
 		   "`next_step` of a succeed step is not followed, since it ends the execution");
+	REFUSED("misspelt field that may be flat", STEPS("`a`: {`type`: `loop`, `colection`: [1], `while`: `false`, `loop_body`: [{`agent_name`: `y`}]}"),
+			"steps.a.colection", "unknown field `colection`", "Did you mean `collection`?");
+	REFUSED("unknown field beside flat ones", STEPS("`a`: {`type`: `loop`, `xyzzy`: 1, `collection`: [1], `loop_body`: [{`agent_name`: `y`}]}"),
+			"steps.a.xyzzy", "unknown field `xyzzy`",
+			"Fields of a step of type loop are: batch_size, catch, collection, compensate, description, execution_mode, id, input_mapping, label, loop_body, loop_config, "
+			"max_iterations, max_parallelism, max_visits, metadata, name, next_step, on_error, on_failure, output, priority, result, retry, settings, timeout_seconds, timeout_strategy, type, until, when, while.");
+	REFUSED("the same of fork_join", STEPS("`a`: {`type`: `fork_join`, `join_polcy`: `all`, `branches`: {`x`: [{`agent_name`: `y`}], `z`: [{`agent_name`: `y`}]}}"),
+			"steps.a.join_polcy", "unknown field `join_polcy`", "Did you mean `join_policy`?");
 	REFUSED("container in itself", STEPS("`a`: {`type`: `loop`, `collection`: [1], `loop_body`: [`a`]}"), "steps.a.loop_body[0]",
 			"step `a` cannot contain itself", NULL);
 	REFUSED("container in its subtree", STEPS(AGENT("a") ", `b`: {`type`: `loop`, `collection`: [1], `loop_body`: [`c`]}, `c`: {`type`: `loop`, `collection`: [1], `loop_body`: [`b`]}"),
