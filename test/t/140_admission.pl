@@ -170,5 +170,29 @@ wait_for_status($node, 'postgres', $only, 'completed')
 run_execution($node, 'postgres', 'only');
 is(sql("SELECT count(*) FROM workflow.executions WHERE workflow = 'only' AND status = 'completed'"), '2', 'and there is room again');
 
+# --- the limit is one for all roles: it is about the workflow, whoever starts it ---
+
+sql("UPDATE gate SET open = false");
+sql(q{CREATE ROLE amy LOGIN; CREATE ROLE ben LOGIN; SELECT workflow.grant_usage('amy'), workflow.grant_usage('ben');
+	GRANT SELECT ON gate TO amy, ben});
+my $of_amy = sql("SET ROLE amy; SELECT workflow.start('only')");
+wait_for_status($node, 'postgres', $of_amy, 'running') or die 'it does not run';
+like(($node->psql('postgres', "SET ROLE ben; SELECT workflow.start('only')"))[2], qr/WorkflowFull: "max_running" is 1/, 'one role keeps the others out');
+sql("SELECT workflow.cancel($of_amy)");
+wait_for_status($node, 'postgres', $of_amy, 'cancelled') or die 'it is not cancelled';
+my $of_ben = sql("SET ROLE ben; SELECT workflow.start('only')");
+ok(wait_for_status($node, 'postgres', $of_ben, 'running'), 'until the owner of the workflow makes room');
+
+# what waits takes turns
+sql(q{SELECT workflow.define('{"name": "turns", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT wait_at_gate()"}]}')});
+sql("SET ROLE amy; SELECT workflow.start('turns') FROM generate_series(1, 9)");
+wait_until("SELECT count(*) = 8 FROM workflow.executions WHERE workflow = 'turns' AND status = 'pending' AND limited", 'one of amy runs, others wait');
+$of_ben = sql("SET ROLE ben; SELECT workflow.start('turns')");
+wait_until("SELECT limited FROM workflow.executions WHERE id = $of_ben", 'and one of ben');
+sql("UPDATE gate SET open = true");
+wait_until("SELECT count(*) = 10 FROM workflow.executions WHERE workflow = 'turns' AND status = 'completed'", 'all are run');
+cmp_ok(sql("SELECT count(*) FROM workflow.executions AS e, workflow.executions AS b WHERE b.id = $of_ben AND e.workflow = 'turns' AND e.started_at < b.started_at"),
+	'<=', 2, 'ben had his turn before all of amy had run');
+
 $node->stop;
 done_testing();
