@@ -100,7 +100,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT string_agg(w::text, '' '') FROM workflow.why(ID) AS w'),
     ('SELECT workflow.cancel(ID, ''no'')'), ('SELECT workflow.pause(ID)'), ('SELECT workflow.resume(ID)'),
     ('SELECT workflow.retry(ID)'), ('SELECT workflow.retry(ID, ''say'')'), ('SELECT workflow.retry(ID, ''say'', ''{}'')'), ('SELECT workflow.retry(ID, input => ''null'')'),
-    ('SELECT workflow.retry_help(ID)'),
+    ('SELECT workflow.retry_help(ID)'), ('SELECT workflow.retry_possible(ID)'),
     ('SELECT workflow.hold_step(ID, ''read'')'), ('SELECT workflow.release_step(ID, ''say'')'),
     ('SELECT workflow.skip_step(ID, ''say'')'), ('SELECT workflow.skip_step(ID, ''say'', ''1'')'), ('SELECT workflow.skip_step(ID, ''say'', ''null'')'),
     -- about others
@@ -119,7 +119,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT workflow.breaker_memory(''vis'')'), ('SELECT workflow.version()'),
     ('SELECT workflow.set_owner(''vis'', ''regress_vis_author'')'), ('SELECT workflow.reassign_owned(''regress_vis_starter'', ''regress_vis_author'')'),
     ('SELECT workflow.replay(LETTER)'), ('SELECT workflow.replay(LETTER, ''{}'')'), ('SELECT workflow.discard(LETTER)'),
-    ('SELECT workflow.replay_all(''vis'')'),
+    ('SELECT workflow.replay_all(''vis'')'), ('SELECT workflow.replay_help(LETTER)'), ('SELECT workflow.replay_possible(LETTER)'),
     ('SELECT workflow.cancel_executions(''vis'')'), ('SELECT workflow.pause_executions(''vis'')'),
     ('SELECT workflow.resume_executions(''vis'')'), ('SELECT workflow.retry_executions(''vis'')'),
     ('SELECT workflow.unschedule(''vis_schedule'')'), ('SELECT workflow.pause_schedule(''vis_schedule'')'),

@@ -39,6 +39,11 @@ extern int	hint_about_owner(Oid owner);
 /* Same for a step that the workflow of an execution does not have. */
 pg_noreturn extern void refuse_unknown_step(const char *workflow, const WorkflowPlan *plan,
 											const char *step_id);
+/*
+ * For filters of functions that steer many: whether this call, of all in the statement, is the
+ * first that asks; a notice about one must do.
+ */
+extern bool is_first_left_out(FunctionCallInfo fcinfo);
 /* A hint that names the psql command that explains the arguments. */
 extern int	hint_about_arguments(FunctionCallInfo fcinfo);
 /* The error for a null where there must be a value. */
@@ -48,13 +53,9 @@ extern void require_priority(int priority);
 /* A version argument: 0 for null, an error when it is not positive. */
 extern int	version_argument(FunctionCallInfo fcinfo, int argument);
 
+/* The name of a role, or an error when there is none with this OID; hint: what to do then. */
+extern char *required_role_name(Oid role, const char *hint);
 
-/*
- * Names of workflows, agents and schedules that begin like this are for what the
- * extension brings itself: nobody else makes any, and what somebody made before they
- * were reserved is not taken for ours.
- */
-#define RESERVED_PREFIX "pg_workflow."
 /* An error for a name that is reserved: of a "workflow", an "agent", a "schedule". */
 extern void refuse_reserved_name(const char *what, const char *name);
 

@@ -158,6 +158,19 @@ version_argument(FunctionCallInfo fcinfo, int argument)
 	return version;
 }
 
+char *
+required_role_name(Oid role, const char *hint)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist", role),
+				 hint != NULL ? errhint("%s", hint) : 0));
+	return name;
+}
+
 /* In whatever letters: a look-alike would deceive who reads it. */
 static bool
 is_reserved(const char *name)

@@ -2,7 +2,7 @@
  *
  * dead_letter.c
  *	  workflow.replay(), discard(): what becomes of executions that failed for
- *	  good.
+ *	  good; replay_help(), replay_possible(): whether and how that can be done.
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction.  The row of a dead letter is
@@ -19,15 +19,20 @@
 #include "utils/builtins.h"
 
 #include "api/api.h"
+#include "state/blocks.h"
 #include "state/dead_letters.h"
 #include "state/executions.h"
 #include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_replay(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_discard(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_replay_help(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_replay_possible(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_replay);
 PG_FUNCTION_INFO_V1(workflow_discard);
+PG_FUNCTION_INFO_V1(workflow_replay_help);
+PG_FUNCTION_INFO_V1(workflow_replay_possible);
 
 /* First argument as the number of a dead letter. */
 static int64
@@ -72,20 +77,51 @@ require_may_replay(int64 id, DeadLetter *letter)
 		refuse(letter, "A dead letter is replayed as the role that started the execution, and by whom has its rights.");
 }
 
-/* There has to be somebody to replay it as. */
-static void
-require_role(const DeadLetter *letter)
+/* A dead letter or its workflow belongs to a role that does not exist. */
+typedef struct Nobody
 {
-	char	   *role;
+	char	   *detail;
+	char	   *help;			/* the statement that gives it to another */
+} Nobody;
 
-	if (GetUserNameFromId(letter->role, true) != NULL)
-		return;
-	role = dead_letter_role_name(letter->id);
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("dead letter %lld cannot be replayed", (long long) letter->id),
-			 errdetail("It belongs to role %s: there is no such role.", role),
-			 errhint("Give it to another role: SELECT workflow.reassign_owned(%s, '..').", quote_literal_cstr(role))));
+/*
+ * Is there somebody to replay it as, and somebody who vouches for the workflow?  The one
+ * rule, for replay() and for who advises it.
+ */
+static bool
+is_nobodys(const DeadLetter *letter, Nobody *nobody)
+{
+	Definition	definition;
+
+	if (GetUserNameFromId(letter->role, true) == NULL)
+	{
+		char	   *role = dead_letter_role_name(letter->id);
+
+		nobody->detail = psprintf("It belongs to role %s: there is no such role.", role);
+		nobody->help = psprintf("SELECT workflow.reassign_owned(%s, '..')", quote_literal_cstr(role));
+		return true;
+	}
+	if (definition_find(letter->workflow, 0, &definition) && GetUserNameFromId(definition.owner, true) == NULL)
+	{
+		nobody->detail = psprintf("Its workflow belongs to role %s: there is no such role.",
+								  owner_of_workflow(letter->workflow));
+		nobody->help = psprintf("SELECT workflow.set_owner(%s, '..')", quote_literal_cstr(letter->workflow));
+		return true;
+	}
+	return false;
+}
+
+static void
+require_somebodys(const DeadLetter *letter)
+{
+	Nobody		nobody;
+
+	if (is_nobodys(letter, &nobody))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("dead letter %lld cannot be replayed", (long long) letter->id),
+				 errdetail_internal("%s", nobody.detail),
+				 errhint("Give it to another role: %s.", nobody.help)));
 }
 
 /* Read a dead letter that the caller may discard. */
@@ -179,7 +215,7 @@ workflow_replay(PG_FUNCTION_ARGS)
 	if (replay != 0)
 		PG_RETURN_INT64(replay);
 
-	require_role(&letter);
+	require_somebodys(&letter);
 	require_startable(letter.workflow, version, letter.role, &definition);
 	memset(&new, 0, sizeof(new));
 	new.definition = &definition;
@@ -235,4 +271,55 @@ workflow_discard(PG_FUNCTION_ARGS)
 			break;
 	}
 	PG_RETURN_TEXT_P(cstring_to_text(dead_letter_status_name(letter.status)));
+}
+
+/*
+ * workflow.replay_help(dead_letter_id bigint) returns text
+ *
+ * Also for who only looks on.
+ */
+Datum
+workflow_replay_help(PG_FUNCTION_ARGS)
+{
+	int64		id = PG_GETARG_INT64(0);
+	DeadLetter	letter;
+	Definition	definition;
+	Nobody		nobody;
+	WorkflowBlock block;
+	char	   *help;
+
+	if (!dead_letter_find(id, false, &letter) || letter.status != LETTER_PENDING ||
+		(!has_privs_of_role(GetUserId(), letter.role) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
+		PG_RETURN_NULL();
+	if (is_nobodys(&letter, &nobody))
+		help = psprintf("-- %s; then SELECT workflow.replay(%lld)", nobody.help, (long long) id);
+	else if (definition_find(letter.workflow, 0, &definition) && definition.blocked &&
+			 block_find(definition.name, letter.role, &block))
+		help = psprintf("SELECT workflow.unblock(%s)", quote_literal_cstr(definition.name));
+	else
+		help = psprintf("SELECT workflow.replay(%lld)", (long long) id);
+	PG_RETURN_TEXT_P(cstring_to_text(help));
+}
+
+/*
+ * workflow.replay_possible(dead_letter_id bigint) returns boolean
+ */
+Datum
+workflow_replay_possible(PG_FUNCTION_ARGS)
+{
+	int64		id = PG_GETARG_INT64(0);
+	DeadLetter	letter;
+	Nobody		nobody;
+
+	if (!dead_letter_find(id, false, &letter) || !has_privs_of_role(GetUserId(), letter.role))
+		PG_RETURN_BOOL(false);
+	if (!is_nobodys(&letter, &nobody))
+		PG_RETURN_BOOL(true);
+	if (is_first_left_out(fcinfo))
+		ereport(NOTICE,
+				(errmsg("dead letter %lld cannot be replayed, and is left out", (long long) id),
+				 errdetail_internal("%s", nobody.detail),
+				 errhint("Give it to another role: %s. Others may be left out as well: the view workflow.owners shows what belongs to whom.",
+						 nobody.help)));
+	PG_RETURN_BOOL(false);
 }

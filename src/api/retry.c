@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * retry.c
- *	  workflow.retry(), retry_help().
+ *	  workflow.retry(), retry_help(), retry_possible().
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction.  Locks the execution's row
@@ -31,9 +31,11 @@
 
 extern PGDLLEXPORT Datum workflow_retry(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_retry_help(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_retry_possible(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_retry);
 PG_FUNCTION_INFO_V1(workflow_retry_help);
+PG_FUNCTION_INFO_V1(workflow_retry_possible);
 
 /* A step that takes an input; raises an error for others. */
 static void
@@ -289,4 +291,26 @@ workflow_retry_help(PG_FUNCTION_ARGS)
 	else
 		help = psprintf("SELECT workflow.retry(%lld)", (long long) id);
 	PG_RETURN_TEXT_P(cstring_to_text(help));
+}
+
+/*
+ * workflow.retry_possible(execution_id bigint) returns boolean
+ */
+Datum
+workflow_retry_possible(PG_FUNCTION_ARGS)
+{
+	int64		id = PG_GETARG_INT64(0);
+	ExecutionState state;
+	Refusal		refusal;
+
+	if (!execution_read(id, &state) || !has_privs_of_role(GetUserId(), state.role))
+		PG_RETURN_BOOL(false);
+	if (!execution_status_is_final(state.status) || !is_refused(&state, &refusal))
+		PG_RETURN_BOOL(true);
+	if (is_first_left_out(fcinfo))
+		ereport(NOTICE,
+				(errmsg("execution %lld cannot be retried, and is left out", (long long) id),
+				 errdetail_internal("%s", refusal.detail),
+				 errhint("%s Others may be left out as well: workflow.why() says of each why.", refusal.hint)));
+	PG_RETURN_BOOL(false);
 }

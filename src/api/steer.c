@@ -130,6 +130,17 @@ require_status(const char *name)
 			 errhint("%s", hint_about_word(name, names, lengthof(names)))));
 }
 
+bool
+is_first_left_out(FunctionCallInfo fcinfo)
+{
+	static char asked;
+
+	if (fcinfo->flinfo->fn_extra != NULL)
+		return false;
+	fcinfo->flinfo->fn_extra = &asked;
+	return true;
+}
+
 /*
  * workflow.workflow_to_steer(workflow text, status text) returns text
  */

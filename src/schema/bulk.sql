@@ -20,6 +20,8 @@ BEGIN ATOMIC
       AND x.status = ANY (possible)
       AND NOT x.inline
       AND pg_has_role(x.role::oid, 'USAGE')
+      -- of what has ended retry() refuses some
+      AND (x.status = ANY ('{pending,running,cancelling,paused,blocked}') OR workflow.retry_possible(x.id))
       AND (executions_to_steer.workflow IS NULL OR x.workflow = (SELECT workflow.workflow_to_steer(executions_to_steer.workflow, NULL)))
       AND (executions_to_steer.tenant IS NULL OR x.tenant = executions_to_steer.tenant)
       AND (created_before IS NULL OR x.created_at < created_before)
@@ -117,5 +119,8 @@ END;
 COMMENT ON FUNCTION workflow.retry_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
 'retry() for the caller''s executions that fit: by workflow, tenant, status (default: failed, '
 'timed_out), time of start() and type of error, at most max_executions of them, the oldest numbers '
-'first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown '
-'workflow, 22023 for a status that executions do not have, and those of the function itself';
+'first; returns how many. Those that retry() refuses for good are left out: they have been '
+'compensated, or they or their workflow belong to a role that does not exist, or their dead letter '
+'is being replayed. All or none of the others: an error of one undoes all. Errors: 42704 for an '
+'unknown workflow, 22023 for a status that executions do not have, and those of the function '
+'itself';

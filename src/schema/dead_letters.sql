@@ -160,6 +160,22 @@ COMMENT ON FUNCTION workflow.discard(bigint, text) IS
 'stays as it is. Errors: 42704 for an unknown dead letter, 42501 for others than the role that '
 'started the execution and the owner of the workflow, 55000 for one that is being replayed';
 
+CREATE FUNCTION workflow.replay_help(dead_letter_id bigint)
+RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workflow_replay_help';
+COMMENT ON FUNCTION workflow.replay_help(bigint) IS
+'statement that has a pending dead letter replayed: replay(), or where that is not possible what '
+'helps instead; for who has the rights of its role, and pg_monitor';
+
+CREATE FUNCTION workflow.replay_possible(dead_letter_id bigint)
+RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 1000
+AS 'MODULE_PATHNAME', 'workflow_replay_possible';
+COMMENT ON FUNCTION workflow.replay_possible(bigint) IS
+'internal: whether a dead letter and its workflow belong to roles that exist; a notice says of the '
+'first that a statement leaves out whose it is';
+
 CREATE FUNCTION workflow.replay_all(
     workflow text DEFAULT NULL,
     error_type text DEFAULT NULL,
@@ -170,16 +186,20 @@ BEGIN ATOMIC
     -- also when there is nothing to be filtered
     SELECT workflow.workflow_to_steer(replay_all.workflow, NULL);
     SELECT pg_catalog.count(workflow.replay(due.id))
-    FROM (SELECT l.id
+    -- locks are taken in the order of executions, as reassign_owned() does
+    FROM (SELECT oldest.id FROM (
+          SELECT l.id, l.execution_id
           FROM workflow.dead_letters AS l
           WHERE l.status OPERATOR(pg_catalog.=) 'pending'
             AND (replay_all.workflow IS NULL OR l.workflow OPERATOR(pg_catalog.=) (SELECT workflow.workflow_to_steer(replay_all.workflow, NULL)))
             AND (replay_all.error_type IS NULL OR l.error_type OPERATOR(pg_catalog.=) replay_all.error_type)
             AND pg_catalog.pg_has_role(l.role::pg_catalog.oid, 'USAGE')
+            AND workflow.replay_possible(l.id)
           ORDER BY l.id
-          LIMIT max_dead_letters) AS due;
+          LIMIT max_dead_letters) AS oldest ORDER BY oldest.execution_id) AS due;
 END;
 COMMENT ON FUNCTION workflow.replay_all(text, text, integer) IS
-'replay the pending dead letters the caller may replay, the oldest first, at most so many; returns '
-'how many. Null: of all workflows, with any type of error. One that cannot be started is an error, '
-'and nothing is replayed then: as for replay(). Errors: 42704 for an unknown workflow';
+'replay the pending dead letters the caller may replay, the oldest, at most so many; returns how '
+'many. Null: of all workflows, with any type of error. What belongs to a role that does not exist, '
+'or is of a workflow that does, is left out. One that cannot be started otherwise is an error, and '
+'nothing is replayed then: as for replay(). Errors: 42704 for an unknown workflow';

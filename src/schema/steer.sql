@@ -43,6 +43,14 @@ COMMENT ON FUNCTION workflow.retry(bigint, text, jsonb, text) IS
 'one that completed or was compensated, whose role does not exist or whose dead letter is being '
 'replayed, 22023 for a step that has not run and for an input that is not for one step';
 
+CREATE FUNCTION workflow.retry_possible(execution_id bigint)
+RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 1000
+AS 'MODULE_PATHNAME', 'workflow_retry_possible';
+COMMENT ON FUNCTION workflow.retry_possible(bigint) IS
+'internal: whether retry() would not refuse an execution; a notice says why of the first that a '
+'statement leaves out';
+
 CREATE FUNCTION workflow.retry_help(execution_id bigint)
 RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED

@@ -152,8 +152,7 @@ BEGIN ATOMIC
          WHERE c.status NOT IN ('completed', 'skipped', 'pending') LIMIT 5)
         UNION ALL
         SELECT 3, 'dead letter', NULL, d.last_failed_at, 'waits for somebody to decide',
-               CASE WHEN workflow.role_missing(d.role) THEN format('-- SELECT workflow.reassign_owned(%L, ''..''); then SELECT workflow.replay(%s)', d.role::text, d.dead_letter_id)
-                    ELSE format('SELECT workflow.replay(%s)', d.dead_letter_id) END
+               workflow.replay_help(d.dead_letter_id)
         FROM workflow.dead_letter_status AS d WHERE d.execution_id = why.execution_id AND d.status = 'pending'
 
         /* --- somebody has stopped it --- */
@@ -290,4 +289,4 @@ COMMENT ON FUNCTION workflow.why(bigint) IS
 'the statement that helps, or shows more';
 
 /* Monitoring: without what errors and reasons say. */
-GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.retry_help(bigint), workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.retry_help(bigint), workflow.replay_help(bigint), workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;

@@ -13,6 +13,13 @@
 #define EXTENSION_NAME "pg_workflow"
 #define SCHEMA_NAME "workflow"
 
+/*
+ * Names of workflows, agents and schedules that begin like this are for what the
+ * extension brings itself: nobody else makes any, and what somebody made before they
+ * were reserved is not taken for ours.
+ */
+#define RESERVED_PREFIX "pg_workflow."
+
 /* Version of the library; the extension's is in pg_extension. */
 #define LIBRARY_VERSION "1.0.0"
 
