@@ -249,7 +249,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	views audit statistics
 
 # test/specs/NAME.spec with test/expected/NAME.out
-ISOLATION = idempotency cancel define start schedule owners
+ISOLATION = idempotency cancel define start schedule owners reassign
 
 SCRIPTED = check demo demo-stop bench unit fuzz lint compat roots
 

@@ -39,11 +39,8 @@ workflow_reset_breaker(PG_FUNCTION_ARGS)
 	Oid			role = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
 
 	(void) lock_own_agent(agent);
-	if (!PG_ARGISNULL(2) && GetUserNameFromId(role, true) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role with OID %u does not exist", role),
-				 errhint("Leave out the argument \"role\" to reset the circuit breakers of all roles.")));
+	if (!PG_ARGISNULL(2))
+		(void) required_role_name(role, "Leave out the argument \"role\" to reset the circuit breakers of all roles.");
 	if (!breakers_reset(agent, role, reason))
 		ereport(NOTICE,
 				(errmsg("agent \"%s\" has no circuit breaker", agent)));

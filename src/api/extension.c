@@ -146,7 +146,7 @@ user_objects(const char *query)
 static void
 change_usage(Oid role, bool grant)
 {
-	const char *role_name = quote_identifier(GetUserNameFromId(role, false));
+	const char *role_name = quote_identifier(required_role_name(role, NULL));
 	const char *schema_format = grant ? "GRANT USAGE ON SCHEMA %s TO %s" :
 		"REVOKE USAGE ON SCHEMA %s FROM %s";
 	const char *relation_format = grant ? "GRANT SELECT ON TABLE %s TO %s" :

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/acl.h"
@@ -48,12 +49,8 @@ owns_extension(void)
 static void
 require_may_become(Oid role)
 {
-	char	   *name = GetUserNameFromId(role, true);
+	char	   *name = required_role_name(role, NULL);
 
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role with OID %u does not exist", role)));
 	if (!compat_may_set_role(GetUserId(), role))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -108,13 +105,14 @@ workflow_set_owner(PG_FUNCTION_ARGS)
 	require_may_give(name, owner);
 	before = owner_of_workflow(name);
 	versions = owner_set_workflow(name, role);
-	audit_owner("set_owner", "workflow", name, before, GetUserNameFromId(role, false));
+	if (owner != role)
+		audit_owner("set_owner", "workflow", name, before, required_role_name(role, NULL));
 	PG_RETURN_INT32((int32) versions);
 }
 
-/* Its job runs as the role from now on: pg_cron's of another role is replaced. */
+/* Its job runs as the role from now on: pg_cron's of the giver is replaced. */
 static void
-give_schedule(int id, Oid role)
+give_schedule(int id, Oid role, const char *giver)
 {
 	Schedule	schedule;
 
@@ -132,8 +130,91 @@ give_schedule(int id, Oid role)
 	schedule.role = role;
 	if (schedule.enabled)
 		schedule.next_run_at = schedule_realigned(&schedule, GetCurrentTimestamp(), false);
-	schedule_write_job(&schedule, false);
+	schedule_give_job(&schedule, giver);
 	schedule_update(&schedule, true);
+}
+
+static void
+step_give(void *argument)
+{
+	owner_give(argument);
+}
+
+/*
+ * Others start executions meanwhile: one with a key that the owner has used is seen once it is
+ * committed, and keeps the key.  Each can come in between once only.
+ */
+static void
+give(Gift *gift)
+{
+	ErrorData  *error;
+
+	while ((error = attempt(step_give, gift)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->constraint_name == NULL ||
+			strcmp(error->constraint_name, IDEMPOTENCY_KEY_INDEX) != 0)
+			ReThrowError(error);
+		if (IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent update"),
+					 errdetail("An execution with the same idempotency key was started meanwhile."),
+					 errhint("The transaction might succeed if retried.")));
+		FreeErrorData(error);
+	}
+}
+
+static void
+require_may_give_all(Datum old_role)
+{
+	if (role_value_present_name(old_role) == NULL)
+	{
+		if (!owns_extension())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for what belongs to role %s", role_value_shown_name(old_role)),
+					 errdetail("There is no such role, so it is given to another by superusers and the owner of extension \"%s\".",
+							   EXTENSION_NAME)));
+	}
+	else if (!has_privs_of_role(GetUserId(), role_value_oid(old_role)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for what belongs to role \"%s\"", role_value_shown_name(old_role)),
+				 errhint("Have that role granted, or ask who has its rights.")));
+}
+
+/* What was not given, and may have been meant. */
+static void
+tell_left(const Gift *gift)
+{
+	const Owner *owner = &gift->owner;
+	char	   *namesakes = owner->missing || !owns_extension() ? NULL : owner_namesakes(owner->name);
+
+	if (gift->running > 0)
+		ereport(NOTICE,
+				(errmsg("%lld executions of role \"%s\" run this moment and stay its own",
+						(long long) gift->running, owner->name),
+				 errhint("Call workflow.reassign_owned() again when they have ended.")));
+	if (gift->left != NULL)
+		ereport(NOTICE,
+				(errmsg("what is the extension's stays with role \"%s\": %s", owner->name, gift->left),
+				 errhint("It can be given to superusers. Another role may unschedule what does the housekeeping, and call workflow.schedule_housekeeping() itself.")));
+	if (namesakes != NULL)
+		ereport(NOTICE,
+				(errmsg("what belongs to another role \"%s\", which does not exist any more, is not given: %s",
+						owner->name, namesakes),
+				 errhint("To give that, use this name, in quotes, as the view workflow.owners shows it.")));
+}
+
+/* A role that does not exist, as the caller will have written it. */
+static char *
+written_name(Datum value)
+{
+	char	   *name = role_value_kept_name(value);
+	char	   *shown = role_value_shown_name(value);
+
+	return strcmp(shown + strlen(name), ROLE_MISSING ")") == 0 ? name : shown;
 }
 
 /*
@@ -142,55 +223,41 @@ give_schedule(int id, Oid role)
 Datum
 workflow_reassign_owned(PG_FUNCTION_ARGS)
 {
-	Datum		value = PG_GETARG_DATUM(0);
-	Oid			role = PG_GETARG_OID(1);
-	Owner		owner;
+	Datum		old_role = PG_GETARG_DATUM(0);
+	Gift		gift = {.role = PG_GETARG_OID(1)};
+	const Owner *owner = &gift.owner;
 	int			nschedules;
 	int		   *schedules;
-	int64		running;
-	int64		count;
 
-	if (role_value_present_name(value) == NULL)
-	{
-		if (!owns_extension())
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied for what belongs to role %s", role_value_shown_name(value)),
-					 errdetail("There is no such role, so it is given to another by superusers and the owner of extension \"%s\".",
-							   EXTENSION_NAME)));
-	}
-	else if (!has_privs_of_role(GetUserId(), role_value_oid(value)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for what belongs to role \"%s\"", role_value_shown_name(value)),
-				 errhint("Have that role granted, or ask who has its rights.")));
-	require_may_become(role);
-	if (role_value_oid(value) == role)
+	require_may_give_all(old_role);
+	require_may_become(gift.role);
+	if (role_value_oid(old_role) == gift.role)
 		PG_RETURN_INT64(0);
 
-	owner_find(value, &owner);
+	owner_find(old_role, &gift.owner);
+	gift.reserved = superuser_arg(gift.role);
 	/* executions first: the order in which locks are taken */
-	count = owner_give(&owner, role, &running);
-	nschedules = owner_schedules(&owner, &schedules);
+	give(&gift);
+	nschedules = owner_schedules(&gift, &schedules);
 	for (int i = 0; i < nschedules; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		give_schedule(schedules[i], role);
+		give_schedule(schedules[i], gift.role,
+					  owner->missing ? role_value_kept_name(old_role) : owner->name);
 	}
-	count += nschedules;
-	if (count == 0 && running == 0 && owner.missing)
+	gift.count += nschedules;
+	if (gift.count == 0 && gift.left == NULL && owner->missing)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role %s does not exist, and nothing belongs to it", role_value_kept_name(value)),
+				 errmsg("role %s does not exist, and nothing belongs to it", written_name(old_role)),
 				 errhint("The view workflow.owners shows what belongs to whom.")));
-	if (running > 0)
-		ereport(NOTICE,
-				(errmsg("%lld executions of role \"%s\" run this moment and stay its own",
-						(long long) running, owner.name),
-				 errhint("Call workflow.reassign_owned() again when they have ended.")));
-	audit_owner("reassign_owned", "role", owner.name, owner.name, GetUserNameFromId(role, false));
-	wake_at_commit(WAKE_PENDING | WAKE_ADMISSION);
-	PG_RETURN_INT64(count);
+	tell_left(&gift);
+	if (gift.count > 0)
+	{
+		audit_owner("reassign_owned", "role", owner->name, owner->name, required_role_name(gift.role, NULL));
+		wake_at_commit(WAKE_PENDING | WAKE_ADMISSION);
+	}
+	PG_RETURN_INT64(gift.count);
 }
 
 /* --- DROP ROLE --- */

@@ -23,6 +23,7 @@
 #include "api/schedule.h"
 #include "shared/identity.h"
 #include "shared/slots.h"
+#include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_schedule(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_unschedule(PG_FUNCTION_ARGS);
@@ -145,7 +146,7 @@ check_schedule(Schedule *schedule)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 				 errmsg("executions of role \"%s\" cannot be run by a worker",
-						GetUserNameFromId(schedule->role, false)),
+						required_role_name(schedule->role, NULL)),
 				 errdetail_internal("%s.", problem)));
 
 	next = schedule_next_time(schedule, now);
@@ -194,7 +195,9 @@ store_schedule(Schedule *schedule, Jsonb **before)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("schedule \"%s\" belongs to another role", schedule->name),
-				 errhint("Choose another name, or have its role call workflow.unschedule().")));
+				 GetUserNameFromId(old.role, true) != NULL ?
+				 errhint("Choose another name, or have its role call workflow.unschedule().") :
+				 hint_about_owner(old.role)));
 	schedule->id = old.id;
 	schedule->created_at = old.created_at;
 	schedule->job_schedule = old.job_schedule;
@@ -331,6 +334,7 @@ workflow_resume_schedule(PG_FUNCTION_ARGS)
 	Jsonb	   *before;
 
 	require_schedule(name, true, &schedule);
+	require_schedule_role(&schedule, "resumed");
 	if (!schedule.enabled)
 	{
 		before = schedule_document(schedule.id);
@@ -347,17 +351,19 @@ static void
 sync_job(Schedule *schedule)
 {
 	Schedule	none = *schedule;
+	char	   *role;
 
 	if (GetUserNameFromId(schedule->role, true) != NULL)
 	{
 		schedule_write_job(schedule, false);
 		return;
 	}
+	role = schedule_role_name(schedule->id);
 	ereport(WARNING,
 			(errcode(ERRCODE_WARNING),
-			 errmsg("schedule \"%s\" belongs to a role that does not exist", schedule->name),
-			 errhint("Run SELECT workflow.unschedule(%s), and have another role schedule it.",
-					 quote_literal_cstr(schedule->name))));
+			 errmsg("schedule \"%s\" belongs to role %s: there is no such role", schedule->name, role),
+			 errhint("Give it to another role: SELECT workflow.reassign_owned(%s, '..'). Or run SELECT workflow.unschedule(%s).",
+					 quote_literal_cstr(role), quote_literal_cstr(schedule->name))));
 	none.enabled = false;
 	none.job_schedule = "";		/* look for one, whatever the row says */
 	schedule_write_job(&none, false);

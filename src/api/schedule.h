@@ -38,6 +38,8 @@ extern Jsonb *schedule_render_input(const Schedule *schedule, TimestampTz due_at
  * by_job: called by the job itself, which pg_cron would stop if it were removed.
  */
 extern void schedule_write_job(Schedule *schedule, bool by_job);
+/* The same for one that has a new role: the job is that of the giver, by name, until now. */
+extern void schedule_give_job(Schedule *schedule, const char *giver);
 /*
  * A command is about to rename or drop a role or a database, which is called name: when the
  * transaction commits our jobs follow.
@@ -60,6 +62,8 @@ extern void schedule_forget_due(const Schedule *schedule, const char *reason);
 
 /* Find a schedule the caller may change, locked or not, or raise an error. */
 extern void require_schedule(const char *name, bool lock, Schedule *schedule);
+/* An error for one of a role that does not exist: it cannot be "resumed", "run". */
+extern void require_schedule_role(const Schedule *schedule, const char *what);
 /* An audit entry about a schedule. */
 extern void audit_schedule(const char *action, const char *name, int64 execution_id,
 						   const char *reason, Jsonb *before, Jsonb *after);

@@ -41,6 +41,7 @@ typedef struct PendingJob
 	int			id;
 	Oid			role;
 	char	   *name;
+	char	   *giver;			/* role whose job may be there; NULL: none but its own */
 } PendingJob;
 
 /* pg_cron stops a job that is removed while it runs: one that is over goes to rest. */
@@ -100,13 +101,16 @@ describe_job(CronJob *job, int id, const char *name, const char *schedule)
 			 quote_literal_cstr(name));
 }
 
-/* Somebody has tampered with it, or renamed a role where nobody noticed. */
+/*
+ * Somebody has tampered with it, or renamed a role where nobody noticed; unless its role has
+ * just given it away.
+ */
 static void
-tell_replaced(const CronJob *job, Oid role, const char *replaced)
+tell_replaced(const CronJob *job, Oid role, const char *replaced, const char *giver)
 {
 	char	   *name = GetUserNameFromId(role, true);
 
-	if (replaced[0] != '\0')
+	if (replaced[0] != '\0' && (giver == NULL || strcmp(replaced, giver) != 0))
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
 				 errmsg("job \"%s\" of pg_cron belonged to role \"%s\"", job->name, replaced),
@@ -134,11 +138,14 @@ write_pending(void)
 
 		/* it may have been changed again, or that may have been rolled back */
 		if (!extension_gone && schedule_find_id(pending->id, false, &schedule))
+		{
 			describe_job(&job, pending->id, schedule.name, schedule.job_schedule);
+			pending->role = schedule.role;
+		}
 		else
 			describe_job(&job, pending->id, pending->name, NULL);
 		cron_job_write_remote(&job, pending->role, replaced);
-		tell_replaced(&job, pending->role, replaced);
+		tell_replaced(&job, pending->role, replaced, pending->giver);
 	}
 }
 
@@ -258,28 +265,34 @@ schedule_note_name(bool database, Oid oid, const char *name)
 
 /* Note a schedule for the end of the transaction. */
 static void
-write_at_commit(int id, const char *name, Oid role)
+write_at_commit(int id, const char *name, Oid role, const char *giver)
 {
 	MemoryContext oldcontext;
-	PendingJob *pending;
+	PendingJob *pending = NULL;
 	ListCell   *cell;
 
 	register_callback();
 	foreach(cell, pending_jobs)
 		if (((PendingJob *) lfirst(cell))->id == id)
-			return;
+			pending = lfirst(cell);
 
 	oldcontext = MemoryContextSwitchTo(TopTransactionContext);
-	pending = palloc(sizeof(PendingJob));
-	pending->id = id;
-	pending->role = role;
-	pending->name = pstrdup(name);
-	pending_jobs = lappend(pending_jobs, pending);
+	if (pending == NULL)
+	{
+		pending = palloc0(sizeof(PendingJob));
+		pending->id = id;
+		pending->role = role;
+		pending->name = pstrdup(name);
+		pending_jobs = lappend(pending_jobs, pending);
+	}
+	/* who gave it first: the others have no job yet */
+	if (pending->giver == NULL && giver != NULL)
+		pending->giver = pstrdup(giver);
 	MemoryContextSwitchTo(oldcontext);
 }
 
-void
-schedule_write_job(Schedule *schedule, bool by_job)
+static void
+write_job(Schedule *schedule, bool by_job, const char *giver)
 {
 	const char *database = cron_database();
 	bool		over = schedule->next_run_at == DT_NOEND;
@@ -306,12 +319,24 @@ schedule_write_job(Schedule *schedule, bool by_job)
 
 		describe_job(&job, schedule->id, schedule->name, schedule->job_schedule);
 		cron_job_write(&job, schedule->role, replaced);
-		tell_replaced(&job, schedule->role, replaced);
+		tell_replaced(&job, schedule->role, replaced, giver);
 		return;
 	}
 	if (wanted)
 		require_cron_database(database, schedule->role);
-	write_at_commit(schedule->id, schedule->name, schedule->role);
+	write_at_commit(schedule->id, schedule->name, schedule->role, giver);
+}
+
+void
+schedule_write_job(Schedule *schedule, bool by_job)
+{
+	write_job(schedule, by_job, NULL);
+}
+
+void
+schedule_give_job(Schedule *schedule, const char *giver)
+{
+	write_job(schedule, false, giver);
 }
 
 /* A table that is not there any more, or not of a version with schedules: nothing to do. */

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "api/api.h"
 #include "api/schedule_remote.h"
 #include "shared/compat.h"
 #include "shared/identity.h"
@@ -54,6 +55,7 @@ void
 require_cron_database(const char *database, Oid role)
 {
 	Oid			oid = get_database_oid(database, true);
+	char	   *name;
 	char	   *problem;
 
 	if (!OidIsValid(oid))
@@ -61,14 +63,15 @@ require_cron_database(const char *database, Oid role)
 				(errcode(ERRCODE_UNDEFINED_DATABASE),
 				 errmsg("schedules need pg_cron, whose database \"%s\" does not exist", database),
 				 errhint("Set cron.database_name and restart the server.")));
+	name = required_role_name(role, NULL);
 	problem = role_cannot_run(role);
 	if (problem == NULL && !compat_may_connect(oid, role))
 		problem = psprintf("role \"%s\" is not permitted to connect to database \"%s\"",
-						   GetUserNameFromId(role, false), database);
+						   name, database);
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("role \"%s\" may not make jobs of pg_cron", GetUserNameFromId(role, false)),
+				 errmsg("role \"%s\" may not make jobs of pg_cron", name),
 				 errdetail_internal("%s.", problem),
 				 errhint("pg_cron is in database \"%s\": the role needs CONNECT there, USAGE on schema cron, and EXECUTE on cron.schedule_in_database().",
 						 database)));

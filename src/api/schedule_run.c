@@ -32,6 +32,7 @@
 #include "api/api.h"
 #include "api/schedule.h"
 #include "shared/slots.h"
+#include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_schedule_tick(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_run_schedule_now(PG_FUNCTION_ARGS);
@@ -78,6 +79,21 @@ require_schedule(const char *name, bool lock, Schedule *schedule)
 	require_own_schedule(name, false, schedule);
 	if (lock)
 		require_own_schedule(name, true, schedule);
+}
+
+void
+require_schedule_role(const Schedule *schedule, const char *what)
+{
+	char	   *role;
+
+	if (GetUserNameFromId(schedule->role, true) != NULL)
+		return;
+	role = schedule_role_name(schedule->id);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("schedule \"%s\" cannot be %s", schedule->name, what),
+			 errdetail("It belongs to role %s: there is no such role.", role),
+			 errhint("Give it to another role: SELECT workflow.reassign_owned(%s, '..').", quote_literal_cstr(role))));
 }
 
 void
@@ -446,9 +462,11 @@ workflow_run_schedule_now(PG_FUNCTION_ARGS)
 
 	require_read_committed("workflow.run_schedule_now()");
 	require_schedule(name, false, &schedule);
+	require_schedule_role(&schedule, "run");
 	if (strcmp(schedule.overlap, "replace") == 0)
 		make_room(&schedule, run.due_at);
 	require_schedule(name, true, &schedule);
+	require_schedule_role(&schedule, "run");
 	decide(&run);
 	record(&run);
 	if (run.execution_id == 0)

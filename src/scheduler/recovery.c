@@ -21,6 +21,7 @@
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/worker.h"
+#include "state/owners.h"
 #include "state/steer.h"
 #include "state/steps.h"
 
@@ -287,7 +288,7 @@ run_again(int64 id, void *argument)
 
 	ATTEMPT(committed)
 	{
-		reason = role_cannot_run(execution->role);
+		reason = execution_cannot_run(id, execution->role);
 		count = executions_recover(id, lost->counted, NULL, lost->why, &recovered);
 		locked = (count == 0 && executions_recoverable(id, &ids) > 0);
 		count_at_commit(COUNT_RECOVERED, count);
@@ -380,7 +381,8 @@ role_failed(Oid role, const char *why)
 
 	ATTEMPT(committed)
 	{
-		reason = role_cannot_run(role);
+		run = ready_first(queue);
+		reason = run != NULL ? execution_cannot_run(run->execution->id, role) : role_cannot_run(role);
 		if (reason != NULL)
 			reason = MemoryContextStrdup(outer, reason);
 	}

@@ -32,6 +32,7 @@
 #include "shared/slots.h"
 #include "shared/subscription.h"
 #include "shared/worker.h"
+#include "state/owners.h"
 
 /*
  * For so long after its start the scheduler waits for the disk before it hands out
@@ -303,8 +304,8 @@ look_for_work(void)
 			count += claim_queues(wants, nwants, others, claimed + count);
 		reasons = palloc(Max(count, 1) * sizeof(char *));
 		for (int i = 0; i < count; i++)
-			reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role
-				? reasons[i - 1] : role_cannot_run(claimed[i].role);
+			reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role && reasons[i - 1] == NULL
+				? NULL : execution_cannot_run(claimed[i].id, claimed[i].role);
 		now = GetCurrentTimestamp();
 		count_claims(claimed, count, now);
 	}

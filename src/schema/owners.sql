@@ -64,8 +64,9 @@ AS 'MODULE_PATHNAME', 'workflow_reassign_owned';
 COMMENT ON FUNCTION workflow.reassign_owned(workflow.role, regrole) IS
 'give workflows, agents, schedules, executions, those that have ended too, and dead letters of a '
 'role to another; returns how many rows. old_role may be one that does not exist, as the view '
-'workflow.owners shows it. Executions that run this moment stay its own; an idempotency key that '
-'both have used stays with the other; what is blocked for the one is blocked for both. For who has '
-'the rights of the one role and may SET ROLE to the other; superusers and the owner of the '
-'extension give away what belongs to a role that does not exist. Errors: 42501 for others, 42704 '
-'for a role that does not exist and that nothing belongs to';
+'workflow.owners shows it. Executions that run this moment stay its own, and what has a name of the '
+'extension''s unless the other role is a superuser; an idempotency key that both have used stays '
+'with the other; what is blocked for the one is blocked for both. For who has the rights of the '
+'one role and may SET ROLE to the other; superusers and the owner of the extension give away what '
+'belongs to a role that does not exist. Errors: 42501 for others, 42704 for a role that does not '
+'exist and that nothing belongs to';

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 
+#include "shared/identity.h"
 #include "shared/role_value.h"
 #include "state/owners.h"
 #include "state/private.h"
@@ -34,11 +35,17 @@
 #define IS_OWNER(column) \
 	"(" column "::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ($1) OR ($3 AND " IS_CALLED(column, "$2") "))"
 
-#define RUNS "e.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
+#define RUNS(execution) execution ".status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
+
+/* As refuse_reserved_name() sees it; a schedule of the extension's may have another name. */
+#define IS_RESERVED(name) \
+	"pg_catalog.starts_with(pg_catalog.lower(" name " COLLATE pg_catalog.\"C\"), '" RESERVED_PREFIX "')"
+#define SCHEDULE_IS_RESERVED(schedule) \
+	"(" IS_RESERVED(schedule ".name") " OR " IS_RESERVED(schedule ".workflow") ")"
 
 #define OWNER_TYPES OIDARRAYOID, TEXTOID, BOOLOID
 static const Oid owner_types[] = {OWNER_TYPES};
-static const Oid give_types[] = {OWNER_TYPES, REGROLEOID};
+static const Oid give_types[] = {OWNER_TYPES, REGROLEOID, BOOLOID};
 
 /* Who was called so, and is no more. */
 static const Oid name_types[] = {TEXTOID};
@@ -71,8 +78,18 @@ static StateStatement of_execution_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
+static StateStatement shown_role_statement = {
+	"SELECT workflow.role_name(e.role) FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
+	lengthof(id_types), id_types, NULL
+};
+
 static StateStatement of_letter_statement = {
 	"SELECT l.role::pg_catalog.text FROM workflow.dead_letters AS l WHERE l.id OPERATOR(pg_catalog.=) $1",
+	lengthof(id_types), id_types, NULL
+};
+
+static StateStatement of_schedule_statement = {
+	"SELECT s.role::pg_catalog.text FROM workflow.schedule_entries AS s WHERE s.id OPERATOR(pg_catalog.=) $1",
 	lengthof(id_types), id_types, NULL
 };
 
@@ -88,38 +105,87 @@ static StateStatement set_statement = {
 	lengthof(set_types), set_types, NULL
 };
 
-static StateStatement give_statements[] = {
-	{"UPDATE workflow.definitions AS d SET owner = $4 WHERE " IS_OWNER("d.owner"), lengthof(give_types), give_types, NULL},
-	{"UPDATE workflow.agents AS a SET owner = $4 WHERE " IS_OWNER("a.owner"), lengthof(give_types), give_types, NULL},
+#define GIVE_TYPES lengthof(give_types), give_types, NULL
+/* $5: whether what has a name of the extension's is given, too. */
+#define MAY_BE_GIVEN(name) "($5 OR NOT " IS_RESERVED(name) ")"
+/* An executor works with what it has read. */
+#define EXECUTION_IS_GIVEN IS_OWNER("x.role") " AND ($3 OR NOT " RUNS("x") ")"
+/* what became of a schedule goes with it */
+#define RUN_IS_GIVEN IS_OWNER("x.role") \
+	" AND ($5 OR NOT EXISTS (SELECT FROM workflow.schedule_entries AS s" \
+	" WHERE s.id OPERATOR(pg_catalog.=) x.schedule_id AND " SCHEDULE_IS_RESERVED("s") "))"
+
+#define LOCK(table, condition, place) \
+	"SELECT pg_catalog.count(*) FROM (SELECT FROM workflow." table " AS x WHERE " condition \
+	" ORDER BY x." place " FOR NO KEY UPDATE) AS locked"
+#define GIVE(table, column, condition) \
+	"UPDATE workflow." table " AS x SET " column " = $4 WHERE " condition
+#define GIFT(table, column, condition, place) \
+	{{LOCK(table, condition, place), GIVE_TYPES}, {GIVE(table, column, condition), GIVE_TYPES}}
+
+/*
+ * Rows of a table that are given, $4: to whom.  They are locked first, in the order in which
+ * others take several of them: that of executions is that of their numbers, and a dead letter
+ * comes behind its execution.
+ */
+static struct
+{
+	StateStatement lock;
+	StateStatement give;
+} gifts[] = {
+	GIFT("definitions", "owner", IS_OWNER("x.owner") " AND " MAY_BE_GIVEN("x.name"), "id"),
+	GIFT("agents", "owner", IS_OWNER("x.owner") " AND " MAY_BE_GIVEN("x.name"), "name"),
 	/*
-	 * An executor works with what it has read.  Of executions with one key the role keeps it at
-	 * its own, or at the first that it is given: start() leads there.
+	 * Of executions with one key the role keeps it at its own, or at the first that it is given:
+	 * start() leads there.
 	 */
-	{"UPDATE workflow.executions AS e SET role = $4, idempotency_key = CASE WHEN NOT EXISTS ("
-	"SELECT FROM workflow.executions AS o WHERE o.idempotency_key OPERATOR(pg_catalog.=) e.idempotency_key"
-	" AND o.workflow OPERATOR(pg_catalog.=) e.workflow AND (o.role::pg_catalog.oid OPERATOR(pg_catalog.=) $4::pg_catalog.oid"
-	" OR (o.id OPERATOR(pg_catalog.<) e.id AND " IS_OWNER("o.role") "))) THEN e.idempotency_key END"
-	" WHERE " IS_OWNER("e.role") " AND ($3 OR NOT " RUNS ")",
-	lengthof(give_types), give_types, NULL},
-	{"UPDATE workflow.dead_letters AS l SET role = $4 WHERE " IS_OWNER("l.role"), lengthof(give_types), give_types, NULL},
-	/* what became of a schedule goes with it */
-	{"UPDATE workflow.schedule_run_entries AS r SET role = $4 WHERE " IS_OWNER("r.role"), lengthof(give_types), give_types, NULL},
-	/* what is blocked stays blocked: for the role, and for the one that takes over its executions */
-	{"INSERT INTO workflow.blocked_workflows (workflow, role, kind, reason, stuck_count, blocked_at, blocked_by)"
+	{{LOCK("executions", EXECUTION_IS_GIVEN, "id"), GIVE_TYPES},
+	{"UPDATE workflow.executions AS x SET role = $4, idempotency_key = CASE WHEN NOT EXISTS ("
+	"SELECT FROM workflow.executions AS o WHERE o.idempotency_key OPERATOR(pg_catalog.=) x.idempotency_key"
+	" AND o.workflow OPERATOR(pg_catalog.=) x.workflow AND (o.role::pg_catalog.oid OPERATOR(pg_catalog.=) $4::pg_catalog.oid"
+	" OR (o.id OPERATOR(pg_catalog.<) x.id AND " IS_OWNER("o.role") "))) THEN x.idempotency_key END"
+	" WHERE " EXECUTION_IS_GIVEN, GIVE_TYPES}},
+	GIFT("dead_letters", "role", IS_OWNER("x.role"), "execution_id"),
+	GIFT("schedule_run_entries", "role", RUN_IS_GIVEN, "id")
+};
+
+/* what is blocked stays blocked: for the role, and for the one that takes over its executions */
+static StateStatement copy_blocks_statement = {
+	"INSERT INTO workflow.blocked_workflows (workflow, role, kind, reason, stuck_count, blocked_at, blocked_by)"
 	" SELECT b.workflow, $4, b.kind, b.reason, b.stuck_count, b.blocked_at, b.blocked_by"
 	" FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL AND " IS_OWNER("b.role") " ORDER BY b.id"
 	" ON CONFLICT (workflow, role) WHERE unblocked_at IS NULL DO NOTHING",
-	lengthof(give_types), give_types, NULL}
+	lengthof(owner_types) + 1, give_types, NULL
+};
+
+/* What of an owner only superusers are given. */
+static StateStatement reserved_statement = {
+	"SELECT pg_catalog.string_agg(pg_catalog.format('%s \"%s\"', o.kind, o.name), ', ' ORDER BY o.place, o.name) FROM ("
+	"SELECT 1 AS place, 'workflow' AS kind, d.name FROM workflow.definitions AS d"
+	" WHERE " IS_OWNER("d.owner") " AND " IS_RESERVED("d.name") " GROUP BY d.name"
+	" UNION ALL SELECT 2, 'agent', a.name FROM workflow.agents AS a"
+	" WHERE " IS_OWNER("a.owner") " AND " IS_RESERVED("a.name")
+	" UNION ALL SELECT 3, 'schedule', s.name FROM workflow.schedule_entries AS s"
+	" WHERE " IS_OWNER("s.role") " AND " SCHEDULE_IS_RESERVED("s") ") AS o",
+	lengthof(owner_types), owner_types, NULL
+};
+
+/* Roles that do not exist and were called $1, as what is theirs shows them. */
+static StateStatement namesakes_statement = {
+	"SELECT pg_catalog.string_agg(DISTINCT o.owner::pg_catalog.text, ', ') FROM workflow.owners AS o"
+	" WHERE " IS_CALLED("o.owner", "$1"),
+	lengthof(name_types), name_types, NULL
 };
 
 static StateStatement running_statement = {
-	"SELECT pg_catalog.count(*) FROM workflow.executions AS e WHERE " IS_OWNER("e.role") " AND " RUNS,
+	"SELECT pg_catalog.count(*) FROM workflow.executions AS e WHERE " IS_OWNER("e.role") " AND " RUNS("e"),
 	lengthof(owner_types), owner_types, NULL
 };
 
 static StateStatement schedules_statement = {
-	"SELECT s.id FROM workflow.schedule_entries AS s WHERE " IS_OWNER("s.role") " ORDER BY s.id FOR UPDATE",
-	lengthof(owner_types), owner_types, NULL
+	"SELECT s.id FROM workflow.schedule_entries AS s WHERE " IS_OWNER("s.role")
+	" AND ($5 OR NOT " SCHEDULE_IS_RESERVED("s") ") ORDER BY s.id FOR UPDATE",
+	GIVE_TYPES
 };
 
 /* The arguments that all statements about an owner begin with. */
@@ -190,9 +256,27 @@ execution_role_name(int64 id)
 }
 
 char *
+execution_cannot_run(int64 id, Oid role)
+{
+	char	   *reason = role_cannot_run(role);
+	char	   *name;
+
+	if (reason == NULL || GetUserNameFromId(role, true) != NULL)
+		return reason;
+	name = find_text(&shown_role_statement, Int64GetDatum(id));
+	return name != NULL ? psprintf("role \"%s\" does not exist", name) : reason;
+}
+
+char *
 dead_letter_role_name(int64 id)
 {
 	return find_text(&of_letter_statement, Int64GetDatum(id));
+}
+
+char *
+schedule_role_name(int id)
+{
+	return find_text(&of_schedule_statement, Int64GetDatum(id));
 }
 
 char *
@@ -255,15 +339,23 @@ owner_set_workflow(const char *name, Oid role)
 	return count;
 }
 
-int64
-owner_give(const Owner *owner, Oid role, int64 *running)
+/* The arguments of statements that give. */
+static void
+gift_values(const Gift *gift, Datum *values)
+{
+	owner_values(&gift->owner, values);
+	values[lengthof(owner_types)] = ObjectIdGetDatum(gift->role);
+	values[lengthof(owner_types) + 1] = BoolGetDatum(gift->reserved);
+}
+
+void
+owner_give(Gift *gift)
 {
 	Datum		values[lengthof(give_types)];
-	int64		count = 0;
 
-	owner_values(owner, values);
-	values[lengthof(owner_types)] = ObjectIdGetDatum(role);
-	for (int i = 0; i < (int) lengthof(give_statements); i++)
+	gift_values(gift, values);
+	gift->count = 0;
+	for (int i = 0; i < (int) lengthof(gifts); i++)
 	{
 		uint64		given;
 
@@ -271,34 +363,49 @@ owner_give(const Owner *owner, Oid role, int64 *running)
 		do
 		{
 			CHECK_FOR_INTERRUPTS();
-			given = state_execute(&give_statements[i], values, NULL);
-			count += (int64) given;
+			(void) state_query(&gifts[i].lock, values, NULL, false, 1);
+			state_done();
+			given = state_execute(&gifts[i].give, values, NULL);
+			gift->count += (int64) given;
 		} while (given > 0);
 	}
+	gift->count += (int64) state_execute(&copy_blocks_statement, values, NULL);
 	state_definitions_changed();
 	state_agents_changed();
 
-	*running = 0;
-	if (!owner->missing)
+	gift->running = 0;
+	if (!gift->owner.missing)
 	{
 		(void) state_query(&running_statement, values, NULL, false, 1);
-		*running = state_column_int64(0, 1);
+		gift->running = state_column_int64(0, 1);
 		state_done();
 	}
-	return count;
+	gift->left = NULL;
+	if (!gift->reserved)
+	{
+		(void) state_query(&reserved_statement, values, NULL, false, 1);
+		gift->left = state_column_text(0, 1);
+		state_done();
+	}
 }
 
 int
-owner_schedules(const Owner *owner, int **ids)
+owner_schedules(const Gift *gift, int **ids)
 {
-	Datum		values[lengthof(owner_types)];
+	Datum		values[lengthof(give_types)];
 	int			count;
 
-	owner_values(owner, values);
+	gift_values(gift, values);
 	count = (int) state_query(&schedules_statement, values, NULL, false, 0);
 	*ids = palloc(sizeof(int) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 		(*ids)[i] = state_column_int32(i, 1);
 	state_done();
 	return count;
+}
+
+char *
+owner_namesakes(const char *name)
+{
+	return find_text(&namesakes_statement, CStringGetTextDatum(psprintf("%s" ROLE_MISSING ")", name)));
 }

@@ -174,25 +174,35 @@ lock_scope_end(LockScope *scope)
 	ResourceOwnerDelete(scope->owner);
 }
 
+/* Add the tables whose rows a query locks, also within. */
+static List *
+add_locked(List *locked, const Query *query)
+{
+	ListCell   *cell;
+
+	foreach(cell, query->rtable)
+	{
+		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+		if (entry->rtekind == RTE_RELATION && entry->rellockmode == RowShareLock)
+			locked = lappend_oid(locked, entry->relid);
+		else if (entry->rtekind == RTE_SUBQUERY)
+			locked = add_locked(locked, entry->subquery);
+	}
+	return locked;
+}
+
 /* What it does to tables: see execute_plan(). */
 static void
 find_locks(StatePlan *plan)
 {
 	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan->plan));
 	Query	   *query = linitial_node(Query, source->query_list);
-	bool		selects = query->commandType == CMD_SELECT && !query->hasModifyingCTE;
-	ListCell   *cell;
 
-	plan->reads = selects && !query->hasForUpdate;
-	if (!selects)
+	if (query->commandType != CMD_SELECT || query->hasModifyingCTE)
 		return;					/* what it writes to comes first */
-	foreach(cell, query->rtable)
-	{
-		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
-
-		if (entry->rtekind == RTE_RELATION && entry->rellockmode == RowShareLock)
-			plan->locked = lappend_oid(plan->locked, entry->relid);
-	}
+	plan->locked = add_locked(NIL, query);
+	plan->reads = plan->locked == NIL;
 }
 
 /*

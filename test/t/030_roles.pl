@@ -276,6 +276,8 @@ $session->query_safe('SELECT pg_advisory_unlock(1)');
 $node->safe_psql('postgres', "SELECT FROM workflow.wait($id, '60 s')");
 is($node->safe_psql('postgres', "SELECT status, error_type FROM workflow.executions WHERE id = $id"),
 	'failed|RoleCannotRun', 'a role is dropped while its execution runs');
+like($node->safe_psql('postgres', "SELECT error ->> 'message' FROM workflow.executions WHERE id = $id"),
+	qr/^role "gone \(missing \d+\)" does not exist$/, 'and says whose it is');
 is(step_rows($node, 'postgres', $id), 's1 completed ', 'no further step runs as it');
 ok($node->safe_psql('postgres', 'SELECT count(*) FROM workflow.execution_status, workflow.step_status') > 0,
 	'views show executions of dropped roles');

@@ -155,7 +155,7 @@ $target->safe_psql('plain', "UPDATE workflow.executions SET start_at = NULL WHER
 $target->safe_psql('postgres', 'ALTER SYSTEM RESET workflow.enabled; SELECT pg_reload_conf()');
 ok($target->poll_query_until('plain', q{SELECT count(*) = 1 FROM workflow.executions WHERE workflow = 'of_absent' AND status = 'failed'}), 'it fails');
 is($target->safe_psql('plain', q{SELECT error_type, error ->> 'message' FROM workflow.executions WHERE workflow = 'of_absent' AND status = 'failed'}),
-	'RoleCannotRun|its role does not exist', 'and says why');
+	'RoleCannotRun|role "absent (missing)" does not exist', 'and says whose it is');
 my $id = $target->safe_psql('plain', q{SET ROLE alice; SELECT workflow.start('of_alice')});
 is($target->safe_psql('plain', "SELECT status, output FROM workflow.wait($id, '5 minutes')"), 'completed|{"rows": [{"session_user": "alice"}], "row_count": 1}', 'others run');
 
