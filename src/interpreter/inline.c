@@ -81,17 +81,18 @@ run_leaf_in_subtransaction(Thread *thread, Jsonb **output, bool *timed_out)
 static void
 check_isolation(Leaf *leaf)
 {
-	static const char *const names[] = {NULL, "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"};
-	const TransactionMode *mode = &leaf->transaction;
+	static const char *const names[] = {
+		[XACT_REPEATABLE_READ] = "REPEATABLE READ", [XACT_SERIALIZABLE] = "SERIALIZABLE"
+	};
+	int			isolation = leaf_isolation(leaf, XactIsoLevel);
 
-	leaf->task.read_only = (mode->read_only == SWITCH_ON);
-	if ((mode->isolation == ISOLATION_SERIALIZABLE && !IsolationIsSerializable()) ||
-		(mode->isolation == ISOLATION_REPEATABLE_READ && !IsolationUsesXactSnapshot()))
+	leaf->task.read_only = leaf_read_only(leaf, false);
+	if (isolation > XactIsoLevel)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("step \"%s\" cannot run inside execute()", leaf->node->id),
-				 errdetail("Its transaction is to be %s, and the caller's is not.", names[mode->isolation]),
-				 errhint("Use BEGIN ISOLATION LEVEL %s before it, or workflow.start().", names[mode->isolation])));
+				 errdetail("Its transaction is to be %s, and the caller's is not.", names[isolation]),
+				 errhint("Use BEGIN ISOLATION LEVEL %s before it, or workflow.start().", names[isolation])));
 }
 
 static void

@@ -163,24 +163,34 @@ leaf_switch(const Leaf *leaf, Switch said, const char *name, bool otherwise)
 }
 
 int
-leaf_transaction(Leaf *leaf, bool *deferrable)
+leaf_isolation(const Leaf *leaf, int otherwise)
 {
 	static const int levels[] = {0, XACT_READ_COMMITTED, XACT_REPEATABLE_READ, XACT_SERIALIZABLE};
-	const TransactionMode *mode = &leaf->transaction;
 	const char *setting;
 
-	leaf->task.read_only = leaf_switch(leaf, mode->read_only, "default_transaction_read_only",
-									   DefaultXactReadOnly);
-	*deferrable = leaf_switch(leaf, mode->deferrable, "default_transaction_deferrable",
-							  DefaultXactDeferrable);
-	if (mode->isolation != ISOLATION_UNSAID)
-		return levels[mode->isolation];
+	if (leaf->transaction.isolation != ISOLATION_UNSAID)
+		return levels[leaf->transaction.isolation];
 	setting = leaf_setting(leaf, "default_transaction_isolation");
 	if (setting == NULL)
-		return DefaultXactIsoLevel;
+		return otherwise;
 	if (pg_strcasecmp(setting, "serializable") == 0)
 		return XACT_SERIALIZABLE;
 	return pg_strcasecmp(setting, "repeatable read") == 0 ? XACT_REPEATABLE_READ : XACT_READ_COMMITTED;
+}
+
+bool
+leaf_read_only(const Leaf *leaf, bool otherwise)
+{
+	return leaf_switch(leaf, leaf->transaction.read_only, "default_transaction_read_only", otherwise);
+}
+
+int
+leaf_transaction(Leaf *leaf, bool *deferrable)
+{
+	leaf->task.read_only = leaf_read_only(leaf, DefaultXactReadOnly);
+	*deferrable = leaf_switch(leaf, leaf->transaction.deferrable, "default_transaction_deferrable",
+							  DefaultXactDeferrable);
+	return leaf_isolation(leaf, DefaultXactIsoLevel);
 }
 
 /*

@@ -38,6 +38,10 @@ typedef struct LeafTimer
 extern void leaf_timer_enter(LeafTimer *outer, TimestampTz deadline);
 extern bool leaf_timer_leave(const LeafTimer *outer);
 
+/* What "transaction", else the settings, say of it; otherwise: what counts where neither does. */
+extern int	leaf_isolation(const Leaf *leaf, int otherwise);
+extern bool leaf_read_only(const Leaf *leaf, bool otherwise);
+
 /*
  * Of an executor's leaf: what "transaction" leaves unsaid is as its settings, or the
  * role's, say.  Sets task.read_only.  Returns the isolation level and *deferrable.

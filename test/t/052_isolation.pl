@@ -103,6 +103,19 @@ $node->safe_psql('postgres', qq{SELECT workflow.define('{"name": "strict", $leve
 my ($code, $out, $err) = $node->psql('postgres', q{SELECT workflow.execute('strict')});
 like($err, qr/step "a" cannot run inside execute\(\).*SERIALIZABLE/s, 'it refuses a step that wants more');
 is($node->safe_psql('postgres', q{BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT workflow.execute('strict'); COMMIT}), 1, 'and runs it where it gets it');
+# ... also where it is the settings that ask
+sub strict_settings
+{
+	my ($name, $settings, $sql) = @_;
+
+	$node->safe_psql('postgres', qq{SELECT workflow.define('{"name": "$name", "settings": $settings, "steps": [{"id": "a", "type": "sql", "sql": "$sql", "result": "value"}]}')});
+	return ($node->psql('postgres', "SELECT workflow.execute('$name')"))[2];
+}
+like(strict_settings('strict_settings', '{"default_transaction_isolation": "repeatable read"}', 'SELECT 1'),
+	qr/step "a" cannot run inside execute\(\).*REPEATABLE READ/s, 'it refuses a step whose settings want more');
+is($node->safe_psql('postgres', q{BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT workflow.execute('strict_settings'); COMMIT}), 1, 'and runs it where it gets it');
+like(strict_settings('reads', '{"default_transaction_read_only": "on"}', 'DELETE FROM notes'),
+	qr/cannot execute DELETE in a read-only transaction/, 'and what its settings want to be read only writes nothing');
 
 # --- what define() says ---
 
