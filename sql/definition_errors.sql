@@ -72,6 +72,35 @@ SELECT path, message FROM workflow.validate($${"name": "err_paths", "start_step"
   "w": {"type": "loop", "loop_config": {"while": {"sql": "SELECT $1"}, "max_iterations": 3, "loop_body": ["b"]}},
   "b": {"type": "sql", "sql": "SELECT input.x"}}}$$) ORDER BY path COLLATE "C";
 
+-- what can never run where it stands: statements that need no transaction, conditions that write or
+-- have no one column, values that are not given
+CREATE FUNCTION never(step jsonb) RETURNS SETOF text LANGUAGE sql AS $$
+SELECT concat_ws(' | ', severity, message, hint)
+FROM workflow.validate(jsonb_build_object('name', 'err_never', 'steps', jsonb_build_array('{"id": "a"}' || step))) $$;
+SELECT sql, never(jsonb_build_object('sql', sql)) FROM unnest(ARRAY[
+  'VACUUM t', 'REINDEX DATABASE d', 'REINDEX SYSTEM d', 'REINDEX SCHEMA s', 'REINDEX TABLE t',
+  'REINDEX INDEX CONCURRENTLY i', 'REINDEX (CONCURRENTLY off) TABLE t', 'REINDEX (CONCURRENTLY) TABLE t',
+  'REINDEX (CONCURRENTLY maybe) TABLE t', 'CLUSTER', 'CLUSTER t', 'ALTER TABLE t DETACH PARTITION p',
+  'ALTER TABLE t DETACH PARTITION p CONCURRENTLY', 'ALTER TABLE t ADD x int', 'DROP INDEX CONCURRENTLY i',
+  'ALTER DATABASE d SET TABLESPACE s', 'ALTER DATABASE d CONNECTION LIMIT 3',
+  'CREATE SUBSCRIPTION s CONNECTION $x$$x$ PUBLICATION p',
+  'CREATE SUBSCRIPTION s CONNECTION $x$$x$ PUBLICATION p WITH (create_slot = false)']) AS sql;
+SELECT sql, never(jsonb_build_object('type', 'conditional', 'condition', jsonb_build_object('sql', sql),
+                                     'then', '{"id": "b", "sql": "SELECT 1"}'::jsonb)) FROM unnest(ARRAY[
+  'SELECT true', 'VALUES (true)', 'TABLE t', 'SELECT t.* FROM t', 'SELECT true UNION SELECT false', 'SELECT true, false',
+  'SELECT 1 AS x, true', 'INSERT INTO t VALUES (1) RETURNING true', 'DELETE FROM t', 'UPDATE t SET x = 1; SELECT true',
+  'SELECT true INTO t', 'SET LOCAL jit = off; SELECT true', 'SELECT true, 1; SELECT true', 'SET LOCAL jit = off']) AS sql;
+SELECT sql, never('{"type": "loop", "max_iterations": 3, "loop_body": [{"id": "b", "sql": "SELECT 1"}]}' ||
+                  jsonb_build_object('while', jsonb_build_object('sql', sql)))
+FROM unnest(ARRAY['SELECT true', 'SELECT true, false', 'DELETE FROM t']) AS sql;
+SELECT mapping, never(jsonb_build_object('sql', 'SELECT input.a, input."orderId"', 'input_mapping', mapping)) FROM unnest(ARRAY[
+  '{"a": 1, "orderId": 2}', '{"a": 1}', '{"a": null, "orderid": "${workflow.input.x}"}',
+  '{"orderId": "${workflow.input.x}"}', '{}', '"${workflow.input}"']::jsonb[]) AS mapping;
+SELECT sql, never(jsonb_build_object('sql', sql, 'input_mapping', '{"orderId": 1}'::jsonb)) FROM unnest(ARRAY[
+  'SELECT input.orderId', 'SELECT input.other FROM input', 'SELECT input.other FROM f() AS input (other)',
+  'WITH input AS (SELECT 1 AS other) SELECT input.other FROM input', 'SELECT input, input."orderId"']) AS sql;
+DROP FUNCTION never(jsonb);
+
 SELECT workflow.revoke_usage('regress_errors');
 DROP TABLE documents;
 DROP ROLE regress_errors;

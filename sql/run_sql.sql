@@ -117,6 +117,8 @@ SELECT run('SELECT input.x::int[]', '{"x": {"a": 1}}', NULL);
 \echo -- values that cannot be had
 SELECT run('SELECT input.missing', '{"a": 1}', NULL);
 SELECT run('SELECT input.orderId', '{"orderId": 1}', NULL);
+SELECT run('SELECT input.missing', '"${workflow.input}"', NULL);
+SELECT run('EXPLAIN SELECT input.orderId', '{"orderId": 1}', NULL);
 SELECT run('SELECT input.a.b', '{"a": 1}', NULL);
 SELECT run('SELECT input.x');
 SELECT run('SELECT $3', NULL, '[1, 2]');
@@ -195,8 +197,10 @@ SELECT choose('SELECT total > 50 FROM run_sql.orders WHERE id = 1');
 SELECT choose('SELECT NULL::bool');
 SELECT choose('SELECT true WHERE false');
 SELECT choose('SELECT 1, 2');
+SELECT choose('SELECT * FROM (VALUES (1, 2)) AS v');
 SELECT choose('SELECT 1');
 SELECT choose('INSERT INTO run_sql.orders (id) VALUES (600) RETURNING true');
+SELECT choose('WITH i AS (INSERT INTO run_sql.orders (id) VALUES (600) RETURNING true) TABLE i');
 SELECT count(*) FROM orders WHERE id = 600;
 
 \echo -- functions

@@ -73,13 +73,43 @@ check_agent(const char *name, const char *step_id, const char *path,
 }
 
 /*
+ * The values that the step's SQL reads as input.x, as far as its definition tells:
+ * one reference to an object does not.
+ */
+static void
+note_input(SqlUse *use, const Template *mapping)
+{
+	Json	   *literal = NULL;
+	char	   *message;
+
+	if (mapping != NULL && mapping->kind == TEMPLATE_LITERAL)
+		literal = json_parse(mapping->text, &message);
+	use->knows_input = mapping == NULL || literal != NULL || mapping->kind == TEMPLATE_OBJECT;
+	if (mapping != NULL && mapping->kind == TEMPLATE_OBJECT)
+	{
+		use->input_names = mapping->keys;
+		use->ninput_names = mapping->nitems;
+	}
+	if (literal == NULL)
+		return;
+	for (const Json *member = json_first(literal); member != NULL; member = json_next(member))
+		use->ninput_names++;
+	use->input_names = palloc(Max(use->ninput_names, 1) * sizeof(char *));
+	use->ninput_names = 0;
+	for (const Json *member = json_first(literal); member != NULL; member = json_next(member))
+		use->input_names[use->ninput_names++] = pstrdup(json_key(member));
+	json_free(literal);
+}
+
+/*
  * The SQL forms of conditions.
  */
 static void
 check_conditions(const PlanNode *node, ProblemList *problems)
 {
-	const SqlUse use = {.has_no_input = node->input_mapping == NULL};
+	SqlUse		use = {.is_condition = true};
 
+	note_input(&use, node->input_mapping);
 	if (node->condition != NULL && node->condition->sql != NULL)
 		check_sql(node->condition->sql, &use, node->id,
 				  psprintf("steps.%s.condition.sql", node->id), problems);
@@ -132,9 +162,9 @@ check_plan(const WorkflowPlan *plan, ProblemList *problems)
 
 		if (node->type == STEP_SQL && node->sql != NULL)
 		{
-			SqlUse		use = {.outside = node->transaction_none,.nparams = node->nparams,
-				.has_no_input = node->input_mapping == NULL};
+			SqlUse		use = {.outside = node->transaction_none,.nparams = node->nparams};
 
+			note_input(&use, node->input_mapping);
 			check_sql(node->sql, &use, node->id, psprintf("steps.%s.sql", node->id), problems);
 		}
 		if (node->type == STEP_AGENT && node->agent_name != NULL)

@@ -13,10 +13,12 @@
  */
 #include "postgres.h"
 
+#include "commands/defrem.h"
 #include "mb/pg_wchar.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "interpreter/prepared.h"
@@ -27,7 +29,7 @@ typedef struct ValueSearch
 {
 	const SqlUse *use;
 	const ParamRef *parameter;	/* the first $n that is not given */
-	const ColumnRef *member;	/* the first input.x */
+	const ColumnRef *member;	/* the first input.x that is not given */
 	bool		has_relation;	/* something in the statement is called "input" itself */
 } ValueSearch;
 
@@ -37,8 +39,18 @@ is_input(const char *name)
 	return name != NULL && strcmp(name, "input") == 0;
 }
 
+/* Can that be a value of the step's input? */
+static bool
+is_given(const SqlUse *use, const char *name)
+{
+	for (int i = 0; i < use->ninput_names; i++)
+		if (strcmp(use->input_names[i], name) == 0)
+			return true;
+	return !use->knows_input;
+}
+
 /*
- * Walker: note what values a statement uses.
+ * Walker: note what values a statement uses that it is not given.
  */
 static bool
 find_values(Node *node, void *context)
@@ -61,7 +73,8 @@ find_values(Node *node, void *context)
 
 		if (search->member == NULL && list_length(reference->fields) > 1 &&
 			IsA(linitial(reference->fields), String) && IsA(lsecond(reference->fields), String) &&
-			is_input(strVal(linitial(reference->fields))))
+			is_input(strVal(linitial(reference->fields))) &&
+			!is_given(search->use, strVal(lsecond(reference->fields))))
 			search->member = reference;
 		return false;
 	}
@@ -74,6 +87,51 @@ find_values(Node *node, void *context)
 		return false;
 	}
 	return raw_expression_tree_walker(node, find_values, context);
+}
+
+/* The option of that name in the list; NULL: none. */
+static DefElem *
+find_option(List *options, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, name) == 0)
+			return option;
+	}
+	return NULL;
+}
+
+static bool
+reindexes_outside(const ReindexStmt *statement)
+{
+	DefElem    *option = find_option(statement->params, "concurrently");
+	bool		concurrently = option != NULL;
+
+	/* what is no boolean is an error of its own when it runs */
+	if (option != NULL && option->arg != NULL)
+		(void) parse_bool(defGetString(option), &concurrently);
+	return concurrently || statement->kind == REINDEX_OBJECT_SCHEMA ||
+		statement->kind == REINDEX_OBJECT_SYSTEM || statement->kind == REINDEX_OBJECT_DATABASE;
+}
+
+static bool
+detaches_concurrently(const AlterTableStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+
+		if (command->subtype == AT_DetachPartition &&
+			castNode(PartitionCmd, command->def)->concurrent)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -93,6 +151,17 @@ needs_no_transaction(Node *statement)
 		case T_CreateTableSpaceStmt:
 		case T_DropTableSpaceStmt:
 			return true;
+		case T_AlterDatabaseStmt:
+			return find_option(((AlterDatabaseStmt *) statement)->options, "tablespace") != NULL;
+		case T_AlterTableStmt:
+			return detaches_concurrently((AlterTableStmt *) statement);
+		case T_ClusterStmt:
+			return ((ClusterStmt *) statement)->relation == NULL;
+		case T_ReindexStmt:
+			return reindexes_outside((ReindexStmt *) statement);
+		case T_CreateSubscriptionStmt:
+			return find_option(((CreateSubscriptionStmt *) statement)->options, "connect") == NULL &&
+				find_option(((CreateSubscriptionStmt *) statement)->options, "create_slot") == NULL;
 		case T_IndexStmt:
 			return ((IndexStmt *) statement)->concurrent;
 		case T_DropStmt:
@@ -123,11 +192,55 @@ is_optimizable(Node *statement)
 	}
 }
 
+/*
+ * Why a statement of a condition makes it one that can never be true; NULL: it may be.
+ */
+static char *
+complaint_about_condition(Node *statement, bool is_last)
+{
+	const SelectStmt *select = (SelectStmt *) statement;
+	int			ncolumns = 0;
+	ListCell   *cell;
+
+	if (!IsA(statement, SelectStmt))
+	{
+		if (is_optimizable(statement))
+			return psprintf("a condition cannot contain %s: it is read only",
+							CreateCommandName(statement));
+		return is_last ? psprintf("condition must return one column, and %s returns none",
+								  CreateCommandName(statement)) : NULL;
+	}
+	if (select->intoClause != NULL)
+		return pstrdup("a condition cannot contain SELECT INTO: it is read only");
+	if (!is_last)
+		return NULL;
+	foreach(cell, select->targetList)
+	{
+		Node	   *value = lfirst_node(ResTarget, cell)->val;
+
+		/* how many a * stands for is not known here */
+		if (!IsA(value, ColumnRef) || !IsA(llast(((ColumnRef *) value)->fields), A_Star))
+			ncolumns++;
+	}
+	return ncolumns > 1 ? psprintf("condition must return one column, not %d", ncolumns) : NULL;
+}
+
 /* The place of a byte of the text as the parser's errors have it. */
 static int
 position_of(const char *sql, int location)
 {
 	return pg_mbstrlen_with_len(sql, Max(location, 0)) + 1;
+}
+
+/* What helps who has written input.name where there is no such value. */
+static char *
+hint_about_member(const SqlUse *use, const char *name)
+{
+	for (int i = 0; i < use->ninput_names; i++)
+		if (pg_strcasecmp(use->input_names[i], name) == 0)
+			return psprintf("There is a value \"%s\": write input.%s.", use->input_names[i],
+							quote_identifier(use->input_names[i]));
+	return pstrdup("Give the value in \"input_mapping\".");
 }
 
 /*
@@ -155,6 +268,16 @@ complaint_about_use(List *statements, const char *sql, const SqlUse *use,
 			return psprintf("%s cannot run inside a transaction block",
 							CreateCommandName(statement));
 		}
+		if (use->is_condition)
+		{
+			char	   *complaint = complaint_about_condition(statement, lnext(statements, cell) == NULL);
+
+			if (complaint != NULL)
+			{
+				*hint = "A condition is a query that returns one boolean.";
+				return complaint;
+			}
+		}
 		if (!is_optimizable(statement))
 			continue;
 		(void) find_values(statement, &search);
@@ -164,11 +287,13 @@ complaint_about_use(List *statements, const char *sql, const SqlUse *use,
 			*hint = "Give its value in \"params\".";
 			return psprintf("there is no parameter $%d", search.parameter->number);
 		}
-		if (search.member != NULL && !search.has_relation && use->has_no_input)
+		if (search.member != NULL && !search.has_relation)
 		{
+			const char *name = strVal(lsecond(search.member->fields));
+
 			*position = position_of(sql, search.member->location);
-			*hint = "Give the value in \"input_mapping\".";
-			return psprintf("there is no value input.%s", strVal(lsecond(search.member->fields)));
+			*hint = hint_about_member(use, name);
+			return psprintf("there is no value input.%s", name);
 		}
 	}
 	return NULL;

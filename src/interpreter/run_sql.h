@@ -67,8 +67,11 @@ extern void arm_statement_timeout(void);
 typedef struct SqlUse
 {
 	bool		outside;		/* "transaction": "none" */
+	bool		is_condition;	/* returns a boolean, and writes nothing */
 	int			nparams;		/* $1 .. that it is given */
-	bool		has_no_input;	/* there is no input.x */
+	bool		knows_input;	/* these are all values that it reads as input.x */
+	char	  **input_names;
+	int			ninput_names;
 } SqlUse;
 
 /*
