@@ -129,6 +129,30 @@ SELECT workflow.define($${"name": "lesser_lock", "steps": [{"id": "lock", "type"
 CALL test.go('lesser_lock');
 SELECT pg_advisory_lock(4711), pg_advisory_unlock(4711);
 
+-- a condition in SQL, of a conditional and of a loop, runs under the settings of its step, as its role; what is inside does not
+SELECT workflow.define($${"name": "condition_settings", "settings": {"work_mem": "2MB", "lock_timeout": "5s"}, "steps": [
+  {"id": "c", "type": "conditional", "settings": {"role": "workflow_lesser", "work_mem": "1MB"},
+   "condition": {"sql": "SELECT concat_ws(' ', current_user, current_setting('work_mem'), current_setting('lock_timeout')) = 'workflow_lesser 1MB 5s'"},
+   "then": {"id": "in", "sql": "SELECT concat_ws(' ', current_user = session_user, current_setting('work_mem'))", "result": "value"}},
+  {"id": "l", "type": "loop", "settings": {"role": "workflow_lesser"}, "max_iterations": 9, "input_mapping": {"i": "${loop.index}"}, "result": "counts",
+   "while": {"sql": "SELECT current_user = 'workflow_lesser' AND input.i::int < 2"}, "loop_body": [{"id": "b", "type": "set", "output": 1}]},
+  {"id": "u", "type": "loop", "settings": {"work_mem": "3MB"}, "max_iterations": 9, "input_mapping": {"i": "${loop.index}"}, "result": "counts",
+   "until": {"sql": "SELECT current_setting('work_mem') = '3MB' AND input.i::int >= 2"}, "loop_body": [{"id": "d", "type": "set", "output": 1}]},
+  {"id": "no", "type": "conditional", "settings": {"role": "workflow_nobody"}, "condition": {"sql": "SELECT true"}, "on_failure": "ignore", "then": {"id": "never", "type": "set", "output": 1}}],
+  "output": ["${c.output.branch_output}", "${l.output.total_count}", "${u.output.total_count}", "${no.status} ${no.error.sqlstate}"]}$$) \gset
+CALL test.go('condition_settings') \gset
+SELECT status, output FROM workflow.executions WHERE id = test.id();
+SET workflow.parallel = off;
+CALL test.go('condition_settings') \gset
+SELECT status, output FROM workflow.executions WHERE id = test.id();
+RESET workflow.parallel;
+SELECT workflow.execute('condition_settings');
+-- where there is no such SQL they are for nothing
+SELECT severity, path, message, hint FROM workflow.validate($${"name": "unused_settings", "steps": [
+  {"id": "p", "type": "parallel", "settings": {"role": "workflow_lesser"}, "parallel_steps": [{"id": "a", "sql": "SELECT 1"}, {"id": "b", "sql": "SELECT 1"}]},
+  {"id": "c", "type": "conditional", "settings": {"work_mem": "1MB"}, "condition": "true", "then": {"id": "d", "type": "loop", "settings": {"work_mem": "1MB"}, "collection": [1], "loop_body": [{"id": "e", "sql": "SELECT 1"}]}},
+  {"id": "f", "type": "conditional", "settings": {"work_mem": "1MB"}, "condition": {"sql": "SELECT true"}, "then": {"id": "g", "sql": "SELECT 1", "settings": {"work_mem": "1MB"}}}]}$$);
+
 DROP SCHEMA lesser CASCADE;
 REVOKE ALL ON SCHEMA test FROM workflow_lesser;
 DROP ROLE workflow_lesser;

@@ -100,4 +100,20 @@ CALL test.go('timeout_bookkeeping') \gset
 SELECT status, regexp_replace(output::text, '("completed_steps": |timeout: )\d+', '\1N', 'g') AS output, error_type, regexp_replace(error ->> 'message', 'timeout: \d+ iter', 'timeout: N iter') AS error FROM workflow.executions WHERE id = test.id();
 CALL test.settle();
 
+-- the conditional's own, while its condition is asked; what is around goes first, and what is in a loop has the loop's
+SELECT workflow.define($${"name": "timeout_condition", "steps": [
+  {"id": "c", "type": "conditional", "timeout_seconds": 1, "on_failure": "ignore", "condition": {"sql": "SELECT pg_sleep(600) IS NOT NULL"}, "then": {"id": "then", "type": "set", "output": 1}},
+  {"id": "w", "type": "loop", "timeout_seconds": 1, "on_failure": "ignore", "while": {"sql": "SELECT pg_sleep(600) IS NOT NULL"}, "max_iterations": 3, "loop_body": [{"id": "w1", "type": "set", "output": 1}]},
+  {"id": "p", "type": "parallel", "timeout_seconds": 1, "on_failure": "ignore", "parallel_steps": [{"id": "p1", "type": "set", "output": 1},
+     {"id": "p2", "type": "conditional", "timeout_seconds": 3000, "condition": {"sql": "SELECT pg_sleep(600) IS NOT NULL"}, "then": {"id": "p3", "type": "set", "output": 1}}]},
+  {"id": "after", "type": "set", "output": ["${c.status} ${c.error.type}", "${w.status} ${w.error.type}", "${p.status} ${p.error.type}"]}]}$$) \gset
+CALL test.go('timeout_condition') \gset
+SELECT status, output FROM workflow.executions WHERE id = test.id();
+SELECT step_id, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY step_id;
+SET workflow.parallel = off;
+CALL test.go('timeout_condition') \gset
+SELECT status, output FROM workflow.executions WHERE id = test.id();
+RESET workflow.parallel;
+SELECT workflow.execute('timeout_condition');
+
 TABLE test.wrong;

@@ -143,6 +143,19 @@ check_settings(const PlanSetting *settings, int nsettings, const char *step_id,
 						  settings[i].path, problems);
 }
 
+/* A container's settings are for its own condition; what is inside does not inherit them. */
+static void
+check_settings_used(const PlanNode *node, ProblemList *problems)
+{
+	bool		has_sql = (node->condition != NULL && node->condition->sql != NULL) ||
+		(node->loop_condition != NULL && node->loop_condition->sql != NULL);
+
+	if (step_type_is_container(node->type) && node->nsettings > 0 && !has_sql)
+		problem_add(problems, PROBLEM_WARNING, psprintf("steps.%s.settings", node->id), node->id,
+					"Give them to the steps inside, or to the definition.",
+					"step \"%s\" has no SQL of its own that \"settings\" could be for", node->id);
+}
+
 /*
  * Check a document that has passed all other checks.
  */
@@ -172,6 +185,7 @@ check_plan(const WorkflowPlan *plan, ProblemList *problems)
 						psprintf("steps.%s.agent_name", node->id), problems);
 		check_conditions(node, problems);
 		check_settings(node->settings, node->nsettings, node->id, checked, problems);
+		check_settings_used(node, problems);
 	}
 	name_map_free(checked);
 }

@@ -160,12 +160,13 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int atte
 	if (leaf->iteration >= 0 && frame->container->label != NULL)
 		leaf->loop_label = iteration_label(thread, frame);
 	leaf->started_at = started_at;
-	leaf_set_deadline(leaf, frame->deadline, 0);
+	/* the frame has the time of what is around it, a loop's own with it */
+	leaf_set_deadline(leaf, frame->deadline,
+					  node->type == STEP_CONDITIONAL ? node->timeout_seconds : 0);
 	leaf->task.kind = SQL_TASK_CONDITION;
 	leaf->task.sql = condition->sql;
 	leaf->task.result = SQL_RESULT_VALUE;
-	leaf->task.settings = thread->plan->settings;
-	leaf->task.nsettings = thread->plan->nsettings;
+	leaf_settings(thread, node, &leaf->task);
 	leaf->transaction = thread->plan->transaction;
 	if (node->input_mapping != NULL)
 	{

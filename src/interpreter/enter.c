@@ -58,8 +58,8 @@ step_not_started(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 }
 
 /* Settings of the definition first, the step's own over them. */
-static void
-leaf_settings(Thread *thread, PlanNode *node, SqlTask *task)
+void
+leaf_settings(Thread *thread, const PlanNode *node, SqlTask *task)
 {
 	WorkflowPlan	   *plan = thread->plan;
 	PlanSetting *settings;

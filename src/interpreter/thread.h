@@ -269,6 +269,7 @@ extern void thread_find_frontier(Thread *thread);
 
 /* enter.c */
 extern bool is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node, int visit, int attempt);
+extern void leaf_settings(Thread *thread, const PlanNode *node, SqlTask *task);
 extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again);
 
 /* marks.c */
