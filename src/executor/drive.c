@@ -17,7 +17,7 @@
  *					rows and stands in front of the leaf again; then as for LEAF
  *
  *	  Cancels are held off while our own statements run: what has ended is
- *	  recorded.
+ *	  recorded, and the next step's SQL is not cancelled for it.
  *
  *-------------------------------------------------------------------------
  */
@@ -205,6 +205,22 @@ leaf_text(const Leaf *leaf)
 }
 
 /*
+ * From here on a cancel is for the step's SQL.  One that came before was not meant for
+ * it, unless the scheduler sent it: then the slot says so.
+ */
+static void
+allow_cancel(const Driver *driver)
+{
+	QueryCancelPending = false;
+	if (stop_interrupts(stop_reason(driver)))
+	{
+		QueryCancelPending = true;
+		InterruptPending = true;
+	}
+	RESUME_CANCEL_INTERRUPTS();
+}
+
+/*
  * Run the user's SQL.  Errors come out of here with phase LEAF.
  */
 static Jsonb *
@@ -225,7 +241,7 @@ run_leaf(Driver *driver)
 	/* the locks of steps whose effects nobody sees yet have to stay */
 	if (!transaction_is_isolated(driver))
 		discard_session_state(driver->batch.steps > 1);
-	RESUME_CANCEL_INTERRUPTS();
+	allow_cancel(driver);
 	leaf_timer_start(leaf->deadline);
 	CHECK_FOR_INTERRUPTS();
 	(void) counters_enter(TIME_SQL);
@@ -240,7 +256,10 @@ run_leaf(Driver *driver)
 		MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
 	}
 	else
+	{
 		result = run_sql(&leaf->task);
+		HOLD_CANCEL_INTERRUPTS();
+	}
 	/* our own statements see the newest rows, and are none of its conflicts as far as that can be had */
 	XactIsoLevel = XACT_READ_COMMITTED;
 	leaf->ended_at = counters_enter(TIME_BOOKKEEPING);
@@ -249,7 +268,6 @@ run_leaf(Driver *driver)
 	/* it has ended: a cancel that comes now has come too late */
 	my_slot->settling = true;
 	leaf_timer_stop();
-	HOLD_CANCEL_INTERRUPTS();
 	QueryCancelPending = false;
 	debug_query_string = NULL;
 	driver->phase = PHASE_AFTER;

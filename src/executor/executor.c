@@ -41,6 +41,8 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 	worker_initialize(&parameters);
 	slot_attach(parameters.slot, parameters.generation);
 	own_role_before_connecting();
+	/* a cancel that comes before there is a step is nobody's */
+	HOLD_CANCEL_INTERRUPTS();
 	worker_connect(parameters.database, parameters.role, "pg_workflow executor");
 	own_role_connected();
 
@@ -50,6 +52,7 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 		announce_executor(MyProcPid, GetUserId(), "started", NULL);
 		CommitTransactionCommand();
 	}
+	RESUME_CANCEL_INTERRUPTS();
 
 	context = AllocSetContextCreate(TopMemoryContext, "workflow run", ALLOCSET_DEFAULT_SIZES);
 	run = MemoryContextAlloc(TopMemoryContext, sizeof(Run));

@@ -68,11 +68,16 @@ run_sql_outside_transaction(const SqlTask *task)
 									ALLOCSET_DEFAULT_SIZES);
 	settings = save_settings(context);
 	error = try_run(task, context, result_context, &result);
+	/* it has ended, which is to be recorded, and the settings are to be put back */
+	HOLD_CANCEL_INTERRUPTS();
 	restore_settings(settings);
 	MemoryContextSwitchTo(result_context);
 	MemoryContextDelete(context);
 	if (error != NULL)
+	{
+		RESUME_CANCEL_INTERRUPTS();
 		ReThrowError(error);
+	}
 	return result;
 }
 

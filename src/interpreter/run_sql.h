@@ -53,7 +53,8 @@ extern Jsonb *run_sql(SqlTask *task);
 
 /*
  * For "transaction": "none": VACUUM, CREATE INDEX CONCURRENTLY, CALL of a
- * procedure that commits.  Called without a transaction, returns without one.
+ * procedure that commits.  Called without a transaction, returns without one, and with
+ * cancels held off.
  */
 extern Jsonb *run_sql_outside_transaction(const SqlTask *task);
 

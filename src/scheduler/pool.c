@@ -132,15 +132,21 @@ forget(PoolExecutor *executor)
 	pfree(executor);
 }
 
-/* The executor ended before it was idle: nobody could connect as its role, say. */
+/*
+ * The executor ended before it was idle: nobody could connect as its role, say.  Or it
+ * was terminated, which says nothing of the role.
+ */
 static void
-start_failed(PoolExecutor *executor)
+start_failed(PoolExecutor *executor, bool terminated)
 {
 	RoleQueue  *queue = role_queue(executor->role);
 
-	queue->failed_starts++;
+	if (!terminated)
+		queue->failed_starts++;
 	queue->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  100 * (1 << Min(queue->failed_starts, 6)));
+	if (terminated)
+		return;
 	if (queue->failed_starts == 1 || queue->failed_starts >= MAX_FAILED_STARTS)
 		role_failed(executor->role,
 					queue->failed_starts >= MAX_FAILED_STARTS
@@ -173,20 +179,22 @@ look_at(PoolExecutor *executor)
 	SlotView	view;
 	Report		report;
 	pid_t		pid;
+	bool		terminated;
 
 	slot_look(executor->slot, executor->generation, &view);
 	executor_note(executor, &view);
+	terminated = view.last_words && view.terminated;
 	if (view.state == SLOT_FREE)
 	{
 		if (executor->starting)
-			start_failed(executor);
+			start_failed(executor, terminated);
 		else if (executor->stuck_at != 0)
 			stuck_ended(executor);
 		else if (executor->busy)
 		{
 			executor->busy = false;
 			let_shutdown_arrive();
-			if (view.last_words && view.terminated)
+			if (terminated)
 				run_lost(executor, "its executor was terminated", false);
 			else
 				run_lost(executor, "the executor ended while it worked", true);
@@ -202,7 +210,7 @@ look_at(PoolExecutor *executor)
 			if (GetBackgroundWorkerPid(executor->handle, &pid) != BGWH_STOPPED)
 				return true;
 			slot_release(executor->slot);
-			start_failed(executor);
+			start_failed(executor, false);
 			return false;
 		}
 		executor->starting = false;
