@@ -48,6 +48,7 @@
 #include "api/schedule.h"
 #include "api/permission_hints.h"
 #include "api/utility_hook.h"
+#include "interpreter/run_sql.h"
 #include "shared/compat.h"
 #include "shared/identity.h"
 #include "shared/own_role.h"
@@ -445,6 +446,9 @@ before_utility(Node *statement, bool is_top_level, List **dropped_roles)
 		case T_AlterExtensionStmt:
 			if (strcmp(((AlterExtensionStmt *) statement)->extname, EXTENSION_NAME) == 0)
 				hold_for_extension();
+			break;
+		case T_ConstraintsSetStmt:
+			constraints_were_set = true;
 			break;
 		default:
 			break;

@@ -69,6 +69,7 @@ begin(Driver *driver)
 	driver->isolation = XactIsoLevel;
 	driver->phase = PHASE_BOOKKEEPING;
 	driver->leaf_done = false;
+	constraints_were_set = false;
 	HOLD_CANCEL_INTERRUPTS();
 	MemoryContextSwitchTo(driver->context);
 
@@ -245,6 +246,7 @@ batch_has_room(const Driver *driver)
 {
 	return driver->batch.steps > 0 && driver->batch.steps < batch_limit(driver) &&
 		my_slot->stop == STOP_NONE && !slot_exit_requested() && !own_role_changed() &&
+		!constraints_were_set &&
 		!TimestampDifferenceExceeds(driver->batch.began, GetCurrentTimestamp(),
 									driver->thread->plan->commit_max_ms);
 }

@@ -27,6 +27,7 @@
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "libpq/be-fsstubs.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/lock.h"
@@ -44,6 +45,8 @@
 #include "interpreter/prepared.h"
 #include "interpreter/run_sql.h"
 #include "shared/compat.h"
+
+bool		constraints_were_set = false;
 
 static void apply_settings(const SqlTask *task);
 static void confine(Oid role, int security_context);
@@ -373,4 +376,5 @@ discard_session_state(bool keep_locks)
 		PopActiveSnapshot();
 	}
 	ResetSequenceCaches();
+	AtEOXact_LargeObject(true);
 }

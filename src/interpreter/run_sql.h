@@ -88,4 +88,10 @@ extern char *check_step_sql(const char *sql, const SqlUse *use, int *position, c
  * the locks. */
 extern void discard_session_state(bool keep_locks);
 
+/*
+ * SET CONSTRAINTS was used in this transaction, by whatever code.  It holds until the end, and
+ * there is no way back to how it was: no other step may share the transaction.
+ */
+extern bool constraints_were_set;
+
 #endif							/* PGWF_RUN_SQL_H */
