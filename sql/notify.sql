@@ -22,6 +22,33 @@ SELECT workflow.execute('notify_inline');
 COMMIT;
 SELECT 'all have come' AS end;
 \o
+-- several started at once: each is announced, with the commit
+\o | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
+BEGIN;
+SELECT count(workflow.start('notify', start_at => 'infinity')) FROM generate_series(1, 3);
+SELECT 'nothing has come yet' AS now;
+COMMIT;
+SELECT 'all have come' AS end;
+SELECT count(workflow.cancel(execution_id)) FROM workflow.execution_status WHERE workflow = 'notify' AND status = 'pending';
+SELECT 'their ends, too' AS end;
+\o
+-- in a batch the rows are announced, and not that a step begins
+SELECT workflow.define($${"name": "notify_batch", "notify": true, "commit": {"max_steps": 10, "max_ms": 60000}, "steps": [{"id": "a", "sql": "SELECT 1"}, {"id": "b", "sql": "SELECT 1"}, {"id": "c", "sql": "SELECT 1"}]}$$) \gset
+\o | grep -E '"step_id": "[bc]"|all' | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
+CALL test.go('notify_batch');
+SELECT 'all have come' AS end;
+\o
+-- containers that nobody is in when they are closed
+SELECT workflow.define($${"name": "notify_open", "notify": true, "steps": [{"id": "p", "type": "parallel", "parallel_steps": [
+  {"id": "a", "sql": "SELECT pg_sleep(60)"}, {"id": "b", "type": "set", "output": 1}]}]}$$) \gset
+\o | grep -E '"status": "cancelled"' | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/' -e 's/, "error_type": "Cancelled"//' | LC_ALL=C sort
+SELECT workflow.start('notify_open') AS id \gset
+SELECT set_config('test.id', :'id', false) = :'id' AS set \gset
+CALL test.until('SELECT count(*) = 1 FROM workflow.activity WHERE execution_id = test.id() AND wait_event = ''PgSleep''');
+SELECT workflow.cancel(:id);
+SELECT FROM workflow.wait(:id, '60 seconds');
+SELECT 'all have come' AS end;
+\o
 -- ends that no executor writes: cancelled while it waited, and while it ran
 SELECT workflow.define($${"name": "notify_cancel", "notify": true, "steps": [{"id": "a", "type": "sql", "sql": "SELECT pg_sleep(60)"}]}$$) \gset
 \o | grep -v '"executor"' | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'

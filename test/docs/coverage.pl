@@ -14,6 +14,7 @@
 #	    links between the files lead somewhere
 #	    each question of docs/administration.md is answered by one statement of at
 #	      most two lines
+#	    the picture in README.md has the steps of the demonstration
 #	    each macro of docs/daily.sql is named by its :daily and run by docs/administration.md
 
 use strict;
@@ -192,4 +193,21 @@ for my $answer (@answers)
 	print "administration.md: more than two lines of 132 columns: $lines[0]\n"
 		if @lines > 2 || grep { length > 132 } @lines;
 	print "administration.md: more than one statement: $lines[0]\n" if ($answer =~ tr/;//) > 1;
+}
+
+# the picture in README.md is of the demonstration: its steps, and all of those that always run
+my ($picture) = $text{'README.md'} =~ /^(package-audit version .*?)^```/ms;
+my $demonstration = slurp("$root/test/demo/workflow.json");
+my %drawn = map { $_ => 1 }
+  ($picture // '') =~ /^[^\w\s]+ [^\w\[\n]*(?:\w+: )?(\w+)[^\n]* m?s(?: [^\w\s]+)?$/mg;
+my %run = map { $_ => 1 } $demonstration =~ /^    "(\w+)":\s+\{/mg;
+for my $step (sort keys %drawn)
+{
+	print "README.md: $step of the picture is not in test/demo/workflow.json\n"
+		unless $demonstration =~ /"$step"/;
+}
+delete @run{ $demonstration =~ /"if_(?:true|false)_step": "(\w+)"/g };
+for my $step (sort keys %run)
+{
+	print "README.md: the picture lacks step $step of test/demo/workflow.json\n" unless $drawn{$step};
 }

@@ -11,7 +11,7 @@ use lib 't';
 use StuckTest;
 use WorkflowTest;
 
-my $node = workflow_cluster('stuck', 'workflow.cancel_grace = 60s', 'workflow.max_executors = 2');
+my $node = workflow_cluster('stuck', 'workflow.notify = on', 'workflow.cancel_grace = 60s', 'workflow.max_executors = 2');
 
 install_stubborn($node);
 
@@ -97,8 +97,18 @@ ok($node->poll_query_until('postgres', "SELECT ended_at IS NOT NULL FROM workflo
 
 $id = query("SELECT workflow.start('free_swallow')");
 wait_for_spin($node, $id);
+my $listener = $node->background_psql('postgres');
+$listener->query_safe('LISTEN workflow');
 query("SELECT workflow.cancel($id, 'enough')");
 is(ended($id), 'cancelled|Cancelled', 'swallow, cancelled: the execution is');
+# the session reads what was sent when it asks for something
+my $told = '';
+for (my $i = 0; $i < 10_000 && $told !~ /"event": "stuck"/; $i++)
+{
+	$told .= $listener->query_safe('SELECT 1');
+}
+like($told, qr/"workflow" with payload "\{"executor": \d+, "role": "\w+", "event": "stuck"\}"/, 'who listens is told of the executor');
+$listener->quit;
 is(row($id), 'failed|ExecutionStuck', 'and its step was stuck');
 is(stuck_count($id), 1, 'the history knows it');
 like(slurp_file($node->logfile), qr/terminated workflow executor with PID \d+/, 'the log says so');
