@@ -129,6 +129,13 @@ BEGIN ATOMIC
          LATERAL (SELECT CASE WHEN s.no_workers_since IS NOT NULL THEN t.offline ELSE t.queue_wait END AS threshold) AS l
     WHERE extract(epoch FROM clock_timestamp() - s.ready_since) > l.threshold
     UNION ALL
+    /* while there is a scheduler that has nothing against running them */
+    SELECT 'not taken up', current_database()::text, l.count, NULL, NULL
+    FROM workflow.left_executions AS l
+    WHERE NOT EXISTS (SELECT FROM workflow.drain_status)
+      AND NOT EXISTS (SELECT FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
+                      WHERE n.reason <> 'role')
+    UNION ALL
     SELECT 'executor frozen', x.pid::text, round(extract(epoch FROM clock_timestamp() - x.last_heartbeat)), t.frozen, x.last_heartbeat
     FROM everywhere AS t, workflow.executors AS x
     WHERE x.database = current_database() AND x.state NOT IN ('starting', 'idle')

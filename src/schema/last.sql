@@ -33,7 +33,7 @@ GRANT SELECT ON workflow.alerts, workflow.alert_thresholds, workflow.metrics, wo
 GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interval, integer), workflow.current_alerts(), workflow.current_metrics(),
     workflow.metrics(bigint), workflow.plan_steps(integer), workflow.progress(bigint),
     workflow.schedule_jobs(), workflow.paused_time(tstzmultirange, timestamptz, timestamptz, timestamptz, timestamptz) TO pg_monitor;
-GRANT SELECT ON workflow.database_state, workflow.drain_status TO pg_monitor;
+GRANT SELECT ON workflow.database_state, workflow.drain_status, workflow.left_executions TO pg_monitor;
 GRANT SELECT ON workflow.engine_statistics TO pg_monitor;
 GRANT SELECT ON workflow.owners TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.engine_counters() TO pg_monitor;

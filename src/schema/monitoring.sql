@@ -83,6 +83,49 @@ COMMENT ON COLUMN workflow.queue_depth.deferred IS 'number of those whose start_
 COMMENT ON COLUMN workflow.queue_depth.oldest_wait IS 'how long the first of them has waited';
 COMMENT ON COLUMN workflow.queue_depth.next_start_at IS 'when the first deferred one is due';
 
+CREATE FUNCTION workflow.scheduler_state(
+    OUT pid integer,
+    OUT executions integer,
+    OUT max_running integer,
+    OUT ready_since timestamptz,
+    OUT no_workers_since timestamptz,
+    OUT unanswered_since timestamptz,
+    OUT failing_since timestamptz,
+    OUT failures integer,
+    OUT again_since timestamptz,
+    OUT again text)
+RETURNS record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workflow_scheduler_state';
+COMMENT ON FUNCTION workflow.scheduler_state() IS
+'what why() and alerts are made of: how the scheduler of this database is doing, from shared '
+'memory. pid: its process; executions: under way; max_running: its workflow.max_running, null: '
+'none; ready_since: since when a run waits for an executor; no_workers_since: since when no '
+'background worker is to be had; unanswered_since: since when it was woken and has not looked; '
+'failing_since: since when one scheduler after the other ends with an error; failures: how many '
+'have; again_since: since when transactions of the engine fail through nobody''s fault and are '
+'done again; again: what the last of them said; nulls: nothing of that';
+
+/*
+ * Numbers only, so of all roles: the scheduler's is.  Those of the last seconds it may be
+ * about to count.
+ */
+CREATE VIEW workflow.left_executions WITH (security_barrier) AS
+SELECT r.count - s.executions AS count, s.executions AS known, s.pid AS scheduler_pid
+FROM workflow.scheduler_state() AS s,
+     (SELECT count(*) AS count FROM workflow.executions AS e
+      WHERE e.status IN ('running', 'cancelling')
+        AND GREATEST(e.started_at, e.retried_at, upper(e.pauses)) < clock_timestamp() - interval '5 s') AS r
+WHERE r.count > s.executions;
+COMMENT ON VIEW workflow.left_executions IS
+'whether more executions are under way by their rows than the scheduler knows of: rows that were '
+'loaded after it had begun (pg_restore, COPY), which nobody has told it of. No row: all is well, or '
+'there is no scheduler';
+COMMENT ON COLUMN workflow.left_executions.count IS 'how many it does not know of';
+COMMENT ON COLUMN workflow.left_executions.known IS 'how many it knows of';
+COMMENT ON COLUMN workflow.left_executions.scheduler_pid IS
+'process of the scheduler: the next one takes up what is there';
+
 /* --- what happened --- */
 
 /* A subquery, because of the barrier: see step_status. */

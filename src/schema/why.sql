@@ -14,29 +14,6 @@ COMMENT ON FUNCTION workflow.no_workers(oid) IS
 'preloaded, standby, scheduler fails, no scheduler, disabled, replica, role), what helps, and '
 'since when that is so; nulls: nothing does';
 
-CREATE FUNCTION workflow.scheduler_state(
-    OUT pid integer,
-    OUT executions integer,
-    OUT max_running integer,
-    OUT ready_since timestamptz,
-    OUT no_workers_since timestamptz,
-    OUT unanswered_since timestamptz,
-    OUT failing_since timestamptz,
-    OUT failures integer,
-    OUT again_since timestamptz,
-    OUT again text)
-RETURNS record
-LANGUAGE c VOLATILE PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'workflow_scheduler_state';
-COMMENT ON FUNCTION workflow.scheduler_state() IS
-'what why() and alerts are made of: how the scheduler of this database is doing, from shared '
-'memory. pid: its process; executions: under way; max_running: its workflow.max_running, null: '
-'none; ready_since: since when a run waits for an executor; no_workers_since: since when no '
-'background worker is to be had; unanswered_since: since when it was woken and has not looked; '
-'failing_since: since when one scheduler after the other ends with an error; failures: how many '
-'have; again_since: since when transactions of the engine fail through nobody''s fault and are '
-'done again; again: what the last of them said; nulls: nothing of that';
-
 /*
  * The answers are in parts: it has ended, somebody has stopped it, it waits, it runs.  A
  * new reason is a SELECT in the part it belongs to and a row in
@@ -222,15 +199,22 @@ BEGIN ATOMIC
             FROM workflow.execution_status AS o WHERE o.status IN ('running', 'cancelling')) AS n
         WHERE e.status = 'pending' AND e.limited
         UNION ALL
-        SELECT 1, CASE WHEN s.full THEN 'no room' WHEN x.exhausted THEN 'no executor' ELSE 'queued' END, NULL, COALESCE(e.start_at, e.created_at),
-               concat_ws(', ', 'position ' || (SELECT q.position FROM workflow.queue AS q WHERE q.execution_id = e.execution_id),
-                         'priority ' || e.priority,
+        SELECT 1, CASE WHEN s.full THEN 'no room' WHEN q.untold THEN 'not taken up' WHEN x.exhausted THEN 'no executor' ELSE 'queued' END,
+               NULL, COALESCE(e.start_at, e.created_at),
+               concat_ws(', ', 'position ' || q.position, 'priority ' || e.priority,
                          CASE WHEN s.full THEN format('%s executions run in the database (workflow.max_running is %s)', s.executions, s.max_running)
+                              WHEN q.untold THEN 'the scheduler knows of nothing that waits: the row was loaded behind its back'
                               ELSE x.detail END),
                CASE WHEN s.full THEN format('SELECT execution_id, workflow, duration FROM workflow.execution_status WHERE status = %L', 'running')
+                    WHEN q.untold THEN format('SELECT pg_terminate_backend(%s) -- the next scheduler takes up what is there', s.pid)
                     WHEN x.exhausted THEN x.help
                     ELSE 'SELECT * FROM workflow.queue LIMIT 10' END
-        FROM e, executors AS x, scheduler AS s
+        FROM executors AS x, scheduler AS s,
+             e LEFT JOIN LATERAL (
+                 /* no run waits for an executor, and nothing keeps it from becoming one */
+                 SELECT w.position, w.waiting > interval '5 s' AND s.pid IS NOT NULL AND s.ready_since IS NULL
+                        AND NOT EXISTS (SELECT FROM missing) AND NOT EXISTS (SELECT FROM workflow.drain_status) AS untold
+                 FROM workflow.queue AS w WHERE w.execution_id = e.execution_id) AS q ON true
         WHERE e.status = 'pending' AND NOT e.limited AND COALESCE(e.start_at <= clock_timestamp(), true)
         UNION ALL
         SELECT 3, 'retry', concat_ws('/', NULLIF(r.scope, ''), r.step_id), r.completed_at,
@@ -264,8 +248,16 @@ BEGIN ATOMIC
               LEFT JOIN pg_stat_activity AS s ON s.pid = b.pid
          ORDER BY a.started_at LIMIT 20)
         UNION ALL
-        SELECT 3, CASE WHEN x.exhausted THEN 'no executor' ELSE 'between steps' END, NULL, NULL, x.detail, x.help
-        FROM e, executors AS x
+        SELECT 3, CASE WHEN l.count > 0 THEN 'not taken up' WHEN x.exhausted THEN 'no executor' ELSE 'between steps' END, NULL, NULL,
+               CASE WHEN l.count > 0
+                    THEN format('the scheduler does not know of %s of the executions that run: their rows were loaded behind its back', l.count)
+                    ELSE x.detail END,
+               CASE WHEN l.count > 0
+                    THEN format('SELECT pg_terminate_backend(%s) -- the next scheduler takes up what is there', l.scheduler_pid)
+                    ELSE x.help END
+        FROM e CROSS JOIN executors AS x CROSS JOIN scheduler AS s
+             /* while a run waits for an executor it may be this one's */
+             LEFT JOIN workflow.left_executions AS l ON x.exhausted IS NOT TRUE OR s.ready_since IS NULL
         WHERE e.status IN ('running', 'cancelling')
           AND NOT EXISTS (SELECT FROM activity) AND NOT EXISTS (SELECT FROM retries)
           AND NOT EXISTS (SELECT FROM held) AND NOT EXISTS (SELECT FROM missing)
@@ -283,8 +275,8 @@ COMMENT ON FUNCTION workflow.why(bigint) IS
 'first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed '
 'out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, '
 'cancelling, ending, drained, not preloaded, standby, scheduler fails, no scheduler, disabled, '
-'frozen, replica, role, row locked, done again; deferred, no room, queued, no executor, retry, '
-'held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: '
+'frozen, replica, role, row locked, done again; deferred, no room, queued, no executor, not taken '
+'up, retry, held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: '
 'the step it is about, with its scope; since: when that began; detail: what there is to say; help: '
 'the statement that helps, or shows more';
 

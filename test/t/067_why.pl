@@ -239,6 +239,42 @@ my %tests = (
 				'and the alert goes');
 		}
 	},
+	'not taken up' => sub {
+		my $session = $node->background_psql('postgres');
+		my $file = PostgreSQL::Test::Utils::tempdir() . '/row';
+		# as pg_restore does it, while there is a scheduler
+		my $reload = sub {
+			my ($id, $change) = @_;
+
+			$node->safe_psql('postgres', "COPY (SELECT (jsonb_populate_record(e, '$change')).* FROM workflow.executions AS e WHERE id = $id) TO '$file'");
+			cancel($id);
+			$node->safe_psql('postgres', "DELETE FROM workflow.step_executions WHERE execution_id = $id; DELETE FROM workflow.executions WHERE id = $id; COPY workflow.executions FROM '$file'");
+		};
+		my $help = sub {
+			my ($id) = @_;
+
+			$node->safe_psql('postgres', $node->safe_psql('postgres', "SELECT help FROM workflow.why($id) LIMIT 1"));
+			ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+			is($node->safe_psql('postgres', q{SELECT count(*) FROM workflow.alerts WHERE condition = 'not taken up'}), '0', 'and the alert goes');
+		};
+		my $id;
+
+		$session->query_safe('SELECT pg_advisory_lock(1)');
+		$id = start('locks');
+		$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.activity WHERE execution_id = $id AND wait_event = 'advisory'") or die;
+		$reload->($id, '{}');
+		is_why($node, $id, 'not taken up', 'not taken up', 'a running one that was loaded');
+		$session->quit;
+		$help->($id);
+
+		# a scheduler that has not claimed anything is told of nothing, either
+		$id = start('short', "start_at => 'infinity'");
+		$node->restart;
+		wait_for_schedulers($node, 'postgres') or die;
+		$reload->($id, '{"start_at": null}');
+		is_why($node, $id, 'not taken up', 'queue wait', 'a pending one that was loaded');
+		$help->($id);
+	},
 	'row locked' => sub {
 		my $session = $node->background_psql('postgres');
 		my $id = start_endless($node, 'postgres');
