@@ -639,6 +639,21 @@ drive_thread(Driver *driver)
 }
 
 /*
+ * Behind the leaf's SQL, which has done what it deferred, only statements of ours and the commit
+ * are left.  What these find no room for, in memory or on the disk, is no failure of the
+ * step's; a serialization failure at the commit is.
+ */
+static bool
+is_weather_behind_leaf(const Driver *driver, const ErrorData *error)
+{
+	if (driver->phase != PHASE_AFTER || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		return false;
+	return error_is_weather(error) &&
+		(driver->writing ||
+		 ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TRANSACTION_ROLLBACK);
+}
+
+/*
  * An error ended the transaction.  Returns true when the failure is to be
  * recorded and the thread goes on, false when the run ends with *outcome.
  */
@@ -654,15 +669,13 @@ sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *out
 		driver->report->fenced = true;
 		return false;
 	}
-	/* a row of ours that could not be written, for want of room say, is no failure of the step's */
-	if (driver->phase == PHASE_BOOKKEEPING ||
-		(driver->writing && !cancelled && error_is_weather(error->sqlerrcode)))
+	if (driver->phase == PHASE_BOOKKEEPING || is_weather_behind_leaf(driver, error))
 	{
 		EmitErrorReport();
 		*outcome = cancelled && stop_interrupts(reason) ? OUTCOME_STOPPED : OUTCOME_ERROR;
 		strlcpy(driver->report->error, error->message ? error->message : "",
 				sizeof(driver->report->error));
-		driver->report->sqlerrcode = error->sqlerrcode;
+		driver->report->weather = error_is_weather(error);
 		return false;
 	}
 

@@ -27,6 +27,7 @@
 #include "shared/own_role.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
+#include "shared/weather.h"
 #include "shared/worker.h"
 #include "state/announce.h"
 
@@ -82,7 +83,17 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 			(void) counters_enter(TIME_BOOKKEEPING);
 			black_box_begin(MyDatabaseId, run);
 			slot_heartbeat_start();
-			drive_run(run, report, context);
+			PG_TRY();
+			{
+				drive_run(run, report, context);
+			}
+			PG_CATCH();
+			{
+				/* not even the error could be dealt with: there is no memory, say */
+				my_slot->ended_by_weather = sqlstate_is_weather(geterrcode());
+				PG_RE_THROW();
+			}
+			PG_END_TRY();
 			black_box_end();
 			MemoryContextSwitchTo(TopMemoryContext);
 			MemoryContextReset(context);

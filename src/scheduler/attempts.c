@@ -81,7 +81,7 @@ scheduler_attempt_failed(void)
 
 	MemoryContextSwitchTo(scheduler_context());
 	error = CopyErrorData();
-	if (!error_is_weather(error->sqlerrcode))
+	if (!error_is_weather(error))
 		PG_RE_THROW();
 	FlushErrorState();
 	AbortCurrentTransaction();

@@ -265,7 +265,7 @@ extern void recover_all(const DatabaseEntry *database);
 extern void recover(const ClaimedExecution *claimed);
 /* counted: it may be the run that is to blame. */
 extern void run_lost(PoolExecutor *executor, const char *why, bool counted);
-extern void role_failed(Oid role, const char *why);
+extern void role_failed(Oid role);
 
 /* --- endings.c --- */
 extern Jsonb *execution_error(const char *type, const char *message, const char *detail);

@@ -37,8 +37,6 @@
 #define EXHAUSTION_OVER_MS 60000
 /* Time for the SIGTERM of a shutdown to reach the scheduler behind its executors, ms. */
 #define SHUTDOWN_ARRIVES_MS 100
-/* Executors of a role that may end before they are idle before its executions fail. */
-#define MAX_FAILED_STARTS 5
 /*
  * How long a suspect is tried alone, ms.  One that has done no harm by then does
  * not keep the others waiting, however long its step takes.
@@ -145,12 +143,8 @@ start_failed(PoolExecutor *executor, bool terminated)
 		queue->failed_starts++;
 	queue->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  100 * (1 << Min(queue->failed_starts, 6)));
-	if (terminated)
-		return;
-	if (queue->failed_starts == 1 || queue->failed_starts >= MAX_FAILED_STARTS)
-		role_failed(executor->role,
-					queue->failed_starts >= MAX_FAILED_STARTS
-					? "executors ended before they started" : NULL);
+	if (!terminated)
+		role_failed(executor->role);
 }
 
 /*
@@ -196,6 +190,8 @@ look_at(PoolExecutor *executor)
 			let_shutdown_arrive();
 			if (terminated)
 				run_lost(executor, "its executor was terminated", false);
+			else if (view.last_words && view.ended_by_weather)
+				run_lost(executor, "its executor ended for want of memory, or of room", false);
 			else
 				run_lost(executor, "the executor ended while it worked", true);
 		}

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -231,6 +232,9 @@ typedef struct LostRun
 	char		why[256];
 } LostRun;
 
+/* So many failed starts of executors in a row are told of. */
+#define TOLD_FAILED_STARTS 5
+
 /* The delay before a run is done again that nobody is to blame for, ms. */
 #define FIRST_SETBACK_MS 100
 #define LAST_SETBACK_MS 10000
@@ -367,14 +371,16 @@ run_lost(PoolExecutor *executor, const char *why, bool counted)
 }
 
 /*
- * No executor can run as this role.  why NULL: find out, and do nothing when
- * there is no reason to be found.
+ * An executor of this role ended before it was idle.  Where the role may not connect, what is
+ * its own fails; anything else (no connection left in the database, say, no memory, no file) is
+ * nobody's fault, and passes: it is tried again.
  */
 void
-role_failed(Oid role, const char *why)
+role_failed(Oid role)
 {
 	RoleQueue  *queue = role_queue(role);
 	char	   *reason = NULL;
+	char	   *name = NULL;
 	ReadyRun   *run;
 	MemoryContext outer = CurrentMemoryContext;
 	bool		committed;
@@ -385,14 +391,25 @@ role_failed(Oid role, const char *why)
 		reason = run != NULL ? execution_cannot_run(run->execution->id, role) : role_cannot_run(role);
 		if (reason != NULL)
 			reason = MemoryContextStrdup(outer, reason);
+		else
+			name = MemoryContextStrdup(outer, GetUserNameFromId(role, false));
 	}
 	ATTEMPT_END(committed, false);
 	if (!committed)
 		return;					/* the next start that fails asks again */
 	if (reason == NULL)
-		reason = unconstify(char *, why);
-	if (reason == NULL)
+	{
+		database_show_again(my_database_entry,
+							psprintf("executors of role \"%s\" end before they begin to work",
+									 name));
+		if (queue->failed_starts == TOLD_FAILED_STARTS)
+			ereport(LOG,
+					(errmsg("executors of role \"%s\" have ended %d times in a row "
+							"before they began to work",
+							name, queue->failed_starts),
+					 errdetail("They are started again until one of them works.")));
 		return;
+	}
 
 	while ((run = ready_first(queue)) != NULL)
 		give_up_for_role(run->execution, reason);

@@ -14,7 +14,6 @@
 
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
-#include "shared/weather.h"
 
 /*
  * The thread of a scope goes on from its rows later: when it is its turn again,
@@ -240,7 +239,7 @@ run_reported(PoolExecutor *executor, const Report *report)
 		if (report->outcome == OUTCOME_LOST)
 			run_lost(executor, "another process has recorded its step", report->fenced);
 		else
-			run_lost(executor, report->error, !error_is_weather(report->sqlerrcode));
+			run_lost(executor, report->error, !report->weather);
 		return;
 	}
 	if (executor->kind == RUN_START)

@@ -556,6 +556,8 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 	}
 	PG_CATCH();
 	{
+		/* there may be no memory for the rest */
+		scheduler_ends_by(geterrcode());
 		MemoryContextSwitchTo(TopMemoryContext);
 		scheduler_ends_with(CopyErrorData());
 		PG_RE_THROW();

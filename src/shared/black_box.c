@@ -114,7 +114,7 @@ handle_sigquit(SIGNAL_ARGS)
 static void
 look_at_message(ErrorData *error)
 {
-	if (error->elevel >= PANIC && error_is_weather(error->sqlerrcode))
+	if (error->elevel >= PANIC && error_is_weather(error))
 		black_box_end();
 	if (next_log_hook != NULL)
 		next_log_hook(error);

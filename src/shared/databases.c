@@ -413,9 +413,16 @@ tell(char *told, const char *message)
  * counted as interrupted.
  */
 void
+scheduler_ends_by(int sqlerrcode)
+{
+	weather_ended_us = sqlstate_is_weather(sqlerrcode);
+}
+
+/* The same, and what it says. */
+void
 scheduler_ends_with(const ErrorData *error)
 {
-	weather_ended_us = error_is_weather(error->sqlerrcode);
+	weather_ended_us = error_is_weather(error);
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	tell(my_database_entry->failure, error->message ? error->message : "");
 	LWLockRelease(registry->lock);

@@ -73,16 +73,19 @@ slots_request_shmem(void)
 }
 
 /*
- * Has the server that wrote this data directory been shut down?  Asked while the
- * control file still says so: not yet started, or restarting after a crash.
+ * Was nothing of ours interrupted when the server that wrote this data directory went?  It was
+ * shut down, or ended in its recovery, for want of room say, where none of us had begun.
+ * Asked while the control file still says so: not yet started, or restarting after a crash.
  */
 static bool
-was_shut_down(void)
+nothing_was_interrupted(void)
 {
 	bool		is_valid;
 	ControlFileData *control = get_controlfile(DataDir, &is_valid);
 	bool		result = is_valid && (control->state == DB_SHUTDOWNED ||
-									  control->state == DB_SHUTDOWNED_IN_RECOVERY);
+									  control->state == DB_SHUTDOWNED_IN_RECOVERY ||
+									  control->state == DB_SHUTDOWNING ||
+									  control->state == DB_IN_CRASH_RECOVERY);
 
 	pfree(control);
 	return result;
@@ -106,7 +109,7 @@ slots_init_shmem(void)
 		shared->lock = &(GetNamedLWLockTranche(REGISTRY_NAME))[0].lock;
 		shared->cycle_lock = &(GetNamedLWLockTranche(REGISTRY_NAME))[1].lock;
 		shared->launcher_pgprocno = -1;
-		shared->orderly_start = was_shut_down();
+		shared->orderly_start = nothing_was_interrupted();
 		pg_atomic_init_u32(&shared->settings_changes, 0);
 		shared->ndatabases = setting_max_databases;
 		shared->nslots = number_of_slots();
@@ -276,6 +279,7 @@ slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 			slot->peak_memory = 0;
 			slot->exit_reason = EXIT_NONE;
 			slot->terminated = false;
+			slot->ended_by_weather = false;
 			memset(&slot->request, 0, sizeof(ExitRequest));
 			result = i;
 		}
@@ -325,6 +329,7 @@ slot_look(int slot_number, uint32 generation, SlotView *view)
 	view->attached_at = slot->attached_at;
 	view->exit_reason = slot->exit_reason;
 	view->terminated = slot->terminated;
+	view->ended_by_weather = slot->ended_by_weather;
 	view->request = slot->request;
 	view->runs_done = slot->runs_done;
 	view->steps_done = slot->steps_done;

@@ -136,7 +136,7 @@ typedef struct Report
 	ForkReport	fork;
 	TimestampTz park_until;
 	char		error[256];		/* OUTCOME_ERROR */
-	int			sqlerrcode;
+	bool		weather;		/* OUTCOME_ERROR: it is nobody's fault */
 	bool		fenced;			/* OUTCOME_LOST: by the fence */
 } Report;
 
@@ -226,7 +226,8 @@ typedef struct Slot
 	bool		exit_requested; /* leave when idle */
 	TimestampTz leaving_since;	/* when that was; 0: it was not */
 	ExitReason	exit_reason;	/* why; EXIT_NONE: not requested */
-	bool		terminated;		/* its last word: SIGTERM of another process */
+	bool		terminated;		/* its last word: SIGTERM of another process .. */
+	bool		ended_by_weather;	/* .. or an error that is nobody's fault */
 	ExitRequest request;		/* of a session, for the scheduler */
 	SlotTrouble trouble;
 	bool		retired;		/* it does not count: another may be started in its place */
@@ -258,6 +259,7 @@ typedef struct SlotView
 	TimestampTz attached_at;
 	ExitReason	exit_reason;
 	bool		terminated;
+	bool		ended_by_weather;
 	ExitRequest request;
 	int64		runs_done;
 	int64		steps_done;
@@ -349,7 +351,7 @@ typedef struct Registry
 	LWLock	   *cycle_lock;		/* one session at a time decides that it waits for itself: wait_cycle.c */
 	pid_t		launcher_pid;
 	int			launcher_pgprocno;
-	bool		orderly_start;	/* the server was shut down before it started */
+	bool		orderly_start;	/* nothing of ours was interrupted before the server started */
 	TimestampTz exhausted_since;	/* no background worker is to be had for a scheduler; 0: some are */
 	TimestampTz exhausted_until;	/* when the launcher tries again */
 	int			ndatabases;		/* size of the array */
@@ -439,6 +441,7 @@ extern void database_retire(DatabaseEntry *entry);	/* no scheduler here any more
 extern DatabaseEntry *scheduler_attach(Oid database, uint32 generation);
 /* The extension is not installed here: no new scheduler after this one's exit. */
 extern void scheduler_detach_absent(void);
+extern void scheduler_ends_by(int sqlerrcode);
 extern void scheduler_ends_with(const ErrorData *error);
 /* A transaction of ours has failed through nobody's fault, and is done again soon. */
 extern void database_show_again(DatabaseEntry *entry, const char *message);

@@ -12,8 +12,22 @@
 
 #include "shared/weather.h"
 
+/*
+ * Files that cannot be written, for which the server has no SQLSTATE of their own: EDQUOT and EFBIG
+ * are internal errors to it, EROFS a lack of privilege.
+ */
+static bool
+file_cannot_be_written(const ErrorData *error)
+{
+	if (error->sqlerrcode != ERRCODE_INTERNAL_ERROR &&
+		error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
+		return false;
+	return error->saved_errno == EDQUOT || error->saved_errno == EFBIG ||
+		error->saved_errno == EROFS;
+}
+
 bool
-error_is_weather(int sqlerrcode)
+sqlstate_is_weather(int sqlerrcode)
 {
 	switch (sqlerrcode)
 	{
@@ -35,4 +49,10 @@ error_is_weather(int sqlerrcode)
 		default:
 			return false;
 	}
+}
+
+bool
+error_is_weather(const ErrorData *error)
+{
+	return sqlstate_is_weather(error->sqlerrcode) || file_cannot_be_written(error);
 }

@@ -23,15 +23,17 @@ $node->safe_psql('w', q{
 	CREATE TABLE full_disk (what text);
 	CREATE FUNCTION extend() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
-		IF EXISTS (SELECT FROM public.full_disk AS f WHERE f.what = TG_TABLE_NAME) THEN
-			RAISE disk_full USING MESSAGE = format('could not extend file "%s": No space left on device', TG_TABLE_NAME);
+		IF EXISTS (SELECT FROM public.full_disk AS f WHERE f.what = TG_ARGV[0]) THEN
+			RAISE disk_full USING MESSAGE = format('could not extend file "%s": No space left on device', TG_ARGV[0]);
 		END IF;
 		RETURN NEW;
 	END $$;
-	CREATE TRIGGER extend BEFORE INSERT OR UPDATE ON workflow.step_executions FOR EACH ROW EXECUTE FUNCTION extend();
-	CREATE TRIGGER extend BEFORE UPDATE ON workflow.executions FOR EACH ROW EXECUTE FUNCTION extend();
+	CREATE TRIGGER extend BEFORE INSERT OR UPDATE ON workflow.step_executions FOR EACH ROW EXECUTE FUNCTION extend('step_executions');
+	CREATE TRIGGER extend BEFORE UPDATE ON workflow.executions FOR EACH ROW EXECUTE FUNCTION extend('executions');
+	CREATE CONSTRAINT TRIGGER extend_at_commit AFTER INSERT OR UPDATE ON workflow.step_executions
+		DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION extend('commit');
 });
-foreach my $table ('step_executions', 'executions')
+foreach my $table ('step_executions', 'executions', 'commit')
 {
 	$node->safe_psql('w', "INSERT INTO full_disk VALUES ('$table')");
 	my $from = -s $node->logfile;
