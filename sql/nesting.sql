@@ -62,7 +62,11 @@ CALL test.go('nest_deep');
 SELECT severity, path, step_id, message, hint FROM workflow.validate(jsonb_build_object('name', 'nest_deeper', 'steps', jsonb_build_array(
     test.nest(array_fill('conditional'::text, ARRAY[current_setting('workflow.max_nesting')::int + 1]), 'x'))));
 
--- as deep as it gets: the setting cannot be raised any further
+-- as deep as it gets: the setting cannot be raised any further, or raising it does not help
+SELECT message, hint FROM workflow.validate(jsonb_build_object('name', 'nest_deepest', 'steps', jsonb_build_array(
+    test.nest(array_fill('conditional'::text, ARRAY[16]), 'x'))));
+SELECT message, hint FROM workflow.validate(jsonb_build_object('name', 'nest_deepest', 'steps', jsonb_build_array(
+    test.nest(array_fill('conditional'::text, ARRAY[17]), 'x'))));
 SET workflow.max_nesting = 16;
 SELECT message, hint FROM workflow.validate(jsonb_build_object('name', 'nest_deepest', 'steps', jsonb_build_array(
     test.nest(array_fill('conditional'::text, ARRAY[17]), 'x'))));

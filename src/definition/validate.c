@@ -81,8 +81,12 @@ static bool
 check_nesting(Builder *builder)
 {
 	WorkflowPlan *plan = builder->plan;
+	int			depth = 0;
 	bool		ok = true;
 
+	for (int i = 0; i < plan->nnodes; i++)
+		if (step_type_is_container(plan->nodes[i].type))
+			depth = Max(depth, plan->nodes[i].depth + 1);
 	for (int i = 0; i < plan->nnodes; i++)
 	{
 		PlanNode   *node = &plan->nodes[i];
@@ -92,9 +96,9 @@ check_nesting(Builder *builder)
 		ok = false;
 		if (node->depth == builder->max_nesting)
 			step_error(builder, node, NULL,
-					   builder->max_nesting < PLAN_MAX_NESTING ?
+					   depth <= PLAN_MAX_NESTING ?
 					   "Raise workflow.max_nesting, or make it a workflow of its own." :
-					   "Make it a workflow of its own: more is not possible.",
+					   psprintf("Make it a workflow of its own: more than %d is not possible.", PLAN_MAX_NESTING),
 					   psprintf("step \"%s\" is nested more than %d containers deep",
 								node->id, builder->max_nesting));
 	}
