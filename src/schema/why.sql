@@ -204,7 +204,7 @@ BEGIN ATOMIC
                concat_ws(', ', 'position ' || q.position, 'priority ' || e.priority,
                          CASE WHEN s.full THEN format('%s executions run in the database (workflow.max_running is %s)', s.executions, s.max_running)
                               WHEN q.untold THEN 'the scheduler knows of nothing that waits: the row was loaded behind its back'
-                              ELSE x.detail END),
+                              WHEN x.exhausted OR NOT EXISTS (SELECT FROM missing) THEN x.detail END),
                CASE WHEN s.full THEN format('SELECT execution_id, workflow, duration FROM workflow.execution_status WHERE status = %L', 'running')
                     WHEN q.untold THEN format('SELECT pg_terminate_backend(%s) -- the next scheduler takes up what is there', s.pid)
                     WHEN x.exhausted THEN x.help
