@@ -83,4 +83,21 @@ SELECT fields.about(error) FROM workflow.dead_letters WHERE execution_id = test.
 -- nothing is left of an error before
 CALL test.go('fields_plain');
 SELECT error ?| '{schema,table,column,datatype,constraint}' AS has FROM workflow.executions WHERE id = test.id();
+-- whatever the length of its texts an error can be kept, and raised again; a character is whole or not there
+CREATE FUNCTION fields.fail_at_length(length integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', repeat('é', length) USING DETAIL = repeat('d', length), HINT = repeat('€', length), COLUMN = repeat('c', length);
+END $$;
+SELECT count(workflow.define(d)) FROM unnest(ARRAY[
+  $${"name": "long_raised", "dead_letter": true, "steps": [{"id": "s", "sql": "SELECT fields.fail_at_length(1000000)", "retry": {"max_retries": 2, "initial_delay_ms": 1}}]}$$,
+  $${"name": "long_said", "steps": [{"id": "m", "sql": "SELECT repeat('é', 1000000)", "result": "value"},
+                                    {"id": "s", "type": "fail", "error": "Long", "message": "${m.output}"}]}$$,
+  $${"name": "long_short", "steps": [{"id": "s", "sql": "SELECT fields.fail_at_length(20)"}]}$$]::jsonb[]) AS d;
+CALL test.run_three_ways('{long_raised,long_said,long_short}');
+SELECT r.workflow, r.mode, r.status, t.key, octet_length(t.value) AS bytes, left(t.value, 1) AS begins, right(t.value, 4) AS ends
+FROM test.runs AS r JOIN workflow.step_executions AS s ON s.execution_id = r.id AND s.step_id = 's' AND s.attempt = 1,
+     LATERAL jsonb_each_text(s.error) AS t
+WHERE t.key IN ('message', 'detail', 'hint', 'column') ORDER BY 1, 2, 4;
+SELECT workflow, mode, octet_length(message) AS bytes FROM test.runs ORDER BY 1, 2;
+
 DROP SCHEMA fields CASCADE;

@@ -10,9 +10,27 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
+
 #include "interpreter/thread.h"
 #include "shared/settings.h"
 #include "state/jsonb_text.h"
+
+/*
+ * Bytes of each text of an error.  Who raises it decides how long they are, and it is kept
+ * with the step, the execution and the dead letter, which has those of many attempts.
+ */
+#define ERROR_TEXT_SIZE (64 * 1024)
+
+static const char *
+error_text(const char *text)
+{
+	int			length = strlen(text);
+
+	if (length <= ERROR_TEXT_SIZE)
+		return text;
+	return psprintf("%.*s...", pg_mbcliplen(text, length, ERROR_TEXT_SIZE - 3), text);
+}
 
 /* An error as the value of the columns "error". */
 Jsonb *
@@ -42,7 +60,7 @@ step_error_jsonb(const StepError *error, const char *step_id, const char *scope)
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < (int) lengthof(keys); i++)
 		if (values[i] != NULL)
-			jsonb_push_text(&state, keys[i], values[i]);
+			jsonb_push_text(&state, keys[i], error_text(values[i]));
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
