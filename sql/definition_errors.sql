@@ -89,7 +89,10 @@ SELECT sql, never(jsonb_build_object('type', 'conditional', 'condition', jsonb_b
                                      'then', '{"id": "b", "sql": "SELECT 1"}'::jsonb)) FROM unnest(ARRAY[
   'SELECT true', 'VALUES (true)', 'TABLE t', 'SELECT t.* FROM t', 'SELECT true UNION SELECT false', 'SELECT true, false',
   'SELECT 1 AS x, true', 'INSERT INTO t VALUES (1) RETURNING true', 'DELETE FROM t', 'UPDATE t SET x = 1; SELECT true',
-  'SELECT true INTO t', 'SET LOCAL jit = off; SELECT true', 'SELECT true, 1; SELECT true', 'SET LOCAL jit = off']) AS sql;
+  'SELECT true INTO t', 'SET LOCAL jit = off; SELECT true', 'SELECT true, 1; SELECT true', 'SET LOCAL jit = off',
+  'VALUES (true, 1)', 'TABLE t UNION SELECT true', 'SELECT true, 1 UNION SELECT false, 2', '(SELECT true, 1 EXCEPT TABLE t) UNION TABLE t',
+  'SELECT true INTO t UNION SELECT false', 'WITH x AS (SELECT true) TABLE x',
+  'WITH x AS (DELETE FROM t RETURNING true) TABLE x', 'WITH x AS (UPDATE t SET x = 1) SELECT true; SELECT true']) AS sql;
 SELECT sql, never('{"type": "loop", "max_iterations": 3, "loop_body": [{"id": "b", "sql": "SELECT 1"}]}' ||
                   jsonb_build_object('while', jsonb_build_object('sql', sql)))
 FROM unnest(ARRAY['SELECT true', 'SELECT true, false', 'DELETE FROM t']) AS sql;

@@ -201,6 +201,8 @@ SELECT choose('SELECT * FROM (VALUES (1, 2)) AS v');
 SELECT choose('SELECT 1');
 SELECT choose('INSERT INTO run_sql.orders (id) VALUES (600) RETURNING true');
 SELECT choose('WITH i AS (INSERT INTO run_sql.orders (id) VALUES (600) RETURNING true) TABLE i');
+CREATE FUNCTION put(id integer) RETURNS boolean LANGUAGE sql AS 'INSERT INTO run_sql.orders (id) VALUES ($1) RETURNING true';
+SELECT choose('SELECT run_sql.put(600)');
 SELECT count(*) FROM orders WHERE id = 600;
 
 \echo -- functions

@@ -192,15 +192,55 @@ is_optimizable(Node *statement)
 	}
 }
 
+/* What a query writes with in its WITH, the one place where it can; NULL: nothing. */
+static const char *
+writes_in_with(const SelectStmt *select)
+{
+	ListCell   *cell;
+
+	if (select->withClause == NULL)
+		return NULL;
+	foreach(cell, select->withClause->ctes)
+	{
+		Node	   *query = lfirst_node(CommonTableExpr, cell)->ctequery;
+
+		if (!IsA(query, SelectStmt))
+			return CreateCommandName(query);
+	}
+	return NULL;
+}
+
+/*
+ * How many columns a query returns at least.  How many a * stands for is not known here.
+ */
+static int
+count_columns(const SelectStmt *first)
+{
+	int			ncolumns = 0;
+	List	   *values = first->valuesLists != NIL ? linitial(first->valuesLists) : first->targetList;
+	ListCell   *cell;
+
+	foreach(cell, values)
+	{
+		Node	   *value = lfirst(cell);
+
+		if (IsA(value, ResTarget))
+			value = ((ResTarget *) value)->val;
+		if (!IsA(value, ColumnRef) || !IsA(llast(((ColumnRef *) value)->fields), A_Star))
+			ncolumns++;
+	}
+	return ncolumns;
+}
+
 /*
  * Why a statement of a condition makes it one that can never be true; NULL: it may be.
  */
 static char *
 complaint_about_condition(Node *statement, bool is_last)
 {
-	const SelectStmt *select = (SelectStmt *) statement;
-	int			ncolumns = 0;
-	ListCell   *cell;
+	const SelectStmt *first = (SelectStmt *) statement;
+	const char *writing;
+	int			ncolumns;
 
 	if (!IsA(statement, SelectStmt))
 	{
@@ -210,18 +250,15 @@ complaint_about_condition(Node *statement, bool is_last)
 		return is_last ? psprintf("condition must return one column, and %s returns none",
 								  CreateCommandName(statement)) : NULL;
 	}
-	if (select->intoClause != NULL)
+	writing = writes_in_with(first);
+	if (writing != NULL)
+		return psprintf("a condition cannot contain %s: it is read only", writing);
+	/* of a UNION it is the first query that says what there is */
+	while (first->op != SETOP_NONE)
+		first = first->larg;
+	if (first->intoClause != NULL)
 		return pstrdup("a condition cannot contain SELECT INTO: it is read only");
-	if (!is_last)
-		return NULL;
-	foreach(cell, select->targetList)
-	{
-		Node	   *value = lfirst_node(ResTarget, cell)->val;
-
-		/* how many a * stands for is not known here */
-		if (!IsA(value, ColumnRef) || !IsA(llast(((ColumnRef *) value)->fields), A_Star))
-			ncolumns++;
-	}
+	ncolumns = is_last ? count_columns(first) : 1;
 	return ncolumns > 1 ? psprintf("condition must return one column, not %d", ncolumns) : NULL;
 }
 
