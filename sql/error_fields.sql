@@ -91,10 +91,11 @@ END $$;
 SELECT count(workflow.define(d)) FROM unnest(ARRAY[
   $${"name": "long_raised", "dead_letter": true, "steps": [{"id": "s", "sql": "SELECT fields.fail_at_length(1000000)", "retry": {"max_retries": 2, "initial_delay_ms": 1}}]}$$,
   $${"name": "long_said", "steps": [{"id": "m", "sql": "SELECT repeat('é', 1000000)", "result": "value"},
-                                    {"id": "s", "type": "fail", "error": "Long", "message": "${m.output}"}]}$$,
+                                    {"id": "s", "type": "fail", "error": "${m.output}", "message": "${m.output}"}]}$$,
   $${"name": "long_short", "steps": [{"id": "s", "sql": "SELECT fields.fail_at_length(20)"}]}$$]::jsonb[]) AS d;
 CALL test.run_three_ways('{long_raised,long_said,long_short}');
-SELECT r.workflow, r.mode, r.status, t.key, octet_length(t.value) AS bytes, left(t.value, 1) AS begins, right(t.value, 4) AS ends
+SELECT r.workflow, r.mode, r.status, t.key, octet_length(t.value) AS bytes, left(t.value, 1) AS begins, right(t.value, 4) AS ends,
+       s.error_type = s.error ->> 'type' AS type
 FROM test.runs AS r JOIN workflow.step_executions AS s ON s.execution_id = r.id AND s.step_id = 's' AND s.attempt = 1,
      LATERAL jsonb_each_text(s.error) AS t
 WHERE t.key IN ('message', 'detail', 'hint', 'column') ORDER BY 1, 2, 4;

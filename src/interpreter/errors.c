@@ -94,7 +94,7 @@ void
 step_fail(StepRow *row, StepStatus status, const StepError *error)
 {
 	row->status = status;
-	row->error_type = pstrdup(error->type);
+	row->error_type = pstrdup(error_text(error->type));
 	row->error = step_error_jsonb(error, row->step_id, row->scope);
 }
 
