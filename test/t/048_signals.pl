@@ -66,11 +66,13 @@ sub outcome
 {
 	my ($id) = @_;
 
+	# a statement of its own: the rest of the same one would see what was there before
+	query("SELECT FROM workflow.wait($id, '180 s')");
 	return query(qq{SELECT concat_ws(' ', w.status, w.error_type) || E'\n' || } . rows($id) . qq{
 		|| E'\neffects: ' || (SELECT coalesce(string_agg(step_id, ' ' ORDER BY n), '') FROM effects WHERE execution_id = $id)
 		|| E'\nrecoveries: ' || w.recoveries
 		|| coalesce(E'\n' || (SELECT string_agg(detail, ', ') FROM workflow.history WHERE execution_id = $id AND event = 'recovered'), '')
-		FROM workflow.wait($id, '180 s') AS w});
+		FROM workflow.executions AS w WHERE w.id = $id});
 }
 
 # How often the step at the gate was begun.

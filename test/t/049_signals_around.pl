@@ -36,11 +36,13 @@ sub outcome
 {
 	my ($id) = @_;
 
+	# a statement of its own: the rest of the same one would see what was there before
+	query("SELECT FROM workflow.wait($id, '180 s')");
 	return query(qq{SELECT concat_ws(' ', w.status, w.error_type), w.recoveries,
 		(SELECT string_agg(step_id, ' ' ORDER BY step_id) FROM effects WHERE execution_id = $id),
 		(SELECT string_agg(concat_ws(' ', step_id || '/' || attempt, status, error_type), ', ' ORDER BY completed_at)
 			FROM workflow.step_executions WHERE execution_id = $id)
-		FROM workflow.wait($id, '180 s') AS w});
+		FROM workflow.executions AS w WHERE w.id = $id});
 }
 
 sub effect

@@ -126,11 +126,12 @@ sub found
 		jsonb_build_object('kind', k.name, 'n', n), parallel => false) AS id
 		FROM kinds AS k, generate_series(1, $number) AS n WHERE k.name IN ($names) ORDER BY k.name, n) AS s});
 
+	query("SELECT FROM workflow.wait($_, '180 s')") foreach split /, /, $ids;
 	return query(qq{SELECT coalesce(string_agg(concat_ws(' ', w.input ->> 'kind', w.error ->> 'message'), ', ' ORDER BY w.id), ''),
 			(SELECT count(DISTINCT s.xmin::text) < count(*) FROM workflow.step_executions AS s WHERE s.execution_id IN ($ids) AND s.step_type = 'sql')
-		FROM (SELECT id FROM workflow.executions WHERE id IN ($ids) ORDER BY id OFFSET 0) AS i, workflow.wait(i.id, '180 s') AS w
+		FROM workflow.executions AS w
 		LEFT JOIN workflow.step_executions AS s ON s.execution_id = w.id AND s.step_id = 's2'
-		WHERE (s.output IS DISTINCT FROM 'true'::jsonb)});
+		WHERE w.id IN ($ids) AND (s.output IS DISTINCT FROM 'true'::jsonb)});
 }
 
 my @bound = grep { $_->[3] } @kinds;
