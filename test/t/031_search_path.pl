@@ -199,7 +199,8 @@ look('executions have ended');
 
 # steering
 my $letter = call('SELECT dead_letter_id FROM workflow.dead_letter_status LIMIT 1');
-call(qq{SELECT workflow.retry_help($failed), workflow.retry($failed, reason => 'again')});
+call(qq{SELECT workflow.replay_help($letter), workflow.replay_possible($letter)});
+call(qq{SELECT workflow.retry_help($failed), workflow.retry_possible($failed), workflow.retry($failed, reason => 'again')});
 is(call(qq{SELECT status FROM workflow.wait($failed, '5 minutes')}), 'failed', 'and once more');
 call($_) foreach
 	qq{SELECT workflow.replay($letter)}, q{SELECT workflow.replay_all()},
