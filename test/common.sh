@@ -53,7 +53,7 @@ missing_files()
 			for name in regress/pg_regress isolation/pg_isolation_regress perl/PostgreSQL/Test/Cluster.pm; do
 				echo "postgresql-client-$major ${pgxs%/makefiles/pgxs.mk}/test/$name"
 			done
-			for name in postgres initdb pg_ctl; do
+			for name in postgres initdb pg_ctl pg_upgrade; do
 				echo "postgresql-$major $bin/$name"
 			done
 			echo "postgresql-$major-cron $libraries/pg_cron.so"

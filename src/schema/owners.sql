@@ -3,35 +3,44 @@
  * was dropped, or since a dump was restored without it.
  */
 
-/* executions by the conditions of the indexes that have those that are not over */
+/*
+ * Executions by the conditions of the indexes that have those that are not over.
+ *
+ * Roles are the same that have the same OID, and of nobody's, 1, those that are shown the same: so
+ * it is grouped by these, not by the type.  Functions depend on this view, so pg_upgrade creates it
+ * before the operator classes of the type, without which GROUP BY does not take it.
+ */
 CREATE VIEW workflow.owners WITH (security_barrier) AS
-SELECT o.owner, o.kind, o.place, o.count, workflow.role_missing(o.owner) AS missing
-FROM (SELECT d.owner, 'workflow'::text AS kind, 1 AS place, pg_catalog.count(DISTINCT d.name) AS count
-      FROM workflow.definitions AS d GROUP BY d.owner
-      UNION ALL
-      SELECT a.owner, 'agent', 2, pg_catalog.count(*) FROM workflow.agents AS a GROUP BY a.owner
-      UNION ALL
-      SELECT s.role, 'schedule', 3, pg_catalog.count(*) FROM workflow.schedule_entries AS s GROUP BY s.role
-      UNION ALL
-      SELECT e.role, 'open execution', 4, pg_catalog.count(*)
-      FROM (SELECT x.role FROM workflow.executions AS x
+SELECT o.owner, ('{workflow,agent,schedule,open execution,dead letter}'::pg_catalog.text[])[o.place] AS kind, o.place, o.count,
+       workflow.role_missing(o.owner) AS missing
+FROM (SELECT (pg_catalog.max(ARRAY[b.owner]))[1] AS owner, b.place, pg_catalog.count(*) AS count
+      FROM (SELECT d.owner, 1 AS place FROM workflow.definitions AS d
+            WHERE NOT EXISTS (SELECT FROM workflow.definitions AS n
+                              WHERE n.name OPERATOR(pg_catalog.=) d.name AND n.version OPERATOR(pg_catalog.>) d.version)
+            UNION ALL
+            SELECT a.owner, 2 FROM workflow.agents AS a
+            UNION ALL
+            SELECT s.role, 3 FROM workflow.schedule_entries AS s
+            UNION ALL
+            SELECT x.role, 4 FROM workflow.executions AS x
             WHERE x.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND x.start_at IS NULL AND NOT x.limited
             UNION ALL
-            SELECT x.role FROM workflow.executions AS x
+            SELECT x.role, 4 FROM workflow.executions AS x
             WHERE x.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND x.start_at IS NOT NULL AND NOT x.limited
             UNION ALL
-            SELECT x.role FROM workflow.executions AS x WHERE x.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND x.limited
+            SELECT x.role, 4 FROM workflow.executions AS x WHERE x.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND x.limited
             UNION ALL
-            SELECT x.role FROM workflow.executions AS x
+            SELECT x.role, 4 FROM workflow.executions AS x
             WHERE x.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])
             UNION ALL
-            SELECT x.role FROM workflow.executions AS x WHERE x.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text
+            SELECT x.role, 4 FROM workflow.executions AS x WHERE x.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text
             UNION ALL
-            SELECT x.role FROM workflow.executions AS x WHERE x.status OPERATOR(pg_catalog.=) 'blocked'::pg_catalog.text) AS e
-      GROUP BY e.role
-      UNION ALL
-      SELECT l.role, 'dead letter', 5, pg_catalog.count(*) FROM workflow.dead_letters AS l
-      WHERE l.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text GROUP BY l.role) AS o
+            SELECT x.role, 4 FROM workflow.executions AS x WHERE x.status OPERATOR(pg_catalog.=) 'blocked'::pg_catalog.text
+            UNION ALL
+            SELECT l.role, 5 FROM workflow.dead_letters AS l
+            WHERE l.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text) AS b
+      GROUP BY b.place, b.owner::pg_catalog.oid,
+               CASE WHEN b.owner::pg_catalog.oid OPERATOR(pg_catalog.=) 1::pg_catalog.oid THEN b.owner::pg_catalog.text END) AS o
 WHERE pg_catalog.pg_has_role(o.owner::pg_catalog.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.owners IS
 'how much belongs to which role, by kind: a role''s own; all for members of pg_monitor. What '

@@ -135,6 +135,10 @@ COMMENT ON FUNCTION workflow.histogram_percentile(jsonb, numeric) IS
 
 /* --- rolling up --- */
 
+/*
+ * Not BEGIN ATOMIC, since it groups by roles: pg_upgrade creates functions before the operator
+ * classes of the type, without which such a body is not accepted.
+ */
 CREATE FUNCTION workflow.statistics_between(
     since timestamptz,
     until timestamptz,
@@ -158,7 +162,8 @@ CREATE FUNCTION workflow.statistics_between(
     OUT run_times jsonb)
 RETURNS SETOF record
 LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED ROWS 100
-BEGIN ATOMIC
+SET search_path = pg_catalog, pg_temp
+AS $$
     WITH ended AS MATERIALIZED (
         SELECT e.id, e.workflow, e.tenant, e.role, e.status, e.error_type, e.completed_at,
                /* an execution that was retried has been counted with its end before that, or
@@ -233,7 +238,7 @@ BEGIN ATOMIC
          LEFT JOIN run_histograms AS r ON r.day = s.day AND r.kind = s.kind AND r.workflow = s.workflow AND r.name = s.name
                                            AND r.role OPERATOR(workflow.=) s.role
     ORDER BY s.day, s.kind, s.workflow, s.name, s.role;
-END;
+$$;
 COMMENT ON FUNCTION workflow.statistics_between(timestamptz, timestamptz) IS
 'what statistics_days are made of: outcomes and times of what ended at or after one time and '
 'before another, read from the rows there are. Use the view statistics_history';
