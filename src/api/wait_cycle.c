@@ -218,10 +218,10 @@ wait_cycle_look(WaitCycleCheck *check)
 				 errmsg("execution %lld waits for this session, which waits for it",
 						(long long) check->execution_id),
 				 check->in_transaction ?
-				 errdetail("Its step needs a lock that this transaction holds, or that no transaction has a snapshot as old as this one's; itself, or by way of others that wait.") :
+				 errdetail("Its step needs a lock that this transaction or session holds, or that no transaction has a snapshot as old as this one's; itself, or by way of others that wait.") :
 				 errdetail("Its step needs an advisory lock that this session holds; itself, or by way of others that wait."),
 				 check->in_transaction ?
-				 errhint("Commit before waiting, or use CALL workflow.run(), which waits outside of transactions.") :
+				 errhint("Commit before waiting, and let go of the session's advisory locks, or use CALL workflow.run(), which waits outside of transactions.") :
 				 errhint("Let go of the session's advisory locks before calling it.")));
 }
 
