@@ -38,12 +38,12 @@ SELECT workflow.define($${"name": "catch_twice", "start_step": "one", "steps": {
 CALL test.go('catch_twice');
 SELECT step_id, attempt, on_failure, variables #>> '{e,sqlstate}' AS e FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at;
 
--- no room for the variables: the error is not caught, and says why
+-- no room for the variables beside a text of an error, which is 64 kB at most: the error is not caught, and says why
 SELECT workflow.define($${"name": "catch_large", "start_step": "fill", "steps": {
   "fill": {"type": "set", "assign": {"x": "${workflow.input.text}"}, "next_step": "fail"},
-  "fail": {"type": "sql", "sql": "DO $do$ BEGIN RAISE EXCEPTION '%', repeat('e', 9000000); END $do$", "result": "none", "catch": [{"next_step": "done", "as": "e"}]},
+  "fail": {"type": "sql", "sql": "DO $do$ BEGIN RAISE EXCEPTION '%', repeat('e', 100000); END $do$", "result": "none", "catch": [{"next_step": "done", "as": "e"}]},
   "done": {"type": "succeed"}}}$$) \gset
-SELECT repeat('x', 9000000) AS text \gset
+SELECT repeat('x', 16740000) AS text \gset
 CALL test.go('catch_large', jsonb_build_object('text', :'text')) \gset
 SELECT status, error_type, error ->> 'catch_error' AS catch_error FROM workflow.executions WHERE id = test.id();
 

@@ -200,8 +200,8 @@ SELECT jsonb_build_object('items', jsonb_agg(i)) AS items FROM generate_series(1
 CALL test.go('loop_compressed', :'items');
 SELECT workflow.define($$ {"name": "loop_long_errors", "steps": [{"id": "each", "type": "loop", "loop_config": {
   "collection": "${workflow.input.items}", "on_error": "continue", "loop_body": [
-    {"id": "big", "type": "sql", "sql": "DO 'BEGIN RAISE ''%'', repeat(''x'', 1000000); END'"}]}}]} $$);
-SELECT jsonb_build_object('items', jsonb_agg(i)) AS items FROM generate_series(1, 20) AS i \gset
+    {"id": "big", "type": "sql", "sql": "DO 'BEGIN RAISE ''%'', repeat(''x'', 100000); END'"}]}}]} $$);
+SELECT jsonb_build_object('items', jsonb_agg(i)) AS items FROM generate_series(1, 300) AS i \gset
 CALL test.go('loop_long_errors', :'items');
 
 TABLE test.wrong;
