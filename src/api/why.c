@@ -14,13 +14,16 @@
 
 #include "access/htup_details.h"
 #include "access/xlog.h"
+#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "shared/identity.h"
+#include "shared/settings.h"
 #include "shared/slots.h"
 #include "shared/subscription.h"
 
@@ -47,6 +50,55 @@ next_start(const SchedulerView *scheduler)
 	if (scheduler->next_start == 0)
 		return "at once";
 	return psprintf("at %s", timestamptz_to_str(scheduler->next_start));
+}
+
+/*
+ * Why this database has no scheduler: the launcher starts none where nobody can connect, or
+ * cannot.
+ */
+static void
+explain_no_scheduler(const SchedulerView *scheduler, const char *database, Hindrance *found)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	bool		takes_connections = true;
+	bool		is_template = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		takes_connections = ((Form_pg_database) GETSTRUCT(tuple))->datallowconn;
+		is_template = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+		ReleaseSysCache(tuple);
+	}
+
+	found->reason = "no scheduler";
+	if (!takes_connections)
+	{
+		found->detail = "the database does not accept connections";
+		found->help = psprintf("ALTER DATABASE %s ALLOW_CONNECTIONS true", database);
+	}
+	else if (is_template)
+	{
+		found->detail = "the database is a template, where nothing runs";
+		found->help = psprintf("ALTER DATABASE %s IS_TEMPLATE false", database);
+	}
+	else if (scheduler->crowded_out)
+	{
+		found->detail = psprintf("workflow.max_databases is %d, and so many others have one", setting_max_databases);
+		found->help = psprintf("ALTER SYSTEM SET workflow.max_databases = %d -- and restart the server",
+							   setting_max_databases * 2);
+	}
+	else if (scheduler->exhausted_since != 0)
+	{
+		found->since = scheduler->exhausted_since;
+		found->detail = psprintf("no background worker is to be had for it; it is tried again %s", next_start(scheduler));
+		found->help = psprintf("ALTER SYSTEM SET max_worker_processes = %d -- and restart the server",
+							   max_worker_processes + 8);
+	}
+	else
+	{
+		found->detail = "one is about to be started";
+		found->help = "-- nothing, unless this stays: then see the server log";
+	}
 }
 
 static Hindrance
@@ -84,13 +136,7 @@ find_hindrance(Oid role)
 		found.help = "-- mend the cause, which is in the server log";
 	}
 	else if (!scheduler.present)
-	{
-		found.reason = "no scheduler";
-		found.since = scheduler.exhausted_since;
-		found.detail = psprintf("no background worker is to be had for it; it is tried again %s", next_start(&scheduler));
-		found.help = psprintf("ALTER SYSTEM SET max_worker_processes = %d -- and restart the server",
-							  max_worker_processes + 8);
-	}
+		explain_no_scheduler(&scheduler, database, &found);
 	else if (scheduler.disabled_since != 0)
 	{
 		found.since = scheduler.disabled_since;

@@ -55,6 +55,13 @@ static void scheduler_detach(int code, Datum argument);
 
 /* --- entries --- */
 
+/* Known not to have the extension, and nobody needs to know. */
+static bool
+is_replaceable(const DatabaseEntry *entry)
+{
+	return entry->state == DATABASE_ABSENT && entry->holds == 0 && entry->nslots == 0;
+}
+
 /*
  * The entry of a database.  With create, a missing one is made (state UNKNOWN),
  * if need be in the place of a database known not to have the extension.  The
@@ -78,8 +85,7 @@ database_entry(Oid database, bool create)
 		}
 		else if (entry->database == database)
 			return entry;
-		else if (entry->state == DATABASE_ABSENT && entry->holds == 0 &&
-				 entry->nslots == 0)
+		else if (is_replaceable(entry))
 			absent = entry;
 	}
 
@@ -464,6 +470,20 @@ look_for_failures(const DatabaseEntry *entry, TimestampTz now, SchedulerView *vi
 		view->next_start = entry->next_start;
 }
 
+/* Is there no room for another database?  The caller holds registry->lock. */
+static bool
+no_entry_is_free(void)
+{
+	for (int i = 0; i < registry->ndatabases; i++)
+	{
+		const DatabaseEntry *entry = &registry->databases[i];
+
+		if (entry->state == DATABASE_UNUSED || is_replaceable(entry))
+			return false;
+	}
+	return true;
+}
+
 /* What the scheduler of a database shows, and what is known of it while there is none. */
 void
 database_look(Oid database, SchedulerView *view)
@@ -496,6 +516,7 @@ database_look(Oid database, SchedulerView *view)
 			strlcpy(view->again, entry->again, TOLD_SIZE);
 		}
 	}
+	view->crowded_out = entry == NULL && no_entry_is_free();
 	if (!view->present && registry->exhausted_since != 0)
 	{
 		view->exhausted_since = registry->exhausted_since;

@@ -376,6 +376,7 @@ typedef struct SchedulerView
 	TimestampTz ready_since;
 	TimestampTz no_workers_since;
 	TimestampTz unanswered_since;	/* it was woken, and has not looked since; 0: it has */
+	bool		crowded_out;	/* workflow.max_databases others have one */
 	TimestampTz exhausted_since;	/* none can be started for want of a background worker; 0: one can */
 	TimestampTz next_start;		/* when that is tried again; 0: nobody waits for a time */
 	int			failures;		/* that failed one after the other, until now */

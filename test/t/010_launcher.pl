@@ -139,6 +139,11 @@ $node->wait_for_log(qr/WARNING: .*too many databases for workflow schedulers/, $
 ok( $node->poll_query_until('postgres',
 		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'"),
 	'one database is served when there is room for one');
+my $has = $node->safe_psql('postgres', schedulers());
+my $crowded = $has ne 'd' ? 'd' : $node->safe_psql('postgres', "SELECT datname FROM pg_database WHERE datname IN ('a', 'b', 'c') LIMIT 1");
+is($node->safe_psql($crowded, 'SELECT reason, detail, help FROM workflow.no_workers(10)'),
+	'no scheduler|workflow.max_databases is 1, and so many others have one|ALTER SYSTEM SET workflow.max_databases = 2 -- and restart the server',
+	'the others can be told why not');
 
 # --- a scheduler that fails ---
 

@@ -201,6 +201,29 @@ my %tests = (
 			'since when, and when it is tried again');
 		workers(20);
 		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+
+		# databases in which the launcher starts none; new sessions cannot connect to the first
+		foreach my $case ([ 'ALLOW_CONNECTIONS', 'true', 'false', 'the database does not accept connections' ],
+			[ 'IS_TEMPLATE', 'false', 'true', 'the database is a template, where nothing runs' ])
+		{
+			my ($option, $usual, $other, $detail) = @$case;
+			my $session = $node->background_psql('postgres');
+			my $query = 'SELECT reason, detail, help FROM workflow.why(ID) LIMIT 1';
+			my $answer = '';
+
+			$session->query_safe('SELECT workflow.version()');
+			$node->safe_psql('template1', "ALTER DATABASE postgres $option $other");
+			$id = $session->query_safe(q{SELECT workflow.start('short')});
+			for (my $tries = 0; $answer !~ /^no scheduler/ && $tries < 1800; $tries++)
+			{
+				$session->query_safe('SELECT pg_sleep(0.1)');
+				$answer = $session->query_safe($query =~ s/ID/$id/r);
+			}
+			is($answer, "no scheduler|$detail|ALTER DATABASE postgres $option $usual", "$option $other");
+			$node->safe_psql('template1', "ALTER DATABASE postgres $option $usual");
+			$session->quit;
+			ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+		}
 	},
 	'scheduler fails' => sub {
 		my $id;
