@@ -195,7 +195,7 @@ $session->quit;
 # --- who sees and changes what ---
 
 is(as_role('bob', 'postgres', 'SELECT count(*) FROM workflow.schedules'), '0', 'another role sees no schedules');
-like(as_role('bob', 'postgres', q{SELECT workflow.unschedule('s')}), qr/42501/, 'and removes none');
+like(as_role('bob', 'postgres', q{SELECT workflow.unschedule('s')}), qr/42704: schedule "s" does not exist/, 'and removes none');
 is(query('postgres', q{SELECT workflow.resume_schedule('s') IS NOT NULL}), 't', 'somebody with the rights of its role may');
 like(jobs(), qr/^alice postgres \* \* \* \* \* SELECT workflow.schedule_tick\('s'\)$/m, 'the job is the role\'s all the same');
 
