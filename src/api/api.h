@@ -134,6 +134,8 @@ extern void require_room_in_queue(Oid role);
 
 /* An error when the workflow is blocked for who starts it: nothing of it may begin. */
 extern void require_not_blocked(const Definition *definition, Oid starter);
+/* A statement that has a workflow run for a role; unblock() in its place where that comes first. */
+extern char *help_unless_blocked(const char *workflow, Oid role, char *help);
 
 /* --- start.c --- */
 

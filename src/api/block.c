@@ -79,6 +79,18 @@ require_may_block(FunctionCallInfo fcinfo, Definition *definition)
 	check_may_block(definition->name, owner);
 }
 
+char *
+help_unless_blocked(const char *workflow, Oid role, char *help)
+{
+	Definition	definition;
+	WorkflowBlock block;
+
+	if (!definition_find(workflow, 0, &definition) || !definition.blocked ||
+		!block_find(definition.name, role, &block))
+		return help;
+	return psprintf("SELECT workflow.unblock(%s)", quote_literal_cstr(definition.name));
+}
+
 /*
  * workflow.block(workflow text, reason text) returns boolean
  */

@@ -19,7 +19,6 @@
 #include "utils/builtins.h"
 
 #include "api/api.h"
-#include "state/blocks.h"
 #include "state/dead_letters.h"
 #include "state/executions.h"
 #include "state/owners.h"
@@ -283,9 +282,7 @@ workflow_replay_help(PG_FUNCTION_ARGS)
 {
 	int64		id = PG_GETARG_INT64(0);
 	DeadLetter	letter;
-	Definition	definition;
 	Nobody		nobody;
-	WorkflowBlock block;
 	char	   *help;
 
 	if (!dead_letter_find(id, false, &letter) || letter.status != LETTER_PENDING ||
@@ -293,11 +290,9 @@ workflow_replay_help(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (is_nobodys(&letter, &nobody))
 		help = psprintf("-- %s; then SELECT workflow.replay(%lld)", nobody.help, (long long) id);
-	else if (definition_find(letter.workflow, 0, &definition) && definition.blocked &&
-			 block_find(definition.name, letter.role, &block))
-		help = psprintf("SELECT workflow.unblock(%s)", quote_literal_cstr(definition.name));
 	else
-		help = psprintf("SELECT workflow.replay(%lld)", (long long) id);
+		help = help_unless_blocked(letter.workflow, letter.role,
+								   psprintf("SELECT workflow.replay(%lld)", (long long) id));
 	PG_RETURN_TEXT_P(cstring_to_text(help));
 }
 

@@ -276,8 +276,6 @@ workflow_retry_help(PG_FUNCTION_ARGS)
 	int64		id = PG_GETARG_INT64(0);
 	ExecutionState state;
 	Refusal		refusal;
-	Definition	definition;
-	WorkflowBlock block;
 	char	   *help;
 
 	if (!execution_read(id, &state) || !execution_status_is_final(state.status) ||
@@ -285,11 +283,9 @@ workflow_retry_help(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (is_refused(&state, &refusal))
 		help = refusal.help;
-	else if (definition_find(state.workflow, 0, &definition) && definition.blocked &&
-			 block_find(definition.name, state.role, &block))
-		help = psprintf("SELECT workflow.unblock(%s)", quote_literal_cstr(definition.name));
 	else
-		help = psprintf("SELECT workflow.retry(%lld)", (long long) id);
+		help = help_unless_blocked(state.workflow, state.role,
+								   psprintf("SELECT workflow.retry(%lld)", (long long) id));
 	PG_RETURN_TEXT_P(cstring_to_text(help));
 }
 
