@@ -199,7 +199,8 @@ tell_left(const Gift *gift)
 	if (gift->left != NULL)
 		ereport(NOTICE,
 				(errmsg("what is the extension's stays with role \"%s\": %s", owner->name, gift->left),
-				 errhint("It can be given to superusers. Another role may unschedule what does the housekeeping, and call workflow.schedule_housekeeping() itself.")));
+				 errhint("It can be given to superusers. Another role may unschedule what does the "
+						 "housekeeping, and call workflow.schedule_housekeeping() itself.")));
 	if (namesakes != NULL)
 		ereport(NOTICE,
 				(errmsg("what belongs to another role \"%s\", which does not exist any more, is not given: %s",
@@ -254,7 +255,8 @@ workflow_reassign_owned(PG_FUNCTION_ARGS)
 	tell_left(&gift);
 	if (gift.count > 0)
 	{
-		audit_owner("reassign_owned", "role", owner->name, owner->name, required_role_name(gift.role, NULL));
+		audit_owner("reassign_owned", "role", owner->name, owner->name,
+					required_role_name(gift.role, NULL));
 		wake_at_commit(WAKE_PENDING | WAKE_ADMISSION);
 	}
 	PG_RETURN_INT64(gift.count);

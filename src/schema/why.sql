@@ -281,4 +281,5 @@ COMMENT ON FUNCTION workflow.why(bigint) IS
 'the statement that helps, or shows more';
 
 /* Monitoring: without what errors and reasons say. */
-GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.retry_help(bigint), workflow.replay_help(bigint), workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.retry_help(bigint), workflow.replay_help(bigint),
+    workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;

@@ -22,20 +22,25 @@
 #include "state/steps.h"
 
 #define CLOSE_STEPS(status) \
-	"UPDATE workflow.step_executions AS s SET status = " status ", completed_at = pg_catalog.clock_timestamp()"
+	"UPDATE workflow.step_executions AS s" \
+	" SET status = " status ", completed_at = pg_catalog.clock_timestamp()"
 
 #define OPEN_STEPS_OF_EXECUTION \
-	" WHERE s.execution_id OPERATOR(pg_catalog.=) $1 AND s.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+	" WHERE s.execution_id OPERATOR(pg_catalog.=) $1" \
+	" AND s.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
 
 /* What tell_closed() reads; the last column announces what has ended, as announce_step() does. */
 #define CLOSED_STEPS \
-	" RETURNING s.execution_id, s.visit, s.attempt, s.scope, s.step_id, s.step_type, s.status, s.loop_label," \
-	" s.started_at, s.completed_at," \
-	" (SELECT e.workflow FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) s.execution_id)," \
+	" RETURNING s.execution_id, s.visit, s.attempt, s.scope, s.step_id, s.step_type, s.status," \
+	" s.loop_label, s.started_at, s.completed_at," \
+	" (SELECT e.workflow FROM workflow.executions AS e" \
+	"  WHERE e.id OPERATOR(pg_catalog.=) s.execution_id)," \
 	" (SELECT pg_catalog.pg_notify('workflow', pg_catalog.format(" \
 	"'{\"execution_id\": %s, \"workflow\": %s, \"step_id\": %s, \"scope\": %s, \"status\": \"%s\"}'," \
-	" e.id, pg_catalog.to_json(e.workflow), pg_catalog.to_json(s.step_id), pg_catalog.to_json(s.scope), s.status))" \
-	" FROM workflow.executions AS e JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id" \
+	" e.id, pg_catalog.to_json(e.workflow), pg_catalog.to_json(s.step_id)," \
+	" pg_catalog.to_json(s.scope), s.status))" \
+	" FROM workflow.executions AS e" \
+	" JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id" \
 	" WHERE " MAY_NOTIFY " AND e.id OPERATOR(pg_catalog.=) s.execution_id" \
 	" AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
 
@@ -62,10 +67,14 @@ static StateStatement close_others_statement = {
 static StateStatement close_abandoned_statement = {
 	CLOSE_STEPS("'cancelled'")
 	" FROM (SELECT o.execution_id, o.scope, o.step_id, o.visit, o.attempt"
-	"  FROM workflow.step_executions AS o JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) o.execution_id"
-	"  WHERE o.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text AND e.status OPERATOR(pg_catalog.=)"
-	"  ANY ('{completed,failed,cancelled,timed_out}'::pg_catalog.text[]) FOR NO KEY UPDATE OF o SKIP LOCKED) AS x"
-	" WHERE s.execution_id OPERATOR(pg_catalog.=) x.execution_id AND s.scope OPERATOR(pg_catalog.=) x.scope"
+	"  FROM workflow.step_executions AS o"
+	"  JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) o.execution_id"
+	"  WHERE o.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+	"  AND e.status OPERATOR(pg_catalog.=)"
+	"   ANY ('{completed,failed,cancelled,timed_out}'::pg_catalog.text[])"
+	"  FOR NO KEY UPDATE OF o SKIP LOCKED) AS x"
+	" WHERE s.execution_id OPERATOR(pg_catalog.=) x.execution_id"
+	" AND s.scope OPERATOR(pg_catalog.=) x.scope"
 	" AND s.step_id OPERATOR(pg_catalog.=) x.step_id AND s.visit OPERATOR(pg_catalog.=) x.visit"
 	" AND s.attempt OPERATOR(pg_catalog.=) x.attempt" CLOSED_STEPS,
 	0, NULL, NULL

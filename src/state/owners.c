@@ -26,7 +26,10 @@
 #include "state/private.h"
 #include "state/state.h"
 
-/* The column is of a role that does not exist, as it is shown; without a number, of each that was called so. */
+/*
+ * The column is of a role that does not exist, as it is shown; without a number, of each that was
+ * called so.
+ */
 #define IS_CALLED(column, name) \
 	"(workflow.role_missing(" column ") AND (workflow.role_name(" column ") OPERATOR(pg_catalog.=) " name \
 	" OR pg_catalog.regexp_replace(workflow.role_name(" column "), ' [0-9]+[)]$', ')') OPERATOR(pg_catalog.=) " name "))"
@@ -35,7 +38,8 @@
 #define IS_OWNER(column) \
 	"(" column "::pg_catalog.oid OPERATOR(pg_catalog.=) ANY ($1) OR ($3 AND " IS_CALLED(column, "$2") "))"
 
-#define RUNS(execution) execution ".status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
+#define RUNS(execution) \
+	execution ".status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])"
 
 /* As refuse_reserved_name() sees it; a schedule of the extension's may have another name. */
 #define IS_RESERVED(name) \
@@ -79,7 +83,8 @@ static StateStatement of_execution_statement = {
 };
 
 static StateStatement shown_role_statement = {
-	"SELECT workflow.role_name(e.role) FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
+	"SELECT workflow.role_name(e.role) FROM workflow.executions AS e"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1",
 	lengthof(id_types), id_types, NULL
 };
 
@@ -89,7 +94,8 @@ static StateStatement of_letter_statement = {
 };
 
 static StateStatement of_schedule_statement = {
-	"SELECT s.role::pg_catalog.text FROM workflow.schedule_entries AS s WHERE s.id OPERATOR(pg_catalog.=) $1",
+	"SELECT s.role::pg_catalog.text FROM workflow.schedule_entries AS s"
+	" WHERE s.id OPERATOR(pg_catalog.=) $1",
 	lengthof(id_types), id_types, NULL
 };
 
@@ -141,8 +147,10 @@ static struct
 	 */
 	{{LOCK("executions", EXECUTION_IS_GIVEN, "id"), GIVE_TYPES},
 	{"UPDATE workflow.executions AS x SET role = $4, idempotency_key = CASE WHEN NOT EXISTS ("
-	"SELECT FROM workflow.executions AS o WHERE o.idempotency_key OPERATOR(pg_catalog.=) x.idempotency_key"
-	" AND o.workflow OPERATOR(pg_catalog.=) x.workflow AND (o.role::pg_catalog.oid OPERATOR(pg_catalog.=) $4::pg_catalog.oid"
+	"SELECT FROM workflow.executions AS o"
+	" WHERE o.idempotency_key OPERATOR(pg_catalog.=) x.idempotency_key"
+	" AND o.workflow OPERATOR(pg_catalog.=) x.workflow"
+	" AND (o.role::pg_catalog.oid OPERATOR(pg_catalog.=) $4::pg_catalog.oid"
 	" OR (o.id OPERATOR(pg_catalog.<) x.id AND " IS_OWNER("o.role") "))) THEN x.idempotency_key END"
 	" WHERE " EXECUTION_IS_GIVEN, GIVE_TYPES}},
 	GIFT("dead_letters", "role", IS_OWNER("x.role"), "execution_id"),
@@ -151,7 +159,8 @@ static struct
 
 /* what is blocked stays blocked: for the role, and for the one that takes over its executions */
 static StateStatement copy_blocks_statement = {
-	"INSERT INTO workflow.blocked_workflows (workflow, role, kind, reason, stuck_count, blocked_at, blocked_by)"
+	"INSERT INTO workflow.blocked_workflows"
+	" (workflow, role, kind, reason, stuck_count, blocked_at, blocked_by)"
 	" SELECT b.workflow, $4, b.kind, b.reason, b.stuck_count, b.blocked_at, b.blocked_by"
 	" FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL AND " IS_OWNER("b.role") " ORDER BY b.id"
 	" ON CONFLICT (workflow, role) WHERE unblocked_at IS NULL DO NOTHING",
@@ -160,7 +169,8 @@ static StateStatement copy_blocks_statement = {
 
 /* What of an owner only superusers are given. */
 static StateStatement reserved_statement = {
-	"SELECT pg_catalog.string_agg(pg_catalog.format('%s \"%s\"', o.kind, o.name), ', ' ORDER BY o.place, o.name) FROM ("
+	"SELECT pg_catalog.string_agg(pg_catalog.format('%s \"%s\"', o.kind, o.name), ', '"
+	" ORDER BY o.place, o.name) FROM ("
 	"SELECT 1 AS place, 'workflow' AS kind, d.name FROM workflow.definitions AS d"
 	" WHERE " IS_OWNER("d.owner") " AND " IS_RESERVED("d.name") " GROUP BY d.name"
 	" UNION ALL SELECT 2, 'agent', a.name FROM workflow.agents AS a"
@@ -178,7 +188,8 @@ static StateStatement namesakes_statement = {
 };
 
 static StateStatement running_statement = {
-	"SELECT pg_catalog.count(*) FROM workflow.executions AS e WHERE " IS_OWNER("e.role") " AND " RUNS("e"),
+	"SELECT pg_catalog.count(*) FROM workflow.executions AS e"
+	" WHERE " IS_OWNER("e.role") " AND " RUNS("e"),
 	lengthof(owner_types), owner_types, NULL
 };
 
