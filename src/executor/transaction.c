@@ -222,7 +222,7 @@ batch_limit(const Driver *driver)
 	bool		deferrable;
 
 	if (leaf_transaction(&thread->leaf, &deferrable) >= XACT_REPEATABLE_READ ||
-		driver->batch.alone > 0 || driver->run->kind == RUN_EPILOGUE ||
+		driver->batch.alone > 0 || driver->run->trial || driver->run->kind == RUN_EPILOGUE ||
 		thread->leaf.transaction_none || thread->leaf.breaker.enabled || driver->stuck != NULL)
 		return 1;
 	for (Frame *frame = thread->top; frame->container != NULL; frame = frame->parent)

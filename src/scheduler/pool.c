@@ -368,6 +368,7 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	run.nexecutions = executor->nruns;
 	run.ready_at = first->queued_at + later / executor->nruns;
 	run.fresh = first->fresh;
+	run.trial = first->execution->suspect;
 	run.scope = first->scope;
 	run.bottom = thread_depth(first);
 	run.node = first->container;

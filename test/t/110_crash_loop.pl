@@ -124,6 +124,24 @@ is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHE
 	'running|0', 'the bystander noticed nothing');
 is(tries('bystander'), 1, 'nor was it run again');
 
+# In a batch it is not known which step it was until they are run one by one.
+$node->safe_psql('w', q{
+	CREATE TABLE before_poison (step text);
+	SELECT workflow.define('{"name": "poison_batch", "commit": {"max_steps": 10, "max_ms": 60000}, "steps": [
+		{"id": "ahead", "sql": "INSERT INTO before_poison VALUES (''ahead'')"},
+		{"id": "too", "sql": "INSERT INTO before_poison VALUES (''too'')"},
+		{"id": "poison", "sql": "SELECT die(''fatal'', ''poison_batch'')"},
+		{"id": "behind", "sql": "SELECT 1"}]}')});
+foreach my $parallel ('true', 'false')
+{
+	my $batch = $node->safe_psql('w', "TRUNCATE before_poison; SELECT workflow.start('poison_batch', parallel => $parallel)");
+
+	wait_until($node, "SELECT status = 'failed' FROM workflow.executions WHERE id = $batch", 'poison in a batch fails');
+	is($node->safe_psql('w', "SELECT error_type, error ->> 'step_id' FROM workflow.executions WHERE id = $batch"),
+		'CrashLoop|poison', 'and is named');
+	is($node->safe_psql('w', q{SELECT string_agg(step, ' ' ORDER BY step) FROM before_poison}), 'ahead too', 'what was before it has run, once');
+}
+
 # --- the server dies, and the poison is tried first ---
 
 my $poison = start('poison_kill', 10);
