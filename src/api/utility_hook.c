@@ -387,6 +387,20 @@ refuse_if_ours(ObjectType type, RangeVar *relation, Node *object, const char *sc
 
 /* --- before and after --- */
 
+/* In an executor it would end the process, and with it what the process works for. */
+static void
+refuse_transaction_timeout(const VariableSetStmt *statement)
+{
+	if (!COMPAT_HAS_TRANSACTION_TIMEOUT || my_slot == NULL || statement->kind != VAR_SET_VALUE ||
+		pg_strcasecmp(statement->name, "transaction_timeout") != 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("parameter \"transaction_timeout\" cannot be set in a step that a worker runs"),
+			 errdetail("It would end the worker's process."),
+			 errhint("Use \"timeout_seconds\" of the step, or statement_timeout.")));
+}
+
 /*
  * Hold the database the statement needs for itself, if it is one of those and
  * could proceed.  Commands that are not allowed in a transaction block are left
@@ -449,6 +463,9 @@ before_utility(Node *statement, bool is_top_level, List **dropped_roles)
 			break;
 		case T_ConstraintsSetStmt:
 			constraints_were_set = true;
+			break;
+		case T_VariableSetStmt:
+			refuse_transaction_timeout((VariableSetStmt *) statement);
 			break;
 		default:
 			break;

@@ -202,6 +202,12 @@ worker_initialize(WorkerParameters *parameters)
 void
 worker_connect(Oid database, Oid role, const char *application_name)
 {
+	/*
+	 * It would end the process, for any transaction that is longer: a step has limits of its own.
+	 * Connecting is a transaction, too.
+	 */
+	if (COMPAT_HAS_TRANSACTION_TIMEOUT)
+		override_setting("transaction_timeout", "0");
 	BackgroundWorkerInitializeConnectionByOid(database, role,
 											  OidIsValid(role) ? COMPAT_EXECUTOR_CONNECT_FLAGS : 0);
 
@@ -214,8 +220,6 @@ worker_connect(Oid database, Oid role, const char *application_name)
 		override_setting("statement_timeout", "0");
 		override_setting("lock_timeout", "0");
 		override_setting("idle_in_transaction_session_timeout", "0");
-		if (COMPAT_HAS_TRANSACTION_TIMEOUT)
-			override_setting("transaction_timeout", "0");
 		override_setting("default_transaction_isolation", "read committed");
 		override_setting("default_transaction_read_only", "off");
 		override_setting("default_transaction_deferrable", "off");

@@ -280,6 +280,27 @@ foreach my $case (@agents)
 	ref $expected ? like($got, $expected, "agent: $name") : is($got, $expected, "agent: $name");
 }
 
+# --- what would end the process ---
+
+SKIP:
+{
+	skip 'no transaction_timeout before PostgreSQL 17', 5 if $node->pg_version < 17;
+	define_sql($node, 'postgres', 'long', 'SELECT pg_sleep(1)');
+	foreach my $how ('ROLE postgres SET', 'DATABASE postgres SET', 'SYSTEM SET')
+	{
+		$node->safe_psql('postgres', "ALTER $how transaction_timeout = '200ms'");
+		$node->safe_psql('postgres', q{SET transaction_timeout = 0; SELECT pg_reload_conf(); SELECT workflow.start('long')}) =~ /(\d+)$/;
+		$id = $1;
+		$node->safe_psql('postgres', "SET transaction_timeout = 0; SELECT FROM workflow.wait($id, '180 s')");
+		is(execution($id, 'status, recoveries'), 'completed|0', "ALTER $how transaction_timeout");
+		$node->safe_psql('postgres', "ALTER $how transaction_timeout = 0; SELECT pg_reload_conf()");
+	}
+	define_sql($node, 'postgres', 'sets', q{SET LOCAL transaction_timeout = '200ms'});
+	$id = run_execution($node, 'postgres', 'sets');
+	is(execution($id, q{status, error ->> 'sqlstate', recoveries}), 'failed|0A000|0', 'SET transaction_timeout');
+	is($node->safe_psql('postgres', q{SELECT workflow.execute('long') IS NOT NULL}), 't', 'execute() is as before');
+}
+
 unlike(slurp_file($node->logfile), qr/PANIC|was terminated by signal|TRAP/, 'nothing crashed');
 $node->stop;
 done_testing();
