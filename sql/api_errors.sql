@@ -40,7 +40,21 @@ SELECT statement, pg_temp.state_of(statement) FROM (VALUES
 
 -- read-only transactions are respected
 BEGIN READ ONLY;
-SELECT pg_temp.state_of($s$SELECT workflow.start('errors_test')$s$);
+SELECT workflow.start('errors_test');
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT workflow.execute('errors_test');
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT s.statement, pg_temp.state_of(s.statement) FROM unnest(ARRAY[
+    $s$SELECT workflow.start('errors_test')$s$,
+    $s$SELECT workflow.execute('errors_test')$s$,
+    $s$SELECT workflow.define('{"name": "e", "start_step": "a", "steps": {"a": {"type": "set", "output": 1}}}')$s$,
+    $s$SELECT workflow.set_status('errors_test', 1, 'deprecated')$s$,
+    $s$SELECT workflow.block('errors_test')$s$,
+    $s$SELECT workflow.schedule('errors_test', 'errors_test', '@daily')$s$,
+    $s$SELECT workflow.register_agent('e', sql => 'SELECT 1')$s$,
+    $s$SELECT workflow.prune(interval '1 day')$s$]) AS s(statement);
 SELECT count(*) FROM workflow.validate('{"name": "e", "start_step": "a", "steps": {"a": {"type": "set", "output": 1}}}');
 ROLLBACK;
 

@@ -233,7 +233,7 @@ execution_insert_directly(const NewExecution *execution, int64 *id)
 
 	if (!OidIsValid(sequence))
 		return false;
-	PreventCommandIfReadOnly("INSERT");
+	require_read_write();
 	memset(nulls, 'n', sizeof(nulls));
 
 #define SET(column, value) (nulls[column] = ' ', values[column] = (value))

@@ -32,6 +32,12 @@ extern uint64 state_installation;
  */
 extern void state_check_installation(void);
 
+/*
+ * Raise an error (25006) in a read-only transaction and on a standby: in front of what
+ * writes, which would name a statement of ours, or a lock, instead.
+ */
+extern void require_read_write(void);
+
 /* Tell all sessions, at commit, that a row of the table was written. */
 extern void state_definitions_changed(void);
 extern void state_agents_changed(void);

@@ -20,6 +20,7 @@
 
 #include "access/heaptoast.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -249,6 +250,18 @@ fetch_external(SPITupleTable *table)
 	MemoryContextSwitchTo(oldcontext);
 }
 
+void
+require_read_write(void)
+{
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot write tables of extension \"%s\" in a read-only transaction", "pg_workflow"),
+				 RecoveryInProgress() ?
+				 errhint("This server is a standby: call the function on its primary.") :
+				 errhint("Begin the transaction with READ WRITE.")));
+}
+
 /*
  * Run a prepared statement so that our locks on a table and its indexes come in the order of those
  * who change the indexes (REINDEX, CREATE INDEX): the table first, in a mode that conflicts with
@@ -263,6 +276,8 @@ execute_plan(const StatePlan *plan, Datum *values, const char *nulls, bool read_
 	ListCell   *cell;
 	int			result;
 
+	if (!plan->reads)
+		require_read_write();
 	foreach(cell, plan->locked)
 		LockRelationOid(lfirst_oid(cell), RowExclusiveLock);
 	if (!plan->reads)

@@ -47,6 +47,7 @@ foreach my $call (
 {
 	my ($result, $stdout, $stderr) = $standby->psql('postgres', "SELECT workflow.$call", timeout => 30);
 	like($stderr, qr/ERROR:  cannot .*(recovery|read-only)/, "refused: $call");
+	like($stderr, qr/HINT:  .*primary/, 'with what helps');
 }
 is($standby->safe_psql('postgres', q{SELECT count(*) FROM workflow.validate('{"name": "x", "steps": [{"id": "a", "type": "set", "output": 1}]}')}),
 	0, 'validate() works');
