@@ -140,6 +140,8 @@ SELECT run('DO $x$ BEGIN COMMIT; END $x$');
 SELECT run('COPY orders FROM STDIN');
 SELECT run('COPY (SELECT 1) TO STDOUT');
 SELECT run('VACUUM orders');
+SELECT run('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE');
+SELECT run($$SELECT set_config('transaction_isolation', 'serializable', true)$$);
 SELECT run(' -- nothing ');
 SELECT run('SELECT 1; SELEC 2');
 

@@ -312,10 +312,13 @@ statement_error_context(void *arg)
 		 strchr(statement->text, '$') != NULL))
 		errhint("Values ($1, input.x) can be used in SELECT, INSERT, UPDATE, DELETE, MERGE, CALL, EXPLAIN, DECLARE CURSOR and CREATE TABLE AS only.");
 
-	if ((code == ERRCODE_ACTIVE_SQL_TRANSACTION &&
-		 statement->command != CMDTAG_SET) ||
+	/* from a query it comes from a function, which cannot do so anywhere; so for DO */
+	if ((code == ERRCODE_ACTIVE_SQL_TRANSACTION && !statement->takes_values &&
+		 statement->command != CMDTAG_SET && statement->command != CMDTAG_DO) ||
 		code == ERRCODE_INVALID_TRANSACTION_TERMINATION)
 		errhint("A step is one transaction.  Use \"transaction\": \"none\" for SQL that cannot be part of one.");
+	else if (code == ERRCODE_ACTIVE_SQL_TRANSACTION && statement->command == CMDTAG_SET)
+		errhint("The step's field \"transaction\" says what its transaction is like, as in {\"isolation\": \"serializable\"}.");
 }
 
 List *
