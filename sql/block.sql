@@ -88,3 +88,24 @@ UPDATE workflow.blocked_workflows SET unblocked_at = now();
 RESET ROLE;
 SELECT workflow.unblock('block_his', 'by the owner of the extension');
 SELECT workflow.revoke_usage('regress_block_owner'), workflow.revoke_usage('regress_block_stranger');
+
+-- by a role that is no more
+CREATE ROLE block_gone;
+SELECT workflow.grant_usage('block_gone');
+SELECT current_user AS me \gset
+SELECT format('GRANT %I TO block_gone', :'me') \gexec
+SET ROLE block_gone;
+SELECT workflow.block('block_me', 'I leave');
+RESET ROLE;
+DROP OWNED BY block_gone;
+DROP ROLE block_gone;
+DO $$
+DECLARE
+  detail text;
+BEGIN
+  PERFORM workflow.start('block_me');
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+  RAISE WARNING '%', regexp_replace(substring(detail, 'by role .*'), '\d+', 'N');
+END $$;
+SELECT workflow.unblock('block_me');

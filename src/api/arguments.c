@@ -22,6 +22,7 @@
 
 #include "api/api.h"
 #include "shared/identity.h"
+#include "shared/role_value.h"
 #include "shared/settings.h"
 #include "shared/trust.h"
 #include "state/owners.h"
@@ -199,16 +200,12 @@ require_trusted(const char *asked, const Definition *definition)
 {
 	if ((is_reserved(asked) || is_reserved(definition->name)) &&
 		definition->owner != extension_owner() && !superuser_arg(definition->owner))
-	{
-		const char *owner = GetUserNameFromId(definition->owner, true);
-
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("workflow \"%s\" has a name of the extension's and belongs to role \"%s\"",
-						asked, owner ? owner : "?"),
+						asked, role_shown_name(definition->owner)),
 				 errdetail("Names with the prefix \"%s\" are reserved; this one was taken before they were.", RESERVED_PREFIX),
 				 errhint("workflow.schedule_housekeeping() stores the extension's own version.")));
-	}
 }
 
 void
@@ -260,11 +257,13 @@ require_owner(const Definition *definition)
 
 	if (SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(definition->owner)))
 		return;
+	/* NULL: deleted this moment */
 	owner = owner_of_workflow(definition->name);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("workflow \"%s\" cannot be started", definition->name),
-			 errdetail("It belongs to role %s: there is no such role.", owner ? owner : "?"),
+			 errdetail("It belongs to role %s: there is no such role.",
+					   owner != NULL ? owner : role_shown_name(definition->owner)),
 			 errhint("A superuser or the owner of the extension can give it to another: SELECT workflow.set_owner(%s, '..').",
 					 quote_literal_cstr(definition->name))));
 }
@@ -275,19 +274,14 @@ require_owner(const Definition *definition)
 static void
 require_trusted_owner(const Definition *definition, Oid role)
 {
-	char	   *owner;
-	char	   *name;
-
 	if (owner_is_trusted(definition->owner, role))
 		return;
-	owner = GetUserNameFromId(definition->owner, true);
-	name = GetUserNameFromId(role, true);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("workflow \"%s\" cannot be started by role \"%s\" without a version",
-					definition->name, name ? name : "?"),
+					definition->name, role_shown_name(role)),
 			 errdetail("It belongs to role \"%s\", which is not among \"%s\".",
-					   owner ? owner : "?", "workflow.trusted_owners"),
+					   role_shown_name(definition->owner), "workflow.trusted_owners"),
 			 errhint("Look at the newest version, %d, and give its number, or add the owner to the setting.",
 					 definition->version)));
 }

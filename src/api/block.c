@@ -35,12 +35,9 @@ void
 require_not_blocked(const Definition *definition, Oid starter)
 {
 	WorkflowBlock block;
-	char	   *role = NULL;
 
 	if (!definition->blocked || !block_find(definition->name, starter, &block))
 		return;
-	if (OidIsValid(block.blocked_by))
-		role = GetUserNameFromId(block.blocked_by, true);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("workflow \"%s\" is blocked", definition->name),
@@ -48,7 +45,7 @@ require_not_blocked(const Definition *definition, Oid starter)
 			 errdetail("WorkflowBlocked: at %s, automatically: %s.",
 					   timestamptz_to_str(block.blocked_at), block.reason ? block.reason : "no reason") :
 			 errdetail("WorkflowBlocked: at %s, by role \"%s\": %s.",
-					   timestamptz_to_str(block.blocked_at), role ? role : "unknown",
+					   timestamptz_to_str(block.blocked_at), block.blocked_by,
 					   block.reason ? block.reason : "no reason was given"),
 			 errhint("workflow.unblock() lets it be started again.")));
 }

@@ -17,6 +17,7 @@
 
 #include "api/api.h"
 #include "api/steer.h"
+#include "shared/role_value.h"
 #include "shared/slots.h"
 
 extern PGDLLEXPORT Datum workflow_workflow_to_steer(PG_FUNCTION_ARGS);
@@ -100,16 +101,13 @@ lock_to_steer(int64 id, const char *what, ExecutionState *state)
 void
 require_may_give_data(const ExecutionState *state, const char *argument)
 {
-	char	   *role;
-
 	if (has_privs_of_role(GetUserId(), state->role))
 		return;
-	role = GetUserNameFromId(state->role, true);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for execution %lld", (long long) state->id),
 			 errdetail("Its steps run as role \"%s\", so what they work with comes from who has the rights of that role; the owner of the workflow steers it.",
-					   role ? role : "?"),
+					   role_shown_name(state->role)),
 			 errhint("Leave out argument \"%s\", or have that role granted.", argument)));
 }
 

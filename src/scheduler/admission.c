@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/role_value.h"
 #include "shared/settings.h"
 #include "state/admission.h"
 #include "state/blocks.h"
@@ -450,7 +451,7 @@ admission_stuck(int64 execution_id)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 OidIsValid(role) ?
 			 errmsg("workflow \"%s\" is blocked for role \"%s\": %s", workflow,
-					GetUserNameFromId(role, true) ? GetUserNameFromId(role, true) : "?", reason) :
+					role_shown_name(role), reason) :
 			 errmsg("workflow \"%s\" is blocked: %s", workflow, reason),
 			 errhint("workflow.unblock() lets it be started again. The settings are \"%s\" and \"%s\".",
 					 "workflow.stuck_threshold", "workflow.stuck_window")));

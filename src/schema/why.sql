@@ -172,7 +172,7 @@ BEGIN ATOMIC
         WHERE k.execution_id = why.execution_id
         UNION ALL
         SELECT 0, 'done again', NULL, s.again_since,
-               'transactions of the engine fail through no fault of the execution''s, and are done again until they succeed: ' || s.again,
+               'transactions of the engine, or starts of its executors, fail through no fault of the execution''s, and are done again until they succeed: ' || s.again,
                '-- mend the cause, which is in the server log'
         FROM e, scheduler AS s
         WHERE e.wants_to_run AND s.again_since IS NOT NULL AND NOT EXISTS (SELECT FROM activity)

@@ -146,6 +146,12 @@ role_value_shown_name(Datum value)
 }
 
 char *
+role_shown_name(Oid role)
+{
+	return role_value_shown_name(role_value(role));
+}
+
+char *
 role_value_text(Datum value)
 {
 	return show(value, true);

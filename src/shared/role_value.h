@@ -34,6 +34,7 @@ extern Oid	role_value_oid(Datum value);
 extern char *role_value_kept_name(Datum value);
 /* The name to show: the present one, or the one that is kept, with ROLE_MISSING behind it. */
 extern char *role_value_shown_name(Datum value);
+extern char *role_shown_name(Oid role);
 /* The same as it is written, with quotes where the name needs them. */
 extern char *role_value_text(Datum value);
 /* The name of the role now; NULL when there is no such role any more. */

@@ -28,7 +28,7 @@
 static const Oid name_types[] = {TEXTOID};
 static const Oid find_types[] = {TEXTOID, OIDOID};
 static StateStatement find_statement = {
-	"SELECT b.kind OPERATOR(pg_catalog.=) 'automatic'::pg_catalog.text, b.reason, b.blocked_at, b.blocked_by::pg_catalog.oid"
+	"SELECT b.kind OPERATOR(pg_catalog.=) 'automatic'::pg_catalog.text, b.reason, b.blocked_at, workflow.role_name(b.blocked_by)"
 	" FROM workflow.blocked_workflows AS b"
 	" WHERE b.workflow OPERATOR(pg_catalog.=) $1 AND b.unblocked_at IS NULL"
 	" AND (b.role IS NULL OR b.role::pg_catalog.oid OPERATOR(pg_catalog.=) $2) ORDER BY b.id LIMIT 1",
@@ -96,9 +96,7 @@ block_find(const char *workflow, Oid role, WorkflowBlock *block)
 		block->automatic = DatumGetBool(state_column(0, 1, &isnull));
 		block->reason = state_column_text(0, 2);
 		block->blocked_at = DatumGetTimestampTz(state_column(0, 3, &isnull));
-		block->blocked_by = DatumGetObjectId(state_column(0, 4, &isnull));
-		if (isnull)
-			block->blocked_by = InvalidOid;
+		block->blocked_by = state_column_text(0, 4);
 	}
 	state_done();
 	return found;

@@ -16,7 +16,7 @@ typedef struct WorkflowBlock
 	bool		automatic;
 	char	   *reason;			/* may be NULL */
 	TimestampTz blocked_at;
-	Oid			blocked_by;		/* InvalidOid: nobody, or a role that is gone */
+	char	   *blocked_by;		/* the role that did, as it is shown; NULL: automatic */
 } WorkflowBlock;
 
 /*

@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/breakers.h"
+#include "shared/role_value.h"
 #include "shared/slots.h"
 #include "state/private.h"
 #include "state/state.h"
@@ -344,9 +345,7 @@ breaker_write(const char *agent, Oid role, const Breaker *breaker, const char *e
 	}
 	audit_breaker(is_open ? "circuit_breaker_open" : "circuit_breaker_closed", agent, role, NULL,
 				  before, state);
-	role_name = GetUserNameFromId(role, true);
-	if (role_name == NULL)
-		role_name = "unknown";
+	role_name = role_shown_name(role);
 	if (is_open)
 		ereport(LOG,
 				(errmsg("circuit breaker of agent \"%s\" has opened for role \"%s\"", agent, role_name),
