@@ -233,7 +233,14 @@ SCHEMA = \
 	src/schema/last.sql
 # end of SCHEMA
 
-DATA_built = pg_workflow--$(EXTVERSION).sql
+# The version before this one.  Its install script is kept as it was released; the scripts
+# that update to this one and back are made of both, see src/schema/update.awk.
+PREVIOUS = 1.0.0
+RELEASES = $(wildcard src/schema/releases/*.sql)
+
+DATA = $(RELEASES)
+DATA_built = pg_workflow--$(EXTVERSION).sql \
+	pg_workflow--$(PREVIOUS)--$(EXTVERSION).sql pg_workflow--$(EXTVERSION)--$(PREVIOUS).sql
 
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners sequence parallel fork_join \
@@ -344,9 +351,20 @@ $(shell mkdir -p build && echo "$(BUILT_FOR)" >build/built_for)
 endif
 $(OBJS): $(wildcard src/*/*.h) build/built_for
 
-$(DATA_built): $(SCHEMA) pg_workflow.control Makefile
+pg_workflow--$(EXTVERSION).sql: $(SCHEMA) pg_workflow.control Makefile
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION pg_workflow" to load this file. \quit'; \
 	  cat $(SCHEMA); } > $@.tmp
+	mv $@.tmp $@
+
+released = src/schema/releases/pg_workflow--$(PREVIOUS).sql
+update = src/schema/update.awk
+
+pg_workflow--$(PREVIOUS)--$(EXTVERSION).sql: pg_workflow--$(EXTVERSION).sql $(released) src/schema/updates/up.sql $(update)
+	awk -v version=$(EXTVERSION) -f $(update) $(released) src/schema/updates/up.sql $< > $@.tmp
+	mv $@.tmp $@
+
+pg_workflow--$(EXTVERSION)--$(PREVIOUS).sql: pg_workflow--$(EXTVERSION).sql $(released) src/schema/updates/down.sql $(update)
+	awk -v version=$(PREVIOUS) -f $(update) $< src/schema/updates/down.sql $(released) > $@.tmp
 	mv $@.tmp $@
 
 endif

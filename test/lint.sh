@@ -158,6 +158,8 @@ rule "META.json has the version of the control file" "$(
 	for line in "\"version\": \"$version\"" "pg_workflow--$version.sql"; do
 		grep -q "$line" META.json || echo "$line is missing"
 	done)"
+rule "the library has the version of the control file" \
+	"$(grep -q "LIBRARY_VERSION \"$version\"" src/shared/identity.h || echo src/shared/identity.h)"
 if [ -f pg_workflow.so ]; then
 	rule "no symbols but entry points are exported" "$(exported)"
 fi

@@ -1,11 +1,4 @@
-/* The extension itself: version and who may use it. */
-
-CREATE FUNCTION workflow.version()
-RETURNS text
-LANGUAGE c STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'workflow_version';
-COMMENT ON FUNCTION workflow.version() IS
-'version of the loaded library; that of the installed SQL is in pg_extension';
+/* The extension itself: who may use it; its version is in header.sql. */
 
 CREATE FUNCTION workflow.grant_usage(role regrole)
 RETURNS void
@@ -29,4 +22,5 @@ RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_extension_ready';
 COMMENT ON FUNCTION workflow.extension_ready() IS
-'internal: last call of the install script, wakes the launcher. Error: 55000 elsewhere';
+'internal: last call of the scripts, has processes look at the extension anew. Error: 55000 '
+'elsewhere';

@@ -21,7 +21,7 @@
 #define RESERVED_PREFIX "pg_workflow."
 
 /* Version of the library; the extension's is in pg_extension. */
-#define LIBRARY_VERSION "1.0.0"
+#define LIBRARY_VERSION "1.1.0"
 
 /* Names are looked up here, and nowhere else, by what runs as the owner. */
 #define OWNER_SEARCH_PATH "pg_catalog, pg_temp"

@@ -1,0 +1,76 @@
+# Updates, up and down, end in what an installation makes: each row of the catalogs is
+# compared.  What differs is said: "-" is in the installation, "+" in what was updated.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use UpdateTest;
+use WorkflowTest;
+
+my $node = workflow_cluster('update', 'workflow.max_executors = 2');
+
+# Every version there is a script for, oldest first.
+my @versions = split /\n/, $node->safe_psql('postgres', q{
+	SELECT version FROM pg_available_extension_versions WHERE name = 'pg_workflow'
+	ORDER BY string_to_array(version, '.')::int[]});
+my $current = $versions[-1];
+cmp_ok(scalar @versions, '>=', 2, 'there are older versions than this one');
+is($node->safe_psql('postgres', q{SELECT default_version FROM pg_available_extensions WHERE name = 'pg_workflow'}), $current,
+	'this is what CREATE EXTENSION installs');
+is($node->safe_psql('postgres', q{SELECT string_agg(source || ' to ' || target, ', ') FROM pg_extension_update_paths('pg_workflow') WHERE path IS NULL}), '',
+	'each can be updated to each');
+
+my %fresh;
+foreach my $version (@versions)
+{
+	(my $database = "fresh_$version") =~ tr/./_/;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database, "CREATE EXTENSION pg_workflow VERSION '$version'");
+	$fresh{$version} = [ catalog_rows($node, $database) ];
+}
+
+# The comparison sees what it is for.
+(my $unchanged = "fresh_$current") =~ tr/./_/;
+foreach my $change (
+	'COMMENT ON COLUMN workflow.executions.tenant IS NULL',
+	'ALTER TABLE workflow.executions ALTER tenant SET NOT NULL',
+	'ALTER TABLE workflow.agents ALTER kind SET DEFAULT 1',
+	'DROP INDEX workflow.executions_control_idx',
+	'GRANT SELECT (id) ON workflow.executions TO pg_monitor',
+	'GRANT EXECUTE ON FUNCTION workflow.start TO PUBLIC',
+	'ALTER FUNCTION workflow.start STRICT',
+	'ALTER FUNCTION workflow.start COST 7',
+	q{ALTER VIEW workflow.executors SET (security_barrier = off)},
+	'ALTER EXTENSION pg_workflow DROP VIEW workflow.engine_statistics',
+	'ALTER POLICY executions_read ON workflow.executions USING (true)',
+	'ALTER TABLE workflow.agents DISABLE TRIGGER ALL; ALTER TABLE workflow.definitions DISABLE TRIGGER definitions_immutable',
+	q{ALTER DOMAIN workflow.status_of_step ADD CHECK (VALUE <> '')},
+	'ALTER SEQUENCE workflow.executions_id_seq CACHE 7',
+	'ALTER TABLE workflow.executions RESET (fillfactor)')
+{
+	isnt(catalog_differences([ catalog_rows($node, $unchanged, $change) ], $fresh{$current}), '', "seen: $change");
+}
+
+# From each version to each.
+foreach my $from (@versions)
+{
+	foreach my $to (grep { $_ ne $from } @versions)
+	{
+		(my $database = "update_${from}_$to") =~ tr/./_/;
+
+		$node->safe_psql('postgres', "CREATE DATABASE $database");
+		$node->safe_psql($database, "CREATE EXTENSION pg_workflow VERSION '$from'; ALTER EXTENSION pg_workflow UPDATE TO '$to'");
+		is(catalog_differences([ catalog_rows($node, $database) ], $fresh{$to}), '', "$from to $to is what an installation is");
+
+		# and back: what an update has dropped and made again is in its place
+		$node->safe_psql($database, "ALTER EXTENSION pg_workflow UPDATE TO '$from'; ALTER EXTENSION pg_workflow UPDATE TO '$to'");
+		is(catalog_differences([ catalog_rows($node, $database) ], $fresh{$to}), '', "$from to $to, back and again");
+	}
+}
+
+unlike(slurp_file($node->logfile), qr/PANIC|was terminated by signal|TRAP/, 'nothing crashed');
+$node->stop;
+done_testing();
