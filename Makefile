@@ -34,6 +34,7 @@ OBJS = \
 	src/api/evaluate.o \
 	src/api/executors.o \
 	src/api/extension.o \
+	src/api/grants.o \
 	src/api/hints.o \
 	src/api/pictures.o \
 	src/api/plan_steps.o \
@@ -132,6 +133,7 @@ OBJS = \
 	src/state/event_log.o \
 	src/state/execution_rows.o \
 	src/state/executions.o \
+	src/state/grants.o \
 	src/state/history.o \
 	src/state/names.o \
 	src/state/prune.o \
@@ -228,6 +230,7 @@ SCHEMA = \
 	src/schema/drain.sql \
 	src/schema/compensations.sql \
 	src/schema/owners.sql \
+	src/schema/grants.sql \
 	src/schema/why.sql \
 	src/schema/alerts.sql \
 	src/schema/last.sql
@@ -243,7 +246,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql \
 	pg_workflow--$(PREVIOUS)--$(EXTVERSION).sql pg_workflow--$(EXTVERSION)--$(PREVIOUS).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners sequence parallel fork_join \
+REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners grants sequence parallel fork_join \
 	joins skipped_last \
 	conditional loop labels variables nesting timeouts role_limits failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \

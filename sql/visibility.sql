@@ -118,6 +118,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT workflow.workflow_to_steer(''vis'', NULL)'), ('SELECT workflow.no_workers(10)'), ('SELECT workflow.scheduler_state()'), ('SELECT workflow.drained()'),
     ('SELECT workflow.breaker_memory(''vis'')'), ('SELECT workflow.version()'),
     ('SELECT workflow.set_owner(''vis'', ''regress_vis_author'')'), ('SELECT workflow.reassign_owned(''regress_vis_starter'', ''regress_vis_author'')'),
+    ('SELECT workflow.grant_execute(''vis'', ''regress_vis_user'')'), ('SELECT workflow.revoke_execute(''vis'', ''-'')'),
     ('SELECT workflow.replay(LETTER)'), ('SELECT workflow.replay(LETTER, ''{}'')'), ('SELECT workflow.discard(LETTER)'),
     ('SELECT workflow.replay_all(''vis'')'), ('SELECT workflow.replay_help(LETTER)'), ('SELECT workflow.replay_possible(LETTER)'),
     ('SELECT workflow.cancel_executions(''vis'')'), ('SELECT workflow.pause_executions(''vis'')'),

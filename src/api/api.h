@@ -27,11 +27,10 @@ extern Jsonb *required_jsonb(FunctionCallInfo fcinfo, int argument, const char *
 extern int64 required_execution_id(FunctionCallInfo fcinfo);
 /*
  * The errors for an execution that is not there, and for one of another role, which is
- * the same one unless the caller is a member of pg_monitor or has the rights of the
- * workflow's owner (InvalidOid: does not matter); detail NULL: none.
+ * the same one unless the caller is a member of pg_monitor or steers it; detail NULL: none.
  */
 pg_noreturn extern void refuse_unknown_execution(int64 id);
-pg_noreturn extern void refuse_foreign_execution(int64 id, Oid role, Oid definition_owner, const char *detail);
+pg_noreturn extern void refuse_foreign_execution(int64 id, Oid role, bool steers, const char *detail);
 /* Same for what belongs to somebody: "workflow", "agent". */
 pg_noreturn extern void refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *detail);
 /* Hint for such errors: whose it is, and what helps. */
@@ -62,10 +61,18 @@ extern void refuse_reserved_name(const char *what, const char *name);
 /* Find a definition or raise an error that names it. */
 extern void require_definition(const char *workflow, int version, Definition *definition);
 /*
- * Same for one that the role can start: neither blocked nor a draft, and with a version
- * unless it trusts the owner; warns of a deprecated one.
+ * Same for one that the role may start and can: neither blocked nor a draft, and with a
+ * version unless it trusts the owner; warns of a deprecated one.
  */
 extern void require_startable(const char *workflow, int version, Oid role, Definition *definition);
+
+/* An error when the role may not start executions of the workflow. */
+extern void require_may_start(const Definition *definition, Oid role);
+
+/* --- grants.c --- */
+
+/* The call that lets a role start a workflow, for hints. */
+extern char *grant_call(const char *workflow, Oid role);
 
 /* --- agent.c --- */
 
@@ -134,8 +141,11 @@ extern void require_room_in_queue(Oid role);
 
 /* An error when the workflow is blocked for who starts it: nothing of it may begin. */
 extern void require_not_blocked(const Definition *definition, Oid starter);
-/* A statement that has a workflow run for a role; unblock() in its place where that comes first. */
-extern char *help_unless_blocked(const char *workflow, Oid role, char *help);
+/*
+ * A statement that has a workflow run for a role; in its place what comes first, where it is
+ * blocked or the role may not start it.
+ */
+extern char *help_to_begin(const char *workflow, Oid role, char *help);
 
 /* --- start.c --- */
 

@@ -25,6 +25,7 @@
 #include "shared/role_value.h"
 #include "shared/settings.h"
 #include "shared/trust.h"
+#include "state/grants.h"
 #include "state/owners.h"
 
 int
@@ -71,10 +72,9 @@ hint_about_owner(Oid owner)
  * that there is one.
  */
 void
-refuse_foreign_execution(int64 id, Oid role, Oid definition_owner, const char *detail)
+refuse_foreign_execution(int64 id, Oid role, bool steers, const char *detail)
 {
-	if (!has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) &&
-		!(OidIsValid(definition_owner) && has_privs_of_role(GetUserId(), definition_owner)))
+	if (!steers && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
 		refuse_unknown_execution(id);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -287,11 +287,30 @@ require_trusted_owner(const Definition *definition, Oid role)
 }
 
 void
+require_may_start(const Definition *definition, Oid role)
+{
+	char	   *owner;
+	char	   *name;
+
+	if (grants_allow(definition->name, definition->owner, role, PRIVILEGE_START))
+		return;
+	owner = GetUserNameFromId(definition->owner, true);
+	name = GetUserNameFromId(role, true);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for workflow \"%s\"", definition->name),
+			 errdetail("Role \"%s\" may not start it.", name ? name : "?"),
+			 errhint("Its owner, role \"%s\", lets it with SELECT %s.",
+					 owner ? owner : "?", grant_call(definition->name, role))));
+}
+
+void
 require_startable(const char *workflow, int version, Oid role, Definition *definition)
 {
 	require_definition(workflow, version, definition);
 	require_trusted(workflow, definition);
 	require_owner(definition);
+	require_may_start(definition, role);
 	require_not_blocked(definition, role);
 	if (version == 0)
 		require_trusted_owner(definition, role);

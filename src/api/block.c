@@ -23,6 +23,7 @@
 #include "shared/identity.h"
 #include "shared/slots.h"
 #include "state/blocks.h"
+#include "state/grants.h"
 #include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_block(PG_FUNCTION_ARGS);
@@ -77,13 +78,16 @@ require_may_block(FunctionCallInfo fcinfo, Definition *definition)
 }
 
 char *
-help_unless_blocked(const char *workflow, Oid role, char *help)
+help_to_begin(const char *workflow, Oid role, char *help)
 {
 	Definition	definition;
 	WorkflowBlock block;
 
-	if (!definition_find(workflow, 0, &definition) || !definition.blocked ||
-		!block_find(definition.name, role, &block))
+	if (!definition_find(workflow, 0, &definition))
+		return help;
+	if (!grants_allow(definition.name, definition.owner, role, PRIVILEGE_START))
+		return psprintf("SELECT %s", grant_call(definition.name, role));
+	if (!definition.blocked || !block_find(definition.name, role, &block))
 		return help;
 	return psprintf("SELECT workflow.unblock(%s)", quote_literal_cstr(definition.name));
 }

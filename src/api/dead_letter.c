@@ -17,10 +17,12 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 
 #include "api/api.h"
 #include "state/dead_letters.h"
 #include "state/executions.h"
+#include "state/grants.h"
 #include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_replay(PG_FUNCTION_ARGS);
@@ -52,12 +54,17 @@ refuse_unknown(int64 id)
 					 GetUserNameFromId(GetUserId(), false))));
 }
 
+static bool
+steers_letter(const DeadLetter *letter)
+{
+	return grants_allow(letter->workflow, letter->definition_owner, GetUserId(), PRIVILEGE_STEER);
+}
+
 /* As with executions, see refuse_foreign_execution(). */
 static void
 refuse(const DeadLetter *letter, const char *detail)
 {
-	if (!has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) &&
-		!(OidIsValid(letter->definition_owner) && has_privs_of_role(GetUserId(), letter->definition_owner)))
+	if (!steers_letter(letter) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
 		refuse_unknown(letter->id);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -127,13 +134,10 @@ require_somebodys(const DeadLetter *letter)
 static void
 require_may_discard(int64 id, DeadLetter *letter)
 {
-	Oid			caller = GetUserId();
-
 	if (!dead_letter_find(id, false, letter))
 		refuse_unknown(id);
-	if (!has_privs_of_role(caller, letter->role) &&
-		!(OidIsValid(letter->definition_owner) && has_privs_of_role(caller, letter->definition_owner)))
-		refuse(letter, "A dead letter is discarded by the role that started the execution or by the owner of its workflow.");
+	if (!has_privs_of_role(GetUserId(), letter->role) && !steers_letter(letter))
+		refuse(letter, "A dead letter is discarded by the role that started the execution, the owner of its workflow, or whom that lets steer it.");
 }
 
 /*
@@ -245,6 +249,7 @@ workflow_discard(PG_FUNCTION_ARGS)
 		if (!dead_letter_find(id, true, &letter))
 			refuse_unknown(id);
 		/* as by lock_to_steer() */
+		AcceptInvalidationMessages();
 		require_may_discard(id, &letter);
 	}
 	switch (letter.status)
@@ -291,8 +296,8 @@ workflow_replay_help(PG_FUNCTION_ARGS)
 	if (is_nobodys(&letter, &nobody))
 		help = psprintf("-- %s; then SELECT workflow.replay(%lld)", nobody.help, (long long) id);
 	else
-		help = help_unless_blocked(letter.workflow, letter.role,
-								   psprintf("SELECT workflow.replay(%lld)", (long long) id));
+		help = help_to_begin(letter.workflow, letter.role,
+							 psprintf("SELECT workflow.replay(%lld)", (long long) id));
 	PG_RETURN_TEXT_P(cstring_to_text(help));
 }
 

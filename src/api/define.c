@@ -20,6 +20,7 @@
 #include "api/api.h"
 #include "interpreter/evaluate.h"
 #include "shared/identity.h"
+#include "state/grants.h"
 #include "state/jsonb_text.h"
 #include "state/owners.h"
 
@@ -190,6 +191,9 @@ store_definition(NewDefinition *new, bool ours)
 		/* no id: another session took the number, and is through with it */
 		if (definition_insert(new, version) != 0)
 		{
+			/* of a workflow of this name that was deleted */
+			if (version == 1)
+				grants_delete(new->name);
 			audit_workflow("define", new->name, before, version_text(version, new->status));
 			return version;
 		}

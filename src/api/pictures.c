@@ -63,7 +63,7 @@ visible_execution(int64 id, bool *texts)
 		refuse_unknown_execution(id);
 	*texts = has_privs_of_role(GetUserId(), execution->role);
 	if (!*texts && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
-		refuse_foreign_execution(id, execution->role, InvalidOid, NULL);
+		refuse_foreign_execution(id, execution->role, false, NULL);
 	if (!*texts)
 		hide_texts(execution);
 	return execution;

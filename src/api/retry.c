@@ -155,7 +155,8 @@ other_replay(int64 id)
 
 /*
  * Can an execution that has ended be retried?  The one rule, for retry() and for who
- * advises it; that its workflow is blocked is said by require_not_blocked().
+ * advises it; that its workflow is blocked, or its role may not start it any more, is
+ * said by require_not_blocked() and require_may_start().
  */
 static bool
 is_refused(const ExecutionState *state, Refusal *refusal)
@@ -249,7 +250,10 @@ workflow_retry(PG_FUNCTION_ARGS)
 	if (is_refused(&state, &refusal))
 		refuse(id, &refusal);
 	if (definition_find(state.workflow, 0, &definition))
+	{
+		require_may_start(&definition, state.role);
 		require_not_blocked(&definition, state.role);
+	}
 	plan = definition_plan(state.definition_id);
 	if (from_step != NULL)
 		from = find_from_step(&state, plan, from_step, &key);
@@ -284,8 +288,8 @@ workflow_retry_help(PG_FUNCTION_ARGS)
 	if (is_refused(&state, &refusal))
 		help = refusal.help;
 	else
-		help = help_unless_blocked(state.workflow, state.role,
-								   psprintf("SELECT workflow.retry(%lld)", (long long) id));
+		help = help_to_begin(state.workflow, state.role,
+							 psprintf("SELECT workflow.retry(%lld)", (long long) id));
 	PG_RETURN_TEXT_P(cstring_to_text(help));
 }
 

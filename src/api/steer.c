@@ -14,11 +14,13 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 
 #include "api/api.h"
 #include "api/steer.h"
 #include "shared/role_value.h"
 #include "shared/slots.h"
+#include "state/grants.h"
 
 extern PGDLLEXPORT Datum workflow_workflow_to_steer(PG_FUNCTION_ARGS);
 
@@ -68,19 +70,22 @@ wake_waiters_at_commit(int64 execution_id)
 	any_channel_to_wake = true;
 }
 
+bool
+may_steer(const ExecutionState *state)
+{
+	return has_privs_of_role(GetUserId(), state->role) ||
+		grants_allow(state->workflow, state->definition_owner, GetUserId(), PRIVILEGE_STEER);
+}
+
 /* Read an execution that the caller may steer. */
 static void
 require_may_steer(int64 id, const char *what, ExecutionState *state)
 {
-	Oid			caller = GetUserId();
-
 	if (!execution_read(id, state))
 		refuse_unknown_execution(id);
-	if (!has_privs_of_role(caller, state->role) &&
-		!(OidIsValid(state->definition_owner) &&
-		  has_privs_of_role(caller, state->definition_owner)))
-		refuse_foreign_execution(id, state->role, InvalidOid,
-								 psprintf("An execution is %s by the role that started it or by the owner of its workflow.",
+	if (!may_steer(state))
+		refuse_foreign_execution(id, state->role, false,
+								 psprintf("An execution is %s by the role that started it, the owner of its workflow, or whom that lets steer it.",
 										  what));
 }
 
@@ -95,6 +100,8 @@ lock_to_steer(int64 id, const char *what, ExecutionState *state)
 	require_may_steer(id, what, state);
 	if (!execution_lock(id, state))
 		refuse_unknown_execution(id);
+	/* what is remembered of grants may be older than the lock */
+	AcceptInvalidationMessages();
 	require_may_steer(id, what, state);
 }
 

@@ -10,10 +10,12 @@
 
 #include "state/executions.h"
 
+/* Has the caller the rights of the role that started it, or steers its workflow? */
+extern bool may_steer(const ExecutionState *state);
+
 /*
  * Lock the execution's row until the end of the transaction and read it; before, an error
- * unless it exists and the caller has the rights of the role that started it or of
- * the owner of its workflow.  what: "cancelled", for the message.
+ * unless it exists and the caller may steer it.  what: "cancelled", for the message.
  */
 extern void lock_to_steer(int64 id, const char *what, ExecutionState *state);
 

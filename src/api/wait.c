@@ -38,6 +38,7 @@
 #include "utils/timestamp.h"
 
 #include "api/api.h"
+#include "api/steer.h"
 #include "api/wait_cycle.h"
 #include "interpreter/thread.h"
 #include "shared/slots.h"
@@ -121,7 +122,7 @@ read_own_execution(int64 id, ExecutionState *state)
 	if (!execution_read(id, state))
 		refuse_unknown_execution(id);
 	if (!has_privs_of_role(GetUserId(), state->role))
-		refuse_foreign_execution(id, state->role, state->definition_owner, NULL);
+		refuse_foreign_execution(id, state->role, may_steer(state), NULL);
 }
 
 /*

@@ -19,7 +19,8 @@ COMMENT ON FUNCTION workflow.start(text, jsonb, integer, integer, timestamptz, t
 'whether containers may run children at the same time; null: workflow.parallel. With an '
 'idempotency key that the role has used for the workflow before, the id of that execution is '
 'returned. Errors: 42704 for an unknown workflow, 55000 for one that is draft or archived, 42501 '
-'for a priority above workflow.max_priority, 28000 for a role no worker can run as';
+'for one that the role may not start (see grant_execute()) and for a priority above '
+'workflow.max_priority, 28000 for a role no worker can run as';
 
 CREATE FUNCTION workflow.wait(execution_id bigint, timeout interval DEFAULT NULL)
 RETURNS workflow.executions

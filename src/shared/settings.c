@@ -30,6 +30,14 @@
  */
 int			setting_cancel_grace = 10000;
 
+/* Who may start a workflow while its owner has neither granted nor revoked that. */
+static const struct config_enum_entry default_execute_options[] = {
+	{"all", DEFAULT_EXECUTE_ALL, false},
+	{"owner", DEFAULT_EXECUTE_OWNER, false},
+	{NULL, 0, false}
+};
+int			setting_default_execute = DEFAULT_EXECUTE_ALL;
+
 /*
  * Off: executions are accepted and stay queued; those that run go on.  Usually
  * set for one database, around a restore or a migration.
@@ -154,6 +162,12 @@ define_settings(void)
 							NULL,
 							&setting_cancel_grace, 10000, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("workflow.default_execute",
+							 "Who may start workflows whose owners have not said who may.",
+							 "All roles that can use workflows, or the owner of the workflow.",
+							 &setting_default_execute, DEFAULT_EXECUTE_ALL, default_execute_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("workflow.enabled",
 							 "Starts queued executions.",

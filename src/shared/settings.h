@@ -19,7 +19,15 @@ typedef enum LogEvents
 	LOG_EVENTS_DEBUG			/* every row of a step */
 } LogEvents;
 
+/* Who may start a workflow that nobody was granted to start, nor that was revoked. */
+typedef enum DefaultExecute
+{
+	DEFAULT_EXECUTE_ALL,
+	DEFAULT_EXECUTE_OWNER
+} DefaultExecute;
+
 extern int	setting_cancel_grace;	/* workflow.cancel_grace, ms, 10 s, SIGHUP */
+extern int	setting_default_execute;	/* workflow.default_execute, DefaultExecute, all, SUSET */
 extern bool setting_enabled;	/* workflow.enabled, on, SUSET: off keeps this database's executions queued */
 extern int	setting_executor_idle_timeout;	/* workflow.executor_idle_timeout, ms, 60 s, 0 = never, SIGHUP */
 extern int	setting_executor_max_age;	/* workflow.executor_max_age, s, 1 h, 0 = never, SIGHUP */

@@ -45,6 +45,7 @@ extern void state_agents_changed(void);
 /* Parts of state_forget_plans(). */
 extern void definitions_forget(void);
 extern void agents_forget(void);
+extern void grants_forget(void);
 
 /* Column of the current row of SPI_tuptable, for readers of short rows. */
 extern Datum state_column(uint64 row, int column, bool *isnull);

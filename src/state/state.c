@@ -387,6 +387,7 @@ state_forget_plans(void)
 	state_installation++;
 	definitions_forget();
 	agents_forget();
+	grants_forget();
 	installation_checked = false;
 }
 

@@ -183,6 +183,7 @@ call($_) foreach
 	q{SELECT workflow.define('{"name": "slow", "steps": [{"id": "a", "sql": "SELECT pg_catalog.pg_sleep(3600)"}, {"id": "b", "sql": "SELECT 1"}]}')},
 	q{SELECT workflow.define('{"name": "old", "steps": [{"id": "a", "sql": "SELECT 1"}]}', 'draft'), workflow.set_status('old', 1, 'archived')},
 	q{SELECT workflow.set_owner('old', 'friend'), workflow.reassign_owned('friend', 'alice')},
+	q{SELECT workflow.grant_execute('chain', 'friend'), workflow.revoke_execute('chain', 'friend'), workflow.grant_execute('chain', 'friend', 'steer')},
 	q{SELECT workflow.explain('chain'), workflow.diagram('chain')},
 	q{SELECT workflow.execute('chain', '{"n": 1}')},
 	q{CALL workflow.run('chain', '{"n": 1}', timeout => '5 minutes')},

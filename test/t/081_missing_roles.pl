@@ -42,6 +42,10 @@ sub populate
 	return $wait;
 }
 my %done = map { $_ => populate($_, lc($_ =~ s/\W//gr)) } 'alice', 'absent', 'dropped', 'Old (missing)';
+$source->safe_psql('postgres', q{SET ROLE alice;
+	SELECT workflow.define('{"name": "shared", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
+	SELECT workflow.revoke_execute('shared', '-'), workflow.grant_execute('shared', 'absent'), workflow.grant_execute('shared', '"Old (missing)"'),
+		workflow.grant_execute('shared', 'dropped')});
 $source->safe_psql('postgres', q{SET ROLE absent;
 	SELECT workflow.schedule('nightly', 'of_absent', '17 3 * * *'), workflow.block('of_absent', 'for the test')});
 $source->safe_psql('postgres', q{
@@ -142,6 +146,9 @@ for my $role ('mallory', 'dropped')
 	is($target->safe_psql('plain', "SET ROLE $role; SELECT count(*) FROM workflow.schedules WHERE input IS NOT NULL"), 0, 'no schedule');
 	like(($target->psql('plain', "SET ROLE $role; SELECT workflow.cancel($done{absent})"))[2], qr/does not exist/, 'and steers none');
 }
+like(($target->psql('plain', "SET ROLE $_; SELECT workflow.start('shared')"))[2],
+	qr/permission denied for workflow "shared"\nDETAIL:  Role "$_" may not start it/, "$_ may not start what who is missing was granted") foreach 'mallory', 'dropped';
+$target->safe_psql('plain', q{SELECT workflow.grant_usage('"New (missing)"'); SET ROLE "New (missing)"; SELECT workflow.start('shared', start_at => 'infinity')});
 is($target->safe_psql('plain', 'SET ROLE alice; SELECT count(*) FROM workflow.execution_status'), 3, 'alice sees her own');
 like(($target->psql('plain', 'SET ROLE mallory; SELECT workflow.define(' . sprintf($definition, 'of_absent') . ')'))[2],
 	qr/must be owner of workflow "of_absent".*does not exist/s, 'definitions stay whose they were');
