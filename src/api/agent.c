@@ -169,6 +169,8 @@ check_agent_name(const char *name)
 				 errmsg("name of an agent must have 1 to %d bytes, not %zu",
 						PLAN_MAX_ID_LENGTH, strlen(name))));
 	refuse_reserved_name("agent", name);
+	if (agent_find(name) == NULL)
+		require_namespace("agent", name);
 }
 
 /*

@@ -58,6 +58,9 @@ extern char *required_role_name(Oid role, const char *hint);
 /* An error for a name that is reserved: of a "workflow", an "agent", a "schedule". */
 extern void refuse_reserved_name(const char *what, const char *name);
 
+/* An error for a new name that the caller may not use under workflow.namespaces. */
+extern void require_namespace(const char *what, const char *name);
+
 /* Find a definition or raise an error that names it. */
 extern void require_definition(const char *workflow, int version, Definition *definition);
 /*

@@ -13,6 +13,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/catalog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -188,6 +190,36 @@ refuse_reserved_name(const char *what, const char *name)
 				 errmsg("unacceptable %s name: \"%s\"", what, name),
 				 errdetail("The prefix \"%s\" is reserved for the extension.", RESERVED_PREFIX),
 				 errhint("Choose another name.")));
+}
+
+/*
+ * With workflow.namespaces a new name is that of a schema in which the caller may create
+ * things, a dot and more.  So those who share no schema share no names.
+ */
+void
+require_namespace(const char *what, const char *name)
+{
+	const char *dot = strchr(name, '.');
+	char	   *schema;
+	Oid			oid;
+
+	if (!setting_namespaces)
+		return;
+	if (dot == NULL || dot == name || dot[1] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("unacceptable %s name: \"%s\"", what, name),
+				 errdetail("With \"%s\" a name begins with that of a schema and a dot.", "workflow.namespaces"),
+				 errhint("Use the name of a schema in which you may create objects.")));
+	schema = pnstrdup(name, dot - name);
+	oid = IsReservedName(schema) ? InvalidOid : get_namespace_oid(schema, true);
+	if (!OidIsValid(oid) || !compat_has_schema_privilege(oid, GetUserId(), ACL_CREATE))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for %s name \"%s\"", what, name),
+				 errdetail("With \"%s\" it is for those who may create objects in schema \"%s\".",
+						   "workflow.namespaces", schema),
+				 errhint("Use the name of a schema in which you may create objects.")));
 }
 
 /*

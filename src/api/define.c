@@ -201,6 +201,17 @@ store_definition(NewDefinition *new, bool ours)
 	}
 }
 
+/* A name or workflow_id that does not lead to the workflow yet. */
+static void
+check_new_name(const char *name, const char *workflow)
+{
+	Definition	definition;
+
+	refuse_reserved_name("workflow", name);
+	if (!definition_find(name, 0, &definition) || strcmp(definition.name, workflow) != 0)
+		require_namespace("workflow", name);
+}
+
 /* Check a document and store it, for the caller or as one of the extension's own. */
 static int
 define(Jsonb *document, char *status, bool ours)
@@ -227,9 +238,9 @@ define(Jsonb *document, char *status, bool ours)
 	new.owner = ours ? extension_owner() : GetUserId();
 	if (!ours)
 	{
-		refuse_reserved_name("workflow", new.name);
+		check_new_name(new.name, new.name);
 		if (new.workflow_id != NULL)
-			refuse_reserved_name("workflow", new.workflow_id);
+			check_new_name(new.workflow_id, new.name);
 	}
 
 	/* a name must lead to one definition, whoever asks */

@@ -345,7 +345,7 @@ call_function(Oid function, Jsonb *input, MemoryContext result_context)
 static void
 check_may_call(Oid function, Form_pg_proc form)
 {
-	if (!compat_may_use_schema(form->pronamespace, GetUserId()))
+	if (!compat_has_schema_privilege(form->pronamespace, GetUserId(), ACL_USAGE))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA,
 					   get_namespace_name(form->pronamespace));
 	if (!compat_may_execute(function, GetUserId()))

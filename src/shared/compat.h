@@ -201,13 +201,13 @@ compat_may_set_role(Oid member, Oid role)
 }
 
 static inline bool
-compat_may_use_schema(Oid schema, Oid role)
+compat_has_schema_privilege(Oid schema, Oid role, AclMode privilege)
 {
 #if PG_VERSION_NUM >= 160000
 	return object_aclcheck(NamespaceRelationId, schema, role,
-						   ACL_USAGE) == ACLCHECK_OK;
+						   privilege) == ACLCHECK_OK;
 #else
-	return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
+	return pg_namespace_aclcheck(schema, role, privilege) == ACLCHECK_OK;
 #endif
 }
 

@@ -101,6 +101,9 @@ int			setting_max_recoveries = 3;
 /* The largest result of a step. */
 int			setting_max_result_size = 16 * 1024;
 
+/* On: names of new workflows and agents begin with a schema in which their owner may create. */
+bool		setting_namespaces = false;
+
 /*
  * On: what definitions announce with "notify", blocks and circuit breakers are sent to
  * the channel "workflow", which has no rights: whoever is connected can listen.
@@ -305,6 +308,12 @@ define_definition_settings(void)
 							"0 sets no limit.",
 							&setting_max_running_per_tenant, 0, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("workflow.namespaces",
+							 "Names of workflows and agents begin with the name of a schema.",
+							 "It has to be one in which the role that chooses the name may create objects.",
+							 &setting_namespaces, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("workflow.notify",
 							 "Sends notifications to the channel \"workflow\".",

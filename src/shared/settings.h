@@ -45,6 +45,7 @@ extern int	setting_max_result_size;	/* workflow.max_result_size, kB, 16 MB, SUSE
 extern int	setting_max_pending;	/* workflow.max_pending, 0 = no limit, SUSET: of a database */
 extern int	setting_max_running;	/* workflow.max_running, 0 = no limit, SUSET: of a database */
 extern int	setting_max_running_per_tenant; /* workflow.max_running_per_tenant, 0 = no limit, SUSET */
+extern bool setting_namespaces; /* workflow.namespaces, off, SUSET: new names begin with a schema of their owner's */
 extern bool setting_notify;	/* workflow.notify, off, SUSET: send what everybody in the database can hear */
 extern bool setting_parallel;	/* workflow.parallel, on, USERSET: recorded by start() */
 extern int	setting_run_quantum;	/* workflow.run_quantum, ms, 1 s: a run gives way after it when others wait, SIGHUP */

@@ -116,7 +116,7 @@ may_call(const char *function)
 	Datum		values[] = {CStringGetTextDatum(function)};
 	bool		isnull;
 
-	if (!compat_may_use_schema(get_namespace_oid(CRON_SCHEMA, false), GetUserId()))
+	if (!compat_has_schema_privilege(get_namespace_oid(CRON_SCHEMA, false), GetUserId(), ACL_USAGE))
 		return false;
 	(void) run("SELECT COALESCE(pg_catalog.has_function_privilege("
 			   "pg_catalog.to_regprocedure($1)::pg_catalog.oid, 'EXECUTE'), false)", 1, types, values);
