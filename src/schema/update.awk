@@ -360,6 +360,11 @@ function write(    i, name, known)
 				# what everybody may call unless told otherwise
 				if (kind ~ /^(FUNCTION|PROCEDURE|AGGREGATE)$/)
 					print "REVOKE ALL ON ROUTINE " identity " FROM PUBLIC;\n"
+				# as the end of the install script does with all there are
+				if (kind == "TABLE")
+					print "REVOKE ALL ON TABLE " identity " FROM PUBLIC;\n"
+				if (kind == "TABLE" && to_text[i] ~ /AS IDENTITY/)
+					print "REVOKE ALL ON SEQUENCE " identity "_id_seq FROM PUBLIC;\n"
 			}
 			else if (kind ~ code && !known)
 			{

@@ -71,6 +71,21 @@ foreach my $from (@versions)
 	}
 }
 
+# What was closed is not opened by the way back.
+if ($versions[0] eq '1.0.0')
+{
+	my $down = q{ALTER EXTENSION pg_workflow UPDATE TO '1.0.0'};
+	my $document = '{"name": "closed", "steps": [{"id": "a", "type": "set", "output": 1}]}';
+
+	$node->safe_psql('postgres', 'CREATE DATABASE rights');
+	$node->safe_psql('rights', qq{CREATE EXTENSION pg_workflow;
+		SELECT workflow.define('$document'), workflow.revoke_execute('closed', '-'), workflow.grant_execute('closed', 'pg_monitor')});
+	like(($node->psql('rights', $down))[2], qr/ERROR:  workflows that were revoked from all roles.*HINT:  .*grant_execute/s, 'rights: refused');
+	$node->safe_psql('rights', q{SELECT workflow.grant_execute(workflow, '-') FROM workflow.grants WHERE NOT granted});
+	like(($node->psql('rights', $down))[2], qr/WARNING:  rights granted on workflows are lost/, 'and not when they are open');
+	$node->safe_psql('rights', 'ALTER EXTENSION pg_workflow UPDATE; SELECT count(*) FROM workflow.grants');
+}
+
 unlike(slurp_file($node->logfile), qr/PANIC|was terminated by signal|TRAP/, 'nothing crashed');
 $node->stop;
 done_testing();

@@ -2,3 +2,16 @@
  * By hand, back to the version before: what up.sql has done is undone.  Rows that it has no place
  * for are not lost silently: the script refuses, and says what to do, or tells what is lost.
  */
+
+/* Rights per workflow: what was closed would be open. */
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM workflow.grants WHERE NOT granted) THEN
+        RAISE EXCEPTION 'workflows that were revoked from all roles would be open to all again'
+            USING ERRCODE = '55000', DETAIL = 'The version before has no rights per workflow.',
+            HINT = 'Open them yourself, SELECT workflow.grant_execute(workflow, ''-'') FROM workflow.grants WHERE NOT granted, and archive those that nobody is to start.';
+    END IF;
+    IF EXISTS (SELECT FROM workflow.grants) THEN
+        RAISE WARNING 'rights granted on workflows are lost: the version before has none';
+    END IF;
+END $$;
