@@ -57,6 +57,7 @@ OBJS = \
 	src/api/statistics.o \
 	src/api/steer.o \
 	src/api/utility_hook.o \
+	src/api/verify.o \
 	src/api/views.o \
 	src/api/wait.o \
 	src/api/wait_cycle.o \
@@ -233,6 +234,8 @@ SCHEMA = \
 	src/schema/grants.sql \
 	src/schema/why.sql \
 	src/schema/alerts.sql \
+	src/schema/verify.sql \
+	src/schema/verify_checks.sql \
 	src/schema/last.sql
 # end of SCHEMA
 
@@ -256,7 +259,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	timeline critical_path pictures why other_roles \
 	schedules \
 	dead_letters alerts tiers \
-	views audit statistics
+	views audit statistics verify
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel define start schedule owners reassign
@@ -353,6 +356,14 @@ ifneq ($(BUILT_FOR),$(shell cat build/built_for 2>/dev/null))
 $(shell mkdir -p build && echo "$(BUILT_FOR)" >build/built_for)
 endif
 $(OBJS): $(wildcard src/*/*.h) build/built_for
+
+# What verify() compares an installation with.
+src/api/verify.o: build/script_objects.h
+
+build/script_objects.h: $(SCHEMA) src/schema/objects.awk
+	mkdir -p build
+	awk -f src/schema/objects.awk $(SCHEMA) >$@.tmp
+	mv $@.tmp $@
 
 pg_workflow--$(EXTVERSION).sql: $(SCHEMA) pg_workflow.control Makefile
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION pg_workflow" to load this file. \quit'; \

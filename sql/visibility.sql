@@ -117,6 +117,8 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT string_agg(p::text, '' '') FROM workflow.plan_steps(DEFINITION) AS p'),
     ('SELECT workflow.workflow_to_steer(''vis'', NULL)'), ('SELECT workflow.no_workers(10)'), ('SELECT workflow.scheduler_state()'), ('SELECT workflow.drained()'),
     ('SELECT workflow.breaker_memory(''vis'')'), ('SELECT workflow.version()'),
+    ('SELECT string_agg(v::text, '' '') FROM workflow.verify() AS v'), ('SELECT string_agg(c::text, '' '') FROM workflow.verify_checks() AS c'),
+    ('SELECT string_agg(o::text, '' '') FROM workflow.script_objects() AS o'),
     ('SELECT workflow.set_owner(''vis'', ''regress_vis_author'')'), ('SELECT workflow.reassign_owned(''regress_vis_starter'', ''regress_vis_author'')'),
     ('SELECT workflow.grant_execute(''vis'', ''regress_vis_user'')'), ('SELECT workflow.revoke_execute(''vis'', ''-'')'),
     ('SELECT workflow.replay(LETTER)'), ('SELECT workflow.replay(LETTER, ''{}'')'), ('SELECT workflow.discard(LETTER)'),

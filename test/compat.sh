@@ -135,7 +135,10 @@ compile()
 		echo "skipped: compile against PostgreSQL $1 (its headers are not here and could not be fetched)"
 		return 77
 	fi
-	mkdir -p "$dir"
+	mkdir -p "$dir" "$root/build"
+	# made by make, where that has been here
+	[ -f "$root/build/script_objects.h" ] ||
+		awk -f "$root/src/schema/objects.awk" "$root"/src/schema/*.sql >"$root/build/script_objects.h"
 	log=$dir/compile-$1.log
 	: >"$log"
 	# two at a time; each compiler writes its own log, so that lines do not mix

@@ -47,3 +47,5 @@ UNION ALL
 SELECT 'internal', typname FROM pg_type
 WHERE typnamespace = 'workflow'::regnamespace AND (typtype = 'd' OR typtype = 'b' AND typcategory <> 'A')
 ORDER BY 2;
+
+SELECT 'check', check_name, area FROM workflow.verify_checks();

@@ -10,6 +10,7 @@
 #	      signature, each table and view one with all its columns
 #	    each field of a definition (src/definition/fields.c) is in docs/definitions.md
 #	    each error type (words LikeThis in the sources) is in docs/sql-reference.md
+#	    each check of verify() is a row of the tables in docs/verification.md, and no other is
 #	    whatever is written workflow.x exists
 #	    links between the files lead somewhere
 #	    each question of docs/administration.md is answered by one statement of at
@@ -52,6 +53,8 @@ sub section
 
 # what may follow "workflow." in a reference of a definition
 my %exists = map { $_ => 1 } qw(input execution_id name version started_at error);
+
+my %checks;
 
 for my $line (split /\n/, slurp($catalog))
 {
@@ -106,6 +109,10 @@ for my $line (split /\n/, slurp($catalog))
 				unless $section =~ /`$column`/;
 		}
 	}
+	elsif ($kind eq 'check')
+	{
+		$checks{"$detail: $name"} = 1;
+	}
 	elsif ($kind eq 'internal')
 	{
 		$exists{$name} = 1;
@@ -135,6 +142,19 @@ for my $type (sort keys %types)
 {
 	print "sql-reference.md does not name the error type $type\n"
 		unless $text{'sql-reference.md'} =~ /`$type`/;
+}
+
+# checks of verify(), by area
+my %explained;
+while (($text{'verification.md'} // '') =~ /^### `(\w+)`\n(.*?)(?=^##|\z)/gms)
+{
+	my ($area, $rows) = ($1, $2);
+	$explained{"$area: $1"} = 1 while $rows =~ /^\| `([\w ]+)` \|/mg;
+}
+for my $check (sort keys %{ { %checks, %explained } })
+{
+	print "verification.md has no row for the check $check\n" unless $explained{$check};
+	print "verification.md: verify() has no check $check\n" unless $checks{$check};
 }
 
 # nothing that does not exist, no link to nowhere

@@ -259,6 +259,7 @@ look('at the end');
 call($_) foreach
 	q{SELECT workflow.current_alerts(), workflow.current_metrics()},
 	q{SELECT workflow.no_workers(10), workflow.engine_counters(), workflow.executor_slots(), workflow.plan_steps(1)},
+	q{SELECT workflow.verify(true), workflow.verify_checks(), workflow.script_objects()},
 	q{SELECT workflow.reset_engine_statistics()},
 	q{SELECT workflow.executions_to_steer('{pending}', '{pending}', NULL, NULL, NULL, NULL, NULL, NULL, 10), workflow.workflow_to_steer('chain', 'pending')},
 	q{SELECT workflow.prune('0 seconds', max_executions => 3)}, q{CALL workflow.prune_all('0 seconds')};

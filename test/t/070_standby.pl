@@ -41,6 +41,10 @@ is($standby->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE
 is($standby->safe_psql('postgres', "SELECT status FROM workflow.executions WHERE id = $id"), 'running', 'it shows executions');
 is($standby->safe_psql('postgres', "SELECT count(*) FROM workflow.step_status WHERE execution_id = $id AND step_id = 'before'"), 1, 'and steps');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM workflow.activity, workflow.executors'), 0, 'and that nothing runs');
+is($standby->safe_psql('postgres', q{SELECT string_agg(DISTINCT check_name, ', ') FROM workflow.verify() WHERE status <> 'ok' AND check_name <> 'durability of commits'}),
+	'', 'and that all is well');
+is($standby->safe_psql('postgres', q{SELECT status || ' ' || detail FROM workflow.verify() WHERE check_name = 'scheduler'}),
+	'ok standby: workflows run on the primary server', 'which is to run them');
 foreach my $call (
 	q{start('chain')}, q{execute('chain')}, qq{cancel($id)}, q{define('{"name": "x", "steps": [{"id": "a", "type": "set", "output": 1}]}')},
 	qq{wait($id)})
