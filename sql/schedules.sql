@@ -89,7 +89,7 @@ SELECT (output ->> 'since')::timestamptz = (SELECT min(due_at) FROM workflow.sch
 FROM workflow.wait(:id, '60 s');
 SELECT name, workflow, cron, timezone, enabled, next_run_at, last_outcome, last_execution_id = :id AS last, running, queued,
        job_schedule, role FROM workflow.schedules;
--- hostile names and values stay what they are
+-- A85: hostile names and values stay what they are
 SELECT workflow.schedule(E'it''s "x" \\ ${date}', 'quick', '0 6 * * *', '{"a": "''; DROP TABLE x; --${schedule}"}', enabled => false);
 SELECT workflow.run_schedule_now(E'it''s "x" \\ ${date}') AS id \gset
 SELECT output FROM workflow.wait(:id, '60 s');
@@ -237,7 +237,7 @@ SELECT workflow.schedule('c', 'quick', '0 0 1 1 *', enabled => false);
 UPDATE workflow.schedule_entries SET enabled = true, job_schedule = '0 0 * * *', next_run_at = '2190-01-01 00:00+00' WHERE name = 'c';
 SELECT workflow.schedule_tick('c') ~ '^not due before' AS not_due;
 SELECT next_run_at = workflow.next_runs('0 0 1 1 *') AS realigned FROM workflow.schedules WHERE name = 'c';
-INSERT INTO workflow.schedule_runs (schedule_id, schedule, role, due_at, manual, outcome)
+INSERT INTO workflow.schedule_run_entries (schedule_id, schedule, role, due_at, manual, outcome)
     SELECT id, name, role, next_run_at, false, 'started' FROM workflow.schedule_entries WHERE name = 'c';
 UPDATE workflow.schedule_entries SET next_run_at = '2190-01-01 00:00+00' WHERE name = 'c';
 SELECT workflow.schedule_tick('c') ~ '^not due before' AS not_due;
@@ -280,7 +280,7 @@ BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT workflow.schedule_tick('s');
 ROLLBACK;
 
--- rights: other roles see nothing and change nothing
+-- A75: rights: other roles see nothing and change nothing
 CREATE ROLE pgwf_schedules_alice LOGIN;
 CREATE ROLE pgwf_schedules_monitor IN ROLE pg_monitor;
 SELECT workflow.grant_usage('pgwf_schedules_alice');

@@ -12,7 +12,7 @@ SELECT d.name AS workflow, d.version,
                         ELSE a.value::pg_catalog.numeric END), '{}')
         FROM pg_catalog.jsonb_each(d.definition OPERATOR(pg_catalog.->) 'alerts') AS a
         WHERE pg_catalog.jsonb_typeof(a.value) OPERATOR(pg_catalog.=) 'number') AS thresholds
-FROM workflow.definitions AS d
+FROM workflow.definitions AS d CROSS JOIN (SELECT) AS read_only
 WHERE pg_catalog.jsonb_typeof(d.definition OPERATOR(pg_catalog.->) 'alerts') OPERATOR(pg_catalog.=) 'object'
   AND d.status OPERATOR(pg_catalog.=) 'active'
   AND NOT EXISTS (SELECT FROM workflow.definitions AS n
@@ -42,7 +42,7 @@ BEGIN ATOMIC
                CASE WHEN s.setting::numeric < 0 THEN NULL
                     WHEN s.unit = 'ms' THEN trim_scale(s.setting::numeric / 1000)
                     ELSE s.setting::numeric END AS value
-        FROM pg_settings AS s WHERE s.name LIKE 'workflow.alert\_%'
+        FROM pg_catalog.pg_settings AS s WHERE s.name LIKE 'workflow.alert\_%'
     ), threshold AS MATERIALIZED (
         /* of a workflow that has its own, and (named by nothing) of all others: whoever asks
            takes the first by name, descending */
@@ -104,7 +104,7 @@ BEGIN ATOMIC
              /* not from pg_stat_activity: that shows roles no backend_type but their own
                 sessions' */
              SELECT n.reason, CASE WHEN n.reason NOT IN ('standby', 'replica') THEN n.since END AS since
-             FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
+             FROM workflow.no_workers((SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)) AS n
              WHERE n.reason IN ('not preloaded', 'standby', 'no scheduler', 'disabled', 'replica')
              UNION ALL
              SELECT 'drained', CASE WHEN d.mode = 'steps' THEN d.drained_at END FROM workflow.drain_status AS d) AS h,
@@ -133,7 +133,7 @@ BEGIN ATOMIC
     SELECT 'not taken up', current_database()::text, l.count, NULL, NULL
     FROM workflow.left_executions AS l
     WHERE NOT EXISTS (SELECT FROM workflow.drain_status)
-      AND NOT EXISTS (SELECT FROM workflow.no_workers((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)) AS n
+      AND NOT EXISTS (SELECT FROM workflow.no_workers((SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)) AS n
                       WHERE n.reason <> 'role')
     UNION ALL
     SELECT 'executor frozen', x.pid::text, round(extract(epoch FROM clock_timestamp() - x.last_heartbeat)), t.frozen, x.last_heartbeat
@@ -145,7 +145,7 @@ BEGIN ATOMIC
     FROM workflow.activity AS a,
          LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (a.workflow, '')
                   ORDER BY o.workflow DESC LIMIT 1) AS t
-         CROSS JOIN LATERAL (SELECT min(l.waitstart) AS since FROM pg_locks AS l WHERE l.pid = a.executor_pid AND NOT l.granted) AS k
+         CROSS JOIN LATERAL (SELECT min(l.waitstart) AS since FROM pg_catalog.pg_locks AS l WHERE l.pid = a.executor_pid AND NOT l.granted) AS k
     WHERE a.wait_event_type = 'Lock' AND a.step_id IS NOT NULL AND extract(epoch FROM clock_timestamp() - k.since) > t.lock_wait
     UNION ALL
     SELECT 'execution paused', e.workflow, round(extract(epoch FROM now() - min(e.paused_at))), t.paused, min(e.paused_at)
@@ -246,7 +246,7 @@ BEGIN ATOMIC
     SELECT 'connections', 'max_connections', round(100.0 * c.count / current_setting('max_connections')::integer, 1), t.connections, c.since
     FROM everywhere AS t,
          (SELECT count(*) AS count, max(a.backend_start) AS since
-          FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS c
+          FROM pg_catalog.pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS c
     WHERE 100.0 * c.count / current_setting('max_connections')::integer > t.connections
     UNION ALL
     SELECT 'workflow blocked', b.workflow || COALESCE(' for ' || b.role::text, ''), b.stuck_count, NULL, b.blocked_at

@@ -101,7 +101,7 @@ SELECT l.id AS dead_letter_id,
        l.settled_at,
        CASE WHEN pg_catalog.pg_has_role(l.role::pg_catalog.oid, 'USAGE')
             THEN l.error OPERATOR(pg_catalog.->>) 'message' END AS message
-FROM workflow.dead_letters AS l
+FROM workflow.dead_letters AS l CROSS JOIN (SELECT) AS read_only
 WHERE pg_catalog.pg_has_role(l.role::pg_catalog.oid, 'USAGE')
    OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.dead_letter_status IS

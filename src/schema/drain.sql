@@ -78,7 +78,7 @@ SELECT s.drain AS mode,
                WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())) AS executors,
        (SELECT pg_catalog.count(*) FROM workflow.executions AS x
         WHERE x.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])) AS running
-FROM workflow.database_state AS s;
+FROM workflow.database_state AS s CROSS JOIN (SELECT) AS read_only;
 COMMENT ON VIEW workflow.drain_status IS 'how far drain() has come; no row: it was not called';
 COMMENT ON COLUMN workflow.drain_status.mode IS 'executions or steps, see workflow.drain()';
 COMMENT ON COLUMN workflow.drain_status.drained_by IS 'role that called drain()';

@@ -120,7 +120,7 @@ SELECT r.id,
        r.execution_id,
        CASE WHEN r.outcome OPERATOR(pg_catalog.<>) 'failed'
                  OR pg_catalog.pg_has_role(r.role::pg_catalog.oid, 'USAGE') THEN r.reason END AS reason
-FROM workflow.schedule_run_entries AS r
+FROM workflow.schedule_run_entries AS r CROSS JOIN (SELECT) AS read_only
 WHERE pg_catalog.pg_has_role(r.role::pg_catalog.oid, 'USAGE')
    OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.schedule_runs IS

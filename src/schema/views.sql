@@ -182,7 +182,7 @@ SELECT e.id AS execution_id,
        CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN e.input END AS input,
        CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN e.output END AS output,
        CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN e.error END AS error
-FROM workflow.executions AS e
+FROM workflow.executions AS e CROSS JOIN (SELECT) AS read_only
 WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
    OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW workflow.execution_status IS

@@ -168,7 +168,7 @@ BEGIN ATOMIC
                    'prepared transaction ' || k.prepared_transaction,
                    format('process %s (%s)', k.pid, concat_ws(', ', s.usename, NULLIF(s.application_name, ''), s.state))),
                COALESCE('ROLLBACK PREPARED ' || quote_literal(k.prepared_transaction), format('SELECT pg_terminate_backend(%s)', k.pid))
-        FROM workflow.locked_executions AS k LEFT JOIN pg_stat_activity AS s ON s.pid = k.pid
+        FROM workflow.locked_executions AS k LEFT JOIN pg_catalog.pg_stat_activity AS s ON s.pid = k.pid
         WHERE k.execution_id = why.execution_id
         UNION ALL
         SELECT 0, 'done again', NULL, s.again_since,
@@ -245,7 +245,7 @@ BEGIN ATOMIC
               LEFT JOIN workflow.executors AS x ON x.pid = a.executor_pid
               LEFT JOIN LATERAL (SELECT pg_blocking_pids(a.executor_pid) AS pids WHERE a.wait_event_type = 'Lock') AS l ON true
               LEFT JOIN LATERAL unnest(l.pids) AS b (pid) ON true
-              LEFT JOIN pg_stat_activity AS s ON s.pid = b.pid
+              LEFT JOIN pg_catalog.pg_stat_activity AS s ON s.pid = b.pid
          ORDER BY a.started_at LIMIT 20)
         UNION ALL
         SELECT 3, CASE WHEN l.count > 0 THEN 'not taken up' WHEN x.exhausted THEN 'no executor' ELSE 'between steps' END, NULL, NULL,
