@@ -148,11 +148,11 @@ change_usage(Oid role, bool grant)
 {
 	const char *role_name = quote_identifier(required_role_name(role, NULL));
 	const char *schema_format = grant ? "GRANT USAGE ON SCHEMA %s TO %s" :
-		"REVOKE USAGE ON SCHEMA %s FROM %s";
+		"REVOKE USAGE ON SCHEMA %s FROM %s CASCADE";
 	const char *relation_format = grant ? "GRANT SELECT ON TABLE %s TO %s" :
-		"REVOKE SELECT ON TABLE %s FROM %s";
+		"REVOKE SELECT ON TABLE %s FROM %s CASCADE";
 	const char *routine_format = grant ? "GRANT EXECUTE ON ROUTINE %s TO %s" :
-		"REVOKE EXECUTE ON ROUTINE %s FROM %s";
+		"REVOKE EXECUTE ON ROUTINE %s FROM %s CASCADE";
 	SavedIdentity saved;
 	ListCell   *cell;
 

@@ -1,6 +1,35 @@
 /* Last: who may call what, what a dump contains, and off we go. */
 
-/* Nothing for PUBLIC, whatever a file before forgot ... */
+/*
+ * Nothing for whom ALTER DEFAULT PRIVILEGES names, ...  TRIGGER on a table that the owner
+ * writes to would be the owner's rights.  pg_monitor keeps what it has: grants from above are
+ * among it.  An update, which finds tables marked to be dumped, takes nothing from anybody.
+ */
+DO LANGUAGE plpgsql $$
+DECLARE
+    grantee name;
+BEGIN
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_workflow' AND extconfig IS NOT NULL) THEN
+        RETURN;
+    END IF;
+    FOR grantee IN
+        SELECT DISTINCT pg_get_userbyid(a.grantee)
+        FROM (SELECT n.oid AS schema, n.nspacl AS acl FROM pg_namespace AS n
+              UNION ALL SELECT c.relnamespace, c.relacl FROM pg_class AS c
+              UNION ALL SELECT p.pronamespace, p.proacl FROM pg_proc AS p) AS o, aclexplode(o.acl) AS a
+        WHERE o.schema = 'workflow'::regnamespace AND a.grantee <> a.grantor
+          AND a.grantee <> 0 AND a.grantee <> 'pg_monitor'::regrole
+    LOOP
+        EXECUTE format('REVOKE ALL ON SCHEMA workflow FROM %I CASCADE', grantee);
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA workflow FROM %I CASCADE', grantee);
+        EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA workflow FROM %I CASCADE', grantee);
+        EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA workflow FROM %I CASCADE', grantee);
+    END LOOP;
+END
+$$;
+
+/* ... nothing for PUBLIC, whatever a file before forgot, ... */
+REVOKE ALL ON SCHEMA workflow FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA workflow FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA workflow FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA workflow FROM PUBLIC;
