@@ -13,16 +13,32 @@
  *	  Sessions and executors.  By default everybody is trusted, which costs one
  *	  comparison for each start and each call of an agent.
  *
+ *	  A function with SECURITY DEFINER runs as its owner with the settings of who has
+ *	  called it, who would trust anybody in the owner's name.  There what the owner has
+ *	  been given by ALTER ROLE counts as well.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_db_role_setting.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/rel.h"
 #include "utils/varlena.h"
 
 #include "shared/trust.h"
+
+#define TRUST_SETTING "workflow.trusted_owners"
 
 #define EVERYBODY "*"
 
@@ -46,33 +62,95 @@ check_trusted_owners(char **newval, void **extra pg_attribute_unused(), GucSourc
 void
 define_trust_setting(void)
 {
-	DefineCustomStringVariable("workflow.trusted_owners",
+	DefineCustomStringVariable(TRUST_SETTING,
 							   "Roles whose workflows are started without a version, and whose agents are called.",
 							   "A list of names; \"*\" stands for all roles.",
 							   &setting_trusted_owners, EVERYBODY,
 							   PGC_USERSET, GUC_LIST_INPUT, check_trusted_owners, NULL, NULL);
 }
 
-bool
-owner_is_trusted(Oid owner, Oid role)
+/* What ALTER ROLE .. SET says, for all databases or one; NULL: nothing. */
+static char *
+setting_of_role(Oid database, Oid role)
+{
+	Relation	relation = table_open(DbRoleSettingRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	char	   *value = NULL;
+
+	ScanKeyInit(&keys[0], Anum_pg_db_role_setting_setdatabase, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(database));
+	ScanKeyInit(&keys[1], Anum_pg_db_role_setting_setrole, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(role));
+	scan = systable_beginscan(relation, DbRoleSettingDatidRolidIndexId, true, NULL, 2, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		settings = heap_getattr(tuple, Anum_pg_db_role_setting_setconfig,
+											RelationGetDescr(relation), &isnull);
+		Datum	   *elements = NULL;
+		int			count = 0;
+
+		if (!isnull)
+			deconstruct_array(DatumGetArrayTypeP(settings), TEXTOID, -1, false, TYPALIGN_INT,
+							  &elements, NULL, &count);
+		for (int i = 0; i < count; i++)
+		{
+			char	   *setting = TextDatumGetCString(elements[i]);
+			size_t		length = strlen(TRUST_SETTING);
+
+			if (pg_strncasecmp(setting, TRUST_SETTING, length) == 0 && setting[length] == '=')
+				value = setting + length + 1;
+		}
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return value;
+}
+
+/* Is the owner in a list of names? */
+static bool
+is_listed(const char *setting, Oid owner)
 {
 	List	   *list = NIL;
 	ListCell   *cell;
-	bool		trusted = false;
+	bool		listed = false;
 
-	if (strcmp(setting_trusted_owners, EVERYBODY) == 0 || has_privs_of_role(owner, role))
+	if (strcmp(setting, EVERYBODY) == 0)
 		return true;
-	if (!SplitIdentifierString(pstrdup(setting_trusted_owners), ',', &list))
+	if (!SplitIdentifierString(pstrdup(setting), ',', &list))
 		return false;
 	foreach(cell, list)
 	{
 		const char *name = lfirst(cell);
-		Oid			listed = get_role_oid(name, true);
+		Oid			role = get_role_oid(name, true);
 
 		if (strcmp(name, EVERYBODY) == 0 ||
-			(OidIsValid(listed) && is_member_of_role_nosuper(owner, listed)))
-			trusted = true;
+			(OidIsValid(role) && is_member_of_role_nosuper(owner, role)))
+			listed = true;
 	}
 	list_free(list);
-	return trusted;
+	return listed;
+}
+
+bool
+owner_is_trusted(Oid owner, Oid role)
+{
+	char	   *own = NULL;
+
+	if (!InLocalUserIdChange() && strcmp(setting_trusted_owners, EVERYBODY) == 0)
+		return true;
+	if (has_privs_of_role(owner, role))
+		return true;
+	if (!is_listed(setting_trusted_owners, owner))
+		return false;
+	if (InLocalUserIdChange())
+	{
+		own = setting_of_role(MyDatabaseId, role);
+		if (own == NULL)
+			own = setting_of_role(InvalidOid, role);
+	}
+	return own == NULL || is_listed(own, owner);
 }
