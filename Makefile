@@ -249,7 +249,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql \
 	pg_workflow--$(PREVIOUS)--$(EXTVERSION).sql pg_workflow--$(EXTVERSION)--$(PREVIOUS).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners grants namespaces sequence parallel fork_join \
+REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners attacks grants namespaces sequence parallel fork_join \
 	joins skipped_last \
 	conditional loop labels variables nesting timeouts role_limits failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \

@@ -193,7 +193,7 @@ SELECT 'all have come' AS end;
 \o
 UNLISTEN workflow;
 
--- each role has one of its own, whatever others call with: in executors and in execute()
+-- A73: each role has one of its own, whatever others call with: in executors and in execute()
 CREATE ROLE regress_breaker_owner LOGIN;
 CREATE ROLE regress_breaker_monitor IN ROLE pg_monitor;
 SELECT workflow.grant_usage('regress_breaker_owner'), workflow.grant_usage('regress_breaker_monitor');

@@ -210,7 +210,7 @@ SELECT status, role, tenant, priority FROM workflow.wait(:replay, '60 s');
 SELECT status, failure_count, replayed_by = current_user::regrole AS by_me FROM workflow.dead_letters WHERE id = :letter;
 SET ROLE letter_alice;
 SELECT workflow.discard(:letter);
--- the owner of a workflow may discard the letters of others, and does not replay them
+-- A72: the owner of a workflow may discard the letters of others, and does not replay them
 SELECT workflow.define($${"name": "letter_owned", "dead_letter": true, "steps": [{"id": "f", "type": "sql", "sql": "SELECT 1 / 0"}]}$$) \gset
 SET ROLE letter_bob;
 SELECT workflow.start('letter_owned') AS id \gset

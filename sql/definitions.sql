@@ -118,7 +118,7 @@ SELECT workflow.explain(NULL);
 SELECT workflow.explain('def_order', 77);
 SELECT workflow.explain('def_order', -1);
 
--- size
+-- A168: size
 BEGIN;
 SET LOCAL workflow.max_definition_size = '8kB';
 SELECT workflow.define(jsonb_build_object('name', 'def_big', 'start_step', 'a', 'description', repeat('x', 20000),

@@ -34,7 +34,7 @@ CREATE VIEW test.failed AS
 SELECT step_id, status, error ->> 'sqlstate' AS sqlstate, regexp_replace(error ->> 'message', '[0-9.]+ s', 'n s') AS message, error ->> 'hint' AS hint
 FROM workflow.step_executions WHERE execution_id = test.id() AND status <> 'completed' ORDER BY started_at;
 
--- triggers, cursors that outlive the transaction, in settings of the definition, of defaults, of a step; a role that SQL sets itself
+-- A21: triggers, cursors that outlive the transaction, in settings of the definition, of defaults, of a step; a role that SQL sets itself
 SELECT workflow.define($${"name": "lesser", "settings": {"role": "workflow_lesser", "search_path": "lesser"}, "steps": [
   {"id": "trigger", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'deferred')", "params": ["${workflow.input.n + 1}"]},
   {"id": "cursor", "type": "sql", "sql": "DECLARE c CURSOR WITH HOLD FOR SELECT lesser.look('cursor')"},
@@ -52,7 +52,7 @@ SELECT workflow.define($${"name": "lesser_sets", "steps": [
 CALL test.go('lesser_sets', '{"n": 10}');
 TABLE test.who;
 TRUNCATE lesser.seen;
--- in shared transactions, in conditions, agents and compensations
+-- A22: in shared transactions, in conditions, agents and compensations
 SELECT workflow.define($${"name": "lesser_batch", "commit": {"max_steps": 10}, "steps": [
   {"id": "own", "type": "sql", "sql": "SELECT current_user::text", "result": "value"},
   {"id": "trigger", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'in a batch')", "params": ["${workflow.input.n + 1}"], "settings": {"role": "workflow_lesser"}},
@@ -72,7 +72,7 @@ CALL test.go('lesser_undo', '{"n": 30}');
 TABLE test.who;
 TRUNCATE lesser.seen;
 
--- nobody gets out of it
+-- A40: nobody gets out of it
 SELECT workflow.define($${"name": "lesser_escape", "settings": {"role": "workflow_lesser"}, "steps": [
   {"id": "trigger", "type": "sql", "sql": "INSERT INTO lesser.orders VALUES ($1, 'escape')", "params": ["${workflow.input.n + 1}"], "on_failure": "ignore"},
   {"id": "now", "type": "sql", "sql": "SET CONSTRAINTS ALL IMMEDIATE; INSERT INTO lesser.orders VALUES ($1, 'escape')", "params": ["${workflow.input.n + 2}"], "on_failure": "ignore"},
@@ -110,7 +110,7 @@ SELECT workflow.define($${"name": "statement_timeouts", "steps": [
 CALL test.go('statement_timeouts');
 TABLE test.failed;
 
--- in execute() what would happen at the caller's end is refused
+-- A43: in execute() what would happen at the caller's end is refused
 SELECT workflow.execute('lesser', '{"n": 70}');
 SELECT workflow.define($${"name": "lesser_now", "settings": {"role": "workflow_lesser"}, "steps": [
   {"id": "look", "type": "sql", "sql": "SELECT lesser.look('in execute()')", "result": "value"}]}$$) \gset
@@ -124,7 +124,7 @@ SELECT name FROM pg_cursors WHERE name = 'held';
 SELECT current_user, session_user;
 TABLE test.who;
 
--- a lock of the session does not outlive the run
+-- A44: a lock of the session does not outlive the run
 SELECT workflow.define($${"name": "lesser_lock", "steps": [{"id": "lock", "type": "sql", "sql": "SELECT pg_advisory_lock(4711)"}]}$$) \gset
 CALL test.go('lesser_lock');
 SELECT pg_advisory_lock(4711), pg_advisory_unlock(4711);

@@ -37,7 +37,7 @@ UPDATE workflow.step_executions SET started_at = '2026-01-01 12:00:00.020',
 SELECT workflow.diagram(:id);
 SELECT workflow.explain('drawn', 1);
 
--- an SVG is XML, whatever names and errors are
+-- A86: an SVG is XML, whatever names and errors are
 SELECT xml_is_well_formed_document(workflow.timeline_svg(:id)) AS is_xml;
 SELECT count(*) AS rows_with_tooltips FROM regexp_matches(workflow.timeline_svg(:id), '<title>', 'g');
 SELECT count(*) FROM regexp_matches(workflow.timeline_svg(:id), '<(?:script|image|foreignObject|a|use|animate)\M|href|url\(|@import', 'gi');

@@ -8,7 +8,7 @@ CREATE ROLE regress_modest LOGIN;
 SELECT workflow.grant_usage('regress_modest');
 ALTER ROLE regress_modest SET workflow.max_priority = 5;
 ALTER ROLE regress_modest SET workflow.step_timeout = '1s';
--- somebody else's definition asks for more than the role has
+-- A162: somebody else's definition asks for more than the role has
 SELECT workflow.define('{"name": "modest_urgent", "priority": 900, "steps": [{"id": "a", "type": "set", "output": 1}]}') AS version;
 SHOW workflow.max_priority;
 SHOW workflow.step_timeout;

@@ -11,21 +11,21 @@ CREATE ROLE regress_sec_watcher LOGIN;
 GRANT regress_sec_alice TO regress_sec_boss;
 GRANT pg_monitor TO regress_sec_watcher;
 
--- without a grant nothing goes
+-- A120: without a grant nothing goes
 SET ROLE regress_sec_nobody;
 SELECT workflow.start('sec');
 SELECT * FROM workflow.executions;
 SELECT * FROM workflow.execution_status;
 RESET ROLE;
 
--- only the extension's owner grants
+-- A125: only the extension's owner grants
 SELECT workflow.grant_usage('regress_sec_alice'), workflow.grant_usage('regress_sec_bob'),
        workflow.grant_usage('regress_sec_boss');
 SET ROLE regress_sec_alice;
 SELECT workflow.grant_usage('regress_sec_nobody');
 RESET ROLE;
 
--- exactly this is granted
+-- A126: exactly this is granted
 SELECT p.oid::regprocedure AS callable
 FROM pg_proc p WHERE p.pronamespace = 'workflow'::regnamespace
   AND has_function_privilege('regress_sec_alice', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
@@ -66,7 +66,7 @@ SELECT workflow.cancel(:alice_id, 'by the boss');
 RESET ROLE;
 SELECT status, cancelled_by, cancel_reason FROM workflow.executions WHERE id = :alice_id;
 
--- the owner of a definition may steer what others started of it, not read it nor give it data
+-- A69: the owner of a definition may steer what others started of it, not read it nor give it data
 SET ROLE regress_sec_bob;
 SELECT workflow.start('sec', '{"secret": "of bob"}', start_at => 'infinity') AS id \gset
 SET ROLE regress_sec_alice;
@@ -77,7 +77,7 @@ SELECT workflow.retry(:id, input => '{}');
 SELECT count(*) FROM workflow.executions WHERE id = :id;
 SELECT workflow.wait(:id);
 
--- pg_monitor sees all executions, no payload
+-- A137: pg_monitor sees all executions, no payload
 SET ROLE regress_sec_watcher;
 SELECT role, status, input, output, error, cancel_reason FROM workflow.execution_status
 WHERE execution_id IN (:alice_id, :bob_id) ORDER BY role::text;
@@ -86,7 +86,7 @@ SELECT * FROM workflow.activity;
 SELECT count(*) FROM workflow.executions;
 SELECT workflow.wait(:bob_id, '0 seconds');
 
--- leaky functions see own rows only, and no payload of others
+-- A131: leaky functions see own rows only, and no payload of others
 RESET ROLE;
 CREATE SCHEMA sec_leak;
 GRANT CREATE, USAGE ON SCHEMA sec_leak TO regress_sec_alice, regress_sec_watcher;
@@ -111,11 +111,11 @@ SET client_min_messages = warning;
 SELECT count(*) > 1 AS some FROM workflow.execution_status WHERE sec_leak.look(input);
 SELECT count(*) > 1 AS some FROM workflow.step_status WHERE sec_leak.look(output) AND sec_leak.look(error);
 SET client_min_messages = error;
--- an error message does not give it away either
+-- A133: an error message does not give it away either
 SELECT count(*) FROM workflow.execution_status WHERE (input ->> 'secret')::integer = 1;
 RESET ROLE;
 
--- tables are written by functions only
+-- A121: tables are written by functions only
 SET ROLE regress_sec_alice;
 INSERT INTO workflow.executions (definition_id, workflow, version, role, input)
 VALUES (1, 'sec', 1, 'regress_sec_bob', '{}');
@@ -127,7 +127,7 @@ ROLLBACK;
 SELECT nextval('workflow.executions_id_seq');
 RESET ROLE;
 
--- a search_path with traps in front of pg_catalog: nothing in it may be called as the owner
+-- A1: a search_path with traps in front of pg_catalog: nothing in it may be called as the owner
 CREATE SCHEMA sec_trap;
 GRANT USAGE, CREATE ON SCHEMA sec_trap TO regress_sec_alice;
 CREATE TABLE sec_trap.log (who name, what text);
@@ -192,7 +192,7 @@ RESET search_path;
 RESET ROLE;
 SELECT * FROM sec_trap.log;
 
--- names of the extension's own are nobody's
+-- A65: names of the extension's own are nobody's
 SET ROLE regress_sec_alice;
 SELECT workflow.define('{"name": "pg_workflow.housekeeping", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
 SELECT workflow.define('{"name": "sec_mine", "workflow_id": "pg_workflow.housekeeping", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
@@ -216,7 +216,7 @@ SELECT workflow.execute('pg_workflow.other');
 SELECT workflow.schedule('sec_nightly', 'pg_workflow.housekeeping', '0 0 * * *', enabled => false);
 DELETE FROM workflow.definitions WHERE name IN ('pg_workflow.housekeeping', 'sec_mine');
 
--- usage taken back
+-- A127: usage taken back
 SELECT workflow.revoke_usage('regress_sec_alice'), workflow.revoke_usage('regress_sec_bob'),
        workflow.revoke_usage('regress_sec_boss');
 SET ROLE regress_sec_alice;

@@ -17,7 +17,7 @@ SELECT workflow.define('{"name": "trust_own", "steps": [{"id": "a", "type": "age
 SHOW workflow.trusted_owners;
 SELECT workflow.execute('trust', '{"by": 1}'), workflow.execute('trust_own');
 
--- nobody: a version has to be given, and was looked at
+-- A60: nobody: a version has to be given, and was looked at
 SET workflow.trusted_owners = '';
 SELECT workflow.start('trust', '{"by": 1}');
 SELECT workflow.execute('trust', '{"by": 1}');
@@ -38,7 +38,7 @@ SELECT workflow.replay(:dead_letter_id, '{"by": 1}', 1) > 0 AS replayed;
 -- own workflows, and those of who can become the role anyway, but not foreign agents
 SELECT workflow.execute('trust_super');
 SELECT workflow.execute('trust_own');
--- a version does not pin what its agents are
+-- A61: a version does not pin what its agents are
 SELECT workflow.execute('trust_own', version => 1);
 
 -- some, by a role they are members of

@@ -25,7 +25,7 @@ SELECT workflow.define($${"name": "variables_failed", "steps": [
 CALL test.go('variables_failed');
 TABLE test.steps;
 
--- what grows without end meets workflow.max_result_size
+-- A167: what grows without end meets workflow.max_result_size
 SELECT workflow.define($${"name": "variables_grow", "steps": [
   {"id": "init", "type": "set", "assign": {"x": "0123456789012345678901234567890123456789"}},
   {"id": "each", "type": "loop", "loop_config": {"while": "true", "result": "counts", "loop_body": [{"id": "double", "type": "set", "assign": {"x": ["${vars.x}", "${vars.x}"]}}]}}]}$$) \gset

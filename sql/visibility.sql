@@ -72,7 +72,7 @@ GRANT SELECT ON vis.relations TO PUBLIC;
 GRANT INSERT ON vis.seen TO PUBLIC;
 
 
--- by looking on from within a condition, and by reading what is returned
+-- A135: by looking on from within a condition, and by reading what is returned
 CREATE PROCEDURE vis.read_relations() LANGUAGE plpgsql AS $$
 DECLARE
     r record;
@@ -91,7 +91,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- all functions, with each execution's number for ID where it is asked for; whatever they do is rolled back
+-- A136: all functions, with each execution's number for ID where it is asked for; whatever they do is rolled back
 CREATE TABLE vis.calls (call text, run text);
 INSERT INTO vis.calls (call) VALUES
     -- about an execution
@@ -217,7 +217,7 @@ FROM (SELECT s.reader, s.subject, s.subject IN (SELECT r.name FROM vis.relations
 GROUP BY m.subject, m.relation;
 SELECT subject, starter, author, "user", "both", monitor, outsider FROM vis.matrix WHERE relation ORDER BY subject COLLATE "C";
 SELECT regexp_replace(subject, '^SELECT (workflow.)?', '') AS call, starter, author, "user", "both", monitor, outsider FROM vis.matrix WHERE NOT relation ORDER BY subject COLLATE "C";
--- who may neither see nor steer an execution gets the errors for one that is not there
+-- A134: who may neither see nor steer an execution gets the errors for one that is not there
 SELECT DISTINCT e.reader, e.call, e.message FROM vis.errors AS e
 WHERE e.reader IN ('regress_vis_user', 'regress_vis_outsider') AND e.call ~ '\mID\M' AND e.id <> 9199999
   AND NOT EXISTS (SELECT FROM vis.errors AS n WHERE (n.reader, n.call, n.message) = (e.reader, e.call, e.message) AND n.id = 9199999);

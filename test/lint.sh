@@ -132,6 +132,31 @@ unchecked_waits()
 		}' test/t/*.pl
 }
 
+# The check of the install script, on one that has all it is to find.
+planted_faults()
+{
+	temporary=$(mktemp -d)
+	cat >"$temporary/planted.sql" <<-'END'
+		CREATE VIEW workflow.v AS SELECT * FROM somewhere;
+		CREATE OR REPLACE FUNCTION workflow.f() RETURNS int LANGUAGE c AS 'x';
+		CREATE FUNCTION workflow.f() RETURNS int LANGUAGE c SECURITY DEFINER AS 'x';
+		CREATE FUNCTION workflow.f() RETURNS int LANGUAGE sql AS $$SELECT now()$$;
+		CREATE TABLE IF NOT EXISTS workflow.t ();
+		CREATE TABLE t ();
+		CREATE TRIGGER t BEFORE INSERT ON public.t EXECUTE FUNCTION workflow.f();
+		CREATE SCHEMA other;
+		LOAD 'somewhat';
+		SET search_path = public;
+		GRANT SELECT ON workflow.t TO PUBLIC;
+		GRANT SELECT ON workflow.t TO pg_monitor WITH GRANT OPTION;
+	END
+	perl test/install_script.pl pg_workflow.control "$temporary/planted.sql" >"$temporary/found"
+	for line in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		grep -q "planted.sql:$line:" "$temporary/found" || echo "line $line of what was planted is not found"
+	done
+	rm -rf "$temporary"
+}
+
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_workflow.control)
 
 rule "includes point one way" "$(upward_includes)"
@@ -147,6 +172,9 @@ rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody"
 		grep -vE '^src/scheduler/(launcher|scheduler)\.c:[0-9]+:(scheduler_begin\(void\)|	StartTransactionCommand\(\);)$|^src/scheduler/live\.h:')"
 rule "no wait of a TAP test is left unchecked" "$(unchecked_waits)"
 rule "functions that depend on search_path set it" "$(unsafe_functions)"
+rule "the install script adopts nothing and finds only its own" "$(perl test/install_script.pl pg_workflow.control src/schema/*.sql)"
+rule "the check of the install script finds what is wrong" "$(planted_faults)"
+rule "docs/security.md says what the tests show" "$(perl test/docs/security.pl .)"
 rule "nothing left to do" \
 	"$(grep -rnE '\b(TODO|FIXME|XXX)\b' src sql test docs Makefile 2>/dev/null | grep -v '^test/lint\.sh:')"
 rule "every C file is in OBJS" \

@@ -31,7 +31,7 @@ sub status
 	return $node->safe_psql('postgres', "SELECT status FROM workflow.executions WHERE id = $id");
 }
 
-# --- who runs the steps ---
+# --- who runs the steps (A30) ---
 
 my $who = q{SELECT concat_ws(' ', current_user, session_user, current_setting('role'),
 	current_setting('is_superuser'))};
@@ -66,7 +66,7 @@ is(step_rows($node, 'postgres', $id), join("\n",
 is($node->safe_psql('postgres', qq{SELECT count(DISTINCT executor_pid)
 	FROM workflow.step_executions WHERE execution_id = $id}), 1, 'all of them in one process');
 
-# A superuser may become somebody, for a step.
+# A31: A superuser may become somebody, for a step.
 define_sql($node, 'postgres', 'lower',
 	"SET SESSION AUTHORIZATION alice; $who", $who, "SET ROLE bob; $who", $who,
 	{ sql => 'SET SESSION AUTHORIZATION alice', transaction => 'none' }, $who);
@@ -78,7 +78,7 @@ is(step_rows($node, 'postgres', $id), join("\n",
 		's5 completed null', "s6 completed $is_super"),
 	'a superuser is itself again in the next step');
 
-# start() in a function of another role, and under SET ROLE
+# A32: start() in a function of another role, and under SET ROLE
 $node->safe_psql('postgres', q{
 	SET ROLE bob;
 	CREATE FUNCTION work.start(text) RETURNS bigint LANGUAGE sql SECURITY DEFINER
@@ -91,7 +91,7 @@ foreach my $start ("SELECT work.start('me')", "SET ROLE bob; SELECT workflow.sta
 	is(step_rows($node, 'postgres', $id), 's1 completed bob', "as bob: $start");
 }
 
-# Deferred triggers run at COMMIT, behind our own writes.
+# A9: Deferred triggers run at COMMIT, behind our own writes.
 $node->safe_psql('postgres', q{
 	CREATE TABLE work.log (what text, who name, session name);
 	GRANT ALL ON work.log TO PUBLIC;
@@ -110,7 +110,7 @@ run_execution($node, 'postgres', 'late', 'alice');
 is($node->safe_psql('postgres', 'SELECT * FROM work.log'), 'late|alice|alice',
 	'a deferred trigger runs as the role');
 
-# --- settings of the role ---
+# --- settings of the role (A4) ---
 
 $node->safe_psql('postgres', q{
 	TRUNCATE work.log;
@@ -216,7 +216,7 @@ like(step_rows($node, 'postgres', $id), qr/^s1 completed 0\ns2 failed 25006\n.*\
 is(status($id), 'completed', 'the execution is recorded under it');
 $node->safe_psql('postgres', 'ALTER ROLE alice RESET ALL');
 
-# --- roles that cannot run any more ---
+# --- roles that cannot run any more (A48) ---
 
 $node->safe_psql('postgres', 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
 	GRANT CONNECT ON DATABASE postgres TO alice, bob, watcher');
@@ -282,7 +282,7 @@ is(step_rows($node, 'postgres', $id), 's1 completed ', 'no further step runs as 
 ok($node->safe_psql('postgres', 'SELECT count(*) FROM workflow.execution_status, workflow.step_status') > 0,
 	'views show executions of dropped roles');
 
-# --- what others see ---
+# --- what others see (A139) ---
 
 define_sql($node, 'postgres', 'secret', q{SELECT pg_advisory_xact_lock(1), 'in the query'});
 $session->query_safe('SELECT pg_advisory_lock(1)');

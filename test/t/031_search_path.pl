@@ -26,7 +26,7 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION public.called(jsonb) RETURNS jsonb LANGUAGE sql RETURN '{"a": 1}'::jsonb;
 });
 
-# --- the traps ---
+# --- the traps (A2) ---
 
 $node->safe_psql('postgres', q{
 SET check_function_bodies = off;
@@ -121,7 +121,7 @@ $start = -s $node->logfile;
 
 # --- what there is ---
 
-# Settings that change what a statement means, beside the path.
+# A3: Settings that change what a statement means, beside the path.
 $node->safe_psql('postgres', "ALTER ROLE alice SET $_") foreach
 	'standard_conforming_strings = off', 'escape_string_warning = off', 'transform_null_equals = on', 'array_nulls = off',
 	'gin_fuzzy_search_limit = 1', 'datestyle = German', 'intervalstyle = sql_standard', 'extra_float_digits = -15';
@@ -285,7 +285,7 @@ is($node->safe_psql('postgres', q{
 is(traps($start), '', 'no trap was sprung by the owner');
 unlike(slurp_file($node->logfile, $start), qr/(?:scheduler|executor|launcher) .*ERROR/, 'nothing has failed in the background');
 
-# --- whose settings they are afterwards ---
+# --- whose settings they are afterwards (A8) ---
 
 my $mine = q{current_setting('search_path') || ' ' || current_setting('datestyle') || ' ' || current_user};
 is(call(qq{SELECT workflow.define('{"name": "x", "steps": [{"id": "a", "sql": "SELECT 1"}]}'); SELECT pg_catalog.concat($mine)} =~ s/current_setting/pg_catalog.current_setting/gr =~ s/\|\|/OPERATOR(pg_catalog.||)/gr) =~ s/^1\n//r,
@@ -296,7 +296,7 @@ is(call(q{BEGIN; SAVEPOINT a;
 	ROLLBACK TO a; SHOW search_path; SHOW datestyle; COMMIT; SHOW search_path}),
 	"evil, pg_catalog, pg_temp\nGerman, DMY\nevil, pg_catalog, pg_temp", 'after errors, too');
 
-# --- triggers fire, whatever the session says ---
+# --- triggers fire, whatever the session says (A6) ---
 
 $node->safe_psql('postgres', q{SELECT workflow.schedule('r', 'endless', '17 3 * * *', overlap => 'queue', enabled => false)});
 ($id, $next) = map { $node->safe_psql('postgres', q{SELECT workflow.run_schedule_now('r')}) } 1 .. 2;
@@ -304,7 +304,7 @@ $node->safe_psql('postgres', "SET session_replication_role = replica; SELECT wor
 ok(wait_for_status($node, 'postgres', $next, 'running'), 'a schedule goes on when a replica cancels its execution');
 $node->safe_psql('postgres', "SELECT workflow.cancel($next)");
 
-# --- an index over a function of somebody's ---
+# --- an index over a function of somebody's (A7) ---
 
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION public.shortened(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN left($1, 3); END$$;

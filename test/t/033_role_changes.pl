@@ -64,7 +64,7 @@ is(changes(q{ALTER ROLE ALL SET work_mem = '14MB'}), '13MB', 'of all roles');
 is(changes(q{ALTER DATABASE postgres RESET ALL}), '14MB', 'which count then');
 $node->safe_psql('postgres', 'ALTER ROLE ALL RESET ALL');
 
-# --- in the middle of an execution ---
+# --- in the middle of an execution (A45) ---
 
 my $session = $node->background_psql('postgres');
 
@@ -109,13 +109,13 @@ $node->safe_psql('postgres', 'ALTER ROLE alice NOSUPERUSER');
 $id = run_execution($node, 'postgres', 'other', 'alice');
 like(step_rows($node, 'postgres', $id), qr/^s1 failed/, 'and not any more, in an executor that waits for work');
 
-# --- memberships, its own and those of its roles ---
+# --- memberships, its own and those of its roles (A46) ---
 
 isnt(changes($_), 'same', $_) foreach
 	'GRANT pg_read_all_data TO alice', 'GRANT pg_monitor TO team', 'GRANT pg_signal_backend TO pg_monitor', 'REVOKE pg_monitor FROM team',
 	'REVOKE pg_read_all_data FROM alice', 'ALTER ROLE alice NOINHERIT', 'ALTER ROLE alice CONNECTION LIMIT 50', q{ALTER ROLE alice VALID UNTIL '2200-01-01'};
 
-# --- its right to connect ---
+# --- its right to connect (A47) ---
 
 ($id, @steps) = meanwhile('waits', 'GRANT CONNECT ON DATABASE postgres TO bob; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC');
 is($node->safe_psql('postgres', qq{SELECT status, error_type, (SELECT string_agg(step_id, ',') FROM workflow.step_executions WHERE execution_id = id)

@@ -18,7 +18,7 @@ sub refusal
 	return $status == 0 ? '' : $err;
 }
 
-# --- somebody was here before ---
+# --- somebody was here before (A100) ---
 
 $node->safe_psql('postgres', 'CREATE SCHEMA workflow');
 like(refusal('CREATE EXTENSION pg_workflow'), qr/42P06.*schema "workflow" already exists/, 'nobody\'s schema is taken over');
@@ -26,7 +26,7 @@ like(refusal('CREATE EXTENSION pg_workflow SCHEMA workflow'), qr/ERROR/, 'nor on
 $node->safe_psql('postgres', 'DROP SCHEMA workflow');
 install_extension($node, 'postgres');
 
-# --- names ---
+# --- names (A101) ---
 
 like(refusal($_), qr/2BP01.*because extension pg_workflow requires it/, $_) foreach
 	'ALTER SCHEMA workflow RENAME TO other',

@@ -62,7 +62,7 @@ sub gets_through
 	return;
 }
 
-# --- steps that do not end have all executors ---
+# --- steps that do not end have all executors (A160) ---
 
 $node->safe_psql('postgres', q{SET ROLE hog; SELECT count(workflow.start('endless')) FROM generate_series(1, 30)});
 $node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM workflow.activity WHERE wait_event = 'PgSleep'}) or die 'they do not sleep';
@@ -85,7 +85,7 @@ $node->poll_query_until('postgres', q{SELECT count(*) >= 2 FROM workflow.activit
 gets_through('other', 'short', 'steps that wait for others', 100);
 stop_all();
 
-# --- a flood that does not end ---
+# --- a flood that does not end (A161) ---
 
 foreach my $case (
 	[ 'again', 'executions that start themselves again', 'short' ],

@@ -52,7 +52,7 @@ $id = $node->safe_psql('postgres', "SELECT workflow.start('limited')");
 is( $node->safe_psql('postgres', "SELECT status, error_type FROM workflow.wait($id, '60 s')"),
 	'failed|ExecutionStuck', 'a step that swallows its timeout is terminated');
 
-# others go on
+# A163: others go on
 $id = $node->safe_psql('postgres', "SELECT workflow.start('short')");
 is($node->safe_psql('postgres', "SELECT status FROM workflow.wait($id, '60 s')"),
 	'completed', 'executors are there again');

@@ -138,7 +138,7 @@ sub check_place
 	return;
 }
 
-# --- in a step ---
+# --- in a step (A172) ---
 
 my $whole = 's1/1 completed, s2/1 completed, s3/1 completed';
 

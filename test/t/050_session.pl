@@ -23,7 +23,7 @@ sub execution
 	return $node->safe_psql('postgres', "SELECT $what FROM workflow.executions WHERE id = $id");
 }
 
-# --- leaks: one step leaves something, the next one looks for it ---
+# --- leaks: one step leaves something, the next one looks for it (A5) ---
 
 my @leaks = (
 	[ 'temporary table', 'CREATE TEMP TABLE leak AS SELECT 1 AS i', q{SELECT to_regclass('leak') IS NULL} ],

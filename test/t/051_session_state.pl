@@ -17,7 +17,7 @@ my $node = workflow_cluster('session_state', 'workflow.max_executors = 1');
 
 sub query { return $node->safe_psql('postgres', $_[0]); }
 
-# Kinds of state: how it is left, what is true when nothing of it is found, and whether it is found
+# A34: Kinds of state: how it is left, what is true when nothing of it is found, and whether it is found
 # in a shared transaction, and in execute(), all the same.
 my @kinds = (
 	[ 'temporary table', 'CREATE TEMP TABLE kept AS SELECT 1 AS i', q{to_regclass('pg_temp.kept') IS NULL}, 0, 1 ],
@@ -161,7 +161,7 @@ query("SELECT workflow.define(\$definition\$$definition\$definition\$)");
 my $id = run_execution($node, 'postgres', 'fails');
 is(step_rows($node, 'postgres', $id), "s1 failed 22012\ns2 completed true", 'SET CONSTRAINTS of a step that fails');
 
-# --- DISCARD ALL, LOAD ---
+# --- DISCARD ALL, LOAD (A33) ---
 
 define_sql($node, 'postgres', 'discards', { sql => 'DISCARD ALL', transaction => 'none', result => 'none' },
 	q{SELECT current_setting('application_name') || ' ' || current_setting('exit_on_error')}, 'SELECT 3');

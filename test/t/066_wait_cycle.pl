@@ -11,7 +11,7 @@ use WorkflowTest;
 my $node = workflow_cluster('wait_cycle', 'workflow.max_executors = 2', 'deadlock_timeout = 100ms');
 install_extension($node, 'postgres');
 
-# --- in a step: parents that start a child and wait for it ---
+# --- in a step: parents that start a child and wait for it (A170) ---
 
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION dblink;

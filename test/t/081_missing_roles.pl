@@ -136,7 +136,7 @@ is($target->safe_psql('plain', q{SELECT owner, workflow.role_missing(owner), own
 	"alice|f|f\nabsent (missing)|t|t\n$gone|t|t\n\"New (missing)\"|f|f",
 	'what was dropped there is nobody\'s here, though a role has its name');
 
-# --- nobody's things ---
+# --- nobody's things (A153) ---
 
 $target->safe_psql('plain', "SELECT workflow.grant_usage('mallory'), workflow.grant_usage('dropped'), workflow.grant_usage('alice')");
 for my $role ('mallory', 'dropped')
@@ -182,7 +182,7 @@ like(($target->psql('plain', q{SET ROLE alice; SELECT workflow.start('of_absent'
 	qr/ERROR:  workflow "of_absent" cannot be started\nDETAIL:  .*absent \(missing\).*\nHINT:  .*workflow\.set_owner\('of_absent'/, 'its workflows cannot be started');
 like(($target->psql('plain', q{SELECT workflow.run_schedule_now('nightly')}))[2], qr/ERROR/, 'its schedules start nothing');
 
-# nobody vouches for what its workflows and agents would do as others
+# A154: nobody vouches for what its workflows and agents would do as others
 $target->safe_psql('plain', q{SET ROLE alice; SELECT workflow.define('{"name": "calls", "steps": [{"id": "a", "agent_name": "agent_dropped"}]}')});
 my $call_id = $target->safe_psql('plain', q{SET ROLE alice; SELECT workflow.start('calls')});
 $target->safe_psql('plain', "SELECT workflow.wait($call_id, '5 minutes')");

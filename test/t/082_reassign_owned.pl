@@ -112,7 +112,7 @@ for my $database ('postgres', 'other')
 	unlike((call($database, q{SELECT workflow.pause_schedule('s')}))[1], qr/\S/, 'pause_schedule() is possible');
 }
 
-# a role of that name is another one
+# A155: a role of that name is another one
 query('postgres', 'CREATE ROLE carol LOGIN IN ROLE bob; GRANT USAGE ON SCHEMA cron TO carol; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA cron TO carol');
 for my $database ('postgres', 'other')
 {

@@ -142,7 +142,7 @@ foreach my $parallel ('true', 'false')
 	is($node->safe_psql('w', q{SELECT string_agg(step, ' ' ORDER BY step) FROM before_poison}), 'ahead too', 'what was before it has run, once');
 }
 
-# --- the server dies, and the poison is tried first ---
+# --- the server dies, and the poison is tried first (A164) ---
 
 my $poison = start('poison_kill', 10);
 check_poison($poison, 'poison_kill');

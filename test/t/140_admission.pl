@@ -106,7 +106,7 @@ wait_until("SELECT count(*) = 4 FROM workflow.executions WHERE workflow = 'two' 
 sql("UPDATE gate SET open = true");
 wait_until("SELECT count(*) = 8 FROM workflow.executions WHERE workflow = 'two' AND status = 'completed'", 'all are run in the end');
 
-# --- many starters, many executors ---
+# --- many starters, many executors (A165) ---
 
 my @starters = map {
 	$node->background_psql('postgres')

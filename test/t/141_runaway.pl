@@ -102,7 +102,7 @@ for (1 .. 5)
 }
 is(sql($blocks), '2', 'five since then: blocked again, history is kept');
 
-# --- by somebody else: blocked for him, not for the owner and others ---
+# --- by somebody else: blocked for him, not for the owner and others (A74) ---
 
 sql(q{
 	CREATE ROLE alice LOGIN;

@@ -192,7 +192,7 @@ is(query('postgres', q{SELECT max((SELECT count(*) FROM workflow.executions AS b
 	FROM workflow.executions AS a WHERE a.workflow = 'gate'}), 't', 'never more than two at a time');
 $session->quit;
 
-# --- who sees and changes what ---
+# --- who sees and changes what (A146) ---
 
 is(as_role('bob', 'postgres', 'SELECT count(*) FROM workflow.schedules'), '0', 'another role sees no schedules');
 like(as_role('bob', 'postgres', q{SELECT workflow.unschedule('s')}), qr/42704: schedule "s" does not exist/, 'and removes none');

@@ -138,7 +138,7 @@ for my $database ('postgres', 'other')
 }
 is(jobs(), sprintf($all, 'alice', 'bob'), 'all is well');
 
-# --- alerts: what is not as it was made; a warning when it is replaced ---
+# --- alerts: what is not as it was made; a warning when it is replaced (A92) ---
 
 sub job_alerts
 {
