@@ -3,6 +3,7 @@
 #   make                 build (make DEV=1: warnings are errors)
 #   make install         install into the PostgreSQL that PG_CONFIG points to
 #   make check           prepare the machine, build, run every test in private clusters
+#   make check PG=17     the same in a new machine's root with PostgreSQL 17 (also 15, 18)
 #   make demo            prepare, build, run the demonstration; make demo-stop ends it
 #   make bench           measure steps/s beside a bare loop of one-row transactions
 #   make unit lint fuzz  single parts of check
@@ -271,7 +272,7 @@ ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
 export REGRESS ISOLATION PG_CONFIG
 
 check:
-	@test/check.sh
+	@test/$(if $(PG),roots.sh -s $(PG),check.sh)
 
 lint:
 	@test/lint.sh

@@ -11,6 +11,8 @@
 #	  PGWF_SUITES chooses suites (default: all): lint unit compile regress
 #	  isolation docs browser modes tap.  PGWF_TESTS chooses TAP files by a shell pattern.
 #	  PGWF_JOBS is the number of TAP files at once (default: processors).
+#	  PGWF_COMPILE are the versions to compile against besides the one that is
+#	  tested (default: 16 17 18).
 #
 #	  Unit tests, compile checks and lint run as the caller; everything with a
 #	  server runs as the servers' user in a copy of the test inputs, because the
@@ -121,7 +123,7 @@ fi
 compile_checks()
 {
 	major=$(pg_major)
-	others=$(echo 17 18 | tr ' ' '\n' | grep -vx "$major")
+	others=$(echo ${PGWF_COMPILE-16 17 18} | tr ' ' '\n' | grep -vx "$major")
 	for version in $major $others; do
 		[ "$version" = "$major" ] || "$root/test/compat.sh" fetch "$version" 2>/dev/null
 		nice "$root/test/compat.sh" compile "$version" >"$out/compile-$version.log" 2>&1

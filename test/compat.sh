@@ -1,17 +1,18 @@
 #!/bin/sh
 #
 # compat.sh
-#	  Compiles every C file against the headers of later PostgreSQL versions.
+#	  Compiles every C file against the headers of other PostgreSQL versions.
 #
 # NOTES
 #	  usage: compat.sh fetch [VERSION ..]     get the header packages
-#	         compat.sh compile [VERSION ..]   compile src/ against them (default: 17 18)
+#	         compat.sh compile [VERSION ..]   compile src/ against them (default: 16 17 18)
 #	         compat.sh flags VERSION          print the compiler's flags
 #	  The headers come out of the packages of later Debian suites (17: trixie,
 #	  18: forky, else sid) in the archive that this machine's apt uses (or
 #	  $PGWF_MIRROR), fetched and checked by apt with a configuration of its own
 #	  and only unpacked into a folder: nothing is installed, and root is not
-#	  needed.  They stay in $PGWF_COMPAT_DIR (default: build/compat).  A
+#	  needed.  No suite has 16: its headers come out of a package of Ubuntu
+#	  24.04 for amd64, which is known here by its sum.  They stay in $PGWF_COMPAT_DIR (default: build/compat).  A
 #	  mirror that lags behind is good enough, so the age of its lists is not
 #	  checked; their signatures are.
 #
@@ -27,6 +28,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/test/common.sh"
 PG_CONFIG=$(find_pg_config build)
 dir=${PGWF_COMPAT_DIR:-$root/build/compat}
+package_of_16=http://archive.ubuntu.com/ubuntu/pool/universe/p/postgresql-16/postgresql-server-dev-16_16.2-1ubuntu4_amd64.deb
+sum_of_16=c8057a6e0bd878112e29732a6e86f57ddc5011157c5a6a01c6e4efcf574c6d7f
 
 # Which of Debian's suites have a version.
 suites_of()
@@ -110,10 +113,18 @@ EOT
 	return $status
 }
 
+fetch_16()
+{
+	/usr/lib/apt/apt-helper download-file "$package_of_16" "$dir/pg16.deb" "SHA256:$sum_of_16" \
+		>"$dir/apt-16.log" 2>&1 &&
+		rm -rf "$dir/pg16" && dpkg-deb -x "$dir/pg16.deb" "$dir/pg16"
+}
+
 fetch()
 {
 	[ -f "$(headers "$1")/postgres.h" ] && return 0
 	mkdir -p "$dir"
+	[ "$1" -ne 16 ] || ! fetch_16 || return 0
 	for suite in $(suites_of "$1"); do
 		if apt_private "$1" "$suite"; then
 			rm -rf "$dir/pg$1.new"
@@ -162,7 +173,7 @@ compile()
 
 command=${1:-}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- 17 18
+[ $# -gt 0 ] || set -- 16 17 18
 result=0
 case $command in
 	fetch)

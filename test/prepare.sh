@@ -5,6 +5,7 @@
 #
 # NOTES
 #	  usage: prepare.sh [fuzz | browser]	(also what the fuzzer, or test/browser, needs)
+#	         prepare.sh roots			(what roots.sh needs, and nothing else)
 #	  Quick when everything is there, and then needs neither root nor network.
 #	  Uses apt; as an ordinary user it prints the command that root has to run
 #	  and fails.
@@ -84,6 +85,11 @@ postgresql_packages()
 # Everything that is missing, in $missing.
 look()
 {
+	if [ "$1" = roots ]; then
+		missing=
+		command -v debootstrap >/dev/null || missing=debootstrap
+		return
+	fi
 	missing=$(postgresql_packages) || exit 1
 	pkg-config --exists libcjson 2>/dev/null || missing="$missing pkg-config libcjson-dev"
 	echo 'int main(void) { return 0; }' | gcc -x c -o /dev/null - 2>/dev/null ||
