@@ -90,8 +90,7 @@ database_hold(Oid database, bool extension_changes)
 
 	/* whoever waits for an execution here holds locks the command will want */
 	if (extension_changes)
-		for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
-			ConditionVariableBroadcast(&registry->finished[i]);
+		broadcast_all_finished();
 
 	/* Without room for an entry it has no workers. */
 	if (entry == NULL)

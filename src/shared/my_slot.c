@@ -99,6 +99,7 @@ slot_detach(int code pg_attribute_unused(), Datum argument)
 {
 	Slot	   *slot = &registry->slots[DatumGetInt32(argument)];
 	bool		has_scheduler;
+	bool		in_a_run;
 
 	my_slot = NULL;
 	counters_detach();
@@ -107,6 +108,7 @@ slot_detach(int code pg_attribute_unused(), Datum argument)
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	SpinLockAcquire(&slot->mutex);
 	slot->terminated = worker_terminated_by_others();
+	in_a_run = slot->state == SLOT_RUNNING;
 	slot_clear(slot, my_database_entry);
 	SpinLockRelease(&slot->mutex);
 	share_slot_freed();
@@ -118,6 +120,9 @@ slot_detach(int code pg_attribute_unused(), Datum argument)
 	else
 		wake_launcher();
 	ConditionVariableBroadcast(&registry->databases_changed);
+	/* its last commit may have ended executions, and it did not come to say so */
+	if (in_a_run)
+		broadcast_all_finished();
 }
 
 /*

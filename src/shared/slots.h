@@ -411,6 +411,7 @@ extern void wake_launcher(void);
 /* At the commit of the current transaction, wake the launcher to read pg_database again. */
 extern void wake_launcher_at_commit(void);
 extern void broadcast_finished(int64 execution_id); /* wait() looks again */
+extern void broadcast_all_finished(void);	/* all of them do */
 
 /* --- databases (launcher, utility hook) --- */
 /* The entry of a database, lock held by the caller, exclusively when create.  NULL: none, or no room. */

@@ -229,6 +229,13 @@ broadcast_finished(int64 execution_id)
 		ConditionVariableBroadcast(&registry->finished[(uint64) execution_id % NUM_WAIT_CHANNELS]);
 }
 
+void
+broadcast_all_finished(void)
+{
+	for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
+		broadcast_finished(i);
+}
+
 /*
  * Set the latch of a process known by its number; -1: nobody.  Latches are
  * never freed: at worst another process wakes up for nothing.
