@@ -72,7 +72,7 @@ SELECT status FROM workflow.wait(:running);
 -- it waits for its next attempt, or in front of a step
 SELECT workflow.define('{"name": "why_waits", "steps": [{"id": "a", "type": "set", "output": 1}, {"id": "b", "sql": "SELECT 1 / 0", "retry": {"max_retries": 1, "type": "fixed_delay", "initial_delay_ms": 3600000, "max_delay_ms": 3600000}}]}') AS version;
 SELECT workflow.start('why_waits') AS id \gset
-CALL why_wait($$EXISTS (SELECT FROM workflow.step_executions WHERE step_id = 'b' AND on_failure = 'retried' AND error_type = '22012')$$);
+CALL why_wait($$EXISTS (SELECT FROM workflow.step_executions WHERE step_id = 'b' AND on_failure = 'retried' AND error_type = '22012') AND NOT EXISTS (SELECT FROM workflow.activity WHERE workflow = 'why_waits')$$);
 :why
 SELECT workflow.hold_step(:id, 'b', 'wait for me');
 :why
