@@ -15,7 +15,7 @@ use Watchdog;
 our @EXPORT = qw(
   workflow_cluster install_extension start_endless wait_for_schedulers
   wait_for_endless wait_for_status worker_pid schedulers
-  define_sql run_execution step_rows
+  define_sql run_execution run_one_by_one step_rows
 );
 
 # A running cluster with the library preloaded; settings are lines of
@@ -130,6 +130,16 @@ sub run_execution
 
 	$node->safe_psql($database, "SELECT FROM workflow.wait($id, '60 s')");
 	return $id;
+}
+
+# Start so many executions by a call of workflow.start(), each when the one before has ended,
+# in one session: what is done by the clock meanwhile is little beside what each does.
+sub run_one_by_one
+{
+	my ($node, $database, $count, $start) = @_;
+
+	$node->safe_psql($database, "SELECT $start AS id \\gset\nSELECT FROM workflow.wait(:id, '60 s');\n" x $count);
+	return;
 }
 
 # The steps of an execution in order, each as "step status output-or-error-type".
