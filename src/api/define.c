@@ -23,6 +23,7 @@
 #include "state/grants.h"
 #include "state/jsonb_text.h"
 #include "state/owners.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_define(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_validate(PG_FUNCTION_ARGS);
@@ -284,6 +285,7 @@ workflow_validate(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	ProblemList *problems = problem_list_create();
 
+	state_check_installation();
 	InitMaterializedSRF(fcinfo, 0);
 	(void) check_definition(document, problems);
 

@@ -22,6 +22,7 @@
 #include "utils/jsonb.h"
 
 #include "interpreter/evaluate.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_evaluate(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_evaluate_condition(PG_FUNCTION_ARGS);
@@ -168,6 +169,7 @@ resolve_in_document(void *context, const Reference *reference, Jsonb **value,
 static void
 start_context(EvaluateContext *context, Jsonb *document)
 {
+	state_check_installation();
 	memset(context, 0, sizeof(*context));
 	context->resolve = resolve_in_document;
 	context->resolve_context = document;

@@ -26,6 +26,7 @@
 #include "shared/compat.h"
 #include "shared/identity.h"
 #include "state/drain.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_drain_executor(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_recycle_executor(PG_FUNCTION_ARGS);
@@ -181,6 +182,7 @@ dismiss(FunctionCallInfo fcinfo, ExitReason reason, const char *action)
 	int			pid;
 	int			slot;
 
+	state_check_installation();
 	if (PG_ARGISNULL(0))
 		refuse_null(fcinfo, "pid");
 	pid = PG_GETARG_INT32(0);

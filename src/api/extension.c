@@ -19,6 +19,7 @@
 #include "shared/compat.h"
 #include "shared/identity.h"
 #include "shared/slots.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_version(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_extension_ready(PG_FUNCTION_ARGS);
@@ -81,8 +82,8 @@ workflow_version(PG_FUNCTION_ARGS)
 /*
  * workflow.extension_ready() returns void
  *
- * Last call of the install script: have the launcher look at this database when
- * the extension's creation commits.
+ * Last call of the scripts that install and update: when they have committed, have the
+ * launcher look at this database, and each session whether its library fits still.
  */
 Datum
 workflow_extension_ready(PG_FUNCTION_ARGS)
@@ -92,6 +93,7 @@ workflow_extension_ready(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s can only be called by CREATE EXTENSION or ALTER EXTENSION",
 						"workflow.extension_ready()")));
+	state_installation_changed();
 	wake_at_commit(WAKE_EXTENSION);
 	PG_RETURN_VOID();
 }
@@ -156,6 +158,7 @@ change_usage(Oid role, bool grant)
 	SavedIdentity saved;
 	ListCell   *cell;
 
+	state_check_installation();
 	if (!compat_owns_extension(workflow_extension_oid(), GetUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -348,6 +348,15 @@ schedule_drop_jobs(void)
 
 	if (cron_database() == NULL)
 		return;
+	if (!library_fits())
+	{
+		ereport(WARNING,
+				(errmsg("jobs of pg_cron stay that were made for schedules of this database"),
+				 errdetail("The library has another version than the extension, whose schedules it does not read."),
+				 errhint("In database \"%s\", run DELETE FROM cron.job WHERE database = %s AND starts_with(jobname, '%s').",
+						 cron_database(), quote_literal_cstr(get_database_name(MyDatabaseId)), CRON_JOB_PREFIX)));
+		return;
+	}
 	count = schedule_list(true, &ids);
 	for (int i = 0; i < count; i++)
 	{

@@ -21,6 +21,7 @@
 
 #include "api/schedule.h"
 #include "state/cron_jobs.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_schedule_jobs(PG_FUNCTION_ARGS);
 
@@ -95,6 +96,7 @@ workflow_schedule_jobs(PG_FUNCTION_ARGS)
 	CronJobFound *jobs;
 	int			count;
 
+	state_check_installation();
 	InitMaterializedSRF(fcinfo, 0);
 	if (!schedule_cron_is_here())
 		return (Datum) 0;

@@ -22,6 +22,7 @@
 #include "api/api.h"
 #include "api/schedule.h"
 #include "state/cron_jobs.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_next_runs(PG_FUNCTION_ARGS);
 
@@ -141,6 +142,7 @@ workflow_next_runs(PG_FUNCTION_ARGS)
 	pg_tz	   *zone;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
+	state_check_installation();
 	require_cron(text, &cron);
 	zone = require_timezone(timezone);
 	if (count < 1 || count > MAX_NEXT_RUNS)

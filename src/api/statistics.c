@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/slots.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_engine_counters(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_reset_engine_statistics(PG_FUNCTION_ARGS);
@@ -36,6 +37,7 @@ workflow_engine_counters(PG_FUNCTION_ARGS)
 	EngineStatistics *statistics;
 	int			count;
 
+	state_check_installation();
 	InitMaterializedSRF(fcinfo, 0);
 	if (registry == NULL)
 		return (Datum) 0;
@@ -64,6 +66,7 @@ workflow_engine_counters(PG_FUNCTION_ARGS)
 Datum
 workflow_reset_engine_statistics(PG_FUNCTION_ARGS)
 {
+	state_check_installation();
 	if (registry != NULL)
 		engine_statistics_reset(MyDatabaseId);
 	PG_RETURN_VOID();

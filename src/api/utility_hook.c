@@ -52,6 +52,7 @@
 #include "shared/compat.h"
 #include "shared/identity.h"
 #include "shared/own_role.h"
+#include "shared/settings.h"
 #include "shared/slots.h"
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
@@ -234,6 +235,18 @@ hold_for_extension(void)
 
 	if (OidIsValid(extension) && compat_owns_extension(extension, GetUserId()))
 		database_hold(MyDatabaseId, true);
+}
+
+/* ALTER EXTENSION: as before, and the steps that run have the time that a cancelled one has. */
+static void
+close_for_extension(void)
+{
+	Oid			extension = workflow_extension_oid();
+
+	if (!OidIsValid(extension) || !compat_owns_extension(extension, GetUserId()))
+		return;
+	database_close(setting_cancel_grace);
+	database_hold(MyDatabaseId, true);
 }
 
 /* DROP EXTENSION: the jobs that pg_cron has for our schedules go with it. */
@@ -459,7 +472,7 @@ before_utility(Node *statement, bool is_top_level, List **dropped_roles)
 			break;
 		case T_AlterExtensionStmt:
 			if (strcmp(((AlterExtensionStmt *) statement)->extname, EXTENSION_NAME) == 0)
-				hold_for_extension();
+				close_for_extension();
 			break;
 		case T_ConstraintsSetStmt:
 			constraints_were_set = true;

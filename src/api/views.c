@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/slots.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_executor_slots(PG_FUNCTION_ARGS);
 
@@ -154,6 +155,7 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 	Oid			caller = GetUserId();
 	bool		sees_all;
 
+	state_check_installation();
 	InitMaterializedSRF(fcinfo, 0);
 	if (registry == NULL)
 		return (Datum) 0;

@@ -26,6 +26,7 @@
 #include "shared/settings.h"
 #include "shared/slots.h"
 #include "shared/subscription.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_no_workers(PG_FUNCTION_ARGS);
 
@@ -170,11 +171,13 @@ find_hindrance(Oid role)
 Datum
 workflow_no_workers(PG_FUNCTION_ARGS)
 {
-	Hindrance	found = find_hindrance(PG_GETARG_OID(0));
+	Hindrance	found;
 	TupleDesc	columns;
 	Datum		values[4] = {0};
 	bool		nulls[4] = {true, true, true, true};
 
+	state_check_installation();
+	found = find_hindrance(PG_GETARG_OID(0));
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	if (found.reason != NULL)
@@ -202,6 +205,7 @@ workflow_scheduler_state(PG_FUNCTION_ARGS)
 	Datum		values[10] = {0};
 	bool		nulls[10];
 
+	state_check_installation();
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	if (registry != NULL)

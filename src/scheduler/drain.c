@@ -18,6 +18,10 @@
 static DatabaseEntry *database = NULL;
 static DrainMode mode = DRAIN_NONE;
 static ExitRequest request;		/* to the executors, in mode steps */
+static ExitRequest request_to_close = {
+	.reason = EXIT_DRAIN,
+	.text = "the extension is being changed"
+};
 
 /* Read what is wanted; false: somebody keeps the table. */
 bool
@@ -61,14 +65,14 @@ drain_look_soon(DatabaseEntry *entry)
 bool
 drained_of_executions(void)
 {
-	return mode != DRAIN_NONE;
+	return mode != DRAIN_NONE || database_is_closing(database);
 }
 
 /* No step is run. */
 bool
 drained_of_steps(void)
 {
-	return mode == DRAIN_STEPS;
+	return mode == DRAIN_STEPS || database_is_closing(database);
 }
 
 /* Have the executors finish their steps and leave. */
@@ -82,6 +86,6 @@ drain_executors(void)
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
 		if (!executor->leaving && !executor->starting)
-			executor_asked_to_leave(executor, &request);
+			executor_asked_to_leave(executor, mode == DRAIN_STEPS ? &request : &request_to_close);
 	}
 }

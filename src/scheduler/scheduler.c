@@ -406,8 +406,8 @@ next_timeout(void)
 /* --- main --- */
 
 /*
- * Is the extension here?  Otherwise leave a mark and go.  False: somebody keeps the
- * catalog.
+ * Is the extension here, in the library's version?  Otherwise leave a mark and go: the script
+ * that installs or updates it takes that back.  False: somebody keeps the catalog.
  */
 static bool
 require_extension(int64 id pg_attribute_unused(), void *argument pg_attribute_unused())
@@ -417,7 +417,7 @@ require_extension(int64 id pg_attribute_unused(), void *argument pg_attribute_un
 
 	ATTEMPT(committed)
 	{
-		present = OidIsValid(workflow_extension_oid());
+		present = extension_can_be_served();
 	}
 	ATTEMPT_END(committed, false);
 	if (committed && !present)

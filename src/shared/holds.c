@@ -34,12 +34,91 @@
 static List *held_databases = NIL;
 static bool callback_registered = false;
 
+/* Whether this transaction has this process's database closed. */
+static bool closing = false;
+
 static bool database_is_busy(Oid database);
 /* Holds of this transaction that are for a change of the extension. */
 static int	my_extension_holds = 0;
 
 static void release_holds(void);
 static void hold_xact_callback(XactEvent event, void *argument);
+
+/* What has to be so for a hold. */
+static void
+begin_hold(Oid database)
+{
+	/* An executor that waits for its own end would be ended, and started again. */
+	if (my_slot != NULL && database == MyDatabaseId)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot stop the workflow processes of database \"%s\" from within one of them",
+						get_database_name(database)),
+				 errhint("Run the command in a session of your own.")));
+
+	if (!callback_registered)
+	{
+		RegisterXactCallback(hold_xact_callback, NULL);
+		callback_registered = true;
+	}
+}
+
+/* How many executors there are in this process's database. */
+static int
+executors_left(void)
+{
+	DatabaseEntry *entry;
+	int			count;
+
+	LWLockAcquire(registry->lock, LW_SHARED);
+	entry = database_entry(MyDatabaseId, false);
+	count = entry != NULL ? entry->nslots : 0;
+	LWLockRelease(registry->lock);
+	return count;
+}
+
+/*
+ * Have the steps of this database that run come to their ends, and none begin, until the end of
+ * the current transaction.  Waits for that, interruptibly and for so long at most; what runs still
+ * is database_hold()'s to stop.
+ */
+void
+database_close(int timeout_ms)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	DatabaseEntry *entry;
+
+	if (registry == NULL || closing || list_member_oid(held_databases, MyDatabaseId))
+		return;
+	begin_hold(MyDatabaseId);
+
+	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	entry = database_entry(MyDatabaseId, false);
+	if (entry != NULL)
+	{
+		entry->closings++;
+		closing = true;
+		wake_entry(entry, WAKE_DRAIN);
+	}
+	LWLockRelease(registry->lock);
+
+	ConditionVariablePrepareToSleep(&registry->databases_changed);
+	while (executors_left() > 0)
+	{
+		long		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+
+		if (remaining <= 0)
+			break;
+		ConditionVariableTimedSleep(&registry->databases_changed, remaining, wait_event_hold());
+	}
+	ConditionVariableCancelSleep();
+}
+
+bool
+database_is_closing(const DatabaseEntry *entry)
+{
+	return *(const volatile int *) &entry->closings > 0;
+}
 
 /*
  * Stop the scheduler and the executors of a database and keep them away until
@@ -57,19 +136,7 @@ database_hold(Oid database, bool extension_changes)
 	if (registry == NULL || list_member_oid(held_databases, database))
 		return;
 
-	/* An executor that waits for its own end would be ended, and started again. */
-	if (my_slot != NULL && database == MyDatabaseId)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("cannot stop the workflow processes of database \"%s\" from within one of them",
-						get_database_name(database)),
-				 errhint("Run the command in a session of your own.")));
-
-	if (!callback_registered)
-	{
-		RegisterXactCallback(hold_xact_callback, NULL);
-		callback_registered = true;
-	}
+	begin_hold(database);
 	old_context = MemoryContextSwitchTo(TopMemoryContext);
 	held_databases = lappend_oid(held_databases, database);
 	MemoryContextSwitchTo(old_context);
@@ -158,10 +225,21 @@ release_holds(void)
 {
 	ListCell   *cell;
 
-	if (held_databases == NIL)
+	if (held_databases == NIL && !closing)
 		return;
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
+	if (closing)
+	{
+		DatabaseEntry *entry = database_entry(MyDatabaseId, false);
+
+		closing = false;
+		if (entry != NULL && entry->closings > 0)
+		{
+			entry->closings--;
+			wake_entry(entry, WAKE_DRAIN | WAKE_PENDING);
+		}
+	}
 	foreach(cell, held_databases)
 	{
 		DatabaseEntry *entry = database_entry(lfirst_oid(cell), false);

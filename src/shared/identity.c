@@ -49,6 +49,7 @@
 #include "shared/compat.h"
 #include "shared/identity.h"
 #include "shared/role_value.h"
+#include "shared/slots.h"
 
 /* The table whose owner is taken for the extension's. */
 #define OWNER_TABLE_NAME "executions"
@@ -173,6 +174,29 @@ is_newer(const char *version)
 	return false;
 }
 
+/* Say that the versions do not fit, and what helps. */
+static void
+report_misfit(int elevel, const char *version)
+{
+	ereport(elevel,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("extension \"%s\" has version %s in this database, but its library has version %s",
+					EXTENSION_NAME, version, LIBRARY_VERSION),
+			 !is_newer(version) ?
+			 errhint("Run ALTER EXTENSION %s UPDATE in this database.", EXTENSION_NAME) :
+			 registry != NULL ?
+			 errhint("Install the library of version %s, and restart the server; or go back with ALTER EXTENSION %s UPDATE TO '%s'.",
+					 version, EXTENSION_NAME, LIBRARY_VERSION) :
+			 errhint("Install the library of version %s, and connect again; or go back with ALTER EXTENSION %s UPDATE TO '%s'.",
+					 version, EXTENSION_NAME, LIBRARY_VERSION)));
+}
+
+static bool
+fits(const char *version)
+{
+	return strcmp(version, LIBRARY_VERSION) == 0;
+}
+
 void
 require_installed(void)
 {
@@ -180,15 +204,8 @@ require_installed(void)
 
 	(void) extension_owner();
 	version = extension_version(workflow_extension_oid());
-	if (version == NULL || strcmp(version, LIBRARY_VERSION) == 0)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("extension \"%s\" has version %s in this database, but its library has version %s",
-					EXTENSION_NAME, version, LIBRARY_VERSION),
-			 is_newer(version) ?
-			 errhint("Install the library of version %s, and restart the server.", version) :
-			 errhint("Run ALTER EXTENSION %s UPDATE in this database.", EXTENSION_NAME)));
+	if (version != NULL && !fits(version))
+		report_misfit(ERROR, version);
 }
 
 bool
@@ -197,7 +214,18 @@ library_fits(void)
 	Oid			extension = workflow_extension_oid();
 	char	   *version = OidIsValid(extension) ? extension_version(extension) : NULL;
 
-	return version != NULL && strcmp(version, LIBRARY_VERSION) == 0;
+	return version != NULL && fits(version);
+}
+
+bool
+extension_can_be_served(void)
+{
+	Oid			extension = workflow_extension_oid();
+	char	   *version = OidIsValid(extension) ? extension_version(extension) : NULL;
+
+	if (version != NULL && !fits(version))
+		report_misfit(LOG, version);
+	return version != NULL && fits(version);
 }
 
 static bool

@@ -52,6 +52,8 @@ extern Oid	extension_owner(void);
 extern void require_installed(void);
 /* Whether it is here and has that version. */
 extern bool library_fits(void);
+/* The same, for the scheduler: why not is said in the log, once for each time it is asked. */
+extern bool extension_can_be_served(void);
 
 /* OID of the extension in this database, InvalidOid when it is not installed. */
 extern Oid	workflow_extension_oid(void);

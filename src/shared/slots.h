@@ -306,6 +306,7 @@ typedef struct DatabaseEntry
 	uint32		generation;		/* ++ at each scheduler start */
 	int			holds;			/* > 0: no scheduler may run (DROP DATABASE, DROP EXTENSION ...) */
 	int			extension_holds;		/* of those: by sessions that drop or change the extension */
+	int			closings;		/* > 0: somebody is about to hold it, and lets the steps end that run */
 	int			nslots;			/* slots of this database that are not free */
 	int			nretired;		/* those of them that do not count */
 	TimestampTz waits_until;	/* its scheduler wants a slot: see shares.c; 0 = no */
@@ -419,6 +420,9 @@ extern DatabaseEntry *database_entry(Oid database, bool create);
 /* Stop the scheduler and executors of a database and keep them away until the
  * end of the current transaction.  Waits, interruptibly, until they are gone. */
 extern void database_hold(Oid database, bool extension_changes);
+/* Before that: no step begins, and those that run have some time to end. */
+extern void database_close(int timeout_ms);
+extern bool database_is_closing(const DatabaseEntry *entry);
 /* Is a session of this database about to drop or change the extension? */
 extern bool extension_is_held(void);
 /* SIGTERM to the scheduler and executors of a database; lock held by the caller. */

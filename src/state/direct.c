@@ -53,6 +53,7 @@
 #include "shared/identity.h"
 #include "state/direct.h"
 #include "state/private.h"
+#include "state/state.h"
 
 /* An index, as the rows need it. */
 typedef struct IndexShape

@@ -26,13 +26,6 @@ extern uint64 state_agents_counter;
 extern uint64 state_installation;
 
 /*
- * Raise an error unless the extension is installed in this database, and forget
- * everything cached when it is not the same installation as before.  Cheap when
- * nothing was invalidated.  Needs a transaction.
- */
-extern void state_check_installation(void);
-
-/*
  * Raise an error (25006) in a read-only transaction and on a standby: in front of what
  * writes, which would name a statement of ours, or a lock, instead.
  */

@@ -129,6 +129,16 @@ state_check_installation(void)
 	installation_checked = true;
 }
 
+void
+state_installation_changed(void)
+{
+	Oid			schema = workflow_schema_oid();
+	Oid			definitions = OidIsValid(schema) ? get_relname_relid("definitions", schema) : InvalidOid;
+
+	if (OidIsValid(definitions))
+		CacheInvalidateRelcacheByRelid(definitions);
+}
+
 /*
  * Announce a change of a table to all sessions, and to this one at once, so that
  * nothing cached from before the change is used after it.

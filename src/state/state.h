@@ -49,6 +49,16 @@ extern uint64 state_query(StateStatement *statement, Datum *values, const char *
 extern void state_done(void);
 extern void state_forget_plans(void);	/* the extension was dropped or re-created */
 
+/*
+ * Raise an error unless the extension is installed in this database, in the library's
+ * version, and forget everything cached when it is not the same installation as before.
+ * Cheap when nothing was invalidated.  Needs a transaction.  Each function that SQL can
+ * call comes here before it gives a row: another version's may have other columns.
+ */
+extern void state_check_installation(void);
+/* A script has run: have this and all other processes look again, once it has committed. */
+extern void state_installation_changed(void);
+
 /* --- status.c: the states of an execution --- */
 
 typedef enum ExecutionStatus

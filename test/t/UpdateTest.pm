@@ -7,8 +7,11 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use File::Basename 'dirname';
+use File::Find;
+use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(catalog_rows catalog_differences);
+our @EXPORT = qw(catalog_rows catalog_differences private_installation);
 
 # Each row of the catalogs that is about the extension, as object|what|value: nothing in
 # it depends on when and in which order objects were made.
@@ -135,6 +138,20 @@ sub catalog_differences
 	my %should = map { $_ => 1 } @$should;
 
 	return join "\n", (map { "- $_" } grep { !$is{$_} } @$should), (map { "+ $_" } grep { !$should{$_} } @$is);
+}
+
+# An installation of this test's own, for its clusters, whose scripts and library it may
+# exchange: the folders they are in.
+sub private_installation
+{
+	my ($common) = $ENV{PATH} =~ m{^([^:]+)/bin:} or die 'no installation in PATH';
+	my $own = PostgreSQL::Test::Utils::tempdir() . '/install';
+	my %folder;
+
+	PostgreSQL::Test::Utils::system_or_bail('cp', '-R', $common, $own);
+	$ENV{PATH} = "$own/bin:$ENV{PATH}";
+	find(sub { $folder{$1} = $File::Find::dir if /^pg_workflow\.(control|so)$/ }, $own);
+	return @folder{qw(control so)};
 }
 
 1;

@@ -74,7 +74,10 @@ sub check_cluster
 		my ($present, $read) = ('');
 
 		$read = $node->psql($database, q{SELECT to_regclass('workflow.executions')}, stdout => \$present, stderr => \my $ignored);
-		check_attended($node, $database) if $read == 0 && $present ne '';
+		next if $read != 0 || $present eq '';
+		# of another version than the library it is not served
+		check_attended($node, $database)
+		  if $node->safe_psql($database, q{SELECT extversion = workflow.version() FROM pg_extension WHERE extname = 'pg_workflow'}) eq 't';
 	}
 	return;
 }
