@@ -45,6 +45,7 @@ OBJS = \
 	src/api/permission_hints.o \
 	src/api/prune.o \
 	src/api/retry.o \
+	src/api/role_limits.o \
 	src/api/role_type.o \
 	src/api/roll_up.o \
 	src/api/schedule.o \
@@ -76,6 +77,7 @@ OBJS = \
 	src/scheduler/pool.o \
 	src/scheduler/recovery.o \
 	src/scheduler/reports.o \
+	src/scheduler/scheduled.o \
 	src/scheduler/scheduler.o \
 	src/scheduler/stuck.o \
 	src/executor/drive.o \
@@ -139,6 +141,7 @@ OBJS = \
 	src/state/history.o \
 	src/state/names.o \
 	src/state/prune.o \
+	src/state/role_limits.o \
 	src/state/schedules.o \
 	src/state/reopen.o \
 	src/state/overview.o \
@@ -233,6 +236,7 @@ SCHEMA = \
 	src/schema/compensations.sql \
 	src/schema/owners.sql \
 	src/schema/grants.sql \
+	src/schema/role_limits.sql \
 	src/schema/why.sql \
 	src/schema/alerts.sql \
 	src/schema/verify.sql \
@@ -252,7 +256,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql \
 # sql/NAME.sql with expected/NAME.out
 REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners attacks grants namespaces sequence parallel fork_join \
 	joins skipped_last \
-	conditional loop labels variables nesting timeouts role_limits failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
+	conditional loop labels variables nesting timeouts role_limits limits_of_roles failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \
 	compensation compensation_values names on_failure_chain cancel_compensate timeout_strategy \

@@ -141,6 +141,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT workflow.merge_histograms(''{}'')'), ('SELECT workflow.histogram_percentile(''{}'', 0.5)'),
     ('SELECT workflow.prune()'), ('CALL workflow.prune_all()'), ('SELECT workflow.roll_up_statistics()'), ('SELECT workflow.schedule_housekeeping()'),
     ('SELECT workflow.drain()'), ('SELECT workflow.undrain()'), ('SELECT workflow.reset_engine_statistics()'),
+    ('SELECT workflow.set_role_limits(''regress_vis_starter'')'),
     ('SELECT workflow.grant_usage(''regress_vis_outsider'')'), ('SELECT workflow.revoke_usage(''regress_vis_outsider'')'),
     ('SELECT workflow.extension_ready()'), ('SELECT workflow.refuse_change()');
 UPDATE vis.calls SET run = replace(replace(replace(call, 'DEFINITION', (SELECT max(id)::text FROM workflow.definitions WHERE name = 'vis_work')),

@@ -27,6 +27,7 @@
 #include "shared/settings.h"
 #include "shared/slots.h"
 #include "state/admission.h"
+#include "state/role_limits.h"
 
 /* A queue that was full is counted again after this time, ms, if nobody has claimed from it. */
 #define FULL_FOR_MS 100
@@ -34,6 +35,12 @@
 /* Of the queue a role has a tenth to itself, and so many at most: that is what a start may have to count. */
 #define SHARES 10
 #define LARGEST_SHARE 1000
+
+/*
+ * A count of what a role has queued is good for some more starts of this process: an eighth of
+ * the room it found, and so many at most.
+ */
+#define MAX_CREDITS 100
 
 /* The queue is full: for this role, too? */
 static void
@@ -46,7 +53,7 @@ require_share(Oid role)
 
 	if (role != refused_role || TimestampDifferenceExceeds(refused_at, now, FULL_FOR_MS))
 	{
-		if (executions_count_pending_of(role, share) < share)
+		if (executions_count_pending_of(role, true, share) < share)
 			return;
 		refused_role = role;
 		refused_at = now;
@@ -68,6 +75,36 @@ take(pg_atomic_uint32 *counter)
 		if (pg_atomic_compare_exchange_u32(counter, &value, value - 1))
 			return true;
 	return false;
+}
+
+void
+require_room_of_role(Oid role)
+{
+	static Oid	counted_role = InvalidOid;
+	static TimestampTz counted_at = 0;
+	static int	credits = 0;
+	int			max_pending = role_limits(role)->max_pending;
+	int			room;
+
+	if (max_pending == NO_LIMIT)
+		return;
+	if (role == counted_role && credits > 0 &&
+		!TimestampDifferenceExceeds(counted_at, GetCurrentTimestamp(), FULL_FOR_MS))
+	{
+		credits--;
+		return;
+	}
+	room = max_pending - executions_count_pending_of(role, false, max_pending);
+	if (room <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many workflow executions of role \"%s\" are queued",
+						GetUserNameFromId(role, false)),
+				 errdetail("The limit of the role is %d.", max_pending),
+				 errhint("Start the workflow again later, or ask the owner of the extension for a higher limit (workflow.set_role_limits()).")));
+	counted_role = role;
+	counted_at = GetCurrentTimestamp();
+	credits = Min(room / 8, MAX_CREDITS);
 }
 
 void

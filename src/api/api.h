@@ -47,8 +47,12 @@ extern bool is_first_left_out(FunctionCallInfo fcinfo);
 extern int	hint_about_arguments(FunctionCallInfo fcinfo);
 /* The error for a null where there must be a value. */
 pg_noreturn extern void refuse_null(FunctionCallInfo fcinfo, const char *name);
-/* An error for a priority that does not exist, or is above workflow.max_priority. */
-extern void require_priority(int priority);
+/* The highest priority the role may give: workflow.max_priority, or its limit. */
+extern int	priority_ceiling(Oid role);
+/* An error for a priority that does not exist, or is above the ceiling of the role. */
+extern void require_priority(int priority, Oid role);
+/* An error for a value that is larger than what is handed to executions of the role may be. */
+extern void require_payload(const Jsonb *value, const char *argument, Oid role);
 /* A version argument: 0 for null, an error when it is not positive. */
 extern int	version_argument(FunctionCallInfo fcinfo, int argument);
 
@@ -139,6 +143,8 @@ extern void raise_warnings(const ProblemList *problems);
 
 /* An error when the queue is as long as it may be. */
 extern void require_room_in_queue(Oid role);
+/* An error when the role has as many queued as it may have. */
+extern void require_room_of_role(Oid role);
 
 /* --- block.c --- */
 

@@ -29,6 +29,7 @@
 #include "shared/trust.h"
 #include "state/grants.h"
 #include "state/owners.h"
+#include "state/role_limits.h"
 
 int
 hint_about_arguments(FunctionCallInfo fcinfo)
@@ -369,19 +370,46 @@ require_startable(const char *workflow, int version, Oid role, Definition *defin
  * A priority that somebody asks for.  That of a definition, which may be another
  * role's, is lowered to the caller's ceiling instead: queue_execution().
  */
-void
-require_priority(int priority)
+int
+priority_ceiling(Oid role)
 {
+	return Min(setting_max_priority, role_limits(role)->max_priority);
+}
+
+void
+require_priority(int priority, Oid role)
+{
+	int			ceiling = priority_ceiling(role);
+
 	if (priority < -MAX_PRIORITY || priority > MAX_PRIORITY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("priority must be between %d and %d, not %d",
 						-MAX_PRIORITY, MAX_PRIORITY, priority),
 				 errhint("Leave it out for that of the definition.")));
-	if (priority > setting_max_priority)
+	if (priority > ceiling)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("priority must not be higher than %d, not %d", setting_max_priority, priority),
-				 errdetail("The ceiling is the setting \"%s\".", "workflow.max_priority"),
+				 errmsg("priority must not be higher than %d, not %d", ceiling, priority),
+				 ceiling == setting_max_priority ?
+				 errdetail("The ceiling is the setting \"%s\".", "workflow.max_priority") :
+				 errdetail("The ceiling is that of role \"%s\" (workflow.set_role_limits()).",
+						   GetUserNameFromId(role, false)),
 				 errhint("Leave it out for that of the definition, or ask an administrator for a higher ceiling.")));
+}
+
+void
+require_payload(const Jsonb *value, const char *argument, Oid role)
+{
+	int			limit = role_limits(role)->max_payload_bytes;
+	Size		size = VARSIZE(value) - VARHDRSZ;
+
+	if (size <= (Size) limit)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("argument \"%s\" is too large", argument),
+			 errdetail("It has %zu bytes; the limit of role \"%s\" is %d.", size,
+					   GetUserNameFromId(role, false), limit),
+			 errhint("Keep the data in a table and hand over its key, or ask the owner of the extension for a higher limit (workflow.set_role_limits()).")));
 }

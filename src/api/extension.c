@@ -46,11 +46,14 @@ static const char *const owner_only[] = {
 	"revoke_usage",
 	"roll_up_statistics",
 	"schedule_housekeeping",
+	"set_role_limits",
 	"undrain"
 };
 
 /* Of these the ones that look for themselves who calls them. */
-static const char *const not_grantable[] = {"extension_ready", "grant_usage", "refuse_change", "revoke_usage"};
+static const char *const not_grantable[] = {
+	"extension_ready", "grant_usage", "refuse_change", "revoke_usage", "set_role_limits"
+};
 
 bool
 is_owner_only(const char *name)

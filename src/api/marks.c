@@ -61,7 +61,10 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 
 	lock_to_steer(id, "steered", &state);
 	if (output != NULL)
+	{
 		require_may_give_data(&state, "output");
+		require_payload(output, "output", state.role);
+	}
 	plan = definition_plan(state.definition_id);
 	node = plan_find(plan, step_id);
 	if (node == NULL)

@@ -239,7 +239,10 @@ workflow_retry(PG_FUNCTION_ARGS)
 
 	lock_to_steer(id, "retried", &state);
 	if (input != NULL)
+	{
 		require_may_give_data(&state, "input");
+		require_payload(input, "input", state.role);
+	}
 	if (!execution_status_is_final(state.status))
 	{
 		ereport(NOTICE,

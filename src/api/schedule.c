@@ -107,7 +107,7 @@ check_ranges(const Schedule *schedule)
 						schedule->max_concurrent_runs),
 				 errhint("workflow.pause_schedule() keeps a schedule from starting anything.")));
 	if (schedule->has_priority)
-		require_priority(schedule->priority);
+		require_priority(schedule->priority, schedule->role);
 	if (schedule->start_at > schedule->end_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -107,11 +107,13 @@ queue_execution(NewExecution *new)
 	if (!OidIsValid(new->role))
 		new->role = GetUserId();
 	refuse_when_full(new);
+	require_payload(new->input, "input", new->role);
+	require_room_of_role(new->role);
 	if (!new->has_start_at)
 		require_room_in_queue(new->role);
 	if (!new->has_parallel)
 		new->parallel = setting_parallel;
-	new->priority = Min(new->priority, setting_max_priority);
+	new->priority = Min(new->priority, priority_ceiling(new->role));
 	require_role_can_run(new->role);
 
 	id = execution_insert(new, &created);
@@ -157,7 +159,7 @@ workflow_start(PG_FUNCTION_ARGS)
 	if (new.has_start_at)
 		new.start_at = PG_GETARG_TIMESTAMPTZ(4);
 	if (!PG_ARGISNULL(3))
-		require_priority(new.priority);
+		require_priority(new.priority, GetUserId());
 	new.idempotency_key = optional_text_argument(fcinfo, 5);
 	new.tenant = PG_ARGISNULL(6) ? definition.tenant : optional_text_argument(fcinfo, 6);
 	require_short(new.idempotency_key, "idempotency_key");
@@ -181,6 +183,8 @@ workflow_execute(PG_FUNCTION_ARGS)
 	int64		execution_id;
 
 	require_startable(workflow, version_argument(fcinfo, 2), GetUserId(), &definition);
+
+	require_payload(input, "input", GetUserId());
 
 	/* a step may change definitions, and with them what definition_find() gave */
 	definition.name = pstrdup(definition.name);

@@ -4,7 +4,7 @@
  *	  Which pending executions may run: blocks and limits.
  *
  * NOTES
- *	  Scheduler only.  Counts what lives, by workflow and by tenant.  Executions are
+ *	  Scheduler only.  Counts what lives, by workflow, by tenant and by role.  Executions are
  *	  claimed in the order of the queue; one that is over a limit is set aside, into
  *	  the group of its workflow, tenant and role, and claimed from there when there is
  *	  room.  Nothing here is proportional to the number of executions that wait:
@@ -16,10 +16,6 @@
  *
  *	  Rows decide: counts and groups are read from them at the start, and who has
  *	  been set aside wrongly waits until its group is tried.
- *
- *	  Executions that wait for others of their schedule are in no group: how many of a
- *	  schedule live is counted in the rows, paused and blocked ones included, and
- *	  looked at whenever one of them may have ended.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,15 +33,14 @@
 #include "state/admission.h"
 #include "state/blocks.h"
 #include "state/history.h"
+#include "state/role_limits.h"
 
 /* Executions of a blocked workflow that are taken out of a group at once. */
 #define BLOCK_BATCH 1000
 /* Claims in a row of executions that are all set aside, before others have a turn. */
 #define MAX_CLAIMS 16
-/* While executions wait for others of their schedule: somebody may have written into the table, ms. */
-#define LOOK_AT_SCHEDULES_MS 5000
 
-/* What a limit counts the executions of: a workflow, or a tenant. */
+/* What a limit counts the executions of: a workflow, a tenant or a role. */
 struct Limited
 {
 	char		name[PLAN_MAX_ID_LENGTH + 1];	/* hash key */
@@ -53,9 +48,11 @@ struct Limited
 	int			ngroups;		/* groups that refer to it */
 	dlist_head	waiting;		/* groups that found it full */
 
-	/* workflows only; as of the newest definition when read_at moved */
+	/* as of the newest definition, or of the role's limits, when read_at moved; not of tenants */
 	uint64		read_at;
-	int			max_running;
+	int			max_running;	/* of a workflow 0, of a role NO_LIMIT: none */
+
+	/* workflows only */
 	bool		refuse_when_full;
 	bool		blocked;		/* for somebody */
 	bool		blocked_for_all;
@@ -85,6 +82,7 @@ typedef enum Verdict
 
 static HTAB *workflows = NULL;
 static HTAB *tenants = NULL;
+static HTAB *roles = NULL;		/* by their OID in words */
 static HTAB *groups = NULL;
 static dlist_head worth_trying;
 
@@ -92,8 +90,6 @@ static bool room_appeared = false;
 static TimestampTz locked_retry_at = DT_NOEND;	/* rows of a group were locked */
 static bool channels_to_tell[NUM_WAIT_CHANNELS];
 static int	seen_per_tenant = 0;
-static bool schedule_has_room = true;	/* perhaps; once at the start */
-static TimestampTz look_at_schedules_at = DT_NOEND;
 
 void
 admission_initialize(void)
@@ -107,6 +103,8 @@ admission_initialize(void)
 							HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	tenants = hash_create("workflow tenants", 64, &control,
 						  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	roles = hash_create("workflow limited roles", 16, &control,
+						HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	control.keysize = sizeof(GroupKey);
 	control.entrysize = sizeof(WaitingGroup);
 	groups = hash_create("workflow groups", 64, &control,
@@ -139,6 +137,19 @@ limited(HTAB *table, const char *name)
 	return entry;
 }
 
+static Limited *
+limited_role(Oid role)
+{
+	char		name[16];
+	Limited    *entry;
+
+	snprintf(name, sizeof(name), "%u", role);
+	entry = limited(roles, name);
+	if (entry->read_at == PG_UINT64_MAX)
+		entry->max_running = NO_LIMIT;
+	return entry;
+}
+
 /* Tenants can be many: forget one that nothing is counted for. */
 static void
 forget_unused(Limited *tenant)
@@ -168,6 +179,18 @@ read_limits(Limited *workflow)
 	workflow->read_at = change;
 }
 
+/* The same of the limits of a role. */
+static void
+read_role(Limited *entry, Oid role)
+{
+	uint64		change = definitions_change();
+
+	if (entry->read_at == change)
+		return;
+	entry->max_running = role_limits(role)->max_running;
+	entry->read_at = change;
+}
+
 /* May the role not have executions of the workflow run?  Limits were read.  Needs a transaction. */
 static bool
 is_blocked_for(const Limited *workflow, Oid role)
@@ -189,6 +212,12 @@ room_of_tenant(const Limited *tenant)
 {
 	return tenant != NULL && setting_max_running_per_tenant > 0
 		? setting_max_running_per_tenant - tenant->running : INT_MAX;
+}
+
+static int
+room_of_role(const Limited *role)
+{
+	return role->max_running != NO_LIMIT ? role->max_running - role->running : INT_MAX;
 }
 
 /* How many executions the database may begin. */
@@ -214,6 +243,8 @@ admission_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 	execution->workflow->running++;
 	if (execution->tenant != NULL)
 		execution->tenant->running++;
+	execution->of_role = limited_role(execution->role);
+	execution->of_role->running++;
 	execution->of_schedule = (claimed->schedule_id != 0);
 }
 
@@ -222,9 +253,11 @@ admission_leave(LiveExecution *execution)
 {
 	room_appeared = true;
 	if (execution->of_schedule)
-		schedule_has_room = true;
+		admission_schedule_has_room();
 	execution->workflow->running--;
 	call_next(execution->workflow, room_of_workflow(execution->workflow));
+	execution->of_role->running--;
+	call_next(execution->of_role, room_of_role(execution->of_role));
 	if (execution->tenant != NULL)
 	{
 		execution->tenant->running--;
@@ -494,15 +527,18 @@ static Verdict
 judge(const ClaimedExecution *claimed)
 {
 	Limited    *workflow = limited(workflows, claimed->workflow);
+	Limited    *role = limited_role(claimed->role);
 	Limited    *tenant;
 	Verdict		verdict = ADMITTED;
 
 	read_limits(workflow);
+	read_role(role, claimed->role);
 	if (is_blocked_for(workflow, claimed->role))
 		return BLOCKED;
 	if (workflow->refuse_when_full && !claimed->resumes && room_of_workflow(workflow) <= 0)
 		return REFUSED;
-	if (workflow->max_running == 0 && workflow->ngroups == 0 && claimed->tenant == NULL)
+	if (workflow->max_running == 0 && workflow->ngroups == 0 && claimed->tenant == NULL &&
+		role->max_running == NO_LIMIT)
 		return ADMITTED;
 
 	tenant = limited(tenants, claimed->tenant);
@@ -516,6 +552,11 @@ judge(const ClaimedExecution *claimed)
 	else if (room_of_tenant(tenant) <= 0)
 	{
 		add_group(workflow, tenant, claimed->role, &tenant->waiting);
+		verdict = SET_ASIDE;
+	}
+	else if (room_of_role(role) <= 0)
+	{
+		add_group(workflow, tenant, claimed->role, &role->waiting);
 		verdict = SET_ASIDE;
 	}
 	return verdict;
@@ -608,6 +649,7 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 {
 	Limited    *workflow = group->key.workflow;
 	Limited    *tenant = group->key.tenant;
+	Limited    *role = limited_role(group->key.role);
 	const char *tenant_name = tenant != NULL ? tenant->name : "";
 	ClaimedExecution *claimed;
 	int			count = executions_claim_waiting(workflow->name, tenant_name, group->key.role,
@@ -630,9 +672,10 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 	if (executions_waiting_left(workflow->name, tenant_name, group->key.role))
 		return n > 0 ? n : -1;
 
-	/* others of the workflow or the tenant may have the room it leaves */
+	/* others of the workflow, the tenant or the role may have the room it leaves */
 	call_next(workflow, room_of_workflow(workflow));
 	call_next(tenant, room_of_tenant(tenant));
+	call_next(role, room_of_role(role));
 	remove_group(group);
 	return n;
 }
@@ -646,23 +689,29 @@ try_group(WaitingGroup *group, int wanted, ClaimedExecution *admitted)
 {
 	Limited    *workflow = group->key.workflow;
 	Limited    *tenant = group->key.tenant;
+	Limited    *role = limited_role(group->key.role);
 	int			workflow_room;
 	int			tenant_room;
+	int			role_room;
 
 	read_limits(workflow);
+	read_role(role, group->key.role);
 	if (workflow->blocked_for_all)
 		return block_group(group) ? 0 : -1;
 
 	workflow_room = room_of_workflow(workflow);
 	tenant_room = room_of_tenant(tenant);
-	if (workflow_room > 0 && tenant_room > 0)
-		return claim_group(group, Min(wanted, Min(workflow_room, tenant_room)), admitted);
+	role_room = room_of_role(role);
+	if (workflow_room > 0 && tenant_room > 0 && role_room > 0)
+		return claim_group(group, Min(Min(wanted, role_room), Min(workflow_room, tenant_room)), admitted);
 
 	dlist_delete(&group->node);
-	dlist_push_tail(workflow_room <= 0 ? &workflow->waiting : &tenant->waiting, &group->node);
-	/* it was called because there is room under the other limit, perhaps */
+	dlist_push_tail(workflow_room <= 0 ? &workflow->waiting :
+					tenant_room <= 0 ? &tenant->waiting : &role->waiting, &group->node);
+	/* it was called because there is room under another limit, perhaps */
 	call_next(workflow, workflow_room);
 	call_next(tenant, tenant_room);
+	call_next(role, role_room);
 	return 0;
 }
 
@@ -702,60 +751,6 @@ admission_claim_waiting(int wanted, ClaimedExecution *admitted)
 	while (!dlist_is_empty(&locked))
 		dlist_push_tail(&worth_trying, dlist_pop_head_node(&locked));
 	return total;
-}
-
-/* --- schedules --- */
-
-/* One of a schedule's executions may have ended of which we remember nothing. */
-void
-admission_schedule_has_room(void)
-{
-	schedule_has_room = true;
-}
-
-/* Is it time to look at those that wait for others of their schedule? */
-bool
-admission_schedules_due(TimestampTz now)
-{
-	return schedule_has_room || look_at_schedules_at <= now;
-}
-
-/*
- * Let executions go that wait for others of their schedule, as many as there is room
- * for.  Returns how many.
- */
-int
-admission_release_scheduled(void)
-{
-	bool		waits = true;
-	bool		locked = true;
-	int			released = 0;
-	bool		committed;
-
-	schedule_has_room = false;
-	ATTEMPT(committed)
-	{
-		released = executions_release_scheduled(&waits, &locked);
-	}
-	ATTEMPT_END(committed, false);
-	if (!committed)
-	{
-		look_at_schedules_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
-		return 0;
-	}
-	if (released > 0)
-		executions_look_everywhere();
-	look_at_schedules_at = !waits ? DT_NOEND :
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									locked ? SKIPPED_RETRY_MS : LOOK_AT_SCHEDULES_MS);
-	return released;
-}
-
-/* When to look again by itself; DT_NOEND: when somebody calls. */
-TimestampTz
-admission_next_schedules(TimestampTz now)
-{
-	return schedule_has_room ? now : look_at_schedules_at;
 }
 
 /* --- when --- */

@@ -48,6 +48,7 @@ typedef struct LiveExecution
 	pairingheap_node deadline_node;
 	Limited    *workflow;		/* it counts for these */
 	Limited    *tenant;			/* NULL: none */
+	Limited    *of_role;
 	bool		of_schedule;	/* others of its schedule may wait for its end */
 	dlist_head	ready;			/* its ready runs */
 	dlist_head	joins;			/* its open joins */

@@ -64,7 +64,7 @@ GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interva
     workflow.schedule_jobs(), workflow.paused_time(tstzmultirange, timestamptz, timestamptz, timestamptz, timestamptz) TO pg_monitor;
 GRANT SELECT ON workflow.database_state, workflow.drain_status, workflow.left_executions TO pg_monitor;
 GRANT SELECT ON workflow.engine_statistics TO pg_monitor;
-GRANT SELECT ON workflow.owners, workflow.grants TO pg_monitor;
+GRANT SELECT ON workflow.owners, workflow.grants, workflow.role_limits TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.engine_counters() TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.drained() TO pg_monitor;
 GRANT SELECT ON workflow.statistics_days, workflow.statistics_state, workflow.statistics_history TO pg_monitor;
@@ -92,6 +92,8 @@ SELECT pg_catalog.pg_extension_config_dump('workflow.dead_letters', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.dead_letters_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.grants', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.grants_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.role_limits', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.role_limits_id_seq', '');
 
 SELECT pg_catalog.pg_extension_config_dump('workflow.statistics_days', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.statistics_state', '');

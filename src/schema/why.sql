@@ -190,11 +190,18 @@ BEGIN ATOMIC
         SELECT 1, 'no room', NULL, e.created_at,
                concat_ws(' or ', format('%s of workflow %s run (max_running)', n.of_workflow, e.workflow),
                          CASE WHEN n.max_tenant > 0
-                              THEN format('%s of tenant %s run (workflow.max_running_per_tenant is %s)', n.of_tenant, e.tenant, n.max_tenant) END),
-               format('SELECT execution_id, duration FROM workflow.execution_status WHERE workflow = %L AND status = %L', e.workflow, 'running')
+                              THEN format('%s of tenant %s run (workflow.max_running_per_tenant is %s)', n.of_tenant, e.tenant, n.max_tenant) END,
+                         CASE WHEN n.max_role IS NOT NULL
+                              THEN format('%s of role %s run (its max_running is %s)', n.of_role, e.role, n.max_role) END),
+               CASE WHEN n.of_role >= n.max_role
+                    THEN format('SELECT execution_id, workflow, duration FROM workflow.execution_status WHERE role = %L AND status = %L', e.role, 'running')
+                    ELSE format('SELECT execution_id, duration FROM workflow.execution_status WHERE workflow = %L AND status = %L', e.workflow, 'running') END
         FROM e CROSS JOIN LATERAL (
             SELECT count(*) FILTER (WHERE o.workflow = e.workflow) AS of_workflow,
                    count(*) FILTER (WHERE o.tenant = e.tenant) AS of_tenant,
+                   count(*) FILTER (WHERE o.role::oid = e.role::oid) AS of_role,
+                   (SELECT l.max_running FROM workflow.role_limits AS l
+                    WHERE (l.role::oid = e.role::oid OR l.role IS NULL) AND l.max_running IS NOT NULL ORDER BY l.role IS NULL LIMIT 1) AS max_role,
                    CASE WHEN e.tenant IS NOT NULL THEN current_setting('workflow.max_running_per_tenant', true)::integer END AS max_tenant
             FROM workflow.execution_status AS o WHERE o.status IN ('running', 'cancelling')) AS n
         WHERE e.status = 'pending' AND e.limited

@@ -119,12 +119,13 @@ static StateStatement pending_statement = {
 	lengthof(pending_types), pending_types, NULL
 };
 
-static const Oid pending_of_types[] = {INT4OID, OIDOID};
+static const Oid pending_of_types[] = {INT4OID, OIDOID, BOOLOID};
 static StateStatement pending_of_statement = {
 	GROUPS " SELECT pg_catalog.count(*) FROM ("
 	"(SELECT" QUEUED " AND role OPERATOR(pg_catalog.=) $2 LIMIT $1)"
 	" UNION ALL (SELECT" DEFERRED
-	"  AND role OPERATOR(pg_catalog.=) $2 AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now() LIMIT $1)"
+	"  AND role OPERATOR(pg_catalog.=) $2"
+	"  AND (NOT $3 OR start_at OPERATOR(pg_catalog.<=) pg_catalog.now()) LIMIT $1)"
 	" UNION ALL (SELECT FROM groups AS g CROSS JOIN LATERAL (SELECT FROM workflow.executions WHERE " IS_WAITING
 	"  AND workflow OPERATOR(pg_catalog.=) g.workflow AND " TENANT " OPERATOR(pg_catalog.=) g.tenant"
 	"  AND role OPERATOR(pg_catalog.=) $2 LIMIT $1) AS w WHERE g.role OPERATOR(pg_catalog.=) $2 LIMIT $1)"
@@ -316,9 +317,9 @@ executions_count_pending(int limit)
 }
 
 int
-executions_count_pending_of(Oid role, int limit)
+executions_count_pending_of(Oid role, bool due, int limit)
 {
-	Datum		values[] = {Int32GetDatum(limit), ObjectIdGetDatum(role)};
+	Datum		values[] = {Int32GetDatum(limit), ObjectIdGetDatum(role), BoolGetDatum(due)};
 	int			count;
 
 	state_query(&pending_of_statement, values, NULL, false, 1);

@@ -55,7 +55,10 @@ extern int	executions_release_scheduled(bool *waits, bool *locked);
 extern int	executions_count_active(const char *workflow, int limit);
 /* Pending executions that do not wait for their start_at, at most limit. */
 extern int	executions_count_pending(int limit);
-/* Those of a role: reads no more than that many, however many others have. */
-extern int	executions_count_pending_of(Oid role, int limit);
+/*
+ * Those of a role, with all that wait for their start_at unless only those that are due:
+ * reads no more than that many, however many others have.
+ */
+extern int	executions_count_pending_of(Oid role, bool due, int limit);
 
 #endif							/* PGWF_STATE_ADMISSION_H */

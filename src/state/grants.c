@@ -27,7 +27,6 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "definition/plan.h"
 #include "shared/settings.h"
@@ -121,21 +120,6 @@ privilege_from_name(const char *name)
 
 /* --- what is kept --- */
 
-/* As state_query(), of the newest rows; then done_newest(). */
-static uint64
-query_newest(StateStatement *statement, Datum *values, long limit)
-{
-	PushActiveSnapshot(GetLatestSnapshot());
-	return state_query(statement, values, NULL, true, limit);
-}
-
-static void
-done_newest(void)
-{
-	state_done();
-	PopActiveSnapshot();
-}
-
 /* Begin anew, unless nothing has changed since it was begun. */
 static void
 refresh_cache(void)
@@ -155,8 +139,8 @@ refresh_cache(void)
 
 	/* before it is read: what changes meanwhile is seen the next time */
 	cache_counter = state_definitions_counter;
-	any = query_newest(&any_statement, NULL, 1) > 0;
-	done_newest();
+	any = state_query_newest(&any_statement, NULL, 1) > 0;
+	state_done_newest();
 	control.hcxt = cache_context;
 	if (any)
 		cache = hash_create("workflow grants", 16, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
@@ -177,7 +161,7 @@ find_grants(const char *workflow)
 		return entry;
 
 	argument = CStringGetTextDatum(workflow);
-	count = (int) query_newest(&read_statement, &argument, 0);
+	count = (int) state_query_newest(&read_statement, &argument, 0);
 	grants = MemoryContextAlloc(cache_context, sizeof(Grant) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
@@ -188,7 +172,7 @@ find_grants(const char *workflow)
 		grants[i].privilege = privilege_from_name(state_column_text(i, 2));
 		grants[i].granted = DatumGetBool(state_column(i, 3, &isnull));
 	}
-	done_newest();
+	state_done_newest();
 	entry = hash_search(cache, workflow, HASH_ENTER, NULL);
 	entry->count = count;
 	entry->grants = grants;

@@ -39,6 +39,15 @@ extern void state_agents_changed(void);
 extern void definitions_forget(void);
 extern void agents_forget(void);
 extern void grants_forget(void);
+extern void role_limits_forget(void);
+
+struct StateStatement;
+/*
+ * As state_query(), of the newest rows, whatever snapshot the transaction has: for rights
+ * and limits.  Then state_done_newest().
+ */
+extern uint64 state_query_newest(struct StateStatement *statement, Datum *values, long limit);
+extern void state_done_newest(void);
 
 /* Column of the current row of SPI_tuptable, for readers of short rows. */
 extern Datum state_column(uint64 row, int column, bool *isnull);
@@ -115,7 +124,6 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
 	name " AS ((" NEXT_ROLE(queue, "") ") UNION ALL SELECT n.role FROM " name " AS r" \
 	" CROSS JOIN LATERAL (" NEXT_ROLE(queue, " AND role OPERATOR(pg_catalog.>) r.role") ") AS n)"
 
-struct StateStatement;
 struct ClaimedExecution;
 /* Run a claim. */
 extern int	executions_read_claims(struct StateStatement *statement, Datum *values,

@@ -360,6 +360,24 @@ state_done(void)
 }
 
 /*
+ * As state_query(), of the newest rows, whatever snapshot the transaction has: for rights
+ * and limits.  Then state_done_newest().
+ */
+uint64
+state_query_newest(StateStatement *statement, Datum *values, long limit)
+{
+	PushActiveSnapshot(GetLatestSnapshot());
+	return state_query(statement, values, NULL, true, limit);
+}
+
+void
+state_done_newest(void)
+{
+	state_done();
+	PopActiveSnapshot();
+}
+
+/*
  * Run a statement whose rows, if any, nobody reads.  Returns the number of rows
  * processed.
  */
@@ -398,6 +416,7 @@ state_forget_plans(void)
 	definitions_forget();
 	agents_forget();
 	grants_forget();
+	role_limits_forget();
 	installation_checked = false;
 }
 

@@ -265,7 +265,8 @@ call($_) foreach
 	q{SELECT workflow.prune('0 seconds', max_executions => 3)}, q{CALL workflow.prune_all('0 seconds')};
 # these ask whether the caller owns the extension; triggers want to be fired by one
 like(as_role('alice', $_), qr/ERROR/, $_) foreach
-	q{SELECT workflow.grant_usage('alice')}, q{SELECT workflow.revoke_usage('alice')}, q{SELECT workflow.extension_ready()};
+	q{SELECT workflow.grant_usage('alice')}, q{SELECT workflow.revoke_usage('alice')}, q{SELECT workflow.extension_ready()},
+	q{SELECT workflow.set_role_limits('alice', 1)};
 $node->safe_psql('postgres', q{SELECT workflow.revoke_usage('monitor'); UPDATE workflow.definitions SET status = status});
 like(($node->psql('postgres', q{UPDATE workflow.definitions SET name = name}))[2], qr/ERROR/, 'definitions do not change');
 

@@ -46,6 +46,7 @@ $source->safe_psql('postgres', q{SET ROLE alice;
 	SELECT workflow.define('{"name": "shared", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
 	SELECT workflow.revoke_execute('shared', '-'), workflow.grant_execute('shared', 'absent'), workflow.grant_execute('shared', '"Old (missing)"'),
 		workflow.grant_execute('shared', 'dropped')});
+$source->safe_psql('postgres', q{SELECT workflow.set_role_limits('absent', max_payload_bytes => 1), workflow.set_role_limits('-', max_running => 100)});
 $source->safe_psql('postgres', q{SET ROLE absent;
 	SELECT workflow.schedule('nightly', 'of_absent', '17 3 * * *'), workflow.block('of_absent', 'for the test')});
 $source->safe_psql('postgres', q{
@@ -65,6 +66,7 @@ foreach (1, 2)
 	$source->safe_psql('postgres', "SELECT workflow.wait($id, '5 minutes')");
 	$source->safe_psql('postgres', q{
 		INSERT INTO workflow.blocked_workflows (workflow, role, kind, reason, stuck_count) VALUES ('of_twins', 'twin', 'automatic', 'stuck', 3);
+		INSERT INTO workflow.role_limits (role, max_pending, set_by) VALUES ('twin', 1000, 'alice');
 		SELECT workflow.roll_up_statistics();
 		DROP OWNED BY twin});
 	$source->safe_psql('postgres', 'DROP ROLE twin');

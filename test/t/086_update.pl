@@ -81,8 +81,9 @@ if ($versions[0] eq '1.0.0')
 	$node->safe_psql('rights', qq{CREATE EXTENSION pg_workflow;
 		SELECT workflow.define('$document'), workflow.revoke_execute('closed', '-'), workflow.grant_execute('closed', 'pg_monitor')});
 	like(($node->psql('rights', $down))[2], qr/ERROR:  workflows that were revoked from all roles.*HINT:  .*grant_execute/s, 'rights: refused');
-	$node->safe_psql('rights', q{SELECT workflow.grant_execute(workflow, '-') FROM workflow.grants WHERE NOT granted});
-	like(($node->psql('rights', $down))[2], qr/WARNING:  rights granted on workflows are lost/, 'and not when they are open');
+	$node->safe_psql('rights', q{SELECT workflow.grant_execute(workflow, '-') FROM workflow.grants WHERE NOT granted;
+		SELECT workflow.set_role_limits('-', max_running => 7)});
+	like(($node->psql('rights', $down))[2], qr/WARNING:  rights granted on workflows are lost.*WARNING:  limits of roles are lost/s, 'and not when they are open');
 	$node->safe_psql('rights', 'ALTER EXTENSION pg_workflow UPDATE; SELECT count(*) FROM workflow.grants');
 }
 

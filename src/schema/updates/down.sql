@@ -3,7 +3,7 @@
  * for are not lost silently: the script refuses, and says what to do, or tells what is lost.
  */
 
-/* Rights per workflow: what was closed would be open. */
+/* Rights per workflow: what was closed would be open.  Limits of roles. */
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM workflow.grants WHERE NOT granted) THEN
@@ -13,5 +13,8 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM workflow.grants) THEN
         RAISE WARNING 'rights granted on workflows are lost: the version before has none';
+    END IF;
+    IF EXISTS (SELECT FROM workflow.role_limits) THEN
+        RAISE WARNING 'limits of roles are lost: the version before has none';
     END IF;
 END $$;

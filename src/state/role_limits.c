@@ -1,0 +1,186 @@
+/*-------------------------------------------------------------------------
+ *
+ * role_limits.c
+ *	  The table workflow.role_limits.
+ *
+ * NOTES
+ *	  Runs in sessions and in the scheduler, in a transaction.  A limit that the
+ *	  row of a role does not set is that of the row for all, if there is one.
+ *	  What was read is kept until any session changes a limit or a definition, as
+ *	  grants are; the newest rows are read whatever snapshot the transaction has.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "shared/slots.h"
+#include "state/private.h"
+#include "state/role_limits.h"
+#include "state/state.h"
+
+typedef struct CachedLimits
+{
+	Oid			role;			/* hash key */
+	RoleLimits	limits;
+} CachedLimits;
+
+static const RoleLimits no_limits = {NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT};
+
+static MemoryContext cache_context = NULL;
+static HTAB *cache = NULL;		/* NULL: there are no limits at all */
+static bool cache_valid = false;
+static uint64 cache_counter = 0;	/* state_definitions_counter it was filled under */
+
+static StateStatement any_statement = {
+	"SELECT FROM workflow.role_limits LIMIT 1",
+	0, NULL, NULL
+};
+
+static const Oid role_types[] = {OIDOID};
+static StateStatement read_statement = {
+	"SELECT COALESCE(r.max_pending, a.max_pending), COALESCE(r.max_running, a.max_running),"
+	" COALESCE(r.max_priority, a.max_priority), COALESCE(r.max_payload_bytes, a.max_payload_bytes)"
+	" FROM (SELECT $1 AS role) AS w"
+	" LEFT JOIN workflow.role_limits AS r ON r.role::pg_catalog.oid OPERATOR(pg_catalog.=) w.role"
+	" LEFT JOIN workflow.role_limits AS a ON a.role IS NULL",
+	lengthof(role_types), role_types, NULL
+};
+
+static const Oid set_types[] = {REGROLEOID, INT4OID, INT4OID, INT4OID, INT4OID, REGROLEOID};
+#define IS_ROLE \
+	"(l.role::pg_catalog.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid OR (l.role IS NULL AND $1 IS NULL))"
+static StateStatement same_statement = {
+	"SELECT FROM workflow.role_limits AS l WHERE " IS_ROLE
+	" AND ROW(l.max_pending, l.max_running, l.max_priority, l.max_payload_bytes)::pg_catalog.text"
+	" OPERATOR(pg_catalog.=) ROW($2, $3, $4, $5)::pg_catalog.text",
+	5, set_types, NULL
+};
+static StateStatement store_statement = {
+	"INSERT INTO workflow.role_limits"
+	" (role, max_pending, max_running, max_priority, max_payload_bytes, set_by)"
+	" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (role) DO UPDATE"
+	" SET max_pending = excluded.max_pending, max_running = excluded.max_running,"
+	" max_priority = excluded.max_priority, max_payload_bytes = excluded.max_payload_bytes,"
+	" set_by = excluded.set_by, set_at = pg_catalog.clock_timestamp()",
+	lengthof(set_types), set_types, NULL
+};
+static StateStatement delete_statement = {
+	"DELETE FROM workflow.role_limits AS l WHERE " IS_ROLE,
+	1, set_types, NULL
+};
+/* nobody runs as a role that was dropped */
+static StateStatement delete_missing_statement = {
+	"DELETE FROM workflow.role_limits AS l WHERE workflow.role_missing(l.role)",
+	0, NULL, NULL
+};
+
+/* Begin anew, unless nothing has changed since it was begun. */
+static void
+refresh_cache(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(CachedLimits)};
+	bool		any;
+
+	state_check_installation();
+	if (cache_valid && cache_counter == state_definitions_counter)
+		return;
+	cache_valid = false;
+	cache = NULL;
+	if (cache_context == NULL)
+		cache_context = AllocSetContextCreate(TopMemoryContext, "workflow role limits",
+											  ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(cache_context);
+
+	/* before it is read: what changes meanwhile is seen the next time */
+	cache_counter = state_definitions_counter;
+	any = state_query_newest(&any_statement, NULL, 1) > 0;
+	state_done_newest();
+	control.hcxt = cache_context;
+	if (any)
+		cache = hash_create("workflow role limits", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	cache_valid = true;
+}
+
+/* Column of the one row; NO_LIMIT for null. */
+static int
+limit_column(int column)
+{
+	bool		isnull;
+	Datum		value = state_column(0, column, &isnull);
+
+	return isnull ? NO_LIMIT : DatumGetInt32(value);
+}
+
+const RoleLimits *
+role_limits(Oid role)
+{
+	Datum		argument = ObjectIdGetDatum(role);
+	CachedLimits *entry;
+	RoleLimits	limits;
+
+	refresh_cache();
+	if (cache == NULL || superuser_arg(role))
+		return &no_limits;
+	entry = hash_search(cache, &role, HASH_FIND, NULL);
+	if (entry != NULL)
+		return &entry->limits;
+
+	(void) state_query_newest(&read_statement, &argument, 1);
+	limits.max_pending = limit_column(1);
+	limits.max_running = limit_column(2);
+	limits.max_priority = limit_column(3);
+	limits.max_payload_bytes = limit_column(4);
+	state_done_newest();
+	entry = hash_search(cache, &role, HASH_ENTER, NULL);
+	entry->limits = limits;
+	return &entry->limits;
+}
+
+/* Part of state_forget_plans(). */
+void
+role_limits_forget(void)
+{
+	cache_valid = false;
+}
+
+bool
+role_limits_set(Oid role, const RoleLimits *limits)
+{
+	const int	each[] = {limits->max_pending, limits->max_running, limits->max_priority, limits->max_payload_bytes};
+	Datum		values[lengthof(set_types)];
+	char		nulls[lengthof(set_types) + 1] = "      ";
+	bool		any = false;
+	bool		changed;
+
+	values[0] = ObjectIdGetDatum(role);
+	nulls[0] = OidIsValid(role) ? ' ' : 'n';
+	for (int i = 0; i < (int) lengthof(each); i++)
+	{
+		values[1 + i] = Int32GetDatum(each[i]);
+		nulls[1 + i] = each[i] == NO_LIMIT ? 'n' : ' ';
+		any |= each[i] != NO_LIMIT;
+	}
+	values[5] = ObjectIdGetDatum(GetUserId());
+
+	(void) state_execute(&delete_missing_statement, NULL, NULL);
+	if (any)
+	{
+		changed = state_query(&same_statement, values, nulls, false, 1) == 0;
+		state_done();
+		if (changed)
+			state_execute(&store_statement, values, nulls);
+	}
+	else
+		changed = state_execute(&delete_statement, values, nulls) > 0;
+	if (changed)
+	{
+		state_definitions_changed();
+		wake_at_commit(WAKE_ADMISSION);
+	}
+	return changed;
+}
