@@ -107,6 +107,34 @@ SELECT status FROM workflow.wait(:second, '60 s');
 SELECT status FROM workflow.wait(:third, '60 s');
 SELECT status FROM workflow.wait(:other, '60 s');
 
+-- executors: as many as its limit, or its CONNECTION LIMIT, says; others have theirs
+SELECT workflow.set_role_limits('regress_limits_a', max_executors => 0);
+SELECT count(workflow.recycle_executor(pid)) >= 0 AS recycled FROM workflow.executors WHERE role = 'regress_limits_a' AND database = current_database();
+CALL test.until('SELECT NOT EXISTS (SELECT FROM workflow.executors WHERE role = ''regress_limits_a'' AND database = current_database())');
+SET ROLE regress_limits_a;
+SELECT workflow.start('limits_work') AS first \gset
+SET ROLE regress_limits_b;
+SELECT workflow.start('limits_work') AS other \gset
+SELECT status FROM workflow.wait(:other, '60 s');
+RESET ROLE;
+CALL test.until(format($$SELECT reason = 'no executor' FROM workflow.why(%s) LIMIT 1$$, :first));
+SET ROLE regress_limits_a;
+SELECT reason, detail, help FROM workflow.why(:first);
+RESET ROLE;
+SELECT workflow.set_role_limits('regress_limits_a', max_executors => 1);
+SELECT status FROM workflow.wait(:first, '60 s');
+SELECT count(workflow.recycle_executor(pid)) >= 0 AS recycled FROM workflow.executors WHERE role = 'regress_limits_a' AND database = current_database();
+CALL test.until('SELECT NOT EXISTS (SELECT FROM workflow.executors WHERE role = ''regress_limits_a'' AND database = current_database())');
+SELECT workflow.set_role_limits('regress_limits_a', max_pending => 100);
+ALTER ROLE regress_limits_a CONNECTION LIMIT 0;
+SET ROLE regress_limits_a;
+SELECT workflow.start('limits_work') AS first \gset
+RESET ROLE;
+CALL test.until(format($$SELECT reason = 'no executor' FROM workflow.why(%s) LIMIT 1$$, :first));
+SELECT reason, detail FROM workflow.why(:first);
+ALTER ROLE regress_limits_a CONNECTION LIMIT 1;
+SELECT status FROM workflow.wait(:first, '60 s');
+
 SELECT role, action, subject, after FROM workflow.audit_log WHERE action = 'set_role_limits' AND subject ~ 'regress_limits' ORDER BY id LIMIT 3;
 -- what is left of a role that is gone goes with the next change
 SELECT workflow.set_role_limits('regress_limits_member', max_pending => 1);

@@ -52,7 +52,8 @@ audit_limits(Oid role, const RoleLimits *limits)
 		{"max_pending", limits->max_pending},
 		{"max_running", limits->max_running},
 		{"max_priority", limits->max_priority},
-		{"max_payload_bytes", limits->max_payload_bytes}
+		{"max_payload_bytes", limits->max_payload_bytes},
+		{"max_executors", limits->max_executors}
 	};
 	JsonbParseState *state = NULL;
 
@@ -66,7 +67,7 @@ audit_limits(Oid role, const RoleLimits *limits)
 
 /*
  * workflow.set_role_limits(role regrole, max_pending integer, max_running integer,
- * max_priority integer, max_payload_bytes integer) returns boolean
+ * max_priority integer, max_payload_bytes integer, max_executors integer) returns boolean
  */
 Datum
 workflow_set_role_limits(PG_FUNCTION_ARGS)
@@ -88,6 +89,7 @@ workflow_set_role_limits(PG_FUNCTION_ARGS)
 	limits.max_running = limit_argument(fcinfo, 2, "max_running", 0, NO_LIMIT);
 	limits.max_priority = limit_argument(fcinfo, 3, "max_priority", -MAX_PRIORITY, MAX_PRIORITY);
 	limits.max_payload_bytes = limit_argument(fcinfo, 4, "max_payload_bytes", 0, NO_LIMIT);
+	limits.max_executors = limit_argument(fcinfo, 5, "max_executors", 0, NO_LIMIT);
 
 	changed = role_limits_set(role, &limits);
 	if (changed)

@@ -491,7 +491,7 @@ admission_stuck(int64 execution_id)
 }
 
 /*
- * A workflow was blocked or unblocked, or a definition changed: make executions
+ * A workflow was blocked or unblocked, or a definition or a limit changed: make executions
  * pending again that are blocked no longer, a batch of them, and look at all groups
  * anew.  Returns when to do so again, DT_NOEND: when somebody calls.
  */
@@ -513,6 +513,7 @@ admission_changed(void)
 	if (count > 0)
 		executions_look_everywhere();
 	done = block_claimed() && committed;
+	pool_limits_changed();
 	try_all_groups();
 	if (done && !left)
 		return DT_NOEND;

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "state/role_limits.h"
 
 MemoryContext live_context = NULL;
 
@@ -226,6 +227,8 @@ role_queue(Oid role)
 		queue->starting = 0;
 		queue->staying = 0;
 		queue->present = 0;
+		queue->max_executors = NO_LIMIT;
+		queue->limit_read_at = 0;
 		queue->failed_starts = 0;
 		queue->retry_at = 0;
 		MemoryContextSwitchTo(oldcontext);

@@ -127,6 +127,8 @@ typedef struct RoleQueue
 	int			starting;
 	int			staying;
 	int			present;		/* those that leave, too */
+	int			max_executors;	/* as pool.c last read it; NO_LIMIT */
+	TimestampTz limit_read_at;	/* 0: it has to be read */
 	int			failed_starts;	/* executors that ended before they were idle, in a row */
 	TimestampTz retry_at;		/* no new executor before */
 } RoleQueue;
@@ -220,6 +222,7 @@ extern void pool_initialize(DatabaseEntry *entry, uint32 generation);
 extern void pool_reap(void);	/* reports and deaths */
 extern void pool_dispatch(void);	/* ready runs to executors */
 extern long pool_next_timeout(TimestampTz now);
+extern void pool_limits_changed(void);
 extern int	pool_limit(void);
 extern TimestampTz pool_no_workers_since(void);	/* 0: there are some */
 extern dlist_head pool_executors;

@@ -30,6 +30,7 @@
 #include "scheduler/live.h"
 #include "shared/settings.h"
 #include "shared/worker.h"
+#include "state/role_limits.h"
 
 /* Time between two attempts to get a worker when there was none to be had, ms. */
 #define LAUNCH_RETRY_MS 1000
@@ -486,11 +487,59 @@ count_executors(void)
 	present_share = Max(1, total / Max(1, roles_count(role_takes_part)));
 }
 
+static bool
+forget_limit(RoleQueue *queue)
+{
+	queue->max_executors = NO_LIMIT;
+	queue->limit_read_at = 0;
+	return false;
+}
+
+/* The CONNECTION LIMIT of a role may have changed: nobody tells. */
+static bool
+forget_old_limit(RoleQueue *queue)
+{
+	if (queue->limit_read_at != 0 &&
+		TimestampDifferenceExceeds(queue->limit_read_at, GetCurrentTimestamp(), LAUNCH_RETRY_MS))
+		forget_limit(queue);
+	return false;
+}
+
+/* Limits of roles were set. */
+void
+pool_limits_changed(void)
+{
+	(void) roles_count(forget_limit);
+}
+
+/* Read how many executors may work for a role, unless that was just done.  False: not now. */
+static bool
+read_limit(RoleQueue *queue)
+{
+	int			limit = NO_LIMIT;
+	bool		committed;
+
+	if (queue->limit_read_at != 0)
+		return true;
+	ATTEMPT(committed)
+	{
+		limit = role_max_executors(queue->role);
+	}
+	ATTEMPT_END(committed, false);
+	if (committed)
+	{
+		queue->max_executors = limit;
+		queue->limit_read_at = GetCurrentTimestamp();
+	}
+	return committed;
+}
+
 /* Could the role do with another executor, if there was one to be had? */
 static bool
 role_wants_executor(RoleQueue *queue)
 {
-	return queue->starting < queue->count && queue->present < pool_limit() &&
+	return queue->starting < queue->count &&
+		queue->present < Min(pool_limit(), queue->max_executors) &&
 		(queue->retry_at == 0 || queue->retry_at <= GetCurrentTimestamp()) &&
 		first_may_run(queue);
 }
@@ -546,7 +595,9 @@ hand_out(void)
 			queue = ready_best_role(role_wants_executor);
 		if (queue == NULL)
 			return;
-		if (!launch(queue->role))
+		if (read_limit(queue) && queue->present >= queue->max_executors)
+			continue;			/* it wants none any more */
+		if (queue->limit_read_at == 0 || !launch(queue->role))
 		{
 			launch_refused = true;	/* those that have executors go on */
 			return;
@@ -628,6 +679,7 @@ pool_dispatch(void)
 	TimestampTz now;
 
 	launch_refused = false;
+	(void) roles_count(forget_old_limit);
 	if (drained_of_steps())
 	{
 		slots_are_not_wanted();

@@ -7,6 +7,7 @@ CREATE TABLE workflow.role_limits (
     max_running     integer CHECK (max_running >= 0),
     max_priority    integer CHECK (max_priority >= -1000 AND max_priority <= 1000),
     max_payload_bytes integer CHECK (max_payload_bytes >= 0),
+    max_executors   integer CHECK (max_executors >= 0),
     set_by          workflow.role NOT NULL,
     set_at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
@@ -27,6 +28,8 @@ COMMENT ON COLUMN workflow.role_limits.max_priority IS
 'highest priority of its executions; null: workflow.max_priority alone';
 COMMENT ON COLUMN workflow.role_limits.max_payload_bytes IS
 'size of what is handed to an execution, as jsonb; null: no limit';
+COMMENT ON COLUMN workflow.role_limits.max_executors IS
+'executors of the database that may work for it at one time; null: its CONNECTION LIMIT alone';
 COMMENT ON COLUMN workflow.role_limits.set_by IS 'role that set them';
 COMMENT ON COLUMN workflow.role_limits.set_at IS 'when it did';
 
@@ -42,13 +45,15 @@ CREATE FUNCTION workflow.set_role_limits(
     max_pending integer DEFAULT NULL,
     max_running integer DEFAULT NULL,
     max_priority integer DEFAULT NULL,
-    max_payload_bytes integer DEFAULT NULL)
+    max_payload_bytes integer DEFAULT NULL,
+    max_executors integer DEFAULT NULL)
 RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workflow_set_role_limits';
-COMMENT ON FUNCTION workflow.set_role_limits(regrole, integer, integer, integer, integer) IS
-'limit what a role may have queued and running, the priority it may give and the size of what it '
-'hands to an execution, in place of the limits it had; null: no limit. Role -: all roles, as far as '
-'they have no limit of their own. Superusers have none. What is queued or runs stays. True: that '
-'has changed something. For the owner of the extension. Errors: 42501 for others, 42704 for a role '
-'that does not exist, 22023 for a limit that is negative or a priority that does not exist';
+COMMENT ON FUNCTION workflow.set_role_limits(regrole, integer, integer, integer, integer, integer) IS
+'limit what a role may have queued and running, the priority it may give, the size of what it '
+'hands to an execution and the executors that work for it, in place of the limits it had; null: no '
+'limit. Role -: all roles, as far as they have no limit of their own. Superusers have none. What is '
+'queued or runs stays. True: that has changed something. For the owner of the extension. Errors: '
+'42501 for others, 42704 for a role that does not exist, 22023 for a limit that is negative or a '
+'priority that does not exist';

@@ -72,10 +72,12 @@ BEGIN ATOMIC
                format('-- on the machine of the server: kill -CONT %s', s.pid)
         FROM e, scheduler AS s WHERE e.wants_to_run AND s.frozen
     ), executors AS MATERIALIZED (
-        SELECT n.*, n.busy >= n.most OR n.here >= n.most_here OR s.no_workers_since IS NOT NULL AS exhausted,
+        SELECT n.*, n.busy >= n.most OR n.here >= n.most_here OR r.busy >= r.most OR s.no_workers_since IS NOT NULL AS exhausted,
                CASE WHEN s.no_workers_since IS NOT NULL
                     THEN format('no background worker is to be had since %s: max_worker_processes is %s',
                                 date_trunc('second', s.no_workers_since), current_setting('max_worker_processes'))
+                    WHEN r.busy >= r.most
+                    THEN format('%s of %s executors of role %s are busy (its max_executors, or its CONNECTION LIMIT)', r.busy, r.most, r.role)
                     WHEN n.here >= n.most_here
                     THEN format('%s of %s executors of the database are busy (workflow.max_executors_per_database)', n.here, n.most_here)
                     ELSE format('%s of %s executors are busy', n.busy, n.most) END AS detail,
@@ -88,6 +90,15 @@ BEGIN ATOMIC
                      current_setting('workflow.max_executors', true)::bigint AS most,
                      NULLIF(current_setting('workflow.max_executors_per_database', true)::bigint, 0) AS most_here
               FROM workflow.executors AS x) AS n
+             LEFT JOIN LATERAL (
+                 SELECT e.role,
+                        LEAST(NULLIF(p.rolconnlimit, -1),
+                              (SELECT l.max_executors FROM workflow.role_limits AS l
+                               WHERE (l.role::oid = e.role::oid OR l.role IS NULL) AND l.max_executors IS NOT NULL
+                               ORDER BY l.role IS NULL LIMIT 1)) AS most,
+                        (SELECT count(*) FROM workflow.executors AS x
+                         WHERE x.state <> 'idle' AND x.database = current_database() AND x.role = p.rolname) AS busy
+                 FROM e JOIN pg_catalog.pg_roles AS p ON p.oid = e.role::oid AND NOT p.rolsuper) AS r ON true
     ), answers AS (
         SELECT 0 AS rank, 'unknown' AS reason, NULL::text AS step_id, NULL::timestamptz AS since,
                'there is no such execution, or it is another role''s' AS detail,

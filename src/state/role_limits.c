@@ -13,10 +13,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 #include "shared/slots.h"
 #include "state/private.h"
@@ -29,7 +31,7 @@ typedef struct CachedLimits
 	RoleLimits	limits;
 } CachedLimits;
 
-static const RoleLimits no_limits = {NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT};
+static const RoleLimits no_limits = {NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT};
 
 static MemoryContext cache_context = NULL;
 static HTAB *cache = NULL;		/* NULL: there are no limits at all */
@@ -44,28 +46,30 @@ static StateStatement any_statement = {
 static const Oid role_types[] = {OIDOID};
 static StateStatement read_statement = {
 	"SELECT COALESCE(r.max_pending, a.max_pending), COALESCE(r.max_running, a.max_running),"
-	" COALESCE(r.max_priority, a.max_priority), COALESCE(r.max_payload_bytes, a.max_payload_bytes)"
+	" COALESCE(r.max_priority, a.max_priority), COALESCE(r.max_payload_bytes, a.max_payload_bytes),"
+	" COALESCE(r.max_executors, a.max_executors)"
 	" FROM (SELECT $1 AS role) AS w"
 	" LEFT JOIN workflow.role_limits AS r ON r.role::pg_catalog.oid OPERATOR(pg_catalog.=) w.role"
 	" LEFT JOIN workflow.role_limits AS a ON a.role IS NULL",
 	lengthof(role_types), role_types, NULL
 };
 
-static const Oid set_types[] = {REGROLEOID, INT4OID, INT4OID, INT4OID, INT4OID, REGROLEOID};
+static const Oid set_types[] = {REGROLEOID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, REGROLEOID};
 #define IS_ROLE \
 	"(l.role::pg_catalog.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid OR (l.role IS NULL AND $1 IS NULL))"
 static StateStatement same_statement = {
 	"SELECT FROM workflow.role_limits AS l WHERE " IS_ROLE
-	" AND ROW(l.max_pending, l.max_running, l.max_priority, l.max_payload_bytes)::pg_catalog.text"
-	" OPERATOR(pg_catalog.=) ROW($2, $3, $4, $5)::pg_catalog.text",
-	5, set_types, NULL
+	" AND ROW(l.max_pending, l.max_running, l.max_priority, l.max_payload_bytes, l.max_executors)::pg_catalog.text"
+	" OPERATOR(pg_catalog.=) ROW($2, $3, $4, $5, $6)::pg_catalog.text",
+	6, set_types, NULL
 };
 static StateStatement store_statement = {
 	"INSERT INTO workflow.role_limits"
-	" (role, max_pending, max_running, max_priority, max_payload_bytes, set_by)"
-	" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (role) DO UPDATE"
+	" (role, max_pending, max_running, max_priority, max_payload_bytes, max_executors, set_by)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (role) DO UPDATE"
 	" SET max_pending = excluded.max_pending, max_running = excluded.max_running,"
 	" max_priority = excluded.max_priority, max_payload_bytes = excluded.max_payload_bytes,"
+	" max_executors = excluded.max_executors,"
 	" set_by = excluded.set_by, set_at = pg_catalog.clock_timestamp()",
 	lengthof(set_types), set_types, NULL
 };
@@ -135,10 +139,28 @@ role_limits(Oid role)
 	limits.max_running = limit_column(2);
 	limits.max_priority = limit_column(3);
 	limits.max_payload_bytes = limit_column(4);
+	limits.max_executors = limit_column(5);
 	state_done_newest();
 	entry = hash_search(cache, &role, HASH_ENTER, NULL);
 	entry->limits = limits;
 	return &entry->limits;
+}
+
+int
+role_max_executors(Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	int			limit = role_limits(role)->max_executors;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
+
+		if (!form->rolsuper && form->rolconnlimit >= 0)
+			limit = Min(limit, form->rolconnlimit);
+		ReleaseSysCache(tuple);
+	}
+	return limit;
 }
 
 /* Part of state_forget_plans(). */
@@ -151,9 +173,10 @@ role_limits_forget(void)
 bool
 role_limits_set(Oid role, const RoleLimits *limits)
 {
-	const int	each[] = {limits->max_pending, limits->max_running, limits->max_priority, limits->max_payload_bytes};
+	const int	each[] = {limits->max_pending, limits->max_running, limits->max_priority,
+	limits->max_payload_bytes, limits->max_executors};
 	Datum		values[lengthof(set_types)];
-	char		nulls[lengthof(set_types) + 1] = "      ";
+	char		nulls[lengthof(set_types) + 1] = "       ";
 	bool		any = false;
 	bool		changed;
 
@@ -165,7 +188,7 @@ role_limits_set(Oid role, const RoleLimits *limits)
 		nulls[1 + i] = each[i] == NO_LIMIT ? 'n' : ' ';
 		any |= each[i] != NO_LIMIT;
 	}
-	values[5] = ObjectIdGetDatum(GetUserId());
+	values[6] = ObjectIdGetDatum(GetUserId());
 
 	(void) state_execute(&delete_missing_statement, NULL, NULL);
 	if (any)

@@ -17,6 +17,7 @@ typedef struct RoleLimits
 {
 	int			max_pending;	/* executions that have not begun, whatever their start_at */
 	int			max_running;
+	int			max_executors;
 	int			max_priority;
 	int			max_payload_bytes;	/* of one input */
 } RoleLimits;
@@ -26,6 +27,12 @@ typedef struct RoleLimits
  * the next call.  Needs a transaction; free where no limits were ever set.
  */
 extern const RoleLimits *role_limits(Oid role);
+
+/*
+ * Executors that work for a role at one time: its limit, or its CONNECTION LIMIT where that
+ * is lower.  Needs a transaction.
+ */
+extern int	role_max_executors(Oid role);
 
 /*
  * Set the limits of a role, or with InvalidOid those of roles that have none of their own.

@@ -46,7 +46,8 @@ $source->safe_psql('postgres', q{SET ROLE alice;
 	SELECT workflow.define('{"name": "shared", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
 	SELECT workflow.revoke_execute('shared', '-'), workflow.grant_execute('shared', 'absent'), workflow.grant_execute('shared', '"Old (missing)"'),
 		workflow.grant_execute('shared', 'dropped')});
-$source->safe_psql('postgres', q{SELECT workflow.set_role_limits('absent', max_payload_bytes => 1), workflow.set_role_limits('-', max_running => 100)});
+$source->safe_psql('postgres', q{SELECT workflow.set_role_limits('-', max_running => 100);
+	INSERT INTO workflow.role_limits (role, max_payload_bytes, set_by) VALUES ('absent', 1, 'alice')});
 $source->safe_psql('postgres', q{SET ROLE absent;
 	SELECT workflow.schedule('nightly', 'of_absent', '17 3 * * *'), workflow.block('of_absent', 'for the test')});
 $source->safe_psql('postgres', q{

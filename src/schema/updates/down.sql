@@ -18,3 +18,6 @@ BEGIN
         RAISE WARNING 'limits of roles are lost: the version before has none';
     END IF;
 END $$;
+
+/* It asks for limits of roles, and is made again. */
+DROP FUNCTION workflow.why(bigint);
