@@ -22,9 +22,10 @@
 #include <sys/mman.h>
 
 #include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/shmem.h"
 #include "utils/elog.h"
 
-#include "postmaster/interrupt.h"
 #include "shared/black_box.h"
 #include "shared/weather.h"
 
