@@ -149,7 +149,7 @@ SET workflow.trusted_owners = '*';
 SELECT atk.try('SELECT atk.nightly()') AS execute, atk.try('SELECT atk.nightly_start()') AS start, atk.try('SELECT atk.nightly_agent()') AS agent;
 RESET ROLE;
 -- in one database, too, which goes before
-SELECT format('ALTER ROLE regress_atk_victim IN DATABASE %I SET workflow.trusted_owners = regress_atk_mallory', current_database()) \gexec
+ALTER ROLE regress_atk_victim IN DATABASE :"DBNAME" SET workflow.trusted_owners = regress_atk_mallory;
 SET ROLE regress_atk_mallory;
 SELECT atk.nightly(), atk.nightly_agent();
 -- and not what the caller does not trust
@@ -157,7 +157,7 @@ SET workflow.trusted_owners = '';
 SELECT atk.try('SELECT atk.nightly()') AS execute;
 RESET workflow.trusted_owners;
 RESET ROLE;
-SELECT format('ALTER ROLE regress_atk_victim IN DATABASE %I RESET ALL', current_database()) \gexec
+ALTER ROLE regress_atk_victim IN DATABASE :"DBNAME" RESET ALL;
 ALTER ROLE regress_atk_victim RESET ALL;
 -- A54: execute() in such a function runs steps as its owner, and leaves nothing of it behind
 SET ROLE regress_atk_mallory;

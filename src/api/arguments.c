@@ -322,19 +322,14 @@ require_trusted_owner(const Definition *definition, Oid role)
 void
 require_may_start(const Definition *definition, Oid role)
 {
-	char	   *owner;
-	char	   *name;
-
 	if (grants_allow(definition->name, definition->owner, role, PRIVILEGE_START))
 		return;
-	owner = GetUserNameFromId(definition->owner, true);
-	name = GetUserNameFromId(role, true);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for workflow \"%s\"", definition->name),
-			 errdetail("Role \"%s\" may not start it.", name ? name : "?"),
+			 errdetail("Role \"%s\" may not start it.", role_shown_name(role)),
 			 errhint("Its owner, role \"%s\", lets it with SELECT %s.",
-					 owner ? owner : "?", grant_call(definition->name, role))));
+					 role_shown_name(definition->owner), grant_call(definition->name, role))));
 }
 
 void
