@@ -142,6 +142,7 @@ OBJS = \
 	src/state/names.o \
 	src/state/prune.o \
 	src/state/role_limits.o \
+	src/state/row_cache.o \
 	src/state/schedules.o \
 	src/state/reopen.o \
 	src/state/overview.o \

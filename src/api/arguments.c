@@ -361,16 +361,16 @@ require_startable(const char *workflow, int version, Oid role, Definition *defin
 			 errhint("Use workflow.set_status() to make a version active.")));
 }
 
-/*
- * A priority that somebody asks for.  That of a definition, which may be another
- * role's, is lowered to the caller's ceiling instead: queue_execution().
- */
 int
 priority_ceiling(Oid role)
 {
 	return Min(setting_max_priority, role_limits(role)->max_priority);
 }
 
+/*
+ * A priority that somebody asks for.  That of a definition, which may be another
+ * role's, is lowered to the caller's ceiling instead: queue_execution().
+ */
 void
 require_priority(int priority, Oid role)
 {

@@ -14,8 +14,6 @@
  *
  *	  What was read is kept until any session changes a grant or a definition: a
  *	  change of grants announces itself as one of definitions, as a block does.
- *	  Rights are not part of what a snapshot shows: the newest rows are read also
- *	  where a transaction has one snapshot for all of its statements.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,13 +23,13 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "definition/plan.h"
 #include "shared/settings.h"
 #include "state/grants.h"
 #include "state/private.h"
+#include "state/row_cache.h"
 #include "state/state.h"
 
 typedef struct Grant
@@ -48,19 +46,16 @@ typedef struct WorkflowGrants
 	Grant	   *grants;
 } WorkflowGrants;
 
-static MemoryContext cache_context = NULL;
-static HTAB *cache = NULL;		/* NULL: there are no grants at all */
-static bool cache_valid = false;
-static uint64 cache_counter = 0;	/* state_definitions_counter it was filled under */
+static RowCache cache = {
+	.any = {"SELECT FROM workflow.grants LIMIT 1", 0, NULL, NULL},
+	.keysize = PLAN_MAX_ID_LENGTH + 1,
+	.entrysize = sizeof(WorkflowGrants),
+	.flags = HASH_STRINGS
+};
 
 static const char *const privilege_names[] = {
 	[PRIVILEGE_START] = "start",
 	[PRIVILEGE_STEER] = "steer"
-};
-
-static StateStatement any_statement = {
-	"SELECT FROM workflow.grants LIMIT 1",
-	0, NULL, NULL
 };
 
 static const Oid workflow_types[] = {TEXTOID};
@@ -120,49 +115,22 @@ privilege_from_name(const char *name)
 
 /* --- what is kept --- */
 
-/* Begin anew, unless nothing has changed since it was begun. */
-static void
-refresh_cache(void)
-{
-	HASHCTL		control = {.keysize = PLAN_MAX_ID_LENGTH + 1,.entrysize = sizeof(WorkflowGrants)};
-	bool		any;
-
-	state_check_installation();
-	if (cache_valid && cache_counter == state_definitions_counter)
-		return;
-	cache_valid = false;
-	cache = NULL;
-	if (cache_context == NULL)
-		cache_context = AllocSetContextCreate(TopMemoryContext, "workflow grants",
-											  ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(cache_context);
-
-	/* before it is read: what changes meanwhile is seen the next time */
-	cache_counter = state_definitions_counter;
-	any = state_query_newest(&any_statement, NULL, 1) > 0;
-	state_done_newest();
-	control.hcxt = cache_context;
-	if (any)
-		cache = hash_create("workflow grants", 16, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	cache_valid = true;
-}
-
 /* The grants of a workflow, valid until the next look. */
 static const WorkflowGrants *
-find_grants(const char *workflow)
+find_grants(HTAB *table, MemoryContext context, const char *workflow)
 {
 	Datum		argument;
 	WorkflowGrants *entry;
 	Grant	   *grants;
 	int			count;
 
-	entry = hash_search(cache, workflow, HASH_FIND, NULL);
+	entry = hash_search(table, workflow, HASH_FIND, NULL);
 	if (entry != NULL)
 		return entry;
 
 	argument = CStringGetTextDatum(workflow);
 	count = (int) state_query_newest(&read_statement, &argument, 0);
-	grants = MemoryContextAlloc(cache_context, sizeof(Grant) * Max(count, 1));
+	grants = MemoryContextAlloc(context, sizeof(Grant) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
 		bool		isnull;
@@ -173,7 +141,7 @@ find_grants(const char *workflow)
 		grants[i].granted = DatumGetBool(state_column(i, 3, &isnull));
 	}
 	state_done_newest();
-	entry = hash_search(cache, workflow, HASH_ENTER, NULL);
+	entry = hash_search(table, workflow, HASH_ENTER, NULL);
 	entry->count = count;
 	entry->grants = grants;
 	return entry;
@@ -183,17 +151,18 @@ bool
 grants_allow(const char *workflow, Oid owner, Oid role, Privilege privilege)
 {
 	bool		everybody = privilege == PRIVILEGE_START && setting_default_execute == DEFAULT_EXECUTE_ALL;
+	MemoryContext context;
+	HTAB	   *table = row_cache_table(&cache, &context);
 	const WorkflowGrants *found;
 
-	refresh_cache();
-	if (everybody && cache == NULL)
+	if (everybody && table == NULL)
 		return true;
 	if (OidIsValid(owner) && has_privs_of_role(role, owner))
 		return true;
-	if (cache == NULL)
+	if (table == NULL)
 		return false;
 
-	found = find_grants(workflow);
+	found = find_grants(table, context, workflow);
 	for (int i = 0; i < found->count; i++)
 	{
 		const Grant *grant = &found->grants[i];
@@ -212,7 +181,7 @@ grants_allow(const char *workflow, Oid owner, Oid role, Privilege privilege)
 void
 grants_forget(void)
 {
-	cache_valid = false;
+	row_cache_forget(&cache);
 }
 
 /* --- changes --- */

@@ -7,7 +7,7 @@
  *	  Runs in sessions and in the scheduler, in a transaction.  A limit that the
  *	  row of a role does not set is that of the row for all, if there is one.
  *	  What was read is kept until any session changes a limit or a definition, as
- *	  grants are; the newest rows are read whatever snapshot the transaction has.
+ *	  grants are.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,13 +16,12 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/hsearch.h"
-#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "shared/slots.h"
 #include "state/private.h"
 #include "state/role_limits.h"
+#include "state/row_cache.h"
 #include "state/state.h"
 
 typedef struct CachedLimits
@@ -33,14 +32,11 @@ typedef struct CachedLimits
 
 static const RoleLimits no_limits = {NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT};
 
-static MemoryContext cache_context = NULL;
-static HTAB *cache = NULL;		/* NULL: there are no limits at all */
-static bool cache_valid = false;
-static uint64 cache_counter = 0;	/* state_definitions_counter it was filled under */
-
-static StateStatement any_statement = {
-	"SELECT FROM workflow.role_limits LIMIT 1",
-	0, NULL, NULL
+static RowCache cache = {
+	.any = {"SELECT FROM workflow.role_limits LIMIT 1", 0, NULL, NULL},
+	.keysize = sizeof(Oid),
+	.entrysize = sizeof(CachedLimits),
+	.flags = HASH_BLOBS
 };
 
 static const Oid role_types[] = {OIDOID};
@@ -83,33 +79,6 @@ static StateStatement delete_missing_statement = {
 	0, NULL, NULL
 };
 
-/* Begin anew, unless nothing has changed since it was begun. */
-static void
-refresh_cache(void)
-{
-	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(CachedLimits)};
-	bool		any;
-
-	state_check_installation();
-	if (cache_valid && cache_counter == state_definitions_counter)
-		return;
-	cache_valid = false;
-	cache = NULL;
-	if (cache_context == NULL)
-		cache_context = AllocSetContextCreate(TopMemoryContext, "workflow role limits",
-											  ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(cache_context);
-
-	/* before it is read: what changes meanwhile is seen the next time */
-	cache_counter = state_definitions_counter;
-	any = state_query_newest(&any_statement, NULL, 1) > 0;
-	state_done_newest();
-	control.hcxt = cache_context;
-	if (any)
-		cache = hash_create("workflow role limits", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	cache_valid = true;
-}
-
 /* Column of the one row; NO_LIMIT for null. */
 static int
 limit_column(int column)
@@ -126,11 +95,12 @@ role_limits(Oid role)
 	Datum		argument = ObjectIdGetDatum(role);
 	CachedLimits *entry;
 	RoleLimits	limits;
+	MemoryContext context;
+	HTAB	   *table = row_cache_table(&cache, &context);
 
-	refresh_cache();
-	if (cache == NULL || superuser_arg(role))
+	if (table == NULL || superuser_arg(role))
 		return &no_limits;
-	entry = hash_search(cache, &role, HASH_FIND, NULL);
+	entry = hash_search(table, &role, HASH_FIND, NULL);
 	if (entry != NULL)
 		return &entry->limits;
 
@@ -141,7 +111,7 @@ role_limits(Oid role)
 	limits.max_payload_bytes = limit_column(4);
 	limits.max_executors = limit_column(5);
 	state_done_newest();
-	entry = hash_search(cache, &role, HASH_ENTER, NULL);
+	entry = hash_search(table, &role, HASH_ENTER, NULL);
 	entry->limits = limits;
 	return &entry->limits;
 }
@@ -167,7 +137,7 @@ role_max_executors(Oid role)
 void
 role_limits_forget(void)
 {
-	cache_valid = false;
+	row_cache_forget(&cache);
 }
 
 bool
