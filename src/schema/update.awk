@@ -9,7 +9,8 @@
 #	  What is in the one script and not in the other, or is not the same, is dropped,
 #	  made, or replaced:
 #	    1. views, routines, policies, triggers and indexes that go are dropped, the newest
-#	       first; so are policies, triggers and indexes that are not the same
+#	       first; so are policies, triggers and indexes that are not the same.  A routine
+#	       that something calls which stays, and will do without it, goes last
 #	    2. by_hand.sql is run: what becomes of tables, types and their rows
 #	    3. tables, domains and types that go are dropped
 #	    4. to.sql is gone through: what is new is made, views and routines that are not
@@ -167,6 +168,7 @@ function complete()
 			from[object] = ++nfrom
 			from_object[nfrom] = object
 			from_kind[nfrom] = kind
+			from_normal[nfrom] = normal
 		}
 	}
 	else if (source == 2)
@@ -300,12 +302,26 @@ function goes(object)
 	return !(object in dropped_by_hand) && (!(object in to) || object in again)
 }
 
-# Drop what goes, of the kinds that match.
-function drop(kinds,    i, words)
+# Whether a view or a routine that stays calls a routine that goes.
+function is_called(number,    i, name)
+{
+	if (from_kind[number] !~ /^(FUNCTION|PROCEDURE|AGGREGATE)$/)
+		return 0
+	name = from_object[number]
+	sub(/^[A-Z]+ /, "", name)
+	sub(/\(.*/, "(", name)
+	for (i = nfrom; i > 0; i--)
+		if (i != number && from_kind[i] ~ code && !goes(from_object[i]) && index(from_normal[i], name))
+			return 1
+	return 0
+}
+
+# Drop what goes, of the kinds that match: what is called by what stays, or what is not.
+function drop(kinds, called,    i, words)
 {
 	for (i = nfrom; i > 0; i--)
 	{
-		if (from_kind[i] !~ kinds || !goes(from_object[i]))
+		if (from_kind[i] !~ kinds || !goes(from_object[i]) || is_called(i) != called)
 			continue
 		words = from_object[i]
 		if (from_kind[i] == "INDEX")
@@ -339,9 +355,9 @@ function names_new(grant,    name)
 function write(    i, name, known)
 {
 	print "\\echo Use \"ALTER EXTENSION pg_workflow UPDATE TO '" version "'\" to load this file. \\quit\n"
-	drop("^(VIEW|FUNCTION|PROCEDURE|AGGREGATE|POLICY|TRIGGER|INDEX)$")
+	drop("^(VIEW|FUNCTION|PROCEDURE|AGGREGATE|POLICY|TRIGGER|INDEX)$", 0)
 	printf "%s", by_hand
-	drop("^(TABLE|DOMAIN|TYPE|SEQUENCE)$")
+	drop("^(TABLE|DOMAIN|TYPE|SEQUENCE)$", 0)
 	for (i = 1; i <= nto; i++)
 	{
 		identify(to_normal[i])
@@ -395,4 +411,5 @@ function write(    i, name, known)
 		else if (!known || verb ~ /^(SELECT|DO)$/ && to_normal[i] !~ /pg_extension_config_dump/)
 			print to_text[i] "\n"
 	}
+	drop("^(FUNCTION|PROCEDURE|AGGREGATE)$", 1)
 }
