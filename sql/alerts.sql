@@ -167,7 +167,7 @@ SELECT workflow.reset_breaker('alerting_agent');
 
 -- figures
 SELECT name, labels, value FROM workflow.metrics WHERE labels ->> 'workflow' = 'alerting' AND name !~ 'seconds' ORDER BY 1, labels::text;
-SELECT name, labels ->> 'quantile' AS quantile, value >= 0 AS value FROM workflow.metrics WHERE labels ->> 'workflow' = 'alerting' AND name ~ 'run_seconds' ORDER BY 1, 2;
+SELECT name, labels ->> 'percentile' AS percentile, value >= 0 AS value FROM workflow.metrics WHERE labels ->> 'workflow' = 'alerting' AND name ~ 'run_seconds' ORDER BY 1, 2;
 SELECT name ~ '^workflow_[a-z_]+$' AS good_name, jsonb_typeof(labels) AS labels, count(*) > 0 AS some FROM workflow.metrics GROUP BY 1, 2;
 -- pg_monitor may
 CREATE ROLE regress_alerts_watcher IN ROLE pg_monitor;

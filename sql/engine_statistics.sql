@@ -110,8 +110,8 @@ TABLE test.counted;
 
 -- for Prometheus: counters, times in seconds
 SELECT m.name, m.labels, m.value FROM workflow.metrics AS m WHERE m.name IN ('workflow_engine_steps_total', 'workflow_engine_commits_total');
-SELECT m.labels ->> 'in' AS "in", m.value = round(m.value, 6) AND m.value BETWEEN 0 AND 3600 AS seconds
-FROM workflow.metrics AS m WHERE m.name = 'workflow_engine_seconds_total' AND m.labels ->> 'in' <> 'idle' ORDER BY 1;
+SELECT m.name, m.labels ->> 'activity' AS activity, m.value = round(m.value, 6) AND m.value BETWEEN 0 AND 3600 AS seconds
+FROM workflow.metrics AS m WHERE m.name ~ 'seconds_total$' AND m.labels ->> 'activity' IS DISTINCT FROM 'idle' ORDER BY 1, 2;
 
 -- who may
 CREATE ROLE counted_user;

@@ -108,7 +108,6 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT string_agg(s::text, '' '') FROM workflow.statistics(''1 day'', 500) AS s'),
     ('SELECT string_agg(s::text, '' '') FROM workflow.statistics_between(''-infinity'', ''infinity'') AS s'),
     ('SELECT string_agg(a::text, '' '') FROM workflow.current_alerts() AS a'),
-    ('SELECT string_agg(m::text, '' '') FROM workflow.current_metrics() AS m'),
     ('SELECT string_agg(s::text, '' '') FROM workflow.executor_slots() AS s'),
     ('SELECT string_agg(s::text, '' '') FROM workflow.executor_slots() AS s WHERE vis.look(s.execution_id::text) AND vis.look(s.step_id)'),
     ('SELECT count(*) > 0 FROM workflow.engine_counters() AS c'),

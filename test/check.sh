@@ -79,6 +79,15 @@ failures=$out/failures
 : >"$results"
 : >"$failures"
 
+# What the tests of other people's programs need, before the clusters' copy of the
+# installation is made.  Who cannot install it gets the suite without, and is told so.
+if wanted tap && (cd "$root/test/t" && grep -q '^use PartsTest' ${PGWF_TESTS:-*.pl}); then
+	"$root/test/prepare.sh" parts >"$out/parts.log" 2>&1 || {
+		cat "$out/parts.log"
+		[ "$(id -u)" -ne 0 ] || failed 1
+	}
+fi
+
 echo "# $("$PG_CONFIG" --version), $(nproc) processors, logs in $out"
 build
 echo "# built"

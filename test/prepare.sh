@@ -4,7 +4,8 @@
 #	  Installs what building and testing need and is missing.
 #
 # NOTES
-#	  usage: prepare.sh [fuzz | browser]	(also what the fuzzer, or test/browser, needs)
+#	  usage: prepare.sh [fuzz | browser | parts]	(also what the fuzzer, test/browser, or
+#	  the tests of other people's programs need)
 #	         prepare.sh roots			(what roots.sh needs, and nothing else)
 #	  Quick when everything is there, and then needs neither root nor network.
 #	  Uses apt; as an ordinary user it prints the command that root has to run
@@ -82,6 +83,13 @@ postgresql_packages()
 	lacking "$major"
 }
 
+# What tests of other people's programs need, and is missing: see test/t/18*.pl.
+parts_packages()
+{
+	command -v promtool >/dev/null || echo prometheus
+	command -v prometheus-postgres-exporter >/dev/null || echo prometheus-postgres-exporter
+}
+
 # Everything that is missing, in $missing.
 look()
 {
@@ -109,6 +117,7 @@ look()
 	if [ "$1" = browser ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then
 		missing="$missing chromium"
 	fi
+	[ "$1" != parts ] || missing="$missing $(parts_packages)"
 	# shellcheck disable=SC2086
 	missing=$(echo $missing)
 }

@@ -284,87 +284,113 @@ COMMENT ON COLUMN workflow.alerts.value IS
 COMMENT ON COLUMN workflow.alerts.threshold IS 'the threshold, in the same unit';
 COMMENT ON COLUMN workflow.alerts.since IS 'since when, or from when on it was looked at';
 
-CREATE FUNCTION workflow.current_metrics(
-    OUT name text,
-    OUT labels jsonb,
-    OUT value numeric)
-RETURNS SETOF record
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 100
-SET jit = off
-BEGIN ATOMIC
-    WITH recent AS MATERIALIZED (
-        SELECT * FROM workflow.statistics(max_executions => 500)
-    )
-    SELECT 'workflow_executions' AS name, jsonb_build_object('workflow', s.workflow, 'status', o.status) AS labels, o.value::numeric AS value
-    FROM recent AS s,
-         LATERAL (VALUES ('completed', s.completed), ('failed', s.failed), ('timed_out', s.timed_out), ('cancelled', s.cancelled)) AS o (status, value)
-    WHERE s.kind = 'workflow'
-    UNION ALL
-    SELECT 'workflow_' || p.name, jsonb_build_object('workflow', s.workflow, 'quantile', p.quantile), round(extract(epoch FROM p.value), 6)
-    FROM recent AS s,
-         LATERAL (VALUES ('run_seconds', '0.5', s.run_p50), ('run_seconds', '0.95', s.run_p95), ('run_seconds', '0.99', s.run_p99),
-                         ('queue_seconds', '0.5', s.queue_p50), ('queue_seconds', '0.95', s.queue_p95), ('queue_seconds', '0.99', s.queue_p99)) AS p (name, quantile, value)
-    WHERE s.kind = 'workflow'
-    UNION ALL
-    SELECT 'workflow_agent_calls', jsonb_build_object('agent', s.name, 'status', o.status), o.value
-    FROM recent AS s,
-         LATERAL (VALUES ('completed', s.completed), ('failed', s.failed), ('timed_out', s.timed_out)) AS o (status, value)
-    WHERE s.kind = 'agent'
-    UNION ALL
-    SELECT 'workflow_step_retries', jsonb_build_object('workflow', s.workflow), sum(s.retries)
-    FROM recent AS s WHERE s.kind = 'step' GROUP BY s.workflow
-    UNION ALL
-    SELECT 'workflow_stuck_attempts', jsonb_build_object('workflow', s.workflow), sum(s.stuck)
-    FROM recent AS s WHERE s.kind = 'step' GROUP BY s.workflow
-    UNION ALL
-    SELECT 'workflow_breaker_trips', jsonb_build_object('agent', s.name), s.trips
-    FROM recent AS s WHERE s.kind = 'agent'
-    UNION ALL
-    SELECT 'workflow_queue_depth', jsonb_build_object('workflow', d.workflow), sum(d.waiting)
-    FROM workflow.queue_depth AS d GROUP BY d.workflow
-    UNION ALL
-    SELECT 'workflow_queue_oldest_seconds', jsonb_build_object('workflow', d.workflow), round(extract(epoch FROM max(d.oldest_wait)), 3)
-    FROM workflow.queue_depth AS d WHERE d.oldest_wait IS NOT NULL GROUP BY d.workflow
-    UNION ALL
-    SELECT 'workflow_executors', jsonb_build_object('state', s.state), count(*)
-    FROM workflow.executors AS s WHERE s.database = current_database() GROUP BY s.state
-    UNION ALL
-    SELECT 'workflow_executor_memory_bytes', jsonb_build_object('pid', s.pid), s.memory_bytes
-    FROM workflow.executors AS s WHERE s.database = current_database() AND s.memory_bytes IS NOT NULL
-    UNION ALL
-    SELECT 'workflow_executor_steps', jsonb_build_object('pid', s.pid), s.steps_done
-    FROM workflow.executors AS s WHERE s.database = current_database()
-    UNION ALL
-    SELECT 'workflow_breaker_state', jsonb_build_object('agent', b.agent, 'role', b.role),
-           CASE b.state WHEN 'closed' THEN 0 WHEN 'open' THEN 1 WHEN 'half_open' THEN 2 END
-    FROM workflow.breaker_status AS b WHERE b.state <> 'disabled' AND b.role IS NOT NULL
-    UNION ALL
-    SELECT 'workflow_blocked_workflows', '{}', count(DISTINCT b.workflow) FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL
-    UNION ALL
-    SELECT 'workflow_dead_letters', jsonb_build_object('workflow', d.workflow), count(*)
-    FROM workflow.dead_letter_status AS d
-    WHERE d.status = 'pending'
-    GROUP BY d.workflow
-    UNION ALL
-    SELECT 'workflow_alerts', jsonb_build_object('condition', a.condition), count(*)
-    FROM workflow.alerts AS a GROUP BY a.condition
-    UNION ALL
-    /* counters, times in seconds */
-    SELECT 'workflow_engine_' || CASE WHEN c.key ~ '_time$' THEN 'seconds' ELSE c.key END || '_total',
-           CASE WHEN c.key ~ '_time$' THEN jsonb_build_object('in', left(c.key, -5)) ELSE '{}' END,
-           CASE WHEN c.key ~ '_time$' THEN c.value::numeric / 1000 ELSE c.value::numeric END
-    FROM workflow.engine_statistics AS s,
-         LATERAL jsonb_each_text(to_jsonb(s) - '{database,stats_reset}'::text[]) AS c
-    WHERE s.database = current_database();
-END;
-COMMENT ON FUNCTION workflow.current_metrics() IS 'the rows of the view workflow.metrics';
-
+/*
+ * One SELECT for each figure, with its name as a constant: who asks for one by its name
+ * pays for that one.  Names and labels follow the conventions of Prometheus: base units,
+ * _total at counters and nowhere else, the same labels on all rows of a name, no label
+ * whose values grow without bounds.
+ */
 CREATE VIEW workflow.metrics WITH (security_barrier) AS
-SELECT m.* FROM workflow.current_metrics() AS m;
+WITH recent AS MATERIALIZED (
+    SELECT * FROM workflow.statistics(max_executions => 500)
+), engine AS MATERIALIZED (
+    SELECT s.* FROM workflow.engine_statistics AS s WHERE s.database = current_database()
+), executors AS MATERIALIZED (
+    SELECT s.state, s.memory_bytes FROM workflow.executors AS s WHERE s.database = current_database()
+)
+/* what goes on */
+SELECT 'workflow_scheduler_up' AS name, '{}'::jsonb AS labels, (s.pid IS NOT NULL)::integer::numeric AS value
+FROM workflow.scheduler_state() AS s
+UNION ALL
+SELECT 'workflow_executions_under_way', '{}', COALESCE(s.executions, 0)
+FROM workflow.scheduler_state() AS s
+UNION ALL
+SELECT 'workflow_queue_depth', jsonb_build_object('workflow', d.workflow), sum(d.waiting)
+FROM workflow.queue_depth AS d GROUP BY d.workflow
+UNION ALL
+SELECT 'workflow_queue_oldest_seconds', jsonb_build_object('workflow', d.workflow),
+       round(extract(epoch FROM max(d.oldest_wait)), 3)
+FROM workflow.queue_depth AS d WHERE d.oldest_wait IS NOT NULL GROUP BY d.workflow
+UNION ALL
+SELECT 'workflow_executors', jsonb_build_object('state', x.state),
+       (SELECT count(*) FROM executors AS e WHERE e.state = x.state)
+FROM unnest('{starting,idle,busy,draining,stuck,quarantined}'::text[]) AS x (state)
+UNION ALL
+SELECT 'workflow_executor_memory_bytes', '{}', COALESCE(sum(e.memory_bytes), 0) FROM executors AS e
+UNION ALL
+SELECT 'workflow_executor_memory_max_bytes', '{}', COALESCE(max(e.memory_bytes), 0) FROM executors AS e
+UNION ALL
+/* what needs somebody */
+SELECT 'workflow_alerts_active', jsonb_build_object('condition', a.condition), count(*)
+FROM workflow.alerts AS a GROUP BY a.condition
+UNION ALL
+SELECT 'workflow_breaker_state', jsonb_build_object('agent', b.agent, 'role', b.role),
+       CASE b.state WHEN 'closed' THEN 0 WHEN 'open' THEN 1 WHEN 'half_open' THEN 2 END
+FROM workflow.breaker_status AS b WHERE b.state <> 'disabled' AND b.role IS NOT NULL
+UNION ALL
+SELECT 'workflow_blocked_workflows', '{}', count(DISTINCT b.workflow)
+FROM workflow.blocked_workflows AS b WHERE b.unblocked_at IS NULL
+UNION ALL
+SELECT 'workflow_dead_letters', jsonb_build_object('workflow', d.workflow), count(*)
+FROM workflow.dead_letter_status AS d WHERE d.status = 'pending' GROUP BY d.workflow
+UNION ALL
+/* what was, of the newest executions */
+SELECT 'workflow_recent_executions', jsonb_build_object('workflow', s.workflow, 'status', o.status), o.value
+FROM recent AS s,
+     LATERAL (VALUES ('completed', s.completed), ('failed', s.failed), ('timed_out', s.timed_out), ('cancelled', s.cancelled)) AS o (status, value)
+WHERE s.kind = 'workflow'
+UNION ALL
+SELECT 'workflow_recent_run_seconds', jsonb_build_object('workflow', s.workflow, 'percentile', p.percentile),
+       round(extract(epoch FROM p.value), 6)
+FROM recent AS s, LATERAL (VALUES ('50', s.run_p50), ('95', s.run_p95), ('99', s.run_p99)) AS p (percentile, value)
+WHERE s.kind = 'workflow' AND p.value IS NOT NULL
+UNION ALL
+SELECT 'workflow_recent_queue_seconds', jsonb_build_object('workflow', s.workflow, 'percentile', p.percentile),
+       round(extract(epoch FROM p.value), 6)
+FROM recent AS s, LATERAL (VALUES ('50', s.queue_p50), ('95', s.queue_p95), ('99', s.queue_p99)) AS p (percentile, value)
+WHERE s.kind = 'workflow' AND p.value IS NOT NULL
+UNION ALL
+SELECT 'workflow_recent_step_retries', jsonb_build_object('workflow', s.workflow), sum(s.retries)
+FROM recent AS s WHERE s.kind = 'step' GROUP BY s.workflow
+UNION ALL
+SELECT 'workflow_recent_stuck_attempts', jsonb_build_object('workflow', s.workflow), sum(s.stuck)
+FROM recent AS s WHERE s.kind = 'step' GROUP BY s.workflow
+UNION ALL
+SELECT 'workflow_recent_agent_calls', jsonb_build_object('agent', s.name, 'status', o.status), o.value
+FROM recent AS s,
+     LATERAL (VALUES ('completed', s.completed), ('failed', s.failed), ('timed_out', s.timed_out)) AS o (status, value)
+WHERE s.kind = 'agent'
+UNION ALL
+SELECT 'workflow_recent_breaker_trips', jsonb_build_object('agent', s.name), s.trips
+FROM recent AS s WHERE s.kind = 'agent'
+UNION ALL
+/* counters */
+SELECT 'workflow_engine_executions_total', jsonb_build_object('status', o.status), o.value
+FROM engine AS s,
+     LATERAL (VALUES ('completed', s.executions_completed), ('failed', s.executions_failed),
+                     ('timed_out', s.executions_timed_out), ('cancelled', s.executions_cancelled)) AS o (status, value)
+UNION ALL
+SELECT 'workflow_executor_seconds_total', jsonb_build_object('activity', o.activity), round(o.value::numeric / 1000, 6)
+FROM engine AS s,
+     LATERAL (VALUES ('sql', s.sql_time), ('bookkeeping', s.bookkeeping_time), ('commit', s.commit_time),
+                     ('idle', s.idle_time), ('startup', s.startup_time)) AS o (activity, value)
+UNION ALL
+SELECT 'workflow_engine_' || o.name || '_total', '{}', round(o.value::numeric / 1000, 6)
+FROM engine AS s,
+     LATERAL (VALUES ('queue_seconds', s.queue_time), ('wait_seconds', s.wait_time),
+                     ('scheduler_seconds', s.scheduler_time)) AS o (name, value)
+UNION ALL
+SELECT 'workflow_engine_' || o.name || '_total', '{}', o.value
+FROM engine AS s,
+     LATERAL (VALUES ('steps', s.steps), ('steps_failed', s.steps_failed), ('retries', s.retries), ('runs', s.runs),
+                     ('commits', s.commits), ('durable_commits', s.durable_commits), ('batched_commits', s.batched_commits),
+                     ('batched_steps', s.batched_steps), ('rollbacks', s.rollbacks), ('wal_bytes', s.wal_bytes),
+                     ('executions_claimed', s.executions_claimed), ('executions_recovered', s.executions_recovered),
+                     ('executors_started', s.executors_started)) AS o (name, value);
 COMMENT ON VIEW workflow.metrics IS
-'one row for each figure, for postgres_exporter and the like; outcomes and times are those of the '
-'last 500 executions, if they ended within a day; what ends in _total are counters, see '
-'engine_statistics';
-COMMENT ON COLUMN workflow.metrics.name IS 'name of the figure, in the style of Prometheus';
-COMMENT ON COLUMN workflow.metrics.labels IS 'what it is about';
+'one row for each figure, for postgres_exporter and the like; what ends in _total are counters, '
+'see engine_statistics, the others gauges; workflow_recent_... are of the last 500 executions, if '
+'they ended within a day';
+COMMENT ON COLUMN workflow.metrics.name IS 'name of the metric, by the conventions of Prometheus';
+COMMENT ON COLUMN workflow.metrics.labels IS 'what it is about: the same labels for all of a name';
 COMMENT ON COLUMN workflow.metrics.value IS 'the figure';

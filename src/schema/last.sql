@@ -59,8 +59,8 @@ GRANT SELECT ON workflow.audit_log, workflow.executors, workflow.activity, workf
 GRANT EXECUTE ON FUNCTION workflow.executor_slots() TO pg_monitor;
 GRANT SELECT ON workflow.alerts, workflow.alert_thresholds, workflow.metrics, workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics, workflow.newest_execution,
     workflow.blocks TO pg_monitor;
-GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interval, integer), workflow.current_alerts(), workflow.current_metrics(),
-    workflow.metrics(bigint), workflow.plan_steps(integer), workflow.progress(bigint),
+GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interval, integer), workflow.current_alerts(), workflow.metrics(bigint),
+    workflow.plan_steps(integer), workflow.progress(bigint),
     workflow.schedule_jobs(), workflow.paused_time(tstzmultirange, timestamptz, timestamptz, timestamptz, timestamptz) TO pg_monitor;
 GRANT SELECT ON workflow.database_state, workflow.drain_status, workflow.left_executions TO pg_monitor;
 GRANT SELECT ON workflow.engine_statistics TO pg_monitor;

@@ -257,7 +257,7 @@ call($_) foreach
 	q{SELECT workflow.histogram_percentile(workflow.add_histograms('{}', '{}'), 0.5), workflow.histogram_bound('1 s')};
 look('at the end');
 call($_) foreach
-	q{SELECT workflow.current_alerts(), workflow.current_metrics()},
+	q{SELECT workflow.current_alerts()}, q{TABLE workflow.metrics},
 	q{SELECT workflow.no_workers(10), workflow.engine_counters(), workflow.executor_slots(), workflow.plan_steps(1)},
 	q{SELECT workflow.verify(true), workflow.verify_checks(), workflow.script_objects()},
 	q{SELECT workflow.reset_engine_statistics()},
