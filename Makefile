@@ -198,6 +198,7 @@ OBJS = \
 	src/shared/queue_bounds.o \
 	src/shared/role_value.o \
 	src/shared/settings.o \
+	src/shared/traceparent.o \
 	src/shared/trust.o \
 	src/shared/shares.o \
 	src/shared/slots.o \
@@ -255,7 +256,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql \
 	pg_workflow--$(PREVIOUS)--$(EXTVERSION).sql pg_workflow--$(EXTVERSION)--$(PREVIOUS).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners attacks grants namespaces sequence parallel fork_join \
+REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners attacks grants namespaces traceparent sequence parallel fork_join \
 	joins skipped_last \
 	conditional loop labels variables nesting timeouts role_limits limits_of_roles failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \

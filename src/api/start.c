@@ -22,6 +22,7 @@
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
+#include "shared/traceparent.h"
 #include "state/admission.h"
 #include "state/announce.h"
 #include "state/executions.h"
@@ -115,6 +116,7 @@ queue_execution(NewExecution *new)
 		new->parallel = setting_parallel;
 	new->priority = Min(new->priority, priority_ceiling(new->role));
 	require_role_can_run(new->role);
+	new->traceparent = session_traceparent();
 
 	id = execution_insert(new, &created);
 	if (created && setting_notify && announces(definition_plan(new->definition->id)))

@@ -62,7 +62,7 @@ typedef enum ExpressionKind
 typedef enum ReferenceRoot
 {
 	REFERENCE_WORKFLOW_INPUT,	/* workflow.input */
-	REFERENCE_WORKFLOW_FIELD,	/* workflow.execution_id, name, version, started_at: field says which */
+	REFERENCE_WORKFLOW_FIELD,	/* workflow.execution_id, name and so on: field says which */
 	REFERENCE_WORKFLOW_ERROR,	/* workflow.error: what the execution ends with, in its epilogue */
 	REFERENCE_STEP_OUTPUT,		/* <step>.output (and its alias <step>.outputs) */
 	REFERENCE_STEP_STATUS,		/* <step>.status */

@@ -31,6 +31,7 @@ static const RootMember workflow_members[] =
 	{"name", REFERENCE_WORKFLOW_FIELD, false},
 	{"version", REFERENCE_WORKFLOW_FIELD, false},
 	{"started_at", REFERENCE_WORKFLOW_FIELD, false},
+	{"traceparent", REFERENCE_WORKFLOW_FIELD, false},
 	{"error", REFERENCE_WORKFLOW_ERROR, true},
 	{NULL, 0, false}
 };

@@ -20,6 +20,8 @@
 #include "interpreter/breaker.h"
 #include "interpreter/inline.h"
 #include "interpreter/leaf.h"
+#include "shared/traceparent.h"
+#include "state/executions.h"
 #include "state/jsonb_text.h"
 
 /* A leaf that cannot run inside the caller's transaction. */
@@ -195,7 +197,7 @@ execute_inline(const Definition *definition, Jsonb *input, int64 *execution_id)
 	Jsonb	   *output;
 	MemoryContext callercontext = CurrentMemoryContext;
 
-	*execution_id = execution_insert_inline(definition, GetUserId(), input);
+	*execution_id = execution_insert_inline(definition, GetUserId(), input, session_traceparent());
 	execution = execution_load(*execution_id);
 	thread = thread_create(execution, false);
 

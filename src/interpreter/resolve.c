@@ -437,6 +437,8 @@ resolve_workflow_field(Thread *thread, const Reference *reference, Jsonb **value
 		*value = jsonb_from_string(execution->workflow);
 	else if (strcmp(reference->field, "version") == 0)
 		*value = jsonb_from_int64(execution->version);
+	else if (strcmp(reference->field, "traceparent") == 0)
+		*value = execution->traceparent ? jsonb_from_string(execution->traceparent) : jsonb_null();
 	else if (strcmp(reference->field, "started_at") == 0)
 	{
 		char		text[MAXDATELEN + 1];

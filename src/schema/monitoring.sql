@@ -22,15 +22,16 @@ SELECT q.position,
        q.limited,
        CASE WHEN q.start_at IS NULL OR isfinite(q.start_at)
             THEN clock_timestamp() - GREATEST(q.created_at, q.start_at, upper(q.pauses)) END AS waiting
-FROM (SELECT row_number() OVER (PARTITION BY e.role::oid ORDER BY e.priority DESC, e.id) AS position, e.*
+FROM (SELECT row_number() OVER (PARTITION BY e.role::oid ORDER BY e.priority DESC, e.id) AS position,
+             e.id, e.workflow, e.version, e.tenant, e.priority, e.role, e.created_at, e.start_at, e.limited, e.pauses
       FROM workflow.executions AS e
       WHERE e.status = 'pending' AND e.start_at IS NULL AND NOT e.limited
       UNION ALL
-      SELECT NULL, e.*
+      SELECT NULL, e.id, e.workflow, e.version, e.tenant, e.priority, e.role, e.created_at, e.start_at, e.limited, e.pauses
       FROM workflow.executions AS e
       WHERE e.status = 'pending' AND e.limited
       UNION ALL
-      SELECT NULL, e.*
+      SELECT NULL, e.id, e.workflow, e.version, e.tenant, e.priority, e.role, e.created_at, e.start_at, e.limited, e.pauses
       FROM workflow.executions AS e
       WHERE e.status = 'pending' AND e.start_at IS NOT NULL AND NOT e.limited) AS q
 WHERE pg_has_role(q.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');

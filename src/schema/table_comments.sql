@@ -126,6 +126,8 @@ COMMENT ON COLUMN workflow.executions.interruptions IS
 COMMENT ON COLUMN workflow.executions.input IS 'input given to start()';
 COMMENT ON COLUMN workflow.executions.output IS 'output, when it completed';
 COMMENT ON COLUMN workflow.executions.error IS 'error, when it did not complete';
+COMMENT ON COLUMN workflow.executions.traceparent IS
+'trace it belongs to, as W3C Trace Context has it: workflow.traceparent of the session that began it';
 
 COMMENT ON TABLE workflow.step_executions IS
 'attempts at steps, one row each, committed together with the effects of the step; a role sees '

@@ -94,7 +94,8 @@ CREATE TABLE workflow.executions (
     interruptions   jsonb,            -- recoveries, and ends after which it went on
     input           jsonb NOT NULL,
     output          jsonb,
-    error           jsonb
+    error           jsonb,
+    traceparent     text              -- of the session that began it
 ) WITH (fillfactor = 80,
     /*
      * Each execution leaves two dead rows, and an index entry for each in whatever index

@@ -22,6 +22,7 @@
 #include "definition/plan.h"
 #include "shared/fault.h"
 #include "shared/settings.h"
+#include "shared/traceparent.h"
 #include "shared/trust.h"
 
 /*
@@ -206,6 +207,7 @@ define_settings(void)
 	define_alert_settings();
 
 	define_trust_setting();
+	define_traceparent_setting();
 
 	MarkGUCPrefixReserved("workflow");
 }

@@ -192,7 +192,8 @@ static StateStatement exists_statement = {
 static StateStatement load_statement = {
 	"SELECT e.definition_id, e.version, e.workflow, e.role::pg_catalog.oid, e.priority, e.parallel,"
 	" e.started_at, e.input, e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text,"
-	" e.pauses IS NOT NULL, e.ending, e.error, e.retries, e.retried_at, e.reopen, e.reopen_from, e.step_inputs, e.step_marks"
+	" e.pauses IS NOT NULL, e.ending, e.error, e.retries, e.retried_at, e.reopen, e.reopen_from, e.step_inputs, e.step_marks,"
+	" e.traceparent"
 	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
 	" AND (e.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
 	" OR (e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND e.ending IS NOT NULL AND e.compensate))",
@@ -230,14 +231,6 @@ static StateStatement finalise_statement = {
 	" AND status OPERATOR(pg_catalog.=) ANY ('{running,paused,cancelling}'::pg_catalog.text[])"
 	NOTIFY_STATUS ", e.status, e.dead_letter_id",
 	lengthof(finalise_types), finalise_types, NULL
-};
-
-static const Oid inline_types[] = {INT4OID, TEXTOID, INT4OID, OIDOID, JSONBOID};
-static StateStatement inline_statement = {
-	"INSERT INTO workflow.executions (definition_id, workflow, version, status, role, parallel, inline,"
-	" started_at, input) VALUES ($1, $2, $3, 'running', $4::pg_catalog.regrole, false, true,"
-	" pg_catalog.clock_timestamp(), $5) RETURNING id",
-	lengthof(inline_types), inline_types, NULL
 };
 
 /* Run a statement that returns executions; rows in the current context. */
@@ -739,6 +732,7 @@ execution_load(int64 id)
 		result->reopen_from = state_column_time(0, 16);
 		result->step_inputs = state_column_jsonb(0, 17);
 		result->step_marks = state_column_jsonb(0, 18);
+		result->traceparent = state_column_text(0, 19);
 	}
 	state_done();
 	if (has_pauses)
@@ -780,21 +774,4 @@ execution_finalise(int64 id, const char *status, Jsonb *error, const char *error
 		return false;
 	log_execution(id, NULL, status, error, error_type, 0);
 	return true;
-}
-
-int64
-execution_insert_inline(const Definition *definition, Oid role, Jsonb *input)
-{
-	Datum		values[lengthof(inline_types)];
-	int64		id;
-
-	values[0] = Int32GetDatum(definition->id);
-	values[1] = CStringGetTextDatum(definition->name);
-	values[2] = Int32GetDatum(definition->version);
-	values[3] = ObjectIdGetDatum(role);
-	values[4] = PointerGetDatum(input);
-	state_query(&inline_statement, values, NULL, false, 0);
-	id = state_column_int64(0, 1);
-	state_done();
-	return id;
 }

@@ -126,6 +126,7 @@ typedef struct LoadedExecution
 	bool		parallel;
 	TimestampTz started_at;
 	Jsonb	   *input;
+	char	   *traceparent;	/* NULL: none */
 	bool		paused;
 	int			npauses;		/* those that are over, in order */
 	Pause	   *pauses;
@@ -150,8 +151,5 @@ extern bool execution_finish(int64 id, const char *status, TimestampTz started_a
 							 Jsonb *output, Jsonb *error, const char *error_type);
 /* The end decided by the scheduler: of a running, paused or cancelling execution. */
 extern bool execution_finalise(int64 id, const char *status, Jsonb *error, const char *error_type);
-
-/* An execution run by execute(): inserted as running. */
-extern int64 execution_insert_inline(const Definition *definition, Oid role, Jsonb *input);
 
 #endif							/* PGWF_CLAIMS_H */

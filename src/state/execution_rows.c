@@ -38,7 +38,8 @@ enum
 	COLUMN_CONTROL, COLUMN_LIMITED, COLUMN_COUNTED, COLUMN_PAUSED_BY, COLUMN_PAUSED_AT,
 	COLUMN_PAUSED_UNTIL, COLUMN_PAUSE_REASON, COLUMN_PAUSES, COLUMN_RETRIES, COLUMN_RETRIED_AT,
 	COLUMN_REOPEN, COLUMN_REOPEN_FROM, COLUMN_STEP_INPUTS, COLUMN_STEP_MARKS,
-	COLUMN_INTERRUPTIONS, COLUMN_INPUT, COLUMN_OUTPUT, COLUMN_ERROR, COLUMN_COUNT
+	COLUMN_INTERRUPTIONS, COLUMN_INPUT, COLUMN_OUTPUT, COLUMN_ERROR, COLUMN_TRACEPARENT,
+	COLUMN_COUNT
 };
 
 static const char *const columns[COLUMN_COUNT] = {
@@ -60,7 +61,7 @@ static const char *const columns[COLUMN_COUNT] = {
 	[COLUMN_RETRIED_AT] = "retried_at", [COLUMN_REOPEN] = "reopen", [COLUMN_REOPEN_FROM] = "reopen_from",
 	[COLUMN_STEP_INPUTS] = "step_inputs", [COLUMN_STEP_MARKS] = "step_marks",
 	[COLUMN_INTERRUPTIONS] = "interruptions", [COLUMN_INPUT] = "input",
-	[COLUMN_OUTPUT] = "output", [COLUMN_ERROR] = "error"
+	[COLUMN_OUTPUT] = "output", [COLUMN_ERROR] = "error", [COLUMN_TRACEPARENT] = "traceparent"
 };
 
 static StateTable executions = {"executions", columns, COLUMN_COUNT, NULL};
@@ -116,6 +117,7 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 		result->parallel = state_scan_bool(&row, COLUMN_PARALLEL);
 		result->started_at = state_scan_time(&row, COLUMN_STARTED_AT);
 		result->input = state_scan_jsonb(&row, COLUMN_INPUT);
+		result->traceparent = state_scan_text(&row, COLUMN_TRACEPARENT);
 		*execution = result;
 		loaded = true;
 	}
@@ -262,6 +264,8 @@ execution_insert_directly(const NewExecution *execution, int64 *id)
 		SET(COLUMN_START_AT, TimestampTzGetDatum(execution->start_at));
 	if (execution->schedule_id != 0)
 		SET(COLUMN_SCHEDULE_ID, Int32GetDatum(execution->schedule_id));
+	if (execution->traceparent != NULL)
+		SET(COLUMN_TRACEPARENT, CStringGetTextDatum(execution->traceparent));
 #undef SET
 
 	if (!state_insert(&executions, values, nulls))

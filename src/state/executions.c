@@ -24,12 +24,12 @@
 #include "state/private.h"
 
 static const Oid insert_types[] = {INT4OID, TEXTOID, INT4OID, REGROLEOID, INT4OID, BOOLOID,
-TIMESTAMPTZOID, TEXTOID, JSONBOID, TEXTOID, BOOLOID, INT4OID};
+TIMESTAMPTZOID, TEXTOID, JSONBOID, TEXTOID, BOOLOID, INT4OID, TEXTOID};
 
 #define INSERT_EXECUTION \
 	"INSERT INTO workflow.executions AS e (definition_id, workflow, version, role, " \
-	"priority, parallel, start_at, tenant, input, idempotency_key, counted, schedule_id) " \
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+	"priority, parallel, start_at, tenant, input, idempotency_key, counted, schedule_id, traceparent) " \
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
 
 static StateStatement insert_execution = {
 	INSERT_EXECUTION "RETURNING e.id",
@@ -40,6 +40,14 @@ static StateStatement insert_execution_once = {
 	"ON CONFLICT (idempotency_key, workflow, role) WHERE idempotency_key IS NOT NULL "
 	"DO NOTHING RETURNING e.id",
 	lengthof(insert_types), insert_types, NULL
+};
+
+static const Oid inline_types[] = {INT4OID, TEXTOID, INT4OID, OIDOID, JSONBOID, TEXTOID};
+static StateStatement inline_statement = {
+	"INSERT INTO workflow.executions (definition_id, workflow, version, status, role, parallel, inline,"
+	" started_at, input, traceparent) VALUES ($1, $2, $3, 'running', $4::pg_catalog.regrole, false, true,"
+	" pg_catalog.clock_timestamp(), $5, $6) RETURNING id",
+	lengthof(inline_types), inline_types, NULL
 };
 
 static const Oid key_types[] = {TEXTOID, TEXTOID, REGROLEOID};
@@ -113,6 +121,7 @@ execution_insert(const NewExecution *execution, bool *created)
 	nulls[7] = execution->tenant ? ' ' : 'n';
 	nulls[9] = once ? ' ' : 'n';
 	nulls[11] = execution->schedule_id != 0 ? ' ' : 'n';
+	state_set_text(values, nulls, 12, execution->traceparent);
 
 	key_values[0] = values[9];
 	key_values[1] = values[1];
@@ -147,6 +156,26 @@ execution_insert(const NewExecution *execution, bool *created)
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+int64
+execution_insert_inline(const Definition *definition, Oid role, Jsonb *input, const char *traceparent)
+{
+	Datum		values[lengthof(inline_types)];
+	char		nulls[lengthof(inline_types)];
+	int64		id;
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int32GetDatum(definition->id);
+	values[1] = CStringGetTextDatum(definition->name);
+	values[2] = Int32GetDatum(definition->version);
+	values[3] = ObjectIdGetDatum(role);
+	values[4] = PointerGetDatum(input);
+	state_set_text(values, nulls, 5, traceparent);
+	state_query(&inline_statement, values, nulls, false, 0);
+	id = state_column_int64(0, 1);
+	state_done();
+	return id;
 }
 
 bool

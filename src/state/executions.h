@@ -29,6 +29,7 @@ typedef struct NewExecution
 	const char *tenant;			/* may be NULL */
 	const char *idempotency_key;	/* may be NULL */
 	int			schedule_id;	/* 0: none */
+	const char *traceparent;	/* may be NULL */
 	Jsonb	   *input;
 } NewExecution;
 
@@ -39,6 +40,10 @@ typedef struct NewExecution
  * the key is waited for.
  */
 extern int64 execution_insert(const NewExecution *execution, bool *created);
+
+/* An execution run by execute(): inserted as running. */
+extern int64 execution_insert_inline(const Definition *definition, Oid role, Jsonb *input,
+									 const char *traceparent);
 
 /* Has its idempotency key been used? */
 extern bool execution_exists(const NewExecution *execution);

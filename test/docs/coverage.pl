@@ -52,7 +52,7 @@ sub section
 }
 
 # what may follow "workflow." in a reference of a definition
-my %exists = map { $_ => 1 } qw(input execution_id name version started_at error);
+my %exists = map { $_ => 1 } qw(input execution_id name version started_at traceparent error);
 
 my %checks;
 
@@ -69,6 +69,7 @@ for my $line (split /\n/, slurp($catalog))
 	{
 		my $section = section('configuration.md', $name);
 
+		$detail = "''" if $detail eq '';
 		$exists{ substr($name, length 'workflow.') } = 1;
 		if (!defined $section)
 		{

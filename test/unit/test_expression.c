@@ -266,7 +266,7 @@ test_errors(void)
 	refused("steps.check.result", 13, "\"steps.check\" has no \"result\", only output, outputs, status or error");
 	refused("check.result", 7, "\"check\" has no \"result\", only output, outputs, status or error");
 	refused("workflow.output", 10,
-			"\"workflow\" has no \"output\", only input, execution_id, name, version, started_at or error");
+			"\"workflow\" has no \"output\", only input, execution_id, name, version, started_at, traceparent or error");
 	refused("${loop.index-1}", 8,
 			"\"loop\" has no \"index-1\", only item, index, total, is_first or is_last; a minus needs spaces around it");
 	refused("loop.parent", 12, "\"loop.parent\" must be followed by \".\" and item, index, total, is_first or is_last");

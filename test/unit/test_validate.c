@@ -450,7 +450,7 @@ test_references(void)
 	REFUSED("expression that does not parse", STEPS("`a`: {`agent_name`: `x`, `input_mapping`: {`l`: [1, `x ${workflow.input.a`]}}"), "steps.a.input_mapping.l[1]",
 			"`}` is missing at character 21", "It is character 21 of `x ${workflow.input.a`.");
 	REFUSED("field that the workflow does not have", "{`name`: `t`, `steps`: [{`id`: `a`, `agent_name`: `x`, `input_mapping`: {`v`: `${workflow.inputs}`}}]}", "steps[0].input_mapping.v",
-			"`workflow` has no `inputs`, only input, execution_id, name, version, started_at or error at character 12", NULL);
+			"`workflow` has no `inputs`, only input, execution_id, name, version, started_at, traceparent or error at character 12", NULL);
 	REFUSED("in assign", STEPS("`a`: {`type`: `set`, `assign`: {`x`: {`y`: `${q.output}`}}}"), "steps.a.assign.x.y", "reference `q.output` names an unknown step `q`", NULL);
 	REFUSED("in params", STEPS("`a`: {`sql`: `x`, `params`: [1, `${q.output}`]}"), "steps.a.params[1]", "reference `q.output` names an unknown step `q`", NULL);
 	REFUSED("in when", STEPS("`a`: {`sql`: `x`, `when`: `${q.output} > 1`}"), "steps.a.when", "reference `q.output` names an unknown step `q`", NULL);

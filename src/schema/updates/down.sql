@@ -3,7 +3,7 @@
  * for are not lost silently: the script refuses, and says what to do, or tells what is lost.
  */
 
-/* Rights per workflow: what was closed would be open.  Limits of roles. */
+/* Rights per workflow: what was closed would be open.  Limits of roles.  Traces. */
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM workflow.grants WHERE NOT granted) THEN
@@ -17,7 +17,12 @@ BEGIN
     IF EXISTS (SELECT FROM workflow.role_limits) THEN
         RAISE WARNING 'limits of roles are lost: the version before has none';
     END IF;
+    IF EXISTS (SELECT FROM workflow.executions WHERE traceparent IS NOT NULL) THEN
+        RAISE WARNING 'the traces that executions belong to are lost: the version before has none';
+    END IF;
 END $$;
 
 /* It asks for limits of roles, and is made again. */
 DROP FUNCTION workflow.why(bigint);
+
+ALTER TABLE workflow.executions DROP COLUMN traceparent;

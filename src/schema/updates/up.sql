@@ -3,3 +3,4 @@
  * rows.  Columns are added behind the others, as in the CREATE TABLE they are added to.  What is
  * new or can be replaced is not written here: see src/schema/update.awk.
  */
+ALTER TABLE workflow.executions ADD COLUMN traceparent text;
