@@ -32,6 +32,7 @@ OBJS = \
 	src/api/check_settings.o \
 	src/api/dead_letter.o \
 	src/api/define.o \
+	src/api/erase.o \
 	src/api/evaluate.o \
 	src/api/executors.o \
 	src/api/extension.o \
@@ -134,6 +135,7 @@ OBJS = \
 	src/state/direct.o \
 	src/state/drain.o \
 	src/state/epilogue.o \
+	src/state/erasure.o \
 	src/state/event_log.o \
 	src/state/execution_rows.o \
 	src/state/executions.o \
@@ -223,6 +225,7 @@ SCHEMA = \
 	src/schema/steer.sql \
 	src/schema/dead_letters.sql \
 	src/schema/bulk.sql \
+	src/schema/erase.sql \
 	src/schema/executor_history.sql \
 	src/schema/blocked_workflows.sql \
 	src/schema/extension.sql \
@@ -265,11 +268,11 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	catch_as error_fields pause retry_execution marks bulk \
 	timeline critical_path pictures why other_roles \
 	schedules \
-	dead_letters alerts tiers \
+	dead_letters erase alerts tiers \
 	views audit statistics verify
 
 # test/specs/NAME.spec with test/expected/NAME.out
-ISOLATION = idempotency cancel define start schedule owners reassign
+ISOLATION = idempotency cancel erase define start schedule owners reassign
 
 SCRIPTED = check demo demo-stop bench unit fuzz lint compat roots
 

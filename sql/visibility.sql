@@ -99,6 +99,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT workflow.diagram(ID)'), ('SELECT workflow.report(ID)'), ('SELECT workflow.progress(ID)'), ('SELECT workflow.metrics(ID)'),
     ('SELECT string_agg(w::text, '' '') FROM workflow.why(ID) AS w'),
     ('SELECT workflow.cancel(ID, ''no'')'), ('SELECT workflow.pause(ID)'), ('SELECT workflow.resume(ID)'),
+    ('SELECT workflow.erase(ID) > 0'),
     ('SELECT workflow.retry(ID)'), ('SELECT workflow.retry(ID, ''say'')'), ('SELECT workflow.retry(ID, ''say'', ''{}'')'), ('SELECT workflow.retry(ID, input => ''null'')'),
     ('SELECT workflow.retry_help(ID)'), ('SELECT workflow.retry_possible(ID)'),
     ('SELECT workflow.hold_step(ID, ''read'')'), ('SELECT workflow.release_step(ID, ''say'')'),

@@ -43,6 +43,8 @@ pg_noreturn extern void refuse_unknown_step(const char *workflow, const Workflow
  * first that asks; a notice about one must do.
  */
 extern bool is_first_left_out(FunctionCallInfo fcinfo);
+/* For what looks behind a lock at the newest rows, which needs a snapshot taken behind it. */
+extern void require_read_committed(const char *function);
 /* A hint that names the psql command that explains the arguments. */
 extern int	hint_about_arguments(FunctionCallInfo fcinfo);
 /* The error for a null where there must be a value. */

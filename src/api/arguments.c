@@ -111,6 +111,16 @@ refuse_unknown_step(const char *workflow, const WorkflowPlan *plan, const char *
 	pg_unreachable();
 }
 
+void
+require_read_committed(const char *function)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s cannot be used under isolation level REPEATABLE READ or higher", function),
+				 errhint("Use READ COMMITTED.")));
+}
+
 char *
 required_text(FunctionCallInfo fcinfo, int argument, const char *name)
 {

@@ -117,6 +117,18 @@ is_nobodys(const DeadLetter *letter, Nobody *nobody)
 	return false;
 }
 
+/* What it would be replayed with is gone; and what it did in the world perhaps not. */
+static void
+require_not_erased(const DeadLetter *letter)
+{
+	if (letter->erased)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("dead letter %lld cannot be replayed", (long long) letter->id),
+				 errdetail("What its execution worked with was taken out by workflow.erase()."),
+				 errhint("Start another execution with workflow.start().")));
+}
+
 static void
 require_somebodys(const DeadLetter *letter)
 {
@@ -149,6 +161,7 @@ already_replayed(const DeadLetter *letter)
 {
 	ExecutionState failed;
 
+	require_not_erased(letter);
 	if (letter->status == LETTER_DISCARDED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

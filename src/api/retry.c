@@ -164,7 +164,13 @@ is_refused(const ExecutionState *state, Refusal *refusal)
 	Definition	definition;
 	int64		replay;
 
-	if (state->executed)
+	if (state->erased)
+	{
+		refusal->detail = "What it worked with was taken out by workflow.erase().";
+		refusal->hint = "Start another one with workflow.start().";
+		refusal->help = psprintf("-- SELECT workflow.start(%s, ..)", quote_literal_cstr(state->workflow));
+	}
+	else if (state->executed)
 		set_start_anew(refusal, state, "It was run by workflow.execute().");
 	else if (state->status == EXECUTION_COMPLETED)
 		set_start_anew(refusal, state, "It has completed.");

@@ -411,17 +411,6 @@ run_due(const char *name, Schedule *schedule, TimestampTz now)
 	return describe(&run);
 }
 
-/* Counting executions behind a lock needs a snapshot taken behind it. */
-static void
-require_read_committed(const char *function)
-{
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s cannot be used under isolation level REPEATABLE READ or higher", function),
-				 errhint("Use READ COMMITTED.")));
-}
-
 /*
  * workflow.schedule_tick(name text) returns text
  */

@@ -25,7 +25,9 @@ CREATE TABLE workflow.dead_letters (
     discard_reason  text,
     input           jsonb NOT NULL,
     error           jsonb,
-    retry_history   jsonb NOT NULL
+    retry_history   jsonb NOT NULL,
+    replays         bigint[] NOT NULL DEFAULT '{}',
+    erased_at       timestamptz
 );
 CREATE UNIQUE INDEX dead_letters_execution_idx ON workflow.dead_letters (execution_id);
 CREATE INDEX dead_letters_pending_idx ON workflow.dead_letters (workflow, id) WHERE status = 'pending';
@@ -72,6 +74,10 @@ COMMENT ON COLUMN workflow.dead_letters.retry_history IS
 'the failed attempts at steps, the oldest first, at most the last 100: an array of objects with '
 'execution_id, scope, step_id, step_type, visit, attempt, status, error_type, sqlstate, message, '
 'started_at, completed_at';
+COMMENT ON COLUMN workflow.dead_letters.replays IS
+'all executions that have replayed it: erase() takes the payloads out of them, too';
+COMMENT ON COLUMN workflow.dead_letters.erased_at IS
+'when erase() took out its payloads; null: it did not';
 
 ALTER TABLE workflow.dead_letters ENABLE ROW LEVEL SECURITY;
 CREATE POLICY dead_letters_read ON workflow.dead_letters FOR SELECT

@@ -128,6 +128,8 @@ COMMENT ON COLUMN workflow.executions.output IS 'output, when it completed';
 COMMENT ON COLUMN workflow.executions.error IS 'error, when it did not complete';
 COMMENT ON COLUMN workflow.executions.traceparent IS
 'trace it belongs to, as W3C Trace Context has it: workflow.traceparent of the session that began it';
+COMMENT ON COLUMN workflow.executions.erased_at IS
+'when erase() took out its payloads; null: it did not';
 
 COMMENT ON TABLE workflow.step_executions IS
 'attempts at steps, one row each, committed together with the effects of the step; a role sees '

@@ -95,7 +95,8 @@ CREATE TABLE workflow.executions (
     input           jsonb NOT NULL,
     output          jsonb,
     error           jsonb,
-    traceparent     text              -- of the session that began it
+    traceparent     text,             -- of the session that began it
+    erased_at       timestamptz       -- its payloads were taken out
 ) WITH (fillfactor = 80,
     /*
      * Each execution leaves two dead rows, and an index entry for each in whatever index

@@ -139,6 +139,10 @@ BEGIN ATOMIC
          FROM undone AS c
          WHERE c.status NOT IN ('completed', 'skipped', 'pending') LIMIT 5)
         UNION ALL
+        (SELECT 3, 'erased', NULL, a.at, concat_ws(': ', 'by ' || a.role::text, a.reason), NULL
+         FROM workflow.audit_log AS a WHERE a.execution_id = why.execution_id AND a.action = 'erase'
+         ORDER BY a.at DESC LIMIT 1)
+        UNION ALL
         SELECT 3, 'dead letter', NULL, d.last_failed_at, 'waits for somebody to decide',
                workflow.replay_help(d.dead_letter_id)
         FROM workflow.dead_letter_status AS d WHERE d.execution_id = why.execution_id AND d.status = 'pending'
@@ -291,7 +295,7 @@ END;
 COMMENT ON FUNCTION workflow.why(bigint) IS
 'why an execution does not go on, or how it has ended: a row for each reason, the one to look at '
 'first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed '
-'out, cancelled, step failed, step timed out, not undone, dead letter; paused, blocked, '
+'out, cancelled, step failed, step timed out, not undone, erased, dead letter; paused, blocked, '
 'cancelling, ending, drained, not preloaded, standby, scheduler fails, no scheduler, disabled, '
 'frozen, replica, role, row locked, done again; deferred, no room, queued, no executor, not taken '
 'up, retry, held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: '

@@ -531,3 +531,27 @@ slot_leave(Slot *slot)
 	if (slot->leaving_since == 0)
 		slot->leaving_since = GetCurrentTimestamp();
 }
+
+/*
+ * Others than the thread that has ended the execution may still be on their way out: its
+ * branches.  Of a run of several executions only the one it is at counts.
+ */
+pid_t
+slot_at_work(int64 execution_id)
+{
+	pid_t		pid = 0;
+
+	for (int i = 0; registry != NULL && i < registry->nslots && pid == 0; i++)
+	{
+		Slot	   *slot = &registry->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->database == MyDatabaseId &&
+			(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING) &&
+			((slot->state == SLOT_RUNNING && slot->progress.execution_id == execution_id) ||
+			 (slot->run.kind != RUN_START && slot->run.execution_ids[0] == execution_id)))
+			pid = slot->pid;
+		SpinLockRelease(&slot->mutex);
+	}
+	return pid;
+}

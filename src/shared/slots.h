@@ -525,6 +525,8 @@ extern Slot *my_slot;
 /* --- slots: sessions --- */
 /* Ask an executor of any database to leave; false: it has gone. */
 extern bool slot_ask(int slot, uint32 generation, const ExitRequest *request);
+/* An executor of this database that may still write rows of an execution; 0: none. */
+extern pid_t slot_at_work(int64 execution_id);
 
 /* --- slots: databases share them (shares.c); registry lock held exclusively --- */
 extern void share_wait_for_slot(DatabaseEntry *entry);

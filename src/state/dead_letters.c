@@ -102,7 +102,7 @@ static StateStatement given_up_statement = {
 	"SELECT l.id, l.execution_id, l.workflow, l.version, l.role::pg_catalog.oid," \
 	" (SELECT d.owner::pg_catalog.oid FROM workflow.definitions AS d" \
 	" WHERE d.name OPERATOR(pg_catalog.=) l.workflow AND d.version OPERATOR(pg_catalog.=) l.version)," \
-	" l.tenant, l.priority, l.status, l.replay_execution_id, l.input" \
+	" l.tenant, l.priority, l.status, l.replay_execution_id, l.erased_at IS NOT NULL, l.input" \
 	" FROM workflow.dead_letters AS l WHERE l.id OPERATOR(pg_catalog.=) $1"
 
 static StateStatement find_statement = {SELECT_LETTER, lengthof(id_types), id_types, NULL};
@@ -119,7 +119,9 @@ static const Oid by_types[] = {INT8OID, INT8OID, REGROLEOID};
 static StateStatement replaying_statement = {
 	"WITH replay AS (UPDATE workflow.executions SET dead_letter_id = $1 WHERE id OPERATOR(pg_catalog.=) $2)"
 	" UPDATE workflow.dead_letters SET status = 'replaying', replay_execution_id = $2, replayed_by = $3,"
-	" replayed_at = pg_catalog.clock_timestamp(), settled_at = NULL, discarded_by = NULL, discard_reason = NULL"
+	" replayed_at = pg_catalog.clock_timestamp(), settled_at = NULL, discarded_by = NULL, discard_reason = NULL,"
+	" replays = CASE WHEN $2 OPERATOR(pg_catalog.=) ANY (replays OPERATOR(pg_catalog.||) execution_id) THEN replays"
+	" ELSE replays OPERATOR(pg_catalog.||) $2 END"
 	" WHERE id OPERATOR(pg_catalog.=) $1",
 	lengthof(by_types), by_types, NULL
 };
@@ -253,7 +255,8 @@ dead_letter_find(int64 id, bool lock, DeadLetter *letter)
 		letter->replay_execution_id = DatumGetInt64(state_column(0, 10, &isnull));
 		if (isnull)
 			letter->replay_execution_id = 0;
-		letter->input = (Jsonb *) PG_DETOAST_DATUM_COPY(state_column(0, 11, &isnull));
+		letter->erased = DatumGetBool(state_column(0, 11, &isnull));
+		letter->input = (Jsonb *) PG_DETOAST_DATUM_COPY(state_column(0, 12, &isnull));
 	}
 	state_done();
 	return found;

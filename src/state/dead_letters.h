@@ -45,6 +45,7 @@ typedef struct DeadLetter
 	int			priority;
 	DeadLetterStatus status;
 	int64		replay_execution_id;	/* 0: none so far */
+	bool		erased;			/* its payloads were taken out */
 	Jsonb	   *input;
 } DeadLetter;
 

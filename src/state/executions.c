@@ -66,7 +66,7 @@ static const Oid id_types[] = {INT8OID};
 	"(SELECT d.owner::pg_catalog.oid FROM workflow.definitions AS d " \
 	"WHERE d.id OPERATOR(pg_catalog.=) e.definition_id), " \
 	"e.xmin, e.error_type, e.error, e.output, e.definition_id, e.started_at IS NOT NULL, e.inline, " \
-	"e.compensate, e.ending IS NOT NULL, e.schedule_id IS NOT NULL " \
+	"e.compensate, e.ending IS NOT NULL, e.schedule_id IS NOT NULL, e.erased_at IS NOT NULL " \
 	"FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
 
 static StateStatement read_execution = {SELECT_EXECUTION, 1, id_types, NULL};
@@ -222,6 +222,7 @@ fetch_execution(StateStatement *statement, int64 id, ExecutionState *state)
 		state->compensate = DatumGetBool(state_column(0, 13, &isnull));
 		state->decided = DatumGetBool(state_column(0, 14, &isnull));
 		state->of_schedule = DatumGetBool(state_column(0, 15, &isnull));
+		state->erased = DatumGetBool(state_column(0, 16, &isnull));
 	}
 	state_done();
 	return found;

@@ -66,6 +66,7 @@ typedef struct ExecutionState
 	bool		compensate;		/* cancelled with compensate => true */
 	bool		decided;		/* how it ends is decided: its epilogue is to be run */
 	bool		of_schedule;	/* others of its schedule may wait for its end */
+	bool		erased;			/* its payloads were taken out */
 } ExecutionState;
 
 /*

@@ -6,6 +6,7 @@
 #	  usage: security.pl ROOT [--write]
 #	  Compares, and prints what differs:
 #	    the two matrices with expected/visibility.out (--write puts them into the page)
+#	    what docs/erasure.md says of each column with expected/erase.out
 #	    the attacks, A1 and so on, with the tests: each is named in a comment of the test
 #	      that its row names, and each comment that names one is of a test that holds it
 #	    that there are a hundred of them at least
@@ -75,6 +76,40 @@ for my $column ('subject', 'call')
 	  for grep { !$wants{$_} } sort keys %has;
 	print "security.md: missing, says expected/visibility.out: $_\n"
 	  for grep { !$has{$_} } sort keys %wants;
+}
+
+# --- erasure ---
+
+{
+	my $erased = slurp("$root/expected/erase.out");
+	my ($rows) = $erased =~ /^ +table +\| +column +\| +erase\(\) *\n-[-+]+\n(.*?)^\(\d+ rows\)/ms
+	  or die "expected/erase.out has no table of columns\n";
+	my %does = map { s/\s+//gr =~ /^(\w+)\|(\w+)\|(\w+)$/ ? ("$1.$2" => $3) : () } split /\n/, $rows;
+	my ($page) = slurp("$root/docs/erasure.md") =~ /<!-- columns -->\n(.*?)<!-- end of columns -->/s
+	  or die "docs/erasure.md has no table of columns\n";
+	my %says;
+
+	for my $line (split /\n/, $page)
+	{
+		my ($table, $columns, $what) = $line =~ /^\| `(\w+)` \| ([^|]+) \| ([a-z ]+) \|/ or next;
+		for my $column ($columns =~ /`(\w+)`/g)
+		{
+			print "erasure.md: $table.$column is there twice\n" if exists $says{"$table.$column"};
+			$says{"$table.$column"} = $what =~ s/ //gr;
+		}
+	}
+	for my $column (sort keys %does)
+	{
+		if (!exists $says{$column})
+		{
+			print "erasure.md: nothing is said of $column\n";
+		}
+		elsif ($says{$column} ne $does{$column})
+		{
+			print "erasure.md: $column: $says{$column}, says the page; $does{$column}, says expected/erase.out\n";
+		}
+	}
+	print "erasure.md: there is no column $_ that could hold something\n" for grep { !exists $does{$_} } sort keys %says;
 }
 
 # --- attacks ---

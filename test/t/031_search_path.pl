@@ -196,6 +196,7 @@ is(call(qq{SELECT status FROM workflow.wait($undone, '5 minutes')}), 'failed', '
 is(call(qq{SELECT status FROM workflow.wait($failed, '5 minutes')}), 'failed', 'one that fails');
 call(qq{SELECT workflow.timeline($_), workflow.timeline_svg($_), workflow.diagram($_), workflow.report($_), workflow.report(),
 	workflow.metrics($_), workflow.progress($_)}), call("SELECT * FROM workflow.why($_)") foreach $completed, $undone, $failed;
+call("SELECT workflow.erase($undone)");
 look('executions have ended');
 
 # steering

@@ -3,7 +3,7 @@
  * for are not lost silently: the script refuses, and says what to do, or tells what is lost.
  */
 
-/* Rights per workflow: what was closed would be open.  Limits of roles.  Traces. */
+/* Rights per workflow: what was closed would be open.  Limits of roles.  Erasures.  Traces. */
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM workflow.grants WHERE NOT granted) THEN
@@ -17,6 +17,9 @@ BEGIN
     IF EXISTS (SELECT FROM workflow.role_limits) THEN
         RAISE WARNING 'limits of roles are lost: the version before has none';
     END IF;
+    IF EXISTS (SELECT FROM workflow.executions WHERE erased_at IS NOT NULL AND status <> 'completed') THEN
+        RAISE WARNING 'that executions were erased is forgotten: the version before lets them be retried, without their data';
+    END IF;
     IF EXISTS (SELECT FROM workflow.executions WHERE traceparent IS NOT NULL) THEN
         RAISE WARNING 'the traces that executions belong to are lost: the version before has none';
     END IF;
@@ -25,4 +28,5 @@ END $$;
 /* It asks for limits of roles, and is made again. */
 DROP FUNCTION workflow.why(bigint);
 
-ALTER TABLE workflow.executions DROP COLUMN traceparent;
+ALTER TABLE workflow.executions DROP COLUMN traceparent, DROP COLUMN erased_at;
+ALTER TABLE workflow.dead_letters DROP COLUMN replays, DROP COLUMN erased_at;

@@ -4,3 +4,13 @@
  * new or can be replaced is not written here: see src/schema/update.awk.
  */
 ALTER TABLE workflow.executions ADD COLUMN traceparent text;
+
+/* What was erased, and what replays dead letters: erase() takes payloads out of all of them. */
+ALTER TABLE workflow.executions ADD COLUMN erased_at timestamptz;
+ALTER TABLE workflow.dead_letters ADD COLUMN replays bigint[] NOT NULL DEFAULT '{}', ADD COLUMN erased_at timestamptz;
+UPDATE workflow.dead_letters AS l SET replays = r.replays
+FROM (SELECT e.dead_letter_id, array_agg(e.id ORDER BY e.id) AS replays
+      FROM workflow.executions AS e JOIN workflow.dead_letters AS d ON d.id = e.dead_letter_id
+      WHERE e.id <> d.execution_id
+      GROUP BY e.dead_letter_id) AS r
+WHERE l.id = r.dead_letter_id;
