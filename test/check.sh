@@ -79,13 +79,19 @@ failures=$out/failures
 : >"$results"
 : >"$failures"
 
-# What the tests of other people's programs need, before the clusters' copy of the
-# installation is made.  Who cannot install it gets the suite without, and is told so.
-if wanted tap && (cd "$root/test/t" && grep -q '^use PartsTest' ${PGWF_TESTS:-*.pl}); then
+# What the tests of other people's programs need is installed while the library is built.
+# Who cannot install it gets the suite without, and is told so.
+prepare_parts()
+{
 	"$root/test/prepare.sh" parts >"$out/parts.log" 2>&1 || {
 		cat "$out/parts.log"
 		[ "$(id -u)" -ne 0 ] || failed 1
 	}
+}
+
+if wanted tap && (cd "$root/test/t" && grep -q '^use PartsTest' ${PGWF_TESTS:-*.pl}); then
+	prepare_parts &
+	parts_pid=$!
 fi
 
 echo "# $("$PG_CONFIG" --version), $(nproc) processors, logs in $out"
@@ -233,6 +239,8 @@ check_cluster()
 		"shared_preload_libraries = 'pg_cron, pg_workflow'" "cron.use_background_workers = on" "$@"
 }
 
+# a cluster has a copy of the installation, and so of what others have in it
+[ -z "${parts_pid:-}" ] || wait "$parts_pid"
 if wanted regress || wanted isolation || wanted docs || wanted browser || wanted tap; then
 	check_cluster check
 fi

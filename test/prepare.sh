@@ -88,6 +88,34 @@ parts_packages()
 {
 	command -v promtool >/dev/null || echo prometheus
 	command -v prometheus-postgres-exporter >/dev/null || echo prometheus-postgres-exporter
+	command -v pgbouncer >/dev/null || echo pgbouncer
+	/usr/bin/python3 -c 'import psycopg' 2>/dev/null || echo python3-psycopg
+	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || echo python3-psycopg2
+	command -v java >/dev/null || echo default-jre-headless
+	command -v ecj >/dev/null || echo ecj
+	[ -e /usr/share/java/postgresql.jar ] || echo libpostgresql-jdbc-java
+	NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs node -e 'require("pg")' 2>/dev/null || echo node-pg
+}
+
+can_be_installed()
+{
+	apt-get -s -q --no-install-recommends install "$@" >/dev/null 2>&1
+}
+
+# Without what cannot be installed here: its tests are skipped, and say what they lack.
+leave_out_unavailable()
+{
+	# shellcheck disable=SC2086
+	[ -n "$missing" ] && ! can_be_installed $missing || return 0
+	wanted=$missing
+	missing=
+	for package in $wanted; do
+		if can_be_installed "$package"; then
+			missing="$missing $package"
+		else
+			echo "cannot be installed here: $package"
+		fi
+	done
 }
 
 # Everything that is missing, in $missing.
@@ -133,6 +161,8 @@ if [ "$(id -u)" -eq 0 ] && [ -z "$(candidate_of postgresql)" ]; then
 	apt-get -q update >/dev/null || die "apt-get update failed"
 	look "$purpose"
 fi
+[ "$purpose" != parts ] || leave_out_unavailable
+[ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ]; then
 	echo "Packages are missing that only root can install.  Run as root:" >&2
 	echo >&2
@@ -188,4 +218,5 @@ install_packages $missing
 rm -f "$log"
 
 look "$purpose"
+[ "$purpose" != parts ] || leave_out_unavailable >/dev/null
 [ -z "$missing" ] || die "installed, and yet not found: $missing"
