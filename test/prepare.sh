@@ -94,6 +94,9 @@ parts_packages()
 	command -v java >/dev/null || echo default-jre-headless
 	command -v ecj >/dev/null || echo ecj
 	[ -e /usr/share/java/postgresql.jar ] || echo libpostgresql-jdbc-java
+	pg_config=$(find_pg_config)
+	[ -z "$pg_config" ] || [ -e "$("$pg_config" --sharedir)/extension/pgtap.control" ] ||
+		echo "postgresql-$(PG_CONFIG=$pg_config pg_major)-pgtap"
 	NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs node -e 'require("pg")' 2>/dev/null || echo node-pg
 }
 
