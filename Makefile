@@ -8,6 +8,7 @@
 #   make bench           measure steps/s beside a bare loop of one-row transactions
 #   make unit lint fuzz  single parts of check
 #   make roots           demo and check in new machines' roots (needs debootstrap)
+#   make dist            build/pg_workflow-VERSION.zip of what is committed, for PGXN
 #
 # check, demo and the others in SCRIPTED work on a machine without PostgreSQL:
 # they call scripts in test/, which install what is missing and come back here.
@@ -273,6 +274,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = idempotency cancel erase define start schedule owners reassign
+ISOLATION_OPTS = --inputdir=test --load-extension=pg_workflow
 
 SCRIPTED = check demo demo-stop bench unit fuzz lint compat roots
 
@@ -390,6 +392,14 @@ pg_workflow--$(PREVIOUS)--$(EXTVERSION).sql: pg_workflow--$(EXTVERSION).sql $(re
 pg_workflow--$(EXTVERSION)--$(PREVIOUS).sql: pg_workflow--$(EXTVERSION).sql $(released) src/schema/updates/down.sql $(update)
 	awk -v version=$(PREVIOUS) -f $(update) $< src/schema/updates/down.sql $(released) > $@.tmp
 	mv $@.tmp $@
+
+# The scripts that are built are in it: META.json names the first.
+dist: $(DATA_built)
+	mkdir -p build
+	git archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ $(addprefix --add-file=,$(DATA_built)) \
+	  -o build/$(EXTENSION)-$(EXTVERSION).zip HEAD
+
+.PHONY: dist
 
 endif
 endif

@@ -8,7 +8,7 @@
 #	  as it ends; what failed is shown at the end; the last line but nothing is
 #	  "N passed, N failed".  Exit code 1 when anything failed.
 #
-#	  PGWF_SUITES chooses suites (default: all): lint unit compile regress
+#	  PGWF_SUITES chooses suites (default: all): lint unit compile dist regress
 #	  isolation docs browser modes tap.  PGWF_TESTS chooses TAP files by a shell pattern.
 #	  PGWF_JOBS is the number of TAP files at once (default: processors).
 #	  PGWF_COMPILE are the versions to compile against besides the one that is
@@ -24,7 +24,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/test/common.sh"
 
 jobs=${PGWF_JOBS:-$(nproc)}
-suites=${PGWF_SUITES:-lint unit compile regress isolation docs browser modes tap}
+suites=${PGWF_SUITES:-lint unit compile dist regress isolation docs browser modes tap}
 started=$(date +%s)
 
 wanted()
@@ -89,7 +89,7 @@ prepare_parts()
 	}
 }
 
-if wanted tap && (cd "$root/test/t" && grep -q '^use PartsTest' ${PGWF_TESTS:-*.pl}); then
+if wanted dist || wanted tap && (cd "$root/test/t" && grep -q '^use PartsTest' ${PGWF_TESTS:-*.pl}); then
 	prepare_parts &
 	parts_pid=$!
 fi
@@ -241,6 +241,30 @@ check_cluster()
 
 # a cluster has a copy of the installation, and so of what others have in it
 [ -z "${parts_pid:-}" ] || wait "$parts_pid"
+
+# --- dist: in the background, for most of it is compiling ---
+dist_checks()
+{
+	mkdir -p "$out/dist"
+	if ! lacks=$(git -C "$root" rev-parse --verify HEAD 2>&1 >/dev/null && pgxn --version 2>&1 >/dev/null); then
+		echo "ok dist (skipped: $lacks)"
+		return
+	fi
+	bad=0
+	nice "$root/test/dist/run.sh" "$out/dist" >"$out/dist.log" 2>&1 </dev/null || bad=1
+	grep '^not ok' "$out/dist.log"
+	good=$(grep -c '^ok' "$out/dist.log")
+	[ $bad -eq 0 ] || bad=$(grep -c '^not ok' "$out/dist.log" | sed 's/^0$/1/')
+	[ "$bad" -gt 0 ] && show "$out/dist.log" || echo "ok dist ($good checks)"
+	passed "$good"
+	failed "$bad"
+}
+
+if wanted dist; then
+	dist_checks &
+	dist_pid=$!
+fi
+
 if wanted regress || wanted isolation || wanted docs || wanted browser || wanted tap; then
 	check_cluster check
 fi
@@ -319,6 +343,7 @@ fi
 
 # Compiling beside timing-sensitive crash tests helps neither.
 [ -z "${compile_pid:-}" ] || wait "$compile_pid"
+[ -z "${dist_pid:-}" ] || wait "$dist_pid"
 
 # --- TAP ---
 

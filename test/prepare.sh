@@ -83,7 +83,7 @@ postgresql_packages()
 	lacking "$major"
 }
 
-# What tests of other people's programs need, and is missing: see test/t/18*.pl.
+# What tests of other people's programs need, and is missing: see test/t/18*.pl, test/dist.
 parts_packages()
 {
 	command -v promtool >/dev/null || echo prometheus
@@ -97,6 +97,7 @@ parts_packages()
 	pg_config=$(find_pg_config)
 	[ -z "$pg_config" ] || [ -e "$("$pg_config" --sharedir)/extension/pgtap.control" ] ||
 		echo "postgresql-$(PG_CONFIG=$pg_config pg_major)-pgtap"
+	command -v pgxn >/dev/null || echo pgxnclient
 	NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs node -e 'require("pg")' 2>/dev/null || echo node-pg
 }
 
