@@ -94,9 +94,10 @@ parts_packages()
 	command -v java >/dev/null || echo default-jre-headless
 	command -v ecj >/dev/null || echo ecj
 	[ -e /usr/share/java/postgresql.jar ] || echo libpostgresql-jdbc-java
-	pg_config=$(find_pg_config)
-	[ -z "$pg_config" ] || [ -e "$("$pg_config" --sharedir)/extension/pgtap.control" ] ||
-		echo "postgresql-$(PG_CONFIG=$pg_config pg_major)-pgtap"
+	# Debian's is for Debian's servers
+	share=$("$(find_pg_config)" --sharedir 2>/dev/null)
+	[ -e "$share/extension/pgtap.control" ] ||
+		echo "$share" | sed -n 's,^/usr/share/postgresql/\([0-9]*\)$,postgresql-\1-pgtap,p'
 	command -v pgxn >/dev/null || echo pgxnclient
 	NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs node -e 'require("pg")' 2>/dev/null || echo node-pg
 }
