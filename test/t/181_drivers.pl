@@ -33,6 +33,9 @@ $node->safe_psql('app', q{CREATE EXTENSION pg_workflow; SELECT workflow.grant_us
 my $names = join '', map {
 	"$_ = host=127.0.0.1 port=" . $node->port . " dbname=app user=app pool_mode=$_ pool_size=2\n"
 } qw(session transaction);
+my ($major, $minor) = `pgbouncer --version` =~ /^PgBouncer (\d+)\.(\d+)/;
+my $prepares = $major > 1 || $minor >= 21;
+my $prepared = $prepares ? 'max_prepared_statements = 100' : '';
 append_to_file("$work/pgbouncer.ini", <<"EOC");
 [databases]
 $names
@@ -42,6 +45,7 @@ listen_port = $pooler_port
 unix_socket_dir =
 auth_type = any
 ignore_startup_parameters = extra_float_digits
+$prepared
 EOC
 serve('pgbouncer', 'pgbouncer', "$work/pgbouncer.ini");
 
@@ -157,16 +161,22 @@ foreach my $example (@examples)
 		unlink "$work/$language->{file}";
 		append_to_file("$work/$language->{file}", $example->{text});
 		command_ok($language->{compile}, "$name compiles") if $language->{compile};
-		foreach my $mode (qw(direct session transaction))
-		{
-			my ($port, $database) = $mode eq 'direct' ? ($node->port, 'app') : ($pooler_port, $mode);
-			my @pooled = $mode eq 'transaction' ? ('pooled') : ();
+		my $runs = sub {
+			my ($how, $port, $database, @arguments) = @_;
 			my ($out, $err) = ('', '');
 
-			IPC::Run::run([ $language->{command}->($port, $database), @pooled ],
+			IPC::Run::run([ $language->{command}->($port, $database), @arguments ],
 				'<', \undef, '>', \$out, '2>', \$err);
-			is("$out$err", $example->{prints},
-				"$name, " . ($mode eq 'direct' ? 'without PgBouncer' : "PgBouncer in $mode mode"));
+			is("$out$err", $example->{prints}, "$name, $how");
+		};
+		$runs->('without PgBouncer', $node->port, 'app');
+		$runs->('PgBouncer in session mode', $pooler_port, 'session');
+		$runs->('PgBouncer in transaction mode', $pooler_port, 'transaction', 'pooled');
+		# those that can be told not to prepare statements there
+		if ($example->{text} =~ /"pooled"/)
+		{
+			skip 'PgBouncer before 1.21 has no prepared statements there', 1 unless $prepares;
+			$runs->('PgBouncer in transaction mode, prepared', $pooler_port, 'transaction');
 		}
 	}
 }
