@@ -221,6 +221,7 @@ SCHEMA = \
 	src/schema/security.sql \
 	src/schema/definitions.sql \
 	src/schema/agents.sql \
+	src/schema/grants.sql \
 	src/schema/breakers.sql \
 	src/schema/executions.sql \
 	src/schema/steer.sql \
@@ -241,7 +242,6 @@ SCHEMA = \
 	src/schema/drain.sql \
 	src/schema/compensations.sql \
 	src/schema/owners.sql \
-	src/schema/grants.sql \
 	src/schema/role_limits.sql \
 	src/schema/why.sql \
 	src/schema/alerts.sql \
@@ -260,7 +260,7 @@ DATA_built = pg_workflow--$(EXTVERSION).sql \
 	pg_workflow--$(PREVIOUS)--$(EXTVERSION).sql pg_workflow--$(EXTVERSION)--$(PREVIOUS).sql
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners attacks grants namespaces traceparent sequence parallel fork_join \
+REGRESS = install expression definitions definition_errors agents start api_errors security run_sql retry breaker prune published helpers visibility trusted_owners attacks grants see namespaces traceparent sequence parallel fork_join \
 	joins skipped_last \
 	conditional loop labels variables nesting timeouts role_limits limits_of_roles failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \

@@ -132,7 +132,7 @@ RESET ROLE;
 SELECT grants_try('Regress grants member', format('SELECT workflow.cancel(%s)', :id));
 SET ROLE regress_grants_owner;
 SELECT workflow.grant_execute('grants_work', 'regress_grants_group', 'steer');
-SELECT workflow.grant_execute('grants_work', 'regress_grants_group', privilege => 'see');
+SELECT workflow.grant_execute('grants_work', 'regress_grants_group', privilege => 'stear');
 SET ROLE "Regress grants member";
 SELECT workflow.pause(:id), workflow.resume(:id), workflow.hold_step(:id, 'a'), workflow.skip_step(:id, 'a');
 SELECT count(*) FROM workflow.execution_status WHERE execution_id = :id;

@@ -6,11 +6,12 @@ SET jit = off;
 ALTER SEQUENCE workflow.executions_id_seq RESTART 9100001;
 CREATE ROLE regress_vis_starter LOGIN;	-- whose executions they are
 CREATE ROLE regress_vis_author LOGIN;	-- who owns their workflow
+CREATE ROLE regress_vis_seer LOGIN;		-- whom the author lets see it
 CREATE ROLE regress_vis_user LOGIN;		-- uses workflows and has nothing to do with them
 CREATE ROLE regress_vis_outsider LOGIN;	-- uses no workflows
 CREATE ROLE regress_vis_monitor LOGIN IN ROLE pg_monitor;
 CREATE ROLE regress_vis_both LOGIN IN ROLE pg_monitor;
-SELECT count(workflow.grant_usage(r::regrole)) FROM unnest('{regress_vis_starter,regress_vis_author,regress_vis_user,regress_vis_both}'::text[]) AS r;
+SELECT count(workflow.grant_usage(r::regrole)) FROM unnest('{regress_vis_starter,regress_vis_author,regress_vis_seer,regress_vis_user,regress_vis_both}'::text[]) AS r;
 
 -- what there is to see: VIS_SQL in definitions, VIS_PAYLOAD in executions, of the tenant VIS_TENANT
 SET ROLE regress_vis_author;
@@ -20,6 +21,7 @@ SELECT workflow.define('{"name": "vis_work", "workflow_id": "vis", "dead_letter"
   {"id": "read", "type": "sql", "sql": "SELECT $1::integer", "params": ["${workflow.input.number}"], "result": "value"},
   {"id": "sleep", "type": "sql", "sql": "SELECT pg_sleep(600) /* VIS_SQL */", "when": "${workflow.input.sleep ?? false}"},
   {"id": "unsay", "type": "sql", "sql": "SELECT $1::integer", "params": ["${say.output}"]}]}');
+SELECT workflow.grant_execute('vis', 'regress_vis_seer', 'see');
 SET ROLE regress_vis_starter;
 SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD", "number": "VIS_PAYLOAD"}', tenant => 'VIS_TENANT') AS failed \gset
 SELECT status FROM workflow.wait(:failed, '60 s');
@@ -72,7 +74,7 @@ GRANT SELECT ON vis.relations TO PUBLIC;
 GRANT INSERT ON vis.seen TO PUBLIC;
 
 
--- A135: by looking on from within a condition, and by reading what is returned
+-- A135, A179: by looking on from within a condition, and by reading what is returned
 CREATE PROCEDURE vis.read_relations() LANGUAGE plpgsql AS $$
 DECLARE
     r record;
@@ -192,6 +194,9 @@ CALL vis.make_calls();
 SET ROLE regress_vis_author;
 CALL vis.read_relations();
 CALL vis.make_calls();
+SET ROLE regress_vis_seer;
+CALL vis.read_relations();
+CALL vis.make_calls();
 SET ROLE regress_vis_user;
 CALL vis.read_relations();
 CALL vis.make_calls();
@@ -210,14 +215,14 @@ RESET ROLE;
 CREATE VIEW vis.matrix AS
 SELECT m.subject, m.relation,
        max(m.seen) FILTER (WHERE m.reader = 'regress_vis_starter') AS starter, max(m.seen) FILTER (WHERE m.reader = 'regress_vis_author') AS author,
-       max(m.seen) FILTER (WHERE m.reader = 'regress_vis_user') AS "user", max(m.seen) FILTER (WHERE m.reader = 'regress_vis_both') AS "both",
+       max(m.seen) FILTER (WHERE m.reader = 'regress_vis_seer') AS seer, max(m.seen) FILTER (WHERE m.reader = 'regress_vis_user') AS "user", max(m.seen) FILTER (WHERE m.reader = 'regress_vis_both') AS "both",
        max(m.seen) FILTER (WHERE m.reader = 'regress_vis_monitor') AS monitor, max(m.seen) FILTER (WHERE m.reader = 'regress_vis_outsider') AS outsider
 FROM (SELECT s.reader, s.subject, s.subject IN (SELECT r.name FROM vis.relations AS r) AS relation,
              string_agg(DISTINCT COALESCE(NULLIF(s.seen, ''), '-'), ', ') AS seen
       FROM vis.seen AS s GROUP BY s.reader, s.subject) AS m
 GROUP BY m.subject, m.relation;
-SELECT subject, starter, author, "user", "both", monitor, outsider FROM vis.matrix WHERE relation ORDER BY subject COLLATE "C";
-SELECT regexp_replace(subject, '^SELECT (workflow.)?', '') AS call, starter, author, "user", "both", monitor, outsider FROM vis.matrix WHERE NOT relation ORDER BY subject COLLATE "C";
+SELECT subject, starter, author, seer, "user", "both", monitor, outsider FROM vis.matrix WHERE relation ORDER BY subject COLLATE "C";
+SELECT regexp_replace(subject, '^SELECT (workflow.)?', '') AS call, starter, author, seer, "user", "both", monitor, outsider FROM vis.matrix WHERE NOT relation ORDER BY subject COLLATE "C";
 -- A134: who may neither see nor steer an execution gets the errors for one that is not there
 SELECT DISTINCT e.reader, e.call, e.message FROM vis.errors AS e
 WHERE e.reader IN ('regress_vis_user', 'regress_vis_outsider') AND e.call ~ '\mID\M' AND e.id <> 9199999
@@ -225,7 +230,7 @@ WHERE e.reader IN ('regress_vis_user', 'regress_vis_outsider') AND e.call ~ '\mI
 
 SELECT workflow.cancel(:running);
 SELECT status FROM workflow.wait(:running, '60 s');
-SELECT count(workflow.revoke_usage(r::regrole)) FROM unnest('{regress_vis_starter,regress_vis_author,regress_vis_user,regress_vis_both}'::text[]) AS r;
+SELECT count(workflow.revoke_usage(r::regrole)) FROM unnest('{regress_vis_starter,regress_vis_author,regress_vis_seer,regress_vis_user,regress_vis_both}'::text[]) AS r;
 DELETE FROM workflow.schedule_run_entries WHERE role = 'regress_vis_starter'::regrole;
 DELETE FROM workflow.schedule_entries WHERE role = 'regress_vis_starter'::regrole;
 DELETE FROM workflow.executor_history WHERE role = 'regress_vis_starter'::regrole;
@@ -235,5 +240,6 @@ DELETE FROM workflow.step_executions WHERE execution_id IN (SELECT id FROM vis.e
 DELETE FROM workflow.executions WHERE id IN (SELECT id FROM vis.executions);
 DELETE FROM workflow.audit_entries WHERE role::text LIKE 'regress_vis%';
 DELETE FROM workflow.definitions WHERE name = 'vis_work';
+DELETE FROM workflow.grants WHERE workflow = 'vis_work';
 DROP SCHEMA vis CASCADE;
-DROP ROLE regress_vis_starter, regress_vis_author, regress_vis_user, regress_vis_outsider, regress_vis_monitor, regress_vis_both;
+DROP ROLE regress_vis_starter, regress_vis_author, regress_vis_seer, regress_vis_user, regress_vis_outsider, regress_vis_monitor, regress_vis_both;

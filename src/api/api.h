@@ -26,11 +26,16 @@ extern char *optional_text_argument(FunctionCallInfo fcinfo, int argument);
 extern Jsonb *required_jsonb(FunctionCallInfo fcinfo, int argument, const char *name);
 extern int64 required_execution_id(FunctionCallInfo fcinfo);
 /*
+ * Is the caller shown what an execution of the role does: for its rights, or as one who only
+ * looks on?  The latter is told nothing of what it works with, nor what was said about it.
+ */
+extern bool may_see(Oid role, const char *workflow);
+/*
  * The errors for an execution that is not there, and for one of another role, which is
- * the same one unless the caller is a member of pg_monitor or steers it; detail NULL: none.
+ * the same one unless it is known to the caller, who may see or steer it; detail NULL: none.
  */
 pg_noreturn extern void refuse_unknown_execution(int64 id);
-pg_noreturn extern void refuse_foreign_execution(int64 id, Oid role, bool steers, const char *detail);
+pg_noreturn extern void refuse_foreign_execution(int64 id, Oid role, bool known, const char *detail);
 /* Same for what belongs to somebody: "workflow", "agent". */
 pg_noreturn extern void refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *detail);
 /* Hint for such errors: whose it is, and what helps. */

@@ -70,14 +70,23 @@ hint_about_owner(Oid owner)
 	return errhint("It belongs to role \"%s\": use SET ROLE, or have that role granted.", name);
 }
 
+bool
+may_see(Oid role, const char *workflow)
+{
+	Oid			caller = GetUserId();
+
+	return has_privs_of_role(caller, role) || has_privs_of_role(caller, ROLE_PG_MONITOR) ||
+		grants_allow(workflow, InvalidOid, caller, PRIVILEGE_SEE);
+}
+
 /*
  * Numbers can be guessed: who may neither see nor steer an execution is not told
  * that there is one.
  */
 void
-refuse_foreign_execution(int64 id, Oid role, bool steers, const char *detail)
+refuse_foreign_execution(int64 id, Oid role, bool known, const char *detail)
 {
-	if (!steers && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+	if (!known)
 		refuse_unknown_execution(id);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

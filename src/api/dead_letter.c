@@ -64,7 +64,7 @@ steers_letter(const DeadLetter *letter)
 static void
 refuse(const DeadLetter *letter, const char *detail)
 {
-	if (!steers_letter(letter) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+	if (!steers_letter(letter) && !may_see(letter->role, letter->workflow))
 		refuse_unknown(letter->id);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -304,7 +304,7 @@ workflow_replay_help(PG_FUNCTION_ARGS)
 	char	   *help;
 
 	if (!dead_letter_find(id, false, &letter) || letter.status != LETTER_PENDING ||
-		(!has_privs_of_role(GetUserId(), letter.role) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
+		!may_see(letter.role, letter.workflow))
 		PG_RETURN_NULL();
 	if (is_nobodys(&letter, &nobody))
 		help = psprintf("-- %s; then SELECT workflow.replay(%lld)", nobody.help, (long long) id);

@@ -39,7 +39,7 @@ static void
 require_may_erase(const ExecutionState *state)
 {
 	if (!has_privs_of_role(GetUserId(), state->role))
-		refuse_foreign_execution(state->id, state->role, may_steer(state),
+		refuse_foreign_execution(state->id, state->role, may_steer(state) || may_see(state->role, state->workflow),
 								 "An execution is erased by who has the rights of the role that started it.");
 }
 
@@ -85,7 +85,7 @@ require_erasable_letter(int64 asked, const Erasure *erasure, bool lock, DeadLett
 	if (erasure->letter == 0 || !dead_letter_find(erasure->letter, lock, letter))
 		return false;
 	if (!has_privs_of_role(GetUserId(), letter->role))
-		refuse_foreign_execution(asked, letter->role, false, NULL);
+		refuse_foreign_execution(asked, letter->role, may_see(letter->role, letter->workflow), NULL);
 	return true;
 }
 

@@ -61,7 +61,7 @@ require_may_grant(const char *workflow, Oid owner)
 {
 	if (!has_privs_of_role(GetUserId(), owner))
 		refuse_foreign_owner("workflow", workflow, owner,
-							 "Who may start or steer a workflow is said by its owner.");
+							 "Who may start, steer or see a workflow is said by its owner.");
 }
 
 static void
@@ -120,7 +120,8 @@ tell_what_is_left(const Request *request)
 {
 	const Definition *definition = &request->definition;
 
-	if (!OidIsValid(request->role) || has_privs_of_role(request->role, definition->owner) ||
+	if (!OidIsValid(request->role) ||
+		(request->privilege != PRIVILEGE_SEE && has_privs_of_role(request->role, definition->owner)) ||
 		!grants_allow(definition->name, definition->owner, request->role, request->privilege))
 		return;
 	ereport(NOTICE,

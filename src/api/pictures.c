@@ -5,8 +5,8 @@
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction; reads only.  Who may see an
- *	  execution is decided here, before anything of it is read.  Members of
- *	  pg_monitor see what others' executions did, not what they said.
+ *	  execution is decided here, before anything of it is read.  Who only looks on sees
+ *	  what others' executions did, not what they said.
  *
  *-------------------------------------------------------------------------
  */
@@ -62,8 +62,8 @@ visible_execution(int64 id, bool *texts)
 	if (!trace_execution(id, execution))
 		refuse_unknown_execution(id);
 	*texts = has_privs_of_role(GetUserId(), execution->role);
-	if (!*texts && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
-		refuse_foreign_execution(id, execution->role, false, NULL);
+	if (!may_see(execution->role, execution->workflow))
+		refuse_unknown_execution(id);
 	if (!*texts)
 		hide_texts(execution);
 	return execution;

@@ -292,7 +292,7 @@ workflow_retry_help(PG_FUNCTION_ARGS)
 	char	   *help;
 
 	if (!execution_read(id, &state) || !execution_status_is_final(state.status) ||
-		(!has_privs_of_role(GetUserId(), state.role) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
+		!may_see(state.role, state.workflow))
 		PG_RETURN_NULL();
 	if (is_refused(&state, &refusal))
 		help = refusal.help;

@@ -84,7 +84,7 @@ require_may_steer(int64 id, const char *what, ExecutionState *state)
 	if (!execution_read(id, state))
 		refuse_unknown_execution(id);
 	if (!may_steer(state))
-		refuse_foreign_execution(id, state->role, false,
+		refuse_foreign_execution(id, state->role, may_see(state->role, state->workflow),
 								 psprintf("An execution is %s by the role that started it, the owner of its workflow, or whom that lets steer it.",
 										  what));
 }

@@ -15,12 +15,14 @@
 
 #include "catalog/pg_authid.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "shared/slots.h"
+#include "state/grants.h"
 #include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_executor_slots(PG_FUNCTION_ARGS);
@@ -142,11 +144,26 @@ fill_progress(const SlotCopy *slot, Datum *values, bool *nulls)
 	nulls[COLUMN_EXECUTION_STARTED_AT] = progress->execution_started_at == 0;
 }
 
+/* Was the caller granted to see what it runs?  Grants are those of this database. */
+static bool
+sees_workflow(const SlotCopy *slot)
+{
+	const Progress *progress = &slot->progress;
+	const char *name = progress->workflow;
+
+	if (slot->database != MyDatabaseId)
+		return false;
+	/* it may have been clipped */
+	if (strlen(name) + MAX_MULTIBYTE_CHAR_LEN >= NAMEDATALEN && progress->definition_id != 0)
+		name = definition_plan(progress->definition_id)->name;
+	return grants_allow(name, InvalidOid, GetUserId(), PRIVILEGE_SEE);
+}
+
 /*
  * workflow.executor_slots() returns setof record
  *
  * All executors of the cluster; what they run is shown to the role they run it
- * for, its members and members of pg_monitor.
+ * for, its members and members of pg_monitor, and to who may see the workflow.
  */
 Datum
 workflow_executor_slots(PG_FUNCTION_ARGS)
@@ -194,7 +211,7 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 		nulls[COLUMN_LAST_HEARTBEAT] = copy.last_heartbeat == 0;
 
 		if (copy.progress.execution_id != 0 && copy.state == SLOT_RUNNING &&
-			(sees_all || has_privs_of_role(caller, copy.role)))
+			(sees_all || has_privs_of_role(caller, copy.role) || sees_workflow(&copy)))
 			fill_progress(&copy, values, nulls);
 
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

@@ -122,7 +122,7 @@ read_own_execution(int64 id, ExecutionState *state)
 	if (!execution_read(id, state))
 		refuse_unknown_execution(id);
 	if (!has_privs_of_role(GetUserId(), state->role))
-		refuse_foreign_execution(id, state->role, may_steer(state), NULL);
+		refuse_foreign_execution(id, state->role, may_steer(state) || may_see(state->role, state->workflow), NULL);
 }
 
 /*

@@ -2,7 +2,8 @@
  * The audit log: who did what, when, from where and why.
  *
  * The table is for who did it and whose executions it was done to.  The view is for
- * members of pg_monitor as well, whom it shows what others did, not what they said.
+ * members of pg_monitor as well, whom it shows what others did, not what they said; and for who
+ * may see a workflow, who is not told from where.
  */
 
 CREATE TABLE workflow.audit_entries (
@@ -64,22 +65,25 @@ SELECT a.id,
        a.subject,
        a.execution_id,
        a.role,
-       a.session_role,
-       a.pid,
-       a.application_name,
-       a.client_address,
+       CASE WHEN o.own OR o.monitor THEN a.session_role END AS session_role,
+       CASE WHEN o.own OR o.monitor THEN a.pid END AS pid,
+       CASE WHEN o.own OR o.monitor THEN a.application_name END AS application_name,
+       CASE WHEN o.own OR o.monitor THEN a.client_address END AS client_address,
        CASE WHEN o.own THEN a.reason END AS reason,
        CASE WHEN o.own THEN a.before END AS before,
        CASE WHEN o.own THEN a.after END AS after
 FROM workflow.audit_entries AS a
      LEFT JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
      CROSS JOIN LATERAL (SELECT pg_catalog.pg_has_role(a.role::pg_catalog.oid, 'USAGE')
-                                OR pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') AS own) AS o
-WHERE o.own OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+                                OR pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') AS own,
+                                pg_catalog.pg_has_role('pg_monitor', 'USAGE') AS monitor) AS o
+WHERE o.own OR o.monitor
+   OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.audit_log IS
 'what was done to executions, workflows, agents and executors, by whom, when, from where and why; '
 'a role sees what it did itself and what was done to its executions, members of pg_monitor see '
-'all, of others without reason, before and after';
+'all, of others without reason, before and after; to executions of workflows it may see a role sees '
+'what was done, when and by whom';
 COMMENT ON COLUMN workflow.audit_log.id IS 'number of the entry';
 COMMENT ON COLUMN workflow.audit_log.at IS 'when it was done';
 COMMENT ON COLUMN workflow.audit_log.action IS

@@ -35,11 +35,12 @@ WHERE s.status OPERATOR(pg_catalog.=) 'completed'
   AND (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) s.step_id
            OPERATOR(pg_catalog.->>) 'compensate') IS NOT NULL
   AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
-       OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+       OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+       OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w));
 COMMENT ON VIEW workflow.compensations IS
 'the completed steps with a compensation of executions that did not complete, or are about not to, '
-'and what has become of the compensation; a role''s own, all for members of pg_monitor, without '
-'error';
+'and what has become of the compensation; a role''s own; without error those of workflows it may '
+'see, and all for members of pg_monitor';
 COMMENT ON COLUMN workflow.compensations.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.compensations.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.compensations.scope IS 'scope of the step, and of its compensation';

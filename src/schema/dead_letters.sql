@@ -109,10 +109,11 @@ SELECT l.id AS dead_letter_id,
             THEN l.error OPERATOR(pg_catalog.->>) 'message' END AS message
 FROM workflow.dead_letters AS l CROSS JOIN (SELECT) AS read_only
 WHERE pg_catalog.pg_has_role(l.role::pg_catalog.oid, 'USAGE')
-   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+   OR l.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.dead_letter_status IS
-'dead letters without their input: a role''s own; all of them for members of pg_monitor, without '
-'the message';
+'dead letters without their input: a role''s own; without the message those of workflows it may '
+'see, and all of them for members of pg_monitor';
 COMMENT ON COLUMN workflow.dead_letter_status.dead_letter_id IS 'number of the dead letter';
 COMMENT ON COLUMN workflow.dead_letter_status.execution_id IS 'execution that failed';
 COMMENT ON COLUMN workflow.dead_letter_status.workflow IS 'name of the workflow';
@@ -172,7 +173,7 @@ LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workflow_replay_help';
 COMMENT ON FUNCTION workflow.replay_help(bigint) IS
 'statement that has a pending dead letter replayed: replay(), or where that is not possible what '
-'helps instead; for who has the rights of its role, and pg_monitor';
+'helps instead; for who has the rights of its role or may see its workflow, and pg_monitor';
 
 CREATE FUNCTION workflow.replay_possible(dead_letter_id bigint)
 RETURNS boolean

@@ -34,7 +34,8 @@ FROM (SELECT row_number() OVER (PARTITION BY e.role::oid ORDER BY e.priority DES
       SELECT NULL, e.id, e.workflow, e.version, e.tenant, e.priority, e.role, e.created_at, e.start_at, e.limited, e.pauses
       FROM workflow.executions AS e
       WHERE e.status = 'pending' AND e.start_at IS NOT NULL AND NOT e.limited) AS q
-WHERE pg_has_role(q.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
+WHERE pg_has_role(q.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
+   OR q.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.queue IS
 'executions that wait to be run: those in the queue, of each role in the order in which they will '
 'be, then those that wait for room, then those that are deferred; with LIMIT only so many are read';
@@ -73,6 +74,7 @@ FROM (SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at,
       SELECT p.workflow, p.tenant, p.priority, p.role, p.created_at, p.start_at, p.pauses FROM workflow.executions AS p
       WHERE p.status = 'pending' AND p.start_at IS NOT NULL AND NOT p.limited) AS e
 WHERE pg_has_role(e.role::oid, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
+   OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w)
 GROUP BY e.workflow, e.tenant, e.priority;
 COMMENT ON VIEW workflow.queue_depth IS
 'how many executions wait to be run, and for how long, by workflow, tenant and priority';

@@ -246,11 +246,12 @@ WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text
   AND e.start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz
   AND NOT e.limited
   AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
-       OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+       OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+       OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w));
 
 COMMENT ON VIEW workflow.schedule_queue IS
-'executions that wait for others of their schedule to end, and for which: a role''s own; all of '
-'them for members of pg_monitor';
+'executions that wait for others of their schedule to end, and for which: a role''s own, and those of '
+'workflows it may see; all of them for members of pg_monitor';
 COMMENT ON COLUMN workflow.schedule_queue.execution_id IS 'execution that waits';
 COMMENT ON COLUMN workflow.schedule_queue.schedule IS 'name of its schedule';
 COMMENT ON COLUMN workflow.schedule_queue.running IS

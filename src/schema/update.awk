@@ -9,8 +9,8 @@
 #	  What is in the one script and not in the other, or is not the same, is dropped,
 #	  made, or replaced:
 #	    1. views, routines, policies, triggers and indexes that go are dropped, the newest
-#	       first; so are policies, triggers and indexes that are not the same.  A routine
-#	       that something calls which stays, and will do without it, goes last
+#	       first; so are policies, triggers and indexes that are not the same.  What
+#	       something reads or calls that stays, and will do without it, goes last
 #	    2. by_hand.sql is run: what becomes of tables, types and their rows
 #	    3. tables, domains and types that go are dropped
 #	    4. to.sql is gone through: what is new is made, views and routines that are not
@@ -302,16 +302,18 @@ function goes(object)
 	return !(object in dropped_by_hand) && (!(object in to) || object in again)
 }
 
-# Whether a view or a routine that stays calls a routine that goes.
+# Whether a view or a routine that stays reads or calls what goes, or does so by way of another
+# that goes.
 function is_called(number,    i, name)
 {
-	if (from_kind[number] !~ /^(FUNCTION|PROCEDURE|AGGREGATE)$/)
+	if (from_kind[number] !~ /^(FUNCTION|PROCEDURE|AGGREGATE|VIEW|TABLE)$/)
 		return 0
 	name = from_object[number]
 	sub(/^[A-Z]+ /, "", name)
-	sub(/\(.*/, "(", name)
+	sub(/\(.*/, "", name)
+	name = name (from_kind[number] ~ /^(VIEW|TABLE)$/ ? "[^a-z0-9_(]" : "\\(")
 	for (i = nfrom; i > 0; i--)
-		if (i != number && from_kind[i] ~ code && !goes(from_object[i]) && index(from_normal[i], name))
+		if (i != number && from_kind[i] ~ code && from_normal[i] ~ name && (!goes(from_object[i]) || is_called(i)))
 			return 1
 	return 0
 }
@@ -377,7 +379,7 @@ function write(    i, name, known)
 				if (kind ~ /^(FUNCTION|PROCEDURE|AGGREGATE)$/)
 					print "REVOKE ALL ON ROUTINE " identity " FROM PUBLIC;\n"
 				# as the end of the install script does with all there are
-				if (kind == "TABLE")
+				if (kind ~ /^(TABLE|VIEW)$/)
 					print "REVOKE ALL ON TABLE " identity " FROM PUBLIC;\n"
 				if (kind == "TABLE" && to_text[i] ~ /AS IDENTITY/)
 					print "REVOKE ALL ON SEQUENCE " identity "_id_seq FROM PUBLIC;\n"
@@ -411,5 +413,6 @@ function write(    i, name, known)
 		else if (!known || verb ~ /^(SELECT|DO)$/ && to_normal[i] !~ /pg_extension_config_dump/)
 			print to_text[i] "\n"
 	}
-	drop("^(FUNCTION|PROCEDURE|AGGREGATE)$", 1)
+	drop("^(VIEW|FUNCTION|PROCEDURE|AGGREGATE)$", 1)
+	drop("^TABLE$", 1)
 }

@@ -2,8 +2,9 @@
  * Views.
  *
  * They run with the rights of their owner, so they see all executions, and show
- * a role what is its own.  Members of pg_monitor see all executions, but of
- * others' no input, output, error or query.  security_barrier keeps functions in
+ * a role what is its own.  Members of pg_monitor see all executions, and who was
+ * granted to see a workflow those of it (seen_workflows), but of others' no input,
+ * output, error or query.  security_barrier keeps functions in
  * a user's WHERE from seeing rows before that is decided.
  */
 
@@ -95,8 +96,8 @@ WHERE s.execution_id IS NOT NULL
       (SELECT d.oid FROM pg_catalog.pg_database AS d
        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database());
 COMMENT ON VIEW workflow.activity IS
-'the steps that run this moment in this database: a role''s own; all of them for members of '
-'pg_monitor';
+'the steps that run this moment in this database: a role''s own, and those of workflows it may see; '
+'all of them for members of pg_monitor';
 COMMENT ON COLUMN workflow.activity.executor_pid IS 'process that runs the step';
 COMMENT ON COLUMN workflow.activity.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.activity.workflow IS 'name of the workflow, clipped to 63 bytes';
@@ -184,9 +185,11 @@ SELECT e.id AS execution_id,
        CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN e.error END AS error
 FROM workflow.executions AS e CROSS JOIN (SELECT) AS read_only
 WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
-   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+   OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.execution_status IS
-'executions: a role''s own; all of them for members of pg_monitor, without input, output and error';
+'executions: a role''s own; without input, output, error and reasons those of workflows it may see, '
+'and all of them for members of pg_monitor';
 COMMENT ON COLUMN workflow.execution_status.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.execution_status.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.execution_status.version IS 'version of the workflow';
@@ -242,10 +245,11 @@ SELECT e.id AS execution_id,
        CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN m.value OPERATOR(pg_catalog.->>) 'reason' END AS reason
 FROM workflow.executions AS e CROSS JOIN LATERAL pg_catalog.jsonb_each(e.step_marks) AS m
 WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
-   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+   OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.marked_steps IS
-'steps that hold_step() and skip_step() have marked; of a role''s own executions, of all for '
-'members of pg_monitor, without reason';
+'steps that hold_step() and skip_step() have marked; of a role''s own executions; without reason '
+'of those of workflows it may see, and of all for members of pg_monitor';
 COMMENT ON COLUMN workflow.marked_steps.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.marked_steps.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.marked_steps.status IS 'status of the execution';
@@ -270,11 +274,12 @@ SELECT e.id AS execution_id,
        CASE WHEN pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') THEN i.value OPERATOR(pg_catalog.->) 'error' END AS error
 FROM workflow.executions AS e CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(e.interruptions) AS i (value)
 WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
-   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+   OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.interruptions IS
 'what executions went on after: recoveries, and ends that retry() has taken back, the newest '
-'hundred of each execution; of a role''s own, of all for members of pg_monitor, without reason and '
-'error';
+'hundred of each execution; of a role''s own; without reason and error of those of workflows it may '
+'see, and of all for members of pg_monitor';
 COMMENT ON COLUMN workflow.interruptions.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.interruptions.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.interruptions.at IS 'when it was recovered or had ended';
@@ -342,7 +347,7 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
       FROM workflow.step_executions AS s
            JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) s.execution_id
       UNION ALL
-      SELECT a.execution_id, a.workflow, e.role, a.scope, a.step_id, a.visit, a.attempt,
+      SELECT a.execution_id, e.workflow, e.role, a.scope, a.step_id, a.visit, a.attempt,
              (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
                  OPERATOR(pg_catalog.->>) 'type'),
              'running', a.started_at, NULL, a.executor_pid,
@@ -361,11 +366,12 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
                           AND s.visit OPERATOR(pg_catalog.=) a.visit
                           AND s.attempt OPERATOR(pg_catalog.=) a.attempt)) AS q
 WHERE pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE')
-   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+   OR q.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.step_status IS
 'steps: those that have ended or are open containers, from workflow.step_executions, and those '
-'that run this moment; a role''s own, all for members of pg_monitor, without input, output and '
-'error';
+'that run this moment; a role''s own; without input, output and error those of workflows it may see, '
+'and all for members of pg_monitor';
 COMMENT ON COLUMN workflow.step_status.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.step_status.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.step_status.scope IS 'where it runs: empty at the top, else a path';
@@ -422,7 +428,8 @@ FROM workflow.executions AS e
 WHERE e.status OPERATOR(pg_catalog.=) ANY ('{pending,running,cancelling,paused}'::pg_catalog.text[])
   AND (p.gid IS NOT NULL OR l.pid IS NOT NULL)
   AND NOT EXISTS (SELECT FROM workflow.executor_slots() AS s WHERE s.pid OPERATOR(pg_catalog.=) l.pid)
-  AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+  AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+       OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w));
 COMMENT ON VIEW workflow.locked_executions IS
 'executions whose row somebody else''s transaction has locked: what the scheduler wants of them '
 'waits for that';

@@ -2,15 +2,16 @@
  *
  * grants.c
  *	  The table workflow.grants: who may start the executions of a workflow, and
- *	  steer those of others.
+ *	  steer or see those of others.
  *
  * NOTES
  *	  Runs in sessions and executors, in the caller's transaction.
  *
  *	  There is a row for each role that was granted a privilege.  What holds for
  *	  everybody has a row when it was granted or revoked, and until then starts
- *	  are what the setting workflow.default_execute says, and steering is not
- *	  allowed.
+ *	  are what the setting workflow.default_execute says, and the others are not
+ *	  allowed.  Owners grant themselves to see: whoever sees what others do is in the
+ *	  table, for all to read.  Views ask for that in SQL (workflow.seen_workflows).
  *
  *	  What was read is kept until any session changes a grant or a definition: a
  *	  change of grants announces itself as one of definitions, as a block does.
@@ -55,7 +56,8 @@ static RowCache cache = {
 
 static const char *const privilege_names[] = {
 	[PRIVILEGE_START] = "start",
-	[PRIVILEGE_STEER] = "steer"
+	[PRIVILEGE_STEER] = "steer",
+	[PRIVILEGE_SEE] = "see"
 };
 
 static const Oid workflow_types[] = {TEXTOID};
@@ -157,7 +159,7 @@ grants_allow(const char *workflow, Oid owner, Oid role, Privilege privilege)
 
 	if (everybody && table == NULL)
 		return true;
-	if (OidIsValid(owner) && has_privs_of_role(role, owner))
+	if (OidIsValid(owner) && privilege != PRIVILEGE_SEE && has_privs_of_role(role, owner))
 		return true;
 	if (table == NULL)
 		return false;

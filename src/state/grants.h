@@ -13,16 +13,17 @@
 typedef enum Privilege
 {
 	PRIVILEGE_START,			/* begin executions, as oneself */
-	PRIVILEGE_STEER				/* do what its owner can do to others' executions */
+	PRIVILEGE_STEER,			/* do what its owner can do to others' executions */
+	PRIVILEGE_SEE				/* see what others' executions do, not what they work with */
 } Privilege;
 
-#define NUM_PRIVILEGES (PRIVILEGE_STEER + 1)
+#define NUM_PRIVILEGES (PRIVILEGE_SEE + 1)
 
 extern const char *privilege_name(Privilege privilege);
 
 /*
- * Has a role a privilege on a workflow?  Its owner (InvalidOid: there is none) has all,
- * and who has the rights of a role that was granted it.  As of this moment, whatever
+ * Has a role a privilege on a workflow?  Its owner (InvalidOid: there is none) has all but
+ * to see, and who has the rights of a role that was granted it.  As of this moment, whatever
  * snapshot the transaction has.  Free where nothing was ever granted or revoked.
  */
 extern bool grants_allow(const char *workflow, Oid owner, Oid role, Privilege privilege);

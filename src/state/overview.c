@@ -23,7 +23,9 @@
 /* May the role see the execution e, and what its errors say? */
 #define SEES_ALL "pg_catalog.pg_has_role($1, 'pg_monitor'::pg_catalog.name, 'USAGE')"
 #define OWN "pg_catalog.pg_has_role($1, e.role::pg_catalog.oid, 'USAGE')"
-#define VISIBLE "(" OWN " OR " SEES_ALL ")"
+#define VISIBLE "(" OWN " OR " SEES_ALL " OR " SEES_WORKFLOW(1, "e.workflow") ")"
+/* What is no execution: an executor's entry in the history, a schedule. */
+#define VISIBLE_THING "(" OWN " OR " SEES_ALL ")"
 
 #define MILLISECONDS(start, end) \
 	"(1000::pg_catalog.float8 OPERATOR(pg_catalog.*) pg_catalog.date_part('epoch', " \
@@ -105,7 +107,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 	[OVERVIEW_STUCK] = {
 		"SELECT e.pid, e.workflow, e.execution_id AS execution, e.step_id AS step, " SECOND("e.stuck_at") " AS \"stuck at\","
 		" CASE WHEN e.ended_at IS NULL THEN 'still there' ELSE 'gone' END AS \"process\""
-		" FROM workflow.executor_history AS e WHERE e.stuck_at IS NOT NULL AND " VISIBLE
+		" FROM workflow.executor_history AS e WHERE e.stuck_at IS NOT NULL AND " VISIBLE_THING
 		" ORDER BY e.id USING OPERATOR(pg_catalog.>) LIMIT 20",
 		1, reader_types, NULL
 	},
@@ -139,7 +141,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" CASE WHEN NOT e.enabled THEN 'paused' WHEN e.job_schedule IS NULL THEN 'no job'"
 		" WHEN e.next_run_at IS NULL THEN 'over' ELSE 'active' END AS state,"
 		" " SECOND("e.next_run_at") " AS next, " SECOND("e.last_run_at") " AS last, e.last_outcome AS outcome"
-		" FROM workflow.schedules AS e WHERE " VISIBLE
+		" FROM workflow.schedules AS e WHERE " VISIBLE_THING
 		" ORDER BY e.next_run_at USING OPERATOR(pg_catalog.<), e.name USING OPERATOR(pg_catalog.<) LIMIT 50",
 		1, reader_types, NULL
 	},

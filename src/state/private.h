@@ -124,6 +124,15 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
 	name " AS ((" NEXT_ROLE(queue, "") ") UNION ALL SELECT n.role FROM " name " AS r" \
 	" CROSS JOIN LATERAL (" NEXT_ROLE(queue, " AND role OPERATOR(pg_catalog.>) r.role") ") AS n)"
 
+/*
+ * Whether a role ($n) was granted to see the executions of a workflow, for what runs as the
+ * extension's owner: as the view seen_workflows has it of the reader.  Asked once in a statement.
+ */
+#define SEES_WORKFLOW(n, workflow) \
+	workflow " OPERATOR(pg_catalog.=) ANY (SELECT g.workflow FROM workflow.grants AS g" \
+	" WHERE g.privilege OPERATOR(pg_catalog.=) 'see'::pg_catalog.text AND g.granted" \
+	" AND (g.role IS NULL OR pg_catalog.pg_has_role($" #n ", g.role::pg_catalog.oid, 'USAGE')))"
+
 struct ClaimedExecution;
 /* Run a claim. */
 extern int	executions_read_claims(struct StateStatement *statement, Datum *values,

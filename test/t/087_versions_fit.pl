@@ -143,7 +143,10 @@ like($err, qr/WARNING:  jobs of pg_cron stay.*HINT:  In database "postgres", run
 # Scripts of a version to come, for a library that does not know it.
 foreach my $next ("pg_workflow--99.0.0.sql", "pg_workflow--$library--99.0.0.sql")
 {
-	my $script = slurp_file("$scripts/pg_workflow--" . ($next =~ /--.*--/ ? "$released--" : '') . "$library.sql");
+	my $script = slurp_file("$scripts/pg_workflow--$library.sql");
+
+	# one that updates does what it asks first, and no more: what it would add is there
+	($script) = $script =~ /^(DO .*?^END.*?;\n)/ms if $next =~ /--.*--/;
 
 	append_to_file("$scripts/$next", $script . "CREATE FUNCTION workflow.next() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'workflow_next';\n");
 }

@@ -25,8 +25,5 @@ BEGIN
     END IF;
 END $$;
 
-/* It asks for limits of roles, and is made again. */
-DROP FUNCTION workflow.why(bigint);
-
 ALTER TABLE workflow.executions DROP COLUMN traceparent, DROP COLUMN erased_at;
 ALTER TABLE workflow.dead_letters DROP COLUMN replays, DROP COLUMN erased_at;
