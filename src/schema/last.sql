@@ -3,7 +3,8 @@
 /*
  * Nothing for whom ALTER DEFAULT PRIVILEGES names, ...  TRIGGER on a table that the owner
  * writes to would be the owner's rights.  pg_monitor keeps what it has: grants from above are
- * among it.  An update, which finds tables marked to be dumped, takes nothing from anybody.
+ * among it.  An update, which finds tables marked to be dumped, takes nothing from anybody but on
+ * what it has made: update.awk.
  */
 DO LANGUAGE plpgsql $$
 DECLARE

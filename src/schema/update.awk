@@ -14,8 +14,9 @@
 #	    2. by_hand.sql is run: what becomes of tables, types and their rows
 #	    3. tables, domains and types that go are dropped
 #	    4. to.sql is gone through: what is new is made, views and routines that are not
-#	       the same are replaced, and keep whom they are granted to; comments and grants
-#	       are brought up to date.  DO and SELECT are always run.
+#	       the same are replaced, and keep whom they are granted to, while default
+#	       privileges on what is made are taken back; comments and grants are brought up
+#	       to date.  DO and SELECT are always run.
 #	  An object that by_hand.sql drops is made again with all that belongs to it, one that
 #	  it makes is left alone.  A table, domain or type that is not the same has to be
 #	  altered there, or nothing is printed and the exit code is 1.
@@ -375,6 +376,7 @@ function write(    i, name, known)
 				sub(/\(.*/, "", name)
 				fresh[name] = 1
 				created[object] = 1
+				note_made(to_normal[i])
 				# what everybody may call unless told otherwise
 				if (kind ~ /^(FUNCTION|PROCEDURE|AGGREGATE)$/)
 					print "REVOKE ALL ON ROUTINE " identity " FROM PUBLIC;\n"
@@ -413,6 +415,42 @@ function write(    i, name, known)
 		else if (!known || verb ~ /^(SELECT|DO)$/ && to_normal[i] !~ /pg_extension_config_dump/)
 			print to_text[i] "\n"
 	}
+	revoke_defaults()
 	drop("^(VIEW|FUNCTION|PROCEDURE|AGGREGATE)$", 1)
 	drop("^TABLE$", 1)
+}
+
+# What is made is noted, with the sequence of a table, as elements of arrays.
+function note_made(words)
+{
+	if (kind ~ /^(TABLE|VIEW)$/)
+		made_relations = made_relations (made_relations == "" ? "" : ", ") "'" identity "'"
+	if (kind == "TABLE" && words ~ /AS IDENTITY/)
+		made_relations = made_relations ", '" identity "_id_seq'"
+	if (kind ~ /^(FUNCTION|PROCEDURE|AGGREGATE)$/)
+		made_routines = made_routines (made_routines == "" ? "" : ", ") "'" identity "'"
+}
+
+# What was made has nothing for whom ALTER DEFAULT PRIVILEGES names: see last.sql.
+function revoke_defaults()
+{
+	if (made_relations made_routines == "")
+		return
+	print "DO LANGUAGE plpgsql $$"
+	print "DECLARE"
+	print "    command text;"
+	print "BEGIN"
+	print "    FOR command IN"
+	print "        SELECT DISTINCT format('REVOKE ALL ON %s %s FROM %I CASCADE', o.kind, o.name, pg_get_userbyid(a.grantee))"
+	print "        FROM (SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name, c.relacl AS acl"
+	print "              FROM pg_class AS c WHERE c.oid = ANY (ARRAY[" made_relations "]::regclass[])"
+	print "              UNION ALL"
+	print "              SELECT 'ROUTINE', p.oid::regprocedure::text, p.proacl"
+	print "              FROM pg_proc AS p WHERE p.oid = ANY (ARRAY[" made_routines "]::regprocedure[])) AS o, aclexplode(o.acl) AS a"
+	print "        WHERE a.grantee <> a.grantor AND a.grantee <> 0 AND a.grantee <> 'pg_monitor'::regrole"
+	print "    LOOP"
+	print "        EXECUTE command;"
+	print "    END LOOP;"
+	print "END"
+	print "$$;\n"
 }

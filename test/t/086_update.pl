@@ -71,6 +71,18 @@ foreach my $from (@versions)
 	}
 }
 
+# What an update makes has nothing for whom default privileges name.
+$node->safe_psql('postgres', 'CREATE DATABASE defaults; CREATE ROLE somebody');
+$node->safe_psql('defaults', qq{CREATE EXTENSION pg_workflow VERSION '$versions[0]';
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO somebody, PUBLIC;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO somebody, PUBLIC;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON ROUTINES TO somebody WITH GRANT OPTION});
+foreach my $version (@versions[ 1 .. $#versions ], $versions[0])
+{
+	$node->safe_psql('defaults', "ALTER EXTENSION pg_workflow UPDATE TO '$version'");
+	is(catalog_differences([ catalog_rows($node, 'defaults') ], $fresh{$version}), '', "default privileges: $version is what an installation is");
+}
+
 # What was closed is not opened by the way back.
 if ($versions[0] eq '1.0.0')
 {
