@@ -203,12 +203,14 @@ BEGIN ATOMIC
         WHERE e.status = 'pending' AND e.start_at > clock_timestamp()
         UNION ALL
         SELECT 1, 'no room', NULL, e.created_at,
-               concat_ws(' or ', format('%s of workflow %s run (max_running)', n.of_workflow, e.workflow),
-                         CASE WHEN n.max_tenant > 0
+               -- a limit that is seen to hold, or else those that may: not all that run may be seen
+               concat_ws(' or ', CASE WHEN NOT f.tenant AND NOT f.role
+                                      THEN format('%s of workflow %s run (max_running)', n.of_workflow, e.workflow) END,
+                         CASE WHEN f.tenant OR (n.max_tenant > 0 AND NOT f.role)
                               THEN format('%s of tenant %s run (workflow.max_running_per_tenant is %s)', n.of_tenant, e.tenant, n.max_tenant) END,
-                         CASE WHEN n.max_role IS NOT NULL
+                         CASE WHEN f.role
                               THEN format('%s of role %s run (its max_running is %s)', n.of_role, e.role, n.max_role) END),
-               CASE WHEN n.of_role >= n.max_role
+               CASE WHEN f.role
                     THEN format('SELECT execution_id, workflow, duration FROM workflow.execution_status WHERE role = %L AND status = %L', e.role, 'running')
                     ELSE format('SELECT execution_id, duration FROM workflow.execution_status WHERE workflow = %L AND status = %L', e.workflow, 'running') END
         FROM e CROSS JOIN LATERAL (
@@ -219,6 +221,8 @@ BEGIN ATOMIC
                     WHERE (l.role::oid = e.role::oid OR l.role IS NULL) AND l.max_running IS NOT NULL ORDER BY l.role IS NULL LIMIT 1) AS max_role,
                    CASE WHEN e.tenant IS NOT NULL THEN current_setting('workflow.max_running_per_tenant', true)::integer END AS max_tenant
             FROM workflow.execution_status AS o WHERE o.status IN ('running', 'cancelling')) AS n
+            CROSS JOIN LATERAL (SELECT COALESCE(n.max_tenant > 0 AND n.of_tenant >= n.max_tenant, false) AS tenant,
+                                       COALESCE(n.of_role >= n.max_role, false) AS role) AS f
         WHERE e.status = 'pending' AND e.limited
         UNION ALL
         SELECT 1, CASE WHEN s.full THEN 'no room' WHEN q.untold THEN 'not taken up' WHEN x.exhausted THEN 'no executor' ELSE 'queued' END,

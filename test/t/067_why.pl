@@ -174,6 +174,17 @@ my %tests = (
 		is_why($node, $ids[1], 'no room', 'queue wait', 'workflow.max_running_per_tenant');
 		reload('RESET workflow.max_running_per_tenant');
 		cancel(@ids);
+		$node->safe_psql('postgres', q{CREATE ROLE limited LOGIN; SELECT workflow.grant_usage('limited'), workflow.set_role_limits('limited', max_running => 1)});
+		@ids = map { $node->safe_psql('postgres', q{SET ROLE limited; SELECT workflow.start('endless')}) } 1 .. 2;
+		is_why($node, $ids[1], 'no room', 'queue wait', 'max_running of the role');
+		is($node->safe_psql('postgres', "SELECT detail FROM workflow.why($ids[1]) LIMIT 1"),
+			'1 of role limited run (its max_running is 1)', 'max_running of the role: no other limit is named');
+		cancel(@ids);
+		$node->safe_psql('postgres', q{SELECT workflow.set_role_limits('limited', max_executors => 1)});
+		@ids = map { $node->safe_psql('postgres', q{SET ROLE limited; SELECT workflow.start('endless')}) } 1 .. 2;
+		ok($node->poll_query_until('postgres', "SELECT reason = 'no executor' AND detail ~ 'role limited' FROM workflow.why($ids[1]) LIMIT 1"),
+			'max_executors of the role: why() says no executor');
+		cancel(@ids);
 	},
 	'no executor' => sub {
 		my @ids = map { start('endless') } 1 .. 2;
