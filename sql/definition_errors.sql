@@ -103,6 +103,9 @@ SELECT sql, never(jsonb_build_object('sql', sql, 'input_mapping', '{"orderId": 1
   'SELECT input.orderId', 'SELECT input.other FROM input', 'SELECT input.other FROM f() AS input (other)',
   'WITH input AS (SELECT 1 AS other) SELECT input.other FROM input', 'SELECT input, input."orderId"']) AS sql;
 DROP FUNCTION never(jsonb);
+-- a value that is wrong is there all the same: one error
+SELECT path, message FROM workflow.validate('{"name": "err_set", "steps": [{"id": "a", "type": "set", "output": "${"}]}');
+SELECT path, message FROM workflow.validate('{"name": "err_set", "steps": [{"id": "a", "type": "set"}]}');
 
 SELECT workflow.revoke_usage('regress_errors');
 DROP TABLE documents;

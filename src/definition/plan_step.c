@@ -497,7 +497,7 @@ build_set(Builder *builder, PlanNode *node, const Place *place)
 
 	if (assign == NULL)
 	{
-		if (field_get(place, "assign") == NULL && node->output == NULL)
+		if (field_get(place, "assign") == NULL && field_get(place, "output") == NULL)
 			field_error(builder, place, "assign", NULL,
 						"a set step needs \"assign\" or \"output\"");
 		return;
