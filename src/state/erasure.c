@@ -44,18 +44,22 @@
 	"'type', " TYPE_FACT("(" MEMBER_TEXT(error, "type") ")", n) ", 'sqlstate', " MEMBER(error, "sqlstate") "," \
 	" 'step_id', " MEMBER(error, "step_id") ", 'scope', " MEMBER(error, "scope") ")) END"
 
-/* Those that are given, those of the dead letter, and, when that is gone, of the same dead letter. */
+/*
+ * The one that is given, those of its dead letter, and, when that is gone, those that had the same:
+ * for them, and for nothing else, all executions are read.
+ */
 static const Oid id_types[] = {INT8OID};
 static StateStatement find_statement = {
-	"WITH letter AS (SELECT l.id, l.execution_id, l.replays FROM workflow.dead_letters AS l"
-	" WHERE l.execution_id OPERATOR(pg_catalog.=) $1 OR l.id OPERATOR(pg_catalog.=)"
-	" (SELECT e.dead_letter_id FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1))"
+	"WITH own AS MATERIALIZED (SELECT e.dead_letter_id AS letter FROM workflow.executions AS e"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1),"
+	" letter AS MATERIALIZED (SELECT l.id, l.execution_id, l.replays FROM workflow.dead_letters AS l"
+	" WHERE l.execution_id OPERATOR(pg_catalog.=) $1 OR l.id OPERATOR(pg_catalog.=) (SELECT own.letter FROM own))"
 	" SELECT DISTINCT m.id, (SELECT letter.id FROM letter) FROM ("
 	"SELECT $1 AS id UNION ALL SELECT letter.execution_id FROM letter"
 	" UNION ALL SELECT r.id FROM letter CROSS JOIN LATERAL pg_catalog.unnest(letter.replays) AS r (id)"
 	" UNION ALL SELECT e.id FROM workflow.executions AS e WHERE NOT EXISTS (SELECT FROM letter)"
-	" AND e.dead_letter_id OPERATOR(pg_catalog.=) (SELECT o.dead_letter_id FROM workflow.executions AS o"
-	" WHERE o.id OPERATOR(pg_catalog.=) $1)) AS m ORDER BY m.id",
+	" AND EXISTS (SELECT FROM own WHERE own.letter IS NOT NULL)"
+	" AND e.dead_letter_id OPERATOR(pg_catalog.=) (SELECT own.letter FROM own)) AS m ORDER BY m.id",
 	lengthof(id_types), id_types, NULL
 };
 
