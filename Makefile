@@ -7,6 +7,7 @@
 #   make demo            prepare, build, run the demonstration; make demo-stop ends it
 #   make bench           measure steps/s beside a bare loop of one-row transactions
 #   make unit lint fuzz  single parts of check
+#   make kill-matrix     kill processes in each transition, KILLS=1000 times (t/105_kill_matrix.pl)
 #   make roots           demo and check in new machines' roots (needs debootstrap)
 #   make dist            build/pg_workflow-VERSION.zip of what is committed, for PGXN
 #
@@ -276,7 +277,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 ISOLATION = idempotency cancel erase define start schedule owners reassign
 ISOLATION_OPTS = --inputdir=test --load-extension=pg_workflow
 
-SCRIPTED = check demo demo-stop bench unit fuzz lint compat roots
+SCRIPTED = check kill-matrix demo demo-stop bench unit fuzz lint compat roots
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
 
@@ -284,6 +285,10 @@ export REGRESS ISOLATION PG_CONFIG
 
 check:
 	@test/$(if $(PG),roots.sh -s $(PG),check.sh)
+
+kill-matrix:
+	@PGWF_SUITES=tap PGWF_TESTS=105_kill_matrix.pl PGWF_KILLS=$(or $(KILLS),1000) \
+		$(if $(MINUTES),PGWF_KILL_MINUTES=$(MINUTES)) test/check.sh
 
 lint:
 	@test/lint.sh
@@ -368,6 +373,21 @@ ifneq ($(BUILT_FOR),$(shell cat build/built_for 2>/dev/null))
 $(shell mkdir -p build && echo "$(BUILT_FOR)" >build/built_for)
 endif
 $(OBJS): $(wildcard src/*/*.h) build/built_for
+
+# The library with fault points (src/shared/fault.h), for tests: what has any is compiled once more.
+FAULTY = src/shared/fault.o $(shell grep -l 'fault_point."' src/*/*.c | sed 's/c$$/o/')
+
+faults: build/faults/$(MODULE_big)$(DLSUFFIX)
+
+build/faults/$(MODULE_big)$(DLSUFFIX): $(OBJS) $(addprefix build/faults/,$(FAULTY))
+	$(LINK.shared) -o $@ $(filter-out $(FAULTY),$(OBJS)) $(addprefix build/faults/,$(FAULTY)) \
+		$(LDFLAGS) $(LDFLAGS_SL) $(SHLIB_LINK)
+
+build/faults/%.o: %.c $(wildcard src/*/*.h) build/built_for
+	@mkdir -p $(@D)
+	$(COMPILE.c) -DWORKFLOW_FAULT_POINTS -o $@ $<
+
+.PHONY: faults
 
 # What verify() compares an installation with.
 src/api/verify.o: build/script_objects.h

@@ -359,7 +359,13 @@ TESTDIR="$OUT/tap/$name" TESTDATADIR="$OUT/tap/$name/data" TESTLOGDIR="$OUT/tap/
 echo "$? $(($(date +%s) - begin))" >"$OUT/tap/$name.status"
 echo "$name"
 EOT
-	export_for_tap="PATH=$(cluster_bin check):$PATH OUT=$out INPUT=$out/input
+	# the same installation, with fault points in the library (src/shared/fault.h)
+	make -s -j "$(nproc)" -C "$root" PG_CONFIG="$PG_CONFIG" faults ||
+		die "make faults failed"
+	cp -al "$scratch/check/install" "$out/faults" &&
+		cp --remove-destination "$root/build/faults/pg_workflow.so" "$out/faults$("$PG_CONFIG" --pkglibdir)/" ||
+		die "cannot make an installation with fault points"
+	export_for_tap="PGWF_FAULTS=$out/faults PATH=$(cluster_bin check):$PATH OUT=$out INPUT=$out/input
 		LC_ALL=C.UTF-8 LANG=C.UTF-8 PG_TEST_PORT_DIR=$out/tap/portlock
 		PG_REGRESS=$pgxs_src/test/regress/pg_regress
 		PERL5LIB=$pgxs_src/test/perl:$out/input/test/t"

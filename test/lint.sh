@@ -175,6 +175,7 @@ rule "functions that depend on search_path set it" "$(unsafe_functions)"
 rule "the install script adopts nothing and finds only its own" "$(perl test/install_script.pl pg_workflow.control src/schema/*.sql)"
 rule "the check of the install script finds what is wrong" "$(planted_faults)"
 rule "docs/security.md says what the tests show" "$(perl test/docs/security.pl .)"
+rule "each transition has a fault point, each point a row of the kill matrix" "$(perl test/fault_points.pl)"
 rule "nothing left to do" \
 	"$(grep -rnE '\b(TODO|FIXME|XXX)\b' src sql test docs Makefile 2>/dev/null | grep -v '^test/lint\.sh:')"
 rule "every C file is in OBJS" \

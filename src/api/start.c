@@ -19,6 +19,7 @@
 
 #include "api/api.h"
 #include "interpreter/inline.h"
+#include "shared/fault.h"
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
@@ -119,6 +120,7 @@ queue_execution(NewExecution *new)
 	new->traceparent = session_traceparent();
 
 	id = execution_insert(new, &created);
+	fault_point("execution.queued");
 	if (created && setting_notify && announces(definition_plan(new->definition->id)))
 		announce_execution(id, new->definition->name, "pending", NULL, NULL);
 	if (registry == NULL)

@@ -41,6 +41,7 @@
 #include "api/steer.h"
 #include "api/wait_cycle.h"
 #include "interpreter/thread.h"
+#include "shared/fault.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
 #include "state/blocks.h"
@@ -108,6 +109,7 @@ sleep_until_finished(int64 id, TimestampTz deadline, long timeout)
 			return false;
 		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, deadline) + 1);
 	}
+	fault_point("session.waits");
 	(void) ConditionVariableTimedSleep(wait_channel(id), timeout,
 									   wait_event_finished());
 	return true;

@@ -39,6 +39,7 @@
 #include "interpreter/leaf.h"
 #include "interpreter/reopen.h"
 #include "interpreter/scope.h"
+#include "shared/fault.h"
 #include "shared/own_role.h"
 #include "shared/weather.h"
 #include "state/announce.h"
@@ -323,8 +324,12 @@ leaf_failed(Driver *driver, StepStatus status, const StepError *error)
 
 	driver->leaf_done = true;
 	count_at_commit(COUNT_FAILED_STEPS, 1);
+	fault_point("step.failed");
 	if (retried)
+	{
 		count_at_commit(COUNT_RETRIES, 1);
+		fault_point("step.retried");
+	}
 }
 
 /* Does the circuit breaker of the leaf's agent refuse the call?  Then that is recorded. */
@@ -426,6 +431,7 @@ fail_stuck_leaf(Driver *driver)
 	error = leaf_stuck_error(leaf, stuck);
 	breaker_call_stuck(leaf->node, GetUserId(), error);
 	leaf_failed(driver, STATUS_FAILED, error);
+	fault_point("step.stuck");
 	return true;
 }
 

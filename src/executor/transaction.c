@@ -28,6 +28,7 @@
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "interpreter/run_sql.h"
+#include "shared/fault.h"
 #include "shared/own_role.h"
 
 /* What the role's settings ask for is for its own SQL: leaf_transaction(). */
@@ -92,6 +93,9 @@ write_rows(Driver *driver)
 	journal_flush(thread);
 	driver->writing = false;
 	execution_ended = thread->execution_ended && !thread->execution_lost && !thread->execution_decided;
+	fault_point("step.recorded");
+	if (execution_ended)
+		fault_point("execution.ended");
 	if (driver->leaf_done)
 		driver->steps++;
 	/* the steps of a relaxed definition do not wait for the disk, the end does */
@@ -153,6 +157,7 @@ commit(Driver *driver)
 		synchronous_commit = saved_synchronous_commit;
 	}
 	PG_END_TRY();
+	fault_point("executor.committed");
 	/* one look at the clock for this one's end and the next one's beginning */
 	SetCurrentStatementStartTimestamp();
 	driver->follows_commit = true;
@@ -191,6 +196,7 @@ keep_open(Driver *driver, bool leaf_pending)
 	driver->leaf_done = false;
 	driver->phase = PHASE_BOOKKEEPING;
 	driver->batch.open = true;
+	fault_point("executor.batch");
 	journal_committed(driver->thread, leaf_pending);
 	MemoryContextSwitchTo(driver->context);
 }

@@ -20,6 +20,7 @@
 #include "interpreter/breaker.h"
 #include "interpreter/inline.h"
 #include "interpreter/leaf.h"
+#include "shared/fault.h"
 #include "shared/traceparent.h"
 #include "state/executions.h"
 #include "state/jsonb_text.h"
@@ -198,6 +199,7 @@ execute_inline(const Definition *definition, Jsonb *input, int64 *execution_id)
 	MemoryContext callercontext = CurrentMemoryContext;
 
 	*execution_id = execution_insert_inline(definition, GetUserId(), input, session_traceparent());
+	fault_point("execution.inline");
 	execution = execution_load(*execution_id);
 	thread = thread_create(execution, false);
 

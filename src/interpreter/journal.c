@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "interpreter/thread.h"
+#include "shared/fault.h"
 #include "shared/settings.h"
 #include "state/announce.h"
 #include "state/epilogue.h"
@@ -80,9 +81,16 @@ journal_flush(Thread *thread)
 		StepRow    *row = thread->journal[i];
 
 		if (row->written)
+		{
 			step_close(row);
+			fault_point("container.closed");
+		}
 		else
 			step_insert(row);
+		if (row->status == STATUS_RUNNING)
+			fault_point("container.opened");
+		if (row->status == STATUS_SKIPPED)
+			fault_point("step.skipped");
 		row->written = (row->status == STATUS_RUNNING);
 		row->journaled = false;
 		if (setting_log_events != LOG_EVENTS_OFF)

@@ -17,6 +17,7 @@
 
 #include "interpreter/reopen.h"
 #include "interpreter/scope.h"
+#include "shared/fault.h"
 #include "state/reopen.h"
 
 typedef struct Reopening
@@ -151,6 +152,7 @@ reopen_execution(LoadedExecution *execution)
 		reopen_scope(&reopening, "");
 	}
 	execution_reopened(execution->id);
+	fault_point("execution.reopened");
 }
 
 List *

@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/fault.h"
 #include "state/epilogue.h"
 #include "state/steer.h"
 
@@ -83,11 +84,13 @@ end_pause(const OverduePause *pause)
 		execution_resume(pause->id);
 		audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_PENDING);
 		wake_at_commit(WAKE_PENDING);	/* ourselves */
+		fault_point("execution.pause_to_epilogue");
 		return false;
 	}
 	step_close_open(pause->id, STATUS_CANCELLED);
 	execution_finalise(pause->id, "failed", error, "PauseTimeout");
 	audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_FAILED);
+	fault_point("execution.pause_timeout");
 	return true;
 }
 

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "scheduler/live.h"
+#include "shared/fault.h"
 #include "state/drain.h"
 
 static DatabaseEntry *database = NULL;
@@ -44,6 +45,8 @@ drain_look(DatabaseEntry *entry)
 	request.requested_at = state.drained_at;
 	strlcpy(request.text, state.reason ? state.reason : "", sizeof(request.text));
 	database_show_drain(database, mode);
+	if (mode != DRAIN_NONE)
+		fault_point("database.drained");
 	return true;
 }
 

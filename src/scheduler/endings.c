@@ -17,6 +17,7 @@
 
 #include "interpreter/thread.h"
 #include "scheduler/live.h"
+#include "shared/fault.h"
 #include "state/epilogue.h"
 
 /* An error of an execution that no step has raised. */
@@ -63,6 +64,7 @@ settle(int64 id, void *argument pg_attribute_unused())
 	if (!committed || settlement == SETTLED_LATER)
 		return false;
 
+	fault_point("settle.committed");
 	execution = live_find(id);
 	if (execution != NULL && execution->running > 0)
 		return true;			/* it was claimed meanwhile */
@@ -125,7 +127,10 @@ finalise_if_drained(LiveExecution *execution)
 	if (execution->again)
 		begin_again(execution);
 	else if (execution->stopping == STOP_PAUSE)
+	{
+		fault_point("execution.pause_complete");
 		live_remove(execution);
+	}
 	else
 		execution_settle_end(execution->id);
 }
@@ -197,6 +202,7 @@ write_failure(int64 id, void *argument)
 		{
 			step_close_open(id, STATUS_CANCELLED);
 			execution_finalise(id, "failed", failure->error, failure->type);
+			fault_point("execution.given_up");
 		}
 	}
 	ATTEMPT_END(committed, true);
@@ -261,6 +267,7 @@ execution_overdue(LiveExecution *execution)
 		{
 			step_close_open(id, STATUS_TIMED_OUT);
 			execution_finalise(id, "timed_out", error, "Timeout");
+			fault_point("execution.overdue");
 		}
 	}
 	ATTEMPT_END(committed, true);

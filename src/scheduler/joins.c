@@ -22,6 +22,7 @@
 
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
+#include "shared/fault.h"
 
 /* Largest range: what an executor that is stopped or lost has to give back. */
 #define MAX_RANGE 1024
@@ -128,6 +129,7 @@ join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
 		return false;
 	}
 	dlist_push_tail(&execution->joins, &join->node);
+	fault_point("join.created");
 	if (join->deadline != DT_NOEND)
 	{
 		DeadlineEntry *entry = MemoryContextAlloc(live_context, sizeof(DeadlineEntry));
@@ -351,6 +353,7 @@ join_check(LiveJoin *join)
 			join_range_ended(parent);
 			return;
 		}
+		fault_point("join.complete");
 		ready_add(join->execution, RUN_JOIN, join->parent, &join->scope,
 				  join->container, join->visit);
 		join_free(join);

@@ -39,6 +39,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/compat.h"
+#include "shared/fault.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
 
@@ -339,8 +340,13 @@ start_scheduler(Round *round, Oid database)
 
 	starting->database = database;
 	if (!database_begin_start(database, &starting->generation))
+	{
 		pfree(starting);
-	else if (register_scheduler(database, starting->generation, &starting->handle))
+		MemoryContextSwitchTo(old_context);
+		return true;
+	}
+	fault_point("database.starting");
+	if (register_scheduler(database, starting->generation, &starting->handle))
 	{
 		starting_schedulers = lappend(starting_schedulers, starting);
 		round->unsettled++;

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/fault.h"
 #include "shared/settings.h"
 #include "shared/worker.h"
 #include "state/role_limits.h"
@@ -140,6 +141,7 @@ start_failed(PoolExecutor *executor, bool terminated)
 {
 	RoleQueue  *queue = role_queue(executor->role);
 
+	fault_point("slot.start_failed");
 	if (!terminated)
 		queue->failed_starts++;
 	queue->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
@@ -220,6 +222,7 @@ look_at(PoolExecutor *executor)
 		executor->asked_to_yield = false;
 		executor->asked_to_stop = 0;
 		executor->since = GetCurrentTimestamp();
+		fault_point("slot.report_taken");
 		run_reported(executor, &report);
 	}
 	if (view.request.reason != EXIT_NONE)
@@ -314,6 +317,7 @@ launch(Oid role)
 	role_queue(role)->launched_at = now;
 	dlist_push_tail(&pool_executors, &executor->node);
 	nexecutors++;
+	fault_point("slot.starting");
 	return true;
 }
 
@@ -329,6 +333,7 @@ begin_trial(const LiveExecution *execution)
 	ATTEMPT(committed)
 	{
 		marked = execution_set_probation(execution->id);
+		fault_point("execution.probation");
 	}
 	ATTEMPT_END(committed, true);
 	return committed && marked;
@@ -396,6 +401,7 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 			ready_enqueue(executor->runs[i]);
 		}
 	}
+	fault_point("slot.assigned");
 }
 
 /* When the trial of the suspect the executor runs is over; DT_NOBEGIN: there is none. */

@@ -19,6 +19,7 @@
 #include "interpreter/evaluate.h"
 #include "scheduler/live.h"
 #include "shared/black_box.h"
+#include "shared/fault.h"
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/worker.h"
@@ -188,12 +189,16 @@ recover_all(const DatabaseEntry *database)
 			count = executions_recover(0, counted, known ? &accused : NULL, why_all(counted), &recovered);
 			nids = executions_recoverable(0, &ids);
 			count_at_commit(COUNT_RECOVERED, count);
+			if (count > 0)
+				fault_point("recovery.all");
 		}
 		ATTEMPT_END(committed, true);
 		if (committed)
 			break;
 		worker_sleep(SKIPPED_RETRY_MS, wait_event_scheduler());
 	}
+	if (count > 0)
+		fault_point("recovery.committed");
 	done = palloc_extended(Max(count, 1) * sizeof(int64), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < count; i++)
 		done[i] = recovered[i].id;
@@ -297,6 +302,7 @@ run_again(int64 id, void *argument)
 		locked = (count == 0 && executions_recoverable(id, &ids) > 0);
 		count_at_commit(COUNT_RECOVERED, count);
 		paused = (count == 0 && execution_is_paused(id));
+		fault_point("recovery.run");
 	}
 	ATTEMPT_END(committed, true);
 	if (!committed || locked)

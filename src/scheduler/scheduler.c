@@ -27,6 +27,7 @@
 
 #include "scheduler/live.h"
 #include "shared/black_box.h"
+#include "shared/fault.h"
 #include "shared/identity.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
@@ -308,8 +309,12 @@ look_for_work(void)
 				? NULL : execution_cannot_run(claimed[i].id, claimed[i].role);
 		now = GetCurrentTimestamp();
 		count_claims(claimed, count, now);
+		if (count > 0)
+			fault_point("execution.claimed");
 	}
 	ATTEMPT_END(committed, count > 0 && now < durable_claims_until);
+	if (count > 0)
+		fault_point("claim.committed");
 	if (!committed)
 	{
 		admission_undo();

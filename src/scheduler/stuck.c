@@ -33,6 +33,7 @@
 #include "interpreter/leaf.h"
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
+#include "shared/fault.h"
 #include "shared/settings.h"
 #include "state/event_log.h"
 #include "state/history.h"
@@ -408,6 +409,7 @@ stuck_now(PoolExecutor *executor)
 	executor->leaving = true;
 	executor->pid = pid;
 	pool_retire(executor);
+	fault_point("slot.stuck");
 	if (narrow_run(executor, &progress))
 		executor->stuck = remember_attempt(executor->runs[0]->execution, &progress, pid);
 	history_of_stuck(executor, &progress);
@@ -434,6 +436,7 @@ quarantine(PoolExecutor *executor)
 
 	executor->quarantined = true;
 	slot_quarantine(executor->slot);
+	fault_point("slot.quarantined");
 	ATTEMPT(committed)
 	{
 		executor_history_quarantine(executor->history_id);

@@ -37,6 +37,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/breakers.h"
+#include "shared/fault.h"
 
 #define BREAKERS_NAME "pg_workflow breakers"
 
@@ -186,6 +187,12 @@ breaker_event(BreakerKey key, const BreakerConfig *config, BreakerEvent event,
 	verdict->state = breaker->state;
 	verdict->half_open_at = breaker->half_open_at;
 	SpinLockRelease(&entry->mutex);
+	if (verdict->state != state_before && verdict->state == BREAKER_OPEN)
+		fault_point("breaker.opened");
+	if (verdict->state != state_before && verdict->state == BREAKER_HALF_OPEN)
+		fault_point("breaker.half_open");
+	if (verdict->state != state_before && verdict->state == BREAKER_CLOSED)
+		fault_point("breaker.closed");
 	return true;
 }
 

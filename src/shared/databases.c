@@ -32,6 +32,7 @@
 
 #include "shared/black_box.h"
 #include "shared/compat.h"
+#include "shared/fault.h"
 #include "shared/slots.h"
 #include "shared/weather.h"
 #include "shared/worker.h"
@@ -96,6 +97,7 @@ database_entry(Oid database, bool create)
 	if (unused == NULL)
 		return NULL;
 
+	fault_point("database.known");
 	/* The generation goes on counting: an old scheduler must not fit. */
 	unused->database = database;
 	unused->state = DATABASE_UNKNOWN;
@@ -252,6 +254,7 @@ database_start_failed(Oid database, uint32 generation, bool is_failure)
 		entry->state = DATABASE_UNKNOWN;
 		if (is_failure)
 			schedule_restart(entry, 1, false);
+		fault_point("database.start_failed");
 	}
 	LWLockRelease(registry->lock);
 }
@@ -301,6 +304,7 @@ database_retire(DatabaseEntry *entry)
 	{
 		entry->state = DATABASE_UNUSED;
 		entry->database = InvalidOid;
+		fault_point("database.forgotten");
 	}
 }
 
@@ -394,6 +398,7 @@ scheduler_attach(Oid database, uint32 generation)
 	before_shmem_exit(scheduler_detach, (Datum) 0);
 	counters_attach(&entry->scheduler_counters, TIME_UNCOUNTED);
 	black_box_attach(-1);
+	fault_point("database.active");
 	ConditionVariableBroadcast(&registry->databases_changed);
 	return entry;
 }
@@ -551,6 +556,7 @@ scheduler_detach(int code, Datum argument pg_attribute_unused())
 	DatabaseEntry *entry = my_database_entry;
 
 	counters_detach();
+	fault_point("database.left");
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	entry->scheduler_pid = 0;
 	entry->scheduler_pgprocno = -1;
@@ -558,7 +564,10 @@ scheduler_detach(int code, Datum argument pg_attribute_unused())
 	entry->blame_known = false;
 	if (extension_is_absent &&
 		(pg_atomic_read_u32(&entry->wake) & WAKE_EXTENSION) == 0)
+	{
 		entry->state = DATABASE_ABSENT;
+		fault_point("database.absent");
+	}
 	else
 	{
 		entry->state = DATABASE_UNKNOWN;

@@ -20,6 +20,7 @@
 
 #include "shared/black_box.h"
 #include "shared/compat.h"
+#include "shared/fault.h"
 #include "shared/own_role.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
@@ -88,6 +89,7 @@ slot_attach(int slot_number, uint32 generation)
 	before_shmem_exit(slot_detach, Int32GetDatum(slot_number));
 	counters_attach(&slot->counters, TIME_STARTUP);
 	black_box_attach(slot_number);
+	fault_point("slot.attached");
 }
 
 /*
@@ -115,6 +117,7 @@ slot_detach(int code pg_attribute_unused(), Datum argument)
 	has_scheduler = my_database_entry->state == DATABASE_ACTIVE;
 	LWLockRelease(registry->lock);
 
+	fault_point("slot.freed");
 	if (has_scheduler)
 		wake_entry(my_database_entry, WAKE_REPORT);
 	else
@@ -153,8 +156,11 @@ slot_take_run(Run *run)
 	}
 	SpinLockRelease(&my_slot->mutex);
 
+	if (taken)
+		fault_point("slot.running");
 	if (ready)
 	{
+		fault_point("slot.idle");
 		count_now(COUNT_EXECUTORS, 1);
 		wake_entry(my_database_entry, WAKE_REPORT);
 	}
@@ -211,6 +217,7 @@ slot_report(const Report *report)
 	}
 	SpinLockRelease(&my_slot->mutex);
 
+	fault_point("slot.reported");
 	wake_entry(my_database_entry, WAKE_REPORT);
 	return reported;
 }

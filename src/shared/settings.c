@@ -20,7 +20,6 @@
 #include "utils/guc.h"
 
 #include "definition/plan.h"
-#include "shared/fault.h"
 #include "shared/settings.h"
 #include "shared/traceparent.h"
 #include "shared/trust.h"
@@ -146,11 +145,6 @@ int			setting_stuck_threshold = 5;
 /* The time within which stuck attempts count for that. */
 int			setting_stuck_window = 3600;
 
-#ifdef WORKFLOW_FAULT_POINTS
-/* For tests: "name=action", see fault.h. */
-char	   *setting_fault_point = NULL;
-#endif
-
 static void define_executor_settings(GucContext at_start);
 static void define_definition_settings(void);
 
@@ -180,15 +174,6 @@ define_settings(void)
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	define_executor_settings(at_start);
-
-#ifdef WORKFLOW_FAULT_POINTS
-	DefineCustomStringVariable("workflow.fault_point",
-							   "Point in the code at which a process fails, for tests.",
-							   NULL,
-							   &setting_fault_point, "",
-							   PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
-							   NULL, NULL, NULL);
-#endif
 
 	DefineCustomEnumVariable("workflow.log_events",
 							 "Writes what executions and steps come to into the server's log.",

@@ -28,6 +28,7 @@
 #include "storage/proc.h"
 #include "utils/resowner.h"
 
+#include "shared/fault.h"
 #include "shared/slots.h"
 
 /* This process's database; set by attaching, in sessions by the first wake-up. */
@@ -131,6 +132,8 @@ wake_release_callback(ResourceReleasePhase phase, bool commit pg_attribute_unuse
 	reasons_at_commit = 0;
 	launcher_at_commit = false;
 	if (reasons != 0)
+		fault_point("session.committed");
+	if (reasons != 0)
 		wake_scheduler(MyDatabaseId, reasons);
 	if (reasons & WAKE_QUEUED)
 		queue_news_clear(&queued_at_commit);
@@ -169,7 +172,10 @@ wake_scheduler(Oid database, uint32 reasons)
 	if (entry != NULL)
 	{
 		if (entry->state == DATABASE_ABSENT)
+		{
 			entry->state = DATABASE_UNKNOWN;
+			fault_point("database.installed");
+		}
 		if (reasons & WAKE_EXTENSION)
 		{
 			entry->failures = 0;	/* whatever it was, it may be repaired */

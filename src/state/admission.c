@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "shared/fault.h"
 #include "state/admission.h"
 #include "state/dead_letters.h"
 #include "state/event_log.h"
@@ -195,6 +196,8 @@ void
 executions_set_aside(const int64 *ids, int count)
 {
 	change_all(&set_aside_statement, ids, count);
+	if (count > 0)
+		fault_point("execution.set_aside");
 }
 
 int
@@ -210,6 +213,7 @@ executions_block(int64 *ids, int count)
 	for (int i = 0; i < nrows; i++)
 		ids[i] = state_column_int64(i, 2);
 	state_done();
+	fault_point("execution.blocked");
 	return nrows;
 }
 
@@ -221,6 +225,8 @@ executions_refuse(const int64 *ids, int count)
 		log_execution(ids[i], NULL, "failed", NULL, "WorkflowFull", 0);
 	for (int i = 0; i < count; i++)
 		dead_letters_after_end(ids[i], EXECUTION_FAILED, execution_dead_letter(ids[i]));
+	if (count > 0)
+		fault_point("execution.refused");
 }
 
 int
@@ -282,6 +288,8 @@ executions_release_scheduled(bool *waits, bool *locked)
 	state_done();
 	value = PointerGetDatum(construct_array(ids, nlocked, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 	released = (int) state_execute(&release_statement, &value, NULL);
+	if (released > 0)
+		fault_point("execution.released");
 
 	nwaiting = (int) state_query(&waiting_schedules_statement, NULL, NULL, false, 0);
 	state_done();

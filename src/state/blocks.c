@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "shared/fault.h"
 #include "state/blocks.h"
 #include "state/private.h"
 
@@ -182,6 +183,8 @@ executions_unblock(bool *left)
 {
 	int64		count = (int64) state_execute(&unblock_statement, NULL, NULL);
 
+	if (count > 0)
+		fault_point("execution.unblocked");
 	*left = state_query(&unblock_left_statement, NULL, NULL, false, 1) > 0;
 	state_done();
 	return count;

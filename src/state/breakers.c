@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/breakers.h"
+#include "shared/fault.h"
 #include "shared/role_value.h"
 #include "shared/slots.h"
 #include "state/private.h"
@@ -376,7 +377,10 @@ breakers_write_unsaved(void)
 			continue;
 		for (uint64 i = 0; i < count; i++)
 			if (breaker_key(names[i], known.key.role).agent == known.key.agent)
+			{
 				breaker_write(names[i], known.key.role, &known.breaker, NULL);
+				fault_point("breaker.saved");
+			}
 	}
 }
 
@@ -394,6 +398,7 @@ breakers_reset(const char *agent, Oid role, const char *reason)
 				  breaker_state_name(count > 0 ? BREAKER_OPEN : BREAKER_CLOSED),
 				  breaker_state_name(BREAKER_CLOSED));
 	at_commit(PENDING_RESET, agent, role, 0);
+	fault_point("breaker.reset");
 	return true;
 }
 

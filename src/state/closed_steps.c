@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "shared/fault.h"
 #include "shared/settings.h"
 #include "state/event_log.h"
 #include "state/private.h"
@@ -118,6 +119,8 @@ close_steps(StateStatement *statement, Datum *values)
 	for (uint64 i = 0; i < nclosed && setting_log_events != LOG_EVENTS_OFF; i++)
 		tell_closed(i);
 	state_done();
+	if (nclosed > 0)
+		fault_point("step.closed");
 }
 
 void

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "shared/fault.h"
 #include "state/dead_letters.h"
 #include "state/private.h"
 
@@ -181,17 +182,23 @@ dead_letters_after_end(int64 execution_id, ExecutionStatus status, int64 letter)
 	switch (status)
 	{
 		case EXECUTION_COMPLETED:
-			if (letter != 0)
-				state_execute(&succeeded_statement, values, NULL);
+			if (letter == 0)
+				break;
+			state_execute(&succeeded_statement, values, NULL);
+			fault_point("dead_letter.replayed");
 			break;
 		case EXECUTION_CANCELLED:
-			if (letter != 0)
-				state_execute(&given_up_statement, values, NULL);
+			if (letter == 0)
+				break;
+			state_execute(&given_up_statement, values, NULL);
+			fault_point("dead_letter.given_up");
 			break;
 		case EXECUTION_FAILED:
 		case EXECUTION_TIMED_OUT:
-			if (letter == 0 || state_execute(&failed_again_statement, values, NULL) == 0)
-				state_execute(&enter_statement, &values[1], NULL);
+			if (letter != 0 && state_execute(&failed_again_statement, values, NULL) > 0)
+				fault_point("dead_letter.failed_again");
+			else if (state_execute(&enter_statement, &values[1], NULL) > 0)
+				fault_point("dead_letter.entered");
 			break;
 		default:
 			Assert(false);
@@ -271,6 +278,7 @@ dead_letter_replaying(int64 id, int64 execution_id, Oid by)
 	values[1] = Int64GetDatum(execution_id);
 	values[2] = ObjectIdGetDatum(by);
 	state_execute(&replaying_statement, values, NULL);
+	fault_point("dead_letter.replaying");
 }
 
 void
@@ -282,6 +290,7 @@ dead_letter_discard(int64 id, Oid by, const char *reason)
 	values[1] = ObjectIdGetDatum(by);
 	values[2] = reason ? CStringGetTextDatum(reason) : (Datum) 0;
 	state_execute(&discard_statement, values, reason ? "   " : "  n");
+	fault_point("dead_letter.discarded");
 }
 
 int64

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "shared/fault.h"
 #include "shared/settings.h"
 #include "state/dead_letters.h"
 #include "state/epilogue.h"
@@ -121,6 +122,7 @@ execution_decide(int64 id, const char *ending, TimestampTz started_at,
 {
 	Datum		values[lengthof(decide_types)] = {0};
 	char		nulls[lengthof(decide_types)];
+	bool		decided;
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(id);
@@ -135,7 +137,9 @@ execution_decide(int64 id, const char *ending, TimestampTz started_at,
 		nulls[5] = 'n';
 	else
 		values[5] = CStringGetTextDatum(error_type);
-	return state_execute(&decide_statement, values, nulls) > 0;
+	decided = state_execute(&decide_statement, values, nulls) > 0;
+	fault_point("execution.decided");
+	return decided;
 }
 
 void
@@ -154,8 +158,10 @@ bool
 execution_finish_epilogue(int64 id)
 {
 	Datum		value = Int64GetDatum(id);
+	bool		finished = state_end_execution(&finish_statement, 1, &value, NULL);
 
-	return state_end_execution(&finish_statement, 1, &value, NULL);
+	fault_point("execution.epilogue_over");
+	return finished;
 }
 
 /* An array of the ids of some steps of a plan. */
@@ -234,19 +240,24 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	if (status == EXECUTION_CANCELLING && compensate && !decided && plan->ncompensations > 0)
 	{
 		state_execute(&decide_cancelled_statement, values, NULL);
+		fault_point("execution.compensates");
 		decided = true;
 	}
 	if (decided && (status == EXECUTION_RUNNING || (status == EXECUTION_CANCELLING && compensate)))
 	{
 		/* containers of the chain stay open: they are the epilogue's own */
 		step_close_others(id, id_array(plan, chain_id));
+		fault_point("execution.epilogue_begins");
 		return SETTLED_EPILOGUE;
 	}
 	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING)
 		return SETTLED_OVER;	/* its epilogue waits until it is resumed and claimed */
 	step_close_open(id, STATUS_CANCELLED);
 	if (status == EXECUTION_CANCELLING)
+	{
 		execution_finalise(id, "cancelled", NULL, "Cancelled");
+		fault_point("execution.cancel_complete");
+	}
 	return SETTLED_OVER;
 }
 

@@ -18,6 +18,7 @@
 #include "utils/datum.h"
 #include "utils/timestamp.h"
 
+#include "shared/fault.h"
 #include "state/dead_letters.h"
 #include "state/execution_rows.h"
 #include "state/executions.h"
@@ -275,6 +276,7 @@ execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason, boo
 	state_done();
 	if (final)
 		dead_letters_after_end(id, EXECUTION_CANCELLED, isnull ? 0 : letter);
+	fault_point("execution.cancelled");
 }
 
 void

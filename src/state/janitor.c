@@ -15,6 +15,7 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
+#include "shared/fault.h"
 #include "state/dead_letters.h"
 #include "state/event_log.h"
 #include "state/janitor.h"
@@ -142,6 +143,8 @@ executions_time_out_pending(int timeout_seconds, int64 **ids, TimestampTz *oldes
 		log_execution((*ids)[i], NULL, "timed_out", NULL, "PendingTimeout", 0);
 	for (uint64 i = 0; i < nrows; i++)
 		dead_letters_after_end((*ids)[i], EXECUTION_TIMED_OUT, execution_dead_letter((*ids)[i]));
+	if (nrows > 0)
+		fault_point("execution.pending_timeout");
 
 	state_query(&oldest_statement, NULL, NULL, false, 1);
 	*oldest = DatumGetTimestampTz(state_column(0, 1, &isnull));

@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "shared/fault.h"
 #include "state/private.h"
 #include "state/state.h"
 #include "state/statistics.h"
@@ -133,6 +134,7 @@ statistics_add(TimestampTz since, TimestampTz until, int32 max, TimestampTz *rea
 	values[1] = TimestampTzGetDatum(*reached);
 	state_execute(&add_statement, values, NULL);
 	state_execute(&move_statement, &values[1], NULL);
+	fault_point("statistics.added");
 	return count;
 }
 

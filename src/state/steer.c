@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "shared/fault.h"
 #include "state/private.h"
 #include "state/steer.h"
 
@@ -124,6 +125,7 @@ execution_pause(int64 id, Oid paused_by, const char *reason, TimestampTz until)
 	nulls[2] = reason ? ' ' : 'n';
 	nulls[3] = until != DT_NOEND ? ' ' : 'n';
 	state_execute(&pause_statement, values, nulls);
+	fault_point("execution.paused");
 }
 
 void
@@ -132,6 +134,7 @@ execution_resume(int64 id)
 	Datum		value = Int64GetDatum(id);
 
 	state_execute(&resume_statement, &value, NULL);
+	fault_point("execution.resumed");
 }
 
 void
@@ -149,6 +152,7 @@ execution_retry(int64 id, TimestampTz from, const char *key, Jsonb *input)
 	values[3] = PointerGetDatum(input);
 	nulls[3] = input ? ' ' : 'n';
 	state_execute(&retry_statement, values, nulls);
+	fault_point("execution.retried");
 }
 
 char *
@@ -169,6 +173,7 @@ execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *outp
 {
 	Datum		values[lengthof(mark_types)];
 	char		nulls[lengthof(mark_types)];
+	bool		marked;
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(id);
@@ -180,7 +185,9 @@ execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *outp
 	/* by name: a number means nobody, or somebody else, in another cluster */
 	values[4] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	state_set_text(values, nulls, 5, reason);
-	return state_execute(&mark_statement, values, nulls) > 0;
+	marked = state_execute(&mark_statement, values, nulls) > 0;
+	fault_point("step.marked");
+	return marked;
 }
 
 bool

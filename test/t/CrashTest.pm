@@ -27,12 +27,13 @@ our @EXPORT = qw(
 my $json = JSON::PP->new->canonical;
 
 # A running cluster with database "w", the extension and the effects in it; settings are lines
-# of postgresql.conf.  Killed processes lose nothing the kernel has, so fsync would only cost
-# time.
+# of postgresql.conf, before them perhaps a hash of what Cluster->new() takes.  Killed processes
+# lose nothing the kernel has, so fsync would only cost time.
 sub crash_cluster
 {
 	my ($name, @settings) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my %more = ref $settings[0] ? %{ shift @settings } : ();
+	my $node = PostgreSQL::Test::Cluster->new($name, %more);
 
 	$node->init;
 	$node->append_conf('postgresql.conf',
@@ -288,6 +289,8 @@ sub check_finished
 		WHERE s.status = 'running'}, "$name: no container is open");
 	none($node, $database, q{SELECT id, workflow FROM workflow.executions WHERE completed_at IS NULL},
 		"$name: the end has a time");
+	none($node, $database, q{SELECT * FROM workflow.verify(full => true)
+		WHERE area = 'data' AND status <> 'ok'}, "$name: verify() finds nothing");
 	return;
 }
 

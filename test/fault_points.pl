@@ -1,0 +1,36 @@
+# Compares the fault points of the source (src/shared/fault.h) with the rows of the kill matrix
+# (test/t/KillMatrix.pm) and with the transitions in section 12 of docs/architecture.md: each
+# point has a row and is in the page, each transition has a point.  Prints what is wrong.
+
+use strict;
+use warnings FATAL => 'all';
+
+sub read_file
+{
+	my ($file) = @_;
+
+	open my $handle, '<', $file or die "$file: $!";
+	local $/;
+	return scalar <$handle>;
+}
+
+my %source = map { $_ => 1 } map { read_file($_) =~ /\bfault_point\("([^"]+)"\)/g } glob 'src/*/*.c';
+my ($rows) = read_file('test/t/KillMatrix.pm') =~ /^my %rows = \((.*?)^my |^my %rows = \((.*?)\);\n/ms;
+$rows //= $2;
+my %matrix = map { $_ => 1 } $rows =~ /^\t'([a-z_]+\.[a-z_]+)' => \[/mg;
+my ($section) = read_file('docs/architecture.md') =~ /^## 12\. State machines\n(.*?)^## 13/ms;
+my %kinds = map { s/\..*//r => 1 } keys %source;
+my %page = map { $_ => 1 } grep { $kinds{ s/\..*//r } } $section =~ /`([a-z_]+\.[a-z_]+)`/g;
+
+foreach my $point (sort keys %source)
+{
+	print "test/t/KillMatrix.pm: no row for \"$point\"\n" unless $matrix{$point};
+	print "docs/architecture.md, section 12: \"$point\" is missing\n" unless $page{$point};
+}
+print "test/t/KillMatrix.pm: the source has no point \"$_\"\n" foreach grep { !$source{$_} } sort keys %matrix;
+print "docs/architecture.md, section 12: the source has no point \"$_\"\n" foreach grep { !$source{$_} } sort keys %page;
+foreach my $line (grep { /^\| / && !/^\| from \|/ } split /\n/, $section)
+{
+	print "docs/architecture.md: no point in \"$line\"\n" unless $line =~ /`[a-z_]+\.[a-z_]+` \|$/;
+}
+print "no fault points are found\n" unless %source && %matrix && %page;
