@@ -191,6 +191,7 @@ OBJS = \
 	src/shared/black_box.o \
 	src/shared/breaker_machine.o \
 	src/shared/breakers.o \
+	src/shared/clock.o \
 	src/shared/counters.o \
 	src/shared/databases.o \
 	src/shared/fault.o \

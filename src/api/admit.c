@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "api/api.h"
+#include "shared/clock.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
 #include "state/admission.h"
@@ -49,7 +50,7 @@ require_share(Oid role)
 	static Oid	refused_role = InvalidOid;
 	static TimestampTz refused_at = 0;
 	int			share = Min(Max(setting_max_pending / SHARES, 1), LARGEST_SHARE);
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 
 	if (role != refused_role || TimestampDifferenceExceeds(refused_at, now, FULL_FOR_MS))
 	{
@@ -89,7 +90,7 @@ require_room_of_role(Oid role)
 	if (max_pending == NO_LIMIT)
 		return;
 	if (role == counted_role && credits > 0 &&
-		!TimestampDifferenceExceeds(counted_at, GetCurrentTimestamp(), FULL_FOR_MS))
+		!TimestampDifferenceExceeds(counted_at, steady_now(), FULL_FOR_MS))
 	{
 		credits--;
 		return;
@@ -103,7 +104,7 @@ require_room_of_role(Oid role)
 				 errdetail("The limit of the role is %d.", max_pending),
 				 errhint("Start the workflow again later, or ask the owner of the extension for a higher limit (workflow.set_role_limits()).")));
 	counted_role = role;
-	counted_at = GetCurrentTimestamp();
+	counted_at = steady_now();
 	credits = Min(room / 8, MAX_CREDITS);
 }
 
@@ -125,7 +126,7 @@ require_room_in_queue(Oid role)
 	{
 		if (take(&entry->pending_until_count) && take(&entry->pending_credits))
 			return;
-		if (!TimestampDifferenceExceeds(entry->pending_full_at, GetCurrentTimestamp(), FULL_FOR_MS))
+		if (!TimestampDifferenceExceeds(entry->pending_full_at, steady_now(), FULL_FOR_MS))
 		{
 			require_share(role);
 			return;
@@ -139,7 +140,7 @@ require_room_in_queue(Oid role)
 
 		pg_atomic_write_u32(&entry->pending_credits, room);
 		pg_atomic_write_u32(&entry->pending_until_count, Min(room, setting_max_pending / 4));
-		entry->pending_full_at = count >= setting_max_pending ? GetCurrentTimestamp() : 0;
+		entry->pending_full_at = count >= setting_max_pending ? steady_now() : 0;
 		entry->pending_limit = setting_max_pending;
 	}
 	if (count >= setting_max_pending)

@@ -29,6 +29,28 @@ extern PGDLLEXPORT Datum workflow_roll_up_statistics(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_roll_up_statistics);
 
+/*
+ * How far all has been rolled up, and nobody else does.  What was rolled up by a clock that has
+ * been put back since is so again: ends of now have times that were passed then.
+ */
+static bool
+lock_statistics(TimestampTz *reached)
+{
+	TimestampTz now;
+
+	if (!statistics_lock(reached))
+		return false;
+	now = GetCurrentTimestamp();
+	if (*reached > now)
+	{
+		ereport(LOG,
+				(errmsg("workflow statistics by day are made again: the clock was put back"),
+				 errdetail("They had been rolled up until %s.", timestamptz_to_str(*reached))));
+		*reached = statistics_begin_again(now);
+	}
+	return true;
+}
+
 /* How far one may go; in a transaction whose statements see what has been committed. */
 static TimestampTz
 rolling_horizon(void)
@@ -53,13 +75,15 @@ roll_up_before(TimestampTz before)
 	TimestampTz until = Min(before, rolling_horizon());
 	TimestampTz reached;
 
-	if (!statistics_lock(&reached))
-		return statistics_until();
+	/* who has it adds, and deletes nothing that was not noted */
+	if (!lock_statistics(&reached))
+		return Min(statistics_until(), statistics_pruned_until());
 	while (reached < until)
 	{
 		CHECK_FOR_INTERRUPTS();
 		(void) statistics_add(reached, until, SLICE, &reached);
 	}
+	statistics_note_pruned(Min(reached, before));
 	return reached;
 }
 
@@ -79,7 +103,7 @@ workflow_roll_up_statistics(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_executions must be greater than zero, not %d", max)));
 	until = rolling_horizon();
-	if (statistics_lock(&reached) && reached < until)
+	if (lock_statistics(&reached) && reached < until)
 		count = statistics_add(reached, until, max, &reached);
 	PG_RETURN_INT64(count);
 }

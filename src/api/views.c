@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "shared/clock.h"
 #include "shared/slots.h"
 #include "state/grants.h"
 #include "state/state.h"
@@ -92,6 +93,8 @@ step_state_name(const SlotCopy *slot)
 static void
 copy_slot(Slot *slot, SlotCopy *copy)
 {
+	TimestampTz idle_since = clock_time(*(volatile TimestampTz *) &slot->idle_since);
+
 	SpinLockAcquire(&slot->mutex);
 	copy->state = slot->state;
 	copy->trouble = slot->trouble;
@@ -106,7 +109,7 @@ copy_slot(Slot *slot, SlotCopy *copy)
 	copy->memory_bytes = slot->memory_bytes;
 	copy->leaving_since = slot->leaving_since;
 	copy->last_heartbeat = Max(Max(slot->attached_at, *(volatile TimestampTz *) &slot->heartbeat_at),
-							   Max(slot->idle_since, slot->progress.step_started_at));
+							   Max(idle_since, slot->progress.step_started_at));
 	copy->progress = slot->progress;
 	SpinLockRelease(&slot->mutex);
 }

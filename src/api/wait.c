@@ -41,6 +41,7 @@
 #include "api/steer.h"
 #include "api/wait_cycle.h"
 #include "interpreter/thread.h"
+#include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
@@ -63,7 +64,7 @@ deadline_argument(FunctionCallInfo fcinfo, int argument)
 	if (PG_ARGISNULL(argument))
 		return DT_NOEND;
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-												   TimestampTzGetDatum(GetCurrentTimestamp()),
+												   TimestampTzGetDatum(steady_now()),
 												   PG_GETARG_DATUM(argument)));
 }
 
@@ -103,7 +104,7 @@ sleep_until_finished(int64 id, TimestampTz deadline, long timeout)
 
 	if (deadline != DT_NOEND)
 	{
-		TimestampTz now = GetCurrentTimestamp();
+		TimestampTz now = steady_now();
 
 		if (now >= deadline)
 			return false;
@@ -193,7 +194,7 @@ wait_in_statement(int64 id, TimestampTz deadline, WaitCycleCheck *check)
 		read_own_execution(id, &state);
 		if (wait_is_over(&state))
 			break;
-		if (deadline == DT_NOEND || GetCurrentTimestamp() < deadline)
+		if (deadline == DT_NOEND || steady_now() < deadline)
 			require_wait_can_end(&state);
 		if (registry != NULL && extension_is_held())
 			ereport(ERROR,
@@ -323,7 +324,7 @@ wait_between_transactions(int64 id, TimestampTz deadline, WaitCycleCheck *check,
 		read_own_execution(id, state);
 		if (wait_is_over(state))
 			break;
-		if (deadline != DT_NOEND && GetCurrentTimestamp() >= deadline)
+		if (deadline != DT_NOEND && steady_now() >= deadline)
 		{
 			ConditionVariableCancelSleep();
 			ereport(ERROR,

@@ -39,6 +39,7 @@
 #include "utils/timestamp.h"
 
 #include "api/wait_cycle.h"
+#include "shared/clock.h"
 #include "shared/slots.h"
 
 /* The time between two looks at most, ms. */
@@ -66,7 +67,7 @@ wait_cycle_begin(WaitCycleCheck *check, int64 execution_id, bool in_transaction)
 	check->execution_id = execution_id;
 	check->in_transaction = in_transaction;
 	check->interval_ms = DeadlockTimeout;
-	check->look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), check->interval_ms);
+	check->look_at = TimestampTzPlusMilliseconds(steady_now(), check->interval_ms);
 	check->released = NULL;
 	if (registry != NULL)
 		pg_atomic_write_u64(waits_for_of(MyProc), (uint64) execution_id);
@@ -82,7 +83,7 @@ wait_cycle_end(int code pg_attribute_unused(), Datum argument pg_attribute_unuse
 long
 wait_cycle_next_look(const WaitCycleCheck *check)
 {
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), check->look_at) + 1;
+	return TimestampDifferenceMilliseconds(steady_now(), check->look_at) + 1;
 }
 
 static void
@@ -205,7 +206,7 @@ is_victim(const WaitCycleCheck *check)
 void
 wait_cycle_look(WaitCycleCheck *check)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 
 	if (now < check->look_at)
 		return;

@@ -101,7 +101,7 @@ stand_at(Thread *thread, const CompletedStep *step)
 	{
 		thread->top->next_attempt = before->attempt + 1;
 		thread->top->attempt_visit = step->visit;
-		thread->top->attempt_at = before->retry_at;
+		thread->top->attempt_at = attempt_time(before);
 		thread->last_time = Max(thread->last_time, before->completed_at);
 	}
 }

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "interpreter/leaf.h"
+#include "shared/clock.h"
 #include "shared/compat.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
@@ -30,6 +31,7 @@ static TimeoutId leaf_timer = USER_TIMEOUT;
 static bool timer_registered = false;
 static bool timer_armed = false;
 static TimestampTz timer_deadline = DT_NOEND;
+static TimestampTz timer_steady_deadline = DT_NOEND;
 static volatile sig_atomic_t timer_fired = false;
 
 void
@@ -51,6 +53,14 @@ leaf_set_deadline(Leaf *leaf, TimestampTz scope_deadline, int timeout_seconds)
 static void
 leaf_timer_handler(void)
 {
+	TimestampTz left = timer_steady_deadline - steady_now();
+
+	if (left > 0)
+	{
+		/* the clock was put forward: that is not the step's time */
+		enable_timeout_after(leaf_timer, (int) Min(left / 1000 + 1, INT_MAX));
+		return;
+	}
 	timer_fired = true;
 	slot_note_interrupt();
 	kill(MyProcPid, SIGINT);
@@ -68,6 +78,7 @@ arm(TimestampTz deadline)
 		leaf_timer = RegisterTimeout(USER_TIMEOUT, leaf_timer_handler);
 		timer_registered = true;
 	}
+	timer_steady_deadline = steady_time(deadline);
 	enable_timeout_at(leaf_timer, deadline);
 }
 

@@ -353,7 +353,7 @@ thread_find_frontier(Thread *thread)
 		frame->at = node;
 		frame->next_attempt = record->attempt + 1;
 		frame->attempt_visit = record->visit;
-		frame->attempt_at = record->retry_at;
+		frame->attempt_at = attempt_time(record);
 	}
 	else if (record->status == STATUS_SKIPPED && record->error_type != NULL &&
 			 strcmp(record->error_type, "NotStarted") == 0)

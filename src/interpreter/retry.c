@@ -181,3 +181,13 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	frame->attempt_at = retry_at;
 	return true;
 }
+
+/*
+ * The clock was put back behind the attempt that failed: it says nothing about how long has been
+ * waited since.
+ */
+TimestampTz
+attempt_time(const StepRecord *failed)
+{
+	return failed->completed_at > GetCurrentTimestamp() ? DT_NOBEGIN : failed->retry_at;
+}

@@ -190,6 +190,8 @@ extern ThreadAction thread_next(Thread *thread);
 /* Result of the leaf as the step's output; raises an error when it cannot be reshaped. */
 extern Jsonb *thread_leaf_output(Thread *thread, Jsonb *result);
 extern void thread_leaf_succeeded(Thread *thread, Jsonb *output);
+/* When the attempt that follows a failed one is due. */
+extern TimestampTz attempt_time(const StepRecord *failed);
 /* True: another attempt follows. */
 extern bool thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error);
 extern void thread_free(Thread *thread);

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/clock.h"
 #include "shared/role_value.h"
 #include "shared/settings.h"
 #include "state/admission.h"
@@ -517,8 +518,8 @@ admission_changed(void)
 	try_all_groups();
 	if (done && !left)
 		return DT_NOEND;
-	return count > 0 ? GetCurrentTimestamp()
-		: TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+	return count > 0 ? steady_now()
+		: TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 }
 
 /* --- claims --- */
@@ -744,7 +745,7 @@ admission_claim_waiting(int wanted, ClaimedExecution *admitted)
 		{
 			dlist_delete(&group->node);
 			dlist_push_tail(&locked, &group->node);
-			locked_retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+			locked_retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 		}
 	}
 	if (total < wanted && !dlist_is_empty(&worth_trying))

@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/clock.h"
 #include "shared/weather.h"
 
 /* No wait for a lock is longer than this, ms. */
@@ -60,7 +61,7 @@ tell_trouble(const ErrorData *error)
 {
 	static int	told = 0;
 	static TimestampTz told_at = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 
 	if (told == error->sqlerrcode && !TimestampDifferenceExceeds(told_at, now, TELL_AGAIN_MS))
 		return;
@@ -110,7 +111,7 @@ postpone(PostponedAction action, int64 id, void *argument)
 	entry->id = id;
 	entry->argument = argument;
 	entry->delay = SKIPPED_RETRY_MS;
-	entry->at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), entry->delay);
+	entry->at = TimestampTzPlusMilliseconds(steady_now(), entry->delay);
 	dlist_push_tail(&postponed, &entry->node);
 }
 
@@ -150,7 +151,7 @@ postponed_look(TimestampTz now)
 			continue;
 		}
 		entry->delay = Min(2 * entry->delay, LAST_RETRY_MS);
-		entry->at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), entry->delay);
+		entry->at = TimestampTzPlusMilliseconds(steady_now(), entry->delay);
 		dlist_push_tail(&postponed, &entry->node);
 	}
 }

@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/clock.h"
 #include "shared/fault.h"
 #include "state/epilogue.h"
 #include "state/steer.h"
@@ -159,7 +160,7 @@ look_for_control(void)
 	}
 	ATTEMPT_END(committed, false);
 	if (!committed)
-		return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+		return TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 	for (int i = 0; i < count; i++)
 		control_execution(&wanted[i]);
 	if (look_for_pause_ends || next_pause_end <= GetCurrentTimestamp())
@@ -168,7 +169,7 @@ look_for_control(void)
 		next_pause_end = end_pauses();
 	}
 	if (!skipped)
-		return next_pause_end;
-	return Min(next_pause_end,
-			   TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+		return appointment(next_pause_end);
+	return Min(appointment(next_pause_end),
+			   TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
 }

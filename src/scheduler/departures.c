@@ -17,6 +17,7 @@
 
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
+#include "shared/clock.h"
 #include "shared/settings.h"
 #include "state/announce.h"
 #include "state/history.h"
@@ -90,7 +91,7 @@ young_until(const PoolExecutor *executor)
 {
 	if (executor->leaving || executor->starting || setting_executor_max_age <= 0)
 		return DT_NOEND;
-	return TimestampTzPlusMilliseconds(executor->started_at,
+	return TimestampTzPlusMilliseconds(executor->launched_at,
 									   (int64) setting_executor_max_age * 1000);
 }
 
@@ -238,7 +239,7 @@ history_of_stuck(PoolExecutor *executor, const Progress *progress)
 	bool		committed;
 
 	fill_record(executor, &record);
-	record.stuck_at = executor->stuck_at;
+	record.stuck_at = clock_time(executor->stuck_at);
 	record.execution_id = progress->execution_id;
 	record.workflow = progress->workflow;
 	record.scope = progress->scope;

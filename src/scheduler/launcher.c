@@ -38,6 +38,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "shared/clock.h"
 #include "shared/compat.h"
 #include "shared/fault.h"
 #include "shared/slots.h"
@@ -128,7 +129,7 @@ workflow_launcher_main(Datum argument pg_attribute_unused())
 			continue;
 		}
 
-		round.now = GetCurrentTimestamp();
+		round.now = steady_now();
 		look_after_starting();
 		look_at_entries(&round, databases);
 		start_schedulers(&round, databases);
@@ -138,7 +139,7 @@ workflow_launcher_main(Datum argument pg_attribute_unused())
 		MemoryContextReset(round_context);
 
 		if (!TIMESTAMP_IS_NOEND(round.next))
-			timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+			timeout = TimestampDifferenceMilliseconds(steady_now(),
 													  round.next);
 		worker_sleep(timeout, wait_event_launcher());
 	}
@@ -402,7 +403,7 @@ report_limits(Round *round)
 	if (exhausted_until == 0)
 		registry->exhausted_since = 0;
 	else if (registry->exhausted_since == 0)
-		registry->exhausted_since = round->now;
+		registry->exhausted_since = GetCurrentTimestamp();
 	registry->exhausted_until = exhausted_until;
 	LWLockRelease(registry->lock);
 

@@ -312,9 +312,10 @@ extern TimestampTz janitor_look(TimestampTz now);
 extern TimestampTz janitor_look_at_pending(TimestampTz now, bool left);
 
 /* --- control.c: what sessions want --- */
-extern TimestampTz look_for_control(void);
+extern TimestampTz look_for_control(void);	/* by the steady clock */
 
 /* --- scheduler.c --- */
+extern TimestampTz appointment(TimestampTz at);	/* by the server's clock; when to look, by the steady one */
 extern void scheduler_begin(void);
 extern void scheduler_commit(bool durable);
 extern MemoryContext scheduler_context(void);

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/settings.h"
 #include "shared/worker.h"
@@ -144,7 +145,7 @@ start_failed(PoolExecutor *executor, bool terminated)
 	fault_point("slot.start_failed");
 	if (!terminated)
 		queue->failed_starts++;
-	queue->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	queue->retry_at = TimestampTzPlusMilliseconds(steady_now(),
 												  100 * (1 << Min(queue->failed_starts, 6)));
 	if (!terminated)
 		role_failed(executor->role);
@@ -159,7 +160,7 @@ static void
 let_shutdown_arrive(void)
 {
 	static TimestampTz last = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 
 	if (!TimestampDifferenceExceeds(last, now, 10 * SHUTDOWN_ARRIVES_MS))
 		return;
@@ -213,7 +214,7 @@ look_at(PoolExecutor *executor)
 			return false;
 		}
 		executor->starting = false;
-		executor->since = GetCurrentTimestamp();
+		executor->since = steady_now();
 		role_queue(executor->role)->failed_starts = 0;
 	}
 	if (view.state == SLOT_REPORTED && executor->busy && slot_take_report(executor->slot, &report))
@@ -221,7 +222,7 @@ look_at(PoolExecutor *executor)
 		executor->busy = false;
 		executor->asked_to_yield = false;
 		executor->asked_to_stop = 0;
-		executor->since = GetCurrentTimestamp();
+		executor->since = steady_now();
 		fault_point("slot.report_taken");
 		run_reported(executor, &report);
 	}
@@ -255,7 +256,7 @@ static void
 note_exhaustion(bool now_exhausted, const char *limit)
 {
 	if (!now_exhausted && exhausted &&
-		!TimestampDifferenceExceeds(launch_retry_at, GetCurrentTimestamp(), EXHAUSTION_OVER_MS))
+		!TimestampDifferenceExceeds(launch_retry_at, steady_now(), EXHAUSTION_OVER_MS))
 		return;
 	if (now_exhausted && !exhausted)
 		ereport(WARNING,
@@ -278,7 +279,7 @@ pool_no_workers_since(void)
 static bool
 launch(Oid role)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 	PoolExecutor *executor;
 	BackgroundWorkerHandle *handle = NULL;
 	MemoryContext oldcontext;
@@ -300,7 +301,7 @@ launch(Oid role)
 		launch_retry_at = TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS);
 		note_exhaustion(true, "max_worker_processes");
 		if (no_workers_since == 0)
-			no_workers_since = now;
+			no_workers_since = GetCurrentTimestamp();
 		return false;
 	}
 	note_exhaustion(false, NULL);
@@ -350,7 +351,7 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 
 	if (first->execution->suspect && !begin_trial(first->execution))
 	{
-		ready_park(first, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+		ready_park(first, TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
 		return;
 	}
 	memset(&run, 0, offsetof(Run, execution_ids));
@@ -389,7 +390,7 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	executor->kind = run.kind;
 	executor->busy = true;
 	executor->asked_to_yield = false;
-	executor->since = GetCurrentTimestamp();
+	executor->since = steady_now();
 	if (!slot_assign(executor->slot, &run))
 	{
 		/* it is leaving: back into the queue */
@@ -420,7 +421,7 @@ trial_end(const PoolExecutor *executor)
 static bool
 another_suspect_runs(const LiveExecution *execution)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &pool_executors)
@@ -506,7 +507,7 @@ static bool
 forget_old_limit(RoleQueue *queue)
 {
 	if (queue->limit_read_at != 0 &&
-		TimestampDifferenceExceeds(queue->limit_read_at, GetCurrentTimestamp(), LAUNCH_RETRY_MS))
+		TimestampDifferenceExceeds(queue->limit_read_at, steady_now(), LAUNCH_RETRY_MS))
 		forget_limit(queue);
 	return false;
 }
@@ -535,7 +536,7 @@ read_limit(RoleQueue *queue)
 	if (committed)
 	{
 		queue->max_executors = limit;
-		queue->limit_read_at = GetCurrentTimestamp();
+		queue->limit_read_at = steady_now();
 	}
 	return committed;
 }
@@ -546,7 +547,7 @@ role_wants_executor(RoleQueue *queue)
 {
 	return queue->starting < queue->count &&
 		queue->present < Min(pool_limit(), queue->max_executors) &&
-		(queue->retry_at == 0 || queue->retry_at <= GetCurrentTimestamp()) &&
+		(queue->retry_at == 0 || queue->retry_at <= steady_now()) &&
 		first_may_run(queue);
 }
 
@@ -695,7 +696,7 @@ pool_dispatch(void)
 	do
 	{
 		hand_out();
-		now = GetCurrentTimestamp();
+		now = steady_now();
 	} while (ready_total() > 0 && (launch_refused || nexecutors >= pool_limit()) && make_room(now));
 
 	if (!launch_refused)

@@ -19,6 +19,7 @@
 #include "interpreter/evaluate.h"
 #include "scheduler/live.h"
 #include "shared/black_box.h"
+#include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/identity.h"
 #include "shared/settings.h"
@@ -258,7 +259,7 @@ run_again_later(ReadyRun *run, const char *why)
 				(errmsg("run of workflow execution " INT64_FORMAT " is done again: %s", execution->id, why),
 				 errdetail("This does not count as a recovery.")));
 	ready_enqueue(run);
-	ready_park(run, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay));
+	ready_park(run, TimestampTzPlusMilliseconds(steady_now(), delay));
 }
 
 /* Do a lost run again; false: its execution's row cannot be had. */

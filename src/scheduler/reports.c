@@ -14,6 +14,7 @@
 
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
+#include "shared/clock.h"
 
 /*
  * The thread of a scope goes on from its rows later: when it is its turn again,
@@ -29,7 +30,7 @@ requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope,
 	ready_resume(run);
 	/* what it waits for may be as it was before */
 	if (report->outcome == OUTCOME_PARKED && controls == execution->controls)
-		ready_park(run, report->park_until);
+		ready_park(run, steady_time(report->park_until));
 }
 
 /*
@@ -46,7 +47,7 @@ container_forked(LiveExecution *execution, LiveJoin *parent, const ScopeId *scop
 		return;
 	run = ready_add(execution, RUN_THREAD, parent, scope, -1, 0);
 	ready_resume(run);
-	ready_park(run, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+	ready_park(run, TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
 }
 
 static bool

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/clock.h"
 #include "state/admission.h"
 
 /* While executions wait for others of their schedule: somebody may have written into the table, ms. */
@@ -57,13 +58,13 @@ admission_release_scheduled(void)
 	ATTEMPT_END(committed, false);
 	if (!committed)
 	{
-		look_at_schedules_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+		look_at_schedules_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 		return 0;
 	}
 	if (released > 0)
 		executions_look_everywhere();
 	look_at_schedules_at = !waits ? DT_NOEND :
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+		TimestampTzPlusMilliseconds(steady_now(),
 									locked ? SKIPPED_RETRY_MS : LOOK_AT_SCHEDULES_MS);
 	return released;
 }

@@ -27,6 +27,7 @@
 
 #include "scheduler/live.h"
 #include "shared/black_box.h"
+#include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/identity.h"
 #include "shared/settings.h"
@@ -42,6 +43,9 @@
  * do so again and again without being counted.
  */
 #define DURABLE_CLAIMS_MS 10000
+
+/* While something waits for a time, how often to see whether the clock has been changed, ms. */
+#define LOOK_AT_CLOCK_MS 10000
 
 static DatabaseEntry *database = NULL;
 static MemoryContext loop_context = NULL;
@@ -255,7 +259,7 @@ look_for_work(void)
 	int			nwants = 0;
 	int			most = 0;
 	int			count = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 	bool		replica = false;
 	bool		committed;
 
@@ -280,7 +284,7 @@ look_for_work(void)
 		if (!committed)
 		{
 			executions_look_everywhere();
-			claims_retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+			claims_retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 			return;
 		}
 		nwants = share_claims(window, &wants, &others);
@@ -307,8 +311,7 @@ look_for_work(void)
 		for (int i = 0; i < count; i++)
 			reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role && reasons[i - 1] == NULL
 				? NULL : execution_cannot_run(claimed[i].id, claimed[i].role);
-		now = GetCurrentTimestamp();
-		count_claims(claimed, count, now);
+		count_claims(claimed, count, GetCurrentTimestamp());
 		if (count > 0)
 			fault_point("execution.claimed");
 	}
@@ -319,7 +322,7 @@ look_for_work(void)
 	{
 		admission_undo();
 		look_for_pending = true;
-		claims_retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+		claims_retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 		return;
 	}
 	admission_committed();
@@ -378,15 +381,27 @@ show_state(void)
 	database->no_workers_since = pool_no_workers_since();
 }
 
+/*
+ * When to look, by the steady clock, whether a time has come that is one of the server's clock:
+ * that may be put forward meanwhile.
+ */
+TimestampTz
+appointment(TimestampTz at)
+{
+	if (at == DT_NOEND)
+		return at;
+	return Min(steady_time(at), TimestampTzPlusMilliseconds(steady_now(), LOOK_AT_CLOCK_MS));
+}
+
 /* How long to sleep when nobody wakes us; -1: for ever. */
 static long
 next_timeout(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz next = Min(Min(next_unpark_at, next_control_at), joins_next_deadline(now));
+	TimestampTz now = steady_now();
+	TimestampTz next = Min(Min(next_unpark_at, next_control_at), Min(next_admission_at, postponed_next()));
 	long		timeout = pool_next_timeout(now);
 
-	next = Min(next, Min(Min(next_admission_at, next_janitor_at), postponed_next()));
+	next = Min(next, appointment(Min(next_janitor_at, joins_next_deadline(GetCurrentTimestamp()))));
 	next = Min(next, admission_next_schedules(now));
 	if (claims_retry_at > now)
 		next = Min(next, claims_retry_at);
@@ -394,8 +409,8 @@ next_timeout(void)
 	{
 		next = Min(next, admission_next(now, look_for_pending));
 		/* what has to be claimed anyway is claimed as soon as there is room */
-		if (!look_for_pending || next_start_at > now)
-			next = Min(next, next_start_at);
+		if (!look_for_pending || next_start_at > GetCurrentTimestamp())
+			next = Min(next, appointment(next_start_at));
 		if (!look_for_pending)
 			next = Min(next, executions_next_look());
 	}
@@ -463,11 +478,11 @@ prepare(const WorkerParameters *parameters)
 	janitor_initialize();
 	pool_initialize(database, parameters->generation);
 
-	durable_claims_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DURABLE_CLAIMS_MS);
+	durable_claims_until = TimestampTzPlusMilliseconds(steady_now(), DURABLE_CLAIMS_MS);
 
 	/* the executors of the scheduler before this one are on their way out; not for ever */
-	gone_by = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_cancel_grace);
-	while (database_count_executors(parameters->database) > 0 && GetCurrentTimestamp() < gone_by)
+	gone_by = TimestampTzPlusMilliseconds(steady_now(), setting_cancel_grace);
+	while (database_count_executors(parameters->database) > 0 && steady_now() < gone_by)
 		worker_sleep(10, wait_event_scheduler());
 	stuck_initialize();
 
@@ -508,27 +523,27 @@ serve(void)
 		if ((wake & WAKE_BREAKERS) && !save_breakers(0, NULL))
 			postpone(save_breakers, 0, NULL);
 		pool_reap();
-		postponed_look(GetCurrentTimestamp());
-		if ((wake & WAKE_CONTROL) || next_control_at <= GetCurrentTimestamp())
+		postponed_look(steady_now());
+		if ((wake & WAKE_CONTROL) || next_control_at <= steady_now())
 			next_control_at = look_for_control();
-		stuck_look(GetCurrentTimestamp());
-		if ((wake & WAKE_ADMISSION) || next_admission_at <= GetCurrentTimestamp())
+		stuck_look(steady_now());
+		if ((wake & WAKE_ADMISSION) || next_admission_at <= steady_now())
 		{
 			next_admission_at = admission_changed();
 			look_for_pending = true;
 		}
-		if ((wake & (WAKE_PENDING | WAKE_ADMISSION)) || admission_schedules_due(GetCurrentTimestamp()))
+		if ((wake & (WAKE_PENDING | WAKE_ADMISSION)) || admission_schedules_due(steady_now()))
 			look_for_pending |= admission_release_scheduled() > 0;
 		if (wake & WAKE_PENDING)
 			executions_look_everywhere();
 		if ((wake & (WAKE_PENDING | WAKE_QUEUED)) ||
-			Min(next_start_at, executions_next_look()) <= GetCurrentTimestamp())
+			next_start_at <= GetCurrentTimestamp() || executions_next_look() <= steady_now())
 			look_for_pending = true;
 		look_for_work();
 		next_janitor_at = Min(janitor_look(GetCurrentTimestamp()),
 							  janitor_look_at_pending(GetCurrentTimestamp(),
 													  look_for_pending || admission_waits()));
-		next_unpark_at = ready_unpark(GetCurrentTimestamp());
+		next_unpark_at = ready_unpark(steady_now());
 		pool_dispatch();
 		show_state();
 		timeout = next_timeout();

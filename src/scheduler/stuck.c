@@ -33,6 +33,7 @@
 #include "interpreter/leaf.h"
 #include "interpreter/scope.h"
 #include "scheduler/live.h"
+#include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/settings.h"
 #include "state/event_log.h"
@@ -55,7 +56,7 @@ ask_to_stop(PoolExecutor *executor, StopReason reason, int64 execution_id)
 	if (executor->asked_to_stop != 0 &&
 		(executor->asked_execution == execution_id || !runs_now))
 		return;
-	executor->asked_to_stop = GetCurrentTimestamp();
+	executor->asked_to_stop = steady_now();
 	executor->asked_execution = execution_id;
 }
 
@@ -405,7 +406,7 @@ stuck_now(PoolExecutor *executor)
 		executor->asked_to_stop = 0;
 		return;
 	}
-	executor->stuck_at = GetCurrentTimestamp();
+	executor->stuck_at = steady_now();
 	executor->leaving = true;
 	executor->pid = pid;
 	pool_retire(executor);
@@ -539,7 +540,7 @@ stuck_initialize(void)
 		adopted[i] = pool_adopt(slots[i]);
 		slot_look(slots[i], adopted[i]->generation, &view);
 		executor_note(adopted[i], &view);
-		adopted[i]->stuck_at = GetCurrentTimestamp();
+		adopted[i]->stuck_at = steady_now();
 		adopted[i]->quarantined = true;
 		pids[i] = adopted[i]->pid;
 	}

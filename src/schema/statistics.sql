@@ -69,7 +69,8 @@ COMMENT ON POLICY statistics_days_read ON workflow.statistics_days IS
 CREATE TABLE workflow.statistics_state (
     singleton       boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     rolled_up_until timestamptz NOT NULL,
-    rolled_up_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    rolled_up_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    pruned_until    timestamptz
 );
 COMMENT ON TABLE workflow.statistics_state IS
 'how far statistics_days have come, one row; none: nothing was rolled up';
@@ -77,6 +78,9 @@ COMMENT ON COLUMN workflow.statistics_state.singleton IS 'true: there is one row
 COMMENT ON COLUMN workflow.statistics_state.rolled_up_until IS
 'what ended before this is in statistics_days';
 COMMENT ON COLUMN workflow.statistics_state.rolled_up_at IS 'when it was rolled up last';
+COMMENT ON COLUMN workflow.statistics_state.pruned_until IS
+'what ended before this may have been deleted: days behind it can be added anew, when the clock '
+'was put back; null: nothing was';
 ALTER TABLE workflow.statistics_state ENABLE ROW LEVEL SECURITY;
 CREATE POLICY statistics_state_read ON workflow.statistics_state FOR SELECT USING (true);
 COMMENT ON POLICY statistics_state_read ON workflow.statistics_state IS

@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/black_box.h"
+#include "shared/clock.h"
 #include "shared/compat.h"
 #include "shared/fault.h"
 #include "shared/slots.h"
@@ -229,7 +230,7 @@ database_begin_start(Oid database, uint32 *generation)
 	if (result)
 	{
 		entry->state = DATABASE_STARTING;
-		entry->started_at = GetCurrentTimestamp();
+		entry->started_at = steady_now();
 		*generation = ++entry->generation;
 	}
 	LWLockRelease(registry->lock);
@@ -315,7 +316,7 @@ database_retire(DatabaseEntry *entry)
 static void
 schedule_restart(DatabaseEntry *entry, int code, bool orderly)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 	long		delay = FIRST_RESTART_DELAY_MS;
 
 	if (entry->holds > 0)
@@ -323,7 +324,7 @@ schedule_restart(DatabaseEntry *entry, int code, bool orderly)
 	if (TimestampDifferenceExceeds(entry->started_at, now, LAST_RESTART_DELAY_MS))
 		entry->failures = 0;
 	if (entry->failures == 0)
-		entry->failing_since = now;
+		entry->failing_since = GetCurrentTimestamp();
 	if (orderly)
 	{
 		/* terminated by somebody: that is no failure, however often */
@@ -446,7 +447,7 @@ scheduler_ends_with(const ErrorData *error)
 void
 database_show_again(DatabaseEntry *entry, const char *message)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 	int			shown;
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
@@ -472,7 +473,7 @@ look_for_failures(const DatabaseEntry *entry, TimestampTz now, SchedulerView *vi
 	view->failing_since = entry->failing_since;
 	strlcpy(view->failure, entry->failure, TOLD_SIZE);
 	if (entry->next_start > now)
-		view->next_start = entry->next_start;
+		view->next_start = clock_time(entry->next_start);
 }
 
 /* Is there no room for another database?  The caller holds registry->lock. */
@@ -494,7 +495,7 @@ void
 database_look(Oid database, SchedulerView *view)
 {
 	DatabaseEntry *entry;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = steady_now();
 
 	memset(view, 0, sizeof(SchedulerView));
 	view->ready_since = DT_NOEND;
@@ -510,14 +511,14 @@ database_look(Oid database, SchedulerView *view)
 		view->ready_since = entry->ready_since;
 		view->no_workers_since = entry->no_workers_since;
 		if (pg_atomic_read_u32(&entry->wake) != 0)
-			view->unanswered_since = Max(entry->woken_at, entry->started_at);
+			view->unanswered_since = Max(entry->woken_at, clock_time(entry->started_at));
 	}
 	if (entry != NULL)
 	{
 		look_for_failures(entry, now, view);
 		if (entry->again_until >= now)
 		{
-			view->again_since = entry->again_since;
+			view->again_since = clock_time(entry->again_since);
 			strlcpy(view->again, entry->again, TOLD_SIZE);
 		}
 	}
@@ -525,7 +526,7 @@ database_look(Oid database, SchedulerView *view)
 	if (!view->present && registry->exhausted_since != 0)
 	{
 		view->exhausted_since = registry->exhausted_since;
-		view->next_start = registry->exhausted_until;
+		view->next_start = clock_time(registry->exhausted_until);
 	}
 	LWLockRelease(registry->lock);
 }

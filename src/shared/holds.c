@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "shared/clock.h"
 #include "shared/slots.h"
 #include "shared/worker.h"
 
@@ -85,7 +86,7 @@ executors_left(void)
 void
 database_close(int timeout_ms)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	TimestampTz deadline = TimestampTzPlusMilliseconds(steady_now(), timeout_ms);
 	DatabaseEntry *entry;
 
 	if (registry == NULL || closing || list_member_oid(held_databases, MyDatabaseId))
@@ -105,7 +106,7 @@ database_close(int timeout_ms)
 	ConditionVariablePrepareToSleep(&registry->databases_changed);
 	while (executors_left() > 0)
 	{
-		long		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		long		remaining = TimestampDifferenceMilliseconds(steady_now(), deadline);
 
 		if (remaining <= 0)
 			break;
@@ -166,11 +167,11 @@ database_hold(Oid database, bool extension_changes)
 		return;
 	}
 
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HOLD_TIMEOUT_MS);
+	deadline = TimestampTzPlusMilliseconds(steady_now(), HOLD_TIMEOUT_MS);
 	ConditionVariablePrepareToSleep(&registry->databases_changed);
 	while (database_is_busy(database))
 	{
-		long		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+		long		remaining = TimestampDifferenceMilliseconds(steady_now(),
 																deadline);
 
 		if (remaining <= 0)

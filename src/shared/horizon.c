@@ -26,10 +26,12 @@ TimestampTz
 oldest_transaction_start(void)
 {
 	TimestampTz oldest = DT_NOEND;
+	TimestampTz now;
 	int			count;
 
 	pgstat_clear_backend_activity_snapshot();
 	count = pgstat_fetch_stat_numbackends();
+	now = GetCurrentTimestamp();
 	for (int i = 1; i <= count; i++)
 	{
 		PgBackendStatus *status = &compat_backend_status(i)->backendStatus;
@@ -42,6 +44,9 @@ oldest_transaction_start(void)
 			continue;
 		/* track_activities is off there: it does not say when it began */
 		if (status->st_state == STATE_DISABLED)
+			return DT_NOBEGIN;
+		/* it began before the clock was put back, and may write any time since */
+		if (status->st_xact_start_timestamp > now)
 			return DT_NOBEGIN;
 		if (status->st_xact_start_timestamp != 0)
 			oldest = Min(oldest, status->st_xact_start_timestamp);

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/black_box.h"
+#include "shared/clock.h"
 #include "shared/compat.h"
 #include "shared/fault.h"
 #include "shared/own_role.h"
@@ -151,7 +152,7 @@ slot_take_run(Run *run)
 	else if (my_slot->state == SLOT_STARTING)
 	{
 		my_slot->state = SLOT_IDLE;
-		my_slot->idle_since = my_slot->attached_at;
+		my_slot->idle_since = steady_now();
 		ready = true;
 	}
 	SpinLockRelease(&my_slot->mutex);
@@ -274,7 +275,7 @@ slot_note_interrupt(void)
 {
 	if (my_slot == NULL || my_slot->interrupted_at != 0)
 		return;
-	*(volatile TimestampTz *) &my_slot->interrupted_at = GetCurrentTimestamp();
+	*(volatile TimestampTz *) &my_slot->interrupted_at = steady_now();
 	wake_entry(my_database_entry, WAKE_REPORT);
 }
 

@@ -30,6 +30,7 @@
 
 #include "utils/timestamp.h"
 
+#include "shared/clock.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
 
@@ -57,7 +58,7 @@ share_wait_for_slot(DatabaseEntry *entry)
 	if (begins)
 	{
 		registry->nwaiting++;
-		entry->waits_since = GetCurrentTimestamp();
+		entry->waits_since = steady_now();
 	}
 	entry->waits_until = DT_NOEND;
 
@@ -88,7 +89,7 @@ bool
 share_waits_long(const DatabaseEntry *entry)
 {
 	return entry->waits_until != 0 && share_of(entry) == 0 &&
-		TimestampDifferenceExceeds(entry->waits_since, GetCurrentTimestamp(), 2 * setting_run_quantum);
+		TimestampDifferenceExceeds(entry->waits_since, steady_now(), 2 * setting_run_quantum);
 }
 
 /* A slot has become free: whoever waits shall ask again. */
@@ -100,7 +101,7 @@ share_slot_freed(void)
 	if (registry->nwaiting == 0)
 		return;
 
-	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), OFFER_MS);
+	until = TimestampTzPlusMilliseconds(steady_now(), OFFER_MS);
 	for (int i = 0; i < registry->ndatabases; i++)
 	{
 		DatabaseEntry *entry = &registry->databases[i];
@@ -127,7 +128,7 @@ share_is_exceeded(const DatabaseEntry *entry, int nslots)
 	if (registry->nwaiting == 0)
 		return false;
 
-	now = GetCurrentTimestamp();
+	now = steady_now();
 	for (int i = 0; i < registry->ndatabases; i++)
 	{
 		DatabaseEntry *other = &registry->databases[i];
@@ -188,7 +189,7 @@ slots_are_not_wanted(void)
 static bool
 ask_idle_executor_to_leave(const DatabaseEntry *for_entry)
 {
-	TimestampTz spare_since = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	TimestampTz spare_since = TimestampTzPlusMilliseconds(steady_now(),
 														  -SPARE_AFTER_MS);
 
 	for (int i = 0; i < registry->nslots; i++)

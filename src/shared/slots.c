@@ -41,6 +41,7 @@
 #include "utils/timestamp.h"
 
 #include "definition/plan.h"
+#include "shared/clock.h"
 #include "shared/compat.h"
 #include "shared/settings.h"
 #include "shared/black_box.h"
@@ -145,6 +146,7 @@ slots_init_shmem(void)
 			slot->pgprocno = -1;
 		}
 
+		shared->clock_offset = steady_offset();
 		shared->waits_for = (pg_atomic_uint64 *)
 			((char *) shared->slots + MAXALIGN(mul_size(shared->nslots, sizeof(Slot))));
 		for (int i = 0; i < MaxBackends; i++)
@@ -498,7 +500,6 @@ slot_take_report(int slot_number, Report *report)
 	Slot	   *slot = &registry->slots[slot_number];
 	bool		taken = false;
 	bool		give_way = slots_are_wanted_elsewhere();
-	TimestampTz now = GetCurrentTimestamp();
 	int			pgprocno = -1;
 
 	SpinLockAcquire(&slot->mutex);
@@ -511,7 +512,7 @@ slot_take_report(int slot_number, Report *report)
 			slot_leave(slot);
 			slot->exit_reason = EXIT_ROOM;
 		}
-		slot->idle_since = now;
+		slot->idle_since = steady_now();
 		slot->state = SLOT_IDLE;
 		if (slot->exit_requested)
 			pgprocno = slot->pgprocno;

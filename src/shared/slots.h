@@ -353,6 +353,7 @@ typedef struct Registry
 	LWLock	   *cycle_lock;		/* one session at a time decides that it waits for itself: wait_cycle.c */
 	pid_t		launcher_pid;
 	int			launcher_pgprocno;
+	TimestampTz clock_offset;	/* of the steady clock: clock.c */
 	bool		orderly_start;	/* nothing of ours was interrupted before the server started */
 	TimestampTz exhausted_since;	/* no background worker is to be had for a scheduler; 0: some are */
 	TimestampTz exhausted_until;	/* when the launcher tries again */

@@ -29,6 +29,7 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
+#include "shared/clock.h"
 #include "state/claims.h"
 #include "state/dead_letters.h"
 #include "state/event_log.h"
@@ -337,7 +338,7 @@ executions_look_everywhere(void)
 bool
 executions_roles_known(void)
 {
-	return !all_roles && GetCurrentTimestamp() < look_everywhere_at;
+	return !all_roles && steady_now() < look_everywhere_at;
 }
 
 static bool
@@ -352,14 +353,14 @@ looked_everywhere(void)
 {
 	looking_everywhere = false;
 	claimed_since = false;
-	look_everywhere_at = GetCurrentTimestamp() +
+	look_everywhere_at = steady_now() +
 		Max(look_cost * LOOK_EVERYWHERE_SHARE, LOOK_EVERYWHERE_MS * INT64CONST(1000));
 }
 
 void
 executions_find_roles(void)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = steady_now();
 	uint64		nrows = state_query(&roles_statement, NULL, NULL, false, 0);
 
 	for (uint64 i = 0; i < nrows; i++)
@@ -384,7 +385,7 @@ executions_find_roles(void)
 	all_roles = false;
 	looking_everywhere = true;
 	look_everywhere_at = DT_NOEND;	/* until that is done, which may take several claims */
-	look_cost = GetCurrentTimestamp() - began;
+	look_cost = steady_now() - began;
 	if (!any_queue(is_unknown))
 		looked_everywhere();
 }
@@ -501,7 +502,7 @@ claim_unknown(ClaimList *list)
 int
 executions_claim(Oid role, int limit, ClaimedExecution **claimed)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = steady_now();
 	RoleWaiting *queue = queue_of(role);
 	QueueBounds *bounds = &queue->bounds;
 	ClaimList	list = {role, bounds, palloc_extended(limit * sizeof(ClaimedExecution), MCXT_ALLOC_HUGE), 0, limit};
@@ -528,7 +529,7 @@ executions_claim(Oid role, int limit, ClaimedExecution **claimed)
 
 	if (looking_everywhere)
 	{
-		look_cost += GetCurrentTimestamp() - began;
+		look_cost += steady_now() - began;
 		if (!any_queue(is_unknown))
 			looked_everywhere();
 	}

@@ -10,6 +10,10 @@
  *	  statistics_state is the lock of those who add: the time in it moves in the
  *	  transaction that adds what ended before it, so each end is added once.
  *
+ *	  When the clock has been put back, what ended since has times that were passed
+ *	  before.  Then all days of which every end is still there are made again from the
+ *	  rows, up to now; what has a time that is still to come is added when it has.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -41,6 +45,32 @@ static StateStatement read_statement = {
 static const Oid move_types[] = {TIMESTAMPTZOID};
 static StateStatement move_statement = {
 	"UPDATE workflow.statistics_state SET rolled_up_until = $1, rolled_up_at = pg_catalog.clock_timestamp()",
+	lengthof(move_types), move_types, NULL
+};
+
+/* What prune() is going to delete cannot be read again. */
+static StateStatement pruned_statement = {
+	"UPDATE workflow.statistics_state SET pruned_until = $1"
+	" WHERE pruned_until IS NULL OR pruned_until OPERATOR(pg_catalog.<) $1",
+	lengthof(move_types), move_types, NULL
+};
+
+static StateStatement pruned_until_statement = {
+	"SELECT COALESCE(pruned_until, '-infinity'::pg_catalog.timestamptz) FROM workflow.statistics_state",
+	0, NULL, NULL
+};
+
+/* The first day of which everything is there still. */
+static StateStatement whole_statement = {
+	"SELECT (pg_catalog.date_trunc('day'::pg_catalog.text, COALESCE(pruned_until, '-infinity'::pg_catalog.timestamptz)"
+	" AT TIME ZONE 'UTC') OPERATOR(pg_catalog.+) '1 day'::pg_catalog.interval) AT TIME ZONE 'UTC'"
+	" FROM workflow.statistics_state",
+	0, NULL, NULL
+};
+
+static StateStatement forget_statement = {
+	"DELETE FROM workflow.statistics_days"
+	" WHERE day OPERATOR(pg_catalog.>=) ($1 AT TIME ZONE 'UTC')::pg_catalog.date",
 	lengthof(move_types), move_types, NULL
 };
 
@@ -113,6 +143,36 @@ statistics_until(void)
 	TimestampTz until;
 
 	return find_time(&read_statement, false, &until) ? until : DT_NOBEGIN;
+}
+
+void
+statistics_note_pruned(TimestampTz before)
+{
+	Datum		value = TimestampTzGetDatum(before);
+
+	state_execute(&pruned_statement, &value, NULL);
+}
+
+TimestampTz
+statistics_pruned_until(void)
+{
+	TimestampTz until;
+
+	return find_time(&pruned_until_statement, false, &until) ? until : DT_NOBEGIN;
+}
+
+TimestampTz
+statistics_begin_again(TimestampTz now)
+{
+	TimestampTz from = DT_NOBEGIN;
+	Datum		value;
+
+	(void) find_time(&whole_statement, false, &from);
+	value = TimestampTzGetDatum(Min(from, now));
+	if (from < now)
+		state_execute(&forget_statement, &value, NULL);
+	state_execute(&move_statement, &value, NULL);
+	return Min(from, now);
 }
 
 int64

@@ -23,6 +23,14 @@ extern TimestampTz statistics_until(void);
  * executions at most.  Returns how many; *reached: how far that is, which is noted.
  */
 extern int64 statistics_add(TimestampTz since, TimestampTz until, int32 max, TimestampTz *reached);
+/*
+ * Begin anew, since the clock was put back to this time: forget the days whose ends can all be
+ * read again, and note the first of them.  Returns its time; now, when there is none.
+ */
+extern TimestampTz statistics_begin_again(TimestampTz now);
+/* What ended before this time may be deleted from now on. */
+extern void statistics_note_pruned(TimestampTz before);
+extern TimestampTz statistics_pruned_until(void);
 /* Delete those of days before a time, oldest first, at most max rows. */
 extern int64 statistics_prune(TimestampTz before, int32 max);
 /* Prepared transactions do not say when they began. */

@@ -14,3 +14,7 @@ FROM (SELECT e.dead_letter_id, array_agg(e.id ORDER BY e.id) AS replays
       WHERE e.id <> d.execution_id
       GROUP BY e.dead_letter_id) AS r
 WHERE l.id = r.dead_letter_id;
+
+/* What was deleted so far is not known: statistics by day of until now cannot be made again. */
+ALTER TABLE workflow.statistics_state ADD COLUMN pruned_until timestamptz;
+UPDATE workflow.statistics_state SET pruned_until = pg_catalog.clock_timestamp();
