@@ -41,7 +41,7 @@ my $fresh = 'SELECT count(workflow.recycle_executor(pid)) FROM workflow.executor
 # Wait until a step stands at the gate.
 my $at_gate = 'CALL wait_for_gate();';
 my $gated = "INSERT INTO gate VALUES ('one'); SELECT start_one('gated') AS id \\gset\n$at_gate";
-my $fails_thrice = "CALL workflow.run('breaks', inputs()); " x 3;
+my $fails_thrice = "SELECT workflow.reset_breaker('moody'); " . "CALL workflow.run('breaks', inputs()); " x 3;
 
 my %scenes = (
 	mixed => q{SELECT start_one('mixed'); SELECT start_one('mixed');},
@@ -79,9 +79,9 @@ my %scenes = (
 		CALL wait_for('EXISTS (SELECT FROM workflow.step_executions WHERE execution_id = ' || :id || ')'); $gated},
 	no_role => q{BEGIN; SELECT start_as_tenant(); ALTER ROLE tenant NOLOGIN; COMMIT;},
 	breaker => qq{SELECT set_mood('fail'); $fails_thrice
-		SELECT set_mood('well'); CALL wait_for_breaker('half_open'); CALL workflow.run('breaks', inputs());},
+		SELECT set_mood('well'); CALL wait_for_breaker(); CALL workflow.run('breaks', inputs());},
 	breaker_inline => qq{SELECT set_mood('fail'); $fails_thrice
-		SELECT set_mood('well'); CALL wait_for_breaker('half_open'); SELECT workflow.execute('breaks', inputs());},
+		SELECT set_mood('well'); CALL wait_for_breaker(); SELECT workflow.execute('breaks', inputs());},
 	breaker_reset => qq{SELECT set_mood('fail'); $fails_thrice
 		SELECT set_mood('well'); SELECT workflow.reset_breaker('moody');},
 	stuck => qq{SELECT start_one('deaf') AS id \\gset\nCALL wait_for_step('deaf'); SELECT workflow.cancel(:id);},
@@ -303,9 +303,9 @@ sub kill_cluster
 			$$ BEGIN CALL wait_for('NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = ' || id || ')'); END $$;
 		CREATE PROCEDURE wait_for_block() LANGUAGE plpgsql AS
 			$$ BEGIN CALL wait_for('EXISTS (SELECT FROM workflow.executions WHERE status = ''blocked'')'); END $$;
-		CREATE PROCEDURE wait_for_breaker(state text) LANGUAGE plpgsql AS
-			$$ BEGIN CALL wait_for('EXISTS (SELECT FROM workflow.breaker_status WHERE state = ' || quote_literal(state) || ')'); END $$;
-	} =~ s/PATIENCE/interval '$PostgreSQL::Test::Utils::timeout_default s'/r);
+		CREATE PROCEDURE wait_for_breaker() LANGUAGE plpgsql AS
+			$$ BEGIN CALL wait_for('NOT EXISTS (SELECT FROM workflow.breaker_status WHERE state = ''open'')'); END $$;
+	} =~ s/PATIENCE/interval '$PostgreSQL::Test::Utils::timeout_default s' \/ 3/r);
 	define_workflows($node);
 	return $node;
 }
