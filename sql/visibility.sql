@@ -145,7 +145,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT workflow.drain()'), ('SELECT workflow.undrain()'), ('SELECT workflow.reset_engine_statistics()'),
     ('SELECT workflow.set_role_limits(''regress_vis_starter'')'),
     ('SELECT workflow.grant_usage(''regress_vis_outsider'')'), ('SELECT workflow.revoke_usage(''regress_vis_outsider'')'),
-    ('SELECT workflow.extension_ready()'), ('SELECT workflow.refuse_change()');
+    ('SELECT workflow.extension_ready()'), ('SELECT workflow.refuse_change()'), ('SELECT workflow.drain_changed()');
 UPDATE vis.calls SET run = replace(replace(replace(call, 'DEFINITION', (SELECT max(id)::text FROM workflow.definitions WHERE name = 'vis_work')),
     'LETTER', (SELECT id::text FROM workflow.dead_letters WHERE execution_id = :failed)),
     'PID', (SELECT executor_pid::text FROM workflow.activity WHERE execution_id = :running));

@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
+#include "commands/trigger.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -33,12 +34,14 @@ extern PGDLLEXPORT Datum workflow_recycle_executor(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_drain(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_undrain(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_drained(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum workflow_drain_changed(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_drain_executor);
 PG_FUNCTION_INFO_V1(workflow_recycle_executor);
 PG_FUNCTION_INFO_V1(workflow_drain);
 PG_FUNCTION_INFO_V1(workflow_undrain);
 PG_FUNCTION_INFO_V1(workflow_drained);
+PG_FUNCTION_INFO_V1(workflow_drain_changed);
 
 /* What is to be asked at commit. */
 typedef struct PendingRequest
@@ -258,7 +261,6 @@ workflow_drain(PG_FUNCTION_ARGS)
 	drain_read(&before);
 	drain_set(mode, reason);
 	audit_drain("drain", reason, before.mode, mode);
-	wake_at_commit(WAKE_DRAIN);
 	PG_RETURN_VOID();
 }
 
@@ -273,11 +275,25 @@ workflow_undrain(PG_FUNCTION_ARGS)
 
 	drain_read(&before);
 	if (drain_clear())
-	{
 		audit_drain("undrain", reason, before.mode, DRAIN_NONE);
-		wake_at_commit(WAKE_DRAIN | WAKE_PENDING);
-	}
 	PG_RETURN_VOID();
+}
+
+/*
+ * workflow.drain_changed() returns trigger
+ *
+ * For each statement that writes workflow.database_state, a restore's among them: the scheduler
+ * is to look when it has committed.
+ */
+Datum
+workflow_drain_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", "workflow.drain_changed")));
+	wake_at_commit(WAKE_DRAIN | WAKE_PENDING);
+	PG_RETURN_POINTER(NULL);
 }
 
 /*

@@ -28,7 +28,7 @@ CREATE TABLE workflow.database_state (
 );
 COMMENT ON TABLE workflow.database_state IS
 'what drain() has asked for, one row; none: executions run as ever. Written by drain() and '
-'undrain()';
+'undrain(), and by a restore';
 COMMENT ON COLUMN workflow.database_state.singleton IS 'true: there is one row at most';
 COMMENT ON COLUMN workflow.database_state.drain IS 'executions: none is begun; steps: none is run';
 COMMENT ON COLUMN workflow.database_state.drained_by IS 'role that called drain()';
@@ -39,6 +39,20 @@ ALTER TABLE workflow.database_state ENABLE ROW LEVEL SECURITY;
 CREATE POLICY database_state_read ON workflow.database_state FOR SELECT USING (true);
 COMMENT ON POLICY database_state_read ON workflow.database_state IS
 'roles that may use workflows see whether they run';
+
+CREATE FUNCTION workflow.drain_changed()
+RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workflow_drain_changed';
+COMMENT ON FUNCTION workflow.drain_changed() IS
+'internal: has the scheduler look at workflow.database_state when what wrote it commits. Error: '
+'39P01';
+
+CREATE TRIGGER database_state_changed
+    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workflow.database_state
+    FOR EACH STATEMENT EXECUTE FUNCTION workflow.drain_changed();
+COMMENT ON TRIGGER database_state_changed ON workflow.database_state IS
+'what a restore brings holds from then on, as if drain() had been called';
 
 CREATE FUNCTION workflow.drain(reason text DEFAULT NULL, mode text DEFAULT 'executions')
 RETURNS void

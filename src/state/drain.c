@@ -4,8 +4,8 @@
  *	  The table workflow.database_state: are the workflows of this database to run?
  *
  * NOTES
- *	  Written by sessions, which wake the scheduler at commit (WAKE_DRAIN); read by
- *	  the scheduler, then and when it starts.
+ *	  Written by sessions; a trigger has the scheduler woken at commit (WAKE_DRAIN), who
+ *	  reads it then and when it starts.
  *
  *-------------------------------------------------------------------------
  */

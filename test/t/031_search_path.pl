@@ -277,12 +277,12 @@ like(($node->psql('postgres', q{UPDATE workflow.definitions SET name = name}))[2
 $node->poll_query_until('postgres', q{
 	SELECT count(*) = 0 FROM pg_proc AS p LEFT JOIN pg_stat_user_functions AS s ON s.funcid = p.oid
 	WHERE p.pronamespace = 'workflow'::regnamespace AND p.prokind IN ('f', 'p') AND s.calls IS NULL AND p.prosqlbody IS NULL
-		AND p.proname <> ALL ('{refuse_change,extension_ready,role_recv}')})
+		AND p.proname <> ALL ('{refuse_change,drain_changed,extension_ready,role_recv}')})
   or die 'timed out';
 is($node->safe_psql('postgres', q{
 	SELECT p.oid::regprocedure FROM pg_proc AS p LEFT JOIN pg_stat_user_functions AS s ON s.funcid = p.oid
 	WHERE p.pronamespace = 'workflow'::regnamespace AND p.prokind IN ('f', 'p') AND s.calls IS NULL AND p.prosqlbody IS NULL
-		AND p.proname <> ALL ('{refuse_change,extension_ready,role_recv}')}),
+		AND p.proname <> ALL ('{refuse_change,drain_changed,extension_ready,role_recv}')}),
 	'', 'there is no function that was not called');
 is(traps($start), '', 'no trap was sprung by the owner');
 unlike(slurp_file($node->logfile, $start), qr/(?:scheduler|executor|launcher) .*ERROR/, 'nothing has failed in the background');

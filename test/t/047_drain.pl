@@ -182,6 +182,18 @@ query('SELECT workflow.undrain()');
 completes($id, 'undrained: it goes on');
 is(query("SELECT count(*), max(attempt) FROM workflow.step_executions WHERE execution_id = $id"), '3|1', 'each step ran once');
 
+# --- what a restore brings ---
+
+query(q{COPY workflow.database_state (drain, drained_by) FROM stdin;
+executions	postgres
+\\.
+});
+ok($node->poll_query_until('postgres', 'SELECT workflow.drained()'), 'a row that is loaded holds as if drain() had been called');
+$short = query("SELECT workflow.start('short')");
+is(query("SELECT reason FROM workflow.why($short) LIMIT 1"), 'drained', 'nothing is begun');
+query('TRUNCATE workflow.database_state');
+completes($short, 'until it is gone');
+
 ($status, $stdout, $stderr) = $node->psql('postgres', "SELECT workflow.drain(mode => 'all')");
 like($stderr, qr/invalid mode "all"/, 'there are two modes');
 

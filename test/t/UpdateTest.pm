@@ -11,7 +11,7 @@ use File::Basename 'dirname';
 use File::Find;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(catalog_rows catalog_differences private_installation);
+our @EXPORT = qw(catalog_rows catalog_differences private_installation common_installation install_files);
 
 # Each row of the catalogs that is about the extension, as object|what|value: nothing in
 # it depends on when and in which order objects were made.
@@ -49,7 +49,7 @@ SELECT p.oid::regprocedure::text, 'details', row(p.prosrc, p.probin, p.procost, 
 FROM pg_proc AS p JOIN members AS m ON m.objid = p.oid
 UNION ALL
 SELECT r.oid::regclass::text, 'details', row(r.relkind, r.reloptions, r.relreplident, r.relrowsecurity, r.relforcerowsecurity,
-    r.relpersistence, r.relhasindex, r.relhastriggers, r.reltablespace)::text FROM relations AS r
+    r.relpersistence, r.relhasindex, r.reltablespace)::text FROM relations AS r
 UNION ALL
 SELECT r.oid::regclass::text, 'definition', pg_get_viewdef(r.oid) FROM relations AS r WHERE r.relkind = 'v'
 UNION ALL
@@ -141,17 +141,44 @@ sub catalog_differences
 }
 
 # An installation of this test's own, for its clusters, whose scripts and library it may
-# exchange: the folders they are in.
+# exchange: the folders they are in.  A copy of the one that all tests have, or another.
 sub private_installation
 {
-	my ($common) = $ENV{PATH} =~ m{^([^:]+)/bin:} or die 'no installation in PATH';
+	my ($model) = @_;
 	my $own = PostgreSQL::Test::Utils::tempdir() . '/install';
+
+	PostgreSQL::Test::Utils::system_or_bail('cp', '-R', $model // common_installation(), $own);
+	$ENV{PATH} = "$own/bin:$ENV{PATH}";
+	return folders($own);
+}
+
+# The one that all tests have.
+sub common_installation
+{
+	$ENV{PATH} =~ m{([^:]+/check/install)/bin:} or die 'no installation in PATH';
+	return $1;
+}
+
+# Where an installation has the extension's scripts, and its library.
+sub folders
+{
+	my ($installation) = @_;
 	my %folder;
 
-	PostgreSQL::Test::Utils::system_or_bail('cp', '-R', $common, $own);
-	$ENV{PATH} = "$own/bin:$ENV{PATH}";
-	find(sub { $folder{$1} = $File::Find::dir if /^pg_workflow\.(control|so)$/ }, $own);
+	find(sub { $folder{$1} = $File::Find::dir if /^pg_workflow\.(control|so)$/ }, $installation);
 	return @folder{qw(control so)};
+}
+
+# Install the extension's files of one installation in folders of another, as "make install"
+# does: who has loaded the library keeps what was there.
+sub install_files
+{
+	my ($from, @to) = @_;
+	my ($scripts, $library) = folders($from);
+
+	PostgreSQL::Test::Utils::system_or_bail('cp', '--remove-destination', glob("$scripts/pg_workflow*"), $to[0]);
+	PostgreSQL::Test::Utils::system_or_bail('cp', '--remove-destination', "$library/pg_workflow.so", $to[1]);
+	return;
 }
 
 1;
