@@ -435,6 +435,7 @@ require_extension(int64 id pg_attribute_unused(), void *argument pg_attribute_un
 	bool		present = true;
 	bool		committed;
 
+	scheduler_looks_for_extension();
 	ATTEMPT(committed)
 	{
 		present = extension_can_be_served();

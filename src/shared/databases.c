@@ -405,6 +405,16 @@ scheduler_attach(Oid database, uint32 generation)
 }
 
 /*
+ * Before the scheduler looks whether the extension is here: an installation that
+ * has committed by now is seen, and only one that commits from now on is news.
+ */
+void
+scheduler_looks_for_extension(void)
+{
+	(void) pg_atomic_fetch_and_u32(&my_database_entry->wake, ~(uint32) WAKE_EXTENSION);
+}
+
+/*
  * Say that the exit to come is because the extension is not installed here.
  * A CREATE EXTENSION that committed since the scheduler looked wins over it.
  */

@@ -282,7 +282,7 @@ typedef enum DatabaseState
 #define WAKE_REPORT		0x04	/* some slot changed */
 #define WAKE_EXTENSION	0x08	/* the extension was dropped, created or updated */
 #define WAKE_ADMISSION	0x10	/* a block was lifted, or a limit may have changed */
-#define WAKE_DRAIN		0x20	/* drain() or undrain() */
+#define WAKE_DRAIN		0x20	/* workflow.database_state was written */
 #define WAKE_QUEUED		0x40	/* executions were queued: DatabaseEntry.queued says where to look */
 #define WAKE_BREAKERS	0x100	/* a circuit breaker has changed and is not in the table yet */
 
@@ -447,7 +447,9 @@ extern void database_retire(DatabaseEntry *entry);	/* no scheduler here any more
  * along (SIGTERM) and wakes the launcher, which starts the next scheduler.
  */
 extern DatabaseEntry *scheduler_attach(Oid database, uint32 generation);
-/* The extension is not installed here: no new scheduler after this one's exit. */
+/* It is about to look whether the extension is installed ... */
+extern void scheduler_looks_for_extension(void);
+/* ... and it is not: no new scheduler after this one's exit. */
 extern void scheduler_detach_absent(void);
 extern void scheduler_ends_by(int sqlerrcode);
 extern void scheduler_ends_with(const ErrorData *error);
