@@ -8,6 +8,7 @@
 #
 #	  What is in the one script and not in the other, or is not the same, is dropped,
 #	  made, or replaced:
+#	    0. DO in front of the first table of to.sql: whether it can be done at all
 #	    1. views, routines, policies, triggers and indexes that go are dropped, the newest
 #	       first; so are policies, triggers and indexes that are not the same.  What
 #	       something reads or calls that stays, and will do without it, goes last
@@ -358,11 +359,25 @@ function names_new(grant,    name)
 function write(    i, name, known)
 {
 	print "\\echo Use \"ALTER EXTENSION pg_workflow UPDATE TO '" version "'\" to load this file. \\quit\n"
+	# what a script asks before it makes a table, it asks before anything
+	for (i = 1; i <= nto; i++)
+	{
+		identify(to_normal[i])
+		if (verb == "CREATE" && kind == "TABLE")
+			break
+		if (verb == "DO")
+		{
+			print to_text[i] "\n"
+			asked[i] = 1
+		}
+	}
 	drop("^(VIEW|FUNCTION|PROCEDURE|AGGREGATE|POLICY|TRIGGER|INDEX)$", 0)
 	printf "%s", by_hand
 	drop("^(TABLE|DOMAIN|TYPE|SEQUENCE)$", 0)
 	for (i = 1; i <= nto; i++)
 	{
+		if (i in asked)
+			continue
 		identify(to_normal[i])
 		known = to_normal[i] in in_from
 		if (verb == "CREATE")
