@@ -14,6 +14,10 @@
 #	  PGWF_COMPILE are the versions to compile against besides the one that is
 #	  tested (default: 16 17 18).
 #
+#	  Three lanes run beside each other, each in a function check_LANE: "sources"
+#	  (lint, unit, compile, dist), "sql" (regress, isolation, docs, browser, modes) and
+#	  "tap".
+#
 #	  Unit tests, compile checks and lint run as the caller; everything with a
 #	  server runs as the servers' user in a copy of the test inputs, because the
 #	  tree may be unreadable for that user.  Each of regress and isolation has
@@ -57,6 +61,28 @@ show()
 	} >>"$failures"
 }
 
+# beside FUNCTION ..: run them at the same time; what failed is shown in this order, and
+# one that does not come to its end has failed
+beside()
+{
+	running=
+	for function; do
+		(
+			failures=$failures.$function
+			: >"$failures"
+			"$function"
+			exit 0
+		) &
+		running="$running $!"
+	done
+	for process in $running; do
+		wait "$process" || failed 1
+	done
+	for function; do
+		cat "$failures.$function" >>"$failures"
+	done
+}
+
 # One at a time in a scratch folder.
 make_scratch
 if [ -z "${PGWF_LOCKED:-}" ]; then
@@ -98,14 +124,6 @@ echo "# $("$PG_CONFIG" --version), $(nproc) processors, logs in $out"
 build
 echo "# built"
 
-# --- lint ---
-if wanted lint; then
-	"$root/test/lint.sh" >"$out/lint.log"
-	cat "$out/lint.log"
-	passed "$(grep -c '^ok' "$out/lint.log")"
-	failed "$(grep -c '^not ok' "$out/lint.log")"
-fi
-
 # tap_verdict NAME LOG STATUS SECONDS: a line, and the counts, of a TAP program
 # that prove has run
 tap_verdict()
@@ -127,14 +145,8 @@ tap_verdict()
 	passed "$ok"
 }
 
-# --- unit ---
-if wanted unit && [ -x "$root/test/unit/run.sh" ]; then
-	begin=$(date +%s)
-	"$root/test/unit/run.sh" "$out/unit" >"$out/unit.log" 2>&1 </dev/null
-	tap_verdict "unit" "$out/unit.log" $? $(($(date +%s) - begin))
-fi
+# --- lane "sources" ---
 
-# --- compile: in the background, it needs no server ---
 compile_checks()
 {
 	major=$(pg_major)
@@ -154,10 +166,43 @@ compile_checks()
 	done
 }
 
-if wanted compile; then
-	compile_checks &
-	compile_pid=$!
-fi
+dist_checks()
+{
+	mkdir -p "$out/dist"
+	if ! lacks=$(git -C "$root" rev-parse --verify HEAD 2>&1 >/dev/null && pgxn --version 2>&1 >/dev/null); then
+		echo "ok dist (skipped: $lacks)"
+		return
+	fi
+	bad=0
+	nice "$root/test/dist/run.sh" "$out/dist" >"$out/dist.log" 2>&1 </dev/null || bad=1
+	grep '^not ok' "$out/dist.log"
+	good=$(grep -c '^ok' "$out/dist.log")
+	[ $bad -eq 0 ] || bad=$(grep -c '^not ok' "$out/dist.log" | sed 's/^0$/1/')
+	[ "$bad" -gt 0 ] && show "$out/dist.log" || echo "ok dist ($good checks)"
+	passed "$good"
+	failed "$bad"
+}
+
+check_sources()
+{
+	if wanted lint; then
+		"$root/test/lint.sh" >"$out/lint.log"
+		cat "$out/lint.log"
+		passed "$(grep -c '^ok' "$out/lint.log")"
+		failed "$(grep -c '^not ok' "$out/lint.log")"
+	fi
+	if wanted unit; then
+		begin=$(date +%s)
+		"$root/test/unit/run.sh" "$out/unit" >"$out/unit.log" 2>&1 </dev/null
+		tap_verdict "unit" "$out/unit.log" $? $(($(date +%s) - begin))
+	fi
+	if wanted compile; then
+		compile_checks
+	fi
+	if wanted dist; then
+		dist_checks
+	fi
+}
 
 # --- inputs for everything that runs as the servers' user ---
 mkdir -p "$out/input"
@@ -167,6 +212,8 @@ mkdir -p "$out/regress" "$out/isolation" "$out/tap"
 [ "$(id -u)" -ne 0 ] || chown -R postgres "$out/input" "$out/regress" "$out/isolation" "$out/tap"
 pgxs=$("$PG_CONFIG" --pgxs)
 pgxs_src=${pgxs%/makefiles/pgxs.mk}
+
+# --- lane "sql" ---
 
 # regress_lines SUITE: pg_regress' lines of results in our form, as they come
 # ("test x ... ok 12 ms" until 15, "ok 1 - x 12 ms" from 16 on)
@@ -239,64 +286,7 @@ check_cluster()
 		"shared_preload_libraries = 'pg_cron, pg_workflow'" "cron.use_background_workers = on" "$@"
 }
 
-# a cluster has a copy of the installation, and so of what others have in it
-[ -z "${parts_pid:-}" ] || wait "$parts_pid"
-
-# --- dist: in the background, for most of it is compiling ---
-dist_checks()
-{
-	mkdir -p "$out/dist"
-	if ! lacks=$(git -C "$root" rev-parse --verify HEAD 2>&1 >/dev/null && pgxn --version 2>&1 >/dev/null); then
-		echo "ok dist (skipped: $lacks)"
-		return
-	fi
-	bad=0
-	nice "$root/test/dist/run.sh" "$out/dist" >"$out/dist.log" 2>&1 </dev/null || bad=1
-	grep '^not ok' "$out/dist.log"
-	good=$(grep -c '^ok' "$out/dist.log")
-	[ $bad -eq 0 ] || bad=$(grep -c '^not ok' "$out/dist.log" | sed 's/^0$/1/')
-	[ "$bad" -gt 0 ] && show "$out/dist.log" || echo "ok dist ($good checks)"
-	passed "$good"
-	failed "$bad"
-}
-
-if wanted dist; then
-	dist_checks &
-	dist_pid=$!
-fi
-
-if wanted regress || wanted isolation || wanted docs || wanted browser || wanted tap; then
-	check_cluster check
-fi
-
-if wanted regress && [ -n "${REGRESS:-}" ]; then
-	run_regress regress test/regress/pg_regress "$out/input" "$REGRESS"
-fi
-if wanted isolation && [ -n "${ISOLATION:-}" ]; then
-	run_regress isolation test/isolation/pg_isolation_regress "$out/input/test" "--load-extension=pg_workflow $ISOLATION"
-fi
-if wanted docs; then
-	"$root/test/docs/run.sh" check >"$out/docs.log" 2>&1 </dev/null
-	cat "$out/docs.log"
-	passed "$(grep -c '^ok' "$out/docs.log")"
-	failed "$(grep -vc '^ok\|^ ' "$out/docs.log")"
-fi
-if wanted browser; then
-	mkdir -p "$out/browser"
-	"$root/test/prepare.sh" browser >"$out/browser.log" 2>&1 &&
-		"$root/test/browser/run.sh" check "$out/browser" >"$out/browser.log" 2>&1 </dev/null
-	grep '^not ok' "$out/browser.log"
-	good=$(grep -c '^ok' "$out/browser.log")
-	bad=$(grep -c '^not ok' "$out/browser.log")
-	[ "$good" -gt 0 ] || bad=1
-	[ "$bad" -gt 0 ] && show "$out/browser.log" || echo "ok browser ($good checks)"
-	passed "$good"
-	failed "$bad"
-fi
-cluster_stop check
-
-# --- modes: regress once more, without parallelism and with one executor ---
-
+# Modes are regress once more, without parallelism and with one executor.
 # Not run again:
 # - what no executor has a part in: definitions, rights, what start() writes;
 # - what is about things that go on at the same time (children that meet, that are
@@ -314,7 +304,6 @@ not_with_one_executor="$not_in_modes schedules views"
 # mode NAME SETTING "LEFT OUT": in a cluster of its own, everything of $REGRESS that is not left out
 mode()
 {
-	failures=$out/$1.failures
 	cluster_stop "$1"
 	check_cluster "$1" "$2"
 	tests=
@@ -328,27 +317,63 @@ mode()
 	cluster_stop "$1"
 }
 
-if wanted modes && [ -n "${REGRESS:-}" ]; then
+parallel_off()
+{
+	mode parallel_off "workflow.parallel = off" "$not_without_parallelism"
+}
+
+one_executor()
+{
+	mode one_executor "workflow.max_executors_per_database = 1" "$not_with_one_executor"
+}
+
+check_modes()
+{
 	mkdir -p "$out/parallel_off" "$out/one_executor"
 	[ "$(id -u)" -ne 0 ] || chown postgres "$out/parallel_off" "$out/one_executor"
+	beside parallel_off one_executor
+}
 
-	mode parallel_off "workflow.parallel = off" "$not_without_parallelism" &
-	parallel_off=$!
-	mode one_executor "workflow.max_executors_per_database = 1" "$not_with_one_executor" &
-	wait $parallel_off $!
-	for name in parallel_off one_executor; do
-		[ ! -s "$out/$name.failures" ] || cat "$out/$name.failures" >>"$failures"
-	done
-fi
+check_sql()
+{
+	if wanted regress && [ -n "${REGRESS:-}" ]; then
+		run_regress regress test/regress/pg_regress "$out/input" "$REGRESS"
+	fi
+	if wanted isolation && [ -n "${ISOLATION:-}" ]; then
+		run_regress isolation test/isolation/pg_isolation_regress "$out/input/test" "--load-extension=pg_workflow $ISOLATION"
+	fi
+	if wanted docs; then
+		"$root/test/docs/run.sh" check >"$out/docs.log" 2>&1 </dev/null
+		cat "$out/docs.log"
+		passed "$(grep -c '^ok' "$out/docs.log")"
+		failed "$(grep -vc '^ok\|^ ' "$out/docs.log")"
+	fi
+	if wanted browser; then
+		mkdir -p "$out/browser"
+		"$root/test/prepare.sh" browser >"$out/browser.log" 2>&1 &&
+			"$root/test/browser/run.sh" check "$out/browser" >"$out/browser.log" 2>&1 </dev/null
+		grep '^not ok' "$out/browser.log"
+		good=$(grep -c '^ok' "$out/browser.log")
+		bad=$(grep -c '^not ok' "$out/browser.log")
+		[ "$good" -gt 0 ] || bad=1
+		[ "$bad" -gt 0 ] && show "$out/browser.log" || echo "ok browser ($good checks)"
+		passed "$good"
+		failed "$bad"
+	fi
+	cluster_stop check
+	if wanted modes && [ -n "${REGRESS:-}" ]; then
+		check_modes
+	fi
+}
 
-# Compiling beside timing-sensitive crash tests helps neither.
-[ -z "${compile_pid:-}" ] || wait "$compile_pid"
-[ -z "${dist_pid:-}" ] || wait "$dist_pid"
+# --- lane "tap" ---
 
-# --- TAP ---
+check_tap()
+{
+	wanted tap || return
+	tests=$(cd "$out/input/test/t" && ls ${PGWF_TESTS:-*.pl})
 
-# one_tap FILE: run by xargs below, in a process of its own
-if wanted tap && ls "$out/input/test/t/"*.pl >/dev/null 2>&1; then
+	# one_tap FILE: run by xargs below, in a process of its own
 	cat >"$out/one_tap.sh" <<'EOT'
 name=$(basename "$1" .pl)
 mkdir -p "$OUT/tap/$name"
@@ -365,12 +390,14 @@ EOT
 	cp -al "$scratch/check/install" "$out/faults" &&
 		cp --remove-destination "$root/build/faults/pg_workflow.so" "$out/faults$("$PG_CONFIG" --pkglibdir)/" ||
 		die "cannot make an installation with fault points"
+	# a session in the background has to end within that time, on a slow machine too
 	export_for_tap="PGWF_FAULTS=$out/faults PATH=$(cluster_bin check):$PATH OUT=$out INPUT=$out/input
 		LC_ALL=C.UTF-8 LANG=C.UTF-8 PG_TEST_PORT_DIR=$out/tap/portlock
+		PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-900}
 		PG_REGRESS=$pgxs_src/test/regress/pg_regress
 		PERL5LIB=$pgxs_src/test/perl:$out/input/test/t"
 	# shellcheck disable=SC2086
-	(cd "$out/input/test/t" && ls ${PGWF_TESTS:-*.pl}) |
+	echo "$tests" |
 		as_server env $export_for_tap xargs -P "$jobs" -n 1 sh "$out/one_tap.sh" |
 		while read -r name; do
 			read -r status seconds <"$out/tap/$name.status"
@@ -382,7 +409,14 @@ EOT
 					done
 			fi
 		done
+}
+
+# a cluster has a copy of the installation, and so of what others have in it
+[ -z "${parts_pid:-}" ] || wait "$parts_pid"
+if wanted regress || wanted isolation || wanted docs || wanted browser || wanted tap; then
+	check_cluster check
 fi
+beside check_sources check_sql check_tap
 
 # --- the end ---
 if [ -s "$failures" ]; then
