@@ -252,9 +252,10 @@ SCHEMA = \
 	src/schema/last.sql
 # end of SCHEMA
 
-# The version before this one.  Its install script is kept as it was released; the scripts
-# that update to this one and back are made of both, see src/schema/update.awk.
+# The version before this one, and the commit that is it.  Its install script is kept as it was
+# released; the scripts that update to this one and back are made of both, see src/schema/update.awk.
 PREVIOUS = 1.0.0
+PREVIOUS_COMMIT = 09404ed2ddb3c577f540ec020d37a287d24dff36
 RELEASES = $(wildcard src/schema/releases/*.sql)
 
 DATA = $(RELEASES)
@@ -282,7 +283,7 @@ SCRIPTED = check kill-matrix demo demo-stop bench unit fuzz lint compat roots
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
 
-export REGRESS ISOLATION PG_CONFIG
+export REGRESS ISOLATION PG_CONFIG PREVIOUS_COMMIT
 
 check:
 	@test/$(if $(PG),roots.sh -s $(PG),check.sh)
