@@ -91,7 +91,7 @@ young_until(const PoolExecutor *executor)
 {
 	if (executor->leaving || executor->starting || setting_executor_max_age <= 0)
 		return DT_NOEND;
-	return TimestampTzPlusMilliseconds(executor->launched_at,
+	return TimestampTzPlusMilliseconds(executor->came_at,
 									   (int64) setting_executor_max_age * 1000);
 }
 

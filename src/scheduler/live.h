@@ -149,6 +149,7 @@ typedef struct PoolExecutor
 	int64		asked_execution;	/* which of several executions, 0: all */
 	TimestampTz since;			/* idle or busy */
 	TimestampTz launched_at;
+	TimestampTz came_at;		/* seen attached: its age, as its history has it, counts from there */
 	bool		retired;		/* another may take its place: it does not count */
 	bool		gave_way;		/* that is one of another role: its step lasts */
 

@@ -214,7 +214,8 @@ look_at(PoolExecutor *executor)
 			return false;
 		}
 		executor->starting = false;
-		executor->since = steady_now();
+		executor->came_at = steady_now();
+		executor->since = executor->came_at;
 		role_queue(executor->role)->failed_starts = 0;
 	}
 	if (view.state == SLOT_REPORTED && executor->busy && slot_take_report(executor->slot, &report))
