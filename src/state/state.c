@@ -19,9 +19,12 @@
 #include "postgres.h"
 
 #include "access/heaptoast.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
 #include "executor/spi.h"
+#include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -203,6 +206,26 @@ add_locked(List *locked, const Query *query)
 	return locked;
 }
 
+/* Add the tables of ours that a query only reads, wherever it does. */
+static bool
+add_read(Node *node, List **locked)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, add_read, locked, QTW_EXAMINE_RTES_BEFORE);
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *entry = (RangeTblEntry *) node;
+
+		if (entry->rtekind == RTE_RELATION && entry->relkind == RELKIND_RELATION &&
+			entry->rellockmode == AccessShareLock && entry->relid >= FirstNormalObjectId)
+			*locked = list_append_unique_oid(*locked, entry->relid);
+		return false;
+	}
+	return expression_tree_walker(node, add_read, locked);
+}
+
 /* What it does to tables: see execute_plan(). */
 static void
 find_locks(StatePlan *plan)
@@ -211,7 +234,11 @@ find_locks(StatePlan *plan)
 	Query	   *query = linitial_node(Query, source->query_list);
 
 	if (query->commandType != CMD_SELECT || query->hasModifyingCTE)
-		return;					/* what it writes to comes first */
+	{
+		/* what it writes to comes first; what it reads keeps its locks, and may be written next */
+		(void) add_read((Node *) query, &plan->locked);
+		return;
+	}
 	plan->locked = add_locked(NIL, query);
 	plan->reads = plan->locked == NIL;
 }
