@@ -188,42 +188,31 @@ lock_scope_end(LockScope *scope)
 	ResourceOwnerDelete(scope->owner);
 }
 
-/* Add the tables whose rows a query locks, also within. */
-static List *
-add_locked(List *locked, const Query *query)
+/* Tables of ours that a query has in a certain way. */
+typedef struct FoundTables
 {
-	ListCell   *cell;
+	LOCKMODE	lockmode;
+	List	   *tables;
+} FoundTables;
 
-	foreach(cell, query->rtable)
-	{
-		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
-
-		if (entry->rtekind == RTE_RELATION && entry->rellockmode == RowShareLock)
-			locked = lappend_oid(locked, entry->relid);
-		else if (entry->rtekind == RTE_SUBQUERY)
-			locked = add_locked(locked, entry->subquery);
-	}
-	return locked;
-}
-
-/* Add the tables of ours that a query only reads, wherever it does. */
+/* Add those of a query, wherever they are in it. */
 static bool
-add_read(Node *node, List **locked)
+find_tables(Node *node, FoundTables *found)
 {
 	if (node == NULL)
 		return false;
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, add_read, locked, QTW_EXAMINE_RTES_BEFORE);
+		return query_tree_walker((Query *) node, find_tables, found, QTW_EXAMINE_RTES_BEFORE);
 	if (IsA(node, RangeTblEntry))
 	{
 		RangeTblEntry *entry = (RangeTblEntry *) node;
 
 		if (entry->rtekind == RTE_RELATION && entry->relkind == RELKIND_RELATION &&
-			entry->rellockmode == AccessShareLock && entry->relid >= FirstNormalObjectId)
-			*locked = list_append_unique_oid(*locked, entry->relid);
+			entry->rellockmode == found->lockmode && entry->relid >= FirstNormalObjectId)
+			found->tables = list_append_unique_oid(found->tables, entry->relid);
 		return false;
 	}
-	return expression_tree_walker(node, add_read, locked);
+	return expression_tree_walker(node, find_tables, found);
 }
 
 /* What it does to tables: see execute_plan(). */
@@ -233,14 +222,16 @@ find_locks(StatePlan *plan)
 	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan->plan));
 	Query	   *query = linitial_node(Query, source->query_list);
 
-	if (query->commandType != CMD_SELECT || query->hasModifyingCTE)
-	{
-		/* what it writes to comes first; what it reads keeps its locks, and may be written next */
-		(void) add_read((Node *) query, &plan->locked);
-		return;
-	}
-	plan->locked = add_locked(NIL, query);
-	plan->reads = plan->locked == NIL;
+	bool		writes = query->commandType != CMD_SELECT || query->hasModifyingCTE;
+	FoundTables found = {.lockmode = writes ? AccessShareLock : RowShareLock};
+
+	/*
+	 * What is written is locked for that first anyway.  What is read beside it keeps its locks,
+	 * and may be written next; what locks rows is going to write them.
+	 */
+	(void) find_tables((Node *) query, &found);
+	plan->locked = found.tables;
+	plan->reads = !writes && plan->locked == NIL;
 }
 
 /*
