@@ -28,60 +28,71 @@
 #define NO_JSON "'null'::pg_catalog.jsonb"
 
 /*
- * The type of an error.  That of a "fail" step may be made of data: such types are in the array,
- * the last argument of each statement.
+ * The type of an error.  That of a "fail" step may be made of data: such types are in
+ * the array, the second argument of each statement.
  */
-#define ERASED_TYPES(n) "COALESCE($" #n ", '{}'::pg_catalog.text[])"
-#define TYPE_FACT(type, n) \
-	"CASE WHEN " type " OPERATOR(pg_catalog.=) ANY (" ERASED_TYPES(n) ") THEN 'Erased'::pg_catalog.text ELSE " type " END"
+#define TYPE_FACT(type) \
+	"CASE WHEN " type " OPERATOR(pg_catalog.=) ANY ($2)" \
+	" THEN 'Erased'::pg_catalog.text ELSE " type " END"
 
 #define MEMBER(object, key) object " OPERATOR(pg_catalog.->) '" key "'::pg_catalog.text"
 #define MEMBER_TEXT(object, key) object " OPERATOR(pg_catalog.->>) '" key "'::pg_catalog.text"
 
 /* What stays of an error. */
-#define ERROR_FACTS(error, n) \
-	"CASE WHEN " error " IS NOT NULL THEN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(" \
-	"'type', " TYPE_FACT("(" MEMBER_TEXT(error, "type") ")", n) ", 'sqlstate', " MEMBER(error, "sqlstate") "," \
+#define ERROR_FACTS(error) \
+	"CASE WHEN " error " IS NOT NULL THEN" \
+	" pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(" \
+	"'type', " TYPE_FACT("(" MEMBER_TEXT(error, "type") ")") ", 'sqlstate', " \
+	MEMBER(error, "sqlstate") "," \
 	" 'step_id', " MEMBER(error, "step_id") ", 'scope', " MEMBER(error, "scope") ")) END"
 
 /*
- * The one that is given, those of its dead letter, and, when that is gone, those that had the same:
- * for them, and for nothing else, all executions are read.
+ * The one that is given, those of its dead letter, and, when that is gone, those that
+ * had the same: for them, and for nothing else, all executions are read.
  */
 static const Oid id_types[] = {INT8OID};
 static StateStatement find_statement = {
 	"WITH own AS MATERIALIZED (SELECT e.dead_letter_id AS letter FROM workflow.executions AS e"
 	" WHERE e.id OPERATOR(pg_catalog.=) $1),"
-	" letter AS MATERIALIZED (SELECT l.id, l.execution_id, l.replays FROM workflow.dead_letters AS l"
-	" WHERE l.execution_id OPERATOR(pg_catalog.=) $1 OR l.id OPERATOR(pg_catalog.=) (SELECT own.letter FROM own))"
+	" letter AS MATERIALIZED (SELECT l.id, l.execution_id, l.replays FROM"
+	" workflow.dead_letters AS l"
+	" WHERE l.execution_id OPERATOR(pg_catalog.=) $1 OR l.id OPERATOR(pg_catalog.=)"
+	" (SELECT own.letter FROM own))"
 	" SELECT DISTINCT m.id, (SELECT letter.id FROM letter) FROM ("
 	"SELECT $1 AS id UNION ALL SELECT letter.execution_id FROM letter"
-	" UNION ALL SELECT r.id FROM letter CROSS JOIN LATERAL pg_catalog.unnest(letter.replays) AS r (id)"
+	" UNION ALL SELECT r.id FROM letter CROSS JOIN LATERAL"
+	" pg_catalog.unnest(letter.replays) AS r (id)"
 	" UNION ALL SELECT e.id FROM workflow.executions AS e WHERE NOT EXISTS (SELECT FROM letter)"
 	" AND EXISTS (SELECT FROM own WHERE own.letter IS NOT NULL)"
-	" AND e.dead_letter_id OPERATOR(pg_catalog.=) (SELECT own.letter FROM own)) AS m ORDER BY m.id",
+	" AND e.dead_letter_id OPERATOR(pg_catalog.=) (SELECT own.letter FROM own)) AS m"
+	" ORDER BY m.id",
 	lengthof(id_types), id_types, NULL
 };
 
 /*
- * Types of errors that are none of ours, no SQLSTATEs, and in no definition of the workflow: a "fail"
- * step has made them.
+ * Types of errors that are none of ours, no SQLSTATEs, and in no definition of the
+ * workflow: a "fail" step has made them.  An array, which may be empty.
  */
 static const Oid types_types[] = {INT8ARRAYOID};
 static StateStatement types_statement = {
-	"SELECT pg_catalog.array_agg(DISTINCT t.type) FROM ("
+	"SELECT COALESCE(pg_catalog.array_agg(DISTINCT t.type), '{}'::pg_catalog.text[]) FROM ("
 	"SELECT e.workflow, s.error_type AS type FROM workflow.step_executions AS s"
 	" JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) s.execution_id"
-	" WHERE s.execution_id OPERATOR(pg_catalog.=) ANY ($1) AND s.step_type OPERATOR(pg_catalog.=) 'fail'::pg_catalog.text"
+	" WHERE s.execution_id OPERATOR(pg_catalog.=) ANY ($1) AND s.step_type"
+	" OPERATOR(pg_catalog.=) 'fail'::pg_catalog.text"
 	" AND (" MEMBER("s.error", "sqlstate") ") IS NULL"
-	" UNION ALL SELECT l.workflow, " MEMBER_TEXT("h.attempt", "error_type") " FROM workflow.dead_letters AS l"
+	" UNION ALL SELECT l.workflow, " MEMBER_TEXT("h.attempt", "error_type") " FROM"
+	" workflow.dead_letters AS l"
 	" CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(l.retry_history) AS h (attempt)"
 	" WHERE l.execution_id OPERATOR(pg_catalog.=) ANY ($1)"
-	" AND (" MEMBER_TEXT("h.attempt", "step_type") ") OPERATOR(pg_catalog.=) 'fail'::pg_catalog.text"
+	" AND (" MEMBER_TEXT("h.attempt", "step_type") ") OPERATOR(pg_catalog.=)"
+	" 'fail'::pg_catalog.text"
 	" AND (" MEMBER_TEXT("h.attempt", "sqlstate") ") IS NULL) AS t"
 	" WHERE t.type OPERATOR(pg_catalog.<>) ALL ('{WorkflowFailed,Erased}'::pg_catalog.text[])"
-	" AND NOT EXISTS (SELECT FROM workflow.definitions AS d WHERE d.name OPERATOR(pg_catalog.=) t.workflow"
-	" AND pg_catalog.strpos(d.definition::pg_catalog.text, pg_catalog.to_json(t.type)::pg_catalog.text) OPERATOR(pg_catalog.>) 0)",
+	" AND NOT EXISTS (SELECT FROM workflow.definitions AS d WHERE d.name"
+	" OPERATOR(pg_catalog.=) t.workflow"
+	" AND pg_catalog.strpos(d.definition::pg_catalog.text,"
+	" pg_catalog.to_json(t.type)::pg_catalog.text) OPERATOR(pg_catalog.>) 0)",
 	lengthof(types_types), types_types, NULL
 };
 
@@ -89,37 +100,47 @@ static const Oid erase_types[] = {INT8ARRAYOID, TEXTARRAYOID};
 static StateStatement executions_statement = {
 	"UPDATE workflow.executions AS e SET erased_at = pg_catalog.clock_timestamp(),"
 	" idempotency_key = NULL, cancel_reason = NULL, pause_reason = NULL, step_inputs = NULL,"
-	" input = " NO_JSON ", output = NULL, error = " ERROR_FACTS("e.error", 2) ","
-	" error_type = " TYPE_FACT("e.error_type", 2) ","
-	" step_marks = (SELECT pg_catalog.jsonb_object_agg(m.key, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-	"'mark', " MEMBER("m.value", "mark") ", 'by', " MEMBER("m.value", "by") ", 'at', " MEMBER("m.value", "at") ")))"
+	" input = " NO_JSON ", output = NULL, error = " ERROR_FACTS("e.error") ","
+	" error_type = " TYPE_FACT("e.error_type") ","
+	" step_marks = (SELECT pg_catalog.jsonb_object_agg(m.key,"
+	" pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+	"'mark', " MEMBER("m.value", "mark") ", 'by', " MEMBER("m.value", "by") ", 'at', "
+	MEMBER("m.value", "at") ")))"
 	" FROM pg_catalog.jsonb_each(e.step_marks) AS m),"
-	" interruptions = (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-	"'event', " MEMBER("i.value", "event") ", 'at', " MEMBER("i.value", "at") ", 'times', " MEMBER("i.value", "times") ","
+	" interruptions = (SELECT"
+	" pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+	"'event', " MEMBER("i.value", "event") ", 'at', " MEMBER("i.value", "at") ", 'times',"
+	" " MEMBER("i.value", "times") ","
 	" 'last_at', " MEMBER("i.value", "last_at") ", 'by', " MEMBER("i.value", "by") ","
-	" 'error', " ERROR_FACTS("(" MEMBER("i.value", "error") ")", 2) ")) ORDER BY i.n)"
+	" 'error', " ERROR_FACTS("(" MEMBER("i.value", "error") ")") ")) ORDER BY i.n)"
 	" FROM pg_catalog.jsonb_array_elements(e.interruptions) WITH ORDINALITY AS i (value, n))"
 	" WHERE e.id OPERATOR(pg_catalog.=) ANY ($1) AND e.erased_at IS NULL",
 	lengthof(erase_types), erase_types, NULL
 };
 static StateStatement steps_statement = {
-	"UPDATE workflow.step_executions AS s SET input = NULL, output = NULL, variables = NULL, loop_label = NULL,"
-	" error_type = " TYPE_FACT("s.error_type", 2) ", error = " ERROR_FACTS("s.error", 2)
+	"UPDATE workflow.step_executions AS s SET"
+	" input = NULL, output = NULL, variables = NULL, loop_label = NULL,"
+	" error_type = " TYPE_FACT("s.error_type") ", error = " ERROR_FACTS("s.error")
 	" WHERE s.execution_id OPERATOR(pg_catalog.=) ANY ($1)"
-	" AND (pg_catalog.num_nonnulls(s.input, s.output, s.variables, s.loop_label) OPERATOR(pg_catalog.>) 0"
-	" OR s.error_type OPERATOR(pg_catalog.=) ANY (" ERASED_TYPES(2) ")"
-	" OR s.error OPERATOR(pg_catalog.<>) " ERROR_FACTS("s.error", 2) ")",
+	" AND (pg_catalog.num_nonnulls(s.input, s.output, s.variables, s.loop_label)"
+	" OPERATOR(pg_catalog.>) 0"
+	" OR s.error_type OPERATOR(pg_catalog.=) ANY ($2)"
+	" OR s.error OPERATOR(pg_catalog.<>) " ERROR_FACTS("s.error") ")",
 	lengthof(erase_types), erase_types, NULL
 };
 
 static const Oid letter_types[] = {INT8OID, TEXTARRAYOID};
 static StateStatement letter_statement = {
-	"UPDATE workflow.dead_letters AS l SET erased_at = pg_catalog.clock_timestamp(), input = " NO_JSON ","
-	" discard_reason = NULL, error = " ERROR_FACTS("l.error", 2) ", error_type = " TYPE_FACT("l.error_type", 2) ","
-	" retry_history = COALESCE((SELECT pg_catalog.jsonb_agg((h.attempt OPERATOR(pg_catalog.-) 'message'::pg_catalog.text)"
+	"UPDATE workflow.dead_letters AS l SET erased_at = pg_catalog.clock_timestamp(),"
+	" input = " NO_JSON ","
+	" discard_reason = NULL, error = " ERROR_FACTS("l.error") ", error_type = "
+	TYPE_FACT("l.error_type") ","
+	" retry_history = COALESCE((SELECT pg_catalog.jsonb_agg((h.attempt"
+	" OPERATOR(pg_catalog.-) 'message'::pg_catalog.text)"
 	" OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('error_type', "
-	TYPE_FACT("(" MEMBER_TEXT("h.attempt", "error_type") ")", 2) ") ORDER BY h.n)"
-	" FROM pg_catalog.jsonb_array_elements(l.retry_history) WITH ORDINALITY AS h (attempt, n)), '[]'::pg_catalog.jsonb)"
+	TYPE_FACT("(" MEMBER_TEXT("h.attempt", "error_type") ")") ") ORDER BY h.n)"
+	" FROM pg_catalog.jsonb_array_elements(l.retry_history) WITH ORDINALITY"
+	" AS h (attempt, n)), '[]'::pg_catalog.jsonb)"
 	" WHERE l.id OPERATOR(pg_catalog.=) $1 AND l.erased_at IS NULL",
 	lengthof(letter_types), letter_types, NULL
 };
@@ -135,7 +156,8 @@ static StateStatement audit_statement = {
 /* the reason of who had the executor recycled that was stuck with it */
 static StateStatement executors_statement = {
 	"UPDATE workflow.executor_history AS h SET request_reason = NULL"
-	" WHERE h.execution_id OPERATOR(pg_catalog.=) ANY ($1) AND h.stuck_at IS NOT NULL AND h.request_reason IS NOT NULL",
+	" WHERE h.execution_id OPERATOR(pg_catalog.=) ANY ($1) AND h.stuck_at IS NOT NULL AND"
+	" h.request_reason IS NOT NULL",
 	lengthof(ids_types), ids_types, NULL
 };
 
@@ -167,7 +189,6 @@ erasure_do(const Erasure *erasure)
 {
 	Datum	   *ids = palloc(erasure->count * sizeof(Datum));
 	Datum		values[2];
-	char		nulls[] = "  ";
 	bool		isnull;
 	int64		rows;
 
@@ -176,21 +197,17 @@ erasure_do(const Erasure *erasure)
 	values[0] = PointerGetDatum(construct_array(ids, erasure->count, INT8OID, sizeof(int64),
 												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	(void) state_query(&types_statement, values, NULL, false, 1);
-	values[1] = state_column(0, 1, &isnull);
-	if (isnull)
-		nulls[1] = 'n';
-	else
-		values[1] = PointerGetDatum(DatumGetArrayTypePCopy(values[1]));
+	values[1] = PointerGetDatum(DatumGetArrayTypePCopy(state_column(0, 1, &isnull)));
 	state_done();
 
-	rows = state_execute(&steps_statement, values, nulls);
-	rows += state_execute(&executions_statement, values, nulls);
-	rows += state_execute(&audit_statement, values, nulls);
-	rows += state_execute(&executors_statement, values, nulls);
+	rows = state_execute(&steps_statement, values, NULL);
+	rows += state_execute(&executions_statement, values, NULL);
+	rows += state_execute(&audit_statement, values, NULL);
+	rows += state_execute(&executors_statement, values, NULL);
 	if (erasure->letter != 0)
 	{
 		values[0] = Int64GetDatum(erasure->letter);
-		rows += state_execute(&letter_statement, values, nulls);
+		rows += state_execute(&letter_statement, values, NULL);
 	}
 	return rows;
 }
