@@ -21,6 +21,7 @@
 
 #include "api/api.h"
 #include "api/steer.h"
+#include "shared/clock.h"
 #include "shared/identity.h"
 #include "shared/slots.h"
 #include "state/dead_letters.h"
@@ -92,7 +93,7 @@ require_erasable_letter(int64 asked, const Erasure *erasure, bool lock, DeadLett
 static void
 wait_for_executors(int64 asked, const Erasure *erasure)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PATIENCE_MS);
+	TimestampTz until = TimestampTzPlusMilliseconds(steady_now(), PATIENCE_MS);
 
 	for (int i = 0; i < erasure->count; i++)
 	{
@@ -100,7 +101,7 @@ wait_for_executors(int64 asked, const Erasure *erasure)
 
 		while ((pid = slot_at_work(erasure->ids[i])) != 0)
 		{
-			if (GetCurrentTimestamp() >= until)
+			if (steady_now() >= until)
 				ereport(ERROR,
 						(errcode(ERRCODE_OBJECT_IN_USE),
 						 errmsg("execution %lld cannot be erased yet", (long long) asked),

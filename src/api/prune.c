@@ -30,6 +30,7 @@
 
 #include "api/api.h"
 #include "api/roll_up.h"
+#include "shared/clock.h"
 #include "state/dead_letters.h"
 #include "state/executions.h"
 #include "state/history.h"
@@ -230,9 +231,9 @@ commit_and_pause(int64 pause, TimestampTz until)
 	TimestampTz end;
 
 	SPI_commit();
-	now = GetCurrentTimestamp();
+	now = steady_now();
 	end = Min(TimestampTzPlusMilliseconds(now, pause), until);
-	for (; now < end; now = GetCurrentTimestamp())
+	for (; now < end; now = steady_now())
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 Min(TimestampDifferenceMilliseconds(now, end) + 1, 1000), PG_WAIT_EXTENSION);
@@ -265,9 +266,9 @@ pruned_row(FunctionCallInfo fcinfo, int64 pruned)
 static bool
 trace_is_due(const Pruning *pruning, const Pruning *traced, TimestampTz *next)
 {
-	if (pruning->executions == traced->executions || GetCurrentTimestamp() < *next)
+	if (pruning->executions == traced->executions || steady_now() < *next)
 		return false;
-	*next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRACE_EVERY_MS);
+	*next = TimestampTzPlusMilliseconds(steady_now(), TRACE_EVERY_MS);
 	return true;
 }
 
@@ -298,7 +299,7 @@ workflow_prune_all(PG_FUNCTION_ARGS)
 	int64		budget = interval_argument(fcinfo, 4, "time_budget");
 	int64		pause = Max(0, interval_argument(fcinfo, 5, "pause"));
 	int32		max_rows = PG_ARGISNULL(6) ? 0 : PG_GETARG_INT32(6);
-	TimestampTz until = budget < 0 ? DT_NOEND : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), budget);
+	TimestampTz until = budget < 0 ? DT_NOEND : TimestampTzPlusMilliseconds(steady_now(), budget);
 	TimestampTz before;
 	TimestampTz next_trace = DT_NOBEGIN;
 	Prune		prune;
@@ -323,7 +324,7 @@ workflow_prune_all(PG_FUNCTION_ARGS)
 	begin_pruning(fcinfo, 7, &prune, &pruning);
 	traced = pruning;
 	commit_and_pause(0, until);
-	while (!prune.done && prune.executions < max_executions && GetCurrentTimestamp() < until)
+	while (!prune.done && prune.executions < max_executions && steady_now() < until)
 	{
 		int64		deleted = executions_prune(&prune, (int) Min(max_executions - prune.executions, part));
 
@@ -339,7 +340,7 @@ workflow_prune_all(PG_FUNCTION_ARGS)
 		more = prune_others(before, &prune, max_rows, &pruning);
 		leave_trace(&pruning, &traced);
 		commit_and_pause(more > 0 ? pause : 0, until);
-	} while (more > 0 && GetCurrentTimestamp() < until);
+	} while (more > 0 && steady_now() < until);
 	SPI_finish();
 	PG_RETURN_DATUM(pruned_row(fcinfo, pruning.executions + pruning.letters + pruning.entries + pruning.statistics));
 }

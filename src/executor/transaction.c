@@ -28,6 +28,7 @@
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "interpreter/run_sql.h"
+#include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/own_role.h"
 
@@ -253,7 +254,7 @@ batch_has_room(const Driver *driver)
 	return driver->batch.steps > 0 && driver->batch.steps < batch_limit(driver) &&
 		my_slot->stop == STOP_NONE && !slot_exit_requested() && !own_role_changed() &&
 		!constraints_were_set &&
-		!TimestampDifferenceExceeds(driver->batch.began, GetCurrentTimestamp(),
+		!TimestampDifferenceExceeds(driver->batch.began, steady_now(),
 									driver->thread->plan->commit_max_ms);
 }
 
@@ -264,7 +265,7 @@ batch_join(Driver *driver)
 
 	if (batch->steps++ > 0)
 		return;
-	batch->began = GetCurrentTimestamp();
+	batch->began = steady_now();
 	batch->position = driver->position;
 	batch->report = *driver->report;
 	batch->scope = driver->thread->bottom->scope_id;

@@ -209,6 +209,16 @@ set_clock(4);
 run_short(1);
 is(rolled_up(), $short, 'in the end each is counted once');
 
+# --- a pause is not ---
+
+my $pruning = $node->background_psql('postgres');
+$pruning->query_until(qr/go/, "\\echo go\nCALL workflow.prune_all('0 s', max_rows => 1, pause => '2 s', time_budget => '5 s');\n");
+wait_until(q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ '^CALL workflow.prune_all' AND wait_event_type = 'Extension'}, 'prune_all() pauses');
+set_clock(-1);
+is($pruning->query('SELECT 1') =~ s/.*\n//sr, 1, 'neither its pause nor its budget takes hours when the clock is put back');
+$pruning->quit;
+set_clock(4);
+
 # --- an appointment is by the clock ---
 
 my $later = query("SELECT workflow.start('short', start_at => clock_timestamp() + interval '1 hour')");
