@@ -15,23 +15,6 @@ SELECT workflow.define('{"name": "erase_work", "dead_letter": true, "steps": [
      {"id": "say", "type": "sql", "sql": "SELECT $1::text AS said", "params": ["${workflow.input.who}"], "result": "row"}]},
   {"id": "read", "type": "sql", "sql": "SELECT $1::integer AS n", "params": ["${workflow.input.number}"], "result": "value"}]}');
 RESET ROLE;
--- an error without what is not the same each time
-CREATE FUNCTION erase_try(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    result text := 'done';
-    detail text;
-    hint text;
-BEGIN
-    BEGIN
-        EXECUTE format('SET LOCAL ROLE %I', role);
-        EXECUTE statement;
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-        result := regexp_replace(concat_ws(' | ', SQLSTATE, SQLERRM, NULLIF(detail, ''), NULLIF(hint, '')), '(xecution|letter) [0-9]+', '\1 N', 'g');
-    END;
-    RESET ROLE;
-    RETURN result;
-END $$;
 
 SET ROLE regress_erase_starter;
 SELECT workflow.start('erase_work', '{"who": "ERASE_ME", "list": [1, 2], "number": "ERASE_ME"}', tenant => 'acme', idempotency_key => 'ERASE_ME') AS id \gset
@@ -40,19 +23,19 @@ RESET ROLE;
 SELECT id AS letter FROM workflow.dead_letters WHERE execution_id = :id \gset
 
 -- A173, A174: who may not: who steers it, who only looks, and who has nothing to do with it
-SELECT role, erase_try('regress_erase_' || role, format('SELECT workflow.erase(%s)', :id)) FROM unnest('{owner,monitor,other}'::text[]) AS role;
+SELECT role, test.outcome('regress_erase_' || role, format('SELECT workflow.erase(%s)', :id)) FROM unnest('{owner,monitor,other}'::text[]) AS role;
 SET ROLE regress_erase_owner;
 SELECT workflow.grant_execute('erase_work', 'regress_erase_other', 'steer');
 RESET ROLE;
-SELECT erase_try('regress_erase_other', format('SELECT workflow.erase(%s)', :id));
-SELECT erase_try('regress_erase_starter', 'SELECT workflow.erase(0)');
-SELECT erase_try('regress_erase_starter', 'SELECT workflow.erase(NULL)');
+SELECT test.outcome('regress_erase_other', format('SELECT workflow.erase(%s)', :id));
+SELECT test.outcome('regress_erase_starter', 'SELECT workflow.erase(0)');
+SELECT test.outcome('regress_erase_starter', 'SELECT workflow.erase(NULL)');
 -- and not before its end, whatever it waits for
 SET ROLE regress_erase_starter;
 SELECT workflow.start('erase_work', start_at => 'infinity') AS waits \gset
 SELECT workflow.pause(:waits);
 RESET ROLE;
-SELECT erase_try('regress_erase_starter', format('SELECT workflow.erase(%s)', :waits));
+SELECT test.outcome('regress_erase_starter', format('SELECT workflow.erase(%s)', :waits));
 SET ROLE regress_erase_starter;
 SELECT workflow.cancel(:waits, 'ERASE_ME');
 SELECT status FROM workflow.wait(:waits, '60 s');
@@ -140,7 +123,7 @@ SELECT count(*) FROM workflow.audit_log WHERE execution_id = :id AND action = 'e
 
 -- A176: it does not go on
 RESET ROLE;
-SELECT erase_try('regress_erase_starter', call) FROM unnest(ARRAY[format('SELECT workflow.retry(%s)', :id), format('SELECT workflow.retry(%s, ''read'', ''1'')', :id),
+SELECT test.outcome('regress_erase_starter', call) FROM unnest(ARRAY[format('SELECT workflow.retry(%s)', :id), format('SELECT workflow.retry(%s, ''read'', ''1'')', :id),
     format('SELECT workflow.replay(%s)', :letter), format('SELECT workflow.replay(%s, ''{}'')', :letter), format('SELECT workflow.discard(%s)', :letter)]) AS call;
 SET client_min_messages = warning;
 SELECT workflow.replay_all('erase_work'), workflow.retry_executions('erase_work'), workflow.retry_help(:id), workflow.retry_possible(:id);
@@ -177,7 +160,7 @@ SELECT count(erased_at) AS erased FROM workflow.executions WHERE id IN (:id, :fi
 ROLLBACK;
 BEGIN;
 DELETE FROM workflow.executions WHERE id = :id;
-SELECT erase_try('regress_erase_other', format('SELECT workflow.erase(%s)', :id));
+SELECT test.outcome('regress_erase_other', format('SELECT workflow.erase(%s)', :id));
 SET LOCAL ROLE regress_erase_starter;
 SELECT workflow.erase(:id) > 0 AS erased;
 SELECT count(erased_at) AS erased FROM workflow.executions WHERE id IN (:id, :first, :second);
@@ -188,11 +171,11 @@ BEGIN;
 DELETE FROM workflow.dead_letters WHERE id = :letter;
 DELETE FROM workflow.executions WHERE id IN (:id, :first, :second);
 UPDATE workflow.audit_entries SET reason = 'ERASE_ME' WHERE execution_id = :id;
-SELECT erase_try('regress_erase_starter', format('SELECT workflow.erase(%s)', :id));
+SELECT test.outcome('regress_erase_starter', format('SELECT workflow.erase(%s)', :id));
 SELECT workflow.erase(:id) > 0 AS erased;
 SELECT count(*) FROM workflow.audit_entries WHERE execution_id = :id AND reason = 'ERASE_ME';
 ROLLBACK;
-SELECT erase_try(current_user, 'SELECT workflow.erase(9100000000)');
+SELECT test.outcome(current_user, 'SELECT workflow.erase(9100000000)');
 -- one of them has not ended
 SET ROLE regress_erase_starter;
 SELECT workflow.start('erase_work', '{"list": [], "number": "x"}') AS id \gset
@@ -203,10 +186,10 @@ SELECT workflow.replay(:letter) AS replay \gset
 SELECT workflow.pause(:replay);
 COMMIT;
 RESET ROLE;
-SELECT erase_try('regress_erase_starter', format('SELECT workflow.erase(%s)', :id));
+SELECT test.outcome('regress_erase_starter', format('SELECT workflow.erase(%s)', :id));
 -- one of them is another role's
 UPDATE workflow.executions SET role = 'regress_erase_other' WHERE id = :id;
-SELECT erase_try('regress_erase_starter', format('SELECT workflow.erase(%s)', :replay));
+SELECT test.outcome('regress_erase_starter', format('SELECT workflow.erase(%s)', :replay));
 UPDATE workflow.executions SET role = 'regress_erase_starter' WHERE id = :id;
 
 -- the type of an error that a step has made of data; one that is in the definition is no data
@@ -246,6 +229,6 @@ DELETE FROM workflow.executions WHERE workflow ~ '^erase_';
 DELETE FROM workflow.definitions WHERE name ~ '^erase_';
 DELETE FROM workflow.grants WHERE workflow ~ '^erase_';
 DELETE FROM workflow.audit_entries WHERE role::text ~ '^regress_erase';
-DROP FUNCTION erase_try, erase_look;
+DROP FUNCTION erase_look;
 SELECT count(workflow.revoke_usage(oid::regrole)) FROM pg_roles WHERE rolname ~ '^regress_erase' AND rolcanlogin;
 DROP ROLE regress_erase_starter, regress_erase_owner, regress_erase_member, regress_erase_other, regress_erase_monitor;

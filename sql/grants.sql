@@ -9,28 +9,11 @@ CREATE ROLE "Regress grants member" LOGIN IN ROLE regress_grants_group;
 CREATE ROLE regress_grants_noinherit LOGIN NOINHERIT;
 GRANT regress_grants_group TO regress_grants_noinherit;
 SELECT count(workflow.grant_usage(oid::regrole)) FROM pg_roles WHERE rolname ~* '^regress.grants' AND rolcanlogin;
--- what a role may: done, or the error
-CREATE FUNCTION grants_try(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    result text := 'done';
-    detail text;
-    hint text;
-BEGIN
-    BEGIN
-        EXECUTE format('SET LOCAL ROLE %I', role);
-        EXECUTE statement;
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-        result := regexp_replace(concat_ws(' | ', SQLSTATE, SQLERRM, NULLIF(detail, ''), NULLIF(hint, '')), 'execution [0-9]+', 'execution N');
-    END;
-    RESET ROLE;
-    RETURN result;
-END $$;
 -- each of those of the test: which may start it
 CREATE FUNCTION grants_starters(workflow text) RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(right(rolname, -15), ', ' ORDER BY rolname COLLATE "C") FROM pg_roles
     WHERE rolname ~* '^regress.grants' AND rolcanlogin
-      AND grants_try(rolname, format('SELECT workflow.start(%L, start_at => ''infinity'')', workflow)) = 'done'
+      AND test.outcome(rolname, format('SELECT workflow.start(%L, start_at => ''infinity'')', workflow)) = 'done'
 $$;
 SET ROLE regress_grants_owner;
 SELECT workflow.define('{"name": "grants_work", "workflow_id": "grants", "dead_letter": true, "steps": [{"id": "a", "type": "sql", "sql": "SELECT 1 / $1::integer", "params": ["${workflow.input.by ?? 1}"]}]}');
@@ -60,7 +43,7 @@ RESET ROLE;
 SELECT grants_starters('grants_work'), grants_starters('grants');
 
 -- each way to start it
-SELECT grants_try('regress_grants_clerk', call) FROM unnest(ARRAY['SELECT workflow.start(''grants_work'')', 'SELECT workflow.start(''grants'')',
+SELECT test.outcome('regress_grants_clerk', call) FROM unnest(ARRAY['SELECT workflow.start(''grants_work'')', 'SELECT workflow.start(''grants'')',
     'SELECT workflow.execute(''grants_work'')', 'SELECT workflow.execute(''grants_work'', version => 1)',
     'SELECT workflow.schedule(''s'', ''grants_work'', ''0 0 * * *'', enabled => false)']) AS call;
 SET ROLE regress_grants_clerk;
@@ -69,7 +52,7 @@ RESET ROLE;
 -- a role that may, in a function of its own, for who may not
 CREATE FUNCTION grants_start() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_temp RETURN workflow.start('grants_work', start_at => 'infinity');
 ALTER FUNCTION grants_start OWNER TO "Regress grants member";
-SELECT grants_try('regress_grants_clerk', 'SELECT grants_start()');
+SELECT test.outcome('regress_grants_clerk', 'SELECT grants_start()');
 SELECT role FROM workflow.executions WHERE workflow = 'grants_work' ORDER BY created_at DESC LIMIT 1;
 -- a superuser, always
 SELECT workflow.execute('grants_work') IS NULL AS executed;
@@ -79,7 +62,7 @@ SET ROLE "Regress grants member";
 SELECT workflow.schedule('grants_schedule', 'grants_work', '0 0 * * *', enabled => false) IS NULL AS scheduled;
 RESET ROLE;
 REVOKE regress_grants_group FROM "Regress grants member";
-SELECT grants_try('Regress grants member', 'SELECT workflow.run_schedule_now(''grants_schedule'')');
+SELECT test.outcome('Regress grants member', 'SELECT workflow.run_schedule_now(''grants_schedule'')');
 UPDATE workflow.schedule_entries SET enabled = true, job_schedule = '0 0 * * *', next_run_at = now() - interval '1 second' WHERE name = 'grants_schedule';
 SET ROLE "Regress grants member";
 SELECT workflow.schedule_tick('grants_schedule') AS tick;
@@ -129,7 +112,7 @@ SELECT workflow.resume(:id);
 
 -- steering: what the owner can do to the executions of others, and no more
 RESET ROLE;
-SELECT grants_try('Regress grants member', format('SELECT workflow.cancel(%s)', :id));
+SELECT test.outcome('Regress grants member', format('SELECT workflow.cancel(%s)', :id));
 SET ROLE regress_grants_owner;
 SELECT workflow.grant_execute('grants_work', 'regress_grants_group', 'steer');
 SELECT workflow.grant_execute('grants_work', 'regress_grants_group', privilege => 'stear');
@@ -137,14 +120,14 @@ SET ROLE "Regress grants member";
 SELECT workflow.pause(:id), workflow.resume(:id), workflow.hold_step(:id, 'a'), workflow.skip_step(:id, 'a');
 SELECT count(*) FROM workflow.execution_status WHERE execution_id = :id;
 RESET ROLE;
-SELECT grants_try('Regress grants member', format('SELECT workflow.skip_step(%s, ''a'', ''1'')', :id));
-SELECT grants_try('Regress grants member', format('SELECT workflow.wait(%s, ''0 s'')', :id));
+SELECT test.outcome('Regress grants member', format('SELECT workflow.skip_step(%s, ''a'', ''1'')', :id));
+SELECT test.outcome('Regress grants member', format('SELECT workflow.wait(%s, ''0 s'')', :id));
 SET ROLE "Regress grants member";
 SELECT workflow.cancel(:id);
 SELECT workflow.start('grants_work');
 SELECT workflow.grant_execute('grants_work', 'regress_grants_clerk');
 RESET ROLE;
-SELECT grants_try('regress_grants_noinherit', format('SELECT workflow.cancel(%s)', :id));
+SELECT test.outcome('regress_grants_noinherit', format('SELECT workflow.cancel(%s)', :id));
 SET ROLE regress_grants_owner;
 SELECT workflow.grant_execute('grants_work', '-', 'steer');
 SET ROLE regress_grants_noinherit;
@@ -154,7 +137,7 @@ SELECT workflow.revoke_execute('grants_work', 'regress_grants_group', 'steer');
 SELECT workflow.revoke_execute('grants_work', '-', 'steer');
 SELECT workflow.revoke_execute('grants_work', '-', 'steer');
 RESET ROLE;
-SELECT grants_try('Regress grants member', format('SELECT workflow.cancel(%s)', :id));
+SELECT test.outcome('Regress grants member', format('SELECT workflow.cancel(%s)', :id));
 
 -- a dead letter is steered as its execution is
 SET ROLE regress_grants_owner;
@@ -164,12 +147,12 @@ SELECT workflow.start('grants_work', '{"by": 0}') AS id \gset
 SELECT status FROM workflow.wait(:id, '60 s');
 SELECT dead_letter_id FROM workflow.dead_letter_status WHERE execution_id = :id \gset
 RESET ROLE;
-SELECT regexp_replace(grants_try('Regress grants member', format('SELECT workflow.discard(%s)', :dead_letter_id)), '[0-9]+ does', 'N does');
+SELECT regexp_replace(test.outcome('Regress grants member', format('SELECT workflow.discard(%s)', :dead_letter_id)), '[0-9]+ does', 'N does');
 SET ROLE regress_grants_owner;
 SELECT workflow.grant_execute('grants_work', 'regress_grants_group', 'steer');
 RESET ROLE;
-SELECT regexp_replace(grants_try('Regress grants member', format('SELECT workflow.replay(%s)', :dead_letter_id)), 'letter [0-9]+', 'letter N');
-SELECT grants_try('Regress grants member', format('SELECT workflow.discard(%s)', :dead_letter_id));
+SELECT regexp_replace(test.outcome('Regress grants member', format('SELECT workflow.replay(%s)', :dead_letter_id)), 'letter [0-9]+', 'letter N');
+SELECT test.outcome('Regress grants member', format('SELECT workflow.discard(%s)', :dead_letter_id));
 SET ROLE regress_grants_owner;
 SELECT workflow.revoke_execute('grants_work', 'regress_grants_clerk');
 
@@ -179,9 +162,9 @@ SELECT workflow.grant_execute('grants_work', 'regress_grants_clerk');
 RESET ROLE;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT workflow.revoke_execute('grants_work', 'regress_grants_clerk');
-SELECT grants_try('regress_grants_clerk', 'SELECT workflow.start(''grants_work'', start_at => ''infinity'')');
+SELECT test.outcome('regress_grants_clerk', 'SELECT workflow.start(''grants_work'', start_at => ''infinity'')');
 ROLLBACK;
-SELECT grants_try('regress_grants_clerk', 'SELECT workflow.start(''grants_work'', start_at => ''infinity'')');
+SELECT test.outcome('regress_grants_clerk', 'SELECT workflow.start(''grants_work'', start_at => ''infinity'')');
 
 -- closed by the setting: nobody but owners, until they grant it
 SET workflow.default_execute = 'owner';
@@ -253,6 +236,6 @@ DELETE FROM workflow.schedule_run_entries WHERE schedule = 'grants_schedule';
 DELETE FROM workflow.definitions WHERE name ~ '^grants_';
 DELETE FROM workflow.grants WHERE workflow ~ '^grants_';
 DELETE FROM workflow.audit_entries WHERE subject ~ '^grants_' OR role::text ~* 'regress.grants';
-DROP FUNCTION grants_try, grants_starters, grants_start;
+DROP FUNCTION grants_starters, grants_start;
 SELECT count(workflow.revoke_usage(oid::regrole)) FROM pg_roles WHERE rolname ~* '^regress.grants' AND rolcanlogin;
 DROP ROLE regress_grants_owner, regress_grants_clerk, regress_grants_group, "Regress grants member", regress_grants_noinherit;

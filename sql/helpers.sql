@@ -51,6 +51,25 @@ BEGIN
     END LOOP;
 END $$;
 
+-- What a role may: done, or the error without what is not the same each time.
+CREATE FUNCTION test.outcome(role text, statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    result text := 'done';
+    detail text;
+    hint text;
+BEGIN
+    BEGIN
+        EXECUTE format('SET LOCAL ROLE %I', role);
+        EXECUTE statement;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+        result := regexp_replace(concat_ws(' | ', SQLSTATE, SQLERRM, NULLIF(detail, ''), NULLIF(hint, '')),
+            '(xecution|letter) [0-9]+', '\1 N', 'g');
+    END;
+    RESET ROLE;
+    RETURN result;
+END $$;
+
 -- how its steps ended, scope by scope, in the order in which they were run
 CREATE VIEW test.steps AS
 SELECT scope, step_id AS step, status, scope_outcome AS ends, output,
