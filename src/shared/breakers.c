@@ -187,11 +187,13 @@ breaker_event(BreakerKey key, const BreakerConfig *config, BreakerEvent event,
 	verdict->state = breaker->state;
 	verdict->half_open_at = breaker->half_open_at;
 	SpinLockRelease(&entry->mutex);
-	if (verdict->state != state_before && verdict->state == BREAKER_OPEN)
+	if (verdict->state == state_before)
+		return true;
+	if (verdict->state == BREAKER_OPEN)
 		fault_point("breaker.opened");
-	if (verdict->state != state_before && verdict->state == BREAKER_HALF_OPEN)
+	else if (verdict->state == BREAKER_HALF_OPEN)
 		fault_point("breaker.half_open");
-	if (verdict->state != state_before && verdict->state == BREAKER_CLOSED)
+	else
 		fault_point("breaker.closed");
 	return true;
 }

@@ -109,19 +109,13 @@ sub wait_until
 sub status { return "(SELECT status FROM workflow.executions WHERE id = $_[0])"; }
 
 install_extension($node, 'postgres');
-query(q{
+query(deaf_sql('deaf') . q{
 	CREATE TABLE mood (fails boolean);
 	INSERT INTO mood VALUES (false);
 	CREATE FUNCTION moody(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 	BEGIN
 		IF (SELECT fails FROM mood) THEN RAISE 'in a bad mood'; END IF;
 		RETURN 'true';
-	END $$;
-	CREATE FUNCTION deaf() RETURNS void LANGUAGE plpgsql AS $$
-	BEGIN
-		LOOP
-			BEGIN PERFORM pg_sleep(3600); EXCEPTION WHEN query_canceled THEN NULL; END;
-		END LOOP;
 	END $$;
 	SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker => '{"failure_threshold": 1, "timeout_seconds": 3, "half_open_max_calls": 1}'),
 		workflow.define('{"name": "call", "steps": [{"id": "call", "agent_name": "moody"}]}'),

@@ -18,6 +18,7 @@ use PostgreSQL::Test::Utils;
 use POSIX ();
 use Test::More;
 use Time::HiRes qw(time usleep);
+use WorkflowTest qw(deaf_sql);
 
 our @EXPORT = qw(kill_cluster kill_points kill_blows kill_once kill_report);
 
@@ -209,7 +210,7 @@ sub kill_cluster
 
 	mkdir $node->data_dir . '/fault_points' or die "fault_points: $!";
 	$node->safe_psql(
-		'w', q{
+		'w', deaf_sql('deaf') . q{
 		CREATE EXTENSION pg_cron;
 		CREATE ROLE tenant LOGIN;
 		SELECT workflow.grant_usage('tenant');
@@ -265,17 +266,6 @@ sub kill_cluster
 		END $$;
 		SELECT workflow.register_agent('moody', 'moody(jsonb)', circuit_breaker =>
 			'{"failure_threshold": 2, "timeout_seconds": 1, "half_open_max_calls": 1}');
-		-- does not listen
-		CREATE FUNCTION deaf() RETURNS void LANGUAGE plpgsql AS $$
-		BEGIN
-			LOOP
-				BEGIN
-					PERFORM pg_sleep(3600);
-				EXCEPTION WHEN query_canceled THEN
-					NULL;
-				END;
-			END LOOP;
-		END $$;
 		-- does not even end
 		CREATE FUNCTION stop_myself() RETURNS void LANGUAGE plpgsql AS $$
 		BEGIN

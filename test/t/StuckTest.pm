@@ -8,6 +8,7 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use PostgreSQL::Test::Utils;
+use WorkflowTest qw(deaf_sql);
 
 our @EXPORT = qw(build_spin install_stubborn let_spin unlet_spin wait_for_spin);
 
@@ -64,7 +65,7 @@ sub install_stubborn
 	my $library = build_spin();
 
 	$node->safe_psql(
-		'postgres', qq{
+		'postgres', deaf_sql('swallow') . qq{
 		CREATE EXTENSION pg_workflow;
 		CREATE FUNCTION spin_until(file text, deaf boolean) RETURNS text LANGUAGE c AS '$library', 'spin';
 		CREATE FUNCTION spin(name text) RETURNS text LANGUAGE sql
@@ -72,16 +73,6 @@ sub install_stubborn
 		CREATE FUNCTION deaf(name text) RETURNS text LANGUAGE sql
 			AS \$\$ SELECT spin_until('$directory/' || name, true) \$\$;
 		CREATE FUNCTION endless() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN LOOP END LOOP; END \$\$;
-		CREATE FUNCTION swallow() RETURNS void LANGUAGE plpgsql AS \$\$
-		BEGIN
-			LOOP
-				BEGIN
-					PERFORM pg_sleep(3600);
-				EXCEPTION WHEN query_canceled THEN
-					NULL;
-				END;
-			END LOOP;
-		END \$\$;
 		SELECT workflow.define('{"name": "short", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
 	});
 	return;

@@ -15,7 +15,7 @@ use Watchdog;
 our @EXPORT = qw(
   workflow_cluster install_extension start_endless wait_for_schedulers
   wait_for_endless wait_for_status worker_pid schedulers
-  define_sql run_execution run_one_by_one step_rows
+  define_sql run_execution run_one_by_one step_rows deaf_sql
 );
 
 # A running cluster with the library preloaded; settings are lines of
@@ -140,6 +140,25 @@ sub run_one_by_one
 
 	$node->safe_psql($database, "SELECT $start AS id \\gset\nSELECT FROM workflow.wait(:id, '60 s');\n" x $count);
 	return;
+}
+
+# SQL: a function without arguments that does not end, however often it is cancelled.
+sub deaf_sql
+{
+	my ($name) = @_;
+
+	return qq{
+		CREATE FUNCTION $name() RETURNS void LANGUAGE plpgsql AS \$deaf\$
+		BEGIN
+			LOOP
+				BEGIN
+					PERFORM pg_sleep(3600);
+				EXCEPTION WHEN query_canceled THEN
+					NULL;
+				END;
+			END LOOP;
+		END \$deaf\$;
+	};
 }
 
 # The steps of an execution in order, each as "step status output-or-error-type".
