@@ -21,7 +21,7 @@ use Watchdog;
 our @EXPORT = qw(
   crash_cluster effects_table gated_effects close_gate open_gate wait_at_gate
   wait_until ways_to_go step agent_step define_workflow try_sql check_effects
-  check_finished check_pool diagnose
+  check_finished check_pool check_completes diagnose
 );
 
 my $json = JSON::PP->new->canonical;
@@ -306,6 +306,21 @@ sub check_pool
 				= (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_workflow executor')
 			AND NOT EXISTS (SELECT FROM workflow.activity)}),
 		"$name: no slot or executor is left over");
+	return;
+}
+
+# Everything ends, and well, each effect is there once, and nothing is left over.
+sub check_completes
+{
+	my ($node, $name) = @_;
+
+	ok($node->poll_query_until('w', q{SELECT NOT EXISTS (SELECT FROM workflow.executions
+		WHERE status NOT IN ('completed', 'failed', 'cancelled', 'timed_out'))}), "$name: everything ends")
+	  or diagnose($node, 'w');
+	is($node->safe_psql('w', 'SELECT string_agg(DISTINCT status::text, $$,$$) FROM workflow.executions'), 'completed', "$name: well");
+	check_effects($node, 'w', 'true', $name);
+	check_finished($node, 'w', $name);
+	check_pool($node, 'w', $name);
 	return;
 }
 
