@@ -26,6 +26,18 @@ file_cannot_be_written(const ErrorData *error)
 		error->saved_errno == EROFS;
 }
 
+/*
+ * There are no transaction or multixact numbers left before a vacuum: to the server a limit as any
+ * other (54000), so that only the function that refuses tells (varsup.c, multixact.c).
+ */
+static bool
+numbers_have_run_out(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED && error->funcname &&
+		(strcmp(error->funcname, "GetNewTransactionId") == 0 ||
+		 strcmp(error->funcname, "GetNewMultiXactId") == 0);
+}
+
 bool
 sqlstate_is_weather(int sqlerrcode)
 {
@@ -54,5 +66,6 @@ sqlstate_is_weather(int sqlerrcode)
 bool
 error_is_weather(const ErrorData *error)
 {
-	return sqlstate_is_weather(error->sqlerrcode) || file_cannot_be_written(error);
+	return sqlstate_is_weather(error->sqlerrcode) || file_cannot_be_written(error) ||
+		numbers_have_run_out(error);
 }
