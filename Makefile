@@ -112,7 +112,6 @@ OBJS = \
 	src/interpreter/run_outside.o \
 	src/interpreter/check_sql.o \
 	src/interpreter/run_sql.o \
-	src/interpreter/scope.o \
 	src/interpreter/thread.o \
 	src/interpreter/variables.o \
 	src/pictures/critical.o \
@@ -185,6 +184,7 @@ OBJS = \
 	src/definition/problem.o \
 	src/definition/reach.o \
 	src/definition/references.o \
+	src/definition/scope.o \
 	src/definition/template.o \
 	src/definition/validate.o \
 	src/shared/alert_settings.o \

@@ -33,12 +33,12 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "definition/scope.h"
 #include "executor/drive.h"
 #include "executor/driver.h"
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "interpreter/reopen.h"
-#include "interpreter/scope.h"
 #include "shared/fault.h"
 #include "shared/own_role.h"
 #include "shared/weather.h"

@@ -16,10 +16,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "definition/scope.h"
 #include "interpreter/join.h"
 #include "interpreter/jsonb_values.h"
 #include "interpreter/leaf.h"
-#include "interpreter/scope.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
 #include "state/jsonb_text.h"

@@ -15,8 +15,8 @@
 
 #include "miscadmin.h"
 
+#include "definition/scope.h"
 #include "interpreter/reopen.h"
-#include "interpreter/scope.h"
 #include "shared/fault.h"
 #include "state/reopen.h"
 

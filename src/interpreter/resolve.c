@@ -21,7 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "interpreter/scope.h"
+#include "definition/scope.h"
 #include "interpreter/thread.h"
 
 /* Outputs kept in one frame; the rest is read from the table when needed. */

@@ -16,7 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "interpreter/scope.h"
+#include "definition/scope.h"
 #include "interpreter/thread.h"
 
 

@@ -25,7 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "definition/error_names.h"
-#include "interpreter/scope.h"
+#include "definition/scope.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
 #include "state/jsonb_text.h"

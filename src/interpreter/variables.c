@@ -15,8 +15,8 @@
 
 #include "utils/memutils.h"
 
+#include "definition/scope.h"
 #include "interpreter/jsonb_values.h"
-#include "interpreter/scope.h"
 #include "interpreter/thread.h"
 #include "state/jsonb_text.h"
 

@@ -15,7 +15,7 @@
 
 #include "utils/timestamp.h"
 
-#include "interpreter/scope.h"
+#include "definition/scope.h"
 #include "scheduler/live.h"
 #include "shared/clock.h"
 #include "shared/settings.h"

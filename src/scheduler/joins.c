@@ -20,7 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "interpreter/scope.h"
+#include "definition/scope.h"
 #include "scheduler/live.h"
 #include "shared/fault.h"
 

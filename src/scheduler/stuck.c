@@ -29,9 +29,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "definition/scope.h"
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
-#include "interpreter/scope.h"
 #include "scheduler/live.h"
 #include "shared/clock.h"
 #include "shared/fault.h"

@@ -40,7 +40,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "definition/plan.h"
 #include "shared/clock.h"
 #include "shared/compat.h"
 #include "shared/settings.h"
@@ -48,9 +47,6 @@
 #include "shared/slots.h"
 
 #define REGISTRY_NAME "pg_workflow"
-
-StaticAssertDecl(SCOPE_MAX_DEPTH == PLAN_MAX_NESTING,
-				 "a scope's name needs a level for each container around it");
 
 Registry   *registry = NULL;
 

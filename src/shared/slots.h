@@ -23,29 +23,9 @@
 #include "storage/spin.h"
 
 #include "definition/join_rule.h"
+#include "definition/scope_id.h"
 #include "shared/counters.h"
 #include "shared/queue_bounds.h"
-
-/*
- * Levels of a scope's name: PLAN_MAX_NESTING.  Not taken from definition/plan.h,
- * whose Plan is also the name of a struct of the server.
- */
-#define SCOPE_MAX_DEPTH 16
-
-/* One level of a scope's name: a container, which visit, which child. */
-typedef struct ScopeLevel
-{
-	int			node;
-	int			visit;
-	int			child;			/* line or iteration, 0-based */
-} ScopeLevel;
-
-/* Name of a scope; depth 0 is the root scope. */
-typedef struct ScopeId
-{
-	int			depth;
-	ScopeLevel	level[SCOPE_MAX_DEPTH];
-} ScopeId;
 
 typedef enum RunKind
 {

@@ -8,10 +8,8 @@
 #ifndef PGWF_SCOPE_H
 #define PGWF_SCOPE_H
 
-#include "postgres.h"
-
 #include "definition/plan.h"
-#include "shared/slots.h"
+#include "definition/scope_id.h"
 
 /* Path of child number child (line or iteration) of a container in a scope. */
 extern char *scope_child_path(const char *parent, const PlanNode *container,

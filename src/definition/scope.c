@@ -10,9 +10,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "postgres.h"
+#include "definition/scope.h"
 
-#include "interpreter/scope.h"
+#include <limits.h>
+
+StaticAssertDecl(SCOPE_MAX_DEPTH == PLAN_MAX_NESTING,
+				 "a scope's name needs a level for each container around it");
 
 /* A name that may have a blank in it ("case 1") has '_' there in a path. */
 static void
@@ -102,6 +105,59 @@ line_by_path_name(const PlanNode *container, const char *name, int length)
 	return -1;
 }
 
+/* A number without sign or leading zeros; false when there is none, or one too large. */
+static bool
+read_number(const char **p, int *number)
+{
+	long		value;
+	char	   *end;
+
+	if (**p < '0' || **p > '9' || (**p == '0' && (*p)[1] >= '0' && (*p)[1] <= '9'))
+		return false;
+	errno = 0;
+	value = strtol(*p, &end, 10);
+	if (errno != 0 || value > INT_MAX)
+		return false;
+	*p = end;
+	*number = (int) value;
+	return true;
+}
+
+/* The level that begins at *p, which is set behind it. */
+static bool
+read_level(const WorkflowPlan *plan, const char **p, ScopeLevel *level)
+{
+	size_t		length = strcspn(*p, "#.[");
+	char	   *id = pnstrdup(*p, length);
+	PlanNode   *container = plan_find(plan, id);
+
+	pfree(id);
+	if (container == NULL)
+		return false;
+	level->node = container->index;
+	level->visit = 1;
+	*p += length;
+	if (**p == '#')
+	{
+		(*p)++;
+		if (!read_number(p, &level->visit) || level->visit <= 1)
+			return false;
+	}
+	if (container->type == STEP_LOOP)
+	{
+		if (**p != '[')
+			return false;
+		(*p)++;
+		return read_number(p, &level->child) && *(*p)++ == ']';
+	}
+	if (**p != '.')
+		return false;
+	length = strcspn(++(*p), "/");
+	level->child = line_by_path_name(container, *p, (int) length);
+	*p += length;
+	return level->child >= 0;
+}
+
 bool
 scope_parse(const WorkflowPlan *plan, const char *path, ScopeId *scope)
 {
@@ -110,38 +166,11 @@ scope_parse(const WorkflowPlan *plan, const char *path, ScopeId *scope)
 	scope->depth = 0;
 	while (*p)
 	{
-		ScopeLevel *level;
-		size_t		length = strcspn(p, "#.[");
-		char	   *id = pnstrdup(p, length);
-		PlanNode   *container = plan_find(plan, id);
-
-		pfree(id);
-		if (container == NULL || scope->depth >= PLAN_MAX_NESTING)
+		if (scope->depth > 0 && *p++ != '/')
 			return false;
-		level = &scope->level[scope->depth++];
-		level->node = container->index;
-		level->visit = 1;
-		p += length;
-		if (*p == '#')
-			level->visit = (int) strtol(p + 1, unconstify(char **, &p), 10);
-		if (*p == '[')
-		{
-			level->child = (int) strtol(p + 1, unconstify(char **, &p), 10);
-			if (*p == ']')
-				p++;
-		}
-		else if (*p == '.')
-		{
-			length = strcspn(++p, "/");
-			level->child = line_by_path_name(container, p, (int) length);
-			if (level->child < 0)
-				return false;
-			p += length;
-		}
-		else
+		if (scope->depth >= PLAN_MAX_NESTING ||
+			!read_level(plan, &p, &scope->level[scope->depth++]))
 			return false;
-		if (*p == '/')
-			p++;
 	}
 	return true;
 }
