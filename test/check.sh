@@ -195,6 +195,9 @@ check_sources()
 		begin=$(date +%s)
 		"$root/test/unit/run.sh" "$out/unit" >"$out/unit.log" 2>&1 </dev/null
 		tap_verdict "unit" "$out/unit.log" $? $(($(date +%s) - begin))
+		begin=$(date +%s)
+		"$root/test/fuzz/run.sh" -r "$out/fuzz" >"$out/fuzz.log" 2>&1 </dev/null
+		tap_verdict "fuzz corpora" "$out/fuzz.log" $? $(($(date +%s) - begin))
 	fi
 	if wanted compile; then
 		compile_checks

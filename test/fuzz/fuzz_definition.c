@@ -12,21 +12,7 @@
  */
 #include "definition/plan.h"
 
-#include "arena.h"
-
-int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/*
- * Stop where the fuzzer notices it.
- */
-static void
-require(bool holds, const char *what, const char *document)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "%s\n%s\n", what, document);
-	abort();
-}
+#include "target.h"
 
 static void
 check_accepted(const char *stored)
@@ -34,7 +20,6 @@ check_accepted(const char *stored)
 	ProblemList *problems = problem_list_create();
 	char	   *again = definition_normalise(stored, PLAN_MAX_NESTING, NULL, problems);
 	WorkflowPlan *plan;
-
 
 	/* The order of members may change once. */
 	require(again != NULL && strlen(again) == strlen(stored),
@@ -55,12 +40,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ProblemList *problems = problem_list_create();
-	char	   *text = palloc(size + 1);
-	char	   *stored;
+	char	   *text = input_string(data, size);
+	char	   *stored = definition_normalise(text, PLAN_MAX_NESTING, NULL, problems);
 
-	memcpy(text, data, size);
-	text[size] = '\0';
-	stored = definition_normalise(text, PLAN_MAX_NESTING, NULL, problems);
 	require((stored != NULL) == (problems->errors == 0),
 			"accepted with errors, or refused without", text);
 	if (stored != NULL)

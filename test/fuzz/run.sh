@@ -1,25 +1,86 @@
 #!/bin/sh
 #
-# run.sh - fuzzes definitions with libFuzzer, AddressSanitizer and UBSan.
+# run.sh - fuzzes what reads text with libFuzzer, AddressSanitizer and UBSan.
 #
-# Usage: run.sh [seconds] [scratch directory]
+# Usage: run.sh [-k] [seconds] [scratch directory]
+#        run.sh -r [scratch directory]
 #
-# Default: 120 seconds, in a new directory under TMPDIR, kept when something was
-# found.  Needs clang with its runtime (Debian: clang, libclang-rt-14-dev).
+# Targets: definitions, expressions, cron expressions, paths of scopes.  Default: 30 seconds for
+# each, in a new directory under TMPDIR, kept when something was found.  Each begins with its
+# corpus, corpus/TARGET.txt, one input a line; -k keeps there what reached something new.
+# Needs clang with its runtime (Debian: clang, libclang-rt-14-dev).
+#
+# With -r the corpora are only run through once, with any compiler that has the sanitizers:
+# a part of "make check".  CC and CLANG choose compilers, PG_CONFIG the server's headers.
 
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 top=$(cd "$here/../.." && pwd) || exit 1
 . "$top/test/common.sh"
-seconds=${1:-120}
-scratch=${2:-$(mktemp -d "${TMPDIR:-/tmp}/pg_workflow_fuzz.XXXXXX")} || exit 1
+keep=
+replay=
+while getopts kr option; do
+	case $option in
+		k) keep=yes ;;
+		r) replay=yes ;;
+		*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+seconds=30
+[ -n "$replay" ] || [ $# -eq 0 ] || {
+	seconds=$1
+	shift
+}
+scratch=${1:-$(mktemp -d "${TMPDIR:-/tmp}/pg_workflow_fuzz.XXXXXX")} || exit 1
+mkdir -p "$scratch" || exit 1
 pg_config=$(find_pg_config build)
 [ -n "$pg_config" ] || die "no pg_config with server headers"
-clang=${CLANG:-clang}
 
-mkdir -p "$scratch/corpus" || exit 1
-cp "$top"/test/definitions/*.json "$scratch/corpus/" || exit 1
+targets="definition expression cron scope"
+
+# compile TARGET FLAGS [SOURCE]
+compile()
+{
+	# shellcheck disable=SC2086
+	$compiler -std=gnu99 -g -O1 $2 -fno-sanitize-recover=undefined -Wno-ignored-attributes \
+		-DFRONTEND -D_GNU_SOURCE -I"$top/src" -I"$here" \
+		-I"$("$pg_config" --includedir-server)" -I"$("$pg_config" --includedir)/internal" \
+		-o "$scratch/fuzz_$1" "$here/fuzz_$1.c" ${3:-} "$scratch"/*.o \
+		-L"$("$pg_config" --pkglibdir)" -L"$("$pg_config" --libdir)" \
+		-lpgcommon -lpgport -lcjson -lm
+}
+
+# What the targets share is compiled once.
+compile_definition()
+{
+	(cd "$scratch" && $compiler -std=gnu99 -g -O1 $1 -fno-sanitize-recover=undefined -Wno-ignored-attributes \
+		-DFRONTEND -D_GNU_SOURCE -I"$top/src" \
+		-I"$("$pg_config" --includedir-server)" -I"$("$pg_config" --includedir)/internal" \
+		-c "$top"/src/definition/*.c)
+}
+
+if [ -n "$replay" ]; then
+	compiler=${CC:-cc}
+	compile_definition "-fsanitize=address,undefined" || exit 1
+	number=0
+	for target in $targets; do
+		number=$((number + 1))
+		if compile "$target" "-fsanitize=address,undefined" "$here/replay.c" &&
+			"$scratch/fuzz_$target" "$here/corpus/$target.txt"; then
+			echo "ok $number - corpus of the fuzzer: $target"
+		else
+			echo "not ok $number - corpus of the fuzzer: $target"
+			failed=yes
+		fi
+	done
+	echo "1..$number"
+	[ -z "${failed:-}" ]
+	exit
+fi
+
+compiler=${CLANG:-clang}
 
 # Words of the format, for the fuzzer to put together.
 grep -ohE '"[a-z_]+"' "$top/src/definition/fields.c" "$top/src/definition/normalise_step.c" \
@@ -35,22 +96,36 @@ cat >>"$scratch/words" <<'EOF'
 "vars."
 "??"
 "not in"
+"jan"
+"mon"
+" seconds"
+"*/"
+"items["
+"]/both#2."
+"choice.then"
 EOF
 
-$clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Wno-ignored-attributes \
-	-DFRONTEND -D_GNU_SOURCE -I"$top/src" -I"$here" \
-	-I"$("$pg_config" --includedir-server)" -I"$("$pg_config" --includedir)/internal" \
-	-o "$scratch/fuzz_definition" "$here/fuzz_definition.c" "$top"/src/definition/*.c \
-	-L"$("$pg_config" --pkglibdir)" -L"$("$pg_config" --libdir)" \
-	-lpgcommon -lpgport -lcjson -lm || exit 1
-
-cd "$scratch" || exit 1
-if ! ./fuzz_definition -max_total_time="$seconds" -max_len=8192 -timeout=10 \
-	-dict=words -print_final_stats=1 corpus >log 2>&1; then
-	tail -60 log
-	echo "not ok - fuzzing definitions, see $scratch"
-	exit 1
-fi
-grep -E 'stat::number_of_executed_units|stat::average_exec' log | sed 's/^/# /'
-echo "ok - fuzzing definitions for $seconds seconds"
-[ $# -gt 1 ] || rm -rf "$scratch"
+compile_definition "-fsanitize=fuzzer-no-link,address,undefined" || exit 1
+for target in $targets; do
+	corpus=$scratch/corpus_$target
+	mkdir -p "$corpus"
+	split -l 1 -a 5 --filter='tr -d "\n" >$FILE' "$here/corpus/$target.txt" "$corpus/" || exit 1
+	[ "$target" != definition ] || cp "$top"/test/definitions/*.json "$corpus/" || exit 1
+	compile "$target" "-fsanitize=fuzzer,address,undefined" || exit 1
+	(cd "$scratch" && ./fuzz_"$target" -max_total_time="$seconds" -max_len=8192 -timeout=10 \
+		-dict=words -print_final_stats=1 -artifact_prefix="$target-" "$corpus" >"$target.log" 2>&1) || {
+		tail -60 "$scratch/$target.log"
+		echo "not ok - fuzzing $target, see $scratch"
+		exit 1
+	}
+	grep -E 'stat::number_of_executed_units|stat::average_exec' "$scratch/$target.log" | sed 's/^/# /'
+	echo "ok - fuzzing $target for $seconds seconds"
+	[ -n "$keep" ] || continue
+	# the fewest that reach what all do; what is no line of text is not kept
+	mkdir "$scratch/merged_$target"
+	(cd "$scratch" && ./fuzz_"$target" -merge=1 -max_len=1000 "merged_$target" "$corpus" >"$target-merge.log" 2>&1) || exit 1
+	find "$scratch/merged_$target" -type f -print0 |
+		xargs -0 perl -0777 -ne 'print "$_\n" if /./ && !/[\x00-\x1f\x7f]/ && utf8::decode(my $text = $_)' |
+		LC_ALL=C sort -u >"$here/corpus/$target.txt"
+done
+[ $# -gt 0 ] || rm -rf "$scratch"
