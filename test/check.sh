@@ -398,8 +398,20 @@ EOT
 	cp -al "$scratch/check/install" "$out/faults" &&
 		cp --remove-destination "$root/build/faults/pg_workflow.so" "$out/faults$("$PG_CONFIG" --pkglibdir)/" ||
 		die "cannot make an installation with fault points"
+	# clusters begin as copies of one: Cluster.pm does that from PostgreSQL 17 on, and before it
+	# calls an initdb that does
+	as_server "$(cluster_bin check)/initdb" -D "$out/tap/template" -A trust -N >"$out/initdb.log" 2>&1 ||
+		die "initdb failed, see $out/initdb.log"
+	mkdir "$out/bin"
+	cat >"$out/bin/initdb" <<EOT
+#!/bin/sh
+[ "\$# \$1 \$3 \$4 \$5" != "5 -D -A trust -N" ] || exec cp -RPp "$out/tap/template" "\$2"
+exec "$(cluster_bin check)/initdb" "\$@"
+EOT
+	chmod 755 "$out/bin/initdb"
 	# a session in the background has to end within that time, on a slow machine too
-	export_for_tap="PGWF_FAULTS=$out/faults PATH=$(cluster_bin check):$PATH OUT=$out INPUT=$out/input
+	export_for_tap="PGWF_FAULTS=$out/faults PATH=$out/bin:$(cluster_bin check):$PATH OUT=$out INPUT=$out/input
+		INITDB_TEMPLATE=$out/tap/template
 		LC_ALL=C.UTF-8 LANG=C.UTF-8 PG_TEST_PORT_DIR=$out/tap/portlock
 		PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-900}
 		PG_REGRESS=$pgxs_src/test/regress/pg_regress

@@ -139,6 +139,7 @@ look()
 	command -v prove >/dev/null && perl -MTest::More -MTime::HiRes -MJSON::PP -e 1 2>/dev/null ||
 		missing="$missing perl"
 	perl -MIPC::Run -e 1 2>/dev/null || missing="$missing libipc-run-perl"
+	perl -MDBD::Pg -e 1 2>/dev/null || missing="$missing libdbd-pg-perl"
 	if [ "$(id -u)" -eq 0 ]; then
 		command -v runuser >/dev/null || missing="$missing util-linux"
 		id postgres >/dev/null 2>&1 || missing="$missing postgresql-common"
