@@ -8,6 +8,7 @@
 #   make bench           measure steps/s beside a bare loop of one-row transactions
 #   make unit lint fuzz  single parts of check
 #   make kill-matrix     kill processes in each transition, KILLS=1000 times (t/105_kill_matrix.pl)
+#   make soak            half an hour at work: does anything grow? (MINUTES=30, t/155_soak.pl)
 #   make roots           demo and check in new machines' roots (needs debootstrap)
 #   make dist            build/pg_workflow-VERSION.zip of what is committed, for PGXN
 #
@@ -279,7 +280,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 ISOLATION = idempotency cancel erase define start schedule owners reassign
 ISOLATION_OPTS = --inputdir=test --load-extension=pg_workflow
 
-SCRIPTED = check kill-matrix demo demo-stop bench unit fuzz lint compat roots
+SCRIPTED = check kill-matrix soak demo demo-stop bench unit fuzz lint compat roots
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
 
@@ -291,6 +292,9 @@ check:
 kill-matrix:
 	@PGWF_SUITES=tap PGWF_TESTS=105_kill_matrix.pl PGWF_KILLS=$(or $(KILLS),1000) \
 		$(if $(MINUTES),PGWF_KILL_MINUTES=$(MINUTES)) test/check.sh
+
+soak:
+	@PGWF_SUITES=tap PGWF_TESTS=155_soak.pl PGWF_SOAK_MINUTES=$(or $(MINUTES),30) test/check.sh
 
 lint:
 	@test/lint.sh

@@ -1,0 +1,138 @@
+# For a long time at work: memory and files of the engine's processes, the size of its tables and
+# what it keeps of executions that have ended do not grow with what has been done.
+#
+# Here it is a few phases; PGWF_SOAK_MINUTES goes on from phase to phase for so long
+# ("make soak MINUTES=30").  What grows is compared with the second phase, when caches are
+# filled; how fast it went is shown and not tested.
+
+use strict;
+use warnings FATAL => 'all';
+
+use CrashTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $phases = 5;
+my $minutes = $ENV{PGWF_SOAK_MINUTES};
+my $in_phase = $minutes ? 2000 : 60;
+
+# What a process may have more than in the second phase, kB: an allocator keeps what it once had.
+my $more_memory = 1024;
+my $more_files = 8;
+
+# Executors stay for as long as it takes.
+my $node = crash_cluster('soak', 'workflow.executor_max_runs = 0', 'workflow.executor_max_age = 0',
+	'workflow.executor_idle_timeout = 1d', 'workflow.notify = on', 'autovacuum_naptime = 5');
+
+define_workflow($node, 'w', 'mixed', 'm1', {
+	step('m1', 0, next_step => 'm2'),
+	m2 => { type => 'parallel', parallel_steps => [ 'ma', 'mb', 'ml' ], next_step => 'm3' },
+	step('ma', 0), agent_step('mb', 0),
+	ml => { type => 'loop', loop_config => { collection => '${workflow.input.three}', loop_body => [ 'mc', 'md' ], execution_mode => 'parallel' } },
+	step('mc', 1), step('md', 1),
+	m3 => { type => 'conditional', condition => '${workflow.input.three[0]} == 1', then => [ step_of('mt') ], else => [ step_of('me') ] } });
+define_workflow($node, 'w', 'fails', 'f1', {
+	step('f1', 0, next_step => 'f2', compensate => { sql => 'SELECT 1' }),
+	f2 => { type => 'sql', sql => 'SELECT 1 / 0', retry => { max_retries => 1, type => 'fixed_delay', initial_delay_ms => 1 } } });
+
+sub step_of
+{
+	my ($id) = @_;
+	my %step = step($id, 0);
+
+	return { id => $id, %{ $step{$id} } };
+}
+
+# --- measures ---
+
+# "KIND PID" to memory that is its own (kB) and open files, of each process of the engine.
+sub processes
+{
+	my %found;
+
+	foreach my $line (split /\n/, $node->safe_psql('w', q{SELECT backend_type || ' ' || pid, pid FROM pg_stat_activity
+		WHERE backend_type ~ '^pg_workflow' AND (datname IS NULL OR datname = 'w')}))
+	{
+		my ($name, $pid) = split /\|/, $line;
+		my ($memory) = slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+) kB$/m or die "no memory of $name";
+		my @files = glob "/proc/$pid/fd/*";
+
+		$found{$name} = [ $memory, scalar @files ];
+	}
+	return \%found;
+}
+
+# Pages of the tables and of their indexes.
+sub sizes
+{
+	return map { int } split /\|/, $node->safe_psql('w', q{
+		SELECT sum(pg_table_size(oid)) / 8192, sum(pg_indexes_size(oid)) / 8192
+		FROM pg_class WHERE relkind = 'r' AND relnamespace = 'workflow'::regnamespace});
+}
+
+# Sessions do what they do: start, cancel, pause and resume, replay; then all has ended.
+sub work
+{
+	my $rest = int($in_phase / 6);
+
+	$node->safe_psql('w', qq{
+		SELECT count(workflow.start('mixed', '{"three": [1, 2, 3]}')) FROM generate_series(1, $in_phase);
+		SELECT count(workflow.start('fails')) FROM generate_series(1, $rest);
+		SELECT count(workflow.cancel(workflow.start('mixed', '{"three": []}'), 'soak')) FROM generate_series(1, $rest);
+		SELECT count(workflow.pause(workflow.start('mixed', '{"three": [2]}'))) FROM generate_series(1, $rest);
+		SELECT count(workflow.resume(id)) FROM workflow.executions WHERE status = 'paused'});
+	wait_until($node, q{SELECT NOT EXISTS (SELECT FROM workflow.executions
+		WHERE status NOT IN ('completed', 'failed', 'cancelled', 'timed_out'))}, 'all end');
+	return;
+}
+
+# --- phase after phase ---
+
+my (@first, $reference, $last);
+my $begin = time();
+for (my $phase = 1; $minutes ? time() < $begin + 60 * $minutes || $phase <= 3 : $phase <= $phases; $phase++)
+{
+	my $from = time();
+
+	work();
+	my $figures = $node->safe_psql('w', q{SELECT count(*) || ' executions, half within '
+		|| round(1000 * extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY completed_at - created_at))) || ' ms, 99 of 100 within '
+		|| round(1000 * extract(epoch FROM percentile_cont(0.99) WITHIN GROUP (ORDER BY completed_at - created_at))) || ' ms'
+		FROM workflow.executions});
+	my $seconds = time() - $from;
+	my $dead = $node->safe_psql('w', q{SELECT sum(n_dead_tup) FROM pg_stat_user_tables WHERE schemaname = 'workflow'});
+
+	check_effects($node, 'w', 'true', 'the first phase') if $phase == 1;
+	# what has ended is forgotten
+	$node->safe_psql('w', q{SELECT workflow.prune('0', max_executions => 1000000, audit_older_than => '0', statistics_older_than => '0')});
+	$node->safe_psql('w', 'TRUNCATE effects');
+	$node->safe_psql('w', "VACUUM $_") foreach split /\n/, $node->safe_psql('w', q{SELECT oid::regclass FROM pg_class
+		WHERE relkind = 'r' AND relnamespace = 'workflow'::regnamespace});
+
+	$last = { processes => processes(), sizes => [ sizes() ] };
+	my $memory = 0;
+	my $files = 0;
+	$memory += $_->[0], $files += $_->[1] foreach values %{ $last->{processes} };
+	diag(sprintf 'phase %d: %s in %.0f s, %d dead rows; then %d kB, %d files, tables %d and indexes %d pages',
+		$phase, $figures, $seconds, $dead, $memory, $files, @{ $last->{sizes} });
+	$reference = $last if $phase == 2;
+}
+
+is(join(', ', sort keys %{ $last->{processes} }), join(', ', sort keys %{ $reference->{processes} }), 'the processes are the same');
+foreach my $name (sort keys %{ $reference->{processes} })
+{
+	my ($memory, $files) = @{ $reference->{processes}{$name} };
+	my ($memory_now, $files_now) = @{ $last->{processes}{$name} // [ 0, 0 ] };
+
+	cmp_ok($memory_now, '<=', $memory + $more_memory, "$name has no more memory");
+	cmp_ok($files_now, '<=', $files + $more_files, "$name has no more files");
+}
+cmp_ok($last->{sizes}[0], '<=', 1.25 * $reference->{sizes}[0] + 8, 'tables are no larger');
+cmp_ok($last->{sizes}[1], '<=', 1.25 * $reference->{sizes}[1] + 8, 'indexes are no larger');
+is($node->safe_psql('w', q{SELECT count(*) FROM workflow.step_executions}), 0, 'no step is left over');
+check_pool($node, 'w', 'at the end');
+$node->stop;
+
+done_testing();
