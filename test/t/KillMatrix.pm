@@ -45,6 +45,7 @@ my $gated = "INSERT INTO gate VALUES ('one'); SELECT start_one('gated') AS id \\
 my $fails_thrice = "SELECT workflow.reset_breaker('moody'); " . "CALL workflow.run('breaks', inputs()); " x 3;
 
 my %scenes = (
+	single => q{SELECT start_one('mixed');},
 	mixed => q{SELECT start_one('mixed'); SELECT start_one('mixed');},
 	session => q{CALL workflow.run('mixed', inputs());},
 	inline => q{SELECT workflow.execute('mixed', inputs());},
@@ -135,7 +136,8 @@ my %rows = (
 	'execution.given_up' => ['no_role'],
 	'execution.overdue' => ['overdue'],
 	'execution.pending_timeout' => ['waits_too_long'],
-	'execution.probation' => [ 'mixed', map { [ 'step.recorded', 'KILL' ] } 1 .. 3 ],
+	# alone, so that each kill counts against the same one
+	'execution.probation' => [ 'single', map { [ 'step.recorded', 'KILL' ] } 1 .. 3 ],
 	'recovery.all' => [ 'mixed', [ 'step.recorded', 'KILL' ] ],
 	'recovery.committed' => [ 'mixed', [ 'step.recorded', 'KILL' ] ],
 	'recovery.run' => [ 'mixed', [ 'step.recorded', 'TERM' ] ],
