@@ -121,11 +121,11 @@ for target in $targets; do
 	grep -E 'stat::number_of_executed_units|stat::average_exec' "$scratch/$target.log" | sed 's/^/# /'
 	echo "ok - fuzzing $target for $seconds seconds"
 	[ -n "$keep" ] || continue
-	# the fewest that reach what all do; what is no line of text is not kept
+	# the fewest that reach what all do; what is no line of text, whatever its blanks, is not kept
 	mkdir "$scratch/merged_$target"
 	(cd "$scratch" && ./fuzz_"$target" -merge=1 -max_len=1000 "merged_$target" "$corpus" >"$target-merge.log" 2>&1) || exit 1
 	find "$scratch/merged_$target" -type f -print0 |
-		xargs -0 perl -0777 -ne 'print "$_\n" if /./ && !/[\x00-\x1f\x7f]/ && utf8::decode(my $text = $_)' |
+		xargs -0 perl -0777 -ne 's/[\n\t]/ /g; print "$_\n" if /./ && !/[\x00-\x1f\x7f]/ && utf8::decode(my $text = $_)' |
 		LC_ALL=C sort -u >"$here/corpus/$target.txt"
 done
 [ $# -gt 0 ] || rm -rf "$scratch"
