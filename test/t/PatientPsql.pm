@@ -40,14 +40,20 @@ sub as_written
 	return '\x' . unpack('H*', $value) if $type eq 'bytea';
 	return $value if $type !~ /\Afloat[48]\z/;
 	return $value =~ s/inf/Infinity/ir =~ s/nan/NaN/ir if $value =~ /[in]/i;
-	foreach my $digits (1 .. 17)
-	{
-		my $shortest = sprintf("%.${digits}g", $value);
 
-		return $shortest
-		  if $type eq 'float8' ? $shortest == $value : unpack('f', pack('f', $shortest)) == unpack('f', pack('f', $value));
-	}
-	return $value;
+	# the fewest digits that are the same number, with an exponent where the server has one
+	my ($same, $most) =
+	  $type eq 'float8'
+	  ? (sub { $_[0] == $value }, 15)
+	  : (sub { unpack('f', pack('f', $_[0])) == unpack('f', pack('f', $value)) }, 6);
+	my $digits = 0;
+	my $shortest;
+
+	do { $shortest = sprintf("%.${digits}e", $value) } until $same->($shortest) || ++$digits > 16;
+	my ($mantissa, $exponent) = split /e/, $shortest;
+
+	return sprintf('%se%+03d', $mantissa, $exponent) if $exponent < -4 || $exponent >= $most;
+	return sprintf('%.*f', $digits > $exponent ? $digits - $exponent : 0, $shortest);
 }
 
 # What psql -XAt shows of a statement, what it says besides, and its exit code: 2 when the
@@ -75,12 +81,13 @@ sub ask
 		{
 			$shown .= join('|', map { as_written($row->[$_], $types[$_]) } 0 .. $#types) . "\n";
 		}
+		$statement->finish;
 	}
 	else
 	{
 		my $lost = $session->state !~ /\A(?!08|57P0|S8)[0-9A-Z]{5}\z/;
 
-		$said .= "psql:<stdin>:$line: " . $session->errstr . "\n";
+		$said .= "psql:<stdin>:$line: " . $session->errstr =~ s/^(?=server closed)/psql:<stdin>:$line: /mr . "\n";
 		$said .= "psql:<stdin>:$line: error: connection to server was lost\n" if $lost;
 		$status = $lost ? 2 : 3;
 	}
@@ -123,6 +130,7 @@ no warnings 'redefine';
 	$status = 0 if $status == 3 && !($params{on_error_stop} // 1);
 	${ $params{stdout} } = $shown if $params{stdout};
 	${ $params{stderr} } = $said if $params{stderr};
+	print STDERR "$said\n" if $said ne '' && !$params{stderr} && !wantarray;
 	die(($status == 2 ? 'connection error' : 'error running SQL') . ": '$said'\nwith sql '$sql'")
 	  if $status && $params{on_error_die};
 	return wantarray ? ($status, $shown, $said) : $status;
