@@ -19,7 +19,7 @@
 #include "definition/problem.h"
 #include "definition/template.h"
 
-/* Containers inside containers; ScopeId in slots.h has room for as many. */
+/* Containers inside containers; ScopeId in scope_id.h has room for as many. */
 #define PLAN_MAX_NESTING 16
 /* Longest id of a step, branch or variable, as in the source systems. */
 #define PLAN_MAX_ID_LENGTH 255

@@ -123,16 +123,18 @@ read_number(const char **p, int *number)
 	return true;
 }
 
-/* The level that begins at *p, which is set behind it. */
+/* The level that begins at *p, which is set behind it; outer is the one around it, or NULL. */
 static bool
-read_level(const WorkflowPlan *plan, const char **p, ScopeLevel *level)
+read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer, ScopeLevel *level)
 {
 	size_t		length = strcspn(*p, "#.[");
 	char	   *id = pnstrdup(*p, length);
 	PlanNode   *container = plan_find(plan, id);
 
 	pfree(id);
-	if (container == NULL)
+	if (container == NULL || container->container != (outer ? outer->node : -1))
+		return false;
+	if (outer && plan->nodes[outer->node].type != STEP_LOOP && container->line != outer->child)
 		return false;
 	level->node = container->index;
 	level->visit = 1;
@@ -169,8 +171,10 @@ scope_parse(const WorkflowPlan *plan, const char *path, ScopeId *scope)
 		if (scope->depth > 0 && *p++ != '/')
 			return false;
 		if (scope->depth >= PLAN_MAX_NESTING ||
-			!read_level(plan, &p, &scope->level[scope->depth++]))
+			!read_level(plan, &p, scope->depth > 0 ? &scope->level[scope->depth - 1] : NULL,
+						&scope->level[scope->depth]))
 			return false;
+		scope->depth++;
 	}
 	return true;
 }

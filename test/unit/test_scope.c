@@ -16,7 +16,8 @@ nested_plan(void)
 	char	   *stored = definition_normalise(quoted(
 		"{`name`: `t`, `steps`: ["
 		"{`id`: `items`, `type`: `loop`, `loop_config`: {`collection`: [1], `loop_body`: ["
-		"{`id`: `both`, `type`: `parallel`, `parallel_steps`: [{`id`: `a`, `sql`: `SELECT 1`}, {`id`: `b`, `sql`: `SELECT 1`}]}]}},"
+		"{`id`: `both`, `type`: `parallel`, `parallel_steps`: [{`id`: `a`, `sql`: `SELECT 1`}, {`id`: `b`, `type`: `loop`,"
+		" `loop_config`: {`collection`: [1], `loop_body`: [{`id`: `e`, `sql`: `SELECT 1`}]}}]}]}},"
 		"{`id`: `choice`, `type`: `conditional`, `condition`: `1 == 1`,"
 		" `then`: [{`id`: `c`, `sql`: `SELECT 1`}], `else`: [{`id`: `d`, `sql`: `SELECT 1`}]}]}"),
 		TEST_NESTING, NULL, problems);
@@ -29,13 +30,14 @@ int
 main(void)
 {
 	static const char *const paths[] = {
-		"", "items[0]", "items[12]", "items#2[0]", "items[3]/both.a", "items#10[3]/both#2.b",
+		"", "items[0]", "items[12]", "items#2[0]", "items[3]/both.a", "items#10[3]/both#2.b", "items[3]/both.b/b[1]",
 		"choice.then", "choice#2147483647.else", "items[2147483647]"
 	};
 	static const char *const others[] = {
 		"items", "items[", "items[]", "items[x]", "items[-1]", "items[+1]", "items[ 1]", "items[01]", "items[0",
 		"items[0]x", "items[0]/", "/items[0]", "items[0]//both.a", "items[2147483648]", "items[99999999999999999999]",
 		"items#1[0]", "items#0[0]", "items#[0]", "items#02[0]", "items.a", "both[0]", "both.c", "both.", "a[0]", "a.a",
+		"both.a", "items[0]/items[0]", "items[0]/both.a/b[0]", "items[0]/b[0]", "items[0]/choice.then", "b[0]",
 		"choice[0]", "choice.then.else", "none.then", "items[0].x"
 	};
 	WorkflowPlan *plan = nested_plan();
