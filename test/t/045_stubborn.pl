@@ -13,22 +13,12 @@ use WorkflowTest;
 my $node = workflow_cluster('stubborn', 'workflow.cancel_grace = 200ms', 'workflow.max_recoveries = 2');
 
 $node->safe_psql(
-	'postgres', q{
+	'postgres', deaf_sql('stubborn') . q{
 	CREATE EXTENSION pg_workflow;
-	CREATE PROCEDURE stubborn() LANGUAGE plpgsql AS $$
-	BEGIN
-		LOOP
-			BEGIN
-				PERFORM pg_sleep(3600);
-			EXCEPTION WHEN query_canceled THEN
-				NULL;
-			END;
-		END LOOP;
-	END $$;
-	SELECT workflow.define('{"name": "stubborn", "steps": [{"id": "a", "sql": "CALL stubborn()"}]}');
-	SELECT workflow.define('{"name": "limited", "steps": [{"id": "a", "sql": "CALL stubborn()", "timeout_seconds": 1}]}');
+	SELECT workflow.define('{"name": "stubborn", "steps": [{"id": "a", "sql": "SELECT stubborn()"}]}');
+	SELECT workflow.define('{"name": "limited", "steps": [{"id": "a", "sql": "SELECT stubborn()", "timeout_seconds": 1}]}');
 	SELECT workflow.define('{"name": "sibling", "steps": [{"id": "a", "type": "parallel", "on_join": "cancel", "min_success": 1,
-		"parallel_steps": [{"id": "bad", "sql": "CALL stubborn()"},
+		"parallel_steps": [{"id": "bad", "sql": "SELECT stubborn()"},
 		                   {"id": "good", "sql": "SELECT 1"}]}]}');
 	SELECT workflow.define('{"name": "short", "steps": [{"id": "a", "sql": "SELECT 1"}]}');
 });

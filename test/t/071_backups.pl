@@ -26,7 +26,7 @@ sub start
 {
 	my ($node, $count) = @_;
 
-	$node->safe_psql('w', qq{SELECT count(workflow.start('mixed', '{"three": [1, 2, 3]}')) FROM generate_series(1, $count)});
+	$node->safe_psql('w', qq{SELECT count(workflow.start('mixed')) FROM generate_series(1, $count)});
 	return;
 }
 
@@ -42,12 +42,7 @@ sub start_gated
 
 my $origin = crash_cluster('origin', 'wal_level = replica', 'max_wal_senders = 10', 'hot_standby = on');
 gated_effects($origin, 'w');
-define_workflow($origin, 'w', 'mixed', 'm1', {
-	step('m1', 0, next_step => 'm2'),
-	m2 => { type => 'parallel', parallel_steps => [ 'ma', 'mb', 'ml' ], next_step => 'm3' },
-	step('ma', 0), agent_step('mb', 0),
-	ml => { type => 'loop', loop_config => { collection => '${workflow.input.three}', loop_body => [ 'mc', 'md' ], execution_mode => 'parallel' } },
-	step('mc', 1), step('md', 1), step('m3', 0) });
+define_mixed($origin, 'w');
 define_workflow($origin, 'w', 'gated', 'g1', { step('g1', 0, next_step => 'g2'), step('g2', 0, next_step => 'g3'), step('g3', 0) });
 $origin->enable_archiving;
 $origin->restart;
@@ -127,7 +122,7 @@ $first->reload;
 ok($first->poll_query_until('w', q{SELECT sync_state = 'sync' FROM pg_stat_replication}), 'synchronous: it is');
 $second->stop('immediate');
 $first->safe_psql('w', q{SET synchronous_commit = local;
-	SELECT count(workflow.start('mixed', '{"three": [1, 2, 3]}')) FROM generate_series(1, 10)});
+	SELECT count(workflow.start('mixed')) FROM generate_series(1, 10)});
 ok($first->poll_query_until('w', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type ~ '^pg_workflow'}),
 	'synchronous: who commits waits while the standby is gone');
 is($first->safe_psql('w', q{SELECT count(*) FROM workflow.executions WHERE status = 'failed'}), 0, 'synchronous: nothing fails');

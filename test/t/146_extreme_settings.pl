@@ -21,12 +21,7 @@ my $node = crash_cluster('extremes');
 $ENV{PGOPTIONS} = join ' ', map { "-c $_" } qw(idle_session_timeout=0 idle_in_transaction_session_timeout=0
   lock_timeout=0 default_transaction_read_only=off search_path=public);
 
-define_workflow($node, 'w', 'mixed', 'm1', {
-	step('m1', 0, next_step => 'm2'),
-	m2 => { type => 'parallel', parallel_steps => [ 'ma', 'mb', 'ml' ], next_step => 'm3' },
-	step('ma', 0), agent_step('mb', 0),
-	ml => { type => 'loop', loop_config => { collection => '${workflow.input.three}', loop_body => [ 'mc', 'md' ], execution_mode => 'parallel' } },
-	step('mc', 1), step('md', 1), step('m3', 0) });
+define_mixed($node, 'w');
 # fails once, and waits a little
 $node->safe_psql('w', q{
 	CREATE FUNCTION second_time(e bigint) RETURNS text LANGUAGE plpgsql AS $$
@@ -52,7 +47,7 @@ my $how_ended = q{coalesce(string_agg(DISTINCT status || coalesce(' ' || error_t
 $node->safe_psql('w', 'CREATE TABLE seen (last bigint)');
 
 # Start some of each, as far as they can be, and wait.
-my $start_some = join '', map { "SELECT workflow.start('$_', '{\"three\": [1, 2, 3]}');\n" x 2 } 'mixed', 'retries';
+my $start_some = join '', map { "SELECT workflow.start('$_');\n" x 2 } 'mixed', 'retries';
 
 sub run_some
 {

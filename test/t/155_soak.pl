@@ -26,24 +26,10 @@ my $more_files = 8;
 my $node = crash_cluster('soak', 'workflow.executor_max_runs = 0', 'workflow.executor_max_age = 0',
 	'workflow.executor_idle_timeout = 1d', 'workflow.notify = on', 'autovacuum_naptime = 5');
 
-define_workflow($node, 'w', 'mixed', 'm1', {
-	step('m1', 0, next_step => 'm2'),
-	m2 => { type => 'parallel', parallel_steps => [ 'ma', 'mb', 'ml' ], next_step => 'm3' },
-	step('ma', 0), agent_step('mb', 0),
-	ml => { type => 'loop', loop_config => { collection => '${workflow.input.three}', loop_body => [ 'mc', 'md' ], execution_mode => 'parallel' } },
-	step('mc', 1), step('md', 1),
-	m3 => { type => 'conditional', condition => '${workflow.input.three[0]} == 1', then => [ step_of('mt') ], else => [ step_of('me') ] } });
+define_mixed($node, 'w');
 define_workflow($node, 'w', 'fails', 'f1', {
 	step('f1', 0, next_step => 'f2', compensate => { sql => 'SELECT 1' }),
 	f2 => { type => 'sql', sql => 'SELECT 1 / 0', retry => { max_retries => 1, type => 'fixed_delay', initial_delay_ms => 1 } } });
-
-sub step_of
-{
-	my ($id) = @_;
-	my %step = step($id, 0);
-
-	return { id => $id, %{ $step{$id} } };
-}
 
 # --- measures ---
 
@@ -78,10 +64,10 @@ sub work
 	my $rest = int($in_phase / 6);
 
 	$node->safe_psql('w', qq{
-		SELECT count(workflow.start('mixed', '{"three": [1, 2, 3]}')) FROM generate_series(1, $in_phase);
+		SELECT count(workflow.start('mixed')) FROM generate_series(1, $in_phase);
 		SELECT count(workflow.start('fails')) FROM generate_series(1, $rest);
-		SELECT count(workflow.cancel(workflow.start('mixed', '{"three": []}'), 'soak')) FROM generate_series(1, $rest);
-		SELECT count(workflow.pause(workflow.start('mixed', '{"three": [2]}'))) FROM generate_series(1, $rest);
+		SELECT count(workflow.cancel(workflow.start('mixed'), 'soak')) FROM generate_series(1, $rest);
+		SELECT count(workflow.pause(workflow.start('mixed'))) FROM generate_series(1, $rest);
 		SELECT count(workflow.resume(id)) FROM workflow.executions WHERE status = 'paused'});
 	wait_until($node, q{SELECT NOT EXISTS (SELECT FROM workflow.executions
 		WHERE status NOT IN ('completed', 'failed', 'cancelled', 'timed_out'))}, 'all end');

@@ -20,7 +20,7 @@ use Watchdog;
 
 our @EXPORT = qw(
   crash_cluster effects_table gated_effects close_gate open_gate wait_at_gate
-  wait_until ways_to_go step agent_step define_workflow try_sql check_effects
+  wait_until ways_to_go step agent_step define_workflow define_mixed try_sql check_effects
   check_finished check_pool check_completes diagnose
 );
 
@@ -230,6 +230,22 @@ sub define_workflow
 
 	$document =~ s/'/''/g;
 	$node->safe_psql($database, "SELECT workflow.define('$document')");
+	return;
+}
+
+# The workflow "mixed": a chain with a block of a step, an agent and a parallel loop in it, and a
+# step that is skipped.
+sub define_mixed
+{
+	my ($node, $database) = @_;
+
+	define_workflow($node, $database, 'mixed', 'm1', {
+		step('m1', 0, next_step => 'm2'),
+		m2 => { type => 'parallel', parallel_steps => [ 'ma', 'mb', 'ml' ], next_step => 'm3' },
+		step('ma', 0), agent_step('mb', 0),
+		ml => { type => 'loop', loop_config => { collection => [ 1, 2, 3 ], loop_body => [ 'mc', 'md' ], execution_mode => 'parallel' } },
+		step('mc', 1), step('md', 1),
+		step('m3', 0, when => 'false', next_step => 'm4'), step('m4', 0) });
 	return;
 }
 

@@ -20,6 +20,9 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 use WorkflowTest qw(deaf_sql);
 
+# s after which what has not ended is stuck, however long a test may take otherwise.
+my $stuck_after = 180;
+
 our @EXPORT = qw(kill_cluster kill_points kill_blows kill_once kill_report);
 
 # --- rows ---
@@ -297,7 +300,7 @@ sub kill_cluster
 			$$ BEGIN CALL wait_for('EXISTS (SELECT FROM workflow.executions WHERE status = ''blocked'')'); END $$;
 		CREATE PROCEDURE wait_for_breaker() LANGUAGE plpgsql AS
 			$$ BEGIN CALL wait_for('NOT EXISTS (SELECT FROM workflow.breaker_status WHERE state = ''open'')'); END $$;
-	} =~ s/PATIENCE/interval '$PostgreSQL::Test::Utils::timeout_default s' \/ 3/r);
+	} =~ s/PATIENCE/interval '$stuck_after s' \/ 3/r);
 	define_workflows($node);
 	return $node;
 }
@@ -321,13 +324,7 @@ sub define_workflows
 
 	$gated{g1}{compensate} = { id => 'undo_g1', type => 'sql', sql => 'SELECT 1' };
 	define_workflow(@define, 'chain', 'c1', { step('c1', 0, next_step => 'c2'), step('c2', 0) });
-	define_workflow(@define, 'mixed', 'm1', {
-		step('m1', 0, next_step => 'm2'),
-		m2 => { type => 'parallel', parallel_steps => [ 'ma', 'mb', 'ml' ], next_step => 'm3' },
-		step('ma', 0), agent_step('mb', 0),
-		ml => { type => 'loop', loop_config => { collection => '${workflow.input.three}', loop_body => [ 'mc', 'md' ], execution_mode => 'parallel' } },
-		step('mc', 1), step('md', 1),
-		step('m3', 0, when => '${workflow.input.no}', next_step => 'm4'), step('m4', 0) });
+	define_mixed(@define);
 	define_workflow(@define, 'retries', 'r1', {
 		traced('r1', 'second_time', retry => { errors => ['40001'], max_retries => 2, type => 'fixed_delay', initial_delay_ms => 10 },
 			next_step => 'r2'), step('r2', 0) });
@@ -358,7 +355,7 @@ my %counted;
 my $slowest = 0;
 my $slowest_case = '';
 
-sub patience { return time() + $PostgreSQL::Test::Utils::timeout_default; }
+sub patience { return time() + $stuck_after; }
 
 # The file by which a point is asked for.
 sub asked_for
@@ -444,7 +441,7 @@ sub start_again
 	if ($signal eq 'TERM')
 	{
 		# it lets the session go on; then it is in a hurry, as services are
-		usleep(5_000) while scene_plays($scene) && time() < $until - $PostgreSQL::Test::Utils::timeout_default / 2;
+		usleep(5_000) while scene_plays($scene) && time() < $until - $stuck_after / 2;
 		kill 'INT', $postmaster;
 	}
 	wait_until_gone($until, $postmaster, @children);
@@ -487,6 +484,7 @@ my $repair = q{
 	SELECT workflow.undrain();
 	SELECT workflow.unblock(workflow) FROM workflow.blocked_workflows;
 	SELECT workflow.resume_executions(max_executions => 100000);
+	SELECT workflow.cancel(id) FROM workflow.executions WHERE status = 'pending' AND start_at = 'infinity';
 	SELECT workflow.unschedule(name) FROM workflow.schedules;};
 my $all_ended = q{NOT EXISTS (SELECT FROM workflow.executions
 	WHERE status NOT IN ('completed', 'failed', 'cancelled', 'timed_out'))};
