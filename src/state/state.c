@@ -221,7 +221,6 @@ find_locks(StatePlan *plan)
 {
 	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan->plan));
 	Query	   *query = linitial_node(Query, source->query_list);
-
 	bool		writes = query->commandType != CMD_SELECT || query->hasModifyingCTE;
 	FoundTables found = {.lockmode = writes ? AccessShareLock : RowShareLock};
 

@@ -40,34 +40,31 @@ pg_config=$(find_pg_config build)
 
 targets="definition expression cron scope"
 
-# compile TARGET FLAGS [SOURCE]
+flags="-std=gnu99 -g -O1 -fno-sanitize-recover=undefined -Wno-ignored-attributes -DFRONTEND -D_GNU_SOURCE -I$top/src -I$here
+	-I$("$pg_config" --includedir-server) -I$("$pg_config" --includedir)/internal"
+libraries="-L$("$pg_config" --pkglibdir) -L$("$pg_config" --libdir) -lpgcommon -lpgport -lcjson -lm"
+
+# compile_shared SANITIZERS: what all targets test
+compile_shared()
+{
+	# shellcheck disable=SC2086
+	(cd "$scratch" && $compiler $flags "-fsanitize=$1" -c "$top"/src/definition/*.c)
+}
+
+# compile TARGET SANITIZERS [MAIN]
 compile()
 {
 	# shellcheck disable=SC2086
-	$compiler -std=gnu99 -g -O1 $2 -fno-sanitize-recover=undefined -Wno-ignored-attributes \
-		-DFRONTEND -D_GNU_SOURCE -I"$top/src" -I"$here" \
-		-I"$("$pg_config" --includedir-server)" -I"$("$pg_config" --includedir)/internal" \
-		-o "$scratch/fuzz_$1" "$here/fuzz_$1.c" ${3:-} "$scratch"/*.o \
-		-L"$("$pg_config" --pkglibdir)" -L"$("$pg_config" --libdir)" \
-		-lpgcommon -lpgport -lcjson -lm
-}
-
-# What the targets share is compiled once.
-compile_definition()
-{
-	(cd "$scratch" && $compiler -std=gnu99 -g -O1 $1 -fno-sanitize-recover=undefined -Wno-ignored-attributes \
-		-DFRONTEND -D_GNU_SOURCE -I"$top/src" \
-		-I"$("$pg_config" --includedir-server)" -I"$("$pg_config" --includedir)/internal" \
-		-c "$top"/src/definition/*.c)
+	$compiler $flags "-fsanitize=$2" -o "$scratch/fuzz_$1" "$here/fuzz_$1.c" ${3:-} "$scratch"/*.o $libraries
 }
 
 if [ -n "$replay" ]; then
 	compiler=${CC:-cc}
-	compile_definition "-fsanitize=address,undefined" || exit 1
+	compile_shared address,undefined || exit 1
 	number=0
 	for target in $targets; do
 		number=$((number + 1))
-		if compile "$target" "-fsanitize=address,undefined" "$here/replay.c" &&
+		if compile "$target" address,undefined "$here/replay.c" &&
 			"$scratch/fuzz_$target" "$here/corpus/$target.txt"; then
 			echo "ok $number - corpus of the fuzzer: $target"
 		else
@@ -105,13 +102,13 @@ cat >>"$scratch/words" <<'EOF'
 "choice.then"
 EOF
 
-compile_definition "-fsanitize=fuzzer-no-link,address,undefined" || exit 1
+compile_shared fuzzer-no-link,address,undefined || exit 1
 for target in $targets; do
 	corpus=$scratch/corpus_$target
 	mkdir -p "$corpus"
 	split -l 1 -a 5 --filter='tr -d "\n" >$FILE' "$here/corpus/$target.txt" "$corpus/" || exit 1
 	[ "$target" != definition ] || cp "$top"/test/definitions/*.json "$corpus/" || exit 1
-	compile "$target" "-fsanitize=fuzzer,address,undefined" || exit 1
+	compile "$target" fuzzer,address,undefined || exit 1
 	(cd "$scratch" && ./fuzz_"$target" -max_total_time="$seconds" -max_len=8192 -timeout=10 \
 		-dict=words -print_final_stats=1 -artifact_prefix="$target-" "$corpus" >"$target.log" 2>&1) || {
 		tail -60 "$scratch/$target.log"
