@@ -510,10 +510,16 @@ after_utility(Node *statement, const List *dropped_roles)
 			if (strcmp(((CreateExtensionStmt *) statement)->extname, EXTENSION_NAME) == 0)
 				wake_at_commit(WAKE_EXTENSION);
 			break;
+		case T_CreateSubscriptionStmt:
+		case T_AlterSubscriptionStmt:
+		case T_DropSubscriptionStmt:
+			wake_at_commit(WAKE_SUBSCRIPTION);
+			break;
 		case T_TransactionStmt:
 			if (((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
 				wake_scheduler(MyDatabaseId,
-							   WAKE_PENDING | WAKE_CONTROL | WAKE_DRAIN | WAKE_EXTENSION | WAKE_ADMISSION);
+							   WAKE_PENDING | WAKE_CONTROL | WAKE_DRAIN | WAKE_EXTENSION |
+							   WAKE_ADMISSION | WAKE_SUBSCRIPTION);
 			break;
 		default:
 			break;

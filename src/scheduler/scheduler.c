@@ -103,7 +103,7 @@ count_claims(const ClaimedExecution *claimed, int count, TimestampTz now)
 			count_at_commit(TIME_QUEUED, Max(now - claimed[i].due_at, 0));
 }
 
-/* How often to look whether this database is a logical replica still, ms. */
+/* How often one that begins looks whether this database is a logical replica still, ms. */
 #define REPLICA_CHECK_MS 5000
 
 /*
@@ -127,6 +127,35 @@ is_replica(void)
 		ereport(LOG,
 				(errmsg("workflow executions are run in this database again: no subscription replicates them")));
 	return was_replica;
+}
+
+/*
+ * A subscription replicates executions from now on.  The scheduler ends: the next one begins with
+ * what it finds on the rows, and not before no subscription does (see serve()).  An apply
+ * worker wakes nobody, so that what it has written is not known to one that served before.
+ */
+static void
+leave_to_subscription(void)
+{
+	scheduler_ends_by(ERRCODE_ADMIN_SHUTDOWN);
+	proc_exit(0);
+}
+
+/* Has one come?  False when that cannot be found out. */
+static bool
+look_at_subscriptions(int64 id pg_attribute_unused(), void *argument pg_attribute_unused())
+{
+	bool		replica = false;
+	bool		committed;
+
+	ATTEMPT(committed)
+	{
+		replica = is_replica();
+	}
+	ATTEMPT_END(committed, false);
+	if (replica)
+		leave_to_subscription();
+	return committed;
 }
 
 /* The same, outside a transaction; true also when it cannot be found out. */
@@ -325,13 +354,9 @@ look_for_work(void)
 		claims_retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 		return;
 	}
-	admission_committed();
 	if (replica)
-	{
-		look_for_pending = true;
-		claims_retry_at = TimestampTzPlusMilliseconds(now, REPLICA_CHECK_MS);
-		return;
-	}
+		leave_to_subscription();
+	admission_committed();
 	if (database->pending_limit != 0)
 		pg_atomic_fetch_add_u32(&database->pending_credits, count);
 	for (int i = 0; i < count; i++)
@@ -519,6 +544,8 @@ serve(void)
 		wake = scheduler_take_wake(database);
 		if ((wake & WAKE_EXTENSION) && !require_extension(0, NULL))
 			postpone(require_extension, 0, NULL);
+		if ((wake & WAKE_SUBSCRIPTION) && !look_at_subscriptions(0, NULL))
+			postpone(look_at_subscriptions, 0, NULL);
 		if (wake & WAKE_DRAIN)
 			drain_look_soon(database);
 		if ((wake & WAKE_BREAKERS) && !save_breakers(0, NULL))

@@ -264,6 +264,7 @@ typedef enum DatabaseState
 #define WAKE_ADMISSION	0x10	/* a block was lifted, or a limit may have changed */
 #define WAKE_DRAIN		0x20	/* workflow.database_state was written */
 #define WAKE_QUEUED		0x40	/* executions were queued: DatabaseEntry.queued says where to look */
+#define WAKE_SUBSCRIPTION 0x80	/* one was created, altered or dropped */
 #define WAKE_BREAKERS	0x100	/* a circuit breaker has changed and is not in the table yet */
 
 /* Are the workflows of a database to run? */

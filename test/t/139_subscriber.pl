@@ -97,6 +97,47 @@ ok($subscriber->poll_query_until('postgres', "SELECT status = 'completed' FROM w
 	'without the subscription it goes on here');
 is($subscriber->safe_psql('postgres', "SELECT string_agg(step_id, ',' ORDER BY started_at) FROM workflow.step_executions WHERE execution_id = $id"),
 	's1,s2,s3', 'where it stood');
+
+# --- taking over what a scheduler does not know that has run all the time: all tables, no restart ---
+
+$publisher->start;
+$publisher->safe_psql('postgres', 'CREATE PUBLICATION everything FOR ALL TABLES');
+$subscriber->safe_psql('postgres', 'TRUNCATE ' . $subscriber->safe_psql('postgres', q{
+	SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
+	WHERE relkind = 'r' AND relnamespace = ANY ('{public,workflow}'::regnamespace[])}));
+my $scheduler = worker_pid($subscriber, 'scheduler', 'postgres');
+$subscriber->safe_psql('postgres', q{CREATE SUBSCRIPTION everything CONNECTION '}
+	  . $publisher->connstr . ' dbname=postgres' . q{' PUBLICATION everything});
+$subscriber->wait_for_subscription_sync($publisher, 'everything');
+ok($subscriber->poll_query_until('postgres', qq{SELECT count(*) = 1 FROM pg_stat_activity
+	WHERE backend_type = 'pg_workflow scheduler' AND pid <> $scheduler}), 'another scheduler knows of the subscription');
+my $running = $publisher->safe_psql('postgres', q{SELECT workflow.start('gated')});
+ok($subscriber->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = $running AND step_id = 's1'"),
+	'one runs');
+$publisher->safe_psql('postgres', 'ALTER SYSTEM SET workflow.enabled = off');
+$publisher->reload;
+$publisher->poll_query_until('postgres', q{SELECT NOT current_setting('workflow.enabled')::boolean}) or die 'not reloaded';
+my $pending = $publisher->safe_psql('postgres', q{SELECT workflow.start('short')});
+my $replicated = "SELECT count(*) = 2 FROM workflow.executions WHERE (id, status) IN (($running, 'running'), ($pending, 'pending'))";
+ok($subscriber->poll_query_until('postgres', $replicated), 'one is to begin');
+foreach my $id ($running, $pending)
+{
+	is($subscriber->safe_psql('postgres', "SELECT reason FROM workflow.why($id) LIMIT 1"), 'replica', 'it is not run here');
+}
+left_open($publisher, 'gated', 'short');
+$publisher->stop('immediate');
+my ($numbers) = slurp_file('../docs/configuration.md') =~ /^(DO \$\$.*?END \$\$;)$/ms or die 'the page does not say how numbers go on';
+$subscriber->safe_psql('postgres', "DELETE FROM gate; $numbers
+	ALTER SUBSCRIPTION everything DISABLE;
+	ALTER SUBSCRIPTION everything SET (slot_name = NONE);
+	DROP SUBSCRIPTION everything");
+foreach my $id ($running, $pending)
+{
+	ok(wait_for_status($subscriber, 'postgres', $id, 'completed'), 'without the subscription it goes on here');
+}
+define_sql($subscriber, 'postgres', 'own', 'SELECT 1');
+is($subscriber->safe_psql('postgres', "SELECT status FROM workflow.wait(" . run_execution($subscriber, 'postgres', 'own') . ", '0 s')"), 'completed',
+	'and what is new');
 left_open($subscriber);
 $subscriber->stop;
 
