@@ -238,12 +238,12 @@ SCHEMA = \
 	src/schema/views.sql \
 	src/schema/audit.sql \
 	src/schema/pictures.sql \
+	src/schema/compensations.sql \
 	src/schema/monitoring.sql \
 	src/schema/engine_statistics.sql \
 	src/schema/statistics.sql \
 	src/schema/schedules.sql \
 	src/schema/drain.sql \
-	src/schema/compensations.sql \
 	src/schema/owners.sql \
 	src/schema/role_limits.sql \
 	src/schema/why.sql \

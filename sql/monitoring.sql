@@ -77,6 +77,15 @@ FROM workflow.metrics(test.id()) AS m;
 SELECT key AS phase, value FROM jsonb_each(workflow.metrics(test.id()) -> 'phases') ORDER BY 1;
 CALL test.go('monitored_chain');
 SELECT m ->> 'total_agents' AS total, m ->> 'success_rate' AS rate, m -> 'phases' -> 'b' AS b FROM workflow.metrics(test.id()) AS m;
+-- what undoes steps is neither an agent of the phase nor a phase
+SELECT workflow.define($${"name": "monitored_undone", "steps": [
+  {"id": "prepare", "sql": "SELECT 1", "compensate": {"id": "unprepare", "sql": "SELECT 1"}},
+  {"id": "agents", "type": "parallel", "parallel_steps": [{"id": "x", "sql": "SELECT 1", "compensate": {"id": "unx", "sql": "SELECT 1"}}, {"id": "y", "sql": "SELECT 1"}]},
+  {"id": "boom", "sql": "SELECT 1 / 0"}], "on_failure": {"id": "tell", "sql": "SELECT 1"}}$$) \gset
+CALL test.go('monitored_undone');
+SELECT count(*) FROM workflow.compensations WHERE execution_id = test.id() AND status = 'completed';
+SELECT m ->> 'total_agents' AS total, m ->> 'success_rate' AS rate, (SELECT string_agg(key, ' ' ORDER BY key) FROM jsonb_each(m -> 'phases')) AS phases
+FROM workflow.metrics(test.id()) AS m;
 
 -- how often a while loop goes round nobody knows: no total, and a share of the time it took earlier
 SELECT workflow.define($${"name": "monitored_while", "steps": [

@@ -388,14 +388,16 @@ CREATE FUNCTION workflow.metrics(execution_id bigint)
 RETURNS jsonb
 LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
 BEGIN ATOMIC
-    /* what retry() has set aside does not count; a phase is a step of the top with all that is
-       in it */
+    /* what retry() has set aside does not count, nor do compensations; a phase is a step of the
+       top with all that is in it */
     WITH execution AS (
         SELECT * FROM workflow.execution_status AS e WHERE e.execution_id = metrics.execution_id
     ), step AS MATERIALIZED (
         SELECT s.*, CASE s.scope WHEN '' THEN s.step_id ELSE substring(s.scope, '^[^.[#/]+') END AS phase
         FROM workflow.step_status AS s
         WHERE s.execution_id = metrics.execution_id AND s.status <> 'skipped' AND s.scope !~ '^~'
+          AND NOT EXISTS (SELECT FROM workflow.compensations AS c
+                          WHERE c.execution_id = metrics.execution_id AND c.compensation = s.step_id)
     ), leaf AS (
         SELECT s.*, bool_or(s.step_type = 'agent') OVER () AS has_agents,
                bool_or(s.phase = 'agents' AND s.scope <> '') OVER () AS has_phase
