@@ -98,28 +98,89 @@ exported()
 		}'
 }
 
-# SQL in C runs as the owner: what finds an operator by its name alone is written with
-# OPERATOR(pg_catalog...) instead, though become_owner() pins the path, too.
-hidden_operators()
+# What is to be found by test/owner_sql.pl, a text in each line of C and a function in each line of
+# SQL, and what is not.
+unpinned_faults()
 {
-	grep -nE '"[^"]*(\bIN \(|NULLIF ?\(|DISTINCT FROM|\bBETWEEN\b|\bI?LIKE\b|SIMILAR TO|NATURAL JOIN|JOIN [^"]* USING ?\(|\bCASE [^W" ]| (<>|!=|<=|>=|\|\||->>?|#>>?|@>|<@|!~|~) |(=|<>|<|>) (ANY|ALL|SOME) )' \
-		src/state/*.[ch] | grep -vE 'err(msg|hint|detail)|strstr'
-}
-
-# Functions in the schema whose body finds names along the caller's search_path: those
-# in C pin it where they become the owner, SQL in BEGIN ATOMIC or RETURN is parsed once.
-unsafe_functions()
-{
-	awk '
-		/^CREATE (FUNCTION|PROCEDURE)/ { text = ""; where = FILENAME ":" FNR ": " $0; inside = 1 }
-		inside { text = text "\n" $0 }
-		inside && /;[ \t]*$/ || inside && /BEGIN ATOMIC/ {
-			inside = 0
-			pinned = text ~ /SET search_path/
-			if ((text ~ /SECURITY DEFINER/ || text ~ /RETURNS trigger/ && text !~ /LANGUAGE c/ ||
-				 text ~ /LANGUAGE (sql|plpgsql)/ && text ~ /\nAS /) && !pinned)
-				print where
-		}' src/schema/*.sql
+	temporary=$(mktemp -d)
+	mkdir "$temporary/state"
+	cat >"$temporary/state/planted.c" <<-'END'
+		"SELECT 1 FROM workflow.t WHERE a IN (1, 2)";
+		"SELECT 1 FROM workflow.t WHERE a IN(1, 2)";
+		"select 1 from workflow.t where a not in (select 1)";
+		"SELECT 1 FROM workflow.t WHERE a = ANY ($1)";
+		"SELECT 1 FROM workflow.t WHERE a =ANY($1)";
+		"SELECT 1 FROM workflow.t WHERE a <>all($1)";
+		"select nullif(a, b) from workflow.t";
+		"SELECT NULLIF (a, b) FROM workflow.t";
+		"SELECT 1 FROM workflow.t WHERE a is distinct from b";
+		"SELECT 1 FROM workflow.t WHERE a IS NOT DISTINCT FROM b";
+		"SELECT CASE a WHEN 1 THEN 2 END FROM workflow.t";
+		"select case when a then case b when 1 then 2 end end from workflow.t";
+		"SELECT 1 FROM workflow.t WHERE a BETWEEN 1 AND 2";
+		"SELECT 1 FROM workflow.t where a not between symmetric 1 and 2";
+		"SELECT 1 FROM workflow.t JOIN workflow.u USING (a)";
+		"SELECT 1 FROM workflow.t join workflow.u using(a)";
+		"SELECT 1 FROM workflow.t NATURAL LEFT JOIN workflow.u";
+		"SELECT 1 FROM workflow.t WHERE a LIKE 'x%'";
+		"SELECT 1 FROM workflow.t WHERE a not ilike 'x%'";
+		"SELECT 1 FROM workflow.t WHERE a SIMILAR TO 'x%'";
+		"SELECT 1 FROM workflow.t WHERE a = 1";
+		"SELECT 1 FROM workflow.t WHERE a=1";
+		"SELECT 1 FROM workflow.t WHERE a OPERATOR(pg_catalog.=) 1 AND b<2";
+		"SELECT a || b FROM workflow.t";
+		"SELECT a->>'b' FROM workflow.t";
+		"SELECT -a FROM workflow.t";
+		"SELECT a + 1 FROM workflow.t";
+		"SELECT a * 2 FROM workflow.t";
+		"UPDATE workflow.t SET a = b = 1";
+		"UPDATE workflow.t SET a = (SELECT 1 WHERE b = 1)";
+		"UPDATE workflow.t SET a = 1, b = 2 WHERE c = 3";
+		"DELETE FROM workflow.t WHERE a OPERATOR(other.=) 1";
+		"SELECT 1 FROM workflow.t WHERE a " A_MACRO("b <> 1 AND true") " AND true";
+		#define CONDITION(column) " AND " column " = 1"
+		"SELECT a FROM workflow.t ORDER BY a USING <";
+		"SELECT count(*) FROM workflow.t";
+		"SELECT lower (a) FROM workflow.t";
+		"SELECT CASE WHEN a THEN now() END FROM workflow.t";
+		"SELECT pg_catalog.concat(a, lower(b)) FROM workflow.t";
+		"SELECT a % 2 FROM workflow.t";
+	END
+	cat >"$temporary/state/clean.c" <<-'END'
+		#define ONE "SELECT pg_catalog.count(*) FROM workflow.t AS x (a, b) WHERE a OPERATOR(pg_catalog.=) ANY ($1)"
+		#define TWO(column) " SET " column " = -1, b = (SELECT 1 WHERE c OPERATOR(pg_catalog.<>) 'a = b'), d = 2"
+		"UPDATE workflow.t" TWO("a") " WHERE \"=\" IS NULL AND x::pg_catalog.text IS NOT NULL";
+		"SELECT * FROM workflow.f(a => 1) AS f ORDER BY a USING OPERATOR(pg_catalog.<)";
+		"WITH gone AS (DELETE FROM workflow.t AS t USING (SELECT 1) AS u RETURNING *) SELECT 1 FROM gone";
+		"SELECT COALESCE(a, CASE WHEN b THEN 1 ELSE -1 END) FROM ROWS FROM (pg_catalog.unnest($1)) AS u (a, b)";
+		ereport(ERROR, (errmsg("WHERE is it, a = b?"), errhint("Run SELECT now() WHERE 1 IN (1).")));
+	END
+	cat >"$temporary/planted.sql" <<-'END'
+		CREATE FUNCTION workflow.a() RETURNS int LANGUAGE sql AS $$SELECT 1; SELECT 1$$;
+		create function workflow.b() returns int as 'SELECT 1' language sql;
+		CREATE PROCEDURE workflow.c() LANGUAGE plpgsql AS $x$BEGIN END$x$;
+		CREATE FUNCTION workflow.d() RETURNS trigger LANGUAGE plpgsql STABLE AS $$BEGIN RETURN NULL; END$$;
+		CREATE FUNCTION workflow.e() RETURNS int SECURITY DEFINER LANGUAGE c AS 'MODULE_PATHNAME', 'e';
+		CREATE FUNCTION workflow.f() RETURNS int LANGUAGE sql security definer RETURN 1;
+		CREATE FUNCTION workflow.g() RETURNS int LANGUAGE sql SET search_path = public AS 'SELECT 1';
+		CREATE FUNCTION workflow.h() RETURNS int LANGUAGE sql SET search_path = pg_catalog AS 'SELECT 1';
+		CREATE OR REPLACE FUNCTION workflow.i() RETURNS int LANGUAGE sql AS 'SELECT 1';
+	END
+	cat >"$temporary/clean.sql" <<-'END'
+		CREATE FUNCTION workflow.a() RETURNS int LANGUAGE c AS 'MODULE_PATHNAME', 'a';
+		CREATE FUNCTION workflow.b() RETURNS int LANGUAGE sql RETURN (SELECT 'a AS ''b'' SECURITY DEFINER');
+		CREATE FUNCTION workflow.c() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 'a AS ''b'''; END;
+		CREATE FUNCTION workflow.d() RETURNS int LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT 1';
+		CREATE TABLE t AS SELECT 'SECURITY DEFINER';
+	END
+	for planted in state/planted.c planted.sql; do
+		perl test/owner_sql.pl "$temporary/$planted" >"$temporary/found"
+		awk -v planted="/$planted:" '
+			FNR == NR { if (i = index($0, planted)) { split(substr($0, i + length(planted)), at, ":"); found[at[1]] = 1 }; next }
+			!(FNR in found) { print "not found: " $0 }' "$temporary/found" "$temporary/$planted"
+	done
+	perl test/owner_sql.pl "$temporary/state/clean.c" "$temporary/clean.sql"
+	rm -rf "$temporary"
 }
 
 # Waits of TAP tests whose result nobody looks at: the test would go on without.
@@ -166,12 +227,13 @@ rule "cJSON only in json.c" \
 	"$(grep -rniE '#include.*cjson|cJSON_[A-Z]' src --include='*.[ch]' | grep -v '^src/definition/json\.c:')"
 rule "nothing listens: anybody can send a notification" "$(grep -nE 'Async_Listen|\<LISTEN\>' -r src --include=*.c --include=*.sql | grep -vE '^[^:]*:[0-9]+:( \*|.*err(msg|hint)\()')"
 rule "no file over 800 lines" "$(too_long)"
-rule "SQL that runs as the owner hides no operator" "$(hidden_operators)"
+rule "SQL that runs as the owner hides no operator" "$(perl test/owner_sql.pl src/*/*.[ch])"
 rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody" \
 	"$(grep -nE 'scheduler_begin\(|StartTransactionCommand\(' -r src/scheduler --include='*.[ch]' |
 		grep -vE '^src/scheduler/(launcher|scheduler)\.c:[0-9]+:(scheduler_begin\(void\)|	StartTransactionCommand\(\);)$|^src/scheduler/live\.h:')"
 rule "no wait of a TAP test is left unchecked" "$(unchecked_waits)"
-rule "functions that depend on search_path set it" "$(unsafe_functions)"
+rule "functions that depend on search_path set it" "$(perl test/owner_sql.pl src/schema/*.sql)"
+rule "hidden operators and functions that depend on search_path are found" "$(unpinned_faults)"
 rule "the install script adopts nothing and finds only its own" "$(perl test/install_script.pl pg_workflow.control src/schema/*.sql)"
 rule "the check of the install script finds what is wrong" "$(planted_faults)"
 rule "docs/security.md says what the tests show" "$(perl test/docs/security.pl .)"

@@ -192,7 +192,7 @@ read_alerts(void *argument)
 	bool		isnull;
 
 	SPI_connect();
-	if (SPI_execute("SELECT COALESCE(jsonb_agg(to_jsonb(a)), '[]') FROM workflow.alerts AS a",
+	if (SPI_execute("SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a)), '[]') FROM workflow.alerts AS a",
 					false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the alerts");
 	oldcontext = MemoryContextSwitchTo(known->context);

@@ -29,11 +29,11 @@ static const Oid ids_types[] = {INT8ARRAYOID};
 
 /* The claim has set it; who has begun before, and was paused say, keeps it. */
 #define STARTED_AS_BEFORE \
-	"started_at = CASE WHEN EXISTS (SELECT FROM workflow.step_executions AS s" \
+	"CASE WHEN EXISTS (SELECT FROM workflow.step_executions AS s" \
 	" WHERE s.execution_id OPERATOR(pg_catalog.=) e.id) THEN e.started_at END"
 
 static StateStatement set_aside_statement = {
-	"UPDATE workflow.executions AS e SET status = 'pending', limited = true, " STARTED_AS_BEFORE
+	"UPDATE workflow.executions AS e SET status = 'pending', limited = true, started_at = " STARTED_AS_BEFORE
 	" WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)",
 	lengthof(ids_types), ids_types, NULL
 };
@@ -46,7 +46,7 @@ static StateStatement block_statement = {
 	"  WHERE b.workflow OPERATOR(pg_catalog.=) e.workflow AND b.unblocked_at IS NULL"
 	"  AND (b.role IS NULL OR b.role::pg_catalog.oid OPERATOR(pg_catalog.=) e.role::pg_catalog.oid)"
 	"  ORDER BY b.id LIMIT 1),"
-	" 'hint', 'It is queued again by workflow.unblock().'), " STARTED_AS_BEFORE
+	" 'hint', 'It is queued again by workflow.unblock().'), started_at = " STARTED_AS_BEFORE
 	" FROM (SELECT id FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) ANY ($1)"
 	"  AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text FOR UPDATE SKIP LOCKED) AS x"
 	" WHERE e.id OPERATOR(pg_catalog.=) x.id"
