@@ -91,19 +91,27 @@ run(const char *sql, int nargs, Oid *types, Datum *values)
 	return SPI_processed;
 }
 
+/*
+ * The version of pg_cron, in a database where the schema is pg_cron's.  Where it has not been
+ * created anybody may have made a schema of that name, and what is in it: nothing is looked at
+ * there with the rights that begin_access() takes.
+ */
+#define INSTALLED_VERSION \
+	"SELECT x.extversion FROM pg_catalog.pg_extension AS x" \
+	" JOIN pg_catalog.pg_depend AS d ON d.refclassid OPERATOR(pg_catalog.=)" \
+	" 'pg_catalog.pg_extension'::pg_catalog.regclass" \
+	" AND d.refobjid OPERATOR(pg_catalog.=) x.oid" \
+	" AND d.deptype OPERATOR(pg_catalog.=) 'e'" \
+	" JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) d.objid" \
+	" AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass" \
+	" WHERE x.extname OPERATOR(pg_catalog.=) 'pg_cron'" \
+	" AND n.nspname OPERATOR(pg_catalog.=) '" CRON_SCHEMA "'"
+
 /* Version of pg_cron in this database, NULL when it has not been created. */
 static char *
 installed_version(void)
 {
-	if (run("SELECT x.extversion FROM pg_catalog.pg_extension AS x"
-			" JOIN pg_catalog.pg_depend AS d ON d.refclassid OPERATOR(pg_catalog.=)"
-			" 'pg_catalog.pg_extension'::pg_catalog.regclass"
-			" AND d.refobjid OPERATOR(pg_catalog.=) x.oid"
-			" AND d.deptype OPERATOR(pg_catalog.=) 'e'"
-			" JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) d.objid"
-			" AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass"
-			" WHERE x.extname OPERATOR(pg_catalog.=) 'pg_cron'"
-			" AND n.nspname OPERATOR(pg_catalog.=) '" CRON_SCHEMA "'", 0, NULL, NULL) == 0)
+	if (run(INSTALLED_VERSION, 0, NULL, NULL) == 0)
 		return NULL;
 	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 }
@@ -298,7 +306,7 @@ cron_jobs_find(CronJobFound **jobs)
 	int			count = 0;
 
 	*jobs = NULL;
-	if (look("SELECT WHERE pg_catalog.to_regclass('" CRON_SCHEMA ".job') IS NOT NULL") > 0)
+	if (look(INSTALLED_VERSION) > 0)
 	{
 		count = (int) look("SELECT j.jobname::pg_catalog.text, pg_catalog.substring(j.jobname::pg_catalog.text, '([0-9]{1,9})$'),"
 						   " j.database, j.username, j.schedule, j.active FROM " CRON_SCHEMA ".job AS j WHERE " IS_OURS("j"));

@@ -12,7 +12,7 @@ use WorkflowTest;
 my $node = workflow_cluster('schedule_jobs', 'workflow.max_executors = 4', 'max_worker_processes = 30', 'timezone = UTC',
 	"shared_preload_libraries = 'pg_cron, pg_workflow'", "cron.database_name = 'postgres'", 'cron.use_background_workers = on');
 
-$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron; CREATE DATABASE other');
+$node->safe_psql('postgres', 'CREATE DATABASE other');
 install_extension($node, $_) for ('postgres', 'other');
 
 sub query
@@ -20,6 +20,25 @@ sub query
 	my ($database, $sql) = @_;
 	return $node->safe_psql($database, $sql);
 }
+
+# --- pg_cron is loaded, and not created in its database yet ---
+
+# A185: a schema of its name that somebody else makes there
+$node->safe_psql('postgres', q{
+	CREATE ROLE mallory LOGIN;
+	GRANT CREATE ON DATABASE postgres TO mallory;
+	SELECT workflow.grant_usage('mallory')});
+my $mallory = q{SET SESSION AUTHORIZATION mallory};
+$node->safe_psql('postgres', qq{$mallory;
+	CREATE SCHEMA cron;
+	CREATE FUNCTION cron.trap(text) RETURNS text LANGUAGE plpgsql AS \$\$BEGIN RAISE LOG 'TRAP as %', current_user; RETURN \$1; END\$\$;
+	CREATE VIEW cron.job AS SELECT cron.trap('pg_workflow:postgres/1') AS jobname, 'SELECT workflow.schedule_tick('::text AS command,
+		'postgres'::text AS database, 'mallory'::text AS username, '* * * * *'::text AS schedule, true AS active});
+my $log_start = -s $node->logfile;
+is(query('postgres', "$mallory; SELECT count(*) FROM workflow.schedule_jobs()"), 0, 'no jobs');
+query('postgres', $_) foreach 'SELECT count(*) FROM workflow.alerts', 'SELECT count(*) FROM workflow.verify()';
+unlike(slurp_file($node->logfile, $log_start), qr/TRAP as/, 'nothing in a schema cron that is not of pg_cron is called');
+$node->safe_psql('postgres', 'DROP SCHEMA cron CASCADE; DROP OWNED BY mallory; DROP ROLE mallory; CREATE EXTENSION pg_cron');
 
 # --- a time that is due and that nobody has noticed, and a clock that was put back ---
 
