@@ -143,10 +143,38 @@ sub call
 	return $result;
 }
 
+# All that a plain member of pg_monitor may call, about some executions.
+sub monitor_calls
+{
+	my ($when, @ids) = @_;
+	my @calls = (
+		q{workflow.version()}, q{workflow.role_name(r)}, q{workflow.role_missing(r)}, q{workflow.role_oid(r)}, q{workflow.role_regrole(r)},
+		q{workflow.role_of(1::pg_catalog.oid)}, q{workflow.role_of('alice'::pg_catalog.regrole)}, q{workflow.role_hash(r)},
+		(map { "workflow.role_$_(r, q)" } qw(cmp eq ne lt le gt ge)),
+		q{workflow.breaker_memory('agent')}, q{workflow.executor_slots()}, q{workflow.scheduler_state()}, q{workflow.engine_counters()},
+		q{workflow.plan_steps(1)}, q{workflow.schedule_jobs()}, q{workflow.drained()}, q{workflow.current_alerts()}, q{workflow.script_objects()},
+		q{workflow.no_workers(10)}, q{workflow.no_workers('alice'::pg_catalog.regrole::pg_catalog.oid)},
+		q{workflow.verify(true)}, q{workflow.verify(false)}, q{workflow.verify_checks()}, q{workflow.report()},
+		q{workflow.statistics('1 year', 10)}, q{workflow.add_histograms('{}', '{}')}, q{workflow.histogram_percentile('{}', 0.5)},
+		q{workflow.paused_time('{}'::pg_catalog.tstzmultirange, pg_catalog.now(), pg_catalog.now(), pg_catalog.now(), pg_catalog.now())},
+		q{workflow.retry_help(-1)}, q{workflow.replay_help(-1)},
+		(map { my $id = $_; map { "workflow.$_($id)" } qw(timeline timeline_svg diagram report why metrics progress retry_help) } @ids),
+		(map { "workflow.timeline($_, 60, true, 3)" } @ids),
+		(map { "workflow.replay_help($_)" } split /\n/, $node->safe_psql('postgres', 'SELECT dead_letter_id FROM workflow.dead_letter_status')));
+	my $errors = ($node->psql('postgres',
+		join('; ', map { "SELECT x FROM (SELECT 'alice'::workflow.role AS r, 'nobody'::workflow.role AS q) AS y, LATERAL (SELECT $_) AS x" } @calls),
+		extra_params => [ '-U', 'monitor' ]))[2];
+
+	is($errors, '', "$when: " . scalar(@calls) . ' calls as monitor');
+	return;
+}
+
 # The views, and what members of pg_monitor may call without usage.
 sub look
 {
-	my ($when) = @_;
+	my ($when, @ids) = @_;
+
+	monitor_calls($when, @ids);
 	for my $role ('alice', 'monitor')
 	{
 		my @views = split /\n/, $node->safe_psql('postgres', qq{SELECT oid::regclass FROM pg_class
@@ -197,7 +225,7 @@ is(call(qq{SELECT status FROM workflow.wait($failed, '5 minutes')}), 'failed', '
 call(qq{SELECT workflow.timeline($_), workflow.timeline_svg($_), workflow.diagram($_), workflow.report($_), workflow.report(),
 	workflow.metrics($_), workflow.progress($_)}), call("SELECT * FROM workflow.why($_)") foreach $completed, $undone, $failed;
 call("SELECT workflow.erase($undone)");
-look('executions have ended');
+look('executions have ended', $completed, $undone, $failed);
 
 # steering
 my $letter = call('SELECT dead_letter_id FROM workflow.dead_letter_status LIMIT 1');
@@ -218,7 +246,7 @@ call($_) foreach
 $id = call(q{SELECT workflow.start('slow')});
 $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM workflow.activity WHERE workflow = 'slow'}) or die 'a step does not run';
 call("SELECT * FROM workflow.why($id)");
-look('a step runs');
+look('a step runs', $id);
 call($_) foreach
 	"SELECT workflow.drain_executor(executor_pid), workflow.recycle_executor(executor_pid) FROM workflow.activity",
 	"SELECT workflow.pause($id)", "SELECT workflow.cancel($id)", "SELECT status FROM workflow.wait($id, '5 minutes')",
@@ -234,6 +262,7 @@ call($_) foreach
 $id = call(q{SELECT workflow.run_schedule_now('s')});
 my $next = call(q{SELECT workflow.run_schedule_now('s')});
 call("SELECT * FROM workflow.why($next)");
+look('one waits for another of its schedule', $id, $next);
 call("SELECT workflow.cancel($id)");
 $node->poll_query_until('postgres', "SELECT start_at IS NULL OR start_at < 'infinity' FROM workflow.executions WHERE id = $next")
   or die 'what was queued does not run';
@@ -285,6 +314,17 @@ is($node->safe_psql('postgres', q{
 		AND p.proname <> ALL ('{refuse_change,drain_changed,extension_ready,role_recv}')}),
 	'', 'there is no function that was not called');
 is(traps($start), '', 'no trap was sprung by the owner');
+
+# the same for what a plain member of pg_monitor may call, which is more than there was once
+$node->safe_psql('postgres', 'SELECT pg_stat_reset()');
+$id = call(q{SELECT workflow.start('chain', '{"n": 1}')});
+call("SELECT status FROM workflow.wait($id, '5 minutes')");
+monitor_calls('for all of them', $id);
+is($node->safe_psql('postgres', q{
+	SELECT p.oid::regprocedure FROM pg_proc AS p LEFT JOIN pg_stat_user_functions AS s ON s.funcid = p.oid
+	WHERE p.pronamespace = 'workflow'::regnamespace AND p.prokind IN ('f', 'p') AND has_function_privilege('monitor', p.oid, 'EXECUTE') AND s.calls IS NULL AND p.prosqlbody IS NULL}),
+	'', 'monitor has called all that it may');
+is(traps($start), '', 'and sprung no trap as the owner');
 unlike(slurp_file($node->logfile, $start), qr/(?:scheduler|executor|launcher) .*ERROR/, 'nothing has failed in the background');
 
 # --- whose settings they are afterwards (A8) ---
