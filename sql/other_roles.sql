@@ -106,9 +106,54 @@ SELECT workflow.define($${"name": "statement_timeouts", "steps": [
   {"id": "local", "type": "sql", "sql": "SET LOCAL statement_timeout = '100ms'; SELECT pg_sleep(600)", "on_failure": "ignore"},
   {"id": "config", "type": "sql", "sql": "SELECT set_config('statement_timeout', '100ms', true); SELECT pg_sleep(600)", "on_failure": "ignore"},
   {"id": "session", "type": "sql", "sql": "SET statement_timeout = '100ms'; SELECT pg_sleep(600)", "on_failure": "ignore"},
+  {"id": "setting", "type": "sql", "sql": "SELECT pg_sleep(600)", "settings": {"statement_timeout": "100ms"}, "on_failure": "ignore"},
   {"id": "longer", "type": "sql", "sql": "SET LOCAL statement_timeout = 0; SELECT pg_sleep(1.2), current_setting('statement_timeout') AS s", "settings": {"statement_timeout": "1s"}}]}$$) \gset
 CALL test.go('statement_timeouts');
 TABLE test.failed;
+-- so it has in execute(), where the caller's limit, which is its statement's, holds as well
+CREATE VIEW test.failed_in_execute AS
+SELECT step_id, status, error ->> 'sqlstate' AS sqlstate, error ->> 'message' AS message
+FROM workflow.step_executions WHERE execution_id = (SELECT max(id) FROM workflow.executions) AND status <> 'completed' ORDER BY started_at;
+SELECT workflow.execute('statement_timeouts');
+TABLE test.failed_in_execute;
+SET statement_timeout = '1h';
+SELECT workflow.execute('statement_timeouts');
+TABLE test.failed_in_execute;
+SHOW statement_timeout;
+SELECT workflow.define($${"name": "statement_timeouts_of_callers", "steps": [
+  {"id": "longer", "type": "sql", "sql": "SET statement_timeout = '1h'; SELECT pg_sleep(600)", "on_failure": "ignore"}]}$$) \gset
+\set SHOW_CONTEXT never
+SET statement_timeout = '100ms';
+SELECT workflow.execute('statement_timeouts_of_callers');
+SET statement_timeout = 0;
+\set SHOW_CONTEXT errors
+-- and where it is a step that calls it: its own limit goes on, behind what it calls, too
+SELECT workflow.define($${"name": "statement_timeouts_of_steps", "steps": [
+  {"id": "own", "type": "sql", "sql": "SELECT workflow.execute('statement_timeouts')"},
+  {"id": "inside", "type": "sql", "sql": "SELECT workflow.execute('statement_timeouts_of_callers')", "settings": {"statement_timeout": "1s"}, "on_failure": "ignore"},
+  {"id": "behind", "type": "sql", "sql": "SELECT workflow.execute('statement_timeouts'), pg_sleep(600)", "settings": {"statement_timeout": "3s"}, "on_failure": "ignore"},
+  {"id": "next", "type": "sql", "sql": "SELECT pg_sleep(0)"}]}$$) \gset
+CALL test.go('statement_timeouts_of_steps');
+TABLE test.failed;
+
+-- execute() in a step ends nothing of that step: not its cursors, nor does it fire its triggers
+CREATE TABLE test.parents (id int PRIMARY KEY);
+CREATE TABLE test.children (id int REFERENCES test.parents DEFERRABLE INITIALLY DEFERRED);
+SELECT workflow.define($${"name": "inside", "steps": [
+  {"id": "parent", "type": "sql", "sql": "INSERT INTO test.parents VALUES (input.n)", "input_mapping": {"n": "${workflow.input.n}"}}]}$$) \gset
+CREATE FUNCTION test.around() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE n int;
+BEGIN
+  INSERT INTO test.children VALUES (3);
+  FOR n IN SELECT generate_series(1, 3) LOOP
+    PERFORM workflow.execute('inside', jsonb_build_object('n', n));
+  END LOOP;
+  RETURN (SELECT count(*) FROM test.parents);
+END $$;
+SELECT workflow.define($${"name": "around", "steps": [{"id": "step", "type": "sql", "sql": "SELECT test.around()", "result": "value"}]}$$) \gset
+CALL test.go('around');
+TABLE test.failed;
+BEGIN; DELETE FROM test.children; DELETE FROM test.parents; SELECT workflow.execute('around'); COMMIT;
 
 -- A43: in execute() what would happen at the caller's end is refused
 SELECT workflow.execute('lesser', '{"n": 70}');

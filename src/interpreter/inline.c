@@ -38,10 +38,10 @@ refuse_outside_transaction(const Leaf *leaf)
 
 /*
  * Run the leaf in a subtransaction.  Returns NULL when it succeeded, else the
- * error; *timed_out tells a timeout of the definition from other errors.
+ * error; *limit tells a cancel by the leaf's own limits from the caller's.
  */
 static ErrorData *
-run_leaf_in_subtransaction(Thread *thread, Jsonb **output, bool *timed_out)
+run_leaf_in_subtransaction(Thread *thread, Jsonb **output, LeafLimit *limit)
 {
 	Leaf	   *leaf = &thread->leaf;
 	MemoryContext context = thread->step_contexts[thread->step_context];
@@ -50,7 +50,7 @@ run_leaf_in_subtransaction(Thread *thread, Jsonb **output, bool *timed_out)
 	LeafTimer	timer;
 	ErrorData  *volatile error = NULL;
 
-	*timed_out = false;
+	*limit = LIMIT_NONE;
 	BeginInternalSubTransaction(NULL);
 	leaf_timer_enter(&timer, leaf->deadline);
 	MemoryContextSwitchTo(context);
@@ -58,20 +58,21 @@ run_leaf_in_subtransaction(Thread *thread, Jsonb **output, bool *timed_out)
 	{
 		*output = thread_leaf_output(thread, run_sql(&leaf->task));
 		/* ended after all: the cancel that may be under way has come too late */
-		if (leaf_timer_leave(&timer))
+		if (leaf_timer_leave(&timer) != LIMIT_NONE)
 			QueryCancelPending = false;
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		bool		fired = leaf_timer_leave(&timer);
+		LeafLimit	over = leaf_timer_leave(&timer);
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		*timed_out = (fired && error->sqlerrcode == ERRCODE_QUERY_CANCELED);
-		if (fired && !*timed_out)
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			*limit = over;
+		else if (over != LIMIT_NONE)
 			QueryCancelPending = false; /* it failed just before */
 	}
 	PG_END_TRY();
@@ -103,6 +104,7 @@ inline_leaf(Thread *thread)
 {
 	Leaf	   *leaf = &thread->leaf;
 	Jsonb	   *output = NULL;
+	LeafLimit	limit;
 	bool		timed_out;
 	ErrorData  *error;
 	StepError  *failure;
@@ -118,19 +120,22 @@ inline_leaf(Thread *thread)
 		thread_leaf_failed(thread, STATUS_FAILED, failure);
 		return;
 	}
-	error = run_leaf_in_subtransaction(thread, &output, &timed_out);
+	error = run_leaf_in_subtransaction(thread, &output, &limit);
 	if (error == NULL)
 	{
 		breaker_call_succeeded(call);
 		thread_leaf_succeeded(thread, output);
 		return;
 	}
-	if (!timed_out && (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-					   error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
+	if (limit == LIMIT_NONE && (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+								error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
 	{
 		breaker_calls_abandoned(call);
 		ReThrowError(error);	/* the caller's statement is being cancelled */
 	}
+	if (limit == LIMIT_STATEMENT)
+		error->message = pstrdup(gettext("canceling statement due to statement timeout"));
+	timed_out = (limit == LIMIT_LEAF);
 	failure = timed_out ? leaf_timeout_error(leaf) : leaf_error(leaf, error);
 	breaker_call_failed(call, leaf, failure, false);
 	thread_leaf_failed(thread, timed_out ? STATUS_TIMED_OUT : STATUS_FAILED, failure);

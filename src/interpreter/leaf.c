@@ -4,10 +4,15 @@
  *	  What the two drivers share about running a leaf.
  *
  * NOTES
- *	  The timer is one of our own, not STATEMENT_TIMEOUT: in a session that belongs
- *	  to the statement that called execute(), and the user's SQL may SET
- *	  statement_timeout as it likes without reaching ours.  Like the server's it
- *	  sends SIGINT to the own process, which must have StatementCancelHandler.
+ *	  The timer is one of our own, not STATEMENT_TIMEOUT: that belongs to the
+ *	  statement that called execute(), or, in an executor, to the one of the step
+ *	  itself, and the user's SQL may SET statement_timeout as it likes without
+ *	  reaching ours.  Like the server's it sends SIGINT to the own process, which
+ *	  must have StatementCancelHandler.
+ *
+ *	  A step can call execute(), whose steps can call it again: each leaf that is
+ *	  under way has a frame, and the timer is set to what comes first of all of
+ *	  them, the outer one's where two come at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,8 +34,13 @@
 
 static TimeoutId leaf_timer = USER_TIMEOUT;
 static bool timer_registered = false;
-static bool timer_armed = false;
-static TimestampTz timer_deadline = DT_NOEND;
+
+static LeafTimer executor_leaf;
+static LeafTimer *innermost = NULL;
+
+/* What the timer is set to, and of which frame: NULL when it is not. */
+static LeafTimer *timer_frame = NULL;
+static LeafLimit timer_limit;
 static TimestampTz timer_steady_deadline = DT_NOEND;
 static volatile sig_atomic_t timer_fired = false;
 
@@ -62,89 +72,151 @@ leaf_timer_handler(void)
 		return;
 	}
 	timer_fired = true;
-	slot_note_interrupt();
+	if (timer_limit == LIMIT_LEAF)
+		slot_note_interrupt();
 	kill(MyProcPid, SIGINT);
 }
 
+/* Stop the timer; a frame whose time was over knows. */
 static void
-arm(TimestampTz deadline)
+timer_stop(void)
 {
-	timer_deadline = deadline;
-	timer_armed = (deadline != DT_NOEND);
-	if (!timer_armed)
+	if (timer_frame == NULL)
+		return;
+	disable_timeout(leaf_timer, false);
+	if (timer_fired)
+		timer_frame->over = timer_limit;
+	timer_fired = false;
+	timer_frame = NULL;
+}
+
+/* Set the timer, which is stopped, to what comes first; frames that were told wait for nothing. */
+static void
+timer_set(void)
+{
+	TimestampTz first = DT_NOEND;
+
+	for (LeafTimer *frame = innermost; frame != NULL; frame = frame->outer)
+	{
+		TimestampTz deadline = Min(frame->deadline, frame->statement_deadline);
+
+		if (frame->over != LIMIT_NONE || deadline == DT_NOEND || deadline > first)
+			continue;
+		first = deadline;
+		timer_frame = frame;
+		timer_limit = frame->deadline <= deadline ? LIMIT_LEAF : LIMIT_STATEMENT;
+	}
+	if (timer_frame == NULL)
 		return;
 	if (!timer_registered)
 	{
 		leaf_timer = RegisterTimeout(USER_TIMEOUT, leaf_timer_handler);
 		timer_registered = true;
 	}
-	timer_steady_deadline = steady_time(deadline);
-	enable_timeout_at(leaf_timer, deadline);
+	timer_steady_deadline = steady_time(first);
+	enable_timeout_at(leaf_timer, first);
 }
 
 static void
-disarm(void)
+frame_enter(LeafTimer *frame, LeafTimer *outer, TimestampTz deadline)
 {
-	if (timer_armed)
-		disable_timeout(leaf_timer, false);
-	timer_armed = false;
+	frame->outer = outer;
+	frame->deadline = deadline;
+	frame->statement_deadline = DT_NOEND;
+	frame->statement_timeout = StatementTimeout;
+	frame->over = LIMIT_NONE;
+	innermost = frame;
 }
 
 void
 leaf_timer_start(TimestampTz deadline)
 {
-	timer_fired = false;
 	slot_forget_interrupt();
-	arm(deadline);
+	frame_enter(&executor_leaf, NULL, deadline);
+	timer_set();
 }
 
 bool
 leaf_timer_stop(void)
 {
-	disarm();
+	timer_stop();
 	slot_forget_interrupt();
-	if (compat_is_background_worker())
-		disable_timeout(STATEMENT_TIMEOUT, false);
-	return timer_fired;
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	innermost = NULL;
+	return executor_leaf.over != LIMIT_NONE;
 }
 
 void
-leaf_timer_enter(LeafTimer *outer, TimestampTz deadline)
+leaf_timer_enter(LeafTimer *frame, TimestampTz deadline)
 {
-	outer->armed = timer_armed;
-	outer->fired = timer_armed && timer_fired;
-	outer->deadline = timer_deadline;
-	disarm();
-	outer->inner_deadline = deadline;
-	if (outer->armed)
-		deadline = Min(deadline, outer->deadline);
-	timer_fired = false;
-	arm(deadline);
+	timer_stop();
+	/* who was told and goes on all the same is told once more */
+	for (LeafTimer *outer = innermost; outer != NULL; outer = outer->outer)
+		outer->over = LIMIT_NONE;
+	frame_enter(frame, innermost, deadline);
+	timer_set();
+}
+
+LeafLimit
+leaf_timer_leave(const LeafTimer *frame)
+{
+	bool		told = false;
+
+	timer_stop();
+	innermost = frame->outer;
+	for (LeafTimer *outer = innermost; outer != NULL; outer = outer->outer)
+		told = told || outer->over == LIMIT_LEAF;
+	/* who was told and does not listen will be noticed by the scheduler */
+	if (!told)
+		slot_forget_interrupt();
+	timer_set();
+	return frame->over;
 }
 
 bool
-leaf_timer_leave(const LeafTimer *outer)
+leaf_is_inside(void)
 {
-	bool		fired;
-	bool		inner;
+	return innermost != NULL && innermost != &executor_leaf;
+}
 
-	disarm();
-	fired = timer_fired;
-	inner = fired && (!outer->armed || outer->inner_deadline < outer->deadline);
-	timer_fired = outer->fired || (fired && !inner);
-	if (!timer_fired)
-		slot_forget_interrupt();
-	if (!outer->armed)
-		return inner;
-	if (!timer_fired)
-		arm(outer->deadline);
-	else
+void
+leaf_statement_begins(void)
+{
+	if (StatementTimeout <= 0)
+		return;
+	if (!leaf_is_inside())
 	{
-		/* it was told; if it does not listen, the scheduler will notice */
-		timer_deadline = outer->deadline;
-		timer_armed = true;
+		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+		return;
 	}
-	return inner;
+	/* the caller's, which the server has begun to count when the caller's statement did */
+	if (StatementTimeout == innermost->statement_timeout)
+		return;
+	timer_stop();
+	innermost->statement_deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), StatementTimeout);
+	timer_set();
+}
+
+void
+leaf_statement_ended(void)
+{
+	if (!leaf_is_inside())
+	{
+		if (get_timeout_active(STATEMENT_TIMEOUT))
+			disable_timeout(STATEMENT_TIMEOUT, false);
+		return;
+	}
+	if (innermost->statement_deadline == DT_NOEND)
+		return;
+	timer_stop();
+	innermost->statement_deadline = DT_NOEND;
+	if (innermost->over == LIMIT_STATEMENT)
+	{
+		/* after all: the cancel that may be under way has come too late */
+		innermost->over = LIMIT_NONE;
+		QueryCancelPending = false;
+	}
+	timer_set();
 }
 
 /* What the leaf's settings say; NULL: nothing. */

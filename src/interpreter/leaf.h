@@ -17,26 +17,46 @@
  */
 extern void leaf_set_deadline(Leaf *leaf, TimestampTz scope_deadline, int timeout_seconds);
 
-/* Cancel the running statement at deadline (DT_NOEND: never). */
+/* Cancel the running statement of an executor at deadline (DT_NOEND: never). */
 extern void leaf_timer_start(TimestampTz deadline);
-/* Stop it, and what arm_statement_timeout() started; true when it has fired. */
+/* Stop it, and what leaf_statement_begins() has started; true when it has fired. */
 extern bool leaf_timer_stop(void);
 
+/* Whose time was over. */
+typedef enum LeafLimit
+{
+	LIMIT_NONE,
+	LIMIT_LEAF,
+	LIMIT_STATEMENT				/* by statement_timeout */
+} LeafLimit;
+
 /*
- * The same for a leaf that may run inside another one (a step can call
- * execute()): the time limit of the outer one holds inside, too.  leave: true
- * when it was the inner one that fired.
+ * The same for a leaf inside a statement of somebody else, which called execute(): a
+ * session's, or another step's, whose limits hold inside, too.  leave: what was over
+ * of its own, LIMIT_NONE also when it was an outer one's time.
  */
 typedef struct LeafTimer
 {
-	bool		armed;			/* the outer leaf's */
-	bool		fired;
+	struct LeafTimer *outer;
 	TimestampTz deadline;
-	TimestampTz inner_deadline;
+	TimestampTz statement_deadline; /* of the statement it is at */
+	int			statement_timeout;	/* as the caller has it */
+	LeafLimit	over;
 } LeafTimer;
 
-extern void leaf_timer_enter(LeafTimer *outer, TimestampTz deadline);
-extern bool leaf_timer_leave(const LeafTimer *outer);
+extern void leaf_timer_enter(LeafTimer *frame, TimestampTz deadline);
+extern LeafLimit leaf_timer_leave(const LeafTimer *frame);
+
+/* The leaf that runs is inside a statement of somebody else. */
+extern bool leaf_is_inside(void);
+
+/*
+ * A statement of the leaf begins, with statement_timeout as it is now, and has ended.  In
+ * an executor the server's own timer is set, as the server does for who sends it statements;
+ * inside execute() that is the caller's, and ours is set when the step has a limit of its own.
+ */
+extern void leaf_statement_begins(void);
+extern void leaf_statement_ended(void);
 
 /* What "transaction", else the settings, say of it; otherwise: what counts where neither does. */
 extern int	leaf_isolation(const Leaf *leaf, int otherwise);

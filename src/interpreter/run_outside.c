@@ -29,6 +29,7 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 
+#include "interpreter/leaf.h"
 #include "interpreter/prepared.h"
 #include "interpreter/run_sql.h"
 #include "shared/compat.h"
@@ -95,7 +96,7 @@ try_run(const SqlTask *task, MemoryContext context,
 	PG_TRY();
 	{
 		apply_settings(task);
-		arm_statement_timeout();
+		leaf_statement_begins();
 		*result = run_in_portal(task, user, context, result_context);
 	}
 	PG_CATCH();

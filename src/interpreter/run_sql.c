@@ -42,6 +42,7 @@
 #include "utils/timeout.h"
 
 #include "interpreter/evaluate.h"
+#include "interpreter/leaf.h"
 #include "interpreter/prepared.h"
 #include "interpreter/run_sql.h"
 #include "shared/compat.h"
@@ -51,7 +52,6 @@ bool		constraints_were_set = false;
 static void apply_settings(const SqlTask *task);
 static void confine(Oid role, int security_context);
 static void finish_inside(Oid role);
-static void disarm_statement_timeout(void);
 static Jsonb *run_statements(SqlTask *task, MemoryContext result_context);
 static uint64 run_statement(PreparedSql *sql, StepStatement *statement,
 							const SqlTask *task, DestReceiver *receiver);
@@ -117,15 +117,15 @@ apply_settings(const SqlTask *task)
 /*
  * The settings have given another role: what runs as it is not to come back to the
  * one before, as RESET ROLE would.  It is as in a function of that role with
- * SECURITY DEFINER.  A session's transaction goes on when the settings are undone, so
- * what would happen at its end is refused there: deferred triggers, cursors WITH
+ * SECURITY DEFINER.  Inside execute() the transaction goes on when the settings are undone,
+ * so what would happen at its end is refused there: deferred triggers, cursors WITH
  * HOLD, LISTEN, prepared statements, temporary tables.
  */
 static void
 confine(Oid role, int security_context)
 {
 	security_context |= SECURITY_LOCAL_USERID_CHANGE;
-	if (!compat_is_background_worker())
+	if (leaf_is_inside())
 		security_context |= SECURITY_RESTRICTED_OPERATION;
 	SetUserIdAndSecContext(role, security_context);
 }
@@ -137,13 +137,13 @@ confine(Oid role, int security_context)
 static void
 finish_inside(Oid role)
 {
-	if (compat_is_background_worker())
+	if (!leaf_is_inside())
 	{
-		arm_statement_timeout();
+		leaf_statement_begins();
 		AfterTriggerFireDeferred();
 		/* nobody could read on in them: the next step would close them */
 		PortalHashTableDeleteAll();
-		disarm_statement_timeout();
+		leaf_statement_ended();
 	}
 	else if (GetUserId() != role)
 		ereport(ERROR,
@@ -152,23 +152,6 @@ finish_inside(Oid role)
 				 errdetail("What it has deferred to the end of the transaction would run as role \"%s\".",
 						   GetUserNameFromId(role, false)),
 				 errhint("Give the role in \"settings\", use RESET ROLE, or use workflow.start().")));
-}
-
-/*
- * Each statement has its own time, and SET holds for those behind it.
- */
-void
-arm_statement_timeout(void)
-{
-	if (StatementTimeout > 0 && compat_is_background_worker())
-		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-}
-
-static void
-disarm_statement_timeout(void)
-{
-	if (get_timeout_active(STATEMENT_TIMEOUT) && compat_is_background_worker())
-		disable_timeout(STATEMENT_TIMEOUT, false);
 }
 
 /*
@@ -224,7 +207,7 @@ run_statement(PreparedSql *sql, StepStatement *statement,
 	context_callback.previous = error_context_stack;
 	error_context_stack = &context_callback;
 
-	arm_statement_timeout();
+	leaf_statement_begins();
 	prepared_statement_ready(sql, statement);
 	memset(&options, 0, sizeof(options));
 	options.dest = receiver;
@@ -234,7 +217,7 @@ run_statement(PreparedSql *sql, StepStatement *statement,
 	result = SPI_execute_plan_extended(statement->plan, &options);
 
 	error_context_stack = context_callback.previous;
-	disarm_statement_timeout();
+	leaf_statement_ended();
 
 	/* SPI only says so */
 	if (result == SPI_ERROR_TRANSACTION)
@@ -320,11 +303,11 @@ call_function(Oid function, Jsonb *input, MemoryContext result_context)
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(input);
 	fcinfo->args[0].isnull = false;
-	arm_statement_timeout();
+	leaf_statement_begins();
 	pgstat_init_function_usage(fcinfo, &usage);
 	value = FunctionCallInvoke(fcinfo);
 	pgstat_end_function_usage(&usage, true);
-	disarm_statement_timeout();
+	leaf_statement_ended();
 
 	MemoryContextSwitchTo(result_context);
 	if (fcinfo->isnull)

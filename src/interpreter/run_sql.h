@@ -58,12 +58,6 @@ extern Jsonb *run_sql(SqlTask *task);
  */
 extern Jsonb *run_sql_outside_transaction(const SqlTask *task);
 
-/*
- * In an executor, where the server does not do it: limit what follows by
- * statement_timeout.  leaf_timer_stop() ends that.
- */
-extern void arm_statement_timeout(void);
-
 /* Where a step's SQL stands, as far as that says what it can do there. */
 typedef struct SqlUse
 {
