@@ -5,26 +5,38 @@
  *
  * NOTES
  *	  When a process crashes, the postmaster ends all others and makes shared memory
- *	  anew, so that nobody knows any more whose process it was.  This memory is the
- *	  postmaster's own and outlives that.  Each executor, and each scheduler, has an
- *	  entry that only it writes: what it is at, as long as it is.  A process that the postmaster
- *	  ends (SIGQUIT) takes its entry back first, which a process that crashes, or is
- *	  killed, cannot.  What is left accuses.
+ *	  anew, so that nobody knows any more whose process it was.  This memory is
+ *	  POSIX shared memory of our own and outlives that, and the postmaster.  Each
+ *	  executor, and each scheduler, has an entry that only it writes: what it is
+ *	  at, as long as it is.  A process that the postmaster ends (SIGQUIT), or that
+ *	  sees it gone, takes its entry back first, which a process that crashes, or
+ *	  is killed, cannot.  What is left accuses.
  *
- *	  It goes with the postmaster.  After that nobody knows, and everything that ran
+ *	  It goes with the machine.  After that nobody knows, and everything that ran
  *	  is counted.
+ *
+ *	  Not a file in the data directory: a page of a mapped file that cannot be
+ *	  written when the disk is full ends the process that touches it (SIGBUS).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "access/xlog.h"
+#include "common/file_perm.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
+#include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/elog.h"
+#include "utils/memutils.h"
 
 #include "shared/black_box.h"
 #include "shared/weather.h"
@@ -37,61 +49,191 @@ typedef struct BoxEntry
 	int64		execution_ids[RUN_MAX_EXECUTIONS];
 } BoxEntry;
 
+/* Changes with the structures: a library of another version does not read what is left. */
+#define BOX_MAGIC 0x50475701
+
 typedef struct BlackBox
 {
-	bool		crashed;		/* the entries before were left by a crash .. */
+	uint32		magic;			/* written last */
 	int			nentries;
-	BoxEntry	entries[FLEXIBLE_ARRAY_MEMBER];	/* .. those of now, behind them those of before */
+	BoxEntry	entries[FLEXIBLE_ARRAY_MEMBER];
 } BlackBox;
 
 static BlackBox *box = NULL;
 static BoxEntry *my_entry = NULL;
 static emit_log_hook_type next_log_hook = NULL;
 
+/* What those who were here before have left, as the postmaster found it; inherited from it. */
+static BoxEntry *left = NULL;
+static int	nleft = 0;
+
 static Size
-size_of_entries(int nentries)
+size_of_box(int nentries)
 {
-	return mul_size(nentries, sizeof(BoxEntry));
+	return add_size(offsetof(BlackBox, entries), mul_size(nentries, sizeof(BoxEntry)));
+}
+
+/* The name of this data directory's box, at most 30 characters (macOS). */
+static const char *
+box_name(void)
+{
+	static char name[32];
+	struct stat status;
+	uint64		hash;
+	struct
+	{
+		uint64		system;
+		uint64		device;
+		uint64		inode;
+	}			directory = {0};
+
+	if (stat(DataDir, &status) != 0)
+		return NULL;
+	directory.system = GetSystemIdentifier();
+	directory.device = status.st_dev;
+	directory.inode = status.st_ino;
+	hash = hash_bytes_extended((unsigned char *) &directory, sizeof(directory), 0);
+	snprintf(name, sizeof(name), "/pg_workflow.%08x%08x", (uint32) (hash >> 32), (uint32) hash);
+	return name;
+}
+
+/* Keep what is in a box for those who ask later. */
+static void
+keep_entries(const BlackBox *found)
+{
+	Size		size = found->nentries * sizeof(BoxEntry);
+
+	if (left != NULL)
+		pfree(left);
+	left = MemoryContextAlloc(TopMemoryContext, Max(size, 1));
+	memcpy(left, found->entries, size);
+	nleft = found->nentries;
+}
+
+/* Read the box that another postmaster has left, if there is one that we can trust. */
+static void
+read_box(const char *name)
+{
+	int			fd = shm_open(name, O_RDONLY, 0);
+	struct stat status;
+	BlackBox   *found;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &status) == 0 && status.st_uid == geteuid() &&
+		status.st_size >= (off_t) offsetof(BlackBox, entries))
+	{
+		found = mmap(NULL, status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		if (found != MAP_FAILED)
+		{
+			if (found->magic == BOX_MAGIC && found->nentries >= 0 &&
+				status.st_size >= (off_t) size_of_box(found->nentries))
+				keep_entries(found);
+			munmap(found, status.st_size);
+		}
+	}
+	close(fd);
+}
+
+/* What is not there yet when it is written, and cannot be had then, would be a SIGBUS. */
+static bool
+have_room(int fd, Size size)
+{
+#ifdef HAVE_POSIX_FALLOCATE
+	do
+		errno = posix_fallocate(fd, 0, size);
+	while (errno == EINTR);
+	return errno == 0;
+#else
+	return true;
+#endif
+}
+
+/* Make an empty one in its place; NULL: none can be had, for errno. */
+static BlackBox *
+make_box(const char *name, int nentries)
+{
+	Size		size = size_of_box(nentries);
+	BlackBox   *made = MAP_FAILED;
+	int			fd;
+	int			error;
+
+	/* who still has the old one mapped keeps it */
+	shm_unlink(name);
+	fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, pg_file_create_mode);
+	if (fd < 0)
+		return NULL;
+	if (ftruncate(fd, size) == 0 && have_room(fd, size))
+		made = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	error = errno;
+	close(fd);
+	if (made == MAP_FAILED)
+	{
+		shm_unlink(name);
+		errno = error;
+		return NULL;
+	}
+	made->nentries = nentries;
+	made->magic = BOX_MAGIC;
+	return made;
+}
+
+/*
+ * The postmaster ends, or makes shared memory anew.  After a shutdown nobody has a question;
+ * else the box stays for the next postmaster.
+ */
+static void
+leave_box(int code pg_attribute_unused(), Datum argument pg_attribute_unused())
+{
+	const char *name = box_name();
+
+	if (name != NULL && server_was_shut_down())
+		shm_unlink(name);
 }
 
 void
 black_box_open(int nslots, int ndatabases)
 {
-	int			nentries = nslots + ndatabases;
-	Size		size = add_size(offsetof(BlackBox, entries), mul_size(2, size_of_entries(nentries)));
+	const char *name;
 
+	if (!IsPostmasterEnvironment)
+		return;					/* a server in single-user mode leaves it alone */
 	if (box != NULL)
 	{
 		/* the settings are those of then: they need a restart */
-		box->crashed = true;
-		memcpy(&box->entries[box->nentries], box->entries, size_of_entries(box->nentries));
-		memset(box->entries, 0, size_of_entries(box->nentries));
-		return;
+		keep_entries(box);
+		memset(box->entries, 0, box->nentries * sizeof(BoxEntry));
 	}
-	box = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (box == MAP_FAILED)
+	else
 	{
-		box = NULL;				/* then nobody knows */
-		return;
+		name = box_name();
+		if (name == NULL)
+			return;
+		read_box(name);
+		box = make_box(name, nslots + ndatabases);
+		if (box == NULL)
+			ereport(LOG,
+					(errmsg("could not make shared memory \"%s\": %m", name),
+					 errdetail("After a crash of the server all workflow executions that ran "
+							   "will be counted as recovered.")));
 	}
-	box->crashed = false;
-	box->nentries = nentries;
+	on_shmem_exit(leave_box, (Datum) 0);
 }
 
 bool
 black_box_knows(void)
 {
-	return box != NULL && box->crashed;
+	return left != NULL;
 }
 
 bool
 black_box_accused(Oid database, int64 **ids, int *count)
 {
-	*ids = palloc(Max(box->nentries, 1) * RUN_MAX_EXECUTIONS * sizeof(int64));
+	*ids = palloc(Max(nleft, 1) * RUN_MAX_EXECUTIONS * sizeof(int64));
 	*count = 0;
-	for (int i = box->nentries; i < 2 * box->nentries; i++)
+	for (int i = 0; i < nleft; i++)
 	{
-		const BoxEntry *entry = &box->entries[i];
+		const BoxEntry *entry = &left[i];
 
 		if (!entry->at_work || entry->database != database)
 			continue;

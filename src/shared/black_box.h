@@ -15,7 +15,7 @@
 /* The postmaster, when it makes shared memory: at its start, and again after a crash. */
 extern void black_box_open(int nslots, int ndatabases);
 
-/* Is it known who was at work when processes crashed that were here before? */
+/* Is it known who was at work when the server went down the last time? */
 extern bool black_box_knows(void);
 
 /*

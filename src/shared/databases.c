@@ -567,6 +567,7 @@ scheduler_detach(int code, Datum argument pg_attribute_unused())
 	DatabaseEntry *entry = my_database_entry;
 
 	counters_detach();
+	black_box_end();
 	fault_point("database.left");
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	entry->scheduler_pid = 0;

@@ -72,10 +72,11 @@ slots_request_shmem(void)
 /*
  * Was nothing of ours interrupted when the server that wrote this data directory went?  It was
  * shut down, or ended in its recovery, for want of room say, where none of us had begun.
- * Asked while the control file still says so: not yet started, or restarting after a crash.
+ * Asked while the control file still says so: not yet started, restarting after a crash, or
+ * when the postmaster itself ends.
  */
-static bool
-nothing_was_interrupted(void)
+bool
+server_was_shut_down(void)
 {
 	bool		is_valid;
 	ControlFileData *control = get_controlfile(DataDir, &is_valid);
@@ -106,7 +107,7 @@ slots_init_shmem(void)
 		shared->lock = &(GetNamedLWLockTranche(REGISTRY_NAME))[0].lock;
 		shared->cycle_lock = &(GetNamedLWLockTranche(REGISTRY_NAME))[1].lock;
 		shared->launcher_pgprocno = -1;
-		shared->orderly_start = nothing_was_interrupted();
+		shared->orderly_start = server_was_shut_down();
 		pg_atomic_init_u32(&shared->settings_changes, 0);
 		shared->ndatabases = setting_max_databases;
 		shared->nslots = number_of_slots();

@@ -378,6 +378,7 @@ extern DatabaseEntry *my_database_entry;
 
 extern void slots_request_shmem(void);	/* shmem_request_hook's part */
 extern void slots_init_shmem(void); /* shmem_startup_hook's part */
+extern bool server_was_shut_down(void);
 
 /* --- sessions --- */
 /* Wake the scheduler of this database (or the launcher, when there is none) when

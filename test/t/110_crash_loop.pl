@@ -8,6 +8,7 @@ use CrashTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $node = crash_cluster('crash_loop', 'workflow.max_executors = 4');
 is($node->safe_psql('w', 'SHOW workflow.max_recoveries'), 3, 'three times by default');
@@ -52,8 +53,11 @@ foreach my $how ('fatal', 'kill')
 		poison => { type => 'sql', sql => "SELECT die('$how', 'poison_${how}_inside')" } });
 }
 
-define_workflow($node, 'w', 'poison_later', 'before', { step('before', 0, next_step => 'poison'),
-	poison => { type => 'sql', sql => "SELECT die('kill', 'poison_later')" } });
+foreach my $name ('poison_later', 'poison_last')
+{
+	define_workflow($node, 'w', $name, 'before', { step('before', 0, next_step => 'poison'),
+		poison => { type => 'sql', sql => "SELECT die('kill', '$name')" } });
+}
 # what takes the server down before anything of it is safe
 define_workflow($node, 'w', 'poison_first', 'poison',
 	{ poison => { type => 'sql', sql => "SELECT die('kill', 'poison_first')" } });
@@ -163,15 +167,94 @@ wait_until($node, "SELECT status = 'failed' AND error_type = 'CrashLoop' FROM wo
 is($node->safe_psql('w', "SELECT error ->> 'step_id' FROM workflow.executions WHERE id = $poison"), 'poison', 'and names it');
 cmp_ok(tries('poison_first'), '<=', 4, 'and was not tried for ever');
 
-# --- the server goes, and nobody knows of whom ---
+# --- the server goes with its postmaster, and everybody who worked has outlived it ---
+
+# The postmaster's file of the black box (src/shared/black_box.c), if it is there.
+sub black_box
+{
+	my $pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+
+	return slurp_file("/proc/$pid/maps") =~ m{(/dev/shm/pg_workflow\.\w+)$}m ? $1 : die 'no black box';
+}
+
+# Without a postmaster no other can start until all of its processes are gone.
+sub lose_postmaster
+{
+	$node->kill9;
+	for my $attempt (1 .. 600)
+	{
+		$node->{_pid} = undef;
+		return if $node->start(fail_ok => 1);
+		usleep(100_000);
+	}
+	die 'the server did not start again';
+}
+
+$node->safe_psql('w', 'INSERT INTO gate VALUES (true)');
+$bystander = start('bystander', 0);
+foreach my $how ('immediate', 'killed', 'immediate', 'killed')
+{
+	wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'a bystander runs');
+	if ($how eq 'killed')
+	{
+		lose_postmaster();
+	}
+	else
+	{
+		$node->stop('immediate');
+		$node->start;
+	}
+}
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'it runs again');
+is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $bystander"),
+	'running|0', 'nothing of that is counted');
+$node->safe_psql('w', 'DELETE FROM gate');
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'and completes');
+
+# --- the server goes with the step's process, and its postmaster too ---
+
+$node->append_conf('postgresql.conf', 'restart_after_crash = off');
+$node->reload;
+$node->safe_psql('w', 'INSERT INTO gate VALUES (true)');
+$bystander = start('bystander', 0);
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'a bystander runs');
+$poison = $node->safe_psql('w', q{SELECT workflow.start('poison_last', start_at => clock_timestamp() + interval '1 s')});
+foreach my $try (1 .. 3)
+{
+	my $pid_file = $node->data_dir . '/postmaster.pid';
+
+	for my $look (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		last if !-e $pid_file;
+		usleep(100_000);
+	}
+	ok(!-e $pid_file, 'the server is gone');
+	$node->{_pid} = undef;
+	$node->start;
+}
+wait_until($node, "SELECT status = 'failed' AND error_type = 'CrashLoop' FROM workflow.executions WHERE id = $poison",
+	'poison fails as CrashLoop');
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander runs again');
+is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $bystander"),
+	'running|0', 'and is not counted');
+$node->safe_psql('w', 'DELETE FROM gate');
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'and completes');
+$node->append_conf('postgresql.conf', 'restart_after_crash = on');
+$node->reload;
+
+# --- the machine goes, and nobody knows of whom ---
 
 $node->safe_psql('w', 'INSERT INTO gate VALUES (true)');
 my @suspects = (start('bystander', 0), start('bystander', 0));
 my $suspects = join ',', @suspects;
 foreach my $try (1, 2)
 {
+	my $box;
+
 	wait_until($node, q{SELECT count(*) = 2 FROM workflow.activity WHERE step_id = 'wait'}, 'two bystanders run');
+	$box = black_box();
 	$node->stop('immediate');
+	unlink $box or die "$box: $!";
 	$node->start;
 }
 wait_until($node, "SELECT count(*) = 2 FROM workflow.executions WHERE id IN ($suspects) AND recoveries = 2",
@@ -206,6 +289,9 @@ check_poison(start('poison_kill_inside', 0), 'poison_kill_inside');
 check_finished($node, 'w', 'at the end');
 check_effects($node, 'w', 'true', 'at the end');
 check_pool($node, 'w', 'at the end');
+my $box = black_box();
+ok(-e $box, 'there is a black box');
 $node->stop('fast');
+ok(!-e $box, 'it goes with the server that is shut down');
 
 done_testing();
