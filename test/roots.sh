@@ -22,10 +22,11 @@
 #	  of, stay in $PGWF_SCRATCH/roots.  Needs root and a network.
 #
 #	  -s is what "make check PG='15 17 18'" and .ci/run do: make demo in the first
-#	  root, make check in each, one after the other; their output is shown as it
-#	  comes, with the root in front, and their sums are added up.  What is about
-#	  the sources and not the server (lint, the pictures in a browser, compiling
-#	  for versions that no root has) is checked in the first only.
+#	  root, make check in each, side by side, since one alone leaves processors
+#	  idle; their output is shown as it comes, with the root in front, and their
+#	  sums are added up.  What is about the sources and not the server (lint, the
+#	  pictures in a browser, compiling for versions that no root has) is checked in
+#	  the first only.
 #
 #	  The shell in a root is that of somebody else: a locale that is not there,
 #	  another language, another server in libpq's variables, a strict umask.
@@ -219,16 +220,6 @@ verdict()
 	echo "ok $name: ${done%, }"
 }
 
-# add_sums LOG: those of make check; one that came to no end has failed
-add_sums()
-{
-	good=$(sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p' "$1")
-	bad=$(sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p' "$1")
-	[ -n "$bad" ] || bad=1
-	total_good=$((total_good + ${good:-0}))
-	total_bad=$((total_bad + bad))
-}
-
 # shown NAME COMMAND: run it and show its output; false when it fails
 shown()
 {
@@ -243,29 +234,32 @@ shown()
 	return "$code"
 }
 
-# summed NAME: make check in one root, and in the first what needs one root only
+# summed NAME: make check in one root, and in the first what needs one root only.  Writes
+# lines as make check does for its sum, which are added up when all have ended.
 summed()
 {
 	begin=$(date +%s)
 	make_root "$1" >"$roots/$1.log" 2>&1 || {
 		tail -n 20 "$roots/$1.log"
 		echo "not ok $1: the root could not be made"
-		total_bad=$((total_bad + 1))
+		echo "0 passed, 1 failed" >>"$roots/$1.sums"
 		return
 	}
 	echo "$1: a root with git and make, made in $(($(date +%s) - begin)) s"
 	before=$(fingerprint "$1")
-	if [ -n "$first" ]; then
-		shown "$1" demo && total_good=$((total_good + 1)) || {
+	if [ "$1" = "$first" ]; then
+		shown "$1" demo && echo "1 passed, 0 failed" >>"$roots/$1.sums" || {
 			echo "not ok $1: make demo"
-			total_bad=$((total_bad + 1))
+			echo "0 passed, 1 failed" >>"$roots/$1.sums"
 		}
 	fi
 	shown "$1" check
-	add_sums "$roots/$1-check.log"
+	# one that came to no end has failed
+	grep -x '[0-9]* passed, [0-9]* failed' "$roots/$1-check.log" >>"$roots/$1.sums" ||
+		echo "0 passed, 1 failed" >>"$roots/$1.sums"
 	[ "$before" = "$(fingerprint "$1")" ] || {
 		echo "not ok $1: clusters that are not ours, or how they start, changed"
-		total_bad=$((total_bad + 1))
+		echo "0 passed, 1 failed" >>"$roots/$1.sums"
 	}
 }
 
@@ -278,22 +272,33 @@ for suite in $(for name; do suite_of "$name"; done | sort -u); do
 done
 
 if [ -n "$summed" ]; then
-	total_good=0
-	total_bad=0
-	first=yes
-	checked="export PGWF_COMPILE='$(echo 16 17 18 | tr ' ' '\n' | grep -vxF "$(printf '%s\n' "$@")" | tr '\n' ' ')';"
-	checked_again="export PGWF_COMPILE='' PGWF_SUITES='${PGWF_SUITES:-unit compile regress isolation docs modes tap}';"
+	first=$1
+	others=$(echo 16 17 18 | tr ' ' '\n' | grep -vxF "$(printf '%s\n' "$@")" | tr '\n' ' ')
+	sums=
 	for name; do
-		summed "$name"
-		[ -n "$keep" ] || rm -rf --one-file-system "${roots:?}/$name"
-		first=
-		checked=$checked_again
+		if [ "$name" = "$first" ]; then
+			checked="export PGWF_COMPILE='$others';"
+		else
+			checked="export PGWF_COMPILE='' PGWF_SUITES='${PGWF_SUITES:-unit compile regress isolation docs modes tap}';"
+		fi
+		: >"$roots/$name.sums"
+		sums="$sums $roots/$name.sums"
+		summed "$name" &
+	done
+	wait
+	for name; do
+		[ -s "$roots/$name.sums" ] || echo "0 passed, 1 failed" >"$roots/$name.sums"
 	done
 	echo
-	echo "# $(($(date +%s) - started)) seconds"
-	echo "$total_good passed, $total_bad failed"
-	[ "$total_bad" -eq 0 ]
-	exit
+	# shellcheck disable=SC2086
+	awk -v "seconds=$(($(date +%s) - started))" '
+		{ good += $1; bad += $3 }
+		END { print "# " seconds " seconds"; print good " passed, " bad " failed"; exit bad > 0 }' $sums
+	status=$?
+	for name; do
+		[ -n "$keep" ] || rm -rf --one-file-system "${roots:?}/$name"
+	done
+	exit $status
 fi
 
 broken=0
