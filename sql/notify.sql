@@ -72,6 +72,16 @@ SELECT status FROM workflow.wait(:id, '60 seconds');
 SELECT 'all have come' AS end;
 \o
 
+-- A186: the type of an error, which may be made of anything, is cut: a payload has less than 8000 bytes
+SELECT workflow.define(jsonb_build_object('name', repeat(chr(1), 255), 'notify', true,
+    'steps', '[{"id": "f", "type": "fail", "error": "${workflow.input}", "message": "x"}]'::jsonb)) \gset
+\o | grep -E '"status": "failed"|all' | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/' -e 's/\(\\u0001\)\{255\}/NAME/' -e 's/x\{255\}"/TYPE"/' -e 's/\(ä\)\{127\}"/TYPE"/'
+CALL test.go(repeat(chr(1), 255), to_jsonb(repeat('x', 20000)));
+CALL test.go(repeat(chr(1), 255), to_jsonb(repeat('ä', 20000)));
+SELECT 'all have come' AS end;
+\o
+SELECT status, length(error_type) FROM workflow.execution_status WHERE workflow = repeat(chr(1), 255) ORDER BY execution_id;
+
 -- executors that come and go
 CALL test.go('silent');
 SELECT clock_timestamp() AS since \gset

@@ -14,14 +14,23 @@
 #include "postgres.h"
 
 #include "commands/async.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
 
 #include "shared/settings.h"
 #include "state/announce.h"
 #include "state/jsonb_text.h"
+#include "state/private.h"
 
 #define NOTIFY_CHANNEL "workflow"
+
+/*
+ * The server takes less than 8000 bytes.  Names and scopes have limits that leave room, each byte
+ * written as six at the worst; the type of an error, which a "fail" step makes, may be of any size.
+ */
+#define MAX_ERROR_TYPE 255
 
 bool
 announces(const WorkflowPlan *plan)
@@ -40,6 +49,16 @@ add_member(StringInfo payload, const char *name, const char *value)
 }
 
 static void
+add_error_type(StringInfo payload, const char *error_type)
+{
+	int			length = error_type != NULL ? (int) strlen(error_type) : 0;
+
+	if (length > MAX_ERROR_TYPE)
+		error_type = pnstrdup(error_type, pg_mbcliplen(error_type, length, MAX_ERROR_TYPE));
+	add_member(payload, "error_type", error_type);
+}
+
+static void
 begin_payload(StringInfo payload, int64 execution_id, const char *workflow)
 {
 	initStringInfo(payload);
@@ -47,11 +66,19 @@ begin_payload(StringInfo payload, int64 execution_id, const char *workflow)
 	add_member(payload, "workflow", workflow);
 }
 
+static bool
+queue_has_room(void)
+{
+	/* it takes no argument */
+	return DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) < MAX_NOTIFY_QUEUE_USAGE;
+}
+
 static void
 send_payload(StringInfo payload)
 {
 	appendStringInfoChar(payload, '}');
-	Async_Notify(NOTIFY_CHANNEL, payload->data);
+	if (queue_has_room())
+		Async_Notify(NOTIFY_CHANNEL, payload->data);
 	pfree(payload->data);
 }
 
@@ -65,7 +92,7 @@ announce_step(int64 execution_id, const char *workflow, const char *step_id, con
 	add_member(&payload, "step_id", step_id);
 	add_member(&payload, "scope", scope);
 	add_member(&payload, "status", status);
-	add_member(&payload, "error_type", error_type);
+	add_error_type(&payload, error_type);
 	send_payload(&payload);
 }
 
@@ -78,7 +105,7 @@ announce_execution(int64 execution_id, const char *workflow, const char *status,
 	begin_payload(&payload, execution_id, workflow);
 	add_member(&payload, "status", status);
 	add_member(&payload, "failed_step", jsonb_member_string(error, "step_id"));
-	add_member(&payload, "error_type", error_type);
+	add_error_type(&payload, error_type);
 	send_payload(&payload);
 }
 

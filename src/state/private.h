@@ -65,8 +65,17 @@ extern void state_set_text(Datum *values, char *nulls, int argument, const char 
 extern void state_set_jsonb(Datum *values, char *nulls, int argument, const Jsonb *value);
 extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz time);
 
+/*
+ * The server's queue of notifications, in which any session can keep all that anybody has sent.
+ * A transaction that finds no room fails; so nothing is announced where there is little left.
+ */
+#define MAX_NOTIFY_QUEUE_USAGE 0.9
+
 /* Whether anything is announced at all: condition of each statement that does. */
-#define MAY_NOTIFY "pg_catalog.current_setting('workflow.notify')::pg_catalog.bool"
+#define MAY_NOTIFY \
+	"pg_catalog.current_setting('workflow.notify')::pg_catalog.bool" \
+	" AND pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) " \
+	CppAsString2(MAX_NOTIFY_QUEUE_USAGE) "::pg_catalog.float8"
 
 /*
  * Part of a RETURNING: announces the new status of execution e where its

@@ -173,4 +173,42 @@ is($node->safe_psql('copy', 'SELECT * FROM seen'), 'step|mallory|mallory', 'and 
 ok(!-e '/tmp/mallory', 'no command of the dump');
 
 $node->stop;
+
+# --- the server's queue of notifications ---
+
+# A187: filled up by somebody who listens and does not read
+SKIP:
+{
+	skip 'the queue of notifications has 8 GB before PostgreSQL 17', 6 if $node->pg_version < 17;
+	$node = workflow_cluster('notifications', 'workflow.notify = on', 'max_notify_queue_pages = 64');
+	install_extension($node, 'postgres');
+	$node->safe_psql('postgres', q{
+		CREATE ROLE mallory LOGIN;
+		SELECT workflow.define('{"name": "loud", "notify": true, "steps": [{"id": "a", "sql": "SELECT 1"}]}')});
+	my $listener = $node->background_psql('postgres', extra_params => [ '-U', 'mallory' ]);
+	$listener->query_safe($_) foreach 'LISTEN x', 'BEGIN', 'SELECT 1';
+	for my $length (7900, 1)
+	{
+		my $error = '';
+		while ($error !~ /too many notifications/)
+		{
+			$error = as_role('mallory', 'postgres', join(';', map { sprintf(q{NOTIFY x, '%d%s'}, $_, 'y' x $length) } 1 .. 20));
+		}
+	}
+	$id = $node->safe_psql('postgres', q{SELECT workflow.start('loud')});
+	is($node->safe_psql('postgres', "SELECT status, recoveries FROM workflow.wait($id, '300 s')"), 'completed|0', 'what is announced goes on');
+	is($node->safe_psql('postgres', q{SELECT workflow.execute('loud')}), '{"rows": [{"?column?": 1}], "row_count": 1}', 'in a session, too');
+	is($node->safe_psql('postgres', q{SELECT workflow.cancel(workflow.start('loud', start_at => 'infinity'))}), 'cancelled', 'and what is announced in bulk');
+	my $pid = $node->safe_psql('postgres', q{SELECT pid FROM workflow.executors});
+	$node->safe_psql('postgres', "SELECT workflow.drain_executor($pid)");
+	ok($node->poll_query_until('postgres', "SELECT ended_at IS NOT NULL FROM workflow.executor_history WHERE pid = $pid"), 'executors go');
+	$id = $node->safe_psql('postgres', q{SELECT workflow.start('loud')});
+	is($node->safe_psql('postgres', "SELECT status, recoveries FROM workflow.wait($id, '300 s')"), 'completed|0', 'and come');
+	$listener->query_safe('COMMIT');
+	like(($node->psql('postgres', q{LISTEN workflow; SELECT workflow.execute('loud')}))[1], qr/Asynchronous notification "workflow"/,
+		'where there is room it is announced again');
+	$listener->quit;
+	$node->stop;
+}
+
 done_testing();
