@@ -143,6 +143,8 @@ INSERT INTO faults (meant, fault) VALUES
     ('dead letters', format('INSERT INTO workflow.dead_letters (execution_id, workflow, version, role, priority, status, execution_status, first_failed_at, last_failed_at, input, retry_history)
         VALUES (%s, %L, 1, %L, 0, %L, %L, now(), now(), %L, %L)', :completed, 'good', 'postgres', 'replaying', 'failed', '{}', '[]')),
     ('waiting', format('UPDATE workflow.executions SET schedule_id = -1 WHERE id = %s', :deferred)),
+    ('agents', $$CREATE FUNCTION public.gone(jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT $1';
+        SELECT workflow.register_agent(E'x\nALTER ROLE regress_verify_user SUPERUSER; --', 'public.gone(jsonb)'); DROP FUNCTION public.gone(jsonb)$$),
     ('agents', $$DROP FUNCTION public.agent$$),
     ('agents', $$SELECT workflow.set_agent_status('agent', 'inactive')$$),
     ('agents', $$DELETE FROM workflow.agents$$),
@@ -164,6 +166,8 @@ BEGIN
 END $$;
 SELECT n, meant, CASE WHEN found = meant THEN 'found' ELSE found END AS found, mended FROM faults ORDER BY n;
 SELECT n, detail, help FROM faults WHERE found IS DISTINCT FROM meant OR NOT mended ORDER BY n;
+-- A188: nothing that is run without being read gives a role rights, and no name gets out of a comment
+SELECT n, help FROM faults WHERE help ~* '(grant|login)' AND help !~ '^--' OR help ~ '^--.*[\n\r]' ORDER BY n;
 SELECT * FROM found;
 
 -- those whose help is done by the scheduler, or an executor, when it is committed

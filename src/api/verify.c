@@ -170,6 +170,18 @@ read_checks(void)
 	return checks;
 }
 
+/*
+ * What is behind "--" is to be read, and names in it are others': none may get out of the comment.
+ */
+static void
+keep_in_comment(char *help)
+{
+	if (help == NULL || strncmp(help, "--", 2) != 0)
+		return;
+	for (char *c = help; (c = strpbrk(c, "\n\r")) != NULL;)
+		*c = ' ';
+}
+
 static void
 add_finding(CheckRun *run, const char *status, const char *detail, const char *help)
 {
@@ -216,8 +228,12 @@ ask(void *argument)
 							  MAX_FINDINGS + 1) != SPI_OK_SELECT)
 		elog(ERROR, "check \"%s\" is not a query", run->check->name);
 	for (uint64 i = 0; i < SPI_processed && i < MAX_FINDINGS; i++)
-		add_finding(run, column(run->context, i, 1), column(run->context, i, 2),
-					column(run->context, i, 3));
+	{
+		char	   *help = column(run->context, i, 3);
+
+		keep_in_comment(help);
+		add_finding(run, column(run->context, i, 1), column(run->context, i, 2), help);
+	}
 	if (SPI_processed > MAX_FINDINGS)
 		add_finding(run, column(run->context, MAX_FINDINGS, 1), "and more of that", NULL);
 	SPI_finish();

@@ -221,7 +221,7 @@ BEGIN ATOMIC
         SELECT 'warning',
                format('%s may use workflows, but %s of %s objects not: %s', g.role, r.lacks,
                       r.total, array_to_string(r.missing[1:5], ', ')),
-               format('SELECT workflow.grant_usage(%L)', g.role::text)
+               format('-- if it is to have all: SELECT workflow.grant_usage(%L)', g.role::text)
         FROM (SELECT a.grantee::regrole AS role
               FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
               WHERE n.nspname = 'workflow' AND a.privilege_type = 'USAGE'
@@ -366,10 +366,12 @@ BEGIN ATOMIC
     $$),
     ('processes', 'roles', 'monitor', $$
         SELECT 'error', format('%s: it has %s %ss', n.detail, o.count, o.kind),
+               /* somebody may have wanted that: no statement gives a role rights */
                CASE WHEN has_database_privilege(o.owner::oid, current_database(), 'CONNECT')
-                    THEN format('ALTER ROLE %I LOGIN', workflow.role_name(o.owner))
-                    ELSE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(),
-                                workflow.role_name(o.owner)) END
+                    THEN format('-- if it is to work: ALTER ROLE %I LOGIN',
+                                workflow.role_name(o.owner))
+                    ELSE format('-- if it is to work: GRANT CONNECT ON DATABASE %I TO %I',
+                                current_database(), workflow.role_name(o.owner)) END
         FROM workflow.owners AS o, workflow.no_workers(o.owner::oid) AS n
         WHERE o.kind IN ('open execution', 'schedule') AND NOT o.missing AND n.reason = 'role'
     $$),
