@@ -99,7 +99,8 @@ INSERT INTO vis.calls (call) VALUES
     -- about an execution
     ('SELECT workflow.wait(ID, ''0 s'')'), ('SELECT workflow.timeline(ID)'), ('SELECT workflow.timeline_svg(ID)'),
     ('SELECT workflow.diagram(ID)'), ('SELECT workflow.report(ID)'), ('SELECT workflow.progress(ID)'), ('SELECT workflow.metrics(ID)'),
-    ('SELECT string_agg(w::text, '' '') FROM workflow.why(ID) AS w'),
+    ('SELECT string_agg(w::text, '' '') FROM workflow.why(ID) AS w'), ('SELECT string_agg(r::text, '' '') FROM workflow.reasons(ID) AS r'),
+    ('SELECT count(*) > 0 FROM workflow.executors_of(ID) AS x'),
     ('SELECT workflow.cancel(ID, ''no'')'), ('SELECT workflow.pause(ID)'), ('SELECT workflow.resume(ID)'),
     ('SELECT workflow.erase(ID) > 0'),
     ('SELECT workflow.retry(ID)'), ('SELECT workflow.retry(ID, ''say'')'), ('SELECT workflow.retry(ID, ''say'', ''{}'')'), ('SELECT workflow.retry(ID, input => ''null'')'),

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * views.c
- *	  workflow.executor_slots(): what the executors do this moment.
+ *	  workflow.executor_slots(): what the executors do this moment;
+ *	  workflow.executors_of(): those that were given a run of an execution.
  *
  * NOTES
  *	  Runs in sessions; needs no transaction state beyond a snapshot for role
@@ -21,14 +22,20 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "api/api.h"
 #include "shared/clock.h"
 #include "shared/slots.h"
+#include "state/executions.h"
 #include "state/grants.h"
 #include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_executor_slots(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_executor_slots);
+
+extern PGDLLEXPORT Datum workflow_executors_of(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(workflow_executors_of);
 
 /* Columns of executor_slots(), in order. */
 typedef enum SlotColumn
@@ -217,6 +224,59 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 			(sees_all || has_privs_of_role(caller, copy.role) || sees_workflow(&copy)))
 			fill_progress(&copy, values, nulls);
 
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* Is an execution in the run that the executor was given, whether that has come to it or not? */
+static bool
+has_run_of(Slot *slot, int64 execution_id)
+{
+	bool		found = false;
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot->database == MyDatabaseId &&
+		(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING))
+		for (int i = 0; i < slot->run.nexecutions && !found; i++)
+			found = slot->run.execution_ids[i] == execution_id;
+	SpinLockRelease(&slot->mutex);
+	return found;
+}
+
+/*
+ * workflow.executors_of(execution_id bigint, OUT pid integer, OUT state text,
+ * OUT last_heartbeat timestamptz) returns setof record
+ *
+ * Nothing of an execution that the caller may not see.
+ */
+Datum
+workflow_executors_of(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int64		execution_id = PG_GETARG_INT64(0);
+	ExecutionState execution;
+
+	state_check_installation();
+	InitMaterializedSRF(fcinfo, 0);
+	if (registry == NULL || !execution_read(execution_id, &execution) ||
+		!may_see(execution.role, execution.workflow))
+		return (Datum) 0;
+
+	for (int i = 0; i < registry->nslots; i++)
+	{
+		SlotCopy	copy;
+		Datum		values[3];
+		bool		nulls[3] = {false, false, false};
+
+		if (!has_run_of(&registry->slots[i], execution_id))
+			continue;
+		copy_slot(&registry->slots[i], &copy);
+		if (copy.state == SLOT_FREE)
+			continue;
+		values[0] = Int32GetDatum((int32) copy.pid);
+		values[1] = CStringGetTextDatum(slot_state_name(copy.state, copy.trouble, copy.leaving));
+		values[2] = TimestampTzGetDatum(copy.last_heartbeat);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -138,8 +138,10 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'executor frozen', x.pid::text, round(extract(epoch FROM clock_timestamp() - x.last_heartbeat)), t.frozen, x.last_heartbeat
     FROM everywhere AS t, workflow.executors AS x
-    WHERE x.database = current_database() AND x.state NOT IN ('starting', 'idle')
+    WHERE x.database = current_database() AND x.state <> 'idle'
       AND extract(epoch FROM clock_timestamp() - x.last_heartbeat) > t.frozen
+      /* what waits while it connects has no timer yet */
+      AND NOT (x.state = 'starting' AND EXISTS (SELECT FROM pg_catalog.pg_locks AS l WHERE l.pid = x.pid AND NOT l.granted))
     UNION ALL
     SELECT 'lock wait', a.workflow || '.' || a.step_id, round(extract(epoch FROM clock_timestamp() - k.since)), t.lock_wait, k.since
     FROM workflow.activity AS a,
@@ -269,8 +271,19 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION workflow.current_alerts() IS 'the rows of the view workflow.alerts';
 
+/*
+ * While a table cannot be read there is nothing else to be said: whoever reads it waits for the
+ * lock.  So the function is not even planned then.
+ */
 CREATE VIEW workflow.alerts WITH (security_barrier) AS
-SELECT a.* FROM workflow.current_alerts() AS a;
+SELECT a.* FROM workflow.current_alerts() AS a
+WHERE NOT EXISTS (SELECT FROM workflow.locked_tables AS k WHERE k.unreadable)
+UNION ALL
+SELECT 'table locked', 'workflow.' || k.relation, round(extract(epoch FROM max(clock_timestamp() - k.since))), t.value, min(k.since)
+FROM (SELECT NULLIF(extract(epoch FROM current_setting('workflow.alert_offline', true)::interval), -1) AS value) AS t,
+     workflow.locked_tables AS k
+WHERE extract(epoch FROM clock_timestamp() - k.since) > t.value
+GROUP BY k.relation, t.value;
 COMMENT ON VIEW workflow.alerts IS
 'what is beyond its threshold, a setting workflow.alert_<condition>, or "alerts" of the '
 'workflow''s definition; empty when all is well. Looks at what has ended within '

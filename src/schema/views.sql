@@ -39,6 +39,18 @@ COMMENT ON FUNCTION workflow.executor_slots() IS
 'what the views executors and activity are made of: the executors of all databases, from shared '
 'memory';
 
+CREATE FUNCTION workflow.executors_of(
+    execution_id bigint,
+    OUT pid integer,
+    OUT state text,
+    OUT last_heartbeat timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 1
+AS 'MODULE_PATHNAME', 'workflow_executors_of';
+COMMENT ON FUNCTION workflow.executors_of(bigint) IS
+'what why() is made of: the executors that were given something of an execution, at a step, '
+'between two, or not begun with it; none of an execution that is not the caller''s to see';
+
 CREATE VIEW workflow.executors WITH (security_barrier) AS
 SELECT s.pid,
        d.datname AS database,
@@ -442,3 +454,87 @@ COMMENT ON COLUMN workflow.locked_executions.prepared_transaction IS
 'name of that prepared transaction';
 COMMENT ON COLUMN workflow.locked_executions.since IS
 'when the transaction that holds it began, or was prepared';
+
+/*
+ * Locks that the engine's reading or writing conflicts with: what it takes itself is weaker.  What
+ * is waited for is in the way as well, since whoever comes after waits behind it.
+ */
+CREATE VIEW workflow.locked_tables WITH (security_barrier) AS
+WITH part AS MATERIALIZED (
+    SELECT c.oid AS oid, c.oid AS table_oid
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'r'
+    UNION ALL
+    SELECT i.indexrelid, i.indrelid
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_index AS i ON i.indrelid = c.oid
+    WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'r'
+    UNION ALL
+    SELECT c.reltoastrelid, c.oid
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'r' AND c.reltoastrelid <> 0
+), prepared AS MATERIALIZED (
+    SELECT l.virtualtransaction, p.gid, p.prepared
+    FROM pg_catalog.pg_prepared_xacts AS p
+         JOIN pg_catalog.pg_locks AS l ON l.locktype = 'transactionid' AND l.transactionid = p.transaction AND l.pid IS NULL
+), lock AS MATERIALIZED (
+    SELECT l.relation, l.mode, l.granted, l.pid, l.waitstart, p.gid, p.prepared
+    FROM pg_catalog.pg_locks AS l
+         LEFT JOIN prepared AS p ON l.pid IS NULL AND p.virtualtransaction = l.virtualtransaction
+    WHERE l.locktype = 'relation' AND l.relation IN (SELECT p.oid FROM part AS p)
+      AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+), strong AS (
+    SELECT c.relname::text COLLATE "default" AS table_name, r.relname::text COLLATE "default" AS relation, l.relation AS oid,
+           l.mode, l.granted, l.pid, l.gid, COALESCE(l.waitstart, l.prepared, a.xact_start) AS since
+    FROM lock AS l
+         JOIN part AS p ON p.oid = l.relation
+         JOIN pg_catalog.pg_class AS c ON c.oid = p.table_oid
+         JOIN pg_catalog.pg_class AS r ON r.oid = p.oid
+         LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+    WHERE l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+)
+SELECT s.table_name, s.relation, s.mode, s.granted, s.pid, s.gid AS prepared_transaction, s.since,
+       s.mode = 'AccessExclusiveLock'
+           AND s.table_name NOT IN ('statistics_days', 'statistics_state', 'schedule_run_entries') AS unreadable,
+       format(CASE WHEN s.granted THEN '%s has locked %s (%s)'
+                   ELSE '%s waits to lock %s (%s), and who comes after it waits, too: behind %s' END,
+              h.name, CASE WHEN s.relation = s.table_name THEN '' ELSE s.relation || ' of ' END || 'table workflow.' || s.table_name,
+              s.mode, b.name) AS detail,
+       /* of one that waits: what keeps it, if that does nothing, or else its own end */
+       CASE WHEN COALESCE(b.gid, s.gid) IS NOT NULL THEN format('ROLLBACK PREPARED %L', COALESCE(b.gid, s.gid))
+            WHEN s.granted THEN h.help
+            WHEN b.idle THEN b.help
+            ELSE h.help END AS help
+FROM strong AS s
+     CROSS JOIN LATERAL (
+         SELECT COALESCE('prepared transaction ' || s.gid, format('process %s', s.pid) || COALESCE(format(' (%s)', NULLIF(concat_ws(', ', a.usename, NULLIF(a.application_name, ''), a.state), '')), '')) AS name,
+                format(CASE a.state WHEN 'active' THEN 'SELECT pg_cancel_backend(%s)' ELSE 'SELECT pg_terminate_backend(%s)' END, s.pid) AS help
+         FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = s.pid) AS h
+     LEFT JOIN LATERAL (
+         SELECT l.gid, a.state LIKE 'idle%' AS idle, format('SELECT pg_terminate_backend(%s)', w.pid) AS help,
+                COALESCE('prepared transaction ' || l.gid, format('process %s', w.pid) || COALESCE(format(' (%s)', NULLIF(concat_ws(', ', a.usename, NULLIF(a.application_name, ''), a.state), '')), '')) AS name
+         FROM unnest(pg_blocking_pids(CASE WHEN NOT s.granted THEN s.pid END)) AS w (pid)
+              LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = w.pid
+              LEFT JOIN lock AS l ON w.pid = 0 AND l.relation = s.oid AND l.granted AND l.gid IS NOT NULL
+         ORDER BY l.gid IS NOT NULL OR a.state LIKE 'idle%' DESC NULLS LAST LIMIT 1) AS b ON true;
+COMMENT ON VIEW workflow.locked_tables IS
+'locks of tables of the engine, of their indexes too, that keep it from reading or writing them: '
+'held by a session or a prepared transaction, or waited for, which whoever comes after waits '
+'behind. It reads no table of the engine, so it waits for none of these locks';
+COMMENT ON COLUMN workflow.locked_tables.table_name IS 'name of the table';
+COMMENT ON COLUMN workflow.locked_tables.relation IS
+'what is locked of it: the table, one of its indexes, its TOAST table';
+COMMENT ON COLUMN workflow.locked_tables.mode IS
+'mode of the lock, as in pg_locks: AccessExclusiveLock keeps from reading, the others from writing';
+COMMENT ON COLUMN workflow.locked_tables.granted IS 'whether it is held, or waited for';
+COMMENT ON COLUMN workflow.locked_tables.pid IS
+'process that holds it, or waits for it; null: a prepared transaction holds it';
+COMMENT ON COLUMN workflow.locked_tables.prepared_transaction IS
+'name of that prepared transaction';
+COMMENT ON COLUMN workflow.locked_tables.since IS
+'since when it is waited for, or when the transaction that holds it began or was prepared';
+COMMENT ON COLUMN workflow.locked_tables.unreadable IS
+'whether why() and alerts cannot read the table meanwhile: they tell of this lock, and of nothing '
+'else';
+COMMENT ON COLUMN workflow.locked_tables.detail IS
+'the same in words, and what keeps one that waits';
+COMMENT ON COLUMN workflow.locked_tables.help IS 'the statement that helps';

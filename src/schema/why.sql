@@ -19,7 +19,7 @@ COMMENT ON FUNCTION workflow.no_workers(oid) IS
  * new reason is a SELECT in the part it belongs to and a row in
  * docs/troubleshooting.md, which test/t/067_why.pl reads: each has a test, and an alert.
  */
-CREATE FUNCTION workflow.why(
+CREATE FUNCTION workflow.reasons(
     execution_id bigint,
     OUT reason text,
     OUT step_id text,
@@ -33,31 +33,39 @@ BEGIN ATOMIC
     WITH e AS MATERIALIZED (
         SELECT s.*, s.status IN ('pending', 'running', 'cancelling') AS wants_to_run,
                s.error ->> 'step_id' AS error_step
-        FROM workflow.execution_status AS s WHERE s.execution_id = why.execution_id
+        FROM workflow.execution_status AS s WHERE s.execution_id = reasons.execution_id
     ), activity AS MATERIALIZED (
         SELECT a.* FROM e, workflow.activity AS a
         WHERE a.execution_id = e.execution_id AND a.step_id IS NOT NULL AND e.completed_at IS NULL
-    ), steps AS MATERIALIZED (
-        SELECT s.step_id, s.scope, s.visit, s.attempt, s.status, s.agent_name, s.on_failure, s.error_type,
-               s.completed_at, s.retry_at, concat_ws(': ', s.error_type, s.error ->> 'message') AS message, s.loop_label
-        FROM workflow.step_status AS s  -- by the parameter: a plan for any execution must not read all of them
-        WHERE s.execution_id = why.execution_id AND s.error_type IS NOT NULL AND s.scope !~ '^~'
-    ), undone AS MATERIALIZED (
-        SELECT c.* FROM workflow.compensations AS c WHERE c.execution_id = why.execution_id
-    ), retries AS MATERIALIZED (
-        SELECT s.* FROM e, steps AS s
-        WHERE s.retry_at > clock_timestamp() AND e.wants_to_run
-          AND NOT EXISTS (SELECT FROM workflow.step_status AS n
-                          WHERE n.execution_id = why.execution_id AND n.scope = s.scope AND n.step_id = s.step_id
-                            AND n.visit = s.visit AND n.attempt > s.attempt)
-        ORDER BY s.retry_at LIMIT 10
-    ), held AS MATERIALIZED (
-        SELECT m.* FROM e, workflow.marked_steps AS m
-        WHERE m.execution_id = why.execution_id AND m.mark = 'hold' AND e.wants_to_run
     ), frozen AS MATERIALIZED (
         /* who has given no sign of life since then */
         SELECT clock_timestamp() - CASE WHEN s.value < '0' THEN '1 minute' ELSE s.value END AS since
         FROM (SELECT current_setting('workflow.alert_frozen', true)::interval AS value) AS s
+    ), at_work AS MATERIALIZED (
+        /* its executors, wherever in a run of it they stand: some are at a step */
+        SELECT x.pid, x.state, x.last_heartbeat, a.step_id, a.scope, a.loop_label, a.started_at,
+               p.wait_event_type, p.wait_event, x.last_heartbeat < f.since AS frozen
+        FROM e CROSS JOIN frozen AS f CROSS JOIN LATERAL workflow.executors_of(e.execution_id) AS x
+             LEFT JOIN activity AS a ON a.executor_pid = x.pid
+             LEFT JOIN pg_catalog.pg_stat_activity AS p ON p.pid = x.pid
+        WHERE e.completed_at IS NULL
+    ), steps AS MATERIALIZED (
+        SELECT s.step_id, s.scope, s.visit, s.attempt, s.status, s.agent_name, s.on_failure, s.error_type,
+               s.completed_at, s.retry_at, concat_ws(': ', s.error_type, s.error ->> 'message') AS message, s.loop_label
+        FROM workflow.step_status AS s  -- by the parameter: a plan for any execution must not read all of them
+        WHERE s.execution_id = reasons.execution_id AND s.error_type IS NOT NULL AND s.scope !~ '^~'
+    ), undone AS MATERIALIZED (
+        SELECT c.* FROM workflow.compensations AS c WHERE c.execution_id = reasons.execution_id
+    ), retries AS MATERIALIZED (
+        SELECT s.* FROM e, steps AS s
+        WHERE s.retry_at > clock_timestamp() AND e.wants_to_run
+          AND NOT EXISTS (SELECT FROM workflow.step_status AS n
+                          WHERE n.execution_id = reasons.execution_id AND n.scope = s.scope AND n.step_id = s.step_id
+                            AND n.visit = s.visit AND n.attempt > s.attempt)
+        ORDER BY s.retry_at LIMIT 10
+    ), held AS MATERIALIZED (
+        SELECT m.* FROM e, workflow.marked_steps AS m
+        WHERE m.execution_id = reasons.execution_id AND m.mark = 'hold' AND e.wants_to_run
     ), scheduler AS MATERIALIZED (
         SELECT s.*, s.executions >= s.max_running AS full, s.unanswered_since < f.since AS frozen
         FROM workflow.scheduler_state() AS s, frozen AS f
@@ -99,6 +107,37 @@ BEGIN ATOMIC
                         (SELECT count(*) FROM workflow.executors AS x
                          WHERE x.state <> 'idle' AND x.database = current_database() AND x.role = p.rolname) AS busy
                  FROM e JOIN pg_catalog.pg_roles AS p ON p.oid = e.role::oid AND NOT p.rolsuper) AS r ON true
+    ), silent AS MATERIALIZED (
+        /* executors it waits for that give no sign of life: they have a run of it, or, where none
+           has, they are to come for its role, or keep the places */
+        SELECT w.pid, w.last_heartbeat FROM at_work AS w WHERE w.frozen AND w.step_id IS NULL
+        UNION
+        SELECT x.pid, x.last_heartbeat
+        FROM e CROSS JOIN frozen AS f CROSS JOIN executors AS n
+             JOIN workflow.executors AS x ON x.last_heartbeat < f.since
+        WHERE e.wants_to_run AND NOT e.limited AND COALESCE(e.start_at <= clock_timestamp(), true)
+          AND NOT EXISTS (SELECT FROM at_work) AND NOT EXISTS (SELECT FROM retries) AND NOT EXISTS (SELECT FROM held)
+          AND CASE x.state
+                  WHEN 'starting' THEN x.database = current_database() AND x.role = pg_get_userbyid(e.role::oid)
+                       AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks AS l WHERE l.pid = x.pid AND NOT l.granted)
+                  ELSE x.state IN ('busy', 'draining') AND n.exhausted END
+    ), locked AS MATERIALIZED (
+        /* tables, where it stands at no step, or at one that waits for them.  Without some of them
+           everything goes on */
+        SELECT DISTINCT ON (k.pid, k.prepared_transaction)
+               CASE WHEN s.again_since IS NULL AND k.table_name IN (
+                        'executor_history', 'audit_entries', 'dead_letters', 'breakers', 'database_state',
+                        'statistics_days', 'statistics_state', 'schedule_run_entries') THEN 3 ELSE 0 END AS rank,
+               k.since, k.detail, k.help
+        FROM e CROSS JOIN scheduler AS s CROSS JOIN workflow.locked_tables AS k
+        WHERE e.wants_to_run AND COALESCE(e.start_at <= clock_timestamp(), true)
+          AND NOT EXISTS (SELECT FROM at_work AS w
+                          WHERE w.step_id IS NOT NULL
+                            AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks AS l
+                                                 JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+                                            WHERE l.pid = w.pid AND NOT l.granted AND c.relnamespace = 'workflow'::regnamespace))
+          AND NOT EXISTS (SELECT FROM retries) AND NOT EXISTS (SELECT FROM held)
+        ORDER BY k.pid, k.prepared_transaction, 1, k.granted DESC, k.relation <> k.table_name, k.relation
     ), answers AS (
         SELECT 0 AS rank, 'unknown' AS reason, NULL::text AS step_id, NULL::timestamptz AS since,
                'there is no such execution, or it is another role''s' AS detail,
@@ -126,7 +165,7 @@ BEGIN ATOMIC
         UNION ALL
         (SELECT 2, 'step ' || replace(s.status, '_', ' '), concat_ws('/', NULLIF(s.scope, ''), s.step_id), s.completed_at,
                 concat_ws(': ', s.loop_label, concat_ws(', ', s.on_failure, s.message)),
-                format('SELECT * FROM workflow.step_status WHERE execution_id = %s AND step_id = %L', why.execution_id, s.step_id)
+                format('SELECT * FROM workflow.step_status WHERE execution_id = %s AND step_id = %L', reasons.execution_id, s.step_id)
          FROM e, steps AS s
          WHERE e.completed_at IS NOT NULL AND s.status IN ('failed', 'timed_out') AND s.on_failure IS DISTINCT FROM 'retried'
            AND (s.scope <> '' OR s.step_id IS DISTINCT FROM e.error_step)
@@ -135,17 +174,17 @@ BEGIN ATOMIC
         UNION ALL
         (SELECT 3, 'not undone', concat_ws('/', NULLIF(c.scope, ''), c.step_id), c.compensation_completed_at,
                 concat_ws(': ', c.compensation || ' ' || replace(c.status, '_', ' '), c.error_type, c.error ->> 'message'),
-                format('SELECT * FROM workflow.compensations WHERE execution_id = %s', why.execution_id)
+                format('SELECT * FROM workflow.compensations WHERE execution_id = %s', reasons.execution_id)
          FROM undone AS c
          WHERE c.status NOT IN ('completed', 'skipped', 'pending') LIMIT 5)
         UNION ALL
         (SELECT 3, 'erased', NULL, a.at, concat_ws(': ', 'by ' || a.role::text, a.reason), NULL
-         FROM workflow.audit_log AS a WHERE a.execution_id = why.execution_id AND a.action = 'erase'
+         FROM workflow.audit_log AS a WHERE a.execution_id = reasons.execution_id AND a.action = 'erase'
          ORDER BY a.at DESC LIMIT 1)
         UNION ALL
         SELECT 3, 'dead letter', NULL, d.last_failed_at, 'waits for somebody to decide',
                workflow.replay_help(d.dead_letter_id)
-        FROM workflow.dead_letter_status AS d WHERE d.execution_id = why.execution_id AND d.status = 'pending'
+        FROM workflow.dead_letter_status AS d WHERE d.execution_id = reasons.execution_id AND d.status = 'pending'
 
         /* --- somebody has stopped it --- */
         UNION ALL
@@ -184,13 +223,20 @@ BEGIN ATOMIC
                    format('process %s (%s)', k.pid, concat_ws(', ', s.usename, NULLIF(s.application_name, ''), s.state))),
                COALESCE('ROLLBACK PREPARED ' || quote_literal(k.prepared_transaction), format('SELECT pg_terminate_backend(%s)', k.pid))
         FROM workflow.locked_executions AS k LEFT JOIN pg_catalog.pg_stat_activity AS s ON s.pid = k.pid
-        WHERE k.execution_id = why.execution_id
+        WHERE k.execution_id = reasons.execution_id AND k.pid IS DISTINCT FROM (SELECT c.pid FROM scheduler AS c)
+        UNION ALL
+        SELECT k.rank, 'table locked', NULL, k.since, k.detail, k.help FROM locked AS k
+        UNION ALL
+        SELECT 0, 'frozen', NULL, x.last_heartbeat,
+               format('process %s, an executor it waits for, has given no sign of life since %s', x.pid, date_trunc('second', x.last_heartbeat)),
+               format('-- on the machine of the server: kill -CONT %s', x.pid)
+        FROM silent AS x
         UNION ALL
         SELECT 0, 'done again', NULL, s.again_since,
                'transactions of the engine, or starts of its executors, fail through no fault of the execution''s, and are done again until they succeed: ' || s.again,
                '-- mend the cause, which is in the server log'
         FROM e, scheduler AS s
-        WHERE e.wants_to_run AND s.again_since IS NOT NULL AND NOT EXISTS (SELECT FROM activity)
+        WHERE e.wants_to_run AND s.again_since IS NOT NULL AND NOT EXISTS (SELECT FROM activity) AND NOT EXISTS (SELECT FROM locked)
           AND COALESCE(e.start_at <= clock_timestamp(), true)
         UNION ALL
         SELECT 1, 'deferred', NULL, e.created_at,
@@ -239,40 +285,57 @@ BEGIN ATOMIC
              e LEFT JOIN LATERAL (
                  /* no run waits for an executor, and nothing keeps it from becoming one */
                  SELECT w.position, w.waiting > interval '5 s' AND s.pid IS NOT NULL AND s.ready_since IS NULL
+                        AND s.again_since IS NULL AND NOT EXISTS (SELECT FROM locked) AND NOT EXISTS (SELECT FROM silent)
+                        AND NOT EXISTS (SELECT FROM workflow.locked_executions AS k WHERE k.execution_id = e.execution_id)
                         AND NOT EXISTS (SELECT FROM missing) AND NOT EXISTS (SELECT FROM workflow.drain_status) AS untold
                  FROM workflow.queue AS w WHERE w.execution_id = e.execution_id) AS q ON true
         WHERE e.status = 'pending' AND NOT e.limited AND COALESCE(e.start_at <= clock_timestamp(), true)
         UNION ALL
         SELECT 3, 'retry', concat_ws('/', NULLIF(r.scope, ''), r.step_id), r.completed_at,
                concat_ws(': ', r.loop_label, format('attempt %s is due at %s after %s', r.attempt + 1, date_trunc('second', r.retry_at), r.message)),
-               format('SELECT workflow.skip_step(%s, %L)', why.execution_id, r.step_id)
+               format('SELECT workflow.skip_step(%s, %L)', reasons.execution_id, r.step_id)
         FROM retries AS r
         UNION ALL
         SELECT 3, 'held', h.step_id, h.marked_at,
                concat_ws('; ', concat_ws(': ', 'by ' || h.marked_by, h.reason), 'it waits when it comes to this step'),
-               format('SELECT workflow.release_step(%s, %L)', why.execution_id, h.step_id)
+               format('SELECT workflow.release_step(%s, %L)', reasons.execution_id, h.step_id)
         FROM held AS h
 
         /* --- it runs --- */
         UNION ALL
-        (SELECT 3, CASE WHEN x.last_heartbeat < f.since THEN 'frozen'
-                        WHEN b.pid IS NOT NULL AND x.state = 'busy' THEN 'lock'
-                        ELSE COALESCE(NULLIF(x.state, 'busy'), 'running') END, concat_ws('/', NULLIF(a.scope, ''), a.step_id), a.started_at,
-                concat_ws(': ', a.loop_label, CASE WHEN x.last_heartbeat < f.since
-                     THEN format('its process %s has given no sign of life since %s', a.executor_pid, date_trunc('second', x.last_heartbeat))
-                     WHEN b.pid IS NOT NULL THEN format('waits for a lock of process %s (%s)', b.pid,
-                                                        concat_ws(', ', s.usename, NULLIF(s.application_name, ''), s.state))
-                     WHEN a.wait_event IS NOT NULL THEN format('waits: %s, %s', a.wait_event_type, a.wait_event)
+        (SELECT 3, CASE WHEN w.frozen THEN 'frozen'
+                        WHEN b.name IS NOT NULL AND w.state = 'busy' THEN 'lock'
+                        ELSE COALESCE(NULLIF(w.state, 'busy'), 'running') END, concat_ws('/', NULLIF(w.scope, ''), w.step_id), w.started_at,
+                concat_ws(': ', w.loop_label, CASE WHEN w.frozen
+                     THEN format('its process %s has given no sign of life since %s', w.pid, date_trunc('second', w.last_heartbeat))
+                     WHEN b.name IS NOT NULL THEN 'waits for a lock of ' || b.name
+                     WHEN w.wait_event IS NOT NULL THEN format('waits: %s, %s', w.wait_event_type, w.wait_event)
                      ELSE 'computes' END),
-                CASE WHEN x.last_heartbeat < f.since THEN format('-- on the machine of the server: kill -CONT %s', a.executor_pid)
-                     WHEN b.pid IS NOT NULL THEN format('SELECT pg_terminate_backend(%s)', b.pid)
-                     ELSE format('SELECT query FROM workflow.activity WHERE executor_pid = %s', a.executor_pid) END
-         FROM frozen AS f, activity AS a
-              LEFT JOIN workflow.executors AS x ON x.pid = a.executor_pid
-              LEFT JOIN LATERAL (SELECT pg_blocking_pids(a.executor_pid) AS pids WHERE a.wait_event_type = 'Lock') AS l ON true
-              LEFT JOIN LATERAL unnest(l.pids) AS b (pid) ON true
-              LEFT JOIN pg_catalog.pg_stat_activity AS s ON s.pid = b.pid
-         ORDER BY a.started_at LIMIT 20)
+                CASE WHEN w.frozen THEN format('-- on the machine of the server: kill -CONT %s', w.pid)
+                     WHEN b.name IS NOT NULL THEN b.help
+                     ELSE format('SELECT query FROM workflow.activity WHERE executor_pid = %s', w.pid) END
+         FROM at_work AS w
+              LEFT JOIN LATERAL (SELECT pg_blocking_pids(w.pid) AS pids WHERE w.wait_event_type = 'Lock') AS l ON true
+              LEFT JOIN LATERAL (
+                  /* 0: prepared transactions, whose lock is like the one that is waited for */
+                  SELECT COALESCE('prepared transaction ' || p.gid,
+                                  format('process %s (%s)', o.pid, concat_ws(', ', a.usename, NULLIF(a.application_name, ''), a.state))) AS name,
+                         COALESCE('ROLLBACK PREPARED ' || quote_literal(p.gid), format('SELECT pg_terminate_backend(%s)', o.pid)) AS help
+                  FROM unnest(l.pids) AS o (pid)
+                       LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = o.pid
+                       LEFT JOIN (
+                           SELECT DISTINCT x.gid
+                           FROM pg_catalog.pg_locks AS k
+                                JOIN pg_catalog.pg_locks AS h
+                                     ON h.granted AND h.pid IS NULL AND h.locktype = k.locktype
+                                        AND (h.database, h.relation, h.page, h.tuple, h.transactionid::text, h.classid, h.objid, h.objsubid)
+                                            IS NOT DISTINCT FROM (k.database, k.relation, k.page, k.tuple, k.transactionid::text, k.classid, k.objid, k.objsubid)
+                                JOIN pg_catalog.pg_locks AS t ON t.pid IS NULL AND t.locktype = 'transactionid' AND t.virtualtransaction = h.virtualtransaction
+                                JOIN pg_catalog.pg_prepared_xacts AS x ON x.transaction = t.transactionid
+                           WHERE k.pid = w.pid AND NOT k.granted) AS p ON o.pid = 0
+                  WHERE o.pid IS DISTINCT FROM (SELECT c.pid FROM scheduler AS c)) AS b ON true
+         WHERE w.step_id IS NOT NULL OR (b.name IS NOT NULL AND NOT w.frozen)
+         ORDER BY w.started_at LIMIT 20)
         UNION ALL
         SELECT 3, CASE WHEN l.count > 0 THEN 'not taken up' WHEN x.exhausted THEN 'no executor' ELSE 'between steps' END, NULL, NULL,
                CASE WHEN l.count > 0
@@ -285,8 +348,9 @@ BEGIN ATOMIC
              /* while a run waits for an executor it may be this one's */
              LEFT JOIN workflow.left_executions AS l ON x.exhausted IS NOT TRUE OR s.ready_since IS NULL
         WHERE e.status IN ('running', 'cancelling')
-          AND NOT EXISTS (SELECT FROM activity) AND NOT EXISTS (SELECT FROM retries)
-          AND NOT EXISTS (SELECT FROM held) AND NOT EXISTS (SELECT FROM missing)
+          AND NOT EXISTS (SELECT FROM at_work AS w WHERE w.step_id IS NOT NULL OR w.wait_event_type = 'Lock')
+          AND NOT EXISTS (SELECT FROM retries) AND NOT EXISTS (SELECT FROM held)
+          AND NOT EXISTS (SELECT FROM missing) AND NOT EXISTS (SELECT FROM silent)
         UNION ALL
         SELECT 4, 'interrupted', NULL, NULL,
                format('%s times by crashes without progress since; at %s it fails as CrashLoop', e.recoveries, current_setting('workflow.max_recoveries', true)),
@@ -296,16 +360,37 @@ BEGIN ATOMIC
     SELECT a.reason, a.step_id, a.since, NULLIF(a.detail, ''), a.help
     FROM answers AS a ORDER BY a.rank, a.since DESC NULLS LAST, a.step_id;
 END;
+COMMENT ON FUNCTION workflow.reasons(bigint) IS
+'what why() is made of: its rows, as long as the tables of the engine can be read';
+
+CREATE FUNCTION workflow.why(
+    execution_id bigint,
+    OUT reason text,
+    OUT step_id text,
+    OUT since timestamptz,
+    OUT detail text,
+    OUT help text)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE STRICT PARALLEL RESTRICTED ROWS 3
+BEGIN ATOMIC
+    /* as with alerts, the function is not planned while a table that it reads is locked */
+    SELECT r.* FROM workflow.reasons(why.execution_id) AS r
+    WHERE NOT EXISTS (SELECT FROM workflow.locked_tables AS k WHERE k.unreadable AND k.table_name <> 'executor_history')
+    UNION ALL
+    (SELECT 'table locked', NULL, k.since, k.detail, k.help
+     FROM workflow.locked_tables AS k WHERE k.unreadable AND k.table_name <> 'executor_history'
+     ORDER BY k.granted DESC, k.since LIMIT 5);
+END;
 COMMENT ON FUNCTION workflow.why(bigint) IS
 'why an execution does not go on, or how it has ended: a row for each reason, the one to look at '
 'first on top. reason: unknown (no such execution, or another role''s); completed, failed, timed '
 'out, cancelled, step failed, step timed out, not undone, erased, dead letter; paused, blocked, '
 'cancelling, ending, drained, not preloaded, standby, scheduler fails, no scheduler, disabled, '
-'frozen, replica, role, row locked, done again; deferred, no room, queued, no executor, not taken '
-'up, retry, held; running, lock, frozen, stuck, quarantined, draining, between steps, interrupted. step_id: '
-'the step it is about, with its scope; since: when that began; detail: what there is to say; help: '
-'the statement that helps, or shows more';
+'frozen, replica, role, row locked, table locked, done again; deferred, no room, queued, no '
+'executor, not taken up, retry, held; running, lock, frozen, stuck, quarantined, draining, between '
+'steps, interrupted. step_id: the step it is about, with its scope; since: when that began; detail: '
+'what there is to say; help: the statement that helps, or shows more';
 
 /* Monitoring: without what errors and reasons say. */
-GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.retry_help(bigint), workflow.replay_help(bigint),
+GRANT EXECUTE ON FUNCTION workflow.why(bigint), workflow.reasons(bigint), workflow.retry_help(bigint), workflow.replay_help(bigint),
     workflow.no_workers(oid), workflow.scheduler_state() TO pg_monitor;

@@ -288,7 +288,7 @@ call($_) foreach
 look('at the end');
 call($_) foreach
 	q{SELECT workflow.current_alerts()}, q{TABLE workflow.metrics},
-	q{SELECT workflow.no_workers(10), workflow.engine_counters(), workflow.executor_slots(), workflow.plan_steps(1)},
+	q{SELECT workflow.no_workers(10), workflow.engine_counters(), workflow.executor_slots(), workflow.executors_of(1), workflow.plan_steps(1)},
 	q{SELECT workflow.verify(true), workflow.verify_checks(), workflow.script_objects()},
 	q{SELECT workflow.reset_engine_statistics()},
 	q{SELECT workflow.executions_to_steer('{pending}', '{pending}', NULL, NULL, NULL, NULL, NULL, NULL, 10), workflow.workflow_to_steer('chain', 'pending')},

@@ -10,13 +10,16 @@ use Test::More;
 use WorkflowTest;
 
 my $node = workflow_cluster('why', 'workflow.max_executors = 1', 'wal_level = replica', 'max_wal_senders = 3',
-	'workflow.cancel_grace = 1s');
+	'workflow.cancel_grace = 1s', 'max_prepared_transactions = 3');
 
 # whoever looks is not to wait
 $ENV{PGOPTIONS} = join ' ', map { "-c workflow.alert_$_" } qw(offline=0 queue_wait=0 lock_wait=0 paused=0 held=0 frozen=5);
 install_extension($node, 'postgres');
 define_sql($node, 'postgres', 'locks', 'SELECT pg_advisory_xact_lock(1)', 'SELECT 2');
 $node->safe_psql('postgres', q{SELECT workflow.define('{"name": "full", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT pg_sleep(3600)"}]}')});
+
+$node->safe_psql('postgres', q{SELECT workflow.define('{"name": "round", "steps": [
+	{"id": "round", "type": "loop", "while": "true", "max_iterations": 100000000, "result": "counts", "loop_body": [{"id": "a", "type": "set", "output": 1}]}]}')});
 
 # The rows: reason, then all alerts.
 my %alerts;
@@ -317,6 +320,78 @@ my %tests = (
 		is_why($node, $id, 'row locked', 'row locked', 'a session idle in its transaction');
 		$session->quit;
 		cancel($id);
+
+		# known limit: an executor that wants to write its row waits, and keeps the place
+		my $gate = $node->background_psql('postgres');
+		my $behind;
+		$gate->query_safe('SELECT pg_advisory_lock(1)');
+		$id = start('locks');
+		$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.activity WHERE execution_id = $id AND wait_event = 'advisory'") or die;
+		$session = $node->background_psql('postgres');
+		$session->query_safe("SET idle_in_transaction_session_timeout = '20 s'; BEGIN; SELECT FROM workflow.executions WHERE id = $id FOR UPDATE");
+		$gate->quit;
+		is_why($node, $id, 'row locked', 'row locked', 'at its end');
+		$behind = start('short');
+		is_why($node, $behind, 'no executor', 'no executor', 'behind it');
+		ok(wait_for_status($node, 'postgres', $_, 'completed'), "the server's time limit ends it") foreach $id, $behind;
+		eval { $session->quit };
+	},
+	'table locked' => sub {
+		# what the session keeps, and what is wanted behind it
+		foreach my $case ([ 'LOCK TABLE workflow.executions IN SHARE MODE' ], [ 'LOCK TABLE workflow.executions IN ACCESS EXCLUSIVE MODE' ],
+			[ 'LOCK TABLE workflow.step_executions IN SHARE MODE' ], [ 'LOCK TABLE workflow.step_executions IN ACCESS EXCLUSIVE MODE' ],
+			[ 'LOCK TABLE workflow.definitions IN ACCESS EXCLUSIVE MODE' ], [ 'REINDEX INDEX workflow.executions_pkey' ],
+			[ 'LOCK TABLE workflow.executions IN EXCLUSIVE MODE', 'keeper' ],
+			[ 'SELECT count(*) FROM workflow.executions', undef, 'LOCK TABLE workflow.executions IN ACCESS EXCLUSIVE MODE' ],
+			[ 'SELECT count(*) FROM workflow.executions', 'keeper', 'LOCK TABLE workflow.executions IN ACCESS EXCLUSIVE MODE' ])
+		{
+			my ($keeps, $prepared, $wants) = @$case;
+			my $name = join ', ', $keeps, ($prepared ? 'prepared' : ()), $wants // ();
+			my $session = $node->background_psql('postgres');
+			my $behind = $node->background_psql('postgres');
+			my $id;
+
+			# an executor is there, which has written and read everything once
+			run_execution($node, 'postgres', 'short');
+			$node->safe_psql('postgres', 'SELECT workflow.drain()');
+			$id = start('short');
+			# it has waited for long
+			$node->safe_psql('postgres', "UPDATE workflow.executions SET created_at = created_at - interval '1 h' WHERE id = $id");
+			$session->query_safe("BEGIN; $keeps");
+			$session->query_safe("PREPARE TRANSACTION '$prepared'") if $prepared;
+			if ($wants)
+			{
+				$behind->query_until(qr/wants/, "\\echo wants\nBEGIN; $wants; COMMIT;\n");
+				$node->poll_query_until('postgres', 'SELECT count(*) > 0 FROM pg_locks WHERE NOT granted') or die;
+			}
+			$node->safe_psql('postgres', 'SELECT workflow.undrain()');
+			is_why($node, $id, 'table locked', 'table locked', $name);
+			is($node->safe_psql('postgres', "SELECT count(*) FROM workflow.why($id) WHERE reason IN ('done again', 'not taken up')"), 0, "$name: no other cause is named");
+			like($node->safe_psql('postgres', "SELECT detail FROM workflow.why($id) LIMIT 1"),
+				$prepared ? qr/prepared transaction keeper/ : qr/process \d+ \(postgres, .*, idle in transaction\)/, "$name: who keeps it");
+			$node->safe_psql('postgres', $node->safe_psql('postgres', "SELECT help FROM workflow.why($id) LIMIT 1"));
+			ok(wait_for_status($node, 'postgres', $id, 'completed'), "$name: and then it goes on");
+			ok($node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM workflow.alerts WHERE condition = 'table locked')}), "$name: the alert goes");
+			$_->quit foreach $session, $behind;
+		}
+
+		# a scheduler that has not been able to look at what runs yet knows of it all the same
+		foreach my $keeps ('LOCK TABLE workflow.executions IN SHARE MODE', 'SELECT FROM workflow.executions WHERE id = %s FOR UPDATE')
+		{
+			my $session = $node->background_psql('postgres');
+			my $id = start_endless($node, 'postgres');
+			my $pid = worker_pid($node, 'scheduler', 'postgres');
+
+			$node->safe_psql('postgres', "UPDATE workflow.executions SET started_at = started_at - interval '1 h' WHERE id = $id");
+			$session->query_safe('BEGIN; ' . $keeps =~ s/%s/$id/r);
+			kill 'TERM', $pid;
+			$node->poll_query_until('postgres', "SELECT pid <> $pid FROM workflow.scheduler_state()") or die;
+			ok($node->poll_query_until('postgres', "SELECT reason IN ('table locked', 'row locked') FROM workflow.why($id) LIMIT 1"), "$keeps, the scheduler has restarted");
+			is($node->safe_psql('postgres', "SELECT count(*) FROM workflow.why($id) WHERE reason IN ('done again', 'not taken up')"), 0, 'and knows of it');
+			is($node->safe_psql('postgres', q{SELECT count(*) FROM workflow.alerts WHERE condition = 'not taken up'}), 0, 'no alert says that it does not');
+			$session->quit;
+			cancel($id);
+		}
 	},
 	'replica' => sub {
 		my $id;
@@ -340,6 +415,11 @@ my %tests = (
 		is_why($node, $id, 'lock', 'lock wait', 'a lock of a session');
 		$session->quit;
 		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+		$node->safe_psql('postgres', q{BEGIN; SELECT pg_advisory_xact_lock(1); PREPARE TRANSACTION 'keeper'});
+		$id = start('locks');
+		is_why($node, $id, 'lock', 'lock wait', 'a lock of a prepared transaction');
+		$node->safe_psql('postgres', $node->safe_psql('postgres', "SELECT help FROM workflow.why($id) LIMIT 1"));
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
 	},
 	'frozen' => sub {
 		my $id = start_endless($node, 'postgres');
@@ -350,12 +430,50 @@ my %tests = (
 		is_why($node, $id, 'frozen', 'executor frozen', 'SIGSTOP of an executor');
 		kill 'CONT', $pid;
 		ok($node->poll_query_until('postgres', "SELECT reason = 'running' FROM workflow.why($id) LIMIT 1"), 'and then it goes on');
+		# it has the only place
+		my $behind = start('short');
+		kill 'STOP', $pid;
+		is_why($node, $behind, 'frozen', 'executor frozen', 'SIGSTOP of the executor that it waits for');
+		kill 'CONT', $pid;
+		ok($node->poll_query_until('postgres', "SELECT reason = 'no executor' FROM workflow.why($behind) LIMIT 1"), 'and then it is busy');
 		$pid = worker_pid($node, 'scheduler', 'postgres');
 		kill 'STOP', $pid;
 		$node->safe_psql('postgres', "SELECT workflow.cancel($id)");
 		is_why($node, $id, 'frozen', 'scheduler frozen', 'SIGSTOP of the scheduler');
 		kill 'CONT', $pid;
 		ok(wait_for_status($node, 'postgres', $id, 'cancelled'), 'and then it goes on');
+		ok(wait_for_status($node, 'postgres', $behind, 'completed'), 'and the other begins');
+
+		# wherever the executor stands: it has not begun with it, it is between two steps, it connects
+		$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM workflow.executors WHERE state = 'idle'}) or die;
+		$pid = worker_pid($node, 'executor', 'postgres');
+		kill 'STOP', $pid;
+		$id = start('short');
+		is_why($node, $id, 'frozen', 'executor frozen', 'SIGSTOP of an idle executor');
+		is($node->safe_psql('postgres', "SELECT help FROM workflow.why($id) LIMIT 1"), "-- on the machine of the server: kill -CONT $pid", 'it says which');
+		kill 'CONT', $pid;
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+		$id = start('round');
+		$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.executors_of($id)") or die;
+		kill 'STOP', $pid;
+		is_why($node, $id, 'frozen', 'executor frozen', 'SIGSTOP between two steps');
+		kill 'CONT', $pid;
+		cancel($id);
+		$node->safe_psql('postgres', q{CREATE ROLE slow LOGIN; SELECT workflow.grant_usage('slow')});
+		my ($keeper, $starter) = map { $node->background_psql('postgres') } 1 .. 2;
+		$keeper->query_safe('BEGIN; LOCK TABLE pg_db_role_setting IN ACCESS EXCLUSIVE MODE');
+		$id = $starter->query_safe(q{SET ROLE slow; SELECT workflow.start('short')});
+		$pid = '';
+		for (my $tries = 0; $pid eq '' && $tries < 1800; $tries++)
+		{
+			$pid = $keeper->query_safe(q{SELECT x.pid FROM pg_sleep(0.1), workflow.executors AS x
+				WHERE x.state = 'starting' AND EXISTS (SELECT FROM pg_locks AS l WHERE l.pid = x.pid AND NOT l.granted)});
+		}
+		kill 'STOP', $pid;
+		$_->quit foreach $keeper, $starter;
+		is_why($node, $id, 'frozen', 'executor frozen', 'SIGSTOP while it connects');
+		kill 'CONT', $pid;
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
 	},
 	'standby' => sub {
 		my $standby = PostgreSQL::Test::Cluster->new('why_standby');
