@@ -270,7 +270,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	deferred notify lifetime \
 	block \
 	compensation compensation_values names on_failure_chain cancel_compensate timeout_strategy \
-	catch_as error_fields pause retry_execution marks bulk \
+	catch_as error_fields pause stops retry_execution marks bulk \
 	timeline critical_path pictures why other_roles \
 	schedules \
 	dead_letters erase alerts tiers \

@@ -295,7 +295,8 @@ check_cluster()
 # - what is about things that go on at the same time (children that meet, that are
 #   cancelled, paused, held or timed out beside each other): with one after the
 #   other another child is the one that runs, and the rest have not begun.
-#   t/040_pool.pl, t/100_crash.pl and sql/modes.sql have these containers in all modes.
+#   t/040_pool.pl, t/100_crash.pl and sql/modes.sql have these containers in all modes,
+#   sql/stops.sql pauses, holds, drains and cancels in all.
 not_in_modes="expression definitions agents start api_errors security
 	parallel fork_join timeouts timeout_strategy cancel cancel_compensate
 	pause retry_execution"
