@@ -17,6 +17,8 @@ $node->safe_psql('postgres', q{
 	CREATE EXTENSION pg_workflow;
 	CREATE ROLE careful LOGIN SUPERUSER;
 	ALTER ROLE careful SET default_transaction_isolation = 'serializable';
+	CREATE ROLE careful_here LOGIN SUPERUSER;
+	ALTER ROLE careful_here IN DATABASE postgres SET default_transaction_isolation = 'serializable';
 	CREATE ROLE reader LOGIN SUPERUSER;
 	ALTER ROLE reader SET default_transaction_read_only = on;
 	ALTER ROLE reader SET default_transaction_deferrable = on;
@@ -40,14 +42,16 @@ $node->safe_psql('postgres', q{
 # How many are on call in the end, and the levels their steps saw.
 sub on_call
 {
-	my ($name, $definition, $step, $role) = @_;
+	my ($name, $definition, $step, $role, $parallel) = @_;
 	my @ids;
+
+	$parallel //= 'NULL';
 
 	$node->safe_psql('postgres', 'TRUNCATE doctors; INSERT INTO doctors SELECT n, true FROM unnest(ARRAY[$$ada$$, $$bob$$]) AS n; ALTER SEQUENCE arrived RESTART; SELECT setval($$arrived$$, 1, false)');
 	$node->safe_psql('postgres', qq{SELECT workflow.define('{"name": "$name", $definition "steps": [
 		{"id": "off", "type": "sql", "sql": "SELECT go_off(input.who)", "input_mapping": {"who": "\${workflow.input.who}"}, "result": "value" $step},
 		{"id": "after", "type": "set", "output": "\${off.output}"}]}')});
-	push @ids, $node->safe_psql('postgres', qq{SET ROLE $role; SELECT workflow.start('$name', '{"who": "$_"}')}) for ('ada', 'bob');
+	push @ids, $node->safe_psql('postgres', qq{SET ROLE $role; SELECT workflow.start('$name', '{"who": "$_"}', parallel => $parallel)}) for ('ada', 'bob');
 	my $seen = $node->safe_psql('postgres', "SELECT string_agg(w.status || ' ' || (w.output #>> '{}'), ', ') FROM unnest(ARRAY[" . join(',', @ids) . "]::bigint[]) AS i, workflow.wait(i, '300 s') AS w");
 	my $retried = $node->safe_psql('postgres', "SELECT count(*) FROM workflow.step_executions WHERE on_failure = 'retried' AND error_type <> '40001' AND execution_id IN (" . join(',', @ids) . ")");
 	is($retried, 0, "$name: only serialization failures are tried again");
@@ -67,6 +71,55 @@ is(on_call('by_role', '', '', 'careful'), $serializable, 'by the settings of the
 is(on_call('batched', qq{$level, "commit": {"max_steps": 10},}, '', 'postgres'), $serializable, 'where steps may share a transaction');
 is(on_call('step_first', "$level,", ', "transaction": {"isolation": "read committed"}', 'careful'),
 	'0: completed read committed, completed read committed', 'the step goes before its definition, and that before the role');
+
+# --- the database says so, or of a role in this database; and children one after the other ---
+
+is(on_call('by_role_here', '', '', 'careful_here'), $serializable, 'by the settings of the role in this database');
+is(on_call("off_$_->[0]", $_->[1], $_->[2], $_->[3], 'false'), $serializable, "with parallel = off, by the $_->[0]")
+  foreach [ 'step', '', ", $level", 'postgres' ], [ 'definition', "$level,", '', 'postgres' ], [ 'role', '', '', 'careful' ];
+is(on_call('off_skew', '', '', 'postgres', 'false'), '0: completed read committed, completed read committed', 'which alone does not change it');
+
+my $seen = q{"sql": "SELECT current_setting('transaction_isolation')", "result": "value"};
+$node->safe_psql('postgres', q{SELECT workflow.define($${"name": "levels", "steps": [
+	{"id": "block", "type": "parallel", "parallel_steps": [
+		{"id": "a", SEEN, "transaction": {"isolation": "serializable"}},
+		{"id": "b", SEEN, "transaction": {"isolation": "read committed"}}, {"id": "c", SEEN}]},
+	{"id": "each", "type": "loop", "collection": [1, 2], "loop_config": {"execution_mode": "parallel"}, "loop_body": ["d", "e"]},
+	{"id": "d", SEEN, "transaction": {"isolation": "repeatable read"}}, {"id": "e", SEEN},
+	{"id": "ask", "type": "conditional", "condition": {"sql": "SELECT current_setting('transaction_isolation') = 'read committed'"},
+		"if_true_step": {"id": "yes", "type": "set", "output": 1}, "if_false_step": {"id": "no", "type": "set", "output": 1}}]}$$)} =~ s/SEEN/$seen/gr);
+
+# What the steps of it saw.
+sub levels
+{
+	my ($role, $parallel) = @_;
+	my $id = $node->safe_psql('postgres', "SET ROLE $role; SELECT workflow.start('levels', parallel => $parallel)");
+
+	is($node->safe_psql('postgres', "SELECT status FROM workflow.wait($id, '300 s')"), 'completed', "levels of $role");
+	return $node->safe_psql('postgres', qq{SELECT string_agg(DISTINCT step_id || ' ' || COALESCE(output #>> '{}', ''), ', ')
+		FROM workflow.step_executions WHERE execution_id = $id AND step_id <> ALL ('{block,each,ask}')});
+}
+my $mixed = sub { "a serializable, b read committed, c $_[0], d repeatable read, e $_[0], " . ($_[0] eq 'read committed' ? 'yes 1' : 'no 1') };
+foreach my $parallel ('true', 'false')
+{
+	is(levels('postgres', $parallel), $mixed->('read committed'), "each step has its own, parallel => $parallel");
+	is(levels($_, $parallel), $mixed->('serializable'), "those of $_ the role's, parallel => $parallel") foreach 'careful', 'careful_here';
+}
+
+$node->safe_psql('postgres', q{ALTER DATABASE postgres SET default_transaction_isolation = 'serializable'});
+is(on_call('by_database', '', '', 'postgres'), $serializable, 'by the settings of the database');
+is(on_call('off_database', '', '', 'postgres', 'false'), $serializable, '... with parallel = off');
+is(levels('postgres', $_), $mixed->('serializable'), "... as without a word, parallel => $_") foreach 'true', 'false';
+$node->safe_psql('postgres', 'ALTER ROLE careful_here IN DATABASE postgres SET default_transaction_isolation = $$read committed$$');
+is(on_call('by_both', '', '', 'careful_here'), '0: completed read committed, completed read committed', 'the role\'s here go before the database\'s');
+# execute() has what the session has
+$node->safe_psql('postgres', qq{SELECT workflow.define(\$\${"name": "show", "steps": [{"id": "a", "type": "sql", $seen}]}\$\$)});
+sub inside { return ($node->psql('postgres', q{SELECT workflow.execute('show') #>> '{}'}, extra_params => [ '-U', $_[0] ]))[1]; }
+is(inside('postgres'), 'serializable', 'in execute(), by the database');
+is(inside('careful_here'), 'read committed', 'by the role here');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET default_transaction_isolation');
+is(inside('postgres') . ', ' . inside('careful'), 'read committed, serializable', 'by the role, or by nobody');
+is(on_call('by_database', '', '', 'postgres'), '0: completed read committed, completed read committed', 'and executors begin with what holds now');
 
 # --- read only: the step's SQL, not the engine ---
 
