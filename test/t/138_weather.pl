@@ -9,6 +9,7 @@ use CrashTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use WorkflowTest 'worker_pid';
 
 my $node = crash_cluster('weather', 'workflow.max_recoveries = 2');
 gated_effects($node, 'w');
@@ -63,10 +64,42 @@ foreach my $table ('step_executions', 'executions', 'commit')
 
 $node->append_conf('postgresql.conf', 'exit_on_error = on');
 $node->reload;
-my $id = $node->safe_psql('w', q{SELECT workflow.start('wrong')});
-$node->safe_psql('w', "SELECT FROM workflow.wait($id, '60 s')");
-is($node->safe_psql('w', "SELECT status, error_type, recoveries FROM workflow.executions WHERE id = $id"),
-	'failed|22012|0', 'exit_on_error: a step fails, and not its process');
+# errors of the server, of ours, of what is deferred to the end, of agents, of conditions (which are
+# false then), outside of transactions, of a time limit
+$node->safe_psql('w', q{
+	CREATE TABLE parents (id integer PRIMARY KEY);
+	CREATE TABLE children (id integer REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
+	CREATE FUNCTION fails(jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'as an agent'; END$$;
+	SELECT workflow.register_agent('fails', 'public.fails(jsonb)'), workflow.register_agent('fails_in_sql', sql => 'SELECT 1 / 0')});
+my %wrong = (
+	wrong => [ '22012' ],
+	ours => [ '55000', type => 'sql', sql => 'SELECT workflow.wait(1)' ],
+	parameter => [ '22P02', type => 'sql', sql => 'SELECT $1::int', params => [ 'x' ] ],
+	told => [ 'Told', type => 'fail', error => 'Told', message => 'to fail' ],
+	deferred => [ '23503', type => 'sql', sql => 'INSERT INTO children VALUES (1)' ],
+	agent => [ 'P0001', agent_name => 'fails' ],
+	agent_in_sql => [ '22012', agent_name => 'fails_in_sql' ],
+	outside => [ '42P01', type => 'sql', sql => 'VACUUM nowhere', transaction => 'none' ],
+	condition => [ '', type => 'conditional', condition => { sql => 'SELECT 1 / 0 = 1' }, if_true_step => { id => 'yes', type => 'set', output => 1 } ],
+	late => [ 'Timeout', type => 'sql', sql => 'SELECT pg_sleep(3600)', timeout_seconds => 1 ]);
+my ($type, @step);
+foreach my $name (sort keys %wrong)
+{
+	($type, @step) = @{ $wrong{$name} };
+	define_workflow($node, 'w', $name, 'one', { one => {@step} }) if @step;
+}
+my $from = -s $node->logfile;
+my $id;
+my $scheduler = worker_pid($node, 'scheduler', 'w');
+foreach my $name (sort keys %wrong)
+{
+	$id = $node->safe_psql('w', "SELECT workflow.start('$name')");
+	$node->safe_psql('w', "SELECT FROM workflow.wait($id, '60 s')");
+	like($node->safe_psql('w', "SELECT status, error_type, recoveries FROM workflow.executions WHERE id = $id"),
+		qr/^(failed|timed_out|completed(?=\|\|))\|$wrong{$name}[0]\|0$/, "exit_on_error: $name: that is a step's, and its process goes on");
+}
+is(worker_pid($node, 'scheduler', 'w'), $scheduler, 'exit_on_error: nor does the scheduler');
+unlike(slurp_file($node->logfile, $from), qr/pg_workflow (?:executor|scheduler) FATAL|FATAL: .*pg_workflow/, 'exit_on_error: no process has ended');
 $node->append_conf('postgresql.conf', 'exit_on_error = off');
 $node->reload;
 
