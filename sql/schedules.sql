@@ -232,6 +232,25 @@ CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHER
 SELECT count(workflow.cancel(id)) AS cancelled FROM workflow.executions WHERE id IN (:b, :c, :f, :g);
 SELECT count(*) FROM unnest(ARRAY[:b, :c, :f, :g]) AS i, workflow.wait(i, '60 s') AS w WHERE w.status = 'cancelled';
 
+-- where a due time is skipped instead, what is retried waits all the same: it is no due time
+SELECT workflow.schedule('k', 'queued', '0 0 1 1 *', overlap => 'skip', enabled => false);
+SELECT workflow.run_schedule_now('k') AS a \gset
+SELECT workflow.cancel(:a) IS NOT NULL AS cancelled;
+SELECT status FROM workflow.wait(:a, '60 s');
+SELECT workflow.run_schedule_now('k') AS b \gset
+SELECT workflow.retry(:a);
+SELECT running, queued FROM workflow.schedules WHERE name = 'k';
+SELECT reason, detail, replace(help, :b::text, 'b') AS help FROM workflow.why(:a);
+-- and a due time is skipped while it does
+SELECT workflow.run_schedule_now('k') IS NULL AS skipped;
+SELECT outcome, reason FROM workflow.schedule_runs ORDER BY id DESC LIMIT 1;
+SELECT workflow.cancel(:b) IS NOT NULL AS cancelled;
+CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :a));
+SELECT running, queued FROM workflow.schedules WHERE name = 'k';
+SELECT workflow.cancel(:a) IS NOT NULL AS cancelled;
+SELECT status FROM workflow.wait(:a, '60 s');
+SELECT workflow.unschedule('k');
+
 -- a clock that was put back: the next time worked out from now counts, but none is decided twice
 SELECT workflow.schedule('c', 'quick', '0 0 1 1 *', enabled => false);
 UPDATE workflow.schedule_entries SET enabled = true, job_schedule = '0 0 * * *', next_run_at = '2190-01-01 00:00+00' WHERE name = 'c';

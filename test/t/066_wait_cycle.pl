@@ -126,14 +126,23 @@ foreach my $workflow (sort keys %concurrently)
 }
 like(wait_for('create', 'BEGIN; SELECT 1;', "SELECT 'it has ' || (workflow.wait(ID)).status"), qr/it has completed/,
 	'in a transaction that has nothing else open, too');
-like(wait_for('create', '', "SELECT (SELECT count(*) FROM t), (SELECT status FROM workflow.wait(ID))"),
-	qr/40P01 execution \d+ waits for this session, which waits for it/, 'not in a statement that reads a table: an error');
-like(wait_for('create', '', 'DO $$ BEGIN PERFORM workflow.wait(ID); END $$'),
-	qr/40P01 execution \d+ waits/, 'nor in a function: an error');
-like(wait_for('reindex', 'BEGIN; DECLARE c CURSOR FOR SELECT * FROM t; FETCH c;', 'SELECT workflow.wait(ID)'),
-	qr/40P01 execution \d+ waits/, 'nor beside a cursor: an error');
-like(wait_for('updates', 'BEGIN; LOCK TABLE t;', 'SELECT workflow.wait(ID)'), qr/40P01 execution \d+ waits/,
-	'a lock is as good as a snapshot');
+# The wait ends with an error, whose hint names what waits without a snapshot.
+sub is_refused
+{
+	my ($what, @call) = @_;
+	my $from = -s $node->logfile;
+
+	like(wait_for(@call), qr/40P01 execution \d+ waits for this session, which waits for it/, "$what: an error");
+	like(slurp_file($node->logfile, $from), qr/HINT: .* use CALL workflow\.run\(\), which waits outside of transactions/, "$what: the hint");
+	return;
+}
+is_refused('not in a statement that reads a table', 'create', '', "SELECT (SELECT count(*) FROM t), (SELECT status FROM workflow.wait(ID))");
+is_refused('nor in a function', 'create', '', 'DO $$ BEGIN PERFORM workflow.wait(ID); END $$');
+is_refused('nor beside a cursor', 'reindex', 'BEGIN; DECLARE c CURSOR FOR SELECT * FROM t; FETCH c;', 'SELECT workflow.wait(ID)');
+is_refused('a lock is as good as a snapshot', 'updates', 'BEGIN; LOCK TABLE t;', 'SELECT workflow.wait(ID)');
+# and that does: the same index, and it comes to its end
+define_sql($node, 'postgres', 'creates', { sql => $concurrently{create}, transaction => 'none', result => 'none' });
+is(($node->psql('postgres', q{CALL workflow.run('creates')}))[0], 0, 'CALL workflow.run() waits for it');
 unlike(wait_for('updates', 'BEGIN; SELECT pg_advisory_xact_lock(2);', 'SELECT workflow.wait(ID)'), qr/40P01/,
 	'one that nobody waits for is not');
 
