@@ -193,6 +193,12 @@ unchecked_waits()
 		}' test/t/*.pl
 }
 
+# TAP tests in which nobody looks whether something is left open (Watchdog.pm).
+unwatched_tests()
+{
+	grep -LE '^use (Watchdog|WorkflowTest|CrashTest)\>' test/t/*.pl
+}
+
 # The check of the install script, on one that has all it is to find.
 planted_faults()
 {
@@ -232,6 +238,7 @@ rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody"
 	"$(grep -nE 'scheduler_begin\(|StartTransactionCommand\(' -r src/scheduler --include='*.[ch]' |
 		grep -vE '^src/scheduler/(launcher|scheduler)\.c:[0-9]+:(scheduler_begin\(void\)|	StartTransactionCommand\(\);)$|^src/scheduler/live\.h:')"
 rule "no wait of a TAP test is left unchecked" "$(unchecked_waits)"
+rule "each TAP test is watched" "$(unwatched_tests)"
 rule "functions that depend on search_path set it" "$(perl test/owner_sql.pl src/schema/*.sql)"
 rule "hidden operators and functions that depend on search_path are found" "$(unpinned_faults)"
 rule "the install script adopts nothing and finds only its own" "$(perl test/install_script.pl pg_workflow.control src/schema/*.sql)"

@@ -8,6 +8,7 @@ use PatientPsql;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Watchdog;
 
 plan skip_all => 'DBD::Pg is not here: all is asked by psql' if !PatientPsql::is_plain('SELECT 1');
 

@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Watchdog;
 
 my $node = PostgreSQL::Test::Cluster->new('not_preloaded');
 my $hint = qr/HINT:  Add it to shared_preload_libraries and restart the server, or use workflow\.execute\(\)\./;

@@ -146,6 +146,25 @@ ok($node->poll_query_until('w', q{SELECT NOT EXISTS (SELECT FROM workflow.execut
 check_finished($node, 'w', 'mixed');
 cmp_ok($node->safe_psql('w', q{SELECT count(*) FROM workflow.executions WHERE workflow ~ '^mix_'}), '>=', 3 * $rounds, 'there were many');
 check_pool($node, 'w', 'mixed');
+
+# --- what is looked for in every test is seen when it is there ---
+
+my $one = $node->safe_psql('w', q{SELECT max(id) FROM workflow.executions});
+$node->safe_psql('w', q{INSERT INTO workflow.schedule_entries (name, workflow, cron, timezone, input, max_concurrent_runs, overlap, max_lateness, enabled, role)
+	VALUES ('one', 'mix', '@daily', 'UTC', '{}', 1, 'queue', '1 h', false, 'postgres')});
+my %open = (
+	pending => q{status = 'pending'},
+	running => q{status = 'running'},
+	cancelling => q{status = 'cancelling'},
+	'limited, and nothing runs' => q{status = 'pending', limited = true},
+	'blocked, and its workflow is not' => q{status = 'blocked'},
+	'behind others of its schedule, and there are none' => q{status = 'pending', start_at = 'infinity', schedule_id = (SELECT id FROM workflow.schedule_entries)});
+foreach my $what (sort keys %open)
+{
+	is($node->safe_psql('w', "BEGIN; UPDATE workflow.executions SET completed_at = NULL, $open{$what} WHERE id = $one; SELECT e.id " . Watchdog::unattended($node) . '; ROLLBACK'),
+		$one, "seen: $what");
+}
+is($node->safe_psql('w', 'SELECT count(*) ' . Watchdog::unattended($node)), 0, 'and nothing else is');
 $node->stop;
 
 done_testing();

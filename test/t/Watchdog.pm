@@ -1,6 +1,8 @@
-# Nothing is open while nothing runs: asked of each cluster that a test stops in an orderly
-# way.  An execution that is running, or may begin, while no executor works, is one that nobody
-# comes for, unless it waits for a time, is held, or the test says that it is left so on purpose.
+# Nothing is open while nothing runs: asked of each cluster of each test before it is stopped in
+# an orderly way, and at the end of the test of those that run, or that were stopped otherwise,
+# which are started again for it.  An execution that is running, or may begin, while no executor
+# works, is one that nobody comes for, unless it waits for a time, is held, or the test says that it
+# is left so on purpose.  So is one that waits for others, when there are none.
 
 package Watchdog;
 
@@ -39,6 +41,15 @@ sub unattended
 		AND NOT EXISTS (SELECT FROM workflow.executors
 			WHERE database = current_database() AND state <> 'idle')
 		AND (e.status = 'pending' AND NOT e.limited AND coalesce(e.start_at, '-infinity') <= clock_timestamp()
+			-- limits count what lives
+			OR e.status = 'pending' AND e.limited
+				AND e.workflow <> ALL (ARRAY(SELECT o.workflow FROM workflow.executions AS o WHERE o.status IN ('running', 'cancelling')))
+				AND coalesce(e.tenant <> ALL (ARRAY(SELECT o.tenant FROM workflow.executions AS o
+					WHERE o.status IN ('running', 'cancelling') AND o.tenant IS NOT NULL)), true)
+				AND e.role::oid <> ALL (ARRAY(SELECT o.role::oid FROM workflow.executions AS o WHERE o.status IN ('running', 'cancelling')))
+			OR e.id IN (SELECT q.execution_id FROM workflow.schedule_queue AS q WHERE q.running < q.max_concurrent_runs)
+			OR e.status = 'blocked' AND NOT EXISTS (SELECT FROM workflow.blocked_workflows AS b
+				WHERE b.workflow = e.workflow AND b.unblocked_at IS NULL AND (b.role IS NULL OR b.role::oid = e.role::oid))
 			OR e.status IN ('running', 'cancelling')
 				AND NOT coalesce(e.step_marks, '{}') \@? '\$.* ? (\@.mark == "hold")'
 				AND NOT EXISTS (SELECT FROM workflow.step_executions AS s
@@ -82,29 +93,56 @@ sub check_cluster
 	return;
 }
 
-# Each cluster is asked before it is stopped, and those that run at the end of the test then.
-my @nodes;
+# Each cluster is asked before it is stopped, and at the end of the test those that run then, and
+# those whose last stop was a crash.
+my (@nodes, %crashed);
+
+# What a crash has left behind is gone on with, without standbys that have gone, too.
+sub check_crashed
+{
+	my ($node) = @_;
+
+	$node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+	$node->start(fail_ok => 1) or return fail('cluster ' . $node->name . ' starts again');
+	check_cluster($node);
+	$node->stop('immediate');
+	return;
+}
 
 {
 	my $start = PostgreSQL::Test::Cluster->can('start');
 	my $stop = PostgreSQL::Test::Cluster->can('stop');
+	my $kill = PostgreSQL::Test::Cluster->can('kill9');
 	my $done_testing = Test::More->can('done_testing');
 
 	no strict 'refs';
 	no warnings 'redefine';
 	*{'PostgreSQL::Test::Cluster::start'} = sub {
-		push @nodes, $_[0];
+		my ($node) = @_;
+
+		@nodes = ((grep { $_ != $node } @nodes), $node);
+		delete $crashed{ $node->name };
 		return $start->(@_);
 	};
 	*{'PostgreSQL::Test::Cluster::stop'} = sub {
 		my ($node, $mode) = @_;
 
 		check_cluster($node) if ($mode // 'fast') eq 'fast' && defined $node->{_pid};
-		@nodes = grep { $_ != $node } @nodes;
+		$crashed{ $node->name } = 1 if ($mode // 'fast') eq 'immediate' && defined $node->{_pid};
 		return $stop->(@_);
 	};
+	*{'PostgreSQL::Test::Cluster::kill9'} = sub {
+		my ($node) = @_;
+
+		$crashed{ $node->name } = 1 if defined $node->{_pid};
+		return $kill->(@_);
+	};
 	*{'Test::More::done_testing'} = *{'main::done_testing'} = sub {
-		check_cluster($_) foreach grep { defined $_->{_pid} } @nodes;
+		foreach my $node (@nodes)
+		{
+			check_cluster($node) if defined $node->{_pid};
+			check_crashed($node) if !defined $node->{_pid} && $crashed{ $node->name };
+		}
 		@nodes = ();
 		return $done_testing->(@_);
 	};
