@@ -183,6 +183,22 @@ foreach my $kind ('scheduler', 'launcher')
 	}
 }
 
+# --- a scheduler that is terminated again and again: the next one comes at once, and the log says each time what ended it ---
+
+my $log_start = -s $node->logfile;
+foreach my $round (1 .. 6)
+{
+	my $pid = worker_pid($node, 'scheduler', 'postgres');
+
+	query("SELECT pg_terminate_backend($pid)");
+	wait_until("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler' AND pid <> $pid", 'another one');
+	# what is delayed is what has failed
+	is(query('SELECT failures, failing_since IS NULL FROM workflow.scheduler_state()'), '|t', "terminated $round times: that is no failure");
+}
+is(outcome(query(q{SELECT workflow.start('plain')})), $plain, 'what is started then runs');
+is(scalar(() = slurp_file($node->logfile, $log_start) =~ /terminating background worker "pg_workflow scheduler" due to administrator command/g),
+	6, 'the log says so each time');
+
 # --- execute() in a session: it is the session's statement, whatever the definition says of failures ---
 
 define_sql($node, 'postgres', 'lenient', effect('s1'),
