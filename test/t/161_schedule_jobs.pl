@@ -242,4 +242,27 @@ for my $database ('postgres', 'other')
 }
 is(query('postgres', q{SELECT string_agg(concat_ws(' ', database, command, return_message), '; ') FROM cron.job_run_details WHERE status = 'failed'}), '', 'no beat has failed');
 
+# --- the workflow of housekeeping that somebody else has made: what is scheduled is the extension's ---
+
+query('postgres', "$writable; CREATE TABLE public.trapped (who text); GRANT INSERT ON public.trapped TO PUBLIC");
+foreach my $planted (
+	[ 'another one', q{INSERT INTO workflow.definitions (name, version, status, owner, document, definition)
+		SELECT d.name, (SELECT max(version) + 1 FROM workflow.definitions WHERE name = d.name), 'active', 'alice'::regrole, o.document, o.definition
+		FROM workflow.definitions AS d, workflow.definitions AS o WHERE d.name = 'pg_workflow.housekeeping' AND o.name = 'trap' ORDER BY d.version LIMIT 1} ],
+	[ 'the same', q{UPDATE workflow.definitions SET owner = 'alice'::regrole WHERE name = 'pg_workflow.housekeeping'} ])
+{
+	query('postgres', $writable . q{; SELECT workflow.define('{"name": "trap", "steps": [{"id": "a", "sql": "INSERT INTO public.trapped VALUES (current_user)"}]}')});
+	query('postgres', "$writable; $planted->[1]");
+	my $theirs = query('postgres', q{SELECT max(version) FROM workflow.definitions WHERE name = 'pg_workflow.housekeeping' AND owner = 'alice'::regrole});
+	query('postgres', "$writable; SELECT workflow.schedule_housekeeping('90 days')");
+	is(query('postgres', qq{SELECT d.owner, d.version > $theirs FROM workflow.schedules AS s JOIN workflow.definitions AS d ON d.name = s.workflow AND d.version = s.version
+		WHERE s.name = 'housekeeping'}), 'postgres|t', "$planted->[0] of alice's: a version of the extension's is scheduled");
+	my $id = query('postgres', "$writable; SELECT workflow.run_schedule_now('housekeeping')");
+	is(query('postgres', "$writable; SELECT concat_ws(' ', status, error, version > $theirs) FROM workflow.wait($id, '120 s')"), 'completed t', '... and that is what runs');
+}
+# it is hers since: what is scheduled already does not run either
+query('postgres', "$writable; UPDATE workflow.definitions SET owner = 'alice'::regrole WHERE name = 'pg_workflow.housekeeping'");
+like(($node->psql('postgres', "$writable; SELECT workflow.run_schedule_now('housekeeping')"))[2], qr/ERROR/, 'nor one that has become hers');
+is(query('postgres', 'SELECT count(*) FROM public.trapped'), 0, 'nothing of hers has run');
+
 done_testing();
