@@ -9,7 +9,11 @@
 #	  CLUSTER is the name of a running private cluster, OUT a folder to write to.
 #	  Needs Chromium (prepare.sh browser).  One line per check, "ok" or "not ok".
 #	  The pages are loaded without a sandbox, which root may not have, and from
-#	  files; nothing is fetched.
+#	  files; nothing is fetched by them.
+#
+#	  The charts of diagram() are drawn by Mermaid: a release of it from npm's
+#	  registry, known here by its sum, stays in the scratch folder.  Where it
+#	  cannot be had, a line says "skipped", and why.
 
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -21,6 +25,9 @@ out=$2
 browser=$(command -v chromium chromium-browser google-chrome | head -n 1)
 [ -n "$browser" ] || die "there is no Chromium"
 broken=0
+mermaid=10.9.3
+package_of_mermaid=https://registry.npmjs.org/mermaid/-/mermaid-$mermaid.tgz
+sum_of_mermaid=57cd17d62b1212f01ec082f7c619b3feb566736ec25658dcb1b5b193195625663fd6441ae1738006aa43976a902c62b3a4a9ba59b4df5042889819547c5600af
 
 # check NAME CONDITION ..: a line with the verdict of a command
 check()
@@ -35,10 +42,23 @@ check()
 	fi
 }
 
-# look PAGE: the document as the browser has it after loading, in PAGE.dom
+# Mermaid as $out/mermaid.min.js; else why not, in $out/mermaid.log.
+fetch_mermaid()
+{
+	kept=$scratch/mermaid-$mermaid.min.js
+	if [ ! -s "$kept" ]; then
+		/usr/lib/apt/apt-helper download-file "$package_of_mermaid" "$out/mermaid.tgz" "SHA512:$sum_of_mermaid" \
+			>"$out/mermaid.log" 2>&1 &&
+			tar -xzf "$out/mermaid.tgz" -C "$out" package/dist/mermaid.min.js >>"$out/mermaid.log" 2>&1 &&
+			mv "$out/package/dist/mermaid.min.js" "$kept" || return 1
+	fi
+	cp "$kept" "$out/mermaid.min.js"
+}
+
+# look PAGE [OPTION]: the document as the browser has it after loading, in PAGE.dom
 look()
 {
-	timeout 120 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
+	timeout 600 "$browser" ${2:-} --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
 		--user-data-dir="$out/profile" --dump-dom "file://$out/$1" >"$out/$1.dom" 2>"$out/$1.log"
 }
 
@@ -60,7 +80,8 @@ no_elements()
 }
 
 cluster_psql "$cluster" postgres -c 'DROP DATABASE IF EXISTS pgwf_browser' -c 'CREATE DATABASE pgwf_browser' >"$out/psql.log" 2>&1 &&
-	cluster_psql "$cluster" pgwf_browser -v out="$out" -f "$root/test/browser/pictures.sql" >>"$out/psql.log" 2>&1 || {
+	cluster_psql "$cluster" pgwf_browser -v out="$out" -f "$root/test/browser/pictures.sql" \
+		-f "$root/test/browser/charts.sql" >>"$out/psql.log" 2>&1 || {
 	cat "$out/psql.log"
 	echo "not ok browser/pictures: they could not be made"
 	exit 1
@@ -99,5 +120,14 @@ check "empty.svg says so" has empty.svg 'Nothing of it has run.'
 # Mermaid's own words and signs are in labels only, as numbers
 check "hostile.mmd has no sign of others" sh -c "! grep -qE -- '%%|<b>|<i>|\"end |]}' '$out/hostile.mmd'"
 check "hostile.mmd shows the condition" grep -q '#34;end --#62; #93;#125;' "$out/hostile.mmd"
+if fetch_mermaid; then
+	cp "$root/test/browser/charts.js" "$out/"
+	look charts.html --virtual-time-budget=600000
+	check "charts.html draws all charts" grep -qE '^[1-9][0-9]* charts$' "$out/charts.html.dom"
+	sed -n 's,^ok chart: ,ok browser/chart: ,p; s,^not ok chart: ,not ok browser/chart: ,p' "$out/charts.html.dom"
+	! grep -q '^not ok chart' "$out/charts.html.dom" || broken=1
+else
+	echo "skipped browser/charts: Mermaid $mermaid cannot be fetched: $(grep -v '^W:' "$out/mermaid.log" | tail -n 1)"
+fi
 cluster_psql "$cluster" postgres -c 'DROP DATABASE pgwf_browser' >>"$out/psql.log" 2>&1
 exit $broken
