@@ -82,7 +82,8 @@ my %scenes = (
 	overdue => qq{ALTER SYSTEM SET workflow.max_executors_per_database = 1; SELECT pg_reload_conf(); $fresh
 		SELECT start_one('hurried') AS id \\gset
 		CALL wait_for('EXISTS (SELECT FROM workflow.step_executions WHERE execution_id = ' || :id || ')'); $gated},
-	no_role => q{BEGIN; SELECT start_as_tenant(); ALTER ROLE tenant NOLOGIN; COMMIT;},
+	# from 17 on executors need no LOGIN
+	no_role => q{BEGIN; SELECT start_as_tenant(); REVOKE CONNECT ON DATABASE w FROM PUBLIC; COMMIT;},
 	breaker => qq{SELECT set_mood('fail'); $fails_thrice
 		SELECT set_mood('well'); CALL wait_for_breaker(); CALL workflow.run('breaks', inputs());},
 	breaker_inline => qq{SELECT set_mood('fail'); $fails_thrice
@@ -476,7 +477,7 @@ sub strike
 my $repair = q{
 	DELETE FROM gate;
 	UPDATE mood SET mood = 'well';
-	ALTER ROLE tenant LOGIN;
+	GRANT CONNECT ON DATABASE w TO PUBLIC;
 	ALTER SYSTEM RESET workflow.max_executors_per_database;
 	ALTER SYSTEM RESET workflow.pending_timeout;
 	SELECT pg_reload_conf();
