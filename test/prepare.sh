@@ -128,7 +128,9 @@ look()
 {
 	if [ "$1" = roots ]; then
 		missing=
-		command -v debootstrap >/dev/null || missing=debootstrap
+		for program in debootstrap git; do
+			command -v $program >/dev/null || missing="$missing $program"
+		done
 		return
 	fi
 	missing=$(postgresql_packages) || exit 1

@@ -21,10 +21,10 @@
 #	  code 1 when one fails.  Logs and the first roots, which the others are copies
 #	  of, stay in $PGWF_SCRATCH/roots.  Needs root and a network.
 #
-#	  -s is what "make check PG='15 17 18'" and .ci/run do: make demo in the first
-#	  root, make check in each, side by side, since one alone leaves processors
-#	  idle; their output is shown as it comes, with the root in front, and their
-#	  sums are added up.  What is about the sources and not the server (lint, the
+#	  -s is what "make check PG='15 17 18'" does: make demo in the first root, make
+#	  check in each, side by side, since one alone leaves processors idle; their
+#	  output is shown as it comes, with the root in front, and their sums are
+#	  added up.  What is about the sources and not the server (lint, the
 #	  pictures in a browser, compiling for versions that no root has) is checked in
 #	  the first only.
 #
