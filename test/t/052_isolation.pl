@@ -40,6 +40,13 @@ $node->safe_psql('postgres', q{
 	END $$});
 
 # How many are on call in the end, and the levels their steps saw.
+# The row that wait() returns, or what is asked of it.  It waits in READ COMMITTED only, whatever
+# the database says meanwhile.
+sub waited
+{
+	return $node->safe_psql('postgres', "SET default_transaction_isolation = 'read committed';\nSELECT $_[0]");
+}
+
 sub on_call
 {
 	my ($name, $definition, $step, $role, $parallel) = @_;
@@ -52,7 +59,7 @@ sub on_call
 		{"id": "off", "type": "sql", "sql": "SELECT go_off(input.who)", "input_mapping": {"who": "\${workflow.input.who}"}, "result": "value" $step},
 		{"id": "after", "type": "set", "output": "\${off.output}"}]}')});
 	push @ids, $node->safe_psql('postgres', qq{SET ROLE $role; SELECT workflow.start('$name', '{"who": "$_"}', parallel => $parallel)}) for ('ada', 'bob');
-	my $seen = $node->safe_psql('postgres', "SELECT string_agg(w.status || ' ' || (w.output #>> '{}'), ', ') FROM unnest(ARRAY[" . join(',', @ids) . "]::bigint[]) AS i, workflow.wait(i, '300 s') AS w");
+	my $seen = waited("string_agg(w.status || ' ' || (w.output #>> '{}'), ', ') FROM unnest(ARRAY[" . join(',', @ids) . "]::bigint[]) AS i, workflow.wait(i, '300 s') AS w");
 	my $retried = $node->safe_psql('postgres', "SELECT count(*) FROM workflow.step_executions WHERE on_failure = 'retried' AND error_type <> '40001' AND execution_id IN (" . join(',', @ids) . ")");
 	is($retried, 0, "$name: only serialization failures are tried again");
 	return $node->safe_psql('postgres', 'SELECT count(*) FROM doctors WHERE on_call') . ": $seen";
@@ -95,7 +102,7 @@ sub levels
 	my ($role, $parallel) = @_;
 	my $id = $node->safe_psql('postgres', "SET ROLE $role; SELECT workflow.start('levels', parallel => $parallel)");
 
-	is($node->safe_psql('postgres', "SELECT status FROM workflow.wait($id, '300 s')"), 'completed', "levels of $role");
+	is(waited("status FROM workflow.wait($id, '300 s')"), 'completed', "levels of $role");
 	return $node->safe_psql('postgres', qq{SELECT string_agg(DISTINCT step_id || ' ' || COALESCE(output #>> '{}', ''), ', ')
 		FROM workflow.step_executions WHERE execution_id = $id AND step_id <> ALL ('{block,each,ask}')});
 }
@@ -130,7 +137,7 @@ sub only_step
 	$sql =~ s/'/''/g;
 	$node->safe_psql('postgres', qq{SELECT workflow.define('{"name": "only", "steps": [{"id": "a", "type": "sql", "sql": "$sql", "result": "value" $transaction}]}')});
 	my $id = $node->safe_psql('postgres', "SET ROLE $role; SELECT workflow.start('only')");
-	return $node->safe_psql('postgres', "SELECT status, output, error_type FROM workflow.wait($id, '300 s')");
+	return waited("status, output, error_type FROM workflow.wait($id, '300 s')");
 }
 
 my $show = q{SELECT concat_ws(' ', current_setting('transaction_isolation'), current_setting('transaction_read_only'), current_setting('transaction_deferrable'))};
