@@ -72,8 +72,19 @@ query('postgres', 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC');
 like(as_role('alice', 'other', $every_minute), qr/42501.*not permitted to connect to database "postgres"/s,
 	'no right to connect to its database');
 query('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
-like(as_role('alice', 'other', q{SELECT workflow.schedule('s', 'short', '30 seconds')}),
-	qr/0A000.*pg_cron 1\.4/s, 'this pg_cron has no seconds');
+if (query('postgres', q{SELECT string_to_array(substring(extversion, '^\d+[.]\d+'), '.')::int[] >= '{1,5}' FROM pg_extension WHERE extname = 'pg_cron'}) eq 't')
+{
+	as_role('alice', 'other', q{SELECT workflow.schedule('s', 'short', '2 seconds')});
+	is(jobs(), q{alice other 2 seconds SELECT workflow.schedule_tick('s')}, 'this pg_cron has seconds');
+	$node->poll_query_until('other', q{SELECT count(*) >= 2 FROM workflow.schedule_runs WHERE outcome = 'started' AND NOT manual})
+	  or fail('it is due again and again');
+	as_role('alice', 'other', q{SELECT workflow.unschedule('s')});
+}
+else
+{
+	like(as_role('alice', 'other', q{SELECT workflow.schedule('s', 'short', '30 seconds')}),
+		qr/0A000.*pg_cron 1\.4/s, 'this pg_cron has no seconds');
+}
 is(jobs(), '', 'nothing of that has left a job');
 
 # --- jobs follow the transaction ---
