@@ -161,10 +161,11 @@ BEGIN
     COMMIT;
     CALL test.at_rest();
 END $$;
--- the scheduler has told its executors
+-- the scheduler has told its executors: it does when it has read what is wanted, and then it waits
 CREATE PROCEDURE test.told() LANGUAGE plpgsql AS $$
 BEGIN
     CALL test.until('SELECT NOT control FROM workflow.executions WHERE id = test.id()');
+    CALL test.until('SELECT a.wait_event_type = ''Extension'' FROM workflow.scheduler_state() AS s JOIN pg_stat_activity AS a USING (pid)');
 END $$;
 
 -- wait until a step of an execution runs this moment; returns how many do

@@ -170,12 +170,12 @@ BEGIN
 EXCEPTION WHEN OTHERS OR QUERY_CANCELED THEN
     RETURN SQLSTATE || ' ' || regexp_replace(SQLERRM, '[0-9]+ iterations', 'N iterations');
 END $$;
-SELECT workflow.start('endless_limited') AS limited, workflow.start('endless_for_a_second') AS for_a_second \gset
-SELECT status FROM workflow.wait(:limited, '300 s');
-SELECT status FROM workflow.wait(:for_a_second, '300 s');
-SELECT e.workflow, e.status, e.error_type, regexp_replace(e.error ->> 'message', '[0-9]+ iterations', 'N iterations') AS error, s.step_id, s.status AS step_status, s.error_type AS step_error
-FROM workflow.executions AS e JOIN workflow.step_executions AS s ON s.execution_id = e.id
-WHERE e.id IN (:limited, :for_a_second) AND s.step_id = 'each' ORDER BY 1;
+CALL test.go_late('{each timed_out}', 'endless_limited') \gset limited_
+SELECT :'limited_status' AS status, :'limited_error_type' AS error_type, regexp_replace(:'limited_error', '[0-9]+ iterations', 'N iterations') AS error,
+       step_id, status AS step_status, error_type AS step_error FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'each';
+CALL test.go_late('{each timed_out}', 'endless_for_a_second') \gset limited_
+SELECT :'limited_status' AS status, :'limited_error_type' AS error_type, regexp_replace(:'limited_error', '[0-9]+ iterations', 'N iterations') AS error,
+       step_id, status AS step_status, error_type AS step_error FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'each';
 SELECT test.limited('endless_limited'), test.limited('endless_for_a_second');
 SET statement_timeout = '1s';
 SELECT workflow.execute('endless_alone');

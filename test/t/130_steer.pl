@@ -96,6 +96,16 @@ sub crash
 	return;
 }
 
+# The scheduler tells its executors what is wanted when it has read it, and then it waits.
+sub told
+{
+	my ($execution) = @_;
+
+	wait_until("SELECT NOT control FROM workflow.executions WHERE id = $execution", 'the scheduler has seen it');
+	wait_until(q{SELECT a.wait_event_type = 'Extension' FROM workflow.scheduler_state() AS s JOIN pg_stat_activity AS a USING (pid)}, 'and told who runs it');
+	return;
+}
+
 my $nothing_runs = q{SELECT count(*) = 0 FROM workflow.executor_slots() WHERE state NOT IN ('idle', 'starting') OR execution_id IS NOT NULL};
 
 # --- a pause ---
@@ -104,7 +114,7 @@ query(q{INSERT INTO gate VALUES ('b')});
 my $id = start('chain');
 running($id, 'b');
 is(query("SELECT workflow.pause($id)"), 'paused', 'paused while a step runs');
-wait_until("SELECT NOT control FROM workflow.executions WHERE id = $id", 'the scheduler has seen it');
+told($id);
 query('DELETE FROM gate');
 wait_until("SELECT count(*) = 1 FROM ran WHERE id = $id AND step = 'b'", 'the step ends');
 wait_until($nothing_runs, 'no executor is held');
@@ -191,7 +201,7 @@ query(q{INSERT INTO gate VALUES ('a')});
 $id = start('chain');
 running($id, 'a');
 query("SELECT workflow.hold_step($id, 'b')");
-wait_until("SELECT NOT control FROM workflow.executions WHERE id = $id", 'the scheduler has seen it');
+told($id);
 query('DELETE FROM gate');
 wait_until("SELECT count(*) = 1 FROM ran WHERE id = $id AND step = 'a'", 'the step ends');
 wait_until($nothing_runs, 'a held step holds no executor');

@@ -61,9 +61,10 @@ sub wait_for_log
 	return;
 }
 
-# A replication slot that nobody reads keeps everything from being frozen: the server asks for
-# it to be dropped.  The next number is one of the last, at the begin of a page of pg_xact,
-# which is made then.
+# A replication slot that nobody reads keeps everything behind it from being frozen: the server
+# asks for it to be dropped.  The next number is one of the last, at the begin of a page of
+# pg_xact, which is made then.  What is before the slot is frozen first: numbers that come free
+# by that would not be used up.
 $node->safe_psql('w', q{CREATE TABLE used (n int)});
 $node->safe_psql('w', q{SELECT pg_create_logical_replication_slot('forgotten', 'pgoutput')});
 $node->stop('fast');
@@ -72,6 +73,8 @@ my ($oldest) = $stdout =~ /oldestXID: +(\d+)$/m or die "no oldest number: $stder
 my $last = int(($oldest + 0x7fffffff - 3_000_000) / 32768) * 32768;
 command_ok([ 'pg_resetwal', '-x', $last, $node->data_dir ], 'few numbers are left');
 $node->start;
+ok($node->poll_query_until('w', q{SELECT max(age(d.datfrozenxid)) <= min(age(s.catalog_xmin))
+	FROM pg_database AS d, pg_replication_slots AS s}), 'all is frozen that can be');
 
 # Two stand in the middle of a step, with numbers of their own, when the rest is used up.
 close_gate($node, 'g2 -');
