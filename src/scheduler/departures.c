@@ -47,15 +47,16 @@ executor_let_go(PoolExecutor *executor, ExitReason reason)
 	slot_request_exit(executor->slot, reason);
 }
 
-/* The same, at the end of the step it does. */
+/* The same, at the end of the step it does: before that shows, so that no other begins then. */
 static void
 let_go_soon(PoolExecutor *executor, ExitReason reason)
 {
+	if (executor->busy && executor->stuck_at == 0)
+	{
+		executor->asked_to_yield = true;
+		slot_request_stop(executor->slot, STOP_YIELD, 0);
+	}
 	executor_let_go(executor, reason);
-	if (!executor->busy || executor->stuck_at != 0)
-		return;
-	executor->asked_to_yield = true;
-	slot_request_stop(executor->slot, STOP_YIELD, 0);
 }
 
 /*
