@@ -118,7 +118,7 @@ INSERT INTO vis.calls (call) VALUES
     ('SELECT count(*) FROM workflow.executions_to_steer(''{failed,completed,paused,cancelled,pending,running}'', NULL, ''vis'', NULL, ''failed'', NULL, NULL, NULL, 100) AS e'),
     ('SELECT workflow.explain(''vis'')'), ('SELECT workflow.diagram(''vis'', 1)'),
     ('SELECT string_agg(p::text, '' '') FROM workflow.plan_steps(DEFINITION) AS p'),
-    ('SELECT workflow.workflow_to_steer(''vis'', NULL)'), ('SELECT workflow.no_workers(10)'), ('SELECT workflow.scheduler_state()'), ('SELECT workflow.drained()'),
+    ('SELECT workflow.workflow_to_steer(''vis'', NULL)'), ('SELECT workflow.no_workers(10)'), ('SELECT workflow.lock_holder(1, NULL)'), ('SELECT workflow.scheduler_state()'), ('SELECT workflow.drained()'),
     ('SELECT workflow.breaker_memory(''vis'')'), ('SELECT workflow.version()'),
     ('SELECT string_agg(v::text, '' '') FROM workflow.verify() AS v'), ('SELECT string_agg(c::text, '' '') FROM workflow.verify_checks() AS c'),
     ('SELECT string_agg(o::text, '' '') FROM workflow.script_objects() AS o'),

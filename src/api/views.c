@@ -97,12 +97,26 @@ step_state_name(const SlotCopy *slot)
 	return slot->settling ? "completing" : "running";
 }
 
-static void
-copy_slot(Slot *slot, SlotCopy *copy)
+/*
+ * Copy a slot.  Returns false if it is free, or, with an execution, if its
+ * executor was not given a run of that, whether it has come to it or not.
+ */
+static bool
+copy_slot(Slot *slot, SlotCopy *copy, const int64 *execution_id)
 {
 	TimestampTz idle_since = clock_time(*(volatile TimestampTz *) &slot->idle_since);
+	bool		asked_for;
 
 	SpinLockAcquire(&slot->mutex);
+	asked_for = slot->state != SLOT_FREE;
+	if (execution_id != NULL)
+	{
+		asked_for = false;
+		if (slot->database == MyDatabaseId &&
+			(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING))
+			for (int i = 0; i < slot->run.nexecutions && !asked_for; i++)
+				asked_for = slot->run.execution_ids[i] == *execution_id;
+	}
 	copy->state = slot->state;
 	copy->trouble = slot->trouble;
 	copy->leaving = slot->exit_requested;
@@ -119,6 +133,7 @@ copy_slot(Slot *slot, SlotCopy *copy)
 							   Max(idle_since, slot->progress.step_started_at));
 	copy->progress = slot->progress;
 	SpinLockRelease(&slot->mutex);
+	return asked_for;
 }
 
 /*
@@ -194,8 +209,7 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 		Datum		values[NUM_SLOT_COLUMNS];
 		bool		nulls[NUM_SLOT_COLUMNS];
 
-		copy_slot(&registry->slots[i], &copy);
-		if (copy.state == SLOT_FREE)
+		if (!copy_slot(&registry->slots[i], &copy, NULL))
 			continue;
 
 		memset(nulls, true, sizeof(nulls));
@@ -229,21 +243,6 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Is an execution in the run that the executor was given, whether that has come to it or not? */
-static bool
-has_run_of(Slot *slot, int64 execution_id)
-{
-	bool		found = false;
-
-	SpinLockAcquire(&slot->mutex);
-	if (slot->database == MyDatabaseId &&
-		(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING))
-		for (int i = 0; i < slot->run.nexecutions && !found; i++)
-			found = slot->run.execution_ids[i] == execution_id;
-	SpinLockRelease(&slot->mutex);
-	return found;
-}
-
 /*
  * workflow.executors_of(execution_id bigint, OUT pid integer, OUT state text,
  * OUT last_heartbeat timestamptz) returns setof record
@@ -269,10 +268,7 @@ workflow_executors_of(PG_FUNCTION_ARGS)
 		Datum		values[3];
 		bool		nulls[3] = {false, false, false};
 
-		if (!has_run_of(&registry->slots[i], execution_id))
-			continue;
-		copy_slot(&registry->slots[i], &copy);
-		if (copy.state == SLOT_FREE)
+		if (!copy_slot(&registry->slots[i], &copy, &execution_id))
 			continue;
 		values[0] = Int32GetDatum((int32) copy.pid);
 		values[1] = CStringGetTextDatum(slot_state_name(copy.state, copy.trouble, copy.leaving));

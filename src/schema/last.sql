@@ -57,7 +57,7 @@ GRANT SELECT ON workflow.breaker_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.breaker_memory(text) TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status, workflow.dead_letter_status TO pg_monitor;
-GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.executors_of(bigint) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION workflow.executors_of(bigint), workflow.lock_holder(integer, text) TO pg_monitor;
 GRANT SELECT ON workflow.alerts, workflow.alert_thresholds, workflow.metrics, workflow.queue, workflow.queue_depth, workflow.history, workflow.statistics, workflow.newest_execution,
     workflow.blocks TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interval, integer), workflow.current_alerts(), workflow.metrics(bigint),

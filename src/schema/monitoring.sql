@@ -119,9 +119,8 @@ FROM workflow.scheduler_state() AS s,
      (SELECT count(*) AS count FROM workflow.executions AS e
       WHERE e.status IN ('running', 'cancelling')
         AND GREATEST(e.started_at, e.retried_at, upper(e.pauses)) < clock_timestamp() - interval '5 s') AS r
-WHERE r.count > s.executions
-  /* what it cannot get at, it knows of: a table, or rows that it skips, is locked */
-  AND s.again_since IS NULL
+/* what it cannot get at, it knows of: a table, or rows that it skips, is locked */
+WHERE s.again_since IS NULL
   AND NOT EXISTS (SELECT FROM workflow.locked_tables)
   AND r.count > s.executions + (SELECT count(*) FROM workflow.locked_executions AS k WHERE k.status IN ('running', 'cancelling'));
 COMMENT ON VIEW workflow.left_executions IS

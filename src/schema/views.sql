@@ -422,6 +422,29 @@ COMMENT ON COLUMN workflow.step_status.input IS 'input; null for executions of o
 COMMENT ON COLUMN workflow.step_status.output IS 'output; null for executions of others';
 COMMENT ON COLUMN workflow.step_status.error IS 'error; null for executions of others';
 
+CREATE FUNCTION workflow.lock_holder(
+    pid integer,
+    prepared_transaction text,
+    OUT name text,
+    OUT state text,
+    OUT help text)
+RETURNS record
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+BEGIN ATOMIC
+    SELECT COALESCE('prepared transaction ' || lock_holder.prepared_transaction,
+                    format('process %s', lock_holder.pid) || COALESCE(format(
+                        ' (%s)', NULLIF(concat_ws(', ', a.usename, NULLIF(a.application_name, ''), a.state), '')), '')),
+           a.state,
+           CASE WHEN lock_holder.prepared_transaction IS NOT NULL
+                THEN format('ROLLBACK PREPARED %L', lock_holder.prepared_transaction)
+                ELSE format('SELECT pg_terminate_backend(%s)', lock_holder.pid) END
+    FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = lock_holder.pid;
+END;
+COMMENT ON FUNCTION workflow.lock_holder(integer, text) IS
+'what locked_tables and why() are made of: who holds a lock, the process or the prepared '
+'transaction, in words; the state of its session, as in pg_stat_activity, if the caller may see it; '
+'the statement that ends it';
+
 /* Who holds a row is told by its xmax, as long as that transaction holds its own lock: not where
    several share the row. */
 CREATE VIEW workflow.locked_executions WITH (security_barrier) AS
@@ -494,28 +517,23 @@ WITH part AS MATERIALIZED (
 )
 SELECT s.table_name, s.relation, s.mode, s.granted, s.pid, s.gid AS prepared_transaction, s.since,
        s.mode = 'AccessExclusiveLock'
-           AND s.table_name NOT IN ('statistics_days', 'statistics_state', 'schedule_run_entries') AS unreadable,
+           AND s.table_name NOT IN ('statistics_days', 'statistics_state') AS unreadable,
        format(CASE WHEN s.granted THEN '%s has locked %s (%s)'
                    ELSE '%s waits to lock %s (%s), and who comes after it waits, too: behind %s' END,
               h.name, CASE WHEN s.relation = s.table_name THEN '' ELSE s.relation || ' of ' END || 'table workflow.' || s.table_name,
               s.mode, b.name) AS detail,
        /* of one that waits: what keeps it, if that does nothing, or else its own end */
-       CASE WHEN COALESCE(b.gid, s.gid) IS NOT NULL THEN format('ROLLBACK PREPARED %L', COALESCE(b.gid, s.gid))
-            WHEN s.granted THEN h.help
-            WHEN b.idle THEN b.help
+       CASE WHEN b.idle THEN b.help
+            WHEN h.state = 'active' THEN format('SELECT pg_cancel_backend(%s)', s.pid)
             ELSE h.help END AS help
 FROM strong AS s
-     CROSS JOIN LATERAL (
-         SELECT COALESCE('prepared transaction ' || s.gid, format('process %s', s.pid) || COALESCE(format(' (%s)', NULLIF(concat_ws(', ', a.usename, NULLIF(a.application_name, ''), a.state), '')), '')) AS name,
-                format(CASE a.state WHEN 'active' THEN 'SELECT pg_cancel_backend(%s)' ELSE 'SELECT pg_terminate_backend(%s)' END, s.pid) AS help
-         FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = s.pid) AS h
+     CROSS JOIN LATERAL workflow.lock_holder(s.pid, s.gid) AS h
      LEFT JOIN LATERAL (
-         SELECT l.gid, a.state LIKE 'idle%' AS idle, format('SELECT pg_terminate_backend(%s)', w.pid) AS help,
-                COALESCE('prepared transaction ' || l.gid, format('process %s', w.pid) || COALESCE(format(' (%s)', NULLIF(concat_ws(', ', a.usename, NULLIF(a.application_name, ''), a.state), '')), '')) AS name
+         SELECT k.name, k.help, l.gid IS NOT NULL OR k.state LIKE 'idle%' AS idle
          FROM unnest(pg_blocking_pids(CASE WHEN NOT s.granted THEN s.pid END)) AS w (pid)
-              LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = w.pid
               LEFT JOIN lock AS l ON w.pid = 0 AND l.relation = s.oid AND l.granted AND l.gid IS NOT NULL
-         ORDER BY l.gid IS NOT NULL OR a.state LIKE 'idle%' DESC NULLS LAST LIMIT 1) AS b ON true;
+              CROSS JOIN LATERAL workflow.lock_holder(w.pid, l.gid) AS k
+         ORDER BY idle DESC NULLS LAST LIMIT 1) AS b ON true;
 COMMENT ON VIEW workflow.locked_tables IS
 'locks of tables of the engine, of their indexes too, that keep it from reading or writing them: '
 'held by a session or a prepared transaction, or waited for, which whoever comes after waits '

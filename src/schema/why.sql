@@ -218,11 +218,8 @@ BEGIN ATOMIC
         SELECT 0, n.reason, NULL, n.since, n.detail, n.help FROM missing AS n
         UNION ALL
         SELECT 0, 'row locked', NULL, k.since,
-               'what is to be done with it waits for ' || COALESCE(
-                   'prepared transaction ' || k.prepared_transaction,
-                   format('process %s (%s)', k.pid, concat_ws(', ', s.usename, NULLIF(s.application_name, ''), s.state))),
-               COALESCE('ROLLBACK PREPARED ' || quote_literal(k.prepared_transaction), format('SELECT pg_terminate_backend(%s)', k.pid))
-        FROM workflow.locked_executions AS k LEFT JOIN pg_catalog.pg_stat_activity AS s ON s.pid = k.pid
+               'what is to be done with it waits for ' || h.name, h.help
+        FROM workflow.locked_executions AS k CROSS JOIN LATERAL workflow.lock_holder(k.pid, k.prepared_transaction) AS h
         WHERE k.execution_id = reasons.execution_id AND k.pid IS DISTINCT FROM (SELECT c.pid FROM scheduler AS c)
         UNION ALL
         SELECT k.rank, 'table locked', NULL, k.since, k.detail, k.help FROM locked AS k
@@ -318,11 +315,8 @@ BEGIN ATOMIC
               LEFT JOIN LATERAL (SELECT pg_blocking_pids(w.pid) AS pids WHERE w.wait_event_type = 'Lock') AS l ON true
               LEFT JOIN LATERAL (
                   /* 0: prepared transactions, whose lock is like the one that is waited for */
-                  SELECT COALESCE('prepared transaction ' || p.gid,
-                                  format('process %s (%s)', o.pid, concat_ws(', ', a.usename, NULLIF(a.application_name, ''), a.state))) AS name,
-                         COALESCE('ROLLBACK PREPARED ' || quote_literal(p.gid), format('SELECT pg_terminate_backend(%s)', o.pid)) AS help
+                  SELECT h.name, h.help
                   FROM unnest(l.pids) AS o (pid)
-                       LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = o.pid
                        LEFT JOIN (
                            SELECT DISTINCT x.gid
                            FROM pg_catalog.pg_locks AS k
@@ -333,6 +327,7 @@ BEGIN ATOMIC
                                 JOIN pg_catalog.pg_locks AS t ON t.pid IS NULL AND t.locktype = 'transactionid' AND t.virtualtransaction = h.virtualtransaction
                                 JOIN pg_catalog.pg_prepared_xacts AS x ON x.transaction = t.transactionid
                            WHERE k.pid = w.pid AND NOT k.granted) AS p ON o.pid = 0
+                       CROSS JOIN LATERAL workflow.lock_holder(o.pid, p.gid) AS h
                   WHERE o.pid IS DISTINCT FROM (SELECT c.pid FROM scheduler AS c)) AS b ON true
          WHERE w.step_id IS NOT NULL OR (b.name IS NOT NULL AND NOT w.frozen)
          ORDER BY w.started_at LIMIT 20)
@@ -357,7 +352,9 @@ BEGIN ATOMIC
                '-- look into the server log'
         FROM e WHERE e.wants_to_run AND e.recoveries > 0
     )
-    SELECT a.reason, a.step_id, a.since, NULLIF(a.detail, ''), a.help
+    /* help that is a comment must stay one, whatever the names in it */
+    SELECT a.reason, a.step_id, a.since, NULLIF(a.detail, ''),
+           CASE WHEN a.help LIKE '--%' THEN translate(a.help, E'\n\r', '  ') ELSE a.help END
     FROM answers AS a ORDER BY a.rank, a.since DESC NULLS LAST, a.step_id;
 END;
 COMMENT ON FUNCTION workflow.reasons(bigint) IS
@@ -374,12 +371,14 @@ RETURNS SETOF record
 LANGUAGE sql VOLATILE STRICT PARALLEL RESTRICTED ROWS 3
 BEGIN ATOMIC
     /* as with alerts, the function is not planned while a table that it reads is locked */
-    SELECT r.* FROM workflow.reasons(why.execution_id) AS r
-    WHERE NOT EXISTS (SELECT FROM workflow.locked_tables AS k WHERE k.unreadable AND k.table_name <> 'executor_history')
+    WITH unreadable AS MATERIALIZED (
+        SELECT k.granted, k.since, k.detail, k.help
+        FROM workflow.locked_tables AS k WHERE k.unreadable AND k.table_name <> 'executor_history'
+    )
+    SELECT r.* FROM workflow.reasons(why.execution_id) AS r WHERE NOT EXISTS (SELECT FROM unreadable)
     UNION ALL
-    (SELECT 'table locked', NULL, k.since, k.detail, k.help
-     FROM workflow.locked_tables AS k WHERE k.unreadable AND k.table_name <> 'executor_history'
-     ORDER BY k.granted DESC, k.since LIMIT 5);
+    (SELECT 'table locked', NULL, u.since, u.detail, u.help
+     FROM unreadable AS u ORDER BY u.granted DESC, u.since LIMIT 5);
 END;
 COMMENT ON FUNCTION workflow.why(bigint) IS
 'why an execution does not go on, or how it has ended: a row for each reason, the one to look at '

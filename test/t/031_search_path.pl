@@ -153,7 +153,7 @@ sub monitor_calls
 		(map { "workflow.role_$_(r, q)" } qw(cmp eq ne lt le gt ge)),
 		q{workflow.breaker_memory('agent')}, q{workflow.executor_slots()}, q{workflow.scheduler_state()}, q{workflow.engine_counters()},
 		q{workflow.plan_steps(1)}, q{workflow.schedule_jobs()}, q{workflow.drained()}, q{workflow.current_alerts()}, q{workflow.script_objects()},
-		q{workflow.no_workers(10)}, q{workflow.no_workers('alice'::pg_catalog.regrole::pg_catalog.oid)},
+		q{workflow.lock_holder(1, NULL)}, q{workflow.no_workers(10)}, q{workflow.no_workers('alice'::pg_catalog.regrole::pg_catalog.oid)},
 		q{workflow.verify(true)}, q{workflow.verify(false)}, q{workflow.verify_checks()}, q{workflow.report()},
 		q{workflow.statistics('1 year', 10)}, q{workflow.add_histograms('{}', '{}')}, q{workflow.histogram_percentile('{}', 0.5)},
 		q{workflow.paused_time('{}'::pg_catalog.tstzmultirange, pg_catalog.now(), pg_catalog.now(), pg_catalog.now(), pg_catalog.now())},
@@ -288,7 +288,7 @@ call($_) foreach
 look('at the end');
 call($_) foreach
 	q{SELECT workflow.current_alerts()}, q{TABLE workflow.metrics},
-	q{SELECT workflow.no_workers(10), workflow.engine_counters(), workflow.executor_slots(), workflow.executors_of(1), workflow.plan_steps(1)},
+	q{SELECT workflow.lock_holder(1, NULL), workflow.no_workers(10), workflow.engine_counters(), workflow.executor_slots(), workflow.executors_of(1), workflow.plan_steps(1)},
 	q{SELECT workflow.verify(true), workflow.verify_checks(), workflow.script_objects()},
 	q{SELECT workflow.reset_engine_statistics()},
 	q{SELECT workflow.executions_to_steer('{pending}', '{pending}', NULL, NULL, NULL, NULL, NULL, NULL, 10), workflow.workflow_to_steer('chain', 'pending')},

@@ -335,6 +335,33 @@ my %tests = (
 		eval { $session->quit };
 	},
 	'table locked' => sub {
+		# whichever table of ours it is: both answer, and what one of them cannot read is known
+		my $held = start_held();
+
+		foreach my $table (split /\n/, $node->safe_psql('postgres', q{SELECT relname FROM pg_class
+			WHERE relnamespace = 'workflow'::regnamespace AND relkind = 'r' ORDER BY 1}))
+		{
+			my $session = $node->background_psql('postgres');
+			my ($known, %says, %reads);
+
+			$session->query_safe("BEGIN; LOCK TABLE workflow.$table IN ACCESS EXCLUSIVE MODE");
+			$known = $node->safe_psql('postgres', "SELECT unreadable FROM workflow.locked_tables WHERE table_name = '$table'") eq 't' ? 1 : 0;
+			foreach my $read ([ 'why', "workflow.reasons($held)", "workflow.why($held)", 'reason' ],
+				[ 'alerts', 'workflow.current_alerts()', 'workflow.alerts', 'condition' ])
+			{
+				my ($name, $function, $answer, $column) = @$read;
+
+				$reads{$name} = $node->psql('postgres', "SET lock_timeout = '200ms'; SELECT count(*) FROM $function", stderr => \my $error) == 0 ? 1 : 0;
+				$node->psql('postgres', "SET lock_timeout = '10s'; SELECT count(*) FILTER (WHERE $column = 'table locked') > 0, count(*) > 0 FROM $answer",
+					stdout => \$says{$name}, stderr => \$error);
+			}
+			is($known, $reads{why} && $reads{alerts} ? 0 : 1, "$table: it is known that one of them cannot read it, or that both can");
+			is($says{alerts}, 't|t', "$table: alerts answers, and says so");
+			like($says{why}, $known && $table ne 'executor_history' ? qr/^t\|t$/ : qr/^[tf]\|t$/, "$table: why() answers, and says so if need be");
+			is($reads{why}, 1, "$table: only alerts reads it") if $table eq 'executor_history';
+			$session->quit;
+		}
+		release($held);
 		# what the session keeps, and what is wanted behind it
 		foreach my $case ([ 'LOCK TABLE workflow.executions IN SHARE MODE' ], [ 'LOCK TABLE workflow.executions IN ACCESS EXCLUSIVE MODE' ],
 			[ 'LOCK TABLE workflow.step_executions IN SHARE MODE' ], [ 'LOCK TABLE workflow.step_executions IN ACCESS EXCLUSIVE MODE' ],
