@@ -97,14 +97,23 @@ box_name(void)
 	return name;
 }
 
+/* What was left by an earlier crash says nothing of the next one. */
+static void
+forget_entries(void)
+{
+	if (left != NULL)
+		pfree(left);
+	left = NULL;
+	nleft = 0;
+}
+
 /* Keep what is in a box for those who ask later. */
 static void
 keep_entries(const BlackBox *found)
 {
 	Size		size = found->nentries * sizeof(BoxEntry);
 
-	if (left != NULL)
-		pfree(left);
+	forget_entries();
 	left = MemoryContextAlloc(TopMemoryContext, Max(size, 1));
 	memcpy(left, found->entries, size);
 	nleft = found->nentries;
@@ -198,6 +207,7 @@ black_box_open(int nslots, int ndatabases)
 
 	if (!IsPostmasterEnvironment)
 		return;					/* a server in single-user mode leaves it alone */
+	forget_entries();
 	if (box != NULL)
 	{
 		/* the settings are those of then: they need a restart */
