@@ -64,22 +64,11 @@ SELECT workflow.timeline_svg(:letters) AS svg, workflow.report(:letters) AS repo
 RESET client_encoding;
 
 -- however deep: edges lead from node to node, never to or from a frame, which Mermaid 10 cannot draw
-CREATE FUNCTION picture_nest(levels int) RETURNS jsonb LANGUAGE plpgsql AS $$
-DECLARE
-    step jsonb := '{"id": "innermost", "sql": "SELECT 1"}';
-BEGIN
-    FOR i IN REVERSE levels .. 1 LOOP
-        step := jsonb_build_object('id', 'level' || i) || CASE i % 4
-            WHEN 0 THEN jsonb_build_object('type', 'loop', 'collection', '[1]'::jsonb, 'loop_body', jsonb_build_array(step, jsonb_build_object('id', 'after' || i, 'sql', 'SELECT 1')))
-            WHEN 1 THEN jsonb_build_object('type', 'parallel', 'parallel_steps', jsonb_build_array(step, jsonb_build_object('id', 'beside' || i, 'sql', 'SELECT 1')))
-            WHEN 2 THEN jsonb_build_object('type', 'conditional', 'condition', 'true', 'then', step)
-            ELSE jsonb_build_object('type', 'fork_join', 'fork_join_config', jsonb_build_object('branches', jsonb_build_object(
-                'left', jsonb_build_array(step), 'right', jsonb_build_array(jsonb_build_object('id', 'right' || i, 'sql', 'SELECT 1'))))) END;
-    END LOOP;
-    RETURN step;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set nest :abs_srcdir '/test/browser/nest.sql'
+\i :nest
 SET workflow.max_nesting = 16;
-SELECT workflow.define(jsonb_build_object('name', 'picture_deep', 'steps', jsonb_build_array(picture_nest(16))));
+SELECT workflow.define(jsonb_build_object('name', 'picture_deep', 'steps', jsonb_build_array(nest(16))));
 RESET workflow.max_nesting;
 CREATE FUNCTION picture_edges(diagram text) RETURNS TABLE (source text, target text) LANGUAGE sql
 AS $$ SELECT e[1], e[2] FROM regexp_matches(diagram, '^ +(\w+) -\.?->(?:\|[^|]*\|)? (\w+)$', 'gn') AS e $$;

@@ -172,7 +172,7 @@ cmp_ok(tries('poison_first'), '<=', 4, 'and was not tried for ever');
 # The postmaster's file of the black box (src/shared/black_box.c), if it is there.
 sub black_box
 {
-	my $pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	my $pid = postmaster_pid($node);
 
 	return slurp_file("/proc/$pid/maps") =~ m{(/dev/shm/pg_workflow\.\w+)$}m ? $1 : die 'no black box';
 }
@@ -230,7 +230,8 @@ foreach my $try (1 .. 3)
 	}
 	ok(!-e $pid_file, 'the server is gone');
 	$node->{_pid} = undef;
-	$node->start;
+	# it may be gone again before pg_ctl has seen it
+	$node->start(fail_ok => 1);
 }
 wait_until($node, "SELECT status = 'failed' AND error_type = 'CrashLoop' FROM workflow.executions WHERE id = $poison",
 	'poison fails as CrashLoop');

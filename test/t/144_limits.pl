@@ -55,11 +55,6 @@ sub pids
 	return split /\n/, $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type ~ '$kind'");
 }
 
-sub postmaster
-{
-	return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
-}
-
 # The soft limit of a resource for processes; some may have gone.
 sub limit
 {
@@ -141,11 +136,11 @@ SKIP:
 	ok($node->poll_query_until('w', $all_ended), 'the table grows');
 	my $size = $node->safe_psql('w', q{SELECT pg_relation_size('workflow.step_executions')});
 	my $from = -s $node->logfile;
-	limit('fsize', $size, postmaster(), pids('pg_workflow'));
+	limit('fsize', $size, postmaster_pid($node), pids('pg_workflow'));
 	$node->safe_psql('w', $start);
 	wait_for_lines($from, 30, qr/executor ERROR:  could not extend file .*: File too large/);
 	like(slurp_file($node->logfile, $from), qr/is done again: could not extend file/, 'files: the log says what is done about it');
-	nothing_fails('files', sub { lift_limit('fsize', postmaster(), pids('.')) });
+	nothing_fails('files', sub { lift_limit('fsize', postmaster_pid($node), pids('.')) });
 
 	# --- no processes: executors cannot be started ---
 
@@ -154,10 +149,10 @@ SKIP:
 	wait_until($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler' AND datname = 'w'},
 		'the scheduler is there');
 	$from = -s $node->logfile;
-	limit('nproc', 1, postmaster());
+	limit('nproc', 1, postmaster_pid($node));
 	$session->query_safe($start);
 	wait_for_lines($from, 6, qr/could not fork (?:worker|background worker) process/, sub { $session->query_safe('SELECT true') });
-	lift_limit('nproc', postmaster());
+	lift_limit('nproc', postmaster_pid($node));
 	is($session->query_safe(q{SELECT count(*) FROM workflow.executions WHERE error_type IS NOT NULL}), 0, 'processes: nothing fails');
 	like(slurp_file($node->logfile, $from), qr/executors of role ".*" have ended \d+ times in a row before they began to work/,
 		'processes: the log says so');

@@ -15,16 +15,24 @@ use Exporter 'import';
 use JSON::PP;
 use PatientPsql;
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils qw(slurp_file);
 use Test::More;
 use Watchdog;
 
 our @EXPORT = qw(
   crash_cluster effects_table gated_effects close_gate open_gate wait_at_gate
   wait_until ways_to_go step agent_step define_workflow define_mixed try_sql check_effects
-  check_finished check_pool check_completes diagnose
+  check_finished check_pool check_completes diagnose postmaster_pid
 );
 
 my $json = JSON::PP->new->canonical;
+
+sub postmaster_pid
+{
+	my ($node) = @_;
+
+	return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+}
 
 # A running cluster with database "w", the extension and the effects in it; settings are lines
 # of postgresql.conf, before them perhaps a hash of what Cluster->new() takes.  Killed processes

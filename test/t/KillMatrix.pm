@@ -394,20 +394,12 @@ sub process
 		checkpointer => q{backend_type = 'checkpointer'});
 
 	return $self if $whom eq 'self';
-	return postmaster($node) if $whom eq 'postmaster';
+	return postmaster_pid($node) if $whom eq 'postmaster';
 	return $node->safe_psql('postgres',
 		"SELECT pid FROM pg_stat_activity WHERE $where{$whom} ORDER BY pid = $self, state = 'idle', pid LIMIT 1") || $self;
 }
 
-# Whoever is there, ends: all processes whose parent it is, too, so that another can start.
-sub postmaster
-{
-	my ($node) = @_;
-	my $pid = slurp_file($node->data_dir . '/postmaster.pid');
-
-	return $pid =~ s/\n.*//sr;
-}
-
+# all processes whose parent it is
 sub children
 {
 	my ($parent) = @_;
@@ -497,7 +489,7 @@ sub clean_up
 	my ($node) = @_;
 
 	unlink glob(asked_for($node, '*'));
-	kill 'CONT', children(postmaster($node));
+	kill 'CONT', children(postmaster_pid($node));
 	return;
 }
 
