@@ -44,6 +44,9 @@ typedef struct Hindrance
 	TimestampTz since;			/* 0: that is not known */
 } Hindrance;
 
+/* Who is not stopped looks sooner. */
+#define LAUNCHER_ANSWERS_MS 5000
+
 /* When the launcher starts one, in words. */
 static const char *
 next_start(const SchedulerView *scheduler)
@@ -94,6 +97,18 @@ explain_no_scheduler(const SchedulerView *scheduler, const char *database, Hindr
 		found->detail = psprintf("no background worker is to be had for it; it is tried again %s", next_start(scheduler));
 		found->help = psprintf("ALTER SYSTEM SET max_worker_processes = %d -- and restart the server",
 							   max_worker_processes + 8);
+	}
+	else if (scheduler->launcher_unanswered_since != 0 &&
+			 TimestampDifferenceExceeds(scheduler->launcher_unanswered_since, GetCurrentTimestamp(),
+										LAUNCHER_ANSWERS_MS))
+	{
+		found->since = scheduler->launcher_unanswered_since;
+		found->detail = scheduler->launcher_pid == 0 ?
+			"there is no launcher, which starts it: the server is about to start one" :
+			psprintf("the launcher, which starts it (process %d), has given no sign of life since it was woken",
+					 (int) scheduler->launcher_pid);
+		found->help = scheduler->launcher_pid == 0 ? "-- nothing, unless this stays: then see the server log" :
+			psprintf("-- on the machine of the server: kill -CONT %d", (int) scheduler->launcher_pid);
 	}
 	else
 	{

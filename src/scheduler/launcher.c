@@ -122,6 +122,7 @@ workflow_launcher_main(Datum argument pg_attribute_unused())
 		List	   *databases;
 		long		timeout = -1;
 
+		launcher_looks();
 		MemoryContextSwitchTo(round_context);
 		if (!read_databases(&databases))
 		{

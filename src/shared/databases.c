@@ -532,6 +532,8 @@ database_look(Oid database, SchedulerView *view)
 			strlcpy(view->again, entry->again, TOLD_SIZE);
 		}
 	}
+	view->launcher_pid = registry->launcher_pid;
+	view->launcher_unanswered_since = registry->launcher_woken_at;
 	view->crowded_out = entry == NULL && no_entry_is_free();
 	if (!view->present && registry->exhausted_since != 0)
 	{

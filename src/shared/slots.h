@@ -334,6 +334,7 @@ typedef struct Registry
 	LWLock	   *cycle_lock;		/* one session at a time decides that it waits for itself: wait_cycle.c */
 	pid_t		launcher_pid;
 	int			launcher_pgprocno;
+	TimestampTz launcher_woken_at;	/* and it has not looked since; 0: it has */
 	TimestampTz clock_offset;	/* of the steady clock: clock.c */
 	bool		orderly_start;	/* nothing of ours was interrupted before the server started */
 	TimestampTz exhausted_since;	/* no background worker is to be had for a scheduler; 0: some are */
@@ -363,6 +364,8 @@ typedef struct SchedulerView
 	bool		crowded_out;	/* workflow.max_databases others have one */
 	TimestampTz exhausted_since;	/* none can be started for want of a background worker; 0: one can */
 	TimestampTz next_start;		/* when that is tried again; 0: nobody waits for a time */
+	pid_t		launcher_pid;	/* 0: there is none */
+	TimestampTz launcher_unanswered_since;	/* as of the scheduler */
 	int			failures;		/* that failed one after the other, until now */
 	TimestampTz failing_since;	/* 0: it does not */
 	char		failure[TOLD_SIZE];
@@ -392,6 +395,8 @@ extern DatabaseEntry *session_database_entry(void);
 extern void wake_scheduler(Oid database, uint32 reasons);
 extern void wake_entry(DatabaseEntry *entry, uint32 reasons);
 extern void wake_launcher(void);
+/* The launcher looks at everything: whoever has woken it is answered. */
+extern void launcher_looks(void);
 /* At the commit of the current transaction, wake the launcher to read pg_database again. */
 extern void wake_launcher_at_commit(void);
 extern void broadcast_finished(int64 execution_id); /* wait() looks again */

@@ -223,8 +223,17 @@ wake_entry(DatabaseEntry *entry, uint32 reasons)
 void
 wake_launcher(void)
 {
-	if (registry != NULL)
-		set_latch_of(*(volatile int *) &registry->launcher_pgprocno);
+	if (registry == NULL)
+		return;
+	if (*(volatile TimestampTz *) &registry->launcher_woken_at == 0)
+		*(volatile TimestampTz *) &registry->launcher_woken_at = GetCurrentTimestamp();
+	set_latch_of(*(volatile int *) &registry->launcher_pgprocno);
+}
+
+void
+launcher_looks(void)
+{
+	*(volatile TimestampTz *) &registry->launcher_woken_at = 0;
 }
 
 /* Let the sessions that wait for an execution look again. */

@@ -214,6 +214,18 @@ my %tests = (
 		workers(20);
 		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
 
+		# the launcher is stopped
+		my $launcher = worker_pid($node, 'launcher');
+
+		kill 'STOP', $launcher;
+		kill 'TERM', worker_pid($node, 'scheduler', 'postgres');
+		$id = start('short');
+		is_why($node, $id, 'no scheduler', 'no scheduler', 'SIGSTOP of the launcher');
+		ok($node->poll_query_until('postgres', "SELECT since IS NOT NULL AND detail ~ 'process $launcher' AND help ~ 'kill -CONT $launcher\$' FROM workflow.why($id) LIMIT 1"),
+			'who is to start it, and does not');
+		kill 'CONT', $launcher;
+		ok(wait_for_status($node, 'postgres', $id, 'completed'), 'and then it goes on');
+
 		# databases in which the launcher starts none; new sessions cannot connect to the first
 		foreach my $case ([ 'ALLOW_CONNECTIONS', 'true', 'false', 'the database does not accept connections' ],
 			[ 'IS_TEMPLATE', 'false', 'true', 'the database is a template, where nothing runs' ])
