@@ -20,6 +20,7 @@
 #include "utils/inval.h"
 
 #include "api/api.h"
+#include "shared/compat.h"
 #include "state/dead_letters.h"
 #include "state/executions.h"
 #include "state/grants.h"
@@ -79,8 +80,8 @@ require_may_replay(int64 id, DeadLetter *letter)
 {
 	if (!dead_letter_find(id, false, letter))
 		refuse_unknown(id);
-	if (!has_privs_of_role(GetUserId(), letter->role))
-		refuse(letter, "A dead letter is replayed as the role that started the execution, and by whom has its rights.");
+	if (!compat_may_act_as(GetUserId(), letter->role))
+		refuse(letter, "A dead letter is replayed as the role that started the execution, by who may be that role.");
 }
 
 /* A dead letter or its workflow belongs to a role that does not exist. */
@@ -324,7 +325,7 @@ workflow_replay_possible(PG_FUNCTION_ARGS)
 	DeadLetter	letter;
 	Nobody		nobody;
 
-	if (!dead_letter_find(id, false, &letter) || !has_privs_of_role(GetUserId(), letter.role))
+	if (!dead_letter_find(id, false, &letter) || !compat_may_act_as(GetUserId(), letter.role))
 		PG_RETURN_BOOL(false);
 	if (!is_nobodys(&letter, &nobody))
 		PG_RETURN_BOOL(true);

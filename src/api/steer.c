@@ -18,6 +18,7 @@
 
 #include "api/api.h"
 #include "api/steer.h"
+#include "shared/compat.h"
 #include "shared/role_value.h"
 #include "shared/slots.h"
 #include "state/grants.h"
@@ -108,12 +109,12 @@ lock_to_steer(int64 id, const char *what, ExecutionState *state)
 void
 require_may_give_data(const ExecutionState *state, const char *argument)
 {
-	if (has_privs_of_role(GetUserId(), state->role))
+	if (compat_may_act_as(GetUserId(), state->role))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for execution %lld", (long long) state->id),
-			 errdetail("Its steps run as role \"%s\", so what they work with comes from who has the rights of that role; the owner of the workflow steers it.",
+			 errdetail("Its steps run as role \"%s\", so what they work with comes from who may be that role; the owner of the workflow steers it.",
 					   role_shown_name(state->role)),
 			 errhint("Leave out argument \"%s\", or have that role granted.", argument)));
 }

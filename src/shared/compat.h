@@ -200,6 +200,33 @@ compat_may_set_role(Oid member, Oid role)
 #endif
 }
 
+/*
+ * Is a role a member of another, by a membership that gives it anything?  From 16
+ * on there are some that do not: of who may give the role to others, say.
+ */
+static inline bool
+compat_is_member(Oid member, Oid role)
+{
+	if (!is_member_of_role_nosuper(member, role))
+		return false;
+#if PG_VERSION_NUM >= 160000
+	return has_privs_of_role(member, role) || member_can_set_role(member, role);
+#else
+	return true;
+#endif
+}
+
+/*
+ * May a role have anything run as another?  It has the rights of that, and could
+ * be it: from 16 on who inherits rights may not be able to, and attributes of
+ * a role (CREATEROLE, BYPASSRLS) are not inherited.
+ */
+static inline bool
+compat_may_act_as(Oid member, Oid role)
+{
+	return has_privs_of_role(member, role) && compat_may_set_role(member, role);
+}
+
 static inline bool
 compat_has_schema_privilege(Oid schema, Oid role, AclMode privilege)
 {

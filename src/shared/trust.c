@@ -36,6 +36,7 @@
 #include "utils/rel.h"
 #include "utils/varlena.h"
 
+#include "shared/compat.h"
 #include "shared/trust.h"
 
 #define TRUST_SETTING "workflow.trusted_owners"
@@ -128,7 +129,7 @@ is_listed(const char *setting, Oid owner)
 		Oid			role = get_role_oid(name, true);
 
 		if (strcmp(name, EVERYBODY) == 0 ||
-			(OidIsValid(role) && is_member_of_role_nosuper(owner, role)))
+			(OidIsValid(role) && compat_is_member(owner, role)))
 			listed = true;
 	}
 	list_free(list);
@@ -142,7 +143,7 @@ owner_is_trusted(Oid owner, Oid role)
 
 	if (!InLocalUserIdChange() && strcmp(setting_trusted_owners, EVERYBODY) == 0)
 		return true;
-	if (has_privs_of_role(owner, role))
+	if (compat_may_act_as(owner, role))
 		return true;
 	if (!is_listed(setting_trusted_owners, owner))
 		return false;

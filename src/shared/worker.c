@@ -226,6 +226,13 @@ worker_connect(Oid database, Oid role, const char *application_name)
 		override_setting("zero_damaged_pages", "off");
 		override_setting("search_path", OWNER_SEARCH_PATH);
 	}
+	else
+	{
+		/* what watches over the role's sessions watches over its steps */
+		StartTransactionCommand();
+		process_session_preload_libraries();
+		CommitTransactionCommand();
+	}
 }
 
 /* Set something for the life of this process, above every other source. */

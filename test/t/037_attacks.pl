@@ -172,6 +172,66 @@ $node->poll_query_until('copy', "SELECT status = 'completed' FROM workflow.execu
 is($node->safe_psql('copy', 'SELECT * FROM seen'), 'step|mallory|mallory', 'and runs as who has started it');
 ok(!-e '/tmp/mallory', 'no command of the dump');
 
+# --- what watches over sessions ---
+
+# A189: a step is no way around a library that the administrator has every session load
+$node->safe_psql('d', 'SELECT workflow.undrain()');
+$node->append_conf('postgresql.conf', "session_preload_libraries = 'passwordcheck'");
+$node->restart;
+like(as_role('mallory', 'd', q{ALTER ROLE mallory PASSWORD 'abc'}), qr/password is too short/, 'a session is refused');
+$id = as_role('mallory', 'd', q{
+	SELECT workflow.define('{"name": "short password", "steps": [{"id": "a", "sql": "ALTER ROLE mallory PASSWORD ''abc''"}]}') \gset
+	SELECT workflow.start('short password')});
+is($node->safe_psql('d', "SELECT status, error ->> 'message' FROM workflow.wait($id, '300 s')"), 'failed|password is too short', 'and a step');
+# a role whose library is missing cannot connect, nor has it anything run; others are none the worse
+$node->append_conf('postgresql.conf', "session_preload_libraries = ''");
+$node->safe_psql('d', q{ALTER ROLE victim SET session_preload_libraries = 'not there'});
+$node->restart;
+like(as_role('victim', 'd', 'SELECT 1'), qr/could not access file "not there"/, 'nobody connects without a library');
+$id = $node->safe_psql('d', q{SET ROLE victim; SELECT workflow.start('who')});
+ok($node->poll_query_until('d', "SELECT reason = 'done again' AND detail ~ 'executors of role .victim. end before they begin to work' FROM workflow.why($id) LIMIT 1"), 'nor an executor, and one is told');
+my $other = as_role('mallory', 'd', q{SELECT workflow.start('who')});
+is($node->safe_psql('d', "SELECT status FROM workflow.wait($other, '300 s')"), 'completed', 'others go on');
+$node->safe_psql('d', 'ALTER ROLE victim RESET session_preload_libraries');
+is($node->safe_psql('d', "SELECT status, recoveries FROM workflow.wait($id, '300 s')"), 'completed|0', 'and the role, when it is mended');
+
+# --- memberships that give less ---
+
+SKIP:
+{
+	skip 'a membership gives everything before PostgreSQL 16', 11 if $node->pg_version < 16;
+	$node->safe_psql('d', q{
+		CREATE ROLE boss LOGIN CREATEROLE;
+		CREATE ROLE heir LOGIN;
+		CREATE ROLE release;
+		GRANT boss TO heir WITH INHERIT TRUE, SET FALSE;
+		GRANT release TO mallory WITH INHERIT FALSE, SET FALSE;
+		SELECT workflow.grant_usage('boss'), workflow.grant_usage('heir'), workflow.grant_usage('mallory')});
+	my $define = q{SELECT workflow.define('{"name": "late", "dead_letter": true, "steps": [{"id": "a", "sql": "%s"}]}')};
+	as_role('heir', 'd', sprintf $define, "SELECT 1 / 0");
+	my $late_id = as_role('boss', 'd', q{SELECT workflow.start('late', version => 1)});
+	is($node->safe_psql('d', "SELECT status FROM workflow.wait($late_id, '300 s')"), 'failed', 'an execution that has failed');
+	my $letter = $node->safe_psql('d', "SELECT dead_letter_id FROM workflow.dead_letter_status WHERE execution_id = $late_id");
+	as_role('heir', 'd', sprintf $define, "ALTER ROLE heir CREATEROLE");
+	like(as_role('heir', 'd', 'SET ROLE boss'), qr/42501/, 'who inherits, and may not be the role');
+	# A190: replay() takes another version, and other input, and runs it as the role
+	like(as_role('heir', 'd', "SELECT workflow.replay($letter)"), qr/42501.*may be that role/s, 'does not replay as it');
+	is(as_role('heir', 'd', "SELECT workflow.replay_all()"), '0', 'nor all');
+	# A191: nor does one give data to what runs as the role
+	like(as_role('heir', 'd', qq{SELECT workflow.retry($late_id, 'a', '{"ok": 1}')}), qr/42501.*may be that role/s, 'gives it no input');
+	like(as_role('heir', 'd', "SELECT workflow.skip_step($late_id, 'a', '1')"), qr/42501|55000/, 'nor output');
+	is($node->safe_psql('d', q{SELECT rolcreaterole FROM pg_roles WHERE rolname = 'heir'}), 'f', 'and has got nothing');
+	$node->safe_psql('d', 'GRANT boss TO heir WITH SET TRUE');
+	like(as_role('heir', 'd', "SELECT workflow.replay($letter)"), qr/^\d+$/, 'who may be the role replays');
+	# A192: trusted_owners and memberships that give nothing
+	$node->safe_psql('d', q{GRANT boss TO heir WITH SET FALSE; ALTER ROLE boss SET workflow.trusted_owners = 'release'});
+	as_role('mallory', 'd', q{SELECT workflow.define('{"name": "of mallory", "steps": [{"id": "a", "sql": "SELECT 1"}]}')});
+	like(as_role('boss', 'd', q{SELECT workflow.start('of mallory')}), qr/42501/, 'a member in name only is not trusted');
+	like(as_role('boss', 'd', q{SELECT workflow.start('late')}), qr/42501/, 'nor who only inherits');
+	$node->safe_psql('d', 'GRANT release TO mallory WITH INHERIT TRUE');
+	like(as_role('boss', 'd', q{SELECT workflow.start('of mallory')}), qr/^\d+$/, 'a member is');
+}
+
 $node->stop;
 
 # --- the server's queue of notifications ---
