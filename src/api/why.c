@@ -142,6 +142,13 @@ find_hindrance(Oid role)
 		found.detail = "workflows run on the primary server";
 		found.help = "SELECT pg_promote()";
 	}
+	else if ((subscription = executions_subscription()) != NULL)
+	{
+		found.reason = "replica";
+		found.detail = psprintf("subscription %s replicates the executions of another database, which runs them",
+								quote_identifier(subscription));
+		found.help = psprintf("DROP SUBSCRIPTION %s", quote_identifier(subscription));
+	}
 	else if (!scheduler.present && scheduler.failures > 0)
 	{
 		found.reason = "scheduler fails";
@@ -160,13 +167,6 @@ find_hindrance(Oid role)
 		found.detail = "workflow.enabled is off for the scheduler of this database";
 		found.help = psprintf("ALTER DATABASE %s RESET workflow.enabled -- or ALTER SYSTEM RESET workflow.enabled and pg_reload_conf()",
 							  database);
-	}
-	else if ((subscription = executions_subscription()) != NULL)
-	{
-		found.reason = "replica";
-		found.detail = psprintf("subscription %s replicates the executions of another database, which runs them",
-								quote_identifier(subscription));
-		found.help = psprintf("DROP SUBSCRIPTION %s", quote_identifier(subscription));
 	}
 	else
 	{

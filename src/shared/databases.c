@@ -331,10 +331,12 @@ schedule_restart(DatabaseEntry *entry, int code, bool orderly)
 		entry->next_start = 0;
 		return;
 	}
-	if (code == 0 &&
-		TimestampDifferenceExceeds(entry->started_at, now, FIRST_RESTART_DELAY_MS))
+	if (code == 0)
 	{
-		entry->next_start = 0;
+		/* it has seen what its successor has to begin with: not for ever, though */
+		entry->next_start =
+			TimestampDifferenceExceeds(entry->started_at, now, FIRST_RESTART_DELAY_MS) ? 0 :
+			TimestampTzPlusMilliseconds(now, FIRST_RESTART_DELAY_MS);
 		return;
 	}
 	for (int i = 0; i < entry->failures && delay < LAST_RESTART_DELAY_MS; i++)

@@ -19,13 +19,27 @@
 #include "catalog/pg_subscription.h"
 #include "catalog/pg_subscription_rel.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "shared/compat.h"
 #include "shared/identity.h"
 #include "shared/subscription.h"
+
+/*
+ * Could the apply worker of a subscription write the table, ever?  From 16 on who has
+ * pg_create_subscription names tables that are not his, and is refused only when rows come.
+ * The worker becomes the owner of the table, or stays the owner of the subscription.
+ */
+static bool
+may_write(Oid role, Oid table)
+{
+	return superuser_arg(role) || compat_may_set_role(role, extension_owner()) ||
+		pg_class_aclcheck(table, role, ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE) == ACLCHECK_OK;
+}
 
 char *
 executions_subscription(void)
@@ -47,12 +61,14 @@ executions_subscription(void)
 	{
 		Oid			subscription = ((Form_pg_subscription_rel) GETSTRUCT(tuple))->srsubid;
 		HeapTuple	row = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
+		Form_pg_subscription form;
 
 		if (!HeapTupleIsValid(row))
 			continue;
+		form = (Form_pg_subscription) GETSTRUCT(row);
 		/* a database made of a template has the template's entries */
-		if (((Form_pg_subscription) GETSTRUCT(row))->subdbid == MyDatabaseId)
-			name = pstrdup(NameStr(((Form_pg_subscription) GETSTRUCT(row))->subname));
+		if (form->subdbid == MyDatabaseId && may_write(form->subowner, executions))
+			name = pstrdup(NameStr(form->subname));
 		ReleaseSysCache(row);
 	}
 	systable_endscan(scan);
@@ -81,6 +97,10 @@ executions_replicated(void)
 	{
 		CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_invalidated, (Datum) 0);
 		CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_invalidated, (Datum) 0);
+		/* rights on the table, and who is whom */
+		CacheRegisterSyscacheCallback(RELOID, subscriptions_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(AUTHOID, subscriptions_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, subscriptions_invalidated, (Datum) 0);
 		registered = true;
 	}
 	if (!replicated_known)

@@ -138,6 +138,34 @@ foreach my $id ($running, $pending)
 define_sql($subscriber, 'postgres', 'own', 'SELECT 1');
 is($subscriber->safe_psql('postgres', "SELECT status FROM workflow.wait(" . run_execution($subscriber, 'postgres', 'own') . ", '0 s')"), 'completed',
 	'and what is new');
+
+# --- subscriptions of others than superusers ---
+
+# A193: of somebody who may make one, and could not write the table: it stops nothing
+
+SKIP:
+{
+	skip 'only superusers have subscriptions before PostgreSQL 16', 5 if $subscriber->pg_version < 16;
+	$publisher->start;
+	$subscriber->safe_psql('postgres', q{
+		CREATE ROLE subscriber IN ROLE pg_create_subscription;
+		GRANT CREATE ON DATABASE postgres TO subscriber;
+		CREATE SUBSCRIPTION halt CONNECTION '} . $publisher->connstr . q{ dbname=postgres' PUBLICATION everything
+			WITH (create_slot = false, slot_name = NONE, enabled = false, password_required = false)});
+	foreach my $change ([ '', 'replica', 'of a superuser' ], [ 'ALTER SUBSCRIPTION halt OWNER TO subscriber', 'completed', 'of another role' ],
+		[ 'GRANT INSERT ON workflow.executions TO subscriber', 'replica', 'that may write' ],
+		[ 'REVOKE INSERT ON workflow.executions FROM subscriber', 'completed', 'that may not any more' ])
+	{
+		my ($sql, $reason, $name) = @$change;
+
+		$subscriber->safe_psql('postgres', $sql) if $sql;
+		$id = $subscriber->safe_psql('postgres', q{SELECT workflow.start('own')});
+		ok($subscriber->poll_query_until('postgres', "SELECT reason = '$reason' FROM workflow.why($id) LIMIT 1"), "a subscription $name: $reason");
+	}
+	ok($subscriber->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM workflow.executions WHERE workflow = 'own' AND status <> 'completed')}),
+		'all have run in the end');
+	$publisher->stop;
+}
 left_open($subscriber);
 $subscriber->stop;
 
