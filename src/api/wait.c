@@ -175,6 +175,18 @@ require_wait_can_end(const ExecutionState *state)
 				 errhint("Use READ COMMITTED.")));
 }
 
+/* Whoever drops or changes the extension would wait for the locks of our transaction. */
+static void
+refuse_if_held(int64 id)
+{
+	if (registry != NULL && extension_is_held())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot wait for execution %lld any longer", (long long) id),
+				 errdetail("Another session is dropping or changing the extension; it would wait for this one."),
+				 errhint("Wait again when it has finished.")));
+}
+
 /*
  * Wait inside the caller's transaction and statement.  What is allocated meanwhile is
  * gone with the current memory context.
@@ -183,6 +195,7 @@ static void
 wait_in_statement(int64 id, TimestampTz deadline, WaitCycleCheck *check)
 {
 	bool		slept = true;
+	bool		again = false;
 
 	if (registry != NULL)
 		ConditionVariablePrepareToSleep(wait_channel(id));
@@ -191,17 +204,16 @@ wait_in_statement(int64 id, TimestampTz deadline, WaitCycleCheck *check)
 		ExecutionState state;
 
 		MemoryContextReset(CurrentMemoryContext);
+		/* who drops the tables has begun to lock them: to ask for another lock is a deadlock */
+		if (again)
+			refuse_if_held(id);
+		again = true;
 		read_own_execution(id, &state);
 		if (wait_is_over(&state))
 			break;
 		if (deadline == DT_NOEND || steady_now() < deadline)
 			require_wait_can_end(&state);
-		if (registry != NULL && extension_is_held())
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("cannot wait for execution %lld any longer", (long long) id),
-					 errdetail("Another session is dropping or changing the extension; it would wait for this one."),
-					 errhint("Wait again when it has finished.")));
+		refuse_if_held(id);
 		if (registry == NULL)
 			break;
 		wait_cycle_look(check);
