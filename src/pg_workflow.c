@@ -61,6 +61,7 @@
 
 #include "api/permission_hints.h"
 #include "api/utility_hook.h"
+#include "shared/black_box.h"
 #include "shared/breakers.h"
 #include "shared/compat.h"
 #include "shared/settings.h"
@@ -94,6 +95,7 @@ _PG_init(void)
 	previous_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = workflow_shmem_startup;
 	install_utility_hook();
+	install_black_box();
 	install_permission_hints();
 	register_launcher();
 }

@@ -163,8 +163,8 @@ is_accused(const Accused *accused, int64 id)
 {
 	for (int i = 0; i < accused->count; i++)
 		if (accused->ids[i] == id)
-			return true;
-	return false;
+			return !accused->all_but;
+	return accused->all_but;
 }
 
 void
@@ -172,8 +172,7 @@ recover_all(const DatabaseEntry *database)
 {
 	bool		counted = !database->orderly_end;
 	Accused		accused = {0};
-	bool		known = counted && database->blame_known &&
-		black_box_accused(database->database, &accused.ids, &accused.count);
+	bool		known = counted && database->blame_known;
 	ClaimedExecution *recovered = NULL;
 	int64	   *ids = NULL;
 	int64	   *done;
@@ -182,6 +181,8 @@ recover_all(const DatabaseEntry *database)
 	int			left = 0;
 	bool		committed;
 
+	if (known)
+		black_box_accused(database->database, &accused.all_but, &accused.ids, &accused.count);
 	for (;;)
 	{
 		ATTEMPT(committed)

@@ -12,6 +12,11 @@
  *	  sees it gone, takes its entry back first, which a process that crashes, or
  *	  is killed, cannot.  What is left accuses.
  *
+ *	  Parallel workers of a step's query count themselves in their executor's
+ *	  entry, and out again in the same ways: one that crashes accuses what its
+ *	  executor was at.  Those that build an index come past no hook; there the
+ *	  executor leaves its entry.
+ *
  *	  It goes with the machine.  After that nobody knows, and everything that ran
  *	  is counted.
  *
@@ -28,29 +33,43 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/parallel.h"
 #include "access/xlog.h"
 #include "common/file_perm.h"
 #include "common/hashfn.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "postmaster/interrupt.h"
+#include "port/atomics.h"
 #include "storage/ipc.h"
+#include "storage/proc.h"
 #include "storage/shmem.h"
+#include "utils/backend_status.h"
 #include "utils/elog.h"
 #include "utils/memutils.h"
 
 #include "shared/black_box.h"
 #include "shared/weather.h"
 
+typedef enum EntryState
+{
+	ENTRY_NONE,
+	ENTRY_AT_WORK,
+	ENTRY_ENDED					/* was at work, and was ended for what another has done */
+} EntryState;
+
 typedef struct BoxEntry
 {
-	volatile sig_atomic_t at_work;
+	volatile sig_atomic_t state;	/* an EntryState */
+	pg_atomic_uint32 workers;	/* parallel workers that are at it */
 	Oid			database;
 	int			nexecutions;	/* 0: a scheduler */
 	int64		execution_ids[RUN_MAX_EXECUTIONS];
 } BoxEntry;
 
 /* Changes with the structures: a library of another version does not read what is left. */
-#define BOX_MAGIC 0x50475701
+#define BOX_MAGIC 0x50475702
 
 typedef struct BlackBox
 {
@@ -61,6 +80,8 @@ typedef struct BlackBox
 
 static BlackBox *box = NULL;
 static BoxEntry *my_entry = NULL;
+static BoxEntry *my_leaders_entry = NULL;	/* in a parallel worker */
+static ExecutorStart_hook_type next_executor_start = NULL;
 static emit_log_hook_type next_log_hook = NULL;
 
 /* What those who were here before have left, as the postmaster found it; inherited from it. */
@@ -236,32 +257,134 @@ black_box_knows(void)
 	return left != NULL;
 }
 
-bool
-black_box_accused(Oid database, int64 **ids, int *count)
+/* Has the process crashed, or a parallel worker of it? */
+static bool
+accuses(BoxEntry *entry)
 {
+	return entry->state == ENTRY_AT_WORK ||
+		(entry->state == ENTRY_ENDED && pg_atomic_read_u32(&entry->workers) > 0);
+}
+
+static bool
+is_accused(Oid database, int64 id)
+{
+	for (int i = 0; i < nleft; i++)
+		if (accuses(&left[i]) && left[i].database == database)
+			for (int j = 0; j < Min(left[i].nexecutions, RUN_MAX_EXECUTIONS); j++)
+				if (left[i].execution_ids[j] == id)
+					return true;
+	return false;
+}
+
+void
+black_box_accused(Oid database, bool *all_but, int64 **ids, int *count)
+{
+	*all_but = false;
+	for (int i = 0; i < nleft; i++)
+		if (accuses(&left[i]) && left[i].database == database && left[i].nexecutions == 0)
+			*all_but = true;
+
 	*ids = palloc(Max(nleft, 1) * RUN_MAX_EXECUTIONS * sizeof(int64));
 	*count = 0;
 	for (int i = 0; i < nleft; i++)
 	{
-		const BoxEntry *entry = &left[i];
+		BoxEntry   *entry = &left[i];
 
-		if (!entry->at_work || entry->database != database)
+		if (entry->state == ENTRY_NONE || entry->database != database)
 			continue;
-		if (entry->nexecutions == 0)
-			return false;
 		for (int j = 0; j < Min(entry->nexecutions, RUN_MAX_EXECUTIONS); j++)
-			(*ids)[(*count)++] = entry->execution_ids[j];
+			if (is_accused(database, entry->execution_ids[j]) != *all_but)
+				(*ids)[(*count)++] = entry->execution_ids[j];
 	}
-	return true;
+}
+
+/*
+ * Do we build an index by parallel workers?  Whether one of them has crashed, nobody knows.  In a
+ * signal handler.
+ */
+static bool
+builds_in_parallel(void)
+{
+	return ParallelContextActive() && MyBEEntry != NULL &&
+		MyBEEntry->st_progress_command == PROGRESS_COMMAND_CREATE_INDEX;
 }
 
 /* The postmaster ends us, since another process has crashed, or at once, because it was told to. */
 static void
 handle_sigquit(SIGNAL_ARGS)
 {
-	black_box_end();
+	if (my_entry != NULL && my_entry->state == ENTRY_AT_WORK && !builds_in_parallel())
+		my_entry->state = ENTRY_ENDED;
 	SignalHandlerForCrashExit(postgres_signal_arg);
 }
+
+/* --- parallel workers --- */
+
+/* It works for an executor no more; that may have another run by now, and none of its workers. */
+static void
+count_me_out(void)
+{
+	BoxEntry   *entry = my_leaders_entry;
+	uint32		workers;
+
+	my_leaders_entry = NULL;
+	if (entry == NULL)
+		return;
+	workers = pg_atomic_read_u32(&entry->workers);
+	while (workers > 0 && !pg_atomic_compare_exchange_u32(&entry->workers, &workers, workers - 1))
+		;
+}
+
+static void
+count_me_out_at_exit(int code pg_attribute_unused(), Datum argument pg_attribute_unused())
+{
+	count_me_out();
+}
+
+static void
+handle_workers_sigquit(SIGNAL_ARGS)
+{
+	count_me_out();
+	SignalHandlerForCrashExit(postgres_signal_arg);
+}
+
+/* A parallel worker begins with its part of a query: perhaps of a step. */
+static void
+count_me_in(void)
+{
+	PGPROC	   *leader = MyProc->lockGroupLeader;
+
+	if (box == NULL || registry == NULL || leader == NULL)
+		return;
+	for (int i = 0; i < registry->nslots && my_leaders_entry == NULL; i++)
+		if (*(volatile pid_t *) &registry->slots[i].pid == leader->pid)
+			my_leaders_entry = &box->entries[i];
+	if (my_leaders_entry == NULL)
+		return;
+	pg_atomic_fetch_add_u32(&my_leaders_entry->workers, 1);
+	on_shmem_exit(count_me_out_at_exit, (Datum) 0);
+	pqsignal(SIGQUIT, handle_workers_sigquit);
+}
+
+static void
+look_at_executor_start(QueryDesc *query, int eflags)
+{
+	if (IsParallelWorker() && my_leaders_entry == NULL)
+		count_me_in();
+	if (next_executor_start != NULL)
+		next_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+void
+install_black_box(void)
+{
+	next_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = look_at_executor_start;
+}
+
+/* --- executors and schedulers --- */
 
 /* A PANIC for want of room on the disk, say, is nobody's fault. */
 static void
@@ -280,6 +403,7 @@ black_box_attach(int slot)
 		return;
 	my_entry = &box->entries[slot >= 0 ? slot
 							 : registry->nslots + (int) (my_database_entry - registry->databases)];
+	pg_atomic_init_u32(&my_entry->workers, 0);
 	pqsignal(SIGQUIT, handle_sigquit);
 	next_log_hook = emit_log_hook;
 	emit_log_hook = look_at_message;
@@ -294,12 +418,12 @@ black_box_begin(Oid database, const Run *run)
 	my_entry->nexecutions = run != NULL ? run->nexecutions : 0;
 	if (run != NULL)
 		memcpy(my_entry->execution_ids, run->execution_ids, run->nexecutions * sizeof(int64));
-	my_entry->at_work = true;
+	my_entry->state = ENTRY_AT_WORK;
 }
 
 void
 black_box_end(void)
 {
 	if (my_entry != NULL)
-		my_entry->at_work = false;
+		my_entry->state = ENTRY_NONE;
 }

@@ -19,10 +19,14 @@ extern void black_box_open(int nslots, int ndatabases);
 extern bool black_box_knows(void);
 
 /*
- * The executions of a database that were in executors that crashed themselves, in the current
- * context.  False: its scheduler did, and anything it knew of may be the cause.
+ * The executions of a database that were in executors that crashed themselves, or a parallel worker
+ * of which did, in the current context.  *all_but: its scheduler did, and anything it knew of may be
+ * the cause but these, which executors had that did not crash.
  */
-extern bool black_box_accused(Oid database, int64 **ids, int *count);
+extern void black_box_accused(Oid database, bool *all_but, int64 **ids, int *count);
+
+/* When the library is loaded: parallel workers of steps are known as such. */
+extern void install_black_box(void);
 
 /* --- executors and schedulers --- */
 extern void black_box_attach(int slot);	/* -1: the scheduler of this database */

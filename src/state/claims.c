@@ -133,7 +133,7 @@ static StateStatement control_left_statement = {
 
 static const Oid id_types[] = {INT8OID};
 
-static const Oid recover_types[] = {INT8OID, BOOLOID, INT8ARRAYOID, TEXTOID};
+static const Oid recover_types[] = {INT8OID, BOOLOID, INT8ARRAYOID, TEXTOID, BOOLOID};
 static StateStatement recover_statement = {
 	"UPDATE workflow.executions AS e SET recovered_at = r.progress, probation = false,"
 	" recoveries = CASE"
@@ -152,7 +152,7 @@ static StateStatement recover_statement = {
 	"  ELSE " WITH_INTERRUPTION("e.interruptions", "pg_catalog.jsonb_build_object("
 	"   'event', 'recovered', 'at', pg_catalog.clock_timestamp(), 'reason', $4)") " END"
 	" FROM (SELECT q.*, NOT COALESCE(q.progress OPERATOR(pg_catalog.=) q.recovered_at,"
-	"              q.progress IS NULL AND q.recovered_at IS NULL) AS progressed FROM (SELECT x.id, x.recovered_at, $2 AND ($3 IS NULL OR x.id OPERATOR(pg_catalog.=) ANY ($3)) AS counted,"
+	"              q.progress IS NULL AND q.recovered_at IS NULL) AS progressed FROM (SELECT x.id, x.recovered_at, $2 AND ($3 IS NULL OR (x.id OPERATOR(pg_catalog.=) ANY ($3)) OPERATOR(pg_catalog.<>) $5) AS counted,"
 	"       (SELECT pg_catalog.max(GREATEST(s.started_at, s.completed_at)) FROM workflow.step_executions AS s"
 	"        WHERE s.execution_id OPERATOR(pg_catalog.=) x.id) AS progress"
 	"       FROM workflow.executions AS x"
@@ -632,11 +632,12 @@ executions_recover(int64 id, bool counted, const Accused *accused, const char *r
 				   ClaimedExecution **recovered)
 {
 	Datum		values[lengthof(recover_types)];
-	char		nulls[] = "  n ";
+	char		nulls[] = "  n  ";
 
 	values[0] = Int64GetDatum(id);
 	values[1] = BoolGetDatum(counted);
 	values[3] = CStringGetTextDatum(reason);
+	values[4] = BoolGetDatum(accused != NULL && accused->all_but);
 	if (accused != NULL)
 	{
 		Datum	   *elements = palloc(Max(accused->count, 1) * sizeof(Datum));

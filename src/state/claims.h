@@ -78,13 +78,14 @@ extern int	executions_controlled(ControlledExecution **controlled, bool *left);
 /* The executions that may be to blame. */
 typedef struct Accused
 {
+	bool		all_but;		/* all, without these */
 	int64	   *ids;
 	int			count;
 } Accused;
 
 /*
  * Recover running executions (id 0: all): count that, unless they were interrupted
- * by an orderly stop, and return them.  accused: those whose processes crashed, only they
+ * by an orderly stop, and return them.  accused: who may be to blame, only they
  * are counted; NULL: that is not known.  What somebody has locked is left out.  reason is kept with the
  * time in interruptions.  recoveries counts those without progress in between: a row that ended since the last one resets it.
  * From the second on only an execution that was dispatched on probation is counted.

@@ -156,8 +156,42 @@ is($node->safe_psql('w', "SELECT status, recoveries <= 2 FROM workflow.execution
 my $short = start('short', 0);
 wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $short", 'others go on');
 
+# --- a parallel worker of the step dies: its executor is ended with all others ---
+
+$node->safe_psql('w', q{
+	CREATE TABLE many AS SELECT generate_series(1, 10000) AS i;
+	CREATE FUNCTION die_beside(name text, i int) RETURNS int LANGUAGE plpgsql PARALLEL SAFE AS $$
+	BEGIN
+		IF (SELECT backend_type = 'parallel worker' FROM pg_stat_activity WHERE pid = pg_backend_pid()) THEN
+			RAISE LOG 'trying %', name;
+			COPY (SELECT 1) TO PROGRAM 'kill -9 $PPID';
+			PERFORM pg_sleep(60);
+		END IF;
+		PERFORM pg_sleep(0.01);
+		RETURN i;
+	END $$;
+	SELECT workflow.define('{"name": "poison_worker", "steps": [{"id": "poison",
+		"settings": {"parallel_setup_cost": "0", "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "0", "max_parallel_workers_per_gather": "1"},
+		"sql": "SELECT count(*) FROM many WHERE die_beside(''poison_worker'', i) > 0"}]}')});
+check_poison(start('poison_worker', 10), 'poison_worker');
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander runs again');
+
+# --- the scheduler dies while it works: no step is to blame that others ran ---
+
+my $innocent = start('bystander', 0);
+foreach my $time (1 .. 6)
+{
+	wait_until($node, q{SELECT count(*) = 2 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystanders run');
+	my $scheduler = $node->safe_psql('w', q{SELECT pid FROM workflow.scheduler_state()});
+
+	$node->safe_psql('w', q{SELECT count(workflow.start('short')) FROM generate_series(1, 300)});
+	kill 'KILL', $scheduler;
+	wait_until($node, "SELECT pid <> $scheduler FROM workflow.scheduler_state()", 'another scheduler comes');
+}
+is($node->safe_psql('w', "SELECT status, recoveries FROM workflow.executions WHERE id = $innocent"), 'running|0', 'the end of a scheduler is not its fault');
+
 $node->safe_psql('w', 'DELETE FROM gate');
-wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $bystander", 'the bystander completes');
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $_", 'the bystander completes') foreach $bystander, $innocent;
 
 # --- the server dies before the claim is on disk ---
 
