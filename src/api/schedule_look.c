@@ -101,6 +101,13 @@ workflow_schedule_jobs(PG_FUNCTION_ARGS)
 	if (!schedule_cron_is_here())
 		return (Datum) 0;
 	count = cron_jobs_find(&jobs);
+	if (count < 0)
+	{
+		ereport(WARNING,
+				(errmsg("jobs of pg_cron are not looked at"),
+				 errdetail("Another transaction has locked its table of jobs.")));
+		return (Datum) 0;
+	}
 	for (int i = 0; i < count; i++)
 	{
 		Oid			role = get_role_oid(jobs[i].role, true);

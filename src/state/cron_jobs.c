@@ -20,10 +20,12 @@
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
 #include "shared/compat.h"
 #include "shared/identity.h"
@@ -296,6 +298,15 @@ look(const char *sql)
 	return SPI_processed;
 }
 
+/* Who looks after what goes wrong does not wait for who has locked the table. */
+static bool
+can_be_read(const char *table)
+{
+	Oid			relation = get_relname_relid(table, get_namespace_oid(CRON_SCHEMA, true));
+
+	return !OidIsValid(relation) || ConditionalLockRelationOid(relation, AccessShareLock);
+}
+
 int
 cron_jobs_find(CronJobFound **jobs)
 {
@@ -306,7 +317,9 @@ cron_jobs_find(CronJobFound **jobs)
 	int			count = 0;
 
 	*jobs = NULL;
-	if (look(INSTALLED_VERSION) > 0)
+	if (look(INSTALLED_VERSION) > 0 && !can_be_read("job"))
+		count = -1;
+	else if (SPI_processed > 0)
 	{
 		count = (int) look("SELECT j.jobname::pg_catalog.text, pg_catalog.substring(j.jobname::pg_catalog.text, '([0-9]{1,9})$'),"
 						   " j.database, j.username, j.schedule, j.active FROM " CRON_SCHEMA ".job AS j WHERE " IS_OURS("j"));

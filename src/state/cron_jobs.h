@@ -52,7 +52,7 @@ typedef struct CronJobFound
 
 /*
  * Our jobs, those of all roles and databases, in the caller's memory.  Called in pg_cron's database;
- * without pg_cron there are none.  Reads only.
+ * without pg_cron there are none; -1: another transaction has locked the table.  Reads only.
  */
 extern int	cron_jobs_find(CronJobFound **jobs);
 

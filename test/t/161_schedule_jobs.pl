@@ -242,6 +242,22 @@ for my $database ('postgres', 'other')
 }
 is(query('postgres', q{SELECT string_agg(concat_ws(' ', database, command, return_message), '; ') FROM cron.job_run_details WHERE status = 'failed'}), '', 'no beat has failed');
 
+# --- somebody has locked pg_cron's table ---
+
+{
+	my $session = $node->background_psql('postgres');
+
+	$session->query_safe('BEGIN; LOCK TABLE cron.job');
+	foreach my $view ('workflow.alerts', 'workflow.schedule_jobs()')
+	{
+		my $from = -s $node->logfile;
+
+		is(query('postgres', "SET lock_timeout = '10s'; SELECT count(*) >= 0 FROM $view"), 't', "$view answers");
+		like(slurp_file($node->logfile, $from), qr/WARNING:  jobs of pg_cron are not looked at/, 'and says what it has not looked at');
+	}
+	$session->quit;
+}
+
 # --- the workflow of housekeeping that somebody else has made: what is scheduled is the extension's ---
 
 query('postgres', "$writable; CREATE TABLE public.trapped (who text); GRANT INSERT ON public.trapped TO PUBLIC");
