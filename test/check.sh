@@ -50,6 +50,21 @@ failed()
 	echo "failed $1" >>"$results"
 }
 
+# failed_lines STATUS FILE GREP..: so many lines of a program's output are failures, one at least
+# when it has failed or was ended
+failed_lines()
+{
+	status=$1
+	file=$2
+	shift 2
+	lines=$(grep -c "$@" "$file")
+	[ "$lines" -gt 0 ] || [ "$status" -eq 0 ] || {
+		lines=1
+		show "$file"
+	}
+	failed "$lines"
+}
+
 # show FILE [LINES]: part of a log of a failed test, for the end
 show()
 {
@@ -187,9 +202,10 @@ check_sources()
 {
 	if wanted lint; then
 		"$root/test/lint.sh" >"$out/lint.log"
+		status=$?
 		cat "$out/lint.log"
 		passed "$(grep -c '^ok' "$out/lint.log")"
-		failed "$(grep -c '^not ok' "$out/lint.log")"
+		failed_lines $status "$out/lint.log" '^not ok'
 	fi
 	if wanted unit; then
 		begin=$(date +%s)
@@ -348,18 +364,20 @@ check_sql()
 	fi
 	if wanted docs; then
 		"$root/test/docs/run.sh" check >"$out/docs.log" 2>&1 </dev/null
+		status=$?
 		cat "$out/docs.log"
 		passed "$(grep -c '^ok' "$out/docs.log")"
-		failed "$(grep -vc '^ok\|^ ' "$out/docs.log")"
+		failed_lines $status "$out/docs.log" -v '^ok\|^ '
 	fi
 	if wanted browser; then
 		mkdir -p "$out/browser"
 		"$root/test/prepare.sh" browser >"$out/browser.log" 2>&1 &&
 			"$root/test/browser/run.sh" check "$out/browser" >"$out/browser.log" 2>&1 </dev/null
+		status=$?
 		grep -E '^(not ok|skipped)' "$out/browser.log"
 		good=$(grep -c '^ok' "$out/browser.log")
 		bad=$(grep -c '^not ok' "$out/browser.log")
-		[ "$good" -gt 0 ] || bad=1
+		[ "$bad" -gt 0 ] || [ "$good" -gt 0 ] && [ $status -eq 0 ] || bad=1
 		[ "$bad" -gt 0 ] && show "$out/browser.log" || echo "ok browser ($good checks)"
 		passed "$good"
 		failed "$bad"
@@ -430,6 +448,15 @@ EOT
 					done
 			fi
 		done
+	# somebody has ended what ran them
+	for test in $tests; do
+		name=${test%.pl}
+		[ -f "$out/tap/$name.status" ] || {
+			echo "not ok t/$name (it was not run, or not to its end)"
+			show "$out/tap/$name.log"
+			failed 1
+		}
+	done
 }
 
 # a cluster has a copy of the installation, and so of what others have in it
