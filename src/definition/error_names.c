@@ -24,6 +24,23 @@ static const char *const reserved[] = {
 	"all", "heartbeat_timeout", "task_failed", "timeout"
 };
 
+/* What other engines, and PL/pgSQL, call them; in whatever letters. */
+static const struct
+{
+	const char *name;
+	const char *meant;
+}			elsewhere[] =
+{
+	{"*", "all"},
+	{"all", "all"},
+	{"any", "all"},
+	{"others", "all"},
+	{"States.ALL", "all"},
+	{"States.HeartbeatTimeout", "heartbeat_timeout"},
+	{"States.TaskFailed", "task_failed"},
+	{"States.Timeout", "timeout"}
+};
+
 /* Our own types of errors that a step can fail with. */
 static const char *const error_types[] = {
 	"AgentInactive", "AgentKind", "AgentNotFound", "AgentNotTrusted", "Cancelled", "CircuitBreakerOpen",
@@ -401,6 +418,9 @@ error_name_meant(const char *name)
 	if (is_one_of(name, reserved, lengthof(reserved)) ||
 		is_one_of(name, error_types, lengthof(error_types)) || error_name_sqlstate(name) != NULL)
 		return NULL;
+	for (int i = 0; i < (int) lengthof(elsewhere); i++)
+		if (pg_strcasecmp(name, elsewhere[i].name) == 0)
+			return elsewhere[i].meant;
 	if (name[0] >= 'a' && name[0] <= 'z' &&
 		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name))
 	{

@@ -129,6 +129,10 @@ test_steps(void)
 				"`080*` is not the name of a known error", "Did you mean `08*`?");
 	WARNED_HINT("misspelt name in a catch", STEPS("`a`: {`agent_name`: `x`, `catch`: [{`errors`: [`unique_violations`], `next_step`: `b`}]}, " AGENT("b")), "steps.a.catch[0].errors",
 				"`unique_violations` is not the name of a known error", "Did you mean `unique_violation`?");
+	WARNED_HINT("what others call all", STEPS("`a`: {`agent_name`: `x`, `catch`: [{`errors`: [`*`], `next_step`: `b`}]}, " AGENT("b")), "steps.a.catch[0].errors",
+				"`*` is not the name of a known error", "Did you mean `all`?");
+	WARNED_HINT("what others call a timeout", STEPS("`a`: {`agent_name`: `x`, `retry`: {`errors`: `States.Timeout`}}"), "steps.a.retry.errors",
+				"`States.Timeout` is not the name of a known error", "Did you mean `timeout`?");
 	WARNED_HINT("misspelt name in defaults", "{`name`: `t`, `defaults`: {`retry`: {`errors`: [`deadlock_detect`]}}, `start_step`: `a`, `steps`: {" AGENT("a") "}}", "defaults.retry.errors",
 				"`deadlock_detect` is not the name of a known error", "Did you mean `deadlock_detected`?");
 	REFUSED("retry delays", STEPS("`a`: {`agent_name`: `x`, `retry`: {`initial_delay_ms`: 10, `max_delay_ms`: 5}}"),
