@@ -387,6 +387,7 @@ extern bool server_was_shut_down(void);
 /* Wake the scheduler of this database (or the launcher, when there is none) when
  * the current transaction commits.  Does nothing without a registry. */
 extern void wake_at_commit(uint32 reasons);
+extern void wake_for_extension_now(void);
 /* The same for an execution that is queued: the scheduler needs to look at nothing before it. */
 extern void wake_for_queued(Oid role, int32 priority, int64 id);
 extern void wake_for_deferred(Oid role, TimestampTz start_at);

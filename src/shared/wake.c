@@ -82,6 +82,20 @@ wake_launcher_at_commit(void)
 	launcher_at_commit = true;
 }
 
+/*
+ * The transaction has committed, and who keeps the database's processes away is about
+ * to let them come: they look at the extension first thing, so that it would be no
+ * news to them behind that.
+ */
+void
+wake_for_extension_now(void)
+{
+	if ((reasons_at_commit & WAKE_EXTENSION) == 0)
+		return;
+	reasons_at_commit &= ~(uint32) WAKE_EXTENSION;
+	wake_scheduler(MyDatabaseId, WAKE_EXTENSION);
+}
+
 /* Callbacks cannot be taken away again, so they are registered once per process. */
 static void
 register_callback(void)
