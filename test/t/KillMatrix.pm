@@ -50,6 +50,7 @@ my $fails_thrice = "SELECT workflow.reset_breaker('moody'); " . "CALL workflow.r
 my %scenes = (
 	single => q{SELECT start_one('mixed');},
 	mixed => q{SELECT start_one('mixed'); SELECT start_one('mixed');},
+	chain => q{SELECT start_one('chain');},
 	session => q{CALL workflow.run('mixed', inputs());},
 	inline => q{SELECT workflow.execute('mixed', inputs());},
 	fresh => qq{$fresh SELECT start_one('mixed');},
@@ -144,7 +145,8 @@ my %rows = (
 	'execution.probation' => [ 'single', map { [ 'step.recorded', 'KILL' ] } 1 .. 3 ],
 	'recovery.all' => [ 'mixed', [ 'step.recorded', 'KILL' ] ],
 	'recovery.committed' => [ 'mixed', [ 'step.recorded', 'KILL' ] ],
-	'recovery.run' => [ 'mixed', [ 'step.recorded', 'TERM' ] ],
+	# whoever has recorded the first step has the second one before it
+	'recovery.run' => [ 'chain', [ 'step.recorded', 'TERM' ] ],
 	# steps
 	'step.recorded' => ['mixed'],
 	'step.failed' => ['retries'],
