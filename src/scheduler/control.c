@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
+#include "shared/black_box.h"
 #include "shared/clock.h"
 #include "shared/fault.h"
 #include "state/epilogue.h"
@@ -162,7 +163,11 @@ look_for_control(void)
 	if (!committed)
 		return TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 	for (int i = 0; i < count; i++)
+	{
+		black_box_handles(wanted[i].id);
 		control_execution(&wanted[i]);
+	}
+	black_box_handles(0);
 	if (look_for_pause_ends || next_pause_end <= GetCurrentTimestamp())
 	{
 		look_for_pause_ends = false;

@@ -14,6 +14,7 @@
 
 #include "definition/scope.h"
 #include "scheduler/live.h"
+#include "shared/black_box.h"
 #include "shared/clock.h"
 
 /*
@@ -69,6 +70,7 @@ executions_reported(PoolExecutor *executor, const Report *report)
 		bool		last = (i == report->handled - 1);
 		int			controls = run->controls;
 
+		black_box_handles(execution->id);
 		execution->running--;
 		if (i >= report->handled)
 		{
@@ -246,9 +248,11 @@ run_reported(PoolExecutor *executor, const Report *report)
 	if (executor->kind == RUN_START)
 	{
 		executions_reported(executor, report);
+		black_box_handles(0);
 		return;
 	}
 
+	black_box_handles(execution->id);
 	execution->running--;
 	if (made_progress(report))
 	{
@@ -266,4 +270,5 @@ run_reported(PoolExecutor *executor, const Report *report)
 	else
 		thread_reported(run, report);
 	pfree(run);
+	black_box_handles(0);
 }

@@ -39,13 +39,11 @@
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
-#include "utils/backend_status.h"
 #include "utils/elog.h"
 #include "utils/memutils.h"
 
@@ -64,7 +62,7 @@ typedef struct BoxEntry
 	volatile sig_atomic_t state;	/* an EntryState */
 	pg_atomic_uint32 workers;	/* parallel workers that are at it */
 	Oid			database;
-	int			nexecutions;	/* 0: a scheduler */
+	int			nexecutions;	/* 0: a scheduler; the first number is what that handles, 0: none */
 	int64		execution_ids[RUN_MAX_EXECUTIONS];
 } BoxEntry;
 
@@ -82,11 +80,15 @@ static BlackBox *box = NULL;
 static BoxEntry *my_entry = NULL;
 static BoxEntry *my_leaders_entry = NULL;	/* in a parallel worker */
 static ExecutorStart_hook_type next_executor_start = NULL;
+static ExecutorEnd_hook_type next_executor_end = NULL;
+static volatile sig_atomic_t in_parallel_query = false;
 static emit_log_hook_type next_log_hook = NULL;
 
 /* What those who were here before have left, as the postmaster found it; inherited from it. */
 static BoxEntry *left = NULL;
 static int	nleft = 0;
+
+static void look_at_messages(void);
 
 static Size
 size_of_box(int nentries)
@@ -270,7 +272,7 @@ is_accused(Oid database, int64 id)
 {
 	for (int i = 0; i < nleft; i++)
 		if (accuses(&left[i]) && left[i].database == database)
-			for (int j = 0; j < Min(left[i].nexecutions, RUN_MAX_EXECUTIONS); j++)
+			for (int j = 0; j < Max(Min(left[i].nexecutions, RUN_MAX_EXECUTIONS), 1); j++)
 				if (left[i].execution_ids[j] == id)
 					return true;
 	return false;
@@ -299,14 +301,13 @@ black_box_accused(Oid database, bool *all_but, int64 **ids, int *count)
 }
 
 /*
- * Do we build an index by parallel workers?  Whether one of them has crashed, nobody knows.  In a
- * signal handler.
+ * Do we build an index by parallel workers, that is anything but a query?  Whether one of them has
+ * crashed, nobody knows.  In a signal handler.
  */
 static bool
 builds_in_parallel(void)
 {
-	return ParallelContextActive() && MyBEEntry != NULL &&
-		MyBEEntry->st_progress_command == PROGRESS_COMMAND_CREATE_INDEX;
+	return ParallelContextActive() && !in_parallel_query;
 }
 
 /* The postmaster ends us, since another process has crashed, or at once, because it was told to. */
@@ -320,7 +321,21 @@ handle_sigquit(SIGNAL_ARGS)
 
 /* --- parallel workers --- */
 
-/* It works for an executor no more; that may have another run by now, and none of its workers. */
+/* A process that is ended in the middle of counting itself would be counted for ever. */
+static void
+hold_sigquit(bool held)
+{
+	sigset_t	signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGQUIT);
+	sigprocmask(held ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
+}
+
+/*
+ * It works for an executor no more; that may have another run by now, and none of its workers.
+ * SIGQUIT is held.
+ */
 static void
 count_me_out(void)
 {
@@ -338,7 +353,9 @@ count_me_out(void)
 static void
 count_me_out_at_exit(int code pg_attribute_unused(), Datum argument pg_attribute_unused())
 {
+	hold_sigquit(true);
 	count_me_out();
+	hold_sigquit(false);
 }
 
 static void
@@ -361,25 +378,48 @@ count_me_in(void)
 			my_leaders_entry = &box->entries[i];
 	if (my_leaders_entry == NULL)
 		return;
+	hold_sigquit(true);
 	pg_atomic_fetch_add_u32(&my_leaders_entry->workers, 1);
-	on_shmem_exit(count_me_out_at_exit, (Datum) 0);
 	pqsignal(SIGQUIT, handle_workers_sigquit);
+	hold_sigquit(false);
+	on_shmem_exit(count_me_out_at_exit, (Datum) 0);
+	look_at_messages();
 }
 
 static void
 look_at_executor_start(QueryDesc *query, int eflags)
 {
-	if (IsParallelWorker() && my_leaders_entry == NULL)
+	static bool counted = false;
+
+	if (IsParallelWorker() && !counted)
+	{
+		counted = true;			/* it has one leader */
 		count_me_in();
+	}
+	if (my_entry != NULL && query->plannedstmt->parallelModeNeeded)
+		in_parallel_query = true;
 	if (next_executor_start != NULL)
 		next_executor_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
 }
 
+static void
+look_at_executor_end(QueryDesc *query)
+{
+	if (query->plannedstmt->parallelModeNeeded)
+		in_parallel_query = false;
+	if (next_executor_end != NULL)
+		next_executor_end(query);
+	else
+		standard_ExecutorEnd(query);
+}
+
 void
 install_black_box(void)
 {
+	next_executor_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = look_at_executor_end;
 	next_executor_start = ExecutorStart_hook;
 	ExecutorStart_hook = look_at_executor_start;
 }
@@ -391,9 +431,19 @@ static void
 look_at_message(ErrorData *error)
 {
 	if (error->elevel >= PANIC && error_is_weather(error))
+	{
 		black_box_end();
+		count_me_out();
+	}
 	if (next_log_hook != NULL)
 		next_log_hook(error);
+}
+
+static void
+look_at_messages(void)
+{
+	next_log_hook = emit_log_hook;
+	emit_log_hook = look_at_message;
 }
 
 void
@@ -405,8 +455,7 @@ black_box_attach(int slot)
 							 : registry->nslots + (int) (my_database_entry - registry->databases)];
 	pg_atomic_init_u32(&my_entry->workers, 0);
 	pqsignal(SIGQUIT, handle_sigquit);
-	next_log_hook = emit_log_hook;
-	emit_log_hook = look_at_message;
+	look_at_messages();
 }
 
 void
@@ -416,9 +465,18 @@ black_box_begin(Oid database, const Run *run)
 		return;
 	my_entry->database = database;
 	my_entry->nexecutions = run != NULL ? run->nexecutions : 0;
+	my_entry->execution_ids[0] = 0;
+	in_parallel_query = false;
 	if (run != NULL)
 		memcpy(my_entry->execution_ids, run->execution_ids, run->nexecutions * sizeof(int64));
 	my_entry->state = ENTRY_AT_WORK;
+}
+
+void
+black_box_handles(int64 execution_id)
+{
+	if (my_entry != NULL)
+		my_entry->execution_ids[0] = execution_id;
 }
 
 void

@@ -31,6 +31,7 @@ extern void install_black_box(void);
 /* --- executors and schedulers --- */
 extern void black_box_attach(int slot);	/* -1: the scheduler of this database */
 extern void black_box_begin(Oid database, const Run *run);	/* NULL: a scheduler is awake */
+extern void black_box_handles(int64 execution_id);	/* a scheduler does, now; 0: none */
 extern void black_box_end(void);
 
 #endif							/* PGWF_BLACK_BOX_H */

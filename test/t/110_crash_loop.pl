@@ -174,6 +174,13 @@ $node->safe_psql('w', q{
 		"settings": {"parallel_setup_cost": "0", "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "0", "max_parallel_workers_per_gather": "1"},
 		"sql": "SELECT count(*) FROM many WHERE die_beside(''poison_worker'', i) > 0"}]}')});
 check_poison(start('poison_worker', 10), 'poison_worker');
+# one that builds an index
+$node->safe_psql('w', q{
+	CREATE FUNCTION die_in_index(i int) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN die_beside('poison_index', i);
+	SELECT workflow.define('{"name": "poison_index", "steps": [{"id": "poison",
+		"settings": {"min_parallel_table_scan_size": "0", "max_parallel_maintenance_workers": "1", "maintenance_work_mem": "128MB"},
+		"sql": "CREATE INDEX ON many (die_in_index(i))"}]}')});
+check_poison(start('poison_index', 10), 'poison_index');
 wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'wait'}, 'the bystander runs again');
 
 # --- the scheduler dies while it works: no step is to blame that others ran ---
