@@ -20,6 +20,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_subscription.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -197,6 +198,17 @@ compat_may_set_role(Oid member, Oid role)
 	return member_can_set_role(member, role);
 #else
 	return is_member_of_role(member, role);
+#endif
+}
+
+/* Does the apply worker of a subscription stay its owner?  Before 16 it always did. */
+static inline bool
+compat_runs_as_owner(Form_pg_subscription subscription)
+{
+#if PG_VERSION_NUM >= 160000
+	return subscription->subrunasowner;
+#else
+	return subscription != NULL;
 #endif
 }
 

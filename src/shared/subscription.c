@@ -32,12 +32,17 @@
 /*
  * Could the apply worker of a subscription write the table, ever?  From 16 on who has
  * pg_create_subscription names tables that are not his, and is refused only when rows come.
- * The worker becomes the owner of the table, or stays the owner of the subscription.
+ * The worker becomes the owner of the table, or stays the owner of the subscription (run_as_owner),
+ * for whom it refuses tables with policies that are not bypassed.
  */
 static bool
-may_write(Oid role, Oid table)
+may_write(Form_pg_subscription subscription, Oid table)
 {
-	return superuser_arg(role) || compat_may_set_role(role, extension_owner()) ||
+	Oid			role = subscription->subowner;
+
+	if (superuser_arg(role) || compat_may_set_role(role, extension_owner()))
+		return true;
+	return compat_runs_as_owner(subscription) && has_bypassrls_privilege(role) &&
 		pg_class_aclcheck(table, role, ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE) == ACLCHECK_OK;
 }
 
@@ -67,7 +72,7 @@ executions_subscription(void)
 			continue;
 		form = (Form_pg_subscription) GETSTRUCT(row);
 		/* a database made of a template has the template's entries */
-		if (form->subdbid == MyDatabaseId && may_write(form->subowner, executions))
+		if (form->subdbid == MyDatabaseId && may_write(form, executions))
 			name = pstrdup(NameStr(form->subname));
 		ReleaseSysCache(row);
 	}
@@ -77,6 +82,7 @@ executions_subscription(void)
 }
 
 static bool replicated_known = false;
+static uint32 changes = 0;		/* that may be to that */
 
 /* Syscache callback: no catalog access here. */
 static void
@@ -85,6 +91,7 @@ subscriptions_invalidated(Datum argument pg_attribute_unused(),
 						  uint32 hashvalue pg_attribute_unused())
 {
 	replicated_known = false;
+	changes++;
 }
 
 bool
@@ -105,9 +112,11 @@ executions_replicated(void)
 	}
 	if (!replicated_known)
 	{
-		/* what changes from here on is seen the next time */
-		replicated_known = true;
+		uint32		before = changes;
+
 		replicated = executions_subscription() != NULL;
+		/* what has changed meanwhile is seen the next time; not known after an error */
+		replicated_known = (changes == before);
 	}
 	return replicated;
 }

@@ -145,7 +145,7 @@ is($subscriber->safe_psql('postgres', "SELECT status FROM workflow.wait(" . run_
 
 SKIP:
 {
-	skip 'only superusers have subscriptions before PostgreSQL 16', 5 if $subscriber->pg_version < 16;
+	skip 'only superusers have subscriptions before PostgreSQL 16', 6 if $subscriber->pg_version < 16;
 	$publisher->start;
 	$subscriber->safe_psql('postgres', q{
 		CREATE ROLE subscriber IN ROLE pg_create_subscription;
@@ -153,7 +153,8 @@ SKIP:
 		CREATE SUBSCRIPTION halt CONNECTION '} . $publisher->connstr . q{ dbname=postgres' PUBLICATION everything
 			WITH (create_slot = false, slot_name = NONE, enabled = false, password_required = false)});
 	foreach my $change ([ '', 'replica', 'of a superuser' ], [ 'ALTER SUBSCRIPTION halt OWNER TO subscriber', 'completed', 'of another role' ],
-		[ 'GRANT INSERT ON workflow.executions TO subscriber', 'replica', 'that may write' ],
+		[ 'GRANT INSERT ON workflow.executions TO subscriber; ALTER SUBSCRIPTION halt SET (run_as_owner = true)', 'completed', 'that policies refuse' ],
+		[ 'ALTER ROLE subscriber BYPASSRLS', 'replica', 'that may write' ],
 		[ 'REVOKE INSERT ON workflow.executions FROM subscriber', 'completed', 'that may not any more' ])
 	{
 		my ($sql, $reason, $name) = @$change;
