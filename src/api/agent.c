@@ -67,7 +67,7 @@ check_own_agent(const char *name, bool found, Oid owner)
 				 errmsg("agent \"%s\" does not exist", name),
 				 errhint("%s", hint)));
 	}
-	if (!has_privs_of_role(GetUserId(), owner))
+	if (!compat_may_act_as(GetUserId(), owner))
 		refuse_foreign_owner("agent", name, owner, NULL);
 }
 

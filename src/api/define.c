@@ -19,6 +19,7 @@
 
 #include "api/api.h"
 #include "interpreter/evaluate.h"
+#include "shared/compat.h"
 #include "shared/identity.h"
 #include "state/grants.h"
 #include "state/jsonb_text.h"
@@ -116,12 +117,13 @@ check_status(const char *status)
 }
 
 /*
- * Only the owner, members of the owner and superusers change a definition.
+ * Only the owner, who may be the owner and superusers change a definition: it runs as who starts
+ * it, and that starts its own without being asked.
  */
 static void
 check_owner(const Definition *definition)
 {
-	if (!has_privs_of_role(GetUserId(), definition->owner))
+	if (!compat_may_act_as(GetUserId(), definition->owner))
 		refuse_foreign_owner("workflow", definition->name, definition->owner, NULL);
 }
 
