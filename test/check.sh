@@ -377,7 +377,9 @@ check_sql()
 		grep -E '^(not ok|skipped)' "$out/browser.log"
 		good=$(grep -c '^ok' "$out/browser.log")
 		bad=$(grep -c '^not ok' "$out/browser.log")
-		[ "$bad" -gt 0 ] || [ "$good" -gt 0 ] && [ $status -eq 0 ] || bad=1
+		if [ "$bad" -eq 0 ] && { [ "$good" -eq 0 ] || [ $status -ne 0 ]; }; then
+			bad=1
+		fi
 		[ "$bad" -gt 0 ] && show "$out/browser.log" || echo "ok browser ($good checks)"
 		passed "$good"
 		failed "$bad"

@@ -331,9 +331,10 @@ schedule_restart(DatabaseEntry *entry, int code, bool orderly)
 		entry->next_start = 0;
 		return;
 	}
-	if (code == 0)
+	if (code == 0 && (entry->orderly_end ||
+					  TimestampDifferenceExceeds(entry->started_at, now, FIRST_RESTART_DELAY_MS)))
 	{
-		/* it has seen what its successor has to begin with: not for ever, though */
+		/* it has seen what its successor has to begin with */
 		entry->next_start =
 			TimestampDifferenceExceeds(entry->started_at, now, FIRST_RESTART_DELAY_MS) ? 0 :
 			TimestampTzPlusMilliseconds(now, FIRST_RESTART_DELAY_MS);

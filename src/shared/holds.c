@@ -272,7 +272,7 @@ release_holds(void)
 static void
 hold_xact_callback(XactEvent event, void *argument pg_attribute_unused())
 {
-	if (event == XACT_EVENT_COMMIT && held_databases != NIL)
+	if (event == XACT_EVENT_COMMIT && list_member_oid(held_databases, MyDatabaseId))
 		wake_for_extension_now();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 		event == XACT_EVENT_PREPARE)

@@ -24,6 +24,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
 #include "shared/compat.h"
@@ -230,6 +231,7 @@ worker_connect(Oid database, Oid role, const char *application_name)
 	{
 		/* what watches over the role's sessions watches over its steps */
 		StartTransactionCommand();
+		(void) GetTransactionSnapshot();	/* as in a session that begins */
 		process_session_preload_libraries();
 		CommitTransactionCommand();
 	}
