@@ -141,9 +141,8 @@ SELECT workflow.block('alerting', 'for the test');
 SELECT condition, threshold FROM workflow.alerts WHERE subject = 'alerting' AND condition ~ 'blocked';
 SELECT workflow.unblock('alerting');
 SELECT workflow.start('alerting', start_at => 'infinity') AS id \gset
-UPDATE workflow.executions SET start_at = now() - interval '1 hour', created_at = now() - interval '1 day', status = 'blocked' WHERE id = :id;
 BEGIN;
-UPDATE workflow.executions SET status = 'pending' WHERE id = :id;
+UPDATE workflow.executions SET start_at = now() - interval '1 hour', created_at = now() - interval '1 day' WHERE id = :id;
 SELECT condition, round(value / 60) AS minutes, threshold FROM workflow.alerts WHERE subject = 'alerting' AND condition = 'queue wait';
 -- it was paused until a minute ago
 UPDATE workflow.executions SET pauses = tstzmultirange(tstzrange(now() - interval '50 min', now() - interval '1 min')) WHERE id = :id;
