@@ -117,8 +117,8 @@ check_status(const char *status)
 }
 
 /*
- * Only the owner, who may be the owner and superusers change a definition: it runs as who starts
- * it, and that starts its own without being asked.
+ * Only the owner and who may be that role change a definition: what the owner
+ * has scheduled runs the newest version, as the owner.
  */
 static void
 check_owner(const Definition *definition)

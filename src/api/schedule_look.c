@@ -104,7 +104,8 @@ workflow_schedule_jobs(PG_FUNCTION_ARGS)
 	if (count < 0)
 	{
 		ereport(WARNING,
-				(errmsg("jobs of pg_cron are not looked at"),
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("jobs of pg_cron are not looked at"),
 				 errdetail("Another transaction has locked its table of jobs.")));
 		return (Datum) 0;
 	}

@@ -98,24 +98,24 @@ step_state_name(const SlotCopy *slot)
 }
 
 /*
- * Copy a slot.  Returns false if it is free, or, with an execution, if its
+ * Copy a slot.  Returns false if it is free, or, with an execution (0: any), if its
  * executor was not given a run of that, whether it has come to it or not.
  */
 static bool
-copy_slot(Slot *slot, SlotCopy *copy, const int64 *execution_id)
+copy_slot(Slot *slot, SlotCopy *copy, int64 execution_id)
 {
 	TimestampTz idle_since = clock_time(*(volatile TimestampTz *) &slot->idle_since);
 	bool		asked_for;
 
 	SpinLockAcquire(&slot->mutex);
 	asked_for = slot->state != SLOT_FREE;
-	if (execution_id != NULL)
+	if (execution_id != 0)
 	{
 		asked_for = false;
 		if (slot->database == MyDatabaseId &&
 			(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING))
 			for (int i = 0; i < slot->run.nexecutions && !asked_for; i++)
-				asked_for = slot->run.execution_ids[i] == *execution_id;
+				asked_for = slot->run.execution_ids[i] == execution_id;
 	}
 	copy->state = slot->state;
 	copy->trouble = slot->trouble;
@@ -209,7 +209,7 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 		Datum		values[NUM_SLOT_COLUMNS];
 		bool		nulls[NUM_SLOT_COLUMNS];
 
-		if (!copy_slot(&registry->slots[i], &copy, NULL))
+		if (!copy_slot(&registry->slots[i], &copy, 0))
 			continue;
 
 		memset(nulls, true, sizeof(nulls));
@@ -268,7 +268,7 @@ workflow_executors_of(PG_FUNCTION_ARGS)
 		Datum		values[3];
 		bool		nulls[3] = {false, false, false};
 
-		if (!copy_slot(&registry->slots[i], &copy, &execution_id))
+		if (!copy_slot(&registry->slots[i], &copy, execution_id))
 			continue;
 		values[0] = Int32GetDatum((int32) copy.pid);
 		values[1] = CStringGetTextDatum(slot_state_name(copy.state, copy.trouble, copy.leaving));

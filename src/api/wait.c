@@ -195,7 +195,6 @@ static void
 wait_in_statement(int64 id, TimestampTz deadline, WaitCycleCheck *check)
 {
 	bool		slept = true;
-	bool		again = false;
 
 	if (registry != NULL)
 		ConditionVariablePrepareToSleep(wait_channel(id));
@@ -204,10 +203,6 @@ wait_in_statement(int64 id, TimestampTz deadline, WaitCycleCheck *check)
 		ExecutionState state;
 
 		MemoryContextReset(CurrentMemoryContext);
-		/* who drops the tables has begun to lock them: to ask for another lock is a deadlock */
-		if (again)
-			refuse_if_held(id);
-		again = true;
 		read_own_execution(id, &state);
 		if (wait_is_over(&state))
 			break;
@@ -220,6 +215,8 @@ wait_in_statement(int64 id, TimestampTz deadline, WaitCycleCheck *check)
 		statement_snapshot_release(check);
 		slept = sleep_until_finished(id, deadline, wait_cycle_next_look(check));
 		statement_snapshot_take(check);
+		/* who drops the tables has begun to lock them: to ask for another lock is a deadlock */
+		refuse_if_held(id);
 	}
 	ConditionVariableCancelSleep();
 }

@@ -98,17 +98,21 @@ explain_no_scheduler(const SchedulerView *scheduler, const char *database, Hindr
 		found->help = psprintf("ALTER SYSTEM SET max_worker_processes = %d -- and restart the server",
 							   max_worker_processes + 8);
 	}
+	else if (scheduler->launcher_pid == 0)
+	{
+		found->detail = "the launcher, which starts it, is about to be started";
+		found->help = "-- nothing, unless this stays: then see the server log";
+	}
 	else if (scheduler->launcher_unanswered_since != 0 &&
-			 TimestampDifferenceExceeds(scheduler->launcher_unanswered_since, GetCurrentTimestamp(),
-										LAUNCHER_ANSWERS_MS))
+			 TimestampDifferenceExceeds(scheduler->launcher_unanswered_since,
+										GetCurrentTimestamp(), LAUNCHER_ANSWERS_MS))
 	{
 		found->since = scheduler->launcher_unanswered_since;
-		found->detail = scheduler->launcher_pid == 0 ?
-			"there is no launcher, which starts it: the server is about to start one" :
-			psprintf("the launcher, which starts it (process %d), has given no sign of life since it was woken",
-					 (int) scheduler->launcher_pid);
-		found->help = scheduler->launcher_pid == 0 ? "-- nothing, unless this stays: then see the server log" :
-			psprintf("-- on the machine of the server: kill -CONT %d", (int) scheduler->launcher_pid);
+		found->detail = psprintf("the launcher, which starts it (process %d), "
+								 "has given no sign of life since it was woken",
+								 (int) scheduler->launcher_pid);
+		found->help = psprintf("-- on the machine of the server: kill -CONT %d",
+							   (int) scheduler->launcher_pid);
 	}
 	else
 	{

@@ -29,6 +29,10 @@
 #include "shared/identity.h"
 #include "shared/subscription.h"
 
+static bool replicated_known = false;
+static uint32 changes = 0;		/* that may be to that */
+static uint32 executions_hash = 0;	/* of the table's row of pg_class */
+
 /*
  * Could the apply worker of a subscription write the table, ever?  From 16 on who has
  * pg_create_subscription names tables that are not his, and is refused only when rows come.
@@ -58,6 +62,7 @@ executions_subscription(void)
 
 	if (!OidIsValid(executions))
 		return NULL;
+	executions_hash = GetSysCacheHashValue1(RELOID, ObjectIdGetDatum(executions));
 	ScanKeyInit(&key, Anum_pg_subscription_rel_srrelid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(executions));
 	relation = table_open(SubscriptionRelRelationId, AccessShareLock);
@@ -81,9 +86,6 @@ executions_subscription(void)
 	return name;
 }
 
-static bool replicated_known = false;
-static uint32 changes = 0;		/* that may be to that */
-
 /* Syscache callback: no catalog access here. */
 static void
 subscriptions_invalidated(Datum argument pg_attribute_unused(),
@@ -92,6 +94,14 @@ subscriptions_invalidated(Datum argument pg_attribute_unused(),
 {
 	replicated_known = false;
 	changes++;
+}
+
+/* Rows of other tables come and go with each ANALYZE and temporary table. */
+static void
+table_invalidated(Datum argument, int cacheid, uint32 hashvalue)
+{
+	if (hashvalue == 0 || hashvalue == executions_hash)
+		subscriptions_invalidated(argument, cacheid, hashvalue);
 }
 
 bool
@@ -105,7 +115,7 @@ executions_replicated(void)
 		CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_invalidated, (Datum) 0);
 		CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_invalidated, (Datum) 0);
 		/* rights on the table, and who is whom */
-		CacheRegisterSyscacheCallback(RELOID, subscriptions_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(RELOID, table_invalidated, (Datum) 0);
 		CacheRegisterSyscacheCallback(AUTHOID, subscriptions_invalidated, (Datum) 0);
 		CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, subscriptions_invalidated, (Datum) 0);
 		registered = true;
