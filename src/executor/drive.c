@@ -240,7 +240,7 @@ run_leaf(Driver *driver)
 	MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
 
 	/* the locks of steps whose effects nobody sees yet have to stay */
-	if (!transaction_is_isolated(driver))
+	if (!transaction_is_isolated())
 		discard_session_state(driver->batch.steps > 1);
 	allow_cancel(driver);
 	leaf_timer_start(leaf->deadline);
@@ -578,7 +578,7 @@ drive_thread(Driver *driver)
 		Thread	   *thread = driver->thread;
 
 		/* what follows is worked out from what everybody sees now */
-		if (driver->leaf_done && transaction_is_isolated(driver) && !thread->ended)
+		if (driver->leaf_done && transaction_is_isolated() && !thread->ended)
 		{
 			finish(driver, false);
 			begin(driver);

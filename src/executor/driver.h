@@ -66,7 +66,6 @@ typedef struct Driver
 	Batch		batch;
 
 	bool		follows_commit; /* the next transaction begins when the last one ended */
-	int			isolation;		/* of the open transaction, for its leaf's SQL and its commit */
 
 	/* of the open transaction, for its commit */
 	int			steps;			/* written */
@@ -97,7 +96,7 @@ extern void begin_bookkeeping(void);
 /* Another one, for a leaf that wants a snapshot for all of its SQL; nothing is to be written before it. */
 extern void begin_isolated(Driver *driver, int isolation, bool deferrable);
 /* Is it one of those? */
-extern bool transaction_is_isolated(const Driver *driver);
+extern bool transaction_is_isolated(void);
 /* Write what has happened and commit. */
 extern void finish(Driver *driver, bool leaf_pending);
 /* Write it and leave the transaction open. */

@@ -32,11 +32,30 @@
 #include "shared/fault.h"
 #include "shared/own_role.h"
 
+/*
+ * Of the open transaction.  XactIsoLevel says read committed while our own statements
+ * run in one that is not; who commits or aborts it goes by what it began as.
+ */
+static int	isolation_of_transaction = XACT_READ_COMMITTED;
+
+static void
+restore_isolation(XactEvent event, void *argument pg_attribute_unused())
+{
+	if (event == XACT_EVENT_ABORT)
+		XactIsoLevel = isolation_of_transaction;
+}
+
 /* What the role's settings ask for is for its own SQL: leaf_transaction(). */
 void
 begin_bookkeeping(void)
 {
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(restore_isolation, NULL);
+	registered = true;
 	StartTransactionCommand();
+	isolation_of_transaction = XACT_READ_COMMITTED;
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
 	XactDeferrable = false;
@@ -49,16 +68,15 @@ begin_isolated(Driver *driver, int isolation, bool deferrable)
 	discard_session_state(false);
 	CommitTransactionCommand();
 	begin_bookkeeping();
-	XactIsoLevel = isolation;
+	XactIsoLevel = isolation_of_transaction = isolation;
 	XactDeferrable = deferrable;
-	driver->isolation = isolation;
 	MemoryContextSwitchTo(driver->context);
 }
 
 bool
-transaction_is_isolated(const Driver *driver)
+transaction_is_isolated(void)
 {
-	return driver->isolation >= XACT_REPEATABLE_READ;
+	return isolation_of_transaction >= XACT_REPEATABLE_READ;
 }
 
 void
@@ -68,7 +86,6 @@ begin(Driver *driver)
 		SetCurrentStatementStartTimestamp();
 	driver->follows_commit = false;
 	begin_bookkeeping();
-	driver->isolation = XactIsoLevel;
 	driver->phase = PHASE_BOOKKEEPING;
 	driver->leaf_done = false;
 	constraints_were_set = false;
@@ -148,7 +165,7 @@ commit(Driver *driver)
 	if (!driver->wait_for_disk && synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
 		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	/* as it was for the leaf */
-	XactIsoLevel = driver->isolation;
+	XactIsoLevel = isolation_of_transaction;
 	PG_TRY();
 	{
 		CommitTransactionCommand();
