@@ -33,6 +33,7 @@
  */
 #include "postgres.h"
 
+#include "access/multixact.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -43,6 +44,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
+#include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -438,6 +440,27 @@ state_scan_end(StateScan *scan)
 	table_close(scan->relation, scan->lockmode == AccessShareLock ? AccessShareLock : NoLock);
 }
 
+/*
+ * Has another transaction that is under way locked or changed the row?  Nobody waits
+ * here, and the answer may be old when it is given.
+ */
+static bool
+is_taken(const StateScan *scan)
+{
+	bool		copied;
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(scan->slot, false, &copied);
+	uint16		infomask = tuple->t_data->t_infomask;
+	TransactionId xmax = HeapTupleHeaderGetRawXmax(tuple->t_data);
+
+	if (copied)
+		heap_freetuple(tuple);
+	if (infomask & HEAP_XMAX_INVALID)
+		return false;
+	if (infomask & HEAP_XMAX_IS_MULTI)
+		return MultiXactIdIsRunning(xmax, HEAP_XMAX_IS_LOCKED_ONLY(infomask));
+	return !TransactionIdIsCurrentTransactionId(xmax) && TransactionIdIsInProgress(xmax);
+}
+
 bool
 state_scan_update(StateScan *scan, int ncolumns, const int *columns,
 				  const Datum *values, const char *nulls, bool wait)
@@ -447,6 +470,9 @@ state_scan_update(StateScan *scan, int ncolumns, const int *columns,
 	Bitmapset  *changed = NULL;
 	bool		updated = false;
 
+	/* it can be taken now: the scheduler's lock_timeout ends a wait for that */
+	if (!wait && is_taken(scan))
+		return false;
 	/* publications want to tell the row; who only inserts need not care */
 	CheckCmdReplicaIdentity(scan->relation, CMD_UPDATE);
 	slot_getallattrs(scan->slot);
@@ -459,7 +485,7 @@ state_scan_update(StateScan *scan, int ncolumns, const int *columns,
 		CompatUpdateIndexes indexes;
 
 		updated = table_tuple_update(scan->relation, &scan->slot->tts_tid, slot, GetCurrentCommandId(true),
-									 GetActiveSnapshot(), InvalidSnapshot, wait,
+									 GetActiveSnapshot(), InvalidSnapshot, true,
 									 &failure, &lockmode, &indexes) == TM_Ok;
 		if (updated && compat_all_indexes(indexes))
 		{

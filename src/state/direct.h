@@ -76,7 +76,8 @@ extern Jsonb *state_scan_jsonb(StateScan *scan, int column);
 
 /*
  * Give columns of the row new values, at most once.  Returns false, and has done nothing,
- * when the row has changed since it was read, or, unless we wait, when somebody has locked it.
+ * when the row has changed since it was read, or, unless we wait, when somebody has locked it
+ * (who locks it in just that moment is waited for, as long as lock_timeout lets us).
  */
 extern bool state_scan_update(StateScan *scan, int ncolumns, const int *columns,
 							  const Datum *values, const char *nulls, bool wait);
