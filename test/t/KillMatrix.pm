@@ -439,6 +439,8 @@ sub start_again
 		usleep(5_000) while scene_plays($scene) && time() < $until - $stuck_after / 2;
 		kill 'INT', $postmaster;
 	}
+	# it waits for one that is stopped, whoever has stopped it
+	kill 'CONT', @children if $signal =~ /^(?:TERM|INT)$/;
 	wait_until_gone($until, $postmaster, @children);
 	$node->{_pid} = undef;
 	unlink $node->data_dir . '/postmaster.pid' if $signal eq 'KILL';
