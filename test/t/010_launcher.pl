@@ -152,9 +152,10 @@ $node->restart;
 ($served) = split /,/, $node->safe_psql('postgres', "SELECT datname FROM pg_database WHERE datname IN ('a', 'b', 'c') LIMIT 1");
 ok(wait_for_schedulers($node, "$served,d"), 'both are served');
 # that is refused as a statement
-$node->safe_psql('d', q{UPDATE pg_class SET relname = 'hidden' WHERE oid = 'workflow.executions'::regclass});
+my $scheduler = worker_pid($node, 'scheduler', 'd');
 $offset = -s $log;
-kill 'TERM', worker_pid($node, 'scheduler', 'd');
+$node->safe_psql('d', q{UPDATE pg_class SET relname = 'hidden' WHERE oid = 'workflow.executions'::regclass});
+kill 'TERM', $scheduler;
 $node->wait_for_log(qr/pg_workflow scheduler ERROR: .*pg_workflow scheduler ERROR: /s, $offset);
 $id = $node->safe_psql($served, "SELECT workflow.start('short')");
 ok(wait_for_status($node, $served, $id, 'completed'), 'a scheduler that fails disturbs no other database');
