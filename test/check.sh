@@ -402,6 +402,11 @@ check_tap()
 		*084_released.pl*) "$root/test/released.sh" "$out/released" "${PREVIOUS_COMMIT:-}" >"$out/released.log" 2>&1 ;;
 	esac
 
+	# and t/085 goes from an older server, where there is one to be had
+	case $tests in
+		*085_pg_upgrade.pl*) "$root/test/older.sh" "$out/older" >"$out/older.log" 2>&1 ;;
+	esac
+
 	# one_tap FILE: run by xargs below, in a process of its own
 	cat >"$out/one_tap.sh" <<'EOT'
 name=$(basename "$1" .pl)

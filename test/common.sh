@@ -98,6 +98,48 @@ apt_mirror()
 		sed -n "s,^'\(.*\)/dists/$release/InRelease'.*,\1,p" | head -n 1
 }
 
+# apt_private FOLDER SUITE download|source PACKAGE ..: packages of a suite of Debian, or their
+# sources, as files in FOLDER/cache, from $PGWF_MIRROR or the archive of this machine's apt.  apt has lists, a cache and a
+# configuration of its own for that; nothing is installed, and root is not needed.  A mirror that
+# lags behind is good enough, so the age of its lists is not checked; their signatures are.
+apt_private()
+{
+	apt_dir=$1
+	mirror=${PGWF_MIRROR:-$(apt_mirror)}
+	[ -n "$mirror" ] || return 1
+	mkdir -p "$apt_dir/lists/partial" "$apt_dir/cache/archives/partial" \
+		"$apt_dir/etc/preferences.d" || return 1
+	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	kind=deb
+	[ "$3" = download ] || kind=deb-src
+	echo "$kind [signed-by=$keyring] $mirror $2 main" >"$apt_dir/sources.list"
+	: >"$apt_dir/status"
+	cat >"$apt_dir/apt.conf" <<EOT
+Dir::State "$apt_dir";
+Dir::State::lists "$apt_dir/lists";
+Dir::State::status "$apt_dir/status";
+Dir::Cache "$apt_dir/cache";
+Dir::Etc::sourcelist "$apt_dir/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferencesparts "$apt_dir/etc/preferences.d";
+APT::Sandbox::User "";
+APT::Get::List-Cleanup "false";
+Acquire::Check-Valid-Until "false";
+Acquire::Languages "none";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+EOT
+	shift 2
+	APT_CONFIG=$apt_dir/apt.conf
+	export APT_CONFIG
+	apt-get -q update &&
+		(cd "$apt_dir/cache" && rm -f ./*.deb && apt-get -q --download-only "$@")
+	status=$?
+	unset APT_CONFIG
+	return $status
+}
+
 pg_major()
 {
 	"$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'

@@ -75,44 +75,6 @@ flags()
 		"$(pkg-config --cflags libcjson 2>/dev/null)"
 }
 
-# apt with its own lists, cache and configuration: fetch VERSION SUITE
-apt_private()
-{
-	apt_dir=$dir/apt-$2
-	mirror=${PGWF_MIRROR:-$(apt_mirror)}
-	[ -n "$mirror" ] || return 1
-	mkdir -p "$apt_dir/lists/partial" "$apt_dir/cache/archives/partial" \
-		"$apt_dir/etc/preferences.d" || return 1
-	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-	echo "deb [signed-by=$keyring] $mirror $2 main" \
-		>"$apt_dir/sources.list"
-	: >"$apt_dir/status"
-	cat >"$apt_dir/apt.conf" <<EOT
-Dir::State "$apt_dir";
-Dir::State::lists "$apt_dir/lists";
-Dir::State::status "$apt_dir/status";
-Dir::Cache "$apt_dir/cache";
-Dir::Etc::sourcelist "$apt_dir/sources.list";
-Dir::Etc::sourceparts "-";
-Dir::Etc::preferencesparts "$apt_dir/etc/preferences.d";
-APT::Sandbox::User "";
-APT::Get::List-Cleanup "false";
-Acquire::Check-Valid-Until "false";
-Acquire::Languages "none";
-Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
-Acquire::Retries "2";
-Acquire::http::Timeout "20";
-EOT
-	APT_CONFIG=$apt_dir/apt.conf
-	export APT_CONFIG
-	apt-get -q update >"$dir/apt-$2.log" 2>&1 &&
-		(cd "$apt_dir/cache" && rm -f ./*.deb &&
-			apt-get -q download "postgresql-server-dev-$1" >>"$dir/apt-$2.log" 2>&1)
-	status=$?
-	unset APT_CONFIG
-	return $status
-}
-
 fetch_16()
 {
 	/usr/lib/apt/apt-helper download-file "$package_of_16" "$dir/pg16.deb" "SHA256:$sum_of_16" \
@@ -126,7 +88,7 @@ fetch()
 	mkdir -p "$dir"
 	[ "$1" -ne 16 ] || ! fetch_16 || return 0
 	for suite in $(suites_of "$1"); do
-		if apt_private "$1" "$suite"; then
+		if apt_private "$dir/apt-$suite" "$suite" download "postgresql-server-dev-$1" >"$dir/apt-$suite.log" 2>&1; then
 			rm -rf "$dir/pg$1.new"
 			for package in "$dir/apt-$suite/cache/"*.deb; do
 				dpkg-deb -x "$package" "$dir/pg$1.new" || return 1

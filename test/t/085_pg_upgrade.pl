@@ -1,5 +1,7 @@
 # pg_upgrade of a cluster with executions in every status: it creates every object by itself, in
-# an order of its own; every row is there afterwards, and what was under way goes on, once.
+# an order of its own; every row is there afterwards, and what was under way goes on, once.  The
+# old cluster is one of the oldest PostgreSQL where that can be had (test/older.sh), and its files
+# are linked then; otherwise it is one of the same version, and they are copied.
 
 use strict;
 use warnings FATAL => 'all';
@@ -12,7 +14,13 @@ use WorkflowTest;
 my @settings = (
 	"shared_preload_libraries = 'pg_cron, pg_workflow'", "cron.database_name = 'postgres'",
 	'cron.use_background_workers = on', 'max_worker_processes = 30', 'workflow.max_executors = 8');
-my $old = workflow_cluster('old', @settings);
+my $older = "$ENV{OUT}/older/server";
+my $across = -e "$older/lib/pg_workflow.so";
+diag(slurp_file("$ENV{OUT}/older.log")) unless $across;
+my $old = PostgreSQL::Test::Cluster->new('old', $across ? (install_path => $older) : ());
+$old->init(force_initdb => $across);
+workflow_settings($old, @settings);
+$old->start;
 
 $old->safe_psql('postgres', q{
 	CREATE EXTENSION pg_cron;
@@ -162,14 +170,16 @@ eval { $_->quit } foreach @sessions;
 
 # --- pg_upgrade ---
 
+# 18 has checksums unless it is told not to
 my $new = PostgreSQL::Test::Cluster->new('new');
-$new->init;
-$new->append_conf('postgresql.conf', join("\n", @settings, 'workflow.max_recoveries = 1000', "log_line_prefix = '%m [%p] %b '", ''));
+$new->init($across && $new->pg_version >= 18 ? (extra => ['--no-data-checksums']) : ());
+workflow_settings($new, @settings);
 my $bin = $new->config_data('--bindir');
 
 chdir(PostgreSQL::Test::Utils::tempdir()) or die "cannot change the folder: $!";
+local $ENV{LD_LIBRARY_PATH} = "$older/lib" if $across;
 my $upgraded = run_log([
-	'pg_upgrade', '--no-sync', '-b', $bin, '-B', $bin, '-d', $old->data_dir, '-D', $new->data_dir,
+	'pg_upgrade', '--no-sync', $across ? '--link' : (), '-b', $old->config_data('--bindir'), '-B', $bin, '-d', $old->data_dir, '-D', $new->data_dir,
 	'-s', $new->host, '-p', $old->port, '-P', $new->port ]);
 ok($upgraded, 'pg_upgrade');
 if (!$upgraded)

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Cluster;
 use Watchdog;
 
 our @EXPORT = qw(
-  workflow_cluster install_extension start_endless wait_for_schedulers
+  workflow_cluster workflow_settings install_extension start_endless wait_for_schedulers
   wait_for_endless wait_for_status worker_pid schedulers
   define_sql run_execution run_one_by_one step_rows deaf_sql
 );
@@ -27,14 +27,23 @@ sub workflow_cluster
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	$node->init;
+	workflow_settings($node, @settings);
+	$node->start;
+	return $node;
+}
+
+# The same for a cluster that has been initialised in another way.
+sub workflow_settings
+{
+	my ($node, @settings) = @_;
+
 	$node->append_conf('postgresql.conf',
 		join("\n",
 			"shared_preload_libraries = 'pg_workflow'",
 			"max_worker_processes = 20",
 			"workflow.max_recoveries = 1000",
 			"log_line_prefix = '%m [%p] %b '", @settings, ''));
-	$node->start;
-	return $node;
+	return;
 }
 
 # The extension, and in it the workflow "endless" of one step that does not end,
