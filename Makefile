@@ -9,6 +9,8 @@
 #   make unit lint fuzz  single parts of check
 #   make kill-matrix     kill processes in each transition, KILLS=1000 times (t/105_kill_matrix.pl)
 #   make soak            half an hour at work: does anything grow? (MINUTES=30, t/155_soak.pl)
+#   make instrumented    a server with assertions, WITH=sanitizers, valgrind or caches discarded
+#   make coverage        which lines the tests run (gcc's counters and lcov)
 #   make roots           demo and check in new machines' roots (needs debootstrap)
 #   make dist            build/pg_workflow-VERSION.zip of what is committed, for PGXN
 #
@@ -280,7 +282,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 ISOLATION = idempotency cancel erase define start schedule owners reassign
 ISOLATION_OPTS = --inputdir=test --load-extension=pg_workflow
 
-SCRIPTED = check kill-matrix soak demo demo-stop bench unit fuzz lint compat roots
+SCRIPTED = check kill-matrix soak instrumented coverage demo demo-stop bench unit fuzz lint compat roots
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
 
@@ -295,6 +297,12 @@ kill-matrix:
 
 soak:
 	@PGWF_SUITES=tap PGWF_TESTS=155_soak.pl PGWF_SOAK_MINUTES=$(or $(MINUTES),30) test/check.sh
+
+instrumented:
+	@test/instrumented.sh $(or $(WITH),sanitizers)
+
+coverage:
+	@test/coverage.sh
 
 lint:
 	@test/lint.sh

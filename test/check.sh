@@ -11,6 +11,7 @@
 #	  PGWF_SUITES chooses suites (default: all): lint unit compile dist regress
 #	  isolation docs browser modes tap.  PGWF_TESTS chooses TAP files by a shell pattern.
 #	  PGWF_JOBS is the number of TAP files at once (default: processors).
+#	  PGWF_SETTING is one more setting of the servers that run regress, isolation and modes.
 #	  PGWF_COMPILE are the versions to compile against besides the one that is
 #	  tested (default: 16 17 18).
 #
@@ -302,7 +303,8 @@ check_cluster()
 	cluster=$1
 	shift
 	cluster_start "$cluster" "${PGWF_PORT:-55431}" "workflow.max_executors = 8" "workflow.notify = on" \
-		"shared_preload_libraries = 'pg_cron, pg_workflow'" "cron.use_background_workers = on" "$@"
+		"shared_preload_libraries = 'pg_cron, pg_workflow'" "cron.use_background_workers = on" \
+		${PGWF_SETTING:+"$PGWF_SETTING"} "$@"
 }
 
 # Modes are regress once more, without parallelism and with one executor.

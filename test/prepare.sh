@@ -4,8 +4,9 @@
 #	  Installs what building and testing need and is missing.
 #
 # NOTES
-#	  usage: prepare.sh [fuzz | browser | parts]	(also what the fuzzer, test/browser, or
-#	  the tests of other people's programs need)
+#	  usage: prepare.sh [fuzz | browser | parts | coverage | instrumented]	(also what
+#	  the fuzzer, test/browser, the tests of other people's programs, coverage.sh or
+#	  instrumented.sh need)
 #	         prepare.sh roots			(what roots.sh needs, and nothing else)
 #	  Quick when everything is there, and then needs neither root nor network.
 #	  Uses apt; as an ordinary user it prints the command that root has to run
@@ -149,6 +150,15 @@ look()
 	if [ "$1" = fuzz ] && ! echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return 0; }' |
 		${CLANG:-clang} -x c -fsanitize=fuzzer -o /dev/null - 2>/dev/null; then
 		missing="$missing clang libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p' | head -n 1)-dev"
+	fi
+	if [ "$1" = instrumented ]; then
+		command -v valgrind >/dev/null || missing="$missing valgrind"
+		[ -e /usr/include/zlib.h ] || missing="$missing zlib1g-dev"
+		command -v xml2-config >/dev/null || missing="$missing libxml2-dev"
+		command -v bzip2 >/dev/null || missing="$missing bzip2"
+	fi
+	if [ "$1" = coverage ] && ! command -v lcov >/dev/null; then
+		missing="$missing lcov"
 	fi
 	if [ "$1" = browser ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then
 		missing="$missing chromium"

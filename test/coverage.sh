@@ -1,0 +1,48 @@
+#!/bin/sh
+#
+# coverage.sh
+#	  Which lines of the library the suite runs.
+#
+# NOTES
+#	  usage: coverage.sh
+#	  A copy of what is committed is built with gcc's counters and tested as
+#	  check.sh does; PGWF_SUITES and PGWF_TESTS choose.  Processes that are killed
+#	  count nothing.  In $PGWF_SCRATCH/coverage are lines.txt, the share of each
+#	  file, and missed.txt, each line that was not run.  Needs lcov.
+
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/test/common.sh"
+
+prepare coverage
+make_scratch
+folder=$scratch/coverage
+rm -rf "${folder:?}"
+mkdir -p "$folder/source"
+git -C "$root" archive HEAD | tar -x -C "$folder/source" || die "cannot unpack what is committed"
+# the history, for the version before
+git -C "$root" rev-parse --git-common-dir >/dev/null 2>&1 && cp -R "$(cd "$root" && git rev-parse --path-format=absolute --git-common-dir)" "$folder/source/.git"
+
+COPT="-O0 --coverage -fprofile-update=atomic"
+# servers are somebody else's processes, and do not write beside the objects
+GCOV_PREFIX=$folder/counts
+make_server_folder "$GCOV_PREFIX"
+export COPT GCOV_PREFIX
+make -s -C "$folder/source" check | tee "$folder/check.log"
+cp -R "$GCOV_PREFIX$folder/source/." "$folder/source/" || die "nothing was counted"
+
+lcov --quiet --capture --directory "$folder/source" --base-directory "$folder/source" --no-external \
+	--output-file "$folder/all.info" >"$folder/lcov.log" 2>&1 &&
+	lcov --quiet --extract "$folder/all.info" "$folder/source/src/*" --output-file "$folder/lines.info" \
+		>>"$folder/lcov.log" 2>&1 ||
+	die "lcov failed, see $folder/lcov.log"
+lcov --list "$folder/lines.info" >"$folder/lines.txt"
+sed -n "s,^SF:$folder/source/,file ,p; s,^DA:\([0-9]*\)\,0\$,\1,p" "$folder/lines.info" |
+	while read -r first second; do
+		if [ "$first" = file ]; then
+			file=$second
+		else
+			echo "$file:$first: $(sed -n "${first}p" "$folder/source/$file")"
+		fi
+	done >"$folder/missed.txt"
+tail -n 1 "$folder/lines.txt"
