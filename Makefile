@@ -179,7 +179,16 @@ OBJS = \
 	src/definition/normalise_routes.o \
 	src/definition/normalise_step.o \
 	src/definition/plan.o \
-	src/definition/plan_conditional.o \
+	src/definition/step_type.o \
+	src/definition/steps/agent.o \
+	src/definition/steps/sql.o \
+	src/definition/steps/set.o \
+	src/definition/steps/succeed.o \
+	src/definition/steps/fail.o \
+	src/definition/steps/parallel.o \
+	src/definition/steps/fork_join.o \
+	src/definition/steps/conditional.o \
+	src/definition/steps/loop.o \
 	src/definition/plan_container.o \
 	src/definition/plan_epilogue.o \
 	src/definition/plan_retry.o \
@@ -386,10 +395,10 @@ BUILT_FOR := $(shell $(PG_CONFIG) --version --includedir-server)
 ifneq ($(BUILT_FOR),$(shell cat build/built_for 2>/dev/null))
 $(shell mkdir -p build && echo "$(BUILT_FOR)" >build/built_for)
 endif
-$(OBJS): $(wildcard src/*/*.h) build/built_for
+$(OBJS): $(wildcard src/*/*.h src/*/*/*.h) build/built_for
 
 # The library with fault points (src/shared/fault.h), for tests: what has any is compiled once more.
-FAULTY = src/shared/fault.o $(shell grep -l 'fault_point."' src/*/*.c | sed 's/c$$/o/')
+FAULTY = src/shared/fault.o $(shell grep -l 'fault_point."' src/*/*.c src/*/*/*.c | sed 's/c$$/o/')
 
 faults: build/faults/$(MODULE_big)$(DLSUFFIX)
 
@@ -397,7 +406,7 @@ build/faults/$(MODULE_big)$(DLSUFFIX): $(OBJS) $(addprefix build/faults/,$(FAULT
 	$(LINK.shared) -o $@ $(filter-out $(FAULTY),$(OBJS)) $(addprefix build/faults/,$(FAULTY)) \
 		$(LDFLAGS) $(LDFLAGS_SL) $(SHLIB_LINK)
 
-build/faults/%.o: %.c $(wildcard src/*/*.h) build/built_for
+build/faults/%.o: %.c $(wildcard src/*/*.h src/*/*/*.h) build/built_for
 	@mkdir -p $(@D)
 	$(COMPILE.c) -DWORKFLOW_FAULT_POINTS -o $@ $<
 

@@ -14,7 +14,7 @@ sub read_file
 	return scalar <$handle>;
 }
 
-my %source = map { $_ => 1 } map { read_file($_) =~ /\bfault_point\("([^"]+)"\)/g } glob 'src/*/*.c';
+my %source = map { $_ => 1 } map { read_file($_) =~ /\bfault_point\("([^"]+)"\)/g } glob 'src/*/*.c src/*/*/*.c';
 my ($rows) = read_file('test/t/KillMatrix.pm') =~ /^my %rows = \((.*?)^my |^my %rows = \((.*?)\);\n/ms;
 $rows //= $2;
 my %matrix = map { $_ => 1 } $rows =~ /^\t'([a-z_]+\.[a-z_]+)' => \[/mg;

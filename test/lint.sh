@@ -42,7 +42,7 @@ upward_includes()
 {
 	for room in definition shared state interpreter pictures api scheduler executor; do
 		# PostgreSQL has an executor/ too: ours are files that we have
-		ls src/*/*.h | awk -v allowed=" $(may_include $room) " '
+		ls src/*/*.h src/*/*/*.h 2>/dev/null | awk -v allowed=" $(may_include $room) " '
 			FNR == NR { ours[substr($0, 5)] = 1; next }
 			/^#include "/ {
 				split($0, part, "\"")
@@ -50,7 +50,7 @@ upward_includes()
 				split(header, folder, "/")
 				if (header in ours && index(allowed, " " folder[1] " ") == 0)
 					print FILENAME ":" FNR ":" $0
-			}' - "src/$room"/*.[ch]
+			}' - $(find "src/$room" -name "*.[ch]")
 	done
 }
 
@@ -81,7 +81,7 @@ names()
 
 too_long()
 {
-	wc -l src/*.c src/*/*.[ch] src/schema/*.sql | awk '$2 != "total" && $1 > 800 { print $2 ": " $1 " lines" }'
+	wc -l src/*.c src/*/*.[ch] src/*/*/*.[ch] src/schema/*.sql | awk '$2 != "total" && $1 > 800 { print $2 ": " $1 " lines" }'
 }
 
 # A module shows the server its magic block, _PG_init, workers' entry points
@@ -233,7 +233,7 @@ rule "cJSON only in json.c" \
 	"$(grep -rniE '#include.*cjson|cJSON_[A-Z]' src --include='*.[ch]' | grep -v '^src/definition/json\.c:')"
 rule "nothing listens: anybody can send a notification" "$(grep -nE 'Async_Listen|\<LISTEN\>' -r src --include=*.c --include=*.sql | grep -vE '^[^:]*:[0-9]+:( \*|.*err(msg|hint)\()')"
 rule "no file over 800 lines" "$(too_long)"
-rule "SQL that runs as the owner hides no operator" "$(perl test/owner_sql.pl src/*/*.[ch])"
+rule "SQL that runs as the owner hides no operator" "$(perl test/owner_sql.pl src/*/*.[ch] src/*/*/*.[ch])"
 rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody" \
 	"$(grep -nE 'scheduler_begin\(|StartTransactionCommand\(' -r src/scheduler --include='*.[ch]' |
 		grep -vE '^src/scheduler/(launcher|scheduler)\.c:[0-9]+:(scheduler_begin\(void\)|	StartTransactionCommand\(\);)$|^src/scheduler/live\.h:')"
@@ -248,7 +248,7 @@ rule "each transition has a fault point, each point a row of the kill matrix" "$
 rule "nothing left to do" \
 	"$(grep -rnE '\b(TODO|FIXME|XXX)\b' src sql test docs Makefile 2>/dev/null | grep -v '^test/lint\.sh:')"
 rule "every C file is in OBJS" \
-	"$(ls src/*.c src/*/*.c | sed 's/c$/o/' | differences OBJS)"
+	"$(ls src/*.c src/*/*.c src/*/*/*.c | sed 's/c$/o/' | differences OBJS)"
 rule "every schema file is in SCHEMA" "$(ls src/schema/*.sql | differences SCHEMA)"
 rule "every regression test is in REGRESS" "$(names sql/*.sql | differences REGRESS)"
 rule "every isolation test is in ISOLATION" "$(names test/specs/*.spec | differences ISOLATION)"

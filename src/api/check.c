@@ -150,7 +150,7 @@ check_settings_used(const PlanNode *node, ProblemList *problems)
 	bool		has_sql = (node->condition != NULL && node->condition->sql != NULL) ||
 		(node->loop_condition != NULL && node->loop_condition->sql != NULL);
 
-	if (step_type_is_container(node->type) && node->nsettings > 0 && !has_sql)
+	if (step_is_container(node) && node->nsettings > 0 && !has_sql)
 		problem_add(problems, PROBLEM_WARNING, psprintf("steps.%s.settings", node->id), node->id,
 					"Give them to the steps inside, or to the definition.",
 					"step \"%s\" has no SQL of its own that \"settings\" could be for", node->id);
@@ -173,14 +173,14 @@ check_plan(const WorkflowPlan *plan, ProblemList *problems)
 	{
 		const PlanNode *node = &plan->nodes[i];
 
-		if (node->type == STEP_SQL && node->sql != NULL)
+		if (node->sql != NULL)
 		{
 			SqlUse		use = {.outside = node->transaction_none,.nparams = node->nparams};
 
 			note_input(&use, node->input_mapping);
 			check_sql(node->sql, &use, node->id, psprintf("steps.%s.sql", node->id), problems);
 		}
-		if (node->type == STEP_AGENT && node->agent_name != NULL)
+		if (node->agent_name != NULL)
 			check_agent(node->agent_name, node->id,
 						psprintf("steps.%s.agent_name", node->id), problems);
 		check_conditions(node, problems);

@@ -65,7 +65,7 @@ workflow_plan_steps(PG_FUNCTION_ARGS)
 			values[4] = BoolGetDatum(is_longest_line(container, node->line));
 		}
 		values[5] = Int32GetDatum(node->depth);
-		values[6] = BoolGetDatum(node->type == STEP_LOOP && node->loop_kind != LOOP_COLLECTION);
+		values[6] = BoolGetDatum(step_iterates(node) && node->loop_kind != LOOP_COLLECTION);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -43,7 +43,7 @@ require_input_step(const WorkflowPlan *plan, const char *step_id)
 {
 	PlanNode   *node = plan_find(plan, step_id);
 
-	if (node->type != STEP_SQL && node->type != STEP_AGENT)
+	if (!step_is_leaf(node))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("step \"%s\" takes no input", step_id),

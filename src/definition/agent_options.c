@@ -13,6 +13,14 @@
 #include "definition/agent_options.h"
 #include "definition/builder.h"
 
+const FieldSet breaker_fields = {
+	.owner = "a circuit breaker",
+	.fields = (const Field[]) {
+		{"enabled", FIELD_USED}, {"failure_rate_threshold", FIELD_USED}, {"failure_threshold", FIELD_USED},
+		{"half_open_max_calls", FIELD_USED}, {"timeout_seconds", FIELD_USED}, {"window_size_seconds", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
 /* The source system's defaults. */
 #define DEFAULT_FAILURE_THRESHOLD 5
 #define DEFAULT_FAILURE_RATE 0.5
@@ -95,7 +103,7 @@ breaker_config_parse(const char *text, BreakerConfig *config, ProblemList *probl
 	place.object = field_of_kind(&builder, &outer, "circuit_breaker", JSON_OBJECT);
 	if (place.object != NULL)
 	{
-		check_fields(&builder, &place, FIELD_OF_BREAKER, "a circuit breaker");
+		check_fields(&builder, &place, &breaker_fields);
 		config->enabled = field_boolean(&builder, &place, "enabled", true);
 		config->failure_threshold =
 			field_integer(&builder, &place, "failure_threshold", 1,

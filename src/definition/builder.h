@@ -5,9 +5,9 @@
  *	  src/definition.
  *
  *	  plan.c           the plan: header, nodes, ids
- *	  plan_step.c      fields that every step may have, and the leaf types
- *	  plan_container.c fields of containers, their lines
- *	  plan_conditional.c  conditionals, both forms
+ *	  plan_step.c      fields that every step may have
+ *	  steps/           those that only steps of a type have
+ *	  plan_container.c what containers have in common: lines of children
  *	  plan_epilogue.c  compensations, the definition's on_failure
  *	  fields.c         which fields there are; reading one from an object
  *	  validate.c       the plan as a graph
@@ -63,32 +63,51 @@ typedef struct Builder
 	int			row;			/* words in such a set */
 } Builder;
 
-/* Which objects have a field: bits above the step types. */
-#define FIELD_OF(type) (1 << (type))
-#define FIELD_OF_ANY_STEP 0x1FF
-#define FIELD_OF_CONTAINER (FIELD_OF(STEP_PARALLEL) | FIELD_OF(STEP_FORK_JOIN) | FIELD_OF(STEP_CONDITIONAL) | FIELD_OF(STEP_LOOP))
-#define FIELD_OF_LEAF (FIELD_OF(STEP_AGENT) | FIELD_OF(STEP_SQL))
-#define FIELD_OF_DEFINITION (1 << 10)
-#define FIELD_OF_DEFAULTS (1 << 11)
-#define FIELD_OF_LOOP_CONFIG (1 << 12)
-#define FIELD_OF_FORK_JOIN_CONFIG (1 << 13)
-#define FIELD_OF_BRANCH (1 << 14)
-#define FIELD_OF_CONDITION (1 << 15)
-#define FIELD_OF_CASE (1 << 16)
-#define FIELD_OF_ON_FAILURE (1 << 17)
-#define FIELD_OF_RETRY (1 << 18)
-#define FIELD_OF_CATCH (1 << 19)
-#define FIELD_OF_BREAKER (1 << 24)
-#define FIELD_OF_DEAD_LETTER (1 << 30)
-#define FIELD_OF_COMMIT (1 << 25)
-#define FIELD_OF_TRANSACTION (1 << 26)
-#define FIELD_OF_ALERTS (1 << 27)
+typedef enum FieldStatus
+{
+	FIELD_USED,
+	FIELD_NOT_APPLIED,			/* stored, without effect in this version: a warning */
+	FIELD_LATER,				/* refused in this version */
+	FIELD_SCHEDULE				/* refused: schedules are no part of a definition */
+} FieldStatus;
+
+typedef struct Field
+{
+	const char *name;
+	FieldStatus status;
+} Field;
+
+/* The fields that a kind of object has. */
+typedef struct FieldSet
+{
+	const char *owner;			/* for messages */
+	const Field *fields;		/* the last has no name */
+	const struct FieldSet *more;	/* these as well; NULL: no more */
+	const struct FieldSet *flat;	/* a step's configuration, which may stand on the step: see
+									 * normalise_step.c */
+} FieldSet;
+
+extern const FieldSet step_fields;
+extern const FieldSet definition_fields;
+extern const FieldSet defaults_fields;
+extern const FieldSet loop_config_fields;
+extern const FieldSet fork_join_config_fields;
+extern const FieldSet branch_fields;
+extern const FieldSet condition_fields;
+extern const FieldSet case_fields;
+extern const FieldSet on_failure_fields;
+extern const FieldSet retry_fields;
+extern const FieldSet catch_fields;
+extern const FieldSet breaker_fields;
+extern const FieldSet dead_letter_fields;
+extern const FieldSet commit_fields;
+extern const FieldSet transaction_fields;
+extern const FieldSet alerts_fields;
 
 /* --- fields.c --- */
 
 /* Report the members that an object of this kind does not have. */
-extern void check_fields(Builder *builder, const Place *place, int owner,
-						 const char *owner_name);
+extern void check_fields(Builder *builder, const Place *place, const FieldSet *set);
 
 /* Path of a field; valid until released. */
 extern char *field_path(const Place *place, const char *field);
@@ -142,16 +161,25 @@ extern void build_catch(Builder *builder, PlanNode *node, const Place *place);
 
 /* --- plan_container.c --- */
 
-extern void build_container(Builder *builder, PlanNode *node, const Place *place);
 extern PlanLine *add_line(PlanNode *node, char *name);
 extern int	find_step(Builder *builder, const Place *place, const char *field,
+					  const Json *value);
+extern void add_child(Builder *builder, PlanNode *node, const Place *place, const char *field,
 					  const Json *value);
 extern void add_children(Builder *builder, PlanNode *node, const Place *place,
 						 const char *field, const Json *value);
 
-/* --- plan_conditional.c --- */
-
-extern void build_conditional(Builder *builder, PlanNode *node, const Place *place);
+/* Does the container end as soon as its join is decided? */
+extern void build_on_join(Builder *builder, PlanNode *node, const Place *place);
+/* There should be two children at least; what: what they are called, one and more. */
+extern void check_child_count(Builder *builder, const PlanNode *node, const Place *place,
+							  const char *field, int count, const char *child,
+							  const char *children);
+/* For pictures, see StepTypeInfo. */
+extern const char *needed_children(const PlanNode *node, bool all);
+/* The object that has what is to be known of a step; false, with a problem reported, when it is not there. */
+extern bool step_configuration(Builder *builder, const Place *place, const char *field,
+							   const FieldSet *set, Place *config);
 
 /* --- plan_epilogue.c --- */
 

@@ -10,12 +10,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "definition/plan.h"
+#include "definition/explain.h"
 
 #define LINE_WIDTH 100
 #define INDENT 2
 
-typedef struct Explainer
+struct Explainer
 {
 	const WorkflowPlan *plan;
 	char	   *const *notes;	/* by node, or NULL */
@@ -24,7 +24,7 @@ typedef struct Explainer
 	bool	   *shown;			/* by node */
 	bool		chain;			/* the on_failure chain is being shown */
 	int			left;			/* steps of the root scope, or of the chain, not shown yet */
-} Explainer;
+};
 
 static void explain_chain(Explainer *explainer, int first, int indent);
 
@@ -68,11 +68,8 @@ end_line(Explainer *explainer, int indent)
 /*
  * One line with a fact.
  */
-static void
-fact(Explainer *explainer, int indent, const char *format,...) pg_attribute_printf(3, 4);
-
-static void
-fact(Explainer *explainer, int indent, const char *format,...)
+void
+explain_fact(Explainer *explainer, int indent, const char *format,...)
 {
 	for (;;)
 	{
@@ -106,20 +103,26 @@ explain_settings(Explainer *explainer, const PlanSetting *settings, int nsetting
 /*
  * A condition in words.
  */
-static char *
-condition_text(const Condition *condition)
+char *
+explain_condition(const Condition *condition)
 {
 	return psprintf("%s%s", condition->sql != NULL ? "sql: " : "", condition->text);
 }
 
 /*
+ * Add words to the line of a step, as they are.
+ */
+void
+explain_words(Explainer *explainer, const char *words)
+{
+	appendStringInfoString(&explainer->line, words);
+}
+
+/*
  * Add a remark to the line of a step.
  */
-static void
-remark(Explainer *explainer, const char *format,...) pg_attribute_printf(2, 3);
-
-static void
-remark(Explainer *explainer, const char *format,...)
+void
+explain_remark(Explainer *explainer, const char *format,...)
 {
 	appendStringInfoString(&explainer->line, ", ");
 	for (;;)
@@ -139,25 +142,25 @@ remark(Explainer *explainer, const char *format,...)
 /*
  * What must succeed for the container to succeed.
  */
-static void
-remark_join(Explainer *explainer, const PlanNode *node)
+void
+explain_join(Explainer *explainer, const PlanNode *node)
 {
 	switch (node->join.policy)
 	{
 		case JOIN_ALL:
-			remark(explainer, "all must succeed");
+			explain_remark(explainer, "all must succeed");
 			break;
 		case JOIN_ANY:
-			remark(explainer, "one must succeed");
+			explain_remark(explainer, "one must succeed");
 			break;
 		case JOIN_MAJORITY:
-			remark(explainer, "more than half must succeed");
+			explain_remark(explainer, "more than half must succeed");
 			break;
 		case JOIN_N_OF_M:
-			remark(explainer, "%d of %d must succeed", node->join.n_required, node->nlines);
+			explain_remark(explainer, "%d of %d must succeed", node->join.n_required, node->nlines);
 			break;
 		case JOIN_RATIO:
-			remark(explainer, "a share of %s must succeed", node->join.ratio);
+			explain_remark(explainer, "a share of %s must succeed", node->join.ratio);
 			break;
 	}
 }
@@ -171,34 +174,11 @@ remark_transaction(Explainer *explainer, const TransactionMode *mode)
 	static const char *const isolations[] = {NULL, "read committed", "repeatable read", "serializable"};
 
 	if (mode->isolation != ISOLATION_UNSAID)
-		remark(explainer, "%s", isolations[mode->isolation]);
+		explain_remark(explainer, "%s", isolations[mode->isolation]);
 	if (mode->read_only != SWITCH_UNSAID)
-		remark(explainer, mode->read_only == SWITCH_ON ? "read only" : "read write");
+		explain_remark(explainer, mode->read_only == SWITCH_ON ? "read only" : "read write");
 	if (mode->deferrable != SWITCH_UNSAID)
-		remark(explainer, mode->deferrable == SWITCH_ON ? "deferrable" : "not deferrable");
-}
-
-/*
- * What a loop goes over and how.
- */
-static void
-remark_loop(Explainer *explainer, const PlanNode *node)
-{
-	static const char *const policies[] = {
-		[ON_ERROR_STOP] = "stop",
-		[ON_ERROR_CONTINUE] = "continue",
-		[ON_ERROR_COLLECT] = "collect"
-	};
-
-	remark(explainer, node->loop_parallel ? "parallel" : "sequential");
-	remark(explainer, "on error %s", policies[node->on_error]);
-	if (node->max_iterations > 0)
-		remark(explainer, "at most %d iterations", node->max_iterations);
-	if (node->batch_size > 0)
-		remark(explainer, "up to %d iterations in one transaction", node->batch_size);
-	if (node->loop_result != LOOP_RESULT_ITERATIONS)
-		remark(explainer, "result %s", node->loop_result == LOOP_RESULT_OUTPUTS ?
-			   "outputs" : "counts");
+		explain_remark(explainer, mode->deferrable == SWITCH_ON ? "deferrable" : "not deferrable");
 }
 
 /*
@@ -207,41 +187,30 @@ remark_loop(Explainer *explainer, const PlanNode *node)
 static void
 explain_heading(Explainer *explainer, const PlanNode *node, int indent)
 {
-	static const char *const results[] = {
-		[SQL_RESULT_ROWS] = "rows", [SQL_RESULT_ROW] = "row",
-		[SQL_RESULT_VALUE] = "value", [SQL_RESULT_NONE] = "none"
-	};
-
 	appendStringInfo(&explainer->line, "%s: %s", node->id, step_type_name(node->type));
-	if (node->type == STEP_AGENT)
-		appendStringInfo(&explainer->line, " %s", node->agent_name);
-	else if (node->type == STEP_SQL)
-		remark(explainer, "result %s", results[node->result]);
-	else if (node->type == STEP_PARALLEL || node->type == STEP_FORK_JOIN)
-		remark_join(explainer, node);
-	else if (node->type == STEP_LOOP)
-		remark_loop(explainer, node);
+	if (step_types[node->type]->explain_heading != NULL)
+		step_types[node->type]->explain_heading(explainer, node);
 
 	if (node->transaction_none)
-		remark(explainer, "transaction none");
+		explain_remark(explainer, "transaction none");
 	remark_transaction(explainer, &node->transaction);
 	if (node->max_parallelism > 0)
-		remark(explainer, "%d at a time", node->max_parallelism);
-	if (node->type == STEP_PARALLEL && node->on_error == ON_ERROR_STOP)
-		remark(explainer, "on error stop");
+		explain_remark(explainer, "%d at a time", node->max_parallelism);
+	if (step_forks(node) && node->join.stop_on_failure)
+		explain_remark(explainer, "on error stop");
 	if (node->join.cancel_when_decided)
-		remark(explainer, "on join cancel");
+		explain_remark(explainer, "on join cancel");
 	if (node->timeout_seconds > 0)
-		remark(explainer, "timeout %d s%s", node->timeout_seconds,
+		explain_remark(explainer, "timeout %d s%s", node->timeout_seconds,
 			   node->timeout_abort ? " (abort)" : "");
 	if (node->on_failure == ON_FAILURE_IGNORE)
-		remark(explainer, "on failure ignore");
+		explain_remark(explainer, "on failure ignore");
 	else if (node->on_failure == ON_FAILURE_DEFAULT)
-		remark(explainer, "on failure default");
+		explain_remark(explainer, "on failure default");
 	if (node->max_visits > 0)
-		remark(explainer, "at most %d visits", node->max_visits);
+		explain_remark(explainer, "at most %d visits", node->max_visits);
 	if (node->priority != 0)
-		remark(explainer, "priority %d", node->priority);
+		explain_remark(explainer, "priority %d", node->priority);
 	if (explainer->notes != NULL && explainer->notes[node->index] != NULL)
 		appendStringInfo(&explainer->line, "  (%s)", explainer->notes[node->index]);
 	end_line(explainer, indent);
@@ -254,25 +223,11 @@ static void
 explain_facts(Explainer *explainer, const PlanNode *node, int indent)
 {
 	if (node->description != NULL)
-		fact(explainer, indent, "-- %s", node->description);
+		explain_fact(explainer, indent, "-- %s", node->description);
 	if (node->when_text != NULL)
-		fact(explainer, indent, "when %s", node->when_text);
-	if (node->sql != NULL)
-		fact(explainer, indent, "%s", node->sql);
-	if (node->condition != NULL)
-		fact(explainer, indent, "if %s", condition_text(node->condition));
-	if (node->collection_text != NULL)
-		fact(explainer, indent, "for each item of %s", node->collection_text);
-	if (node->loop_condition != NULL)
-		fact(explainer, indent, "%s %s", node->loop_kind == LOOP_WHILE ? "while" : "until",
-			 condition_text(node->loop_condition));
-	if (node->label_text != NULL)
-		fact(explainer, indent, "each called %s", node->label_text);
-	for (int i = 0; i < node->nassign; i++)
-		appendStringInfo(&explainer->line, "%s%s", i == 0 ? "assigns " : ", ",
-						 node->assign_names[i]);
-	if (node->nassign > 0)
-		end_line(explainer, indent);
+		explain_fact(explainer, indent, "when %s", node->when_text);
+	if (step_types[node->type]->explain_facts != NULL)
+		step_types[node->type]->explain_facts(explainer, node, indent);
 	explain_settings(explainer, node->settings, node->nsettings, indent);
 }
 
@@ -297,14 +252,14 @@ static void
 explain_failures(Explainer *explainer, const PlanNode *node, int indent)
 {
 	for (int i = 0; i < node->nretry; i++)
-		fact(explainer, indent, "on %s: retry %d times",
+		explain_fact(explainer, indent, "on %s: retry %d times",
 			 error_list(node->retry[i].errors, node->retry[i].nerrors),
 			 node->retry[i].max_retries);
 	for (int i = 0; i < node->ncatches; i++)
 	{
 		const CatchClause *clause = &node->catches[i];
 
-		fact(explainer, indent, "on %s: go to %s%s%s",
+		explain_fact(explainer, indent, "on %s: go to %s%s%s",
 			 error_list(clause->errors, clause->nerrors),
 			 explainer->plan->nodes[clause->target].id,
 			 clause->as != NULL ? ", error in vars." : "", clause->as != NULL ? clause->as : "");
@@ -318,23 +273,23 @@ static void
 explain_line(Explainer *explainer, const PlanNode *node, int k, int indent)
 {
 	const PlanLine *line = &node->lines[k];
+	const char *word = step_types[node->type]->line_word;
 	int			below = indent;
 
-	if (node->type == STEP_FORK_JOIN || node->type == STEP_CONDITIONAL)
+	if (word != NULL)
 	{
 		StringInfoData heading;
 
 		initStringInfo(&heading);
-		appendStringInfo(&heading, "%s%s", node->type == STEP_FORK_JOIN ? "branch " : "",
-						 line->name);
+		appendStringInfo(&heading, "%s%s", word, line->name);
 		if (line->timeout_seconds > 0)
 			appendStringInfo(&heading, ", timeout %d s", line->timeout_seconds);
 		if (line->when != NULL)
-			appendStringInfo(&heading, ", when %s", condition_text(line->when));
+			appendStringInfo(&heading, ", when %s", explain_condition(line->when));
 		appendStringInfoChar(&heading, ':');
 		if (line->jump >= 0)
 			appendStringInfo(&heading, " go to %s", explainer->plan->nodes[line->jump].id);
-		fact(explainer, indent, "%s", heading.data);
+		explain_fact(explainer, indent, "%s", heading.data);
 		pfree(heading.data);
 		below += INDENT;
 	}
@@ -360,14 +315,14 @@ explain_step(Explainer *explainer, const PlanNode *node, int indent, int follows
 	explain_failures(explainer, node, indent);
 	if (node->compensation >= 0)
 	{
-		fact(explainer, indent, "undone by:");
+		explain_fact(explainer, indent, "undone by:");
 		explain_step(explainer, &explainer->plan->nodes[node->compensation], indent + INDENT, -1);
 	}
 	if (node->next >= 0 && node->next != follows)
-		fact(explainer, indent, "next: %s", explainer->plan->nodes[node->next].id);
+		explain_fact(explainer, indent, "next: %s", explainer->plan->nodes[node->next].id);
 	else if (node->next < 0 && node->container < 0 && explainer->left > 0 &&
-			 node->compensates < 0 && node->type != STEP_SUCCEED && node->type != STEP_FAIL)
-		fact(explainer, indent, "next: end");
+			 node->compensates < 0 && !step_is_terminal(node))
+		explain_fact(explainer, indent, "next: end");
 }
 
 /*
@@ -411,29 +366,29 @@ plan_explain(const WorkflowPlan *plan, char *const *notes)
 
 	appendStringInfo(&explainer.line, "workflow %s", plan->name);
 	if (plan->label[0] != '\0')
-		remark(&explainer, "version %s", plan->label);
+		explain_remark(&explainer, "version %s", plan->label);
 	if (plan->timeout_seconds > 0)
-		remark(&explainer, "timeout %d s%s", plan->timeout_seconds,
+		explain_remark(&explainer, "timeout %d s%s", plan->timeout_seconds,
 			   plan->timeout_abort ? " (abort)" : "");
 	if (plan->priority != 0)
-		remark(&explainer, "priority %d", plan->priority);
+		explain_remark(&explainer, "priority %d", plan->priority);
 	if (plan->tenant != NULL)
-		remark(&explainer, "tenant %s", plan->tenant);
+		explain_remark(&explainer, "tenant %s", plan->tenant);
 	if (plan->max_running > 0)
-		remark(&explainer, "at most %d running%s", plan->max_running,
+		explain_remark(&explainer, "at most %d running%s", plan->max_running,
 			   plan->refuse_when_full ? ", others refused" : "");
 	remark_transaction(&explainer, &plan->transaction);
 	if (plan->relaxed)
-		remark(&explainer, "durability relaxed");
+		explain_remark(&explainer, "durability relaxed");
 	if (plan->commit_max_steps > 1)
-		remark(&explainer, "up to %d steps or %d ms in one transaction", plan->commit_max_steps,
+		explain_remark(&explainer, "up to %d steps or %d ms in one transaction", plan->commit_max_steps,
 			   plan->commit_max_ms);
 	if (plan->notify)
-		remark(&explainer, "notify");
+		explain_remark(&explainer, "notify");
 	if (plan->dead_letter_days > 0)
-		remark(&explainer, "dead letter for %d days", plan->dead_letter_days);
+		explain_remark(&explainer, "dead letter for %d days", plan->dead_letter_days);
 	else if (plan->dead_letter)
-		remark(&explainer, "dead letter");
+		explain_remark(&explainer, "dead letter");
 	end_line(&explainer, 0);
 	explain_settings(&explainer, plan->settings, plan->nsettings, INDENT);
 
@@ -448,7 +403,7 @@ plan_explain(const WorkflowPlan *plan, char *const *notes)
 	{
 		explainer.chain = true;
 		explainer.left = left;
-		fact(&explainer, INDENT, "on failure:");
+		explain_fact(&explainer, INDENT, "on failure:");
 		explain_chain(&explainer, plan->on_failure, 2 * INDENT);
 		for (int i = 0; i < plan->nnodes; i++)
 			if (!explainer.shown[i] && is_of_chain(&plan->nodes[i], true))

@@ -1,214 +1,98 @@
 /*-------------------------------------------------------------------------
  *
  * fields.c
- *	  Which fields a definition may have, and how one is read.
+ *	  What objects of a definition have for fields, and how one is read.
  *
  * NOTES
- *	  Pure: any process, no locks, no transaction.  The table below is the
- *	  whole vocabulary of the stored form.  A field that a later version will
- *	  know is an error and not ignored: a definition must never run without
- *	  what its author asked for.
+ *	  Pure: any process, no locks, no transaction.  Whoever reads an object
+ *	  owns the list of its fields; those of step types are in steps/.  A field
+ *	  that a later version will know is an error and not ignored: a definition
+ *	  must never run without what its author asked for.
  *
  *-------------------------------------------------------------------------
  */
 #include "definition/builder.h"
 
-typedef enum FieldStatus
-{
-	FIELD_USED,
-	FIELD_NOT_APPLIED,			/* stored, without effect in this version: a warning */
-	FIELD_LATER,				/* refused in this version */
-	FIELD_SCHEDULE				/* refused: schedules are no part of a definition */
-} FieldStatus;
+/* More than any object can have. */
+#define MOST_FIELDS 64
 
-typedef struct Field
-{
-	const char *name;
-	int			owners;			/* FIELD_OF_... */
-	FieldStatus status;
-} Field;
-
-/* Sorted by name, for the search. */
-static const Field fields[] = {
-	{"agent_name", FIELD_OF(STEP_AGENT), FIELD_USED},
-	{"alerts", FIELD_OF_DEFINITION, FIELD_USED},
-	{"as", FIELD_OF_CATCH, FIELD_USED},
-	{"assign", FIELD_OF(STEP_SET), FIELD_USED},
-	{"average_duration_for_seconds", FIELD_OF_ALERTS, FIELD_USED},
-	{"average_duration_seconds", FIELD_OF_ALERTS, FIELD_USED},
-	{"backoff_multiplier", FIELD_OF_RETRY, FIELD_USED},
-	{"batch_size", FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"block_duration_ms", FIELD_OF_ALERTS, FIELD_USED},
-	{"block_failures", FIELD_OF_ALERTS, FIELD_USED},
-	{"block_speedup", FIELD_OF_ALERTS, FIELD_USED},
-	{"block_success_rate", FIELD_OF_ALERTS, FIELD_USED},
-	{"branch_timeout_seconds", FIELD_OF_FORK_JOIN_CONFIG, FIELD_USED},
-	{"branches", FIELD_OF_FORK_JOIN_CONFIG, FIELD_USED},
-	{"caching", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION, FIELD_LATER},
-	{"catch", FIELD_OF_ANY_STEP, FIELD_USED},
-	{"circuit_breaker", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION, FIELD_LATER},
-	{"collection", FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"commit", FIELD_OF_DEFINITION, FIELD_USED},
-	{"compensate", FIELD_OF_ANY_STEP, FIELD_USED},
-	{"condition", FIELD_OF(STEP_CONDITIONAL), FIELD_USED},
-	{"dead_letter", FIELD_OF_DEFINITION, FIELD_USED},
-	{"dead_letter", FIELD_OF_ANY_STEP, FIELD_LATER},
-	{"dead_letters", FIELD_OF_ALERTS, FIELD_USED},
-	{"default", FIELD_OF(STEP_CONDITIONAL) | FIELD_OF_ON_FAILURE, FIELD_USED},
-	{"defaults", FIELD_OF_DEFINITION, FIELD_USED},
-	{"deferrable", FIELD_OF_TRANSACTION, FIELD_USED},
-	{"depends_on", FIELD_OF_ANY_STEP, FIELD_LATER},
-	{"description", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION | FIELD_OF_BRANCH, FIELD_USED},
-	{"durability", FIELD_OF_DEFINITION, FIELD_USED},
-	{"enabled", FIELD_OF_BREAKER, FIELD_USED},
-	{"error", FIELD_OF(STEP_FAIL), FIELD_USED},
-	{"errors", FIELD_OF_RETRY | FIELD_OF_CATCH, FIELD_USED},
-	{"execution_mode", FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"expression", FIELD_OF_CONDITION, FIELD_USED},
-	{"failure_rate_threshold", FIELD_OF_BREAKER, FIELD_USED},
-	{"failure_threshold", FIELD_OF_BREAKER, FIELD_USED},
-	{"fork_join_config", FIELD_OF(STEP_FORK_JOIN), FIELD_USED},
-	{"half_open_max_calls", FIELD_OF_BREAKER, FIELD_USED},
-	{"heartbeat_seconds", FIELD_OF_ANY_STEP, FIELD_LATER},
-	{"held_seconds", FIELD_OF_ALERTS, FIELD_USED},
-	{"id", FIELD_OF_ANY_STEP, FIELD_USED},
-	{"if_false_step", FIELD_OF(STEP_CONDITIONAL), FIELD_USED},
-	{"if_true_step", FIELD_OF(STEP_CONDITIONAL), FIELD_USED},
-	{"initial_delay_ms", FIELD_OF_RETRY, FIELD_USED},
-	{"input_mapping", FIELD_OF_ANY_STEP, FIELD_USED},
-	{"input_schema", FIELD_OF_DEFINITION, FIELD_NOT_APPLIED},
-	{"isolation", FIELD_OF_TRANSACTION, FIELD_USED},
-	{"jitter", FIELD_OF_RETRY, FIELD_USED},
-	{"join_policy", FIELD_OF_FORK_JOIN_CONFIG, FIELD_USED},
-	{"label", FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"lock_wait_seconds", FIELD_OF_ALERTS, FIELD_USED},
-	{"loop_body", FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"loop_config", FIELD_OF(STEP_LOOP), FIELD_USED},
-	{"max_delay_ms", FIELD_OF_RETRY, FIELD_USED},
-	{"max_iterations", FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"max_ms", FIELD_OF_COMMIT, FIELD_USED},
-	{"max_parallelism", FIELD_OF(STEP_PARALLEL) | FIELD_OF_LOOP_CONFIG | FIELD_OF_FORK_JOIN_CONFIG, FIELD_USED},
-	{"max_pause_seconds", FIELD_OF_DEFINITION, FIELD_USED},
-	{"max_retries", FIELD_OF_RETRY, FIELD_USED},
-	{"max_retry_budget", FIELD_OF_DEFINITION, FIELD_USED},
-	{"max_running", FIELD_OF_DEFINITION, FIELD_USED},
-	{"max_steps", FIELD_OF_COMMIT, FIELD_USED},
-	{"max_total_seconds", FIELD_OF_RETRY, FIELD_USED},
-	{"max_visits", FIELD_OF_ANY_STEP, FIELD_USED},
-	{"message", FIELD_OF(STEP_FAIL), FIELD_USED},
-	{"metadata", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION, FIELD_USED},
-	{"min_success", FIELD_OF(STEP_PARALLEL), FIELD_USED},
-	{"min_success_ratio", FIELD_OF(STEP_PARALLEL), FIELD_USED},
-	{"n_required", FIELD_OF_FORK_JOIN_CONFIG, FIELD_USED},
-	{"name", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION, FIELD_USED},
-	{"next_step", FIELD_OF_ANY_STEP | FIELD_OF_CASE | FIELD_OF_CATCH, FIELD_USED},
-	{"notify", FIELD_OF_DEFINITION, FIELD_USED},
-	{"on_complete", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION, FIELD_LATER},
-	{"on_error", FIELD_OF(STEP_PARALLEL) | FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"on_failure", FIELD_OF_ANY_STEP | FIELD_OF_DEFAULTS | FIELD_OF_DEFINITION, FIELD_USED},
-	{"on_join", FIELD_OF(STEP_PARALLEL) | FIELD_OF_FORK_JOIN_CONFIG, FIELD_USED},
-	{"operator", FIELD_OF_CONDITION, FIELD_NOT_APPLIED},
-	{"output", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION, FIELD_USED},
-	{"parallel_steps", FIELD_OF(STEP_PARALLEL), FIELD_USED},
-	{"params", FIELD_OF(STEP_SQL), FIELD_USED},
-	{"paused_seconds", FIELD_OF_ALERTS, FIELD_USED},
-	{"priority", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION, FIELD_USED},
-	{"queue_wait_seconds", FIELD_OF_ALERTS, FIELD_USED},
-	{"read_only", FIELD_OF_TRANSACTION, FIELD_USED},
-	{"result", FIELD_OF(STEP_SQL) | FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"retention_days", FIELD_OF_DEAD_LETTER, FIELD_USED},
-	{"retry", FIELD_OF_ANY_STEP | FIELD_OF_DEFAULTS, FIELD_USED},
-	{"retry_if", FIELD_OF_RETRY, FIELD_USED},
-	{"schedule", FIELD_OF_DEFINITION, FIELD_SCHEDULE},
-	{"schedule_timeout_seconds", FIELD_OF_ANY_STEP, FIELD_LATER},
-	{"settings", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION | FIELD_OF_DEFAULTS, FIELD_USED},
-	{"sql", FIELD_OF(STEP_SQL) | FIELD_OF_CONDITION, FIELD_USED},
-	{"start_step", FIELD_OF_DEFINITION, FIELD_USED},
-	{"states", FIELD_OF_DEFINITION, FIELD_LATER},
-	{"step", FIELD_OF_CASE, FIELD_USED},
-	{"steps", FIELD_OF_DEFINITION | FIELD_OF_BRANCH, FIELD_USED},
-	{"stuck_rate", FIELD_OF_ALERTS, FIELD_USED},
-	{"success_rate", FIELD_OF_ALERTS, FIELD_USED},
-	{"success_rate_consecutive", FIELD_OF_ALERTS, FIELD_USED},
-	{"switch", FIELD_OF(STEP_CONDITIONAL), FIELD_USED},
-	{"tenant", FIELD_OF_DEFINITION, FIELD_USED},
-	{"timeout_seconds", FIELD_OF_ANY_STEP | FIELD_OF_DEFINITION | FIELD_OF_DEFAULTS | FIELD_OF_BRANCH | FIELD_OF_BREAKER, FIELD_USED},
-	{"timeout_strategy", FIELD_OF_CONTAINER | FIELD_OF_DEFINITION, FIELD_USED},
-	{"transaction", FIELD_OF_LEAF | FIELD_OF_DEFINITION, FIELD_USED},
-	{"type", FIELD_OF_ANY_STEP | FIELD_OF_RETRY, FIELD_USED},
-	{"type", FIELD_OF_DEFINITION, FIELD_LATER},
-	{"until", FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"version", FIELD_OF_DEFINITION, FIELD_USED},
-	{"when", FIELD_OF_ANY_STEP | FIELD_OF_CASE, FIELD_USED},
-	{"when_full", FIELD_OF_DEFINITION, FIELD_USED},
-	{"while", FIELD_OF_LOOP_CONFIG, FIELD_USED},
-	{"window_size_seconds", FIELD_OF_BREAKER, FIELD_USED},
-	{"workflow_id", FIELD_OF_DEFINITION, FIELD_USED},
+/* All there are, but for those of step types. */
+static const FieldSet *const sets[] = {
+	&step_fields, &definition_fields, &defaults_fields, &loop_config_fields,
+	&fork_join_config_fields, &branch_fields, &condition_fields, &case_fields, &on_failure_fields,
+	&retry_fields, &catch_fields, &breaker_fields, &dead_letter_fields, &commit_fields,
+	&transaction_fields, &alerts_fields
 };
 
 /*
- * The table's entry for a field of this owner; without one, an entry of the
- * same name for other owners, or NULL.
+ * The field, or NULL when such an object does not have it.  place: its number among
+ * all that the object can have.
  */
 static const Field *
-find_field(const char *name, int owner)
+find_field(const FieldSet *set, const char *name, int *place)
 {
-	const Field *found = NULL;
-	size_t		low = 0;
-	size_t		high = lengthof(fields);
-
-	while (low < high)
-	{
-		size_t		middle = (low + high) / 2;
-
-		if (strcmp(fields[middle].name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < lengthof(fields) && strcmp(fields[low].name, name) == 0; low++)
-	{
-		found = &fields[low];
-		if ((found->owners & owner) != 0)
-			break;
-	}
-	return found;
+	*place = 0;
+	for (; set != NULL; set = set->more)
+		for (const Field *field = set->fields; field->name != NULL; field++, (*place)++)
+			if (strcmp(field->name, name) == 0)
+				return field;
+	return NULL;
 }
 
-/* Whose fields may stand on the owner: a step's configuration may be flat, see normalise_step.c. */
-static int
-with_flat_fields(int owner)
+/* Is it a field of anything? */
+static bool
+is_known(const char *name)
 {
-	if ((owner & FIELD_OF(STEP_LOOP)) != 0)
-		owner |= FIELD_OF_LOOP_CONFIG;
-	if ((owner & FIELD_OF(STEP_FORK_JOIN)) != 0)
-		owner |= FIELD_OF_FORK_JOIN_CONFIG;
-	return owner;
+	int			place;
+
+	for (size_t i = 0; i < lengthof(sets); i++)
+		if (find_field(sets[i], name, &place) != NULL)
+			return true;
+	for (int i = 0; i < STEP_TYPES; i++)
+		if (find_field(step_types[i]->fields, name, &place) != NULL)
+			return true;
+	return false;
+}
+
+/* Order of two names, for qsort(). */
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
 /*
- * For a field that the owner does not have: the nearest that it has, or all.
+ * For a field that the object does not have: the nearest that it has, or all.
  */
 static char *
-unknown_field_hint(Builder *builder, const char *name, int owner,
-				   const char *owner_name)
+unknown_field_hint(Builder *builder, const char *name, const FieldSet *owner)
 {
-	NameMap    *known = name_map_create(lengthof(fields));
+	const FieldSet *const groups[] = {owner, owner->flat};
+	const char *names[MOST_FIELDS];
+	int			count = 0;
+	NameMap    *known = name_map_create(MOST_FIELDS);
 	StringInfoData list;
 	char	   *hint;
 
-	owner = with_flat_fields(owner);
+	for (size_t i = 0; i < lengthof(groups); i++)
+		for (const FieldSet *set = groups[i]; set != NULL; set = set->more)
+			for (const Field *field = set->fields; field->name != NULL; field++)
+				if (field->status < FIELD_LATER)
+					names[count++] = field->name;
+	Assert(count <= MOST_FIELDS);
+	qsort(names, count, sizeof(char *), compare_names);
+
 	initStringInfo(&list);
-	for (size_t i = 0; i < lengthof(fields); i++)
+	for (int i = 0; i < count; i++)
 	{
-		if ((fields[i].owners & owner) == 0 || fields[i].status >= FIELD_LATER)
+		if (i > 0 && strcmp(names[i - 1], names[i]) == 0)
 			continue;
-		name_map_add(known, fields[i].name, i);
-		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", fields[i].name);
+		name_map_add(known, names[i], i);
+		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", names[i]);
 	}
 	hint = likeness_hint(builder, known, name);
 	if (hint == NULL)
-		hint = psprintf("Fields of %s are: %s.", owner_name, list.data);
+		hint = psprintf("Fields of %s are: %s.", owner->owner, list.data);
 	pfree(list.data);
 	name_map_free(known);
 	return hint;
@@ -219,30 +103,32 @@ unknown_field_hint(Builder *builder, const char *name, int owner,
  * twice, and those that this version does not support or apply.
  */
 void
-check_fields(Builder *builder, const Place *place, int owner, const char *owner_name)
+check_fields(Builder *builder, const Place *place, const FieldSet *set)
 {
-	bool		seen[lengthof(fields)] = {false};
+	bool		seen[MOST_FIELDS] = {false};
 
 	for (const Json *member = json_first(place->object); member != NULL;
 		 member = json_next(member))
 	{
 		const char *name = json_key(member);
-		const Field *field = find_field(name, owner);
+		int			number;
+		const Field *field = find_field(set, name, &number);
 
-		if (field == NULL || (field->owners & owner) == 0)
+		if (field == NULL)
 		{
 			char	   *hint = NULL;
 
 			if (builder->problems->count < MAX_PROBLEMS)
-				hint = unknown_field_hint(builder, name, owner, owner_name);
+				hint = unknown_field_hint(builder, name, set);
 			field_error(builder, place, name, hint,
-						field == NULL ? "unknown field \"%s\"" :
-						"field \"%s\" does not belong here", name);
+						is_known(name) ? "field \"%s\" does not belong here" :
+						"unknown field \"%s\"", name);
 			continue;
 		}
-		if (seen[field - fields])
+		Assert(number < MOST_FIELDS);
+		if (seen[number])
 			field_error(builder, place, name, NULL, "field \"%s\" is given twice", name);
-		seen[field - fields] = true;
+		seen[number] = true;
 
 		if (json_kind(member) == JSON_NULL)
 			continue;

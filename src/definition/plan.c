@@ -13,6 +13,46 @@
  */
 #include "definition/builder.h"
 
+const FieldSet definition_fields = {
+	.owner = "a definition",
+	.fields = (const Field[]) {
+		{"alerts", FIELD_USED}, {"caching", FIELD_LATER}, {"circuit_breaker", FIELD_LATER},
+		{"commit", FIELD_USED}, {"dead_letter", FIELD_USED}, {"defaults", FIELD_USED}, {"description", FIELD_USED},
+		{"durability", FIELD_USED}, {"input_schema", FIELD_NOT_APPLIED},
+		{"max_pause_seconds", FIELD_USED}, {"max_retry_budget", FIELD_USED}, {"max_running", FIELD_USED},
+		{"metadata", FIELD_USED}, {"name", FIELD_USED}, {"notify", FIELD_USED}, {"on_complete", FIELD_LATER},
+		{"on_failure", FIELD_USED}, {"output", FIELD_USED}, {"priority", FIELD_USED}, {"schedule", FIELD_SCHEDULE},
+		{"settings", FIELD_USED}, {"start_step", FIELD_USED}, {"states", FIELD_LATER}, {"steps", FIELD_USED},
+		{"tenant", FIELD_USED}, {"timeout_seconds", FIELD_USED}, {"timeout_strategy", FIELD_USED}, {"transaction", FIELD_USED},
+		{"type", FIELD_LATER}, {"version", FIELD_USED}, {"when_full", FIELD_USED}, {"workflow_id", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
+const FieldSet dead_letter_fields = {
+	.owner = "\"dead_letter\"",
+	.fields = (const Field[]) {
+		{"retention_days", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
+const FieldSet commit_fields = {
+	.owner = "\"commit\"",
+	.fields = (const Field[]) {
+		{"max_ms", FIELD_USED}, {"max_steps", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
+const FieldSet alerts_fields = {
+	.owner = "\"alerts\"",
+	.fields = (const Field[]) {
+		{"average_duration_for_seconds", FIELD_USED}, {"average_duration_seconds", FIELD_USED},
+		{"block_duration_ms", FIELD_USED}, {"block_failures", FIELD_USED}, {"block_speedup", FIELD_USED},
+		{"block_success_rate", FIELD_USED}, {"dead_letters", FIELD_USED}, {"held_seconds", FIELD_USED},
+		{"lock_wait_seconds", FIELD_USED}, {"paused_seconds", FIELD_USED}, {"queue_wait_seconds", FIELD_USED},
+		{"stuck_rate", FIELD_USED}, {"success_rate", FIELD_USED}, {"success_rate_consecutive", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
 /*
  * Place of a node's own object in the document.
  */
@@ -108,7 +148,7 @@ build_dead_letter(Builder *builder, const Place *place)
 					json_kind_name(value));
 		return;
 	}
-	check_fields(builder, &below, FIELD_OF_DEAD_LETTER, "\"dead_letter\"");
+	check_fields(builder, &below, &dead_letter_fields);
 	builder->plan->dead_letter = true;
 	builder->plan->dead_letter_days = field_integer(builder, &below, "retention_days",
 													1, MAX_RETENTION_DAYS, 0);
@@ -129,7 +169,7 @@ build_commit(Builder *builder, const Place *place)
 	{
 		Place		below = {commit, "commit", NULL};
 
-		check_fields(builder, &below, FIELD_OF_COMMIT, "\"commit\"");
+		check_fields(builder, &below, &commit_fields);
 		plan->commit_max_steps = field_integer(builder, &below, "max_steps", 1, MAX_BATCH, MAX_BATCH);
 		plan->commit_max_ms = field_integer(builder, &below, "max_ms", 1, ANY_INTEGER, DEFAULT_BATCH_MS);
 	}
@@ -167,7 +207,7 @@ build_alerts(Builder *builder, const Place *place)
 
 	if (alerts == NULL)
 		return;
-	check_fields(builder, &below, FIELD_OF_ALERTS, "\"alerts\"");
+	check_fields(builder, &below, &alerts_fields);
 	for (size_t i = 0; i < lengthof(thresholds); i++)
 		field_integer(builder, &below, thresholds[i].name, thresholds[i].lowest, thresholds[i].highest, 0);
 	speedup = field_of_kind(builder, &below, "block_speedup", JSON_NUMBER);
@@ -191,7 +231,7 @@ build_header(Builder *builder, const Place *place)
 	WorkflowPlan *plan = builder->plan;
 	const Json *defaults = field_of_kind(builder, place, "defaults", JSON_OBJECT);
 
-	check_fields(builder, place, FIELD_OF_DEFINITION, "a definition");
+	check_fields(builder, place, &definition_fields);
 	build_description(builder, place);
 	build_admission(builder, place);
 	build_commit(builder, place);
@@ -294,7 +334,7 @@ link_root(Builder *builder)
 						"Steps inside a container run in the order in which it lists them.",
 						"\"next_step\" of a step inside \"%s\" is not followed",
 						plan->nodes[node->container].id);
-		else if (node->type == STEP_SUCCEED || node->type == STEP_FAIL)
+		else if (step_is_terminal(node))
 			problem_add(builder->problems, PROBLEM_WARNING,
 						psprintf("%s.next_step", place.path), node->id, NULL,
 						"\"next_step\" of a %s step is not followed, since it ends the execution",

@@ -17,6 +17,7 @@
 #include "definition/join_rule.h"
 #include "definition/json.h"
 #include "definition/problem.h"
+#include "definition/step_type.h"
 #include "definition/template.h"
 
 /* Containers inside containers; ScopeId in scope_id.h has room for as many. */
@@ -33,23 +34,6 @@
 #define DEFAULT_BATCH_MS 100
 /* A while or until loop without max_iterations ends after so many. */
 #define DEFAULT_MAX_ITERATIONS 10000
-
-typedef enum StepType
-{
-	STEP_AGENT,
-	STEP_SQL,
-	STEP_PARALLEL,
-	STEP_FORK_JOIN,
-	STEP_CONDITIONAL,
-	STEP_LOOP,
-	STEP_SET,
-	STEP_SUCCEED,
-	STEP_FAIL
-} StepType;
-
-#define step_type_is_container(t) ((t) >= STEP_PARALLEL && (t) <= STEP_LOOP)
-/* Steps that run user SQL: an attempt may fail and be followed by another. */
-#define step_type_has_retry(t) ((t) == STEP_AGENT || (t) == STEP_SQL)
 
 typedef enum SqlResult
 {
@@ -304,7 +288,6 @@ extern char *definition_normalise(const char *document, int max_nesting,
  */
 extern WorkflowPlan *plan_build(const char *normalised, ProblemList *problems);
 
-extern const char *step_type_name(StepType type);
 extern const char *join_policy_name(JoinPolicy policy);
 /* Could there be a setting of this name? */
 extern bool plan_is_setting_name(const char *name);

@@ -41,7 +41,7 @@ compensation_complaint(const Builder *builder, const PlanNode *node, const PlanN
 {
 	const PlanNode *nodes = builder->plan->nodes;
 
-	if (node->type == STEP_SUCCEED || node->type == STEP_FAIL)
+	if (step_is_terminal(node))
 		return psprintf("a %s step ends the execution and cannot be compensated",
 						step_type_name(node->type));
 	if (target == node)
@@ -52,7 +52,7 @@ compensation_complaint(const Builder *builder, const PlanNode *node, const PlanN
 	if (target->container >= 0)
 		return psprintf("step \"%s\" is a child of \"%s\" and cannot be a compensation",
 						target->id, nodes[target->container].id);
-	if (!step_type_has_retry(target->type))
+	if (!step_is_leaf(target))
 		return psprintf("a compensation must be a step of type sql or agent, not %s",
 						step_type_name(target->type));
 	return NULL;
@@ -249,7 +249,7 @@ check_chain(Builder *builder, const bool *reachable, const bool *in_chain)
 		if (!in_chain[i] || reachable[i])
 			continue;
 		node->in_chain = true;
-		if (node->type == STEP_SUCCEED || node->type == STEP_FAIL)
+		if (step_is_terminal(node))
 			epilogue_error(builder, node, NULL,
 						   "How the execution ends is decided before the chain runs.",
 						   psprintf("a %s step cannot stand in the on_failure chain",

@@ -14,6 +14,22 @@
 #include "definition/builder.h"
 #include "definition/error_names.h"
 
+const FieldSet retry_fields = {
+	.owner = "a retry policy",
+	.fields = (const Field[]) {
+		{"backoff_multiplier", FIELD_USED}, {"errors", FIELD_USED}, {"initial_delay_ms", FIELD_USED}, {"jitter", FIELD_USED},
+		{"max_delay_ms", FIELD_USED}, {"max_retries", FIELD_USED}, {"max_total_seconds", FIELD_USED}, {"retry_if", FIELD_USED},
+		{"type", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
+const FieldSet catch_fields = {
+	.owner = "a catch clause",
+	.fields = (const Field[]) {
+		{"as", FIELD_USED}, {"errors", FIELD_USED}, {"next_step", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
 /* The source system's defaults. */
 #define DEFAULT_MAX_RETRIES 3
 #define DEFAULT_INITIAL_DELAY_MS 1000
@@ -114,7 +130,7 @@ build_policy(Builder *builder, RetryPolicy *policy, const Place *place)
 	};
 
 	memset(policy, 0, sizeof(RetryPolicy));
-	check_fields(builder, place, FIELD_OF_RETRY, "a retry policy");
+	check_fields(builder, place, &retry_fields);
 	build_errors(builder, place, &policy->errors, &policy->nerrors);
 	policy->type = (RetryType) field_choice(builder, place, "type", types, RETRY_EXPONENTIAL);
 	policy->max_retries = field_integer(builder, place, "max_retries", 0, MAX_RETRIES,
@@ -173,10 +189,10 @@ build_retry(Builder *builder, PlanNode *node, const Place *place)
 {
 	if (field_get(place, "retry") == NULL)
 		return;
-	if (place->step_id != NULL && !step_type_has_retry(node->type))
+	if (place->step_id != NULL && !step_is_leaf(node))
 	{
 		field_error(builder, place, "retry",
-					step_type_is_container(node->type) ? "Give the steps inside a \"retry\"." : NULL,
+					step_is_container(node) ? "Give the steps inside a \"retry\"." : NULL,
 					"only steps of type agent and sql can be retried");
 		return;
 	}
@@ -232,7 +248,7 @@ build_catch(Builder *builder, PlanNode *node, const Place *place)
 						"a catch clause must be an object with \"next_step\"");
 			continue;
 		}
-		check_fields(builder, &below, FIELD_OF_CATCH, "a catch clause");
+		check_fields(builder, &below, &catch_fields);
 		build_errors(builder, &below, &clause->errors, &clause->nerrors);
 		clause->as = build_variable(builder, &below, "as", node);
 		clause->target = find_step(builder, &below, "next_step", json_get(item, "next_step"));

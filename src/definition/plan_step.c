@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_step.c
- *	  The fields that every step may have, and those of the leaf types.
+ *	  The fields that every step may have.
  *
  * NOTES
  *	  Pure: any process, no locks, no transaction.
@@ -10,44 +10,52 @@
  */
 #include "definition/builder.h"
 
-static const char *const type_names[] = {
-	[STEP_AGENT] = "agent",
-	[STEP_SQL] = "sql",
-	[STEP_PARALLEL] = "parallel",
-	[STEP_FORK_JOIN] = "fork_join",
-	[STEP_CONDITIONAL] = "conditional",
-	[STEP_LOOP] = "loop",
-	[STEP_SET] = "set",
-	[STEP_SUCCEED] = "succeed",
-	[STEP_FAIL] = "fail"
+const FieldSet step_fields = {
+	.owner = "a step",
+	.fields = (const Field[]) {
+		{"caching", FIELD_LATER}, {"catch", FIELD_USED}, {"circuit_breaker", FIELD_LATER},
+		{"compensate", FIELD_USED}, {"dead_letter", FIELD_LATER},
+		{"depends_on", FIELD_LATER}, {"description", FIELD_USED},
+		{"heartbeat_seconds", FIELD_LATER}, {"id", FIELD_USED}, {"input_mapping", FIELD_USED},
+		{"max_visits", FIELD_USED}, {"metadata", FIELD_USED}, {"name", FIELD_USED}, {"next_step", FIELD_USED},
+		{"on_complete", FIELD_LATER}, {"on_failure", FIELD_USED}, {"output", FIELD_USED}, {"priority", FIELD_USED},
+		{"retry", FIELD_USED}, {"schedule_timeout_seconds", FIELD_LATER}, {"settings", FIELD_USED},
+		{"timeout_seconds", FIELD_USED}, {"type", FIELD_USED}, {"when", FIELD_USED}, {NULL, FIELD_USED}
+	}
 };
 
-/* The same for hints. */
-static const char *const owner_names[] = {
-	[STEP_AGENT] = "a step of type agent",
-	[STEP_SQL] = "a step of type sql",
-	[STEP_PARALLEL] = "a step of type parallel",
-	[STEP_FORK_JOIN] = "a step of type fork_join",
-	[STEP_CONDITIONAL] = "a step of type conditional",
-	[STEP_LOOP] = "a step of type loop",
-	[STEP_SET] = "a step of type set",
-	[STEP_SUCCEED] = "a step of type succeed",
-	[STEP_FAIL] = "a step of type fail"
+const FieldSet defaults_fields = {
+	.owner = "\"defaults\"",
+	.fields = (const Field[]) {
+		{"on_failure", FIELD_USED}, {"retry", FIELD_USED}, {"settings", FIELD_USED}, {"timeout_seconds", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
+const FieldSet on_failure_fields = {
+	.owner = "\"on_failure\"",
+	.fields = (const Field[]) {
+		{"default", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
+const FieldSet condition_fields = {
+	.owner = "a condition",
+	.fields = (const Field[]) {
+		{"expression", FIELD_USED}, {"operator", FIELD_NOT_APPLIED}, {"sql", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
+
+const FieldSet transaction_fields = {
+	.owner = "\"transaction\"",
+	.fields = (const Field[]) {
+		{"deferrable", FIELD_USED}, {"isolation", FIELD_USED}, {"read_only", FIELD_USED}, {NULL, FIELD_USED}
+	}
 };
 
 /* Known, but to a later version. */
 static const char *const later_types[] = {
 	"external", "sub_workflow", "wait", "wait_for_event", "validate", NULL
 };
-
-/*
- * The type's name in definitions.
- */
-const char *
-step_type_name(StepType type)
-{
-	return type_names[type];
-}
 
 /*
  * The policy's name in definitions.
@@ -74,19 +82,14 @@ build_type(Builder *builder, PlanNode *node, const Place *place)
 {
 	const Json *type = field_of_kind(builder, place, "type", JSON_STRING);
 	NameMap    *names;
+	StringInfoData list;
 	char	   *hint;
 
 	node->type = STEP_AGENT;
 	if (type == NULL)
 		return field_get(place, "type") == NULL;
-	for (size_t i = 0; i < lengthof(type_names); i++)
-	{
-		if (strcmp(type_names[i], json_string(type)) == 0)
-		{
-			node->type = (StepType) i;
-			return true;
-		}
-	}
+	if (step_type_named(json_string(type), &node->type))
+		return true;
 	for (int i = 0; later_types[i] != NULL; i++)
 	{
 		if (strcmp(later_types[i], json_string(type)) == 0)
@@ -98,13 +101,17 @@ build_type(Builder *builder, PlanNode *node, const Place *place)
 		}
 	}
 
-	names = name_map_create(lengthof(type_names));
-	for (size_t i = 0; i < lengthof(type_names); i++)
-		name_map_add(names, type_names[i], (int) i);
+	names = name_map_create(STEP_TYPES);
+	initStringInfo(&list);
+	for (int i = 0; i < STEP_TYPES; i++)
+	{
+		name_map_add(names, step_types[i]->name, i);
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", step_types[i]->name);
+	}
 	hint = likeness_hint(builder, names, json_string(type));
 	name_map_free(names);
-	field_error(builder, place, "type", hint != NULL ? hint :
-				"Types are: agent, sql, parallel, fork_join, conditional, loop, set, succeed, fail.",
+	field_error(builder, place, "type",
+				hint != NULL ? hint : psprintf("Types are: %s.", list.data),
 				"unknown step type \"%s\"", json_string(type));
 	return false;
 }
@@ -230,7 +237,7 @@ build_on_failure(Builder *builder, PlanNode *node, const Place *place)
 	below.object = value;
 	below.path = field_path(place, "on_failure");
 	below.step_id = place->step_id;
-	check_fields(builder, &below, FIELD_OF_ON_FAILURE, "\"on_failure\"");
+	check_fields(builder, &below, &on_failure_fields);
 	node->on_failure = ON_FAILURE_DEFAULT;
 
 	/* Here null is a value like any other. */
@@ -248,7 +255,7 @@ build_defaults(Builder *builder, const Place *place)
 {
 	PlanNode   *defaults = &builder->defaults;
 
-	check_fields(builder, place, FIELD_OF_DEFAULTS, "\"defaults\"");
+	check_fields(builder, place, &defaults_fields);
 	defaults->timeout_seconds = field_integer(builder, place, "timeout_seconds",
 											  1, MAX_TIMEOUT_SECONDS, 0);
 	build_on_failure(builder, defaults, place);
@@ -273,7 +280,7 @@ apply_defaults(Builder *builder, PlanNode *node, const Place *place)
 		node->on_failure = defaults->on_failure;
 		node->failure_default = defaults->failure_default;
 	}
-	if (defaults->nretry > 0 && step_type_has_retry(node->type))
+	if (defaults->nretry > 0 && step_is_leaf(node))
 	{
 		/* they come last, for the errors that nothing before them names */
 		RetryPolicy *both = palloc(sizeof(RetryPolicy) * (node->nretry + defaults->nretry));
@@ -318,7 +325,7 @@ build_condition(Builder *builder, const Place *place, const char *field,
 		below.object = value;
 		below.path = field_path(place, field);
 		below.step_id = place->step_id;
-		check_fields(builder, &below, FIELD_OF_CONDITION, "a condition");
+		check_fields(builder, &below, &condition_fields);
 		if ((field_get(&below, "expression") == NULL) == (field_get(&below, "sql") == NULL))
 			field_error(builder, &below, NULL, NULL,
 						"a condition needs either \"expression\" or \"sql\"");
@@ -371,7 +378,7 @@ build_transaction(Builder *builder, const Place *place, TransactionMode *mode)
 	{
 		Place		below = {value, path, place->step_id};
 
-		check_fields(builder, &below, FIELD_OF_TRANSACTION, "\"transaction\"");
+		check_fields(builder, &below, &transaction_fields);
 		mode->isolation = ISOLATION_UNSAID;
 		if (field_get(&below, "isolation") != NULL)
 			mode->isolation = ISOLATION_READ_COMMITTED +
@@ -390,7 +397,8 @@ build_step_transaction(Builder *builder, PlanNode *node, const Place *place)
 	static const char *const transactions[] = {"step", "none", NULL};
 	const Json *value = field_get(place, "transaction");
 
-	if (value != NULL && json_kind(value) == JSON_STRING && node->type == STEP_SQL)
+	if (value != NULL && json_kind(value) == JSON_STRING &&
+		step_type_has(node->type, TRAIT_OUTSIDE))
 		node->transaction_none = field_choice(builder, place, "transaction", transactions, 0) == 1;
 	else if (value != NULL)
 		build_transaction(builder, place, &node->transaction);
@@ -415,7 +423,7 @@ build_common(Builder *builder, PlanNode *node, const Place *place)
 	node->output = field_template(builder, place, "output");
 	build_on_failure(builder, node, place);
 	build_settings(builder, place, "settings", &node->settings, &node->nsettings);
-	if (node->type == STEP_SQL || node->type == STEP_AGENT)
+	if (step_is_leaf(node))
 		build_step_transaction(builder, node, place);
 
 	if (when != NULL)
@@ -458,84 +466,13 @@ build_input_mapping(Builder *builder, PlanNode *node, const Place *place)
 }
 
 /*
- * A step that runs SQL.
- */
-static void
-build_sql(Builder *builder, PlanNode *node, const Place *place)
-{
-	static const char *const results[] = {"rows", "row", "value", "none", NULL};
-	const Json *params = field_of_kind(builder, place, "params", JSON_ARRAY);
-	int			index = 0;
-
-	node->sql = field_string(builder, place, "sql", true);
-	node->result = (SqlResult) field_choice(builder, place, "result", results,
-											SQL_RESULT_ROWS);
-	if (params == NULL)
-		return;
-
-	node->params = palloc0(sizeof(Template *) * Max(json_count(params), 1));
-	for (const Json *item = json_first(params); item != NULL; item = json_next(item))
-	{
-		char	   *path = psprintf("%s.params[%d]", place->path, index++);
-		Template   *template = template_parse(item, path, place->step_id,
-											  builder->problems);
-
-		if (template != NULL)
-			node->params[node->nparams++] = template;
-		pfree(path);
-	}
-}
-
-/*
- * A step that assigns variables.
- */
-static void
-build_set(Builder *builder, PlanNode *node, const Place *place)
-{
-	const Json *assign = field_of_kind(builder, place, "assign", JSON_OBJECT);
-	int			count;
-
-	if (assign == NULL)
-	{
-		if (field_get(place, "assign") == NULL && field_get(place, "output") == NULL)
-			field_error(builder, place, "assign", NULL,
-						"a set step needs \"assign\" or \"output\"");
-		return;
-	}
-
-	count = json_count(assign);
-	builder->plan->assigns_variables |= count > 0;
-	node->assign_names = palloc(sizeof(char *) * Max(count, 1));
-	node->assign_values = palloc(sizeof(Template *) * Max(count, 1));
-	for (const Json *member = json_first(assign); member != NULL;
-		 member = json_next(member))
-	{
-		const char *name = json_key(member);
-		const char *complaint = name_id_complaint(name);
-		char	   *path = psprintf("%s.assign.%s", place->path, name);
-		Template   *value = template_parse(member, path, place->step_id,
-										   builder->problems);
-
-		if (complaint != NULL)
-			problem_add(builder->problems, PROBLEM_ERROR, path, place->step_id, NULL,
-						"the name of a variable %s", complaint);
-		pfree(path);
-		name = pstrdup(name);
-		name_map_add(builder->variables, name, node->index);
-		if (value == NULL)
-			continue;
-		node->assign_names[node->nassign] = unconstify(char *, name);
-		node->assign_values[node->nassign++] = value;
-	}
-}
-
-/*
  * Build one node from its object.
  */
 void
 build_step(Builder *builder, PlanNode *node)
 {
 	Place		place = node_place(builder, node->index);
+	const StepTypeInfo *info;
 	int			errors;
 
 	if (json_kind(place.object) != JSON_OBJECT)
@@ -550,45 +487,21 @@ build_step(Builder *builder, PlanNode *node)
 		builder->links_broken = true;
 		return;
 	}
-	check_fields(builder, &place, FIELD_OF(node->type), owner_names[node->type]);
+	info = step_types[node->type];
+	check_fields(builder, &place, info->fields);
 	build_common(builder, node, &place);
 	build_input_mapping(builder, node, &place);
 	build_retry(builder, node, &place);
 	build_catch(builder, node, &place);
 
-	switch (node->type)
-	{
-		case STEP_AGENT:
-			if (json_get(place.object, "type") == NULL && json_get(place.object, "agent_name") == NULL)
-				field_error(builder, &place, NULL, NULL,
-							"step \"%s\" needs \"sql\", \"agent_name\" or \"type\"", node->id);
-			else
-				node->agent_name = field_string(builder, &place, "agent_name", true);
-			break;
-		case STEP_SQL:
-			build_sql(builder, node, &place);
-			break;
-		case STEP_SET:
-			build_set(builder, node, &place);
-			break;
-		case STEP_SUCCEED:
-			break;
-		case STEP_FAIL:
-			node->error = field_template(builder, &place, "error");
-			node->message = field_template(builder, &place, "message");
-			break;
-		case STEP_PARALLEL:
-		case STEP_FORK_JOIN:
-		case STEP_CONDITIONAL:
-		case STEP_LOOP:
-			node->timeout_abort = build_timeout_strategy(builder, &place, node->timeout_seconds);
-			errors = builder->problems->errors;
-			build_container(builder, node, &place);
-			builder->links_broken |= builder->problems->errors > errors;
-			break;
-	}
-	if (!step_type_is_container(node->type) && node->type != STEP_SUCCEED &&
-		node->type != STEP_FAIL)
+	if (step_is_container(node))
+		node->timeout_abort = build_timeout_strategy(builder, &place, node->timeout_seconds);
+	errors = builder->problems->errors;
+	if (info->build != NULL)
+		info->build(builder, node, &place);
+	if (step_is_container(node))
+		builder->links_broken |= builder->problems->errors > errors;
+	if (info->traits & TRAIT_DEFAULTS)
 		apply_defaults(builder, node, &place);
 	pfree(unconstify(char *, place.path));
 }

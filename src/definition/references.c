@@ -14,17 +14,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "definition/builder.h"
-
-/* When a template or expression of a step is evaluated. */
-typedef enum Moment
-{
-	BEFORE_STEP,				/* when, input_mapping, condition .. */
-	AFTER_STEP,					/* its output */
-	BEFORE_ITERATION,			/* while */
-	AFTER_ITERATION,			/* until */
-	AFTER_ALL					/* output of the definition */
-} Moment;
+#include "definition/checker.h"
 
 /* A piece of a path inside a template. */
 typedef struct Element
@@ -34,7 +24,7 @@ typedef struct Element
 	int			index;
 } Element;
 
-typedef struct Checker
+struct Checker
 {
 	Builder    *builder;
 	int			node;			/* -1: the definition */
@@ -42,7 +32,7 @@ typedef struct Checker
 	Moment		moment;
 	const char *base;			/* path of the template or expression .. */
 	const Element *element;		/* .. and inside it */
-} Checker;
+};
 
 /*
  * Append the path of an element.
@@ -94,7 +84,7 @@ check_loop_reference(const Checker *checker, const Reference *reference)
 		checker->moment != AFTER_ITERATION)
 		around = nodes[around].container;
 	for (; around >= 0; around = nodes[around].container)
-		if (nodes[around].type == STEP_LOOP && level-- == 0)
+		if (step_iterates(&nodes[around]) && level-- == 0)
 			break;
 
 	if (around < 0 && level == reference->levels_up)
@@ -120,8 +110,7 @@ may_read_itself(const Checker *checker)
 	const PlanNode *node = &checker->builder->plan->nodes[checker->node];
 
 	if (checker->moment == AFTER_STEP)
-		return node->type == STEP_AGENT || node->type == STEP_SQL ||
-			step_type_is_container(node->type);
+		return step_is_leaf(node) || step_is_container(node);
 	return node->container < 0 && node->on_cycle;
 }
 
@@ -151,7 +140,7 @@ order_complaint(const Checker *checker, int here, int there, int target,
 
 	if (different_lines)
 	{
-		if (nodes[here].type == STEP_CONDITIONAL)
+		if (step_chooses(&nodes[here]))
 			return "names a step of another branch of the same conditional";
 		*hint = "What runs at the same time cannot be read; do it one after the other.";
 		return "names a step that runs at the same time";
@@ -218,7 +207,7 @@ check_order(const Checker *checker, const Reference *reference)
 		if (climb_there)
 		{
 			there = nodes[there].container;
-			if (nodes[there].type == STEP_LOOP)
+			if (step_iterates(&nodes[there]))
 				outer_loop = there;
 		}
 		if (climb_here)
@@ -338,7 +327,7 @@ check_reference(Reference *reference, void *context)
  * Check everything in a template, keeping track of where in it we are.
  */
 static void
-check_template(Checker *checker, Template *template)
+walk_template(Checker *checker, Template *template)
 {
 	const Element *parent = checker->element;
 
@@ -353,7 +342,7 @@ check_template(Checker *checker, Template *template)
 		element.index = i;
 		if (template->kind == TEMPLATE_OBJECT || template->kind == TEMPLATE_ARRAY)
 			checker->element = &element;
-		check_template(checker, template->items[i]);
+		walk_template(checker, template->items[i]);
 		checker->element = parent;
 	}
 }
@@ -361,20 +350,34 @@ check_template(Checker *checker, Template *template)
 /*
  * Check a template that may be missing.
  */
-static void
-check_field(Checker *checker, Template *template, Moment moment, const char *base)
+void
+check_template(Checker *checker, Template *template, Moment moment, const char *base)
 {
 	if (template == NULL)
 		return;
 	checker->moment = moment;
 	checker->base = base;
-	check_template(checker, template);
+	walk_template(checker, template);
+}
+
+/*
+ * The same of one that is a member of an object.
+ */
+void
+check_member(Checker *checker, Template *template, Moment moment, const char *base,
+			 const char *key)
+{
+	Element		member = {NULL, key, 0};
+
+	checker->element = &member;
+	check_template(checker, template, moment, base);
+	checker->element = NULL;
 }
 
 /*
  * Check a condition that may be missing; value is what the document has there.
  */
-static void
+void
 check_condition(Checker *checker, Condition *condition, Moment moment,
 				const char *base, const Json *value)
 {
@@ -384,41 +387,6 @@ check_condition(Checker *checker, Condition *condition, Moment moment,
 	checker->base = value != NULL && json_kind(value) == JSON_OBJECT ?
 		psprintf("%s.expression", base) : base;
 	expression_walk_references(condition->expression, check_reference, checker);
-}
-
-/*
- * Conditions and templates that only containers have.
- */
-static void
-check_container(Checker *checker, PlanNode *node, const Json *source)
-{
-	const Json *config = json_get(source, "loop_config");
-	const Json *item = NULL;
-
-	if (node->condition != NULL)
-		check_condition(checker, node->condition, BEFORE_STEP, "condition",
-						json_get(source, "condition"));
-	if (node->type == STEP_CONDITIONAL && node->condition == NULL)
-	{
-		const Json *cases = json_get(source, "switch");
-
-		item = cases != NULL ? json_first(cases) : NULL;
-	}
-	for (int i = 0; i < node->nlines && item != NULL; i++, item = json_next(item))
-	{
-		if (node->lines[i].when != NULL)
-			check_condition(checker, node->lines[i].when, BEFORE_STEP,
-							psprintf("switch[%d].when", i), json_get(item, "when"));
-	}
-
-	check_field(checker, node->collection, BEFORE_STEP, "loop_config.collection");
-	check_field(checker, node->label, BEFORE_ITERATION, "loop_config.label");
-	if (node->loop_condition != NULL && node->loop_kind == LOOP_WHILE)
-		check_condition(checker, node->loop_condition, BEFORE_ITERATION,
-						"loop_config.while", json_get(config, "while"));
-	else if (node->loop_condition != NULL)
-		check_condition(checker, node->loop_condition, AFTER_ITERATION,
-						"loop_config.until", json_get(config, "until"));
 }
 
 /*
@@ -450,35 +418,18 @@ check_step(Checker *checker, PlanNode *node)
 
 		check_condition(checker, &when, BEFORE_STEP, "when", json_get(source, "when"));
 	}
-	check_field(checker, node->input_mapping, input_moment(node), "input_mapping");
-	check_field(checker, node->failure_default, BEFORE_STEP,
+	check_template(checker, node->input_mapping, input_moment(node), "input_mapping");
+	check_template(checker, node->failure_default, BEFORE_STEP,
 				is_default ? "defaults.on_failure.default" : "on_failure.default");
-	check_field(checker, node->output, AFTER_STEP, "output");
-	check_field(checker, node->error, BEFORE_STEP, "error");
-	check_field(checker, node->message, BEFORE_STEP, "message");
+	check_template(checker, node->output, AFTER_STEP, "output");
 	for (int i = 0; i < node->nretry; i++)
 	{
 		Condition	retry_if = {node->retry[i].retry_if_text, node->retry[i].retry_if, NULL};
 
 		check_condition(checker, &retry_if, AFTER_STEP, "retry", NULL);
 	}
-	for (int i = 0; i < node->nparams; i++)
-	{
-		char		base[32];
-
-		snprintf(base, sizeof(base), "params[%d]", i);
-		check_field(checker, node->params[i], BEFORE_STEP, base);
-	}
-	for (int i = 0; i < node->nassign; i++)
-	{
-		Element		name = {NULL, node->assign_names[i], 0};
-
-		checker->element = &name;
-		check_field(checker, node->assign_values[i], BEFORE_STEP, "assign");
-		checker->element = NULL;
-	}
-	if (step_type_is_container(node->type))
-		check_container(checker, node, source);
+	if (step_types[node->type]->check_references != NULL)
+		step_types[node->type]->check_references(checker, node, source);
 }
 
 /*
@@ -495,5 +446,5 @@ resolve_references(Builder *builder)
 	for (int i = 0; i < builder->plan->nnodes; i++)
 		check_step(&checker, &builder->plan->nodes[i]);
 	checker.node = checker.standing = -1;
-	check_field(&checker, builder->plan->output, AFTER_ALL, "output");
+	check_template(&checker, builder->plan->output, AFTER_ALL, "output");
 }

@@ -46,7 +46,7 @@ scope_child_path(const char *parent, const PlanNode *container, int visit, int c
 
 	initStringInfo(&path);
 	append_container(&path, parent, container, visit);
-	if (container->type == STEP_LOOP)
+	if (step_iterates(container))
 		appendStringInfo(&path, "[%d]", child);
 	else
 	{
@@ -61,7 +61,7 @@ scope_children_range(const char *parent, const PlanNode *container, int visit,
 					 char **from, char **to)
 {
 	StringInfoData path;
-	char		separator = (container->type == STEP_LOOP) ? '[' : '.';
+	char		separator = (step_iterates(container)) ? '[' : '.';
 
 	initStringInfo(&path);
 	append_container(&path, parent, container, visit);
@@ -134,7 +134,7 @@ read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer, Sc
 	pfree(id);
 	if (container == NULL || container->container != (outer ? outer->node : -1))
 		return false;
-	if (outer && plan->nodes[outer->node].type != STEP_LOOP && container->line != outer->child)
+	if (outer && !step_iterates(&plan->nodes[outer->node]) && container->line != outer->child)
 		return false;
 	level->node = container->index;
 	level->visit = 1;
@@ -145,7 +145,7 @@ read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer, Sc
 		if (!read_number(p, &level->visit) || level->visit <= 1)
 			return false;
 	}
-	if (container->type == STEP_LOOP)
+	if (step_iterates(container))
 	{
 		if (**p != '[')
 			return false;
@@ -195,7 +195,6 @@ scope_child(const ScopeId *parent, int node, int visit, int child)
 bool
 container_is_concurrent(const PlanNode *container)
 {
-	return container->type == STEP_PARALLEL ||
-		container->type == STEP_FORK_JOIN ||
-		(container->type == STEP_LOOP && container->loop_parallel);
+	return step_forks(container) ||
+		(step_iterates(container) && container->loop_parallel);
 }

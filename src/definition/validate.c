@@ -85,13 +85,13 @@ check_nesting(Builder *builder)
 	bool		ok = true;
 
 	for (int i = 0; i < plan->nnodes; i++)
-		if (step_type_is_container(plan->nodes[i].type))
+		if (step_is_container(&plan->nodes[i]))
 			depth = Max(depth, plan->nodes[i].depth + 1);
 	for (int i = 0; i < plan->nnodes; i++)
 	{
 		PlanNode   *node = &plan->nodes[i];
 
-		if (!step_type_is_container(node->type) || node->depth < builder->max_nesting)
+		if (!step_is_container(node) || node->depth < builder->max_nesting)
 			continue;
 		ok = false;
 		if (node->depth == builder->max_nesting)
@@ -282,11 +282,11 @@ report_unreachable(Builder *builder, const bool *reachable)
 static bool
 can_end_at(const PlanNode *node)
 {
-	if (node->type == STEP_SUCCEED || node->type == STEP_FAIL)
+	if (step_is_terminal(node))
 		return true;
 	if (node->container >= 0 || node->next >= 0)
 		return false;
-	if (node->type != STEP_CONDITIONAL || node->default_line < 0 ||
+	if (!step_chooses(node) || node->default_line < 0 ||
 		(node->condition != NULL && node->nlines == 1))
 		return true;
 	for (int k = 0; k < node->nlines; k++)
@@ -409,7 +409,7 @@ scope_length(const WorkflowPlan *plan, int container, int line)
 		length += strlen(node->id);
 		if (node->on_cycle)
 			length += VISIT_LENGTH;
-		if (node->type == STEP_LOOP)
+		if (step_iterates(node))
 			length += ITERATION_LENGTH;
 		else
 			length += 1 + strlen(node->lines[line].name);

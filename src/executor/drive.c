@@ -161,7 +161,7 @@ static const char *
 present_branch(const Thread *thread)
 {
 	for (const Frame *frame = thread->top; frame != NULL && frame->container != NULL; frame = frame->parent)
-		if (frame->container->type == STEP_PARALLEL || frame->container->type == STEP_FORK_JOIN)
+		if (step_forks(frame->container))
 			return frame->container->lines[frame->child].name;
 	return "";
 }

@@ -253,7 +253,7 @@ batch_limit(const Driver *driver)
 	{
 		PlanNode   *loop = frame->container;
 
-		if (loop->type == STEP_LOOP && loop->batch_size > 0)
+		if (step_iterates(loop) && loop->batch_size > 0)
 			limit = Max(limit, Min(MAX_BATCH, loop->batch_size * loop->lines[0].nsteps));
 	}
 	return limit;

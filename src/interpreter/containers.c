@@ -59,7 +59,7 @@ container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int chi
 		frame->row->branch_taken = pstrdup(row->branch_taken);
 	frame->opened_at = row->started_at;
 	frame->total = row->loop_collection_size;
-	frame->counts.total = node->type == STEP_LOOP ? Max(frame->total, 0) : node->nlines;
+	frame->counts.total = step_iterates(node) ? Max(frame->total, 0) : node->nlines;
 	frame->collection = frame->row->input;
 	frame->activation_loaded = true;
 	MemoryContextSwitchTo(oldcontext);
@@ -156,13 +156,13 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int atte
 	leaf->visit = visit;
 	leaf->attempt = attempt;
 	leaf->scope = frame->scope;
-	leaf->iteration = (frame->container && frame->container->type == STEP_LOOP) ? frame->child : -1;
+	leaf->iteration = (frame->container && step_iterates(frame->container)) ? frame->child : -1;
 	if (leaf->iteration >= 0 && frame->container->label != NULL)
 		leaf->loop_label = iteration_label(thread, frame);
 	leaf->started_at = started_at;
 	/* the frame has the time of what is around it, a loop's own with it */
 	leaf_set_deadline(leaf, frame->deadline,
-					  node->type == STEP_CONDITIONAL ? node->timeout_seconds : 0);
+					  step_chooses(node) ? node->timeout_seconds : 0);
 	leaf->task.kind = SQL_TASK_CONDITION;
 	leaf->task.sql = condition->sql;
 	leaf->task.result = SQL_RESULT_VALUE;
@@ -461,10 +461,10 @@ void
 container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
 {
 	PlanNode   *node = frame->container;
-	bool		open_end = (node->type == STEP_LOOP && node->loop_kind != LOOP_COLLECTION);
+	bool		open_end = (step_iterates(node) && node->loop_kind != LOOP_COLLECTION);
 	int			next;
 
-	if (node->type == STEP_CONDITIONAL)
+	if (step_chooses(node))
 	{
 		branch_ended(thread, frame, outcome, last);
 		return;
@@ -503,7 +503,7 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 			frame_enter_child(thread, frame, behind);
 		frame->at = NULL;		/* the condition is next */
 	}
-	else if ((next = Max(frame->child + 1, frame->nended)) < (node->type == STEP_LOOP ? frame->total : node->nlines))
+	else if ((next = Max(frame->child + 1, frame->nended)) < (step_iterates(node) ? frame->total : node->nlines))
 	{
 		frame_enter_child(thread, frame, next);
 		frame_set_deadline(thread, frame, last->completed_at);
@@ -575,7 +575,7 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 		(node->join.cancel_when_decided || node->join.stop_on_failure || expired))
 		step_close_open_between(thread->execution->id, from, to,
 								expired ? STATUS_TIMED_OUT : STATUS_CANCELLED);
-	if (node->type == STEP_LOOP)
+	if (step_iterates(node))
 		join_loop(thread->execution->id, node, from, to, row, expired);
 	else
 		unfinished = join_lines(thread->execution->id, thread->plan, node, from, to, row,
@@ -619,7 +619,7 @@ thread_may_pause(const Thread *thread)
 {
 	for (const Frame *frame = thread->top;; frame = frame->parent)
 	{
-		if (frame->container != NULL && frame->container->type == STEP_LOOP)
+		if (frame->container != NULL && step_iterates(frame->container))
 			return frame == thread->top && frame->next_attempt <= 1 &&
 				(frame->at == NULL || frame->at->index == frame->container->lines[0].first);
 		if (frame == thread->bottom)

@@ -222,7 +222,7 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 				error = mapping_error(psprintf("params[%d]", i), &context);
 		}
 	}
-	if (error == NULL && node->type == STEP_AGENT)
+	if (error == NULL && node->agent_name != NULL)
 		error = leaf_agent(node, leaf, &timeout_seconds);
 	if (error != NULL)
 	{

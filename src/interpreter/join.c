@@ -180,7 +180,7 @@ static char *
 lines_message(PlanNode *node, StepRecord **by_line, const JoinCounts *counts)
 {
 	StringInfoData message;
-	const char *noun = node->type == STEP_FORK_JOIN ? "branches" : "steps";
+	const char *noun = step_types[node->type]->lines_noun;
 	int			counted = counts->total - counts->skipped;
 	int			unfinished = counted - counts->completed - counts->failed;
 
@@ -214,7 +214,7 @@ timeout_message(PlanNode *node, StepRecord **by_line, const JoinCounts *counts)
 	initStringInfo(&message);
 	appendStringInfo(&message, "timeout: %d of %d %s completed; not completed", counts->completed,
 					 counts->total - counts->skipped,
-					 node->type == STEP_FORK_JOIN ? "branches" : "steps");
+					 step_types[node->type]->lines_noun);
 	for (int i = 0; i < node->nlines; i++)
 	{
 		if (by_line[i] != NULL && (by_line[i]->scope_outcome == SCOPE_COMPLETED ||

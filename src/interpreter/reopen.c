@@ -60,9 +60,9 @@ is_unfinished(const StepRecord *record, bool container)
 static bool
 was_opened(const PlanNode *node, const StepRecord *record)
 {
-	if (node->type == STEP_CONDITIONAL)
+	if (step_chooses(node))
 		return record->branch_taken != NULL;
-	if (node->type == STEP_LOOP)
+	if (step_iterates(node))
 		return node->loop_kind != LOOP_COLLECTION || record->loop_collection_size >= 0;
 	return true;
 }
@@ -82,7 +82,7 @@ reopen_scope(Reopening *reopening, const char *scope)
 	check_stack_depth();
 	if (node == NULL)
 		return;
-	container = step_type_is_container(node->type);
+	container = step_is_container(node);
 	if (!is_unfinished(record, container))
 		return;
 	if (!container || (record->status != STATUS_RUNNING && !was_opened(node, record)))
@@ -96,7 +96,7 @@ reopen_scope(Reopening *reopening, const char *scope)
 	}
 	if (reopening->change && record->status != STATUS_RUNNING)
 		step_reopen(reopening->execution_id, record);
-	if (node->type == STEP_CONDITIONAL)
+	if (step_chooses(node))
 	{
 		for (int i = 0; i < node->nlines; i++)
 			if (strcmp(node->lines[i].name, record->branch_taken) == 0)

@@ -236,7 +236,7 @@ scope_of_step(Thread *thread, Frame *from, PlanNode *node, Frame **scope_frame)
 		Frame	   *frame = frames[matched + 1];
 
 		if (frame->container != chain[matched] ||
-			(chain[matched]->type != STEP_LOOP && frame->child != chain[matched + 1]->line))
+			(!step_iterates(chain[matched]) && frame->child != chain[matched + 1]->line))
 			break;
 		matched++;
 	}
@@ -245,7 +245,7 @@ scope_of_step(Thread *thread, Frame *from, PlanNode *node, Frame **scope_frame)
 	scope = frames[matched]->scope;
 	for (int i = matched; i < depth; i++)
 	{
-		if (chain[i]->type == STEP_LOOP)
+		if (step_iterates(chain[i]))
 			return NULL;
 		scope = scope_child_path(scope, chain[i],
 								 i == matched ? latest_visit(thread, frames[matched], chain[i]) : 1,
@@ -371,7 +371,7 @@ resolve_loop(Thread *thread, Frame *frame, const Reference *reference,
 	int			up = reference->levels_up;
 
 	while (frame != NULL && (frame->container == NULL ||
-							 frame->container->type != STEP_LOOP || up-- > 0))
+							 !step_iterates(frame->container) || up-- > 0))
 		frame = frame->parent;
 	if (frame == NULL)
 	{

@@ -25,7 +25,7 @@ static void
 attach_deadline(Thread *thread, Frame *frame, bool fresh)
 {
 	PlanNode   *container = frame->container;
-	bool		line_timeout = (container->type != STEP_LOOP &&
+	bool		line_timeout = (!step_iterates(container) &&
 								container->lines[frame->child].timeout_seconds > 0);
 	TimestampTz started = 0;
 
@@ -275,7 +275,7 @@ resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord 
 	if (thread->forks && container_is_concurrent(node))
 	{
 		container_fork(thread, frame, node, row->visit, row,
-					   node->type == STEP_LOOP ? record->loop_collection_size : node->nlines);
+					   step_iterates(node) ? record->loop_collection_size : node->nlines);
 		thread->fork_pending = true;
 		return;
 	}
@@ -329,7 +329,7 @@ thread_find_frontier(Thread *thread)
 	if (record == NULL)
 	{
 		frame->fresh = true;
-		if (frame->container != NULL && frame->container->type == STEP_LOOP &&
+		if (frame->container != NULL && step_iterates(frame->container) &&
 			frame->container->loop_kind == LOOP_WHILE)
 			frame->at = NULL;	/* its condition has not been tested */
 		return;
@@ -400,7 +400,7 @@ thread_find_frontier(Thread *thread)
 		frame->at = node->next >= 0 ? &thread->plan->nodes[node->next] : NULL;
 		if (clause != NULL)
 			frame->at = &thread->plan->nodes[clause->target];
-		if (node->type == STEP_CONDITIONAL && record->branch_taken != NULL)
+		if (step_chooses(node) && record->branch_taken != NULL)
 			for (int i = 0; i < node->nlines; i++)
 				if (node->lines[i].jump >= 0 && strcmp(node->lines[i].name, record->branch_taken) == 0)
 					frame->at = &thread->plan->nodes[node->lines[i].jump];

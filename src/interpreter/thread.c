@@ -164,7 +164,7 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 	}
 	else
 	{
-		PlanLine   *line = &frame->container->lines[frame->container->type == STEP_LOOP ? 0 : child];
+		PlanLine   *line = &frame->container->lines[step_iterates(frame->container) ? 0 : child];
 
 		frame->scope = scope_child_path(frame->parent->scope, frame->container,
 										frame->visit, child);
@@ -213,7 +213,7 @@ frame_set_deadline(Thread *thread, Frame *frame, TimestampTz from)
 	if (container->timeout_seconds > 0)
 		deadline = Min(deadline, thread_deadline(thread, frame->opened_at,
 												 container->timeout_seconds));
-	if (container->type != STEP_LOOP && container->lines[frame->child].timeout_seconds > 0)
+	if (!step_iterates(container) && container->lines[frame->child].timeout_seconds > 0)
 		deadline = Min(deadline, thread_deadline(thread, from,
 												 container->lines[frame->child].timeout_seconds));
 	frame->deadline = deadline;
@@ -252,7 +252,7 @@ timeless_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 		Frame	   *iteration = frame;
 
 		row->parent_step_id = frame->container->id;
-		while (iteration->container != NULL && iteration->container->type != STEP_LOOP)
+		while (iteration->container != NULL && !step_iterates(iteration->container))
 			iteration = iteration->parent;
 		if (iteration->container != NULL)
 		{
@@ -260,7 +260,7 @@ timeless_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 			if (iteration->container->label != NULL)
 				row->loop_label = iteration_label(thread, iteration);
 		}
-		if (frame->container->type != STEP_LOOP)
+		if (!step_iterates(frame->container))
 			row->branch_name = frame->container->lines[frame->child].name;
 	}
 	return row;
@@ -409,7 +409,7 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		epilogue_compensated(thread, row);
 		return;
 	}
-	if (step_type_is_container(node->type) && row->status == STATUS_COMPLETED)
+	if (step_is_container(node) && row->status == STATUS_COMPLETED)
 		check_output(thread, frame, node, row);
 	failed = (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT ||
 			  row->status == STATUS_CANCELLED);
@@ -654,7 +654,7 @@ thread_leaf_succeeded(Thread *thread, Jsonb *output)
 
 		JsonbExtractScalar(&output->root, &value);
 		result = (value.type == jbvBool && value.val.boolean);
-		if (leaf->node->type == STEP_LOOP)
+		if (step_iterates(leaf->node))
 			loop_condition_decided(thread, thread->top, result, NULL);
 		else
 			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, result, NULL);
@@ -689,12 +689,12 @@ thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
 		StepError	why = *error;
 
 		why.type = "ConditionError";
-		if (leaf->node->type == STEP_LOOP)
+		if (step_iterates(leaf->node))
 			loop_condition_decided(thread, thread->top, false, &why);
 		else
 			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, false, &why);
 	}
-	else if (leaf->is_condition && leaf->node->type == STEP_LOOP)
+	else if (leaf->is_condition && step_iterates(leaf->node))
 	{
 		/* it has no row of its own, and has changed nothing: it is asked again at once */
 		retried = status == STATUS_FAILED && error_is_transient(error) &&

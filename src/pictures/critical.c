@@ -115,7 +115,7 @@ is_sequential(const SpanTree *tree, const Span *span)
 {
 	const PlanNode *node = plan_find(tree->plan, span->step_id);
 
-	return node != NULL && node->type == STEP_LOOP && !node->loop_parallel;
+	return node != NULL && step_iterates(node) && !node->loop_parallel;
 }
 
 /* Were there any that ran among those that are summed up? */

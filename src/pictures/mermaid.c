@@ -61,7 +61,7 @@ begin_line(Chart *chart, int indent)
 static char *
 entry_of(const Chart *chart, int index)
 {
-	bool		container = step_type_is_container(chart->plan->nodes[index].type);
+	bool		container = step_is_container(&chart->plan->nodes[index]);
 
 	return psprintf("%c%d", container ? 'h' : 'n', index);
 }
@@ -70,9 +70,9 @@ entry_of(const Chart *chart, int index)
 static char *
 exit_of(const Chart *chart, int index)
 {
-	StepType	type = chart->plan->nodes[index].type;
+	const PlanNode *node = &chart->plan->nodes[index];
 
-	if (step_type_is_container(type) && type != STEP_LOOP)
+	if (step_is_container(node) && !step_iterates(node))
 		return psprintf("j%d", index);
 	return entry_of(chart, index);
 }
@@ -81,7 +81,7 @@ exit_of(const Chart *chart, int index)
 static const char *
 text_of_exit(const PlanNode *node)
 {
-	return node->type == STEP_LOOP ? "done" : NULL;
+	return step_iterates(node) ? "done" : NULL;
 }
 
 /*
@@ -93,8 +93,8 @@ goes_on(const Chart *chart, const PlanNode *node)
 {
 	const WorkflowPlan *plan = chart->plan;
 
-	if (node->type != STEP_CONDITIONAL)
-		return node->type != STEP_SUCCEED && node->type != STEP_FAIL;
+	if (!step_chooses(node))
+		return !step_is_terminal(node);
 	if (node->default_line < 0)
 		return true;
 	for (int i = 0; i < plan->nnodes; i++)
@@ -227,40 +227,15 @@ append_totals(Chart *chart, const StepTotals *totals)
 
 /* --- nodes --- */
 
-/* How many of its children have to succeed: "all of 3", "2 of 3", "0.6 of 3". */
-static const char *
-needed_children(const PlanNode *node)
-{
-	switch (node->join.policy)
-	{
-		case JOIN_N_OF_M:
-			return psprintf("%d of %d", node->join.n_required, node->nlines);
-		case JOIN_RATIO:
-			return psprintf("%s of %d", node->join.ratio, node->nlines);
-		default:
-			return psprintf("%s of %d", join_policy_name(node->join.policy), node->nlines);
-	}
-}
-
 /*
  * What a step does, in a few words of its definition; NULL: there are none.
  */
 static const char *
 subject_of(const Chart *chart, const PlanNode *node)
 {
-	if (node->type == STEP_AGENT)
-		return node->agent_name;
-	if (node->type == STEP_PARALLEL || node->type == STEP_FORK_JOIN)
-		return needed_children(node);
-	if (!shows_texts(chart))
-		return NULL;
-	if (node->type == STEP_SQL)
-		return node->sql;
-	if (node->type == STEP_CONDITIONAL && node->condition != NULL)
-		return node->condition->text;
-	if (node->type == STEP_LOOP && node->loop_kind != LOOP_COLLECTION)
-		return psprintf("%s %s", node->loop_kind == LOOP_WHILE ? "while" : "until", node->loop_condition->text);
-	return node->type == STEP_LOOP ? node->collection_text : NULL;
+	const StepTypeInfo *info = step_types[node->type];
+
+	return info->subject != NULL ? info->subject(node, shows_texts(chart)) : NULL;
 }
 
 /* By whom, since when and why the execution waits in front of a step. */
@@ -318,8 +293,8 @@ count_edges(const PlanNode *node)
 
 	if (node->next < 0)
 		count++;
-	if (step_type_is_container(node->type))
-		count += node->type == STEP_CONDITIONAL ? node->nlines + 1 : 1;
+	if (step_is_container(node))
+		count += step_chooses(node) ? node->nlines + 1 : 1;
 	return count;
 }
 
@@ -345,22 +320,12 @@ draw_chain(Chart *chart, int index, int indent)
 static void
 draw_box(Chart *chart, const PlanNode *node, int indent)
 {
-	static const char *const shapes[][2] = {
-		[STEP_AGENT] = {"(", ")"},
-		[STEP_SQL] = {"[", "]"},
-		[STEP_PARALLEL] = {"[/", "\\]"},
-		[STEP_FORK_JOIN] = {"[/", "\\]"},
-		[STEP_CONDITIONAL] = {"{{", "}}"},
-		[STEP_LOOP] = {"[[", "]]"},
-		[STEP_SET] = {"[/", "/]"},
-		[STEP_SUCCEED] = {"([", "])"},
-		[STEP_FAIL] = {"([", "])"}
-	};
+	const char *const *shape = step_types[node->type]->shape;
 
 	begin_line(chart, indent);
-	appendStringInfo(&chart->out, "%s%s", entry_of(chart, node->index), shapes[node->type][0]);
+	appendStringInfo(&chart->out, "%s%s", entry_of(chart, node->index), shape[0]);
 	append_label(chart, node);
-	appendStringInfoString(&chart->out, shapes[node->type][1]);
+	appendStringInfoString(&chart->out, shape[1]);
 	append_class(chart, node);
 	appendStringInfoChar(&chart->out, '\n');
 }
@@ -376,7 +341,7 @@ draw_container(Chart *chart, const PlanNode *node, int indent)
 	draw_box(chart, node, indent + 1);
 	for (int i = 0; i < node->nlines; i++)
 		draw_chain(chart, node->lines[i].first, indent + 1);
-	if (node->type != STEP_LOOP && goes_on(chart, node))
+	if (!step_iterates(node) && goes_on(chart, node))
 	{
 		begin_line(chart, indent + 1);
 		appendStringInfo(&chart->out, "j%d(( ))\n", node->index);
@@ -396,7 +361,7 @@ draw_node(Chart *chart, int index, int indent)
 	chart->drawn[index] = true;
 	chart->order[chart->ndrawn++] = index;
 	chart->nedges += count_edges(node);
-	if (step_type_is_container(node->type))
+	if (step_is_container(node))
 		draw_container(chart, node, indent);
 	else
 		draw_box(chart, node, indent);
@@ -416,11 +381,9 @@ draw_ways_in(Chart *chart, const PlanNode *node)
 		int			target = line->first >= 0 ? line->first : line->jump;
 		const char *text = NULL;
 
-		if (node->type == STEP_LOOP)
+		if (step_iterates(node))
 			text = node->loop_kind != LOOP_COLLECTION ? "repeat" : node->loop_parallel ? "each, in parallel" : "each";
-		else if (node->type == STEP_FORK_JOIN)
-			text = line->name;
-		else if (node->type == STEP_CONDITIONAL)
+		else if (step_types[node->type]->line_word != NULL)
 			text = line->when != NULL && shows_texts(chart) ? line->when->text : line->name;
 		if (target < 0)
 			continue;
@@ -429,7 +392,7 @@ draw_ways_in(Chart *chart, const PlanNode *node)
 		if (!chart->drawn[target])
 			break;
 	}
-	if (node->type == STEP_CONDITIONAL && node->default_line < 0)
+	if (step_chooses(node) && node->default_line < 0)
 		draw_edge(chart, head, exit_of(chart, node->index), "-->", "else");
 }
 
@@ -448,13 +411,13 @@ draw_edges(Chart *chart, const PlanNode *node)
 		draw_edge_to(chart, entry_of(chart, node->index), node->catches[i].target, "-.->",
 					 node->catches[i].nerrors == 1 ? node->catches[i].errors[0] : "on error");
 	/* what undoes another step has its place among those that do */
-	if (node->compensates >= 0 || (!goes_on(chart, node) && (node->type == STEP_CONDITIONAL || node->container >= 0)))
+	if (node->compensates >= 0 || (!goes_on(chart, node) && (step_chooses(node) || node->container >= 0)))
 		return;
 	if (node->next >= 0 && goes_on(chart, node))
 		draw_edge_to(chart, exit, node->next, "-->", text);
 	else if (node->container < 0)
 		draw_edge(chart, exit, node->in_chain ? "over" : "finish", "-->", text);
-	else if (chart->plan->nodes[node->container].type == STEP_LOOP)
+	else if (step_iterates(&chart->plan->nodes[node->container]))
 		draw_edge(chart, exit, entry_of(chart, node->container), "-->", text);
 	else
 		draw_edge(chart, exit, exit_of(chart, node->container), "-->", text);

@@ -410,7 +410,7 @@ add_container(Reader *reader, Line *line, const char *step_id, int visit, Timest
 	TraceRow	row = {.step_id = step_id, .visit = visit, .started_at = start};
 	Span	   *span;
 
-	if (node == NULL || !step_type_is_container(node->type) || line->left_out.count > 0)
+	if (node == NULL || !step_is_container(node) || line->left_out.count > 0)
 		return NULL;
 	row.type = step_type_name(node->type);
 	span = add_span(line, &row);
@@ -426,7 +426,7 @@ is_running_leaf(const Reader *reader, const TraceRow *row)
 {
 	const PlanNode *node = plan_find(reader->tree->plan, row->step_id);
 
-	return node != NULL && !step_type_is_container(node->type) && row->completed_at == 0 &&
+	return node != NULL && !step_is_container(node) && row->completed_at == 0 &&
 		strcmp(row->status, "running") == 0;
 }
 

@@ -67,7 +67,7 @@ recover_children(LiveJoin *join)
 		{
 			int			child = records[i].loop_iteration_index;
 
-			if (container->type != STEP_LOOP)
+			if (!step_iterates(container))
 				for (child = container->nlines - 1; child >= 0; child--)
 					if (strcmp(container->lines[child].name, records[i].branch_name) == 0)
 						break;

@@ -194,10 +194,10 @@ record_attempt(int64 execution_id, int definition_id, Oid role, const StuckAttem
 		if (i == scope->depth - 1)
 		{
 			row.parent_step_id = container->id;
-			if (container->type != STEP_LOOP)
+			if (!step_iterates(container))
 				row.branch_name = container->lines[scope->level[i].child].name;
 		}
-		if (container->type == STEP_LOOP)
+		if (step_iterates(container))
 		{
 			ScopeId		iteration = *scope;
 

@@ -81,16 +81,6 @@ static StateStatement close_abandoned_statement = {
 	0, NULL, NULL
 };
 
-static StepType
-container_type(const char *name)
-{
-	StepType	type = STEP_PARALLEL;
-
-	while (type < STEP_LOOP && strcmp(step_type_name(type), name) != 0)
-		type++;
-	return type;
-}
-
 /* A row that was closed, for the server's log. */
 static void
 tell_closed(uint64 number)
@@ -102,7 +92,8 @@ tell_closed(uint64 number)
 	row.attempt = state_column_int32(number, 3);
 	row.scope = state_column_text(number, 4);
 	row.step_id = state_column_text(number, 5);
-	row.type = container_type(state_column_text(number, 6));
+	if (!step_type_named(state_column_text(number, 6), &row.type))
+		return;					/* of a type that this version does not have */
 	row.status = strcmp(state_column_text(number, 7), step_status_name(STATUS_TIMED_OUT)) == 0
 		? STATUS_TIMED_OUT : STATUS_CANCELLED;
 	row.loop_label = state_column_text(number, 8);

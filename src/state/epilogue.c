@@ -184,7 +184,7 @@ id_array(const WorkflowPlan *plan, char *(*id_of) (const WorkflowPlan *plan, con
 static char *
 chain_id(const WorkflowPlan *plan pg_attribute_unused(), const PlanNode *node)
 {
-	return node->in_chain && step_type_is_container(node->type) ? node->id : NULL;
+	return node->in_chain && step_is_container(node) ? node->id : NULL;
 }
 
 static char *

@@ -189,7 +189,7 @@ level_of(const StepRow *row)
 {
 	if (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT)
 		return LOG_EVENTS_FAILURES;
-	if (step_type_is_container(row->type) && row->status != STATUS_RUNNING && row->status != STATUS_SKIPPED)
+	if (step_is_container(row) && row->status != STATUS_RUNNING && row->status != STATUS_SKIPPED)
 		return LOG_EVENTS_SUMMARIES;
 	return LOG_EVENTS_DEBUG;
 }
@@ -201,7 +201,7 @@ log_step(const StepRow *row, const char *workflow)
 	LogLine    *line;
 	StringInfoData message;
 	StringInfoData detail;
-	bool		is_container = step_type_is_container(row->type);
+	bool		is_container = step_is_container(row);
 
 	if (setting_log_events < level_of(row))
 		return;

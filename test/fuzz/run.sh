@@ -48,7 +48,7 @@ libraries="-L$("$pg_config" --pkglibdir) -L$("$pg_config" --libdir) -lpgcommon -
 compile_shared()
 {
 	# shellcheck disable=SC2086
-	(cd "$scratch" && $compiler $flags "-fsanitize=$1" -c "$top"/src/definition/*.c)
+	(cd "$scratch" && $compiler $flags "-fsanitize=$1" -c "$top"/src/definition/*.c "$top"/src/definition/*/*.c)
 }
 
 # compile TARGET SANITIZERS [MAIN]

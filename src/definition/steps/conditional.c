@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * plan_conditional.c
+ * conditional.c
  *	  Conditionals: one condition with two branches, or a switch.
  *
  * NOTES
@@ -8,7 +8,15 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "definition/builder.h"
+#include "definition/checker.h"
+#include "definition/explain.h"
+
+const FieldSet case_fields = {
+	.owner = "a case",
+	.fields = (const Field[]) {
+		{"next_step", FIELD_USED}, {"step", FIELD_USED}, {"when", FIELD_USED}, {NULL, FIELD_USED}
+	}
+};
 
 /*
  * Where a case of a switch leads: children of its own, or a jump.
@@ -77,7 +85,7 @@ build_switch(Builder *builder, PlanNode *node, const Place *place)
 						json_kind_name(item));
 			continue;
 		}
-		check_fields(builder, &below, FIELD_OF_CASE, "a case");
+		check_fields(builder, &below, &case_fields);
 		if (field_get(&below, "when") == NULL)
 			field_error(builder, &below, "when", NULL, "\"when\" is required");
 		else
@@ -100,7 +108,7 @@ build_switch(Builder *builder, PlanNode *node, const Place *place)
 /*
  * A conditional: one condition with two branches, or a switch.
  */
-void
+static void
 build_conditional(Builder *builder, PlanNode *node, const Place *place)
 {
 	const Json *condition = field_get(place, "condition");
@@ -142,3 +150,53 @@ build_conditional(Builder *builder, PlanNode *node, const Place *place)
 		build_target(builder, node, place, "if_false_step", if_false);
 	}
 }
+
+static void
+check_conditional(Checker *checker, PlanNode *node, const Json *source)
+{
+	const Json *cases = json_get(source, "switch");
+	const Json *item;
+
+	check_condition(checker, node->condition, BEFORE_STEP, "condition",
+					json_get(source, "condition"));
+	if (node->condition != NULL)
+		return;
+	item = cases != NULL ? json_first(cases) : NULL;
+	for (int i = 0; i < node->nlines && item != NULL; i++, item = json_next(item))
+		check_condition(checker, node->lines[i].when, BEFORE_STEP,
+						psprintf("switch[%d].when", i), json_get(item, "when"));
+}
+
+static void
+explain_conditional(Explainer *explainer, const PlanNode *node, int indent)
+{
+	if (node->condition != NULL)
+		explain_fact(explainer, indent, "if %s", explain_condition(node->condition));
+}
+
+static const char *
+conditional_subject(const PlanNode *node, bool all)
+{
+	return all && node->condition != NULL ? node->condition->text : NULL;
+}
+
+static const FieldSet fields_of_conditional = {
+	.owner = "a step of type conditional",
+	.fields = (const Field[]) {
+		{"condition", FIELD_USED}, {"default", FIELD_USED}, {"if_false_step", FIELD_USED}, {"if_true_step", FIELD_USED},
+		{"switch", FIELD_USED}, {"timeout_strategy", FIELD_USED}, {NULL, FIELD_USED}
+	},
+	.more = &step_fields
+};
+
+const StepTypeInfo step_type_conditional = {
+	.name = "conditional",
+	.traits = TRAIT_CONTAINER | TRAIT_CHOOSES,
+	.fields = &fields_of_conditional,
+	.build = build_conditional,
+	.check_references = check_conditional,
+	.explain_facts = explain_conditional,
+	.line_word = "",
+	.subject = conditional_subject,
+	.shape = {"{{", "}}"}
+};

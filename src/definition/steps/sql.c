@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ *
+ * sql.c
+ *	  Steps that run an SQL statement.
+ *
+ * NOTES
+ *	  Pure: any process, no locks, no transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "definition/checker.h"
+#include "definition/explain.h"
+
+/*
+ * A step that runs SQL.
+ */
+static void
+build_sql(Builder *builder, PlanNode *node, const Place *place)
+{
+	static const char *const results[] = {"rows", "row", "value", "none", NULL};
+	const Json *params = field_of_kind(builder, place, "params", JSON_ARRAY);
+	int			index = 0;
+
+	node->sql = field_string(builder, place, "sql", true);
+	node->result = (SqlResult) field_choice(builder, place, "result", results,
+											SQL_RESULT_ROWS);
+	if (params == NULL)
+		return;
+
+	node->params = palloc0(sizeof(Template *) * Max(json_count(params), 1));
+	for (const Json *item = json_first(params); item != NULL; item = json_next(item))
+	{
+		char	   *path = psprintf("%s.params[%d]", place->path, index++);
+		Template   *template = template_parse(item, path, place->step_id,
+											  builder->problems);
+
+		if (template != NULL)
+			node->params[node->nparams++] = template;
+		pfree(path);
+	}
+}
+
+static void
+check_sql(Checker *checker, PlanNode *node, const Json *source pg_attribute_unused())
+{
+	for (int i = 0; i < node->nparams; i++)
+	{
+		char		base[32];
+
+		snprintf(base, sizeof(base), "params[%d]", i);
+		check_template(checker, node->params[i], BEFORE_STEP, base);
+	}
+}
+
+static void
+explain_sql(Explainer *explainer, const PlanNode *node)
+{
+	static const char *const results[] = {
+		[SQL_RESULT_ROWS] = "rows", [SQL_RESULT_ROW] = "row",
+		[SQL_RESULT_VALUE] = "value", [SQL_RESULT_NONE] = "none"
+	};
+
+	explain_remark(explainer, "result %s", results[node->result]);
+}
+
+static void
+explain_statement(Explainer *explainer, const PlanNode *node, int indent)
+{
+	if (node->sql != NULL)
+		explain_fact(explainer, indent, "%s", node->sql);
+}
+
+static const char *
+sql_subject(const PlanNode *node, bool all)
+{
+	return all ? node->sql : NULL;
+}
+
+static const FieldSet fields_of_sql = {
+	.owner = "a step of type sql",
+	.fields = (const Field[]) {
+		{"params", FIELD_USED}, {"result", FIELD_USED}, {"sql", FIELD_USED}, {"transaction", FIELD_USED}, {NULL, FIELD_USED}
+	},
+	.more = &step_fields
+};
+
+const StepTypeInfo step_type_sql = {
+	.name = "sql",
+	.traits = TRAIT_LEAF | TRAIT_DEFAULTS | TRAIT_OUTSIDE,
+	.fields = &fields_of_sql,
+	.build = build_sql,
+	.check_references = check_sql,
+	.explain_heading = explain_sql,
+	.explain_facts = explain_statement,
+	.subject = sql_subject,
+	.shape = {"[", "]"}
+};
