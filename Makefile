@@ -115,6 +115,13 @@ OBJS = \
 	src/interpreter/run_outside.o \
 	src/interpreter/check_sql.o \
 	src/interpreter/run_sql.o \
+	src/interpreter/steps/step_ops.o \
+	src/interpreter/steps/leaf.o \
+	src/interpreter/steps/block.o \
+	src/interpreter/steps/conditional.o \
+	src/interpreter/steps/loop.o \
+	src/interpreter/steps/set.o \
+	src/interpreter/steps/terminal.o \
 	src/interpreter/thread.o \
 	src/interpreter/variables.o \
 	src/pictures/critical.o \

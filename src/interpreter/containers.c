@@ -24,18 +24,6 @@
 #include "shared/settings.h"
 #include "state/jsonb_text.h"
 
-static void close_activation(Thread *thread);
-
-/* "then" and "else" are lines by name; -1: there is no such line. */
-static int
-line_by_name(const PlanNode *node, const char *name)
-{
-	for (int i = 0; i < node->nlines; i++)
-		if (strcmp(node->lines[i].name, name) == 0)
-			return i;
-	return -1;
-}
-
 /*
  * Push the frame of a child and give it the container's open row, which is
  * journaled unless it is in the table already (resuming).
@@ -101,50 +89,11 @@ container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow 
 	return THREAD_FORK;
 }
 
-/* --- conditional --- */
-
-/*
- * The condition is decided (or, for a switch, the line): run that line, jump, or end.
- */
-void
-conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
-					int line, bool result, const StepError *why)
-{
-	if (node->condition != NULL)
-	{
-		row->condition_expression = node->condition->text;
-		row->condition_result = result;
-		line = line_by_name(node, result ? "then" : "else");
-	}
-	else
-	{
-		row->condition_result = (line >= 0 && line != node->default_line);
-		if (line >= 0 && node->lines[line].when != NULL)
-			row->condition_expression = node->lines[line].when->text;
-	}
-	row->branch_taken = line >= 0 ? node->lines[line].name : "none";
-	if (why != NULL)
-	{
-		row->error_type = "ConditionError";
-		row->error = step_error_jsonb(why, node->id, frame->scope);
-	}
-
-	if (line >= 0 && node->lines[line].nsteps > 0)
-	{
-		container_enter(thread, node, row->visit, row, line);
-		return;
-	}
-	if (line >= 0 && node->lines[line].jump >= 0)
-		frame->jump = &thread->plan->nodes[node->lines[line].jump];
-	row->output = join_conditional_output(row, NULL, NULL);
-	step_ended(thread, frame, node, row);
-}
-
 /*
  * A condition that is SQL becomes the leaf.  Returns NULL, or why its input
  * cannot be had.
  */
-static const char *
+const char *
 condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int attempt,
 			   const Condition *condition, TimestampTz started_at)
 {
@@ -181,236 +130,6 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int atte
 	return NULL;
 }
 
-static ThreadAction
-open_conditional(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again)
-{
-	EvaluateContext context;
-	char	   *why = NULL;
-	char	   *first_why = NULL;
-	int			line;
-
-	if (node->condition != NULL)
-	{
-		bool		result = false;
-		const char *error;
-
-		if (node->condition->sql != NULL)
-		{
-			error = condition_leaf(thread, frame, node, visit, row->attempt, node->condition, row->started_at);
-			if (error == NULL)
-			{
-				*again = false;
-				return THREAD_LEAF;
-			}
-		}
-		else
-		{
-			evaluate_in(thread, frame, &context);
-			result = evaluate_condition(&context, node->condition->expression, &why);
-			error = why;
-		}
-		conditional_decided(thread, frame, node, row, -1, result, condition_error(error));
-		return THREAD_LEAF;
-	}
-
-	for (line = 0; line < node->nlines; line++)
-	{
-		if (node->lines[line].when == NULL)
-			continue;
-		evaluate_in(thread, frame, &context);
-		if (evaluate_condition(&context, node->lines[line].when->expression, &why))
-			break;
-		if (first_why == NULL)
-			first_why = why;
-	}
-	conditional_decided(thread, frame, node, row,
-						line < node->nlines ? line : node->default_line, false,
-						condition_error(first_why));
-	return THREAD_LEAF;
-}
-
-/* --- loop --- */
-
-/* The collection as {"collection": [..]}; NULL with *error when it is not an array. */
-static Jsonb *
-evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size, StepError **error)
-{
-	EvaluateContext context;
-	Jsonb	   *collection;
-	JsonbParseState *state = NULL;
-	JsonbValue	value;
-
-	evaluate_in(thread, frame, &context);
-	collection = evaluate_template(&context, node->collection);
-	if (collection == NULL)
-	{
-		*error = mapping_error("collection", &context);
-		return NULL;
-	}
-	if (!JB_ROOT_IS_ARRAY(collection) || JB_ROOT_IS_SCALAR(collection))
-	{
-		*error = palloc0(sizeof(StepError));
-		(*error)->type = "CollectionError";
-		(*error)->sqlerrcode = ERRCODE_DATATYPE_MISMATCH;
-		value_from_jsonb(collection, &value);
-		(*error)->message = psprintf("collection of loop \"%s\" is %s, not an array", node->id,
-									 value_type_name(&value));
-		(*error)->hint = "A collection must be one reference that gives an array.";
-		return NULL;
-	}
-	*size = JB_ROOT_COUNT(collection);
-	if (node->max_iterations > 0)
-		*size = Min(*size, node->max_iterations);
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	jsonb_push_key(&state, "collection");
-	value.type = jbvBinary;
-	value.val.binary.data = &collection->root;
-	value.val.binary.len = VARSIZE(collection) - VARHDRSZ;
-	pushJsonbValue(&state, WJB_VALUE, &value);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
-static ThreadAction
-open_loop(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again)
-{
-	StepError  *error = NULL;
-	int			size = -1;
-	Frame	   *iteration;
-
-	row->loop_execution_mode = node->loop_parallel ? "parallel" : "sequential";
-	if (node->loop_kind == LOOP_COLLECTION)
-	{
-		row->input = evaluate_collection(thread, frame, node, &size, &error);
-		if (row->input == NULL)
-		{
-			step_fail(row, STATUS_FAILED, error);
-			step_ended(thread, frame, node, row);
-			return THREAD_LEAF;
-		}
-		row->loop_collection_size = size;
-		if (size == 0)
-		{
-			container_close(thread, frame, node, visit, row);
-			return THREAD_LEAF;
-		}
-		if (node->loop_parallel && thread->forks)
-		{
-			*again = false;
-			return container_fork(thread, frame, node, visit, row, size);
-		}
-	}
-	else
-		row->condition_expression = node->loop_condition->text;
-
-	iteration = container_enter(thread, node, visit, row, 0);
-	if (node->loop_kind == LOOP_WHILE)
-		iteration->at = NULL;	/* the condition comes first */
-	return THREAD_LEAF;
-}
-
-/*
- * The frame is at the end of its line: only a while or until loop stands there,
- * with its condition to be tested.  Returns true when that is a leaf.
- */
-bool
-loop_continue(Thread *thread, Frame *frame)
-{
-	PlanNode   *node = frame->container;
-	EvaluateContext context;
-	char	   *why;
-	const char *error;
-	bool		result;
-
-	if (node->loop_condition->sql != NULL)
-	{
-		error = condition_leaf(thread, frame, node, frame->visit, Max(frame->next_attempt, 1),
-							   node->loop_condition, thread_time(thread));
-		frame->next_attempt = 0;
-		if (error == NULL)
-			return true;
-		loop_condition_decided(thread, frame, false, condition_error(error));
-		return false;
-	}
-	evaluate_in(thread, frame, &context);
-	result = evaluate_condition(&context, node->loop_condition->expression, &why);
-	loop_condition_decided(thread, frame, result, condition_error(why));
-	return false;
-}
-
-/*
- * The condition of a while or until loop, tested in the frame of the iteration
- * it is about.  why: it could not be evaluated; the first such error is kept.
- */
-void
-loop_condition_decided(Thread *thread, Frame *frame, bool result, const StepError *why)
-{
-	PlanNode   *node = frame->container;
-	int			limit = node->max_iterations > 0 ? node->max_iterations : DEFAULT_MAX_ITERATIONS;
-	int			next = frame->child + (node->loop_kind == LOOP_UNTIL ? 1 : 0);
-
-	if (why != NULL && frame->row->error == NULL)
-	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(frame->context);
-
-		frame->row->error = step_error_jsonb(why, node->id, frame->scope);
-		MemoryContextSwitchTo(oldcontext);
-	}
-	if (result == (node->loop_kind == LOOP_UNTIL))
-	{
-		close_activation(thread);
-		return;
-	}
-	if (next >= limit)
-	{
-		StepError	error = {"LoopLimitExceeded", .sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED};
-
-		error.message = psprintf("loop \"%s\" did not end within %d iterations", node->id, limit);
-		if (why != NULL)
-			error.detail = psprintf("Its condition cannot be evaluated: %s.", why->message);
-		error.hint = "See \"max_iterations\" of the loop.";
-		container_cut_short(thread, frame, STATUS_FAILED, &error);
-		return;
-	}
-	if (node->loop_kind == LOOP_UNTIL)
-		frame_enter_child(thread, frame, next);
-	else
-		frame->at = &thread->plan->nodes[node->lines[0].first];
-}
-
-/* --- all --- */
-
-/*
- * Open a container: its children begin, or it is decided at once.
- */
-ThreadAction
-container_open(Thread *thread, Frame *frame, PlanNode *node, int visit,
-			   StepRow *row, bool *again)
-{
-	*again = true;
-	switch (node->type)
-	{
-		case STEP_CONDITIONAL:
-			return open_conditional(thread, frame, node, visit, row, again);
-		case STEP_LOOP:
-			return open_loop(thread, frame, node, visit, row, again);
-		default:
-			row->join_policy = join_policy_name(node->join.policy);
-			if (!join_begins_more(&node->join, &(JoinCounts) {.total = node->nlines}))
-			{
-				container_close(thread, frame, node, visit, row);
-				return THREAD_LEAF;
-			}
-			if (thread->forks)
-			{
-				*again = false;
-				return container_fork(thread, frame, node, visit, row, node->nlines);
-			}
-			container_enter(thread, node, visit, row, 0);
-			return THREAD_LEAF;
-	}
-}
-
 /* Is the time over of the container, or of the scope it is in? */
 static bool
 container_expired(const Thread *thread, const PlanNode *node, const Frame *parent,
@@ -420,27 +139,6 @@ container_expired(const Thread *thread, const PlanNode *node, const Frame *paren
 		return true;
 	return node->timeout_seconds > 0 &&
 		at >= thread_deadline(thread, opened_at, node->timeout_seconds);
-}
-
-/* The branch of a conditional has ended: so has the conditional. */
-static void
-branch_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
-{
-	StepRow    *row = frame->row;
-	StepRow    *ran = scope_last_ran(thread, frame, last);
-
-	thread_pop(thread);
-	row->status = (outcome == SCOPE_COMPLETED || outcome == SCOPE_SKIPPED) ? STATUS_COMPLETED :
-		outcome == SCOPE_TIMED_OUT ? STATUS_TIMED_OUT :
-		outcome == SCOPE_CANCELLED ? STATUS_CANCELLED : STATUS_FAILED;
-	row->output = row->status == STATUS_TIMED_OUT && frame->container->timeout_abort
-		? NULL : join_conditional_output(row, ran->step_id, ran->output);
-	if (row->status != STATUS_COMPLETED)
-	{
-		row->error = last->error;
-		row->error_type = last->error_type;
-	}
-	step_ended(thread, thread->top, frame->container, row);
 }
 
 /* Among children some of which have been retried: the next that has not ended; -1: none. */
@@ -464,11 +162,6 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 	bool		open_end = (step_iterates(node) && node->loop_kind != LOOP_COLLECTION);
 	int			next;
 
-	if (step_chooses(node))
-	{
-		branch_ended(thread, frame, outcome, last);
-		return;
-	}
 	if (outcome == SCOPE_CANCELLED)
 	{
 		StepError	error = {.type = "Cancelled",.message = "the execution was stopped"};
@@ -487,10 +180,10 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 		if (open_end)
 			container_cut_short(thread, frame, STATUS_TIMED_OUT, &error);
 		else
-			close_activation(thread);
+			container_close_activation(thread);
 	}
 	else if (!join_begins_more(&node->join, &frame->counts))
-		close_activation(thread);
+		container_close_activation(thread);
 	else if ((next = next_begun(frame)) >= 0)
 		thread_resume_child(thread, next, last->completed_at);
 	else if (open_end)
@@ -509,7 +202,7 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 		frame_set_deadline(thread, frame, last->completed_at);
 	}
 	else
-		close_activation(thread);
+		container_close_activation(thread);
 }
 
 /*
@@ -595,9 +288,8 @@ container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow
 	close_with(thread, frame, node, visit, row, STATUS_COMPLETED, NULL);
 }
 
-/* Close the container whose child the top frame is. */
-static void
-close_activation(Thread *thread)
+void
+container_close_activation(Thread *thread)
 {
 	Frame	   *frame = thread->top;
 

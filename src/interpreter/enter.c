@@ -20,6 +20,7 @@
 #include "interpreter/jsonb_values.h"
 #include "interpreter/leaf.h"
 #include "interpreter/reopen.h"
+#include "interpreter/steps/step_ops.h"
 #include "interpreter/thread.h"
 #include "shared/trust.h"
 
@@ -174,7 +175,7 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
  * Prepare a step that runs user SQL.  Returns false when it failed before it
  * began; the failure is recorded then.
  */
-static bool
+bool
 leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
 	Leaf	   *leaf = &thread->leaf;
@@ -232,109 +233,6 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 
 	leaf_set_deadline(leaf, frame->deadline, timeout_seconds);
 	return true;
-}
-
-/* A set step: variables and an output, no SQL. */
-static void
-run_set(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
-{
-	EvaluateContext context;
-	Frame	   *owner = variables_frame(frame);
-	JsonbParseState *state = NULL;
-	StepError  *error = NULL;
-
-	evaluate_in(thread, frame, &context);
-	if (node->nassign > 0)
-	{
-		/* the variables as they are, then the new values over them */
-		variables_begin(&state, frame_variables(thread, owner));
-		for (int i = 0; i < node->nassign && error == NULL; i++)
-		{
-			Jsonb	   *assigned = evaluate_template(&context, node->assign_values[i]);
-
-			if (assigned == NULL)
-			{
-				error = mapping_error(psprintf("assign.%s", node->assign_names[i]), &context);
-				break;
-			}
-			variables_assign(&state, node->assign_names[i], assigned);
-		}
-		if (error == NULL)
-			error = variables_end(&state, owner, node, row);
-	}
-	if (error == NULL && node->output != NULL)
-	{
-		evaluate_in(thread, frame, &context);
-		row->output = evaluate_template(&context, node->output);
-		error = row->output ? size_error(node, VARSIZE(row->output)) : mapping_error("output", &context);
-	}
-	if (error != NULL)
-	{
-		row->output = NULL;
-		step_fail(row, STATUS_FAILED, error);
-	}
-	step_ended(thread, frame, node, row);
-}
-
-/* succeed and fail: the end of the execution, wherever they stand. */
-static void
-run_terminal(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
-{
-	EvaluateContext context;
-	StepError	error = {.type = "WorkflowFailed",.message = "the workflow failed"};
-	Template   *const parts[] = {node->error, node->message};
-	StepError  *failure = NULL;
-
-	evaluate_in(thread, frame, &context);
-	for (int i = 0; i < 2 && node->type == STEP_FAIL; i++)
-	{
-		Jsonb	   *value;
-		JsonbValue	scalar;
-		char	   *text;
-
-		if (parts[i] == NULL)
-			continue;
-		value = evaluate_template(&context, parts[i]);
-		if (value == NULL)
-		{
-			error.message = context.message;
-			break;
-		}
-		if (JB_ROOT_IS_SCALAR(value) && JsonbExtractScalar(&value->root, &scalar) &&
-			scalar.type == jbvString)
-			text = pnstrdup(scalar.val.string.val, scalar.val.string.len);
-		else
-			text = JsonbToCString(NULL, &value->root, VARSIZE(value));
-		if (i == 0)
-			error.type = text;
-		else
-			error.message = text;
-	}
-	if (node->output != NULL)
-	{
-		row->output = evaluate_template(&context, node->output);
-		if (row->output == NULL)
-			failure = mapping_error("output", &context);
-	}
-
-	row->completed_at = thread_time(thread);
-	if (node->type == STEP_FAIL || failure != NULL)
-	{
-		step_fail(row, STATUS_FAILED, failure ? failure : &error);
-		row->scope_outcome = SCOPE_FAILED;
-		thread->outcome = SCOPE_FAILED;
-		journal_add(thread, row);
-		execution_ended(thread, "failed", row->output, row->error, row->error_type);
-	}
-	else
-	{
-		row->scope_outcome = SCOPE_COMPLETED;
-		thread->outcome = SCOPE_COMPLETED;
-		if (node->is_referenced)
-			frame_remember(frame, node, row);
-		journal_add(thread, row);
-		execution_ended(thread, "completed", row->output, NULL, NULL);
-	}
 }
 
 /* Is it the attempt whose process did not respond?  Then it has begun, whatever the time. */
@@ -416,24 +314,5 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 		}
 	}
 
-	switch (node->type)
-	{
-		case STEP_AGENT:
-		case STEP_SQL:
-			*again = !leaf_prepare(thread, frame, node, row);
-			return THREAD_LEAF;
-		case STEP_SET:
-			run_set(thread, frame, node, row);
-			return THREAD_LEAF;
-		case STEP_SUCCEED:
-		case STEP_FAIL:
-			run_terminal(thread, frame, node, row);
-			return THREAD_LEAF;
-		case STEP_PARALLEL:
-		case STEP_FORK_JOIN:
-		case STEP_CONDITIONAL:
-		case STEP_LOOP:
-			return container_open(thread, frame, node, visit, row, again);
-	}
-	return THREAD_LEAF;			/* not reached */
+	return step_ops[node->type]->enter(thread, frame, node, visit, row, again);
 }

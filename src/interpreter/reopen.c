@@ -17,6 +17,7 @@
 
 #include "definition/scope.h"
 #include "interpreter/reopen.h"
+#include "interpreter/steps/step_ops.h"
 #include "shared/fault.h"
 #include "state/reopen.h"
 
@@ -56,17 +57,6 @@ is_unfinished(const StepRecord *record, bool container)
 	return container && (record->status == STATUS_RUNNING || record->status == STATUS_CANCELLED);
 }
 
-/* Had the container come so far that it can go on with its children? */
-static bool
-was_opened(const PlanNode *node, const StepRecord *record)
-{
-	if (step_chooses(node))
-		return record->branch_taken != NULL;
-	if (step_iterates(node))
-		return node->loop_kind != LOOP_COLLECTION || record->loop_collection_size >= 0;
-	return true;
-}
-
 static void
 reopen_scope(Reopening *reopening, const char *scope)
 {
@@ -85,7 +75,7 @@ reopen_scope(Reopening *reopening, const char *scope)
 	container = step_is_container(node);
 	if (!is_unfinished(record, container))
 		return;
-	if (!container || (record->status != STATUS_RUNNING && !was_opened(node, record)))
+	if (!container || (record->status != STATUS_RUNNING && !step_ops[node->type]->was_opened(node, record)))
 	{
 		if (record->status == STATUS_FAILED || record->status == STATUS_TIMED_OUT)
 			reopening->failed = lappend(reopening->failed,

@@ -17,12 +17,13 @@
 #include "utils/timestamp.h"
 
 #include "definition/scope.h"
+#include "interpreter/steps/step_ops.h"
 #include "interpreter/thread.h"
 
 
 /* Deadline of a scope that others or this thread may have begun before. */
-static void
-attach_deadline(Thread *thread, Frame *frame, bool fresh)
+void
+frame_attach_deadline(Thread *thread, Frame *frame, bool fresh)
 {
 	PlanNode   *container = frame->container;
 	bool		line_timeout = (!step_iterates(container) &&
@@ -101,7 +102,7 @@ attach(LoadedExecution *execution, bool forks, const ScopeId *scope, int bottom)
 		if (i < bottom)
 		{
 			thread_push(thread, node, level->visit, level->child);
-			attach_deadline(thread, thread->top, false);
+			frame_attach_deadline(thread, thread->top, false);
 			thread->bottom = thread->top;
 		}
 		else
@@ -171,7 +172,7 @@ thread_move_to_child(Thread *thread, int child, bool fresh)
 	thread->ended = false;
 	thread->outcome = SCOPE_OPEN;
 	thread->top->fresh = fresh;
-	attach_deadline(thread, thread->top, fresh);
+	frame_attach_deadline(thread, thread->top, fresh);
 	if (!fresh)
 		thread_find_frontier(thread);
 	MemoryContextSwitchTo(oldcontext);
@@ -183,8 +184,8 @@ thread_move_to_child(Thread *thread, int child, bool fresh)
  * Of children that run one after the other some have ended that come after the one
  * the top frame stands in: they were retried.
  */
-static void
-remember_ended(Frame *frame, const bool *ended, int nended)
+void
+frame_remember_ended(Frame *frame, const bool *ended, int nended)
 {
 	frame->ended = MemoryContextAlloc(frame->context, Max(nended, 1) * sizeof(bool));
 	memcpy(frame->ended, ended, nended * sizeof(bool));
@@ -200,77 +201,10 @@ thread_resume_child(Thread *thread, int child, TimestampTz from)
 	thread_find_frontier(thread);
 }
 
-/*
- * The iteration of a loop to go on with: the last that has begun, or, when the
- * execution was retried, the first that has not ended; *ended: which have, then.
- */
-static int
-find_iteration(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, bool **ended, int *nended)
-{
-	char	   *from;
-	char	   *to;
-	StepRecord *records;
-	int			count;
-	int			child;
-
-	scope_children_range(frame->scope, node, row->visit, &from, &to);
-	child = Max(step_last_iteration(thread->execution->id, from, to, node->id), 0);
-	*ended = NULL;
-	if (thread->execution->retries == 0)
-		return child;
-
-	*nended = child + 1;
-	*ended = palloc0(*nended * sizeof(bool));
-	records = step_children(thread->execution->id, from, to, node->id, false, &count);
-	for (int i = 0; i < count; i++)
-		(*ended)[records[i].loop_iteration_index] = true;
-	for (int i = 0; i < *nended; i++)
-		if (!(*ended)[i])
-			return i;
-	return child;
-}
-
-/* Children that ran one after the other: the first that has not ended. */
-static void
-resume_lines(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
-{
-	char	   *from;
-	char	   *to;
-	int			count;
-	StepRecord *records;
-	bool	   *ended = palloc0(node->nlines * sizeof(bool));
-	JoinCounts	counts = {.total = node->nlines};
-
-	scope_children_range(frame->scope, node, row->visit, &from, &to);
-	records = step_children(thread->execution->id, from, to, node->id, false, &count);
-	for (int i = 0; i < count; i++)
-	{
-		for (int line = 0; line < node->nlines; line++)
-			if (strcmp(records[i].branch_name, node->lines[line].name) == 0)
-				ended[line] = true;
-		step_count_child(&counts, records[i].scope_outcome);
-	}
-	for (int line = 0; line < node->nlines; line++)
-	{
-		if (ended[line] || !join_begins_more(&node->join, &counts))
-			continue;
-		container_enter(thread, node, row->visit, row, line);
-		thread->top->counts = counts;
-		remember_ended(thread->top, ended, node->nlines);
-		attach_deadline(thread, thread->top, false);
-		thread_find_frontier(thread);
-		return;
-	}
-	container_close(thread, frame, node, row->visit, row);
-}
-
 static void
 resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
 {
 	StepRow    *row = open_row(thread, frame, node, record);
-	bool	   *ended = NULL;
-	int			nended = 0;
-	int			child = 0;
 
 	if (thread->forks && container_is_concurrent(node))
 	{
@@ -279,24 +213,7 @@ resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord 
 		thread->fork_pending = true;
 		return;
 	}
-	switch (node->type)
-	{
-		case STEP_CONDITIONAL:
-			for (child = 0; child < node->nlines; child++)
-				if (strcmp(node->lines[child].name, record->branch_taken) == 0)
-					break;
-			break;
-		case STEP_LOOP:
-			child = find_iteration(thread, frame, node, row, &ended, &nended);
-			break;
-		default:
-			resume_lines(thread, frame, node, row);
-			return;
-	}
-	container_enter(thread, node, row->visit, row, child);
-	if (ended != NULL)
-		remember_ended(thread->top, ended, nended);
-	thread_find_frontier(thread);
+	step_ops[node->type]->resume(thread, frame, node, record, row);
 }
 
 /* --- the frontier --- */
@@ -390,7 +307,7 @@ thread_find_frontier(Thread *thread)
 			thread->outcome = record->scope_outcome;
 		}
 		else
-			container_child_ended(thread, frame, record->scope_outcome, last);
+			step_ops[frame->container->type]->child_ended(thread, frame, record->scope_outcome, last);
 	}
 	else
 	{

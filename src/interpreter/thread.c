@@ -26,6 +26,7 @@
 
 #include "definition/error_names.h"
 #include "definition/scope.h"
+#include "interpreter/steps/step_ops.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
 #include "state/jsonb_text.h"
@@ -470,7 +471,7 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		thread->outcome = row->scope_outcome;
 	}
 	else
-		container_child_ended(thread, frame, row->scope_outcome, row);
+		step_ops[frame->container->type]->child_ended(thread, frame, row->scope_outcome, row);
 }
 
 /* Containers that the end of the execution finds open, in this thread. */
@@ -620,7 +621,7 @@ thread_leaf_output(Thread *thread, Jsonb *result)
 }
 
 /* The row of the leaf that has just ended. */
-static StepRow *
+StepRow *
 leaf_row(Thread *thread)
 {
 	Leaf	   *leaf = &thread->leaf;
@@ -654,10 +655,7 @@ thread_leaf_succeeded(Thread *thread, Jsonb *output)
 
 		JsonbExtractScalar(&output->root, &value);
 		result = (value.type == jbvBool && value.val.boolean);
-		if (step_iterates(leaf->node))
-			loop_condition_decided(thread, thread->top, result, NULL);
-		else
-			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, result, NULL);
+		step_ops[leaf->node->type]->condition_decided(thread, leaf->node, result, NULL);
 	}
 	else
 	{
@@ -689,21 +687,10 @@ thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
 		StepError	why = *error;
 
 		why.type = "ConditionError";
-		if (step_iterates(leaf->node))
-			loop_condition_decided(thread, thread->top, false, &why);
-		else
-			conditional_decided(thread, thread->top, leaf->node, leaf_row(thread), -1, false, &why);
+		step_ops[leaf->node->type]->condition_decided(thread, leaf->node, false, &why);
 	}
-	else if (leaf->is_condition && step_iterates(leaf->node))
-	{
-		/* it has no row of its own, and has changed nothing: it is asked again at once */
-		retried = status == STATUS_FAILED && error_is_transient(error) &&
-			leaf->attempt <= TRANSIENT_RETRIES;
-		if (retried)
-			thread->top->next_attempt = leaf->attempt + 1;
-		else
-			container_cut_short(thread, thread->top, status, error);
-	}
+	else if (leaf->is_condition && step_ops[leaf->node->type]->condition_failed != NULL)
+		retried = step_ops[leaf->node->type]->condition_failed(thread, status, error);
 	else
 	{
 		StepRow    *row = leaf_row(thread);

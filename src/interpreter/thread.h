@@ -268,8 +268,20 @@ extern StepError *condition_error(const char *why);
 
 /* resume.c */
 extern void thread_find_frontier(Thread *thread);
+/* Deadline of a scope that others or this thread may have begun before. */
+extern void frame_attach_deadline(Thread *thread, Frame *frame, bool fresh);
+/*
+ * Of children that run one after the other some have ended that come after the one
+ * the frame stands in: they were retried.
+ */
+extern void frame_remember_ended(Frame *frame, const bool *ended, int nended);
+
+/* thread.c */
+extern StepRow *leaf_row(Thread *thread);
 
 /* enter.c */
+/* Prepare the leaf; false: it has failed before it began. */
+extern bool leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row);
 extern bool is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node, int visit, int attempt);
 extern void leaf_settings(Thread *thread, const PlanNode *node, SqlTask *task);
 extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again);
@@ -287,13 +299,18 @@ extern bool retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow 
 /* containers.c */
 extern Frame *container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int child);
 extern ThreadAction container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, int total);
-extern ThreadAction container_open(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again);
-extern void conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, int line, bool result, const StepError *why);
 extern void container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last);
-extern bool loop_continue(Thread *thread, Frame *frame);
-extern void loop_condition_decided(Thread *thread, Frame *frame, bool result, const StepError *why);
+/* Close the container whose child the top frame is. */
+extern void container_close_activation(Thread *thread);
 extern void container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row);
 extern void container_cut_short(Thread *thread, Frame *frame, StepStatus status, const StepError *error);
+
+/* A condition that is SQL becomes the leaf.  Returns NULL, or why its input cannot be had. */
+extern const char *condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int attempt,
+								  const Condition *condition, TimestampTz started_at);
+
+/* steps/loop.c */
+extern bool loop_continue(Thread *thread, Frame *frame);
 
 /* resolve.c */
 extern void evaluate_in(Thread *thread, Frame *frame, EvaluateContext *context);

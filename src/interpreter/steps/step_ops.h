@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * step_ops.h
+ *	  What the interpreter does with a step, by type.
+ *
+ * NOTES
+ *	  A row of step_ops[] is made in a file of this folder; who walks a plan calls
+ *	  it, and asks for no type.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PGWF_STEP_OPS_H
+#define PGWF_STEP_OPS_H
+
+#include "interpreter/thread.h"
+
+typedef struct StepOps
+{
+	/* Take the step the frame stands at, as step_enter() has to. */
+	ThreadAction (*enter) (Thread *thread, Frame *frame, PlanNode *node, int visit,
+						   StepRow *row, bool *again);
+
+	/* Containers that have children of this thread */
+
+	/* The SQL of its condition has answered.  why: it cannot be evaluated, which is false. */
+	void		(*condition_decided) (Thread *thread, PlanNode *node, bool result,
+									  const StepError *why);
+	/* It has failed; true: it is asked again.  NULL: as the SQL of any leaf fails. */
+	bool		(*condition_failed) (Thread *thread, StepStatus status, const StepError *error);
+	/* A child has ended, and with it the line of the top frame. */
+	void		(*child_ended) (Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last);
+	/* Its row is open: go to where its children stand. */
+	void		(*resume) (Thread *thread, Frame *frame, PlanNode *node,
+						   const StepRecord *record, StepRow *row);
+	/* Had it come so far that it can go on with its children? */
+	bool		(*was_opened) (const PlanNode *node, const StepRecord *record);
+} StepOps;
+
+extern const StepOps *const step_ops[STEP_TYPES];
+
+extern const StepOps leaf_ops;
+extern const StepOps block_ops;
+extern const StepOps conditional_ops;
+extern const StepOps loop_ops;
+extern const StepOps set_ops;
+extern const StepOps succeed_ops;
+extern const StepOps fail_ops;
+
+#endif							/* PGWF_STEP_OPS_H */
