@@ -233,6 +233,9 @@ rule "cJSON only in json.c" \
 	"$(grep -rniE '#include.*cjson|cJSON_[A-Z]' src --include='*.[ch]' | grep -v '^src/definition/json\.c:')"
 rule "nothing listens: anybody can send a notification" "$(grep -nE 'Async_Listen|\<LISTEN\>' -r src --include=*.c --include=*.sql | grep -vE '^[^:]*:[0-9]+:( \*|.*err(msg|hint)\()')"
 rule "no file over 800 lines" "$(too_long)"
+rule "who meets a step asks for its traits, not for its type" \
+	"$(grep -rnE '\bSTEP_(AGENT|SQL|PARALLEL|FORK_JOIN|CONDITIONAL|LOOP|SET|SUCCEED|FAIL)\b' src --include='*.[ch]' |
+		grep -vE '^src/(definition|interpreter)/(steps/|step_type)' | grep -v 'node->type = STEP_AGENT;')"
 rule "SQL that runs as the owner hides no operator" "$(perl test/owner_sql.pl src/*/*.[ch] src/*/*/*.[ch])"
 rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody" \
 	"$(grep -nE 'scheduler_begin\(|StartTransactionCommand\(' -r src/scheduler --include='*.[ch]' |

@@ -79,8 +79,9 @@ collect_branches(Routing *routing)
 	{
 		const Json *step = normaliser->drafts[i].source;
 		const Json *type = json_kind(step) == JSON_OBJECT ? json_get(step, "type") : NULL;
+		StepType	known;
 		bool		is_conditional = type != NULL && json_kind(type) == JSON_STRING &&
-			strcmp(json_string(type), "conditional") == 0;
+			step_type_named(json_string(type), &known) && step_type_has(known, TRAIT_CHOOSES);
 		const char *next = named_step(step, "next_step");
 		int			follower = next != NULL ? name_map_get(normaliser->ids, next) : -1;
 

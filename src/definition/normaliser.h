@@ -13,6 +13,7 @@
 #include "definition/json.h"
 #include "definition/names.h"
 #include "definition/problem.h"
+#include "definition/step_type.h"
 
 /* A step of the document, wherever it stands in it. */
 typedef struct Draft
@@ -63,13 +64,6 @@ typedef struct Alias
 	const char *given;
 	const char *stored;
 } Alias;
-
-/* The two places of a value: in the stored form and in the document as given. */
-typedef struct GivenPlace
-{
-	const char *path;
-	const char *given;
-} GivenPlace;
 
 /* How children are written. */
 typedef enum ChildrenShape

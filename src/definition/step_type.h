@@ -50,14 +50,33 @@ struct Checker;
 struct Explainer;
 struct FieldSet;
 struct Json;
+struct Normaliser;
 struct Place;
 struct PlanNode;
+
+/* The two places of a value: in the stored form and in the document as given. */
+typedef struct GivenPlace
+{
+	const char *path;
+	const char *given;
+} GivenPlace;
 
 typedef struct StepTypeInfo
 {
 	const char *name;			/* in definitions */
 	int			traits;
 	const struct FieldSet *fields;	/* of its own; those of every step are more */
+
+	/* The document, put into the stored form */
+
+	const char *alias;			/* another name that it may have there; NULL: none */
+	const char *config;			/* field with an object for fields->flat; NULL: it has none */
+	const struct Alias *config_aliases; /* of fields in there; NULL: none */
+	/* Write the value of a field that names children; false: it does not. */
+	bool		(*write_children) (struct Normaliser *normaliser, const char *field,
+								   const struct Json *value, struct GivenPlace place);
+
+	/* The plan */
 
 	/* Fill what only this type has from its object; NULL: nothing. */
 	void		(*build) (struct Builder *builder, struct PlanNode *node,

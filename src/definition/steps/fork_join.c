@@ -10,6 +10,7 @@
  */
 #include "definition/builder.h"
 #include "definition/explain.h"
+#include "definition/normaliser.h"
 
 const FieldSet fork_join_config_fields = {
 	.owner = "\"fork_join_config\"",
@@ -132,6 +133,41 @@ build_configured(Builder *builder, PlanNode *node, const Place *place)
 		build_fork_join(builder, node, &config);
 }
 
+/*
+ * The branches of a fork_join.
+ */
+static void
+write_branches(Normaliser *normaliser, const Json *value, GivenPlace place)
+{
+	if (json_kind(value) != JSON_OBJECT)
+	{
+		write_value(normaliser, value);
+		return;
+	}
+	write_text(normaliser, "{");
+	for (const Json *member = json_first(value); member != NULL;
+		 member = json_next(member))
+	{
+		GivenPlace	below = member_place(normaliser, place, json_key(member), json_key(member));
+
+		begin_member(normaliser, json_key(member));
+		normaliser->branch = json_key(member);
+		write_branch(normaliser, member, below);
+		normaliser->branch = NULL;
+	}
+	write_text(normaliser, "}");
+}
+
+static bool
+write_branch_children(Normaliser *normaliser, const char *field, const Json *value,
+					  GivenPlace place)
+{
+	if (strcmp(field, "branches") != 0)
+		return false;
+	write_branches(normaliser, value, place);
+	return true;
+}
+
 static const FieldSet fields_of_fork_join = {
 	.owner = "a step of type fork_join",
 	.fields = (const Field[]) {
@@ -145,6 +181,9 @@ const StepTypeInfo step_type_fork_join = {
 	.name = "fork_join",
 	.traits = TRAIT_CONTAINER | TRAIT_FORKS,
 	.fields = &fields_of_fork_join,
+	.alias = "fork-join",
+	.config = "fork_join_config",
+	.write_children = write_branch_children,
 	.build = build_configured,
 	.explain_heading = explain_join,
 	.line_word = "branch ",

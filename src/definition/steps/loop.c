@@ -10,6 +10,7 @@
  */
 #include "definition/checker.h"
 #include "definition/explain.h"
+#include "definition/normaliser.h"
 
 const FieldSet loop_config_fields = {
 	.owner = "\"loop_config\"",
@@ -167,6 +168,22 @@ loop_subject(const PlanNode *node, bool all)
 					node->loop_condition->text);
 }
 
+static const Alias loop_aliases[] = {
+	{"loop_over", "collection"},
+	{"loop_step", "loop_body"},
+	{"error_policy", "on_error"},
+	{NULL, NULL}
+};
+
+static bool
+write_body(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
+{
+	if (strcmp(field, "loop_body") != 0)
+		return false;
+	write_children(normaliser, value, place, CHILDREN_LIST);
+	return true;
+}
+
 static const FieldSet fields_of_loop = {
 	.owner = "a step of type loop",
 	.fields = (const Field[]) {
@@ -180,6 +197,9 @@ const StepTypeInfo step_type_loop = {
 	.name = "loop",
 	.traits = TRAIT_CONTAINER | TRAIT_ITERATES,
 	.fields = &fields_of_loop,
+	.config = "loop_config",
+	.config_aliases = loop_aliases,
+	.write_children = write_body,
 	.build = build_configured,
 	.check_references = check_loop,
 	.explain_heading = explain_loop,

@@ -10,6 +10,7 @@
  */
 #include "definition/builder.h"
 #include "definition/explain.h"
+#include "definition/normaliser.h"
 
 /*
  * Is the text a decimal between 0 and 1?
@@ -95,6 +96,16 @@ build_parallel(Builder *builder, PlanNode *node, const Place *place)
 	build_on_join(builder, node, place);
 }
 
+static bool
+write_parallel_children(Normaliser *normaliser, const char *field, const Json *value,
+						GivenPlace place)
+{
+	if (strcmp(field, "parallel_steps") != 0)
+		return false;
+	write_children(normaliser, value, place, CHILDREN_LIST);
+	return true;
+}
+
 static const FieldSet fields_of_parallel = {
 	.owner = "a step of type parallel",
 	.fields = (const Field[]) {
@@ -108,6 +119,7 @@ const StepTypeInfo step_type_parallel = {
 	.name = "parallel",
 	.traits = TRAIT_CONTAINER | TRAIT_FORKS,
 	.fields = &fields_of_parallel,
+	.write_children = write_parallel_children,
 	.build = build_parallel,
 	.explain_heading = explain_join,
 	.lines_noun = "steps",
