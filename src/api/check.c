@@ -13,6 +13,10 @@
 
 #include "api/api.h"
 #include "definition/names.h"
+#include "definition/steps/agent.h"
+#include "definition/steps/conditional.h"
+#include "definition/steps/loop.h"
+#include "definition/steps/sql.h"
 #include "interpreter/run_sql.h"
 #include "shared/settings.h"
 
@@ -101,6 +105,16 @@ note_input(SqlUse *use, const Template *mapping)
 	json_free(literal);
 }
 
+/* The SQL of a container's condition; NULL: it has none. */
+static const char *
+condition_sql(const PlanNode *node)
+{
+	const Condition *condition = conditional_part(node) != NULL ? conditional_part(node)->condition :
+		loop_part(node) != NULL ? loop_part(node)->condition : NULL;
+
+	return condition != NULL ? condition->sql : NULL;
+}
+
 /*
  * The SQL forms of conditions.
  */
@@ -108,15 +122,14 @@ static void
 check_conditions(const PlanNode *node, ProblemList *problems)
 {
 	SqlUse		use = {.is_condition = true};
+	const char *sql = condition_sql(node);
 
 	note_input(&use, node->input_mapping);
-	if (node->condition != NULL && node->condition->sql != NULL)
-		check_sql(node->condition->sql, &use, node->id,
-				  psprintf("steps.%s.condition.sql", node->id), problems);
-	if (node->loop_condition != NULL && node->loop_condition->sql != NULL)
-		check_sql(node->loop_condition->sql, &use, node->id,
+	if (sql != NULL)
+		check_sql(sql, &use, node->id,
+				  loop_part(node) == NULL ? psprintf("steps.%s.condition.sql", node->id) :
 				  psprintf("steps.%s.loop_config.%s.sql", node->id,
-						   node->loop_kind == LOOP_WHILE ? "while" : "until"),
+						   loop_part(node)->kind == LOOP_WHILE ? "while" : "until"),
 				  problems);
 	for (int i = 0; i < node->nlines; i++)
 	{
@@ -147,10 +160,7 @@ check_settings(const PlanSetting *settings, int nsettings, const char *step_id,
 static void
 check_settings_used(const PlanNode *node, ProblemList *problems)
 {
-	bool		has_sql = (node->condition != NULL && node->condition->sql != NULL) ||
-		(node->loop_condition != NULL && node->loop_condition->sql != NULL);
-
-	if (step_is_container(node) && node->nsettings > 0 && !has_sql)
+	if (step_is_container(node) && node->nsettings > 0 && condition_sql(node) == NULL)
 		problem_add(problems, PROBLEM_WARNING, psprintf("steps.%s.settings", node->id), node->id,
 					"Give them to the steps inside, or to the definition.",
 					"step \"%s\" has no SQL of its own that \"settings\" could be for", node->id);
@@ -173,15 +183,17 @@ check_plan(const WorkflowPlan *plan, ProblemList *problems)
 	{
 		const PlanNode *node = &plan->nodes[i];
 
-		if (node->sql != NULL)
+		const SqlPart *sql = sql_part(node);
+
+		if (sql != NULL && sql->text != NULL)
 		{
-			SqlUse		use = {.outside = node->transaction_none,.nparams = node->nparams};
+			SqlUse		use = {.outside = sql->outside,.nparams = sql->nparams};
 
 			note_input(&use, node->input_mapping);
-			check_sql(node->sql, &use, node->id, psprintf("steps.%s.sql", node->id), problems);
+			check_sql(sql->text, &use, node->id, psprintf("steps.%s.sql", node->id), problems);
 		}
-		if (node->agent_name != NULL)
-			check_agent(node->agent_name, node->id,
+		if (step_agent(node) != NULL)
+			check_agent(step_agent(node), node->id,
 						psprintf("steps.%s.agent_name", node->id), problems);
 		check_conditions(node, problems);
 		check_settings(node->settings, node->nsettings, node->id, checked, problems);

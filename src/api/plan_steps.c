@@ -14,6 +14,7 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
+#include "definition/steps/loop.h"
 #include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_plan_steps(PG_FUNCTION_ARGS);
@@ -65,7 +66,7 @@ workflow_plan_steps(PG_FUNCTION_ARGS)
 			values[4] = BoolGetDatum(is_longest_line(container, node->line));
 		}
 		values[5] = Int32GetDatum(node->depth);
-		values[6] = BoolGetDatum(step_iterates(node) && node->loop_kind != LOOP_COLLECTION);
+		values[6] = BoolGetDatum(loop_part(node) != NULL && loop_part(node)->kind != LOOP_COLLECTION);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -15,10 +15,8 @@
 
 const FieldSet breaker_fields = {
 	.owner = "a circuit breaker",
-	.fields = (const Field[]) {
-		{"enabled", FIELD_USED}, {"failure_rate_threshold", FIELD_USED}, {"failure_threshold", FIELD_USED},
-		{"half_open_max_calls", FIELD_USED}, {"timeout_seconds", FIELD_USED}, {"window_size_seconds", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("enabled", "failure_rate_threshold", "failure_threshold",
+		"half_open_max_calls", "timeout_seconds", "window_size_seconds")
 };
 
 /* The source system's defaults. */

@@ -63,29 +63,20 @@ typedef struct Builder
 	int			row;			/* words in such a set */
 } Builder;
 
-typedef enum FieldStatus
-{
-	FIELD_USED,
-	FIELD_NOT_APPLIED,			/* stored, without effect in this version: a warning */
-	FIELD_LATER,				/* refused in this version */
-	FIELD_SCHEDULE				/* refused: schedules are no part of a definition */
-} FieldStatus;
-
-typedef struct Field
-{
-	const char *name;
-	FieldStatus status;
-} Field;
-
-/* The fields that a kind of object has. */
+/* The fields that a kind of object has; lists of names, NULL where there are none. */
 typedef struct FieldSet
 {
 	const char *owner;			/* for messages */
-	const Field *fields;		/* the last has no name */
-	const struct FieldSet *more;	/* these as well; NULL: no more */
+	const char *const *fields;
+	const char *const *not_applied; /* stored, without effect in this version: a warning */
+	const char *const *later;	/* refused in this version */
+	const char *const *elsewhere;	/* refused: schedules are no part of a definition */
+	const struct FieldSet *more;	/* these as well */
 	const struct FieldSet *flat;	/* a step's configuration, which may stand on the step: see
 									 * normalise_step.c */
 } FieldSet;
+
+#define NAMES(...) ((const char *const[]) {__VA_ARGS__, NULL})
 
 extern const FieldSet step_fields;
 extern const FieldSet definition_fields;

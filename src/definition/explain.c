@@ -11,6 +11,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/explain.h"
+#include "definition/steps/sql.h"
 
 #define LINE_WIDTH 100
 #define INDENT 2
@@ -191,7 +192,7 @@ explain_heading(Explainer *explainer, const PlanNode *node, int indent)
 	if (step_types[node->type]->explain_heading != NULL)
 		step_types[node->type]->explain_heading(explainer, node);
 
-	if (node->transaction_none)
+	if (step_runs_outside(node))
 		explain_remark(explainer, "transaction none");
 	remark_transaction(explainer, &node->transaction);
 	if (node->max_parallelism > 0)

@@ -24,32 +24,68 @@ static const FieldSet *const sets[] = {
 	&transaction_fields, &alerts_fields
 };
 
-/*
- * The field, or NULL when such an object does not have it.  place: its number among
- * all that the object can have.
- */
-static const Field *
-find_field(const FieldSet *set, const char *name, int *place)
+/* Place of a name in a list; -1: it is not there.  *length: of the list. */
+static int
+find_name(const char *const *names, const char *name, int *length)
 {
-	*place = 0;
+	int			found = -1;
+
+	for (*length = 0; names != NULL && names[*length] != NULL; (*length)++)
+		if (found < 0 && strcmp(names[*length], name) == 0)
+			found = *length;
+	return found;
+}
+
+typedef enum FieldStatus
+{
+	FIELD_UNKNOWN,
+	FIELD_USED,
+	FIELD_NOT_APPLIED,
+	FIELD_LATER,
+	FIELD_ELSEWHERE
+} FieldStatus;
+
+/*
+ * What a field is to such an object.  *number: its own among all that the object can
+ * have.
+ */
+static FieldStatus
+find_field(const FieldSet *set, const char *name, int *number)
+{
+	int			before = 0;
+
 	for (; set != NULL; set = set->more)
-		for (const Field *field = set->fields; field->name != NULL; field++, (*place)++)
-			if (strcmp(field->name, name) == 0)
-				return field;
-	return NULL;
+	{
+		const char *const *const lists[] = {
+			[FIELD_USED] = set->fields, [FIELD_NOT_APPLIED] = set->not_applied,
+			[FIELD_LATER] = set->later, [FIELD_ELSEWHERE] = set->elsewhere
+		};
+
+		for (int status = FIELD_USED; status <= FIELD_ELSEWHERE; status++)
+		{
+			int			length;
+			int			place = find_name(lists[status], name, &length);
+
+			*number = before + place;
+			if (place >= 0)
+				return status;
+			before += length;
+		}
+	}
+	return FIELD_UNKNOWN;
 }
 
 /* Is it a field of anything? */
 static bool
 is_known(const char *name)
 {
-	int			place;
+	int			number;
 
 	for (size_t i = 0; i < lengthof(sets); i++)
-		if (find_field(sets[i], name, &place) != NULL)
+		if (find_field(sets[i], name, &number) != FIELD_UNKNOWN)
 			return true;
 	for (int i = 0; i < STEP_TYPES; i++)
-		if (find_field(step_types[i]->fields, name, &place) != NULL)
+		if (find_field(step_types[i]->fields, name, &number) != FIELD_UNKNOWN)
 			return true;
 	return false;
 }
@@ -75,10 +111,15 @@ unknown_field_hint(Builder *builder, const char *name, const FieldSet *owner)
 	char	   *hint;
 
 	for (size_t i = 0; i < lengthof(groups); i++)
+	{
 		for (const FieldSet *set = groups[i]; set != NULL; set = set->more)
-			for (const Field *field = set->fields; field->name != NULL; field++)
-				if (field->status < FIELD_LATER)
-					names[count++] = field->name;
+		{
+			for (const char *const *field = set->fields; field != NULL && *field != NULL; field++)
+				names[count++] = *field;
+			for (const char *const *field = set->not_applied; field != NULL && *field != NULL; field++)
+				names[count++] = *field;
+		}
+	}
 	Assert(count <= MOST_FIELDS);
 	qsort(names, count, sizeof(char *), compare_names);
 
@@ -112,9 +153,9 @@ check_fields(Builder *builder, const Place *place, const FieldSet *set)
 	{
 		const char *name = json_key(member);
 		int			number;
-		const Field *field = find_field(set, name, &number);
+		FieldStatus status = find_field(set, name, &number);
 
-		if (field == NULL)
+		if (status == FIELD_UNKNOWN)
 		{
 			char	   *hint = NULL;
 
@@ -132,13 +173,13 @@ check_fields(Builder *builder, const Place *place, const FieldSet *set)
 
 		if (json_kind(member) == JSON_NULL)
 			continue;
-		if (field->status == FIELD_LATER)
+		if (status == FIELD_LATER)
 			field_error(builder, place, name, NULL,
 						"\"%s\" is not supported by this version of pg_workflow", name);
-		else if (field->status == FIELD_SCHEDULE)
+		else if (status == FIELD_ELSEWHERE)
 			field_error(builder, place, name, "Use workflow.schedule() when it is defined.",
 						"\"%s\" is no part of a definition", name);
-		else if (field->status == FIELD_NOT_APPLIED)
+		else if (status == FIELD_NOT_APPLIED)
 		{
 			char	   *path = field_path(place, name);
 

@@ -52,8 +52,8 @@ write_field(Normaliser *normaliser, const StepTypeInfo *info, const char *field,
 static bool
 is_flat(const StepTypeInfo *info, const char *field)
 {
-	for (const Field *known = info->fields->flat->fields; known->name != NULL; known++)
-		if (strcmp(known->name, field) == 0)
+	for (const char *const *known = info->fields->flat->fields; *known != NULL; known++)
+		if (strcmp(*known, field) == 0)
 			return true;
 	return false;
 }

@@ -15,42 +15,35 @@
 
 const FieldSet definition_fields = {
 	.owner = "a definition",
-	.fields = (const Field[]) {
-		{"alerts", FIELD_USED}, {"caching", FIELD_LATER}, {"circuit_breaker", FIELD_LATER},
-		{"commit", FIELD_USED}, {"dead_letter", FIELD_USED}, {"defaults", FIELD_USED}, {"description", FIELD_USED},
-		{"durability", FIELD_USED}, {"input_schema", FIELD_NOT_APPLIED},
-		{"max_pause_seconds", FIELD_USED}, {"max_retry_budget", FIELD_USED}, {"max_running", FIELD_USED},
-		{"metadata", FIELD_USED}, {"name", FIELD_USED}, {"notify", FIELD_USED}, {"on_complete", FIELD_LATER},
-		{"on_failure", FIELD_USED}, {"output", FIELD_USED}, {"priority", FIELD_USED}, {"schedule", FIELD_SCHEDULE},
-		{"settings", FIELD_USED}, {"start_step", FIELD_USED}, {"states", FIELD_LATER}, {"steps", FIELD_USED},
-		{"tenant", FIELD_USED}, {"timeout_seconds", FIELD_USED}, {"timeout_strategy", FIELD_USED}, {"transaction", FIELD_USED},
-		{"type", FIELD_LATER}, {"version", FIELD_USED}, {"when_full", FIELD_USED}, {"workflow_id", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("alerts", "commit", "dead_letter", "defaults",
+		"description", "durability", "max_pause_seconds", "max_retry_budget",
+		"max_running", "metadata", "name", "notify", "on_failure", "output",
+		"priority", "settings", "start_step", "steps", "tenant",
+		"timeout_seconds", "timeout_strategy", "transaction", "version",
+		"when_full", "workflow_id"),
+	.not_applied = NAMES("input_schema"),
+	.later = NAMES("caching", "circuit_breaker", "on_complete", "states",
+		"type"),
+	.elsewhere = NAMES("schedule")
 };
 
 const FieldSet dead_letter_fields = {
 	.owner = "\"dead_letter\"",
-	.fields = (const Field[]) {
-		{"retention_days", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("retention_days")
 };
 
 const FieldSet commit_fields = {
 	.owner = "\"commit\"",
-	.fields = (const Field[]) {
-		{"max_ms", FIELD_USED}, {"max_steps", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("max_ms", "max_steps")
 };
 
 const FieldSet alerts_fields = {
 	.owner = "\"alerts\"",
-	.fields = (const Field[]) {
-		{"average_duration_for_seconds", FIELD_USED}, {"average_duration_seconds", FIELD_USED},
-		{"block_duration_ms", FIELD_USED}, {"block_failures", FIELD_USED}, {"block_speedup", FIELD_USED},
-		{"block_success_rate", FIELD_USED}, {"dead_letters", FIELD_USED}, {"held_seconds", FIELD_USED},
-		{"lock_wait_seconds", FIELD_USED}, {"paused_seconds", FIELD_USED}, {"queue_wait_seconds", FIELD_USED},
-		{"stuck_rate", FIELD_USED}, {"success_rate", FIELD_USED}, {"success_rate_consecutive", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("average_duration_for_seconds", "average_duration_seconds",
+		"block_duration_ms", "block_failures", "block_speedup",
+		"block_success_rate", "dead_letters", "held_seconds",
+		"lock_wait_seconds", "paused_seconds", "queue_wait_seconds",
+		"stuck_rate", "success_rate", "success_rate_consecutive")
 };
 
 /*
@@ -286,7 +279,6 @@ build_nodes(Builder *builder, const Json *steps)
 		node->id = pstrdup(json_key(step));
 		node->container = -1;
 		node->next = -1;
-		node->default_line = -1;
 		node->compensation = node->compensates = -1;
 		builder->sources[plan->nnodes++] = step;
 

@@ -50,6 +50,13 @@ typedef enum LoopKind
 	LOOP_UNTIL					/* condition tested after it */
 } LoopKind;
 
+typedef enum LoopResult
+{
+	LOOP_RESULT_ITERATIONS,
+	LOOP_RESULT_OUTPUTS,
+	LOOP_RESULT_COUNTS
+} LoopResult;
+
 /* loop: stop, continue, collect; parallel: continue, stop */
 typedef enum ErrorPolicy
 {
@@ -57,13 +64,6 @@ typedef enum ErrorPolicy
 	ON_ERROR_CONTINUE,			/* loop: complete with counts.  parallel: siblings always finish */
 	ON_ERROR_COLLECT			/* loop: run all, then fail with the full output */
 } ErrorPolicy;
-
-typedef enum LoopResult
-{
-	LOOP_RESULT_ITERATIONS,
-	LOOP_RESULT_OUTPUTS,
-	LOOP_RESULT_COUNTS
-} LoopResult;
 
 /* What a failure of the step means to its scope. */
 typedef enum OnFailure
@@ -195,14 +195,7 @@ typedef struct PlanNode
 	int			max_visits;		/* 0 = not given */
 	int			priority;		/* 0 = the execution's */
 
-	/* agent, sql; parallel and others may carry one for documentation */
 	Template   *input_mapping;	/* NULL = none */
-	char	   *agent_name;
-	char	   *sql;
-	Template  **params;			/* $1 .. */
-	int			nparams;
-	SqlResult	result;
-	bool		transaction_none;
 	TransactionMode transaction;
 
 	/* containers */
@@ -212,28 +205,7 @@ typedef struct PlanNode
 	ErrorPolicy on_error;
 	JoinRule	join;			/* when its children make it succeed */
 
-	/* conditional */
-	Condition  *condition;		/* NULL for a switch */
-	int			default_line;	/* "else" or "default": taken when nothing else is; -1 = none */
-
-	/* loop */
-	LoopKind	loop_kind;
-	Template   *collection;
-	char	   *collection_text;	/* as written, for messages and explain */
-	Condition  *loop_condition;
-	Template   *label;			/* of each iteration; NULL = none */
-	char	   *label_text;		/* as written, for explain */
-	bool		loop_parallel;
-	int			max_iterations; /* 0 = unlimited */
-	LoopResult	loop_result;
-	int			batch_size;		/* iterations in one transaction; 0 = not given */
-
-	/* set, succeed, fail */
-	char	  **assign_names;
-	Template  **assign_values;
-	int			nassign;
-	Template   *error;			/* fail: error type, a template of a string */
-	Template   *message;		/* fail */
+	void	   *part;			/* what only its type has: steps/TYPE.h */
 } PlanNode;
 
 /* Not just Plan: that is a struct of the server's. */

@@ -16,18 +16,14 @@
 
 const FieldSet retry_fields = {
 	.owner = "a retry policy",
-	.fields = (const Field[]) {
-		{"backoff_multiplier", FIELD_USED}, {"errors", FIELD_USED}, {"initial_delay_ms", FIELD_USED}, {"jitter", FIELD_USED},
-		{"max_delay_ms", FIELD_USED}, {"max_retries", FIELD_USED}, {"max_total_seconds", FIELD_USED}, {"retry_if", FIELD_USED},
-		{"type", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("backoff_multiplier", "errors", "initial_delay_ms",
+		"jitter", "max_delay_ms", "max_retries", "max_total_seconds",
+		"retry_if", "type")
 };
 
 const FieldSet catch_fields = {
 	.owner = "a catch clause",
-	.fields = (const Field[]) {
-		{"as", FIELD_USED}, {"errors", FIELD_USED}, {"next_step", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("as", "errors", "next_step")
 };
 
 /* The source system's defaults. */

@@ -9,47 +9,36 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/builder.h"
+#include "definition/steps/sql.h"
 
 const FieldSet step_fields = {
 	.owner = "a step",
-	.fields = (const Field[]) {
-		{"caching", FIELD_LATER}, {"catch", FIELD_USED}, {"circuit_breaker", FIELD_LATER},
-		{"compensate", FIELD_USED}, {"dead_letter", FIELD_LATER},
-		{"depends_on", FIELD_LATER}, {"description", FIELD_USED},
-		{"heartbeat_seconds", FIELD_LATER}, {"id", FIELD_USED}, {"input_mapping", FIELD_USED},
-		{"max_visits", FIELD_USED}, {"metadata", FIELD_USED}, {"name", FIELD_USED}, {"next_step", FIELD_USED},
-		{"on_complete", FIELD_LATER}, {"on_failure", FIELD_USED}, {"output", FIELD_USED}, {"priority", FIELD_USED},
-		{"retry", FIELD_USED}, {"schedule_timeout_seconds", FIELD_LATER}, {"settings", FIELD_USED},
-		{"timeout_seconds", FIELD_USED}, {"type", FIELD_USED}, {"when", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("catch", "compensate", "description", "id", "input_mapping",
+		"max_visits", "metadata", "name", "next_step", "on_failure", "output",
+		"priority", "retry", "settings", "timeout_seconds", "type", "when"),
+	.later = NAMES("caching", "circuit_breaker", "dead_letter", "depends_on",
+		"heartbeat_seconds", "on_complete", "schedule_timeout_seconds")
 };
 
 const FieldSet defaults_fields = {
 	.owner = "\"defaults\"",
-	.fields = (const Field[]) {
-		{"on_failure", FIELD_USED}, {"retry", FIELD_USED}, {"settings", FIELD_USED}, {"timeout_seconds", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("on_failure", "retry", "settings", "timeout_seconds")
 };
 
 const FieldSet on_failure_fields = {
 	.owner = "\"on_failure\"",
-	.fields = (const Field[]) {
-		{"default", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("default")
 };
 
 const FieldSet condition_fields = {
 	.owner = "a condition",
-	.fields = (const Field[]) {
-		{"expression", FIELD_USED}, {"operator", FIELD_NOT_APPLIED}, {"sql", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("expression", "sql"),
+	.not_applied = NAMES("operator")
 };
 
 const FieldSet transaction_fields = {
 	.owner = "\"transaction\"",
-	.fields = (const Field[]) {
-		{"deferrable", FIELD_USED}, {"isolation", FIELD_USED}, {"read_only", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("deferrable", "isolation", "read_only")
 };
 
 /* Known, but to a later version. */
@@ -399,7 +388,7 @@ build_step_transaction(Builder *builder, PlanNode *node, const Place *place)
 
 	if (value != NULL && json_kind(value) == JSON_STRING &&
 		step_type_has(node->type, TRAIT_OUTSIDE))
-		node->transaction_none = field_choice(builder, place, "transaction", transactions, 0) == 1;
+		sql_part(node)->outside = field_choice(builder, place, "transaction", transactions, 0) == 1;
 	else if (value != NULL)
 		build_transaction(builder, place, &node->transaction);
 }
@@ -488,6 +477,8 @@ build_step(Builder *builder, PlanNode *node)
 		return;
 	}
 	info = step_types[node->type];
+	if (info->part_size > 0)
+		node->part = palloc0(info->part_size);
 	check_fields(builder, &place, info->fields);
 	build_common(builder, node, &place);
 	build_input_mapping(builder, node, &place);

@@ -15,6 +15,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/checker.h"
+#include "definition/steps/loop.h"
 
 /* A piece of a path inside a template. */
 typedef struct Element
@@ -91,7 +92,7 @@ check_loop_reference(const Checker *checker, const Reference *reference)
 		reference_error(checker, reference, NULL, "is outside of a loop");
 	else if (around < 0)
 		reference_error(checker, reference, NULL, "goes beyond the outermost loop");
-	else if (nodes[around].loop_kind != LOOP_COLLECTION &&
+	else if (loop_part(&nodes[around])->kind != LOOP_COLLECTION &&
 			 (reference->root == REFERENCE_LOOP_ITEM ||
 			  reference->root == REFERENCE_LOOP_TOTAL ||
 			  reference->root == REFERENCE_LOOP_IS_LAST))
@@ -395,9 +396,11 @@ check_condition(Checker *checker, Condition *condition, Moment moment,
 static Moment
 input_moment(const PlanNode *node)
 {
-	if (node->loop_condition == NULL || node->loop_condition->sql == NULL)
+	const LoopPart *loop = loop_part(node);
+
+	if (loop == NULL || loop->condition == NULL || loop->condition->sql == NULL)
 		return BEFORE_STEP;
-	return node->loop_kind == LOOP_WHILE ? BEFORE_ITERATION : AFTER_ITERATION;
+	return loop->kind == LOOP_WHILE ? BEFORE_ITERATION : AFTER_ITERATION;
 }
 
 /*

@@ -11,6 +11,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/scope.h"
+#include "definition/steps/loop.h"
 
 #include <limits.h>
 
@@ -196,5 +197,5 @@ bool
 container_is_concurrent(const PlanNode *container)
 {
 	return step_forks(container) ||
-		(step_iterates(container) && container->loop_parallel);
+		(step_iterates(container) && loop_part(container)->parallel);
 }

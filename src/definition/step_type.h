@@ -78,7 +78,8 @@ typedef struct StepTypeInfo
 
 	/* The plan */
 
-	/* Fill what only this type has from its object; NULL: nothing. */
+	size_t		part_size;		/* of what only this type has */
+	/* Fill that from its object; NULL: nothing. */
 	void		(*build) (struct Builder *builder, struct PlanNode *node,
 						  const struct Place *place);
 	/* Check what references its own templates and conditions have; NULL: none. */

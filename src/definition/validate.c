@@ -11,6 +11,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/builder.h"
+#include "definition/steps/conditional.h"
 
 /* Steps named in the message about a cycle. */
 #define CYCLE_STEPS_SHOWN 10
@@ -146,23 +147,25 @@ check_jumps(Builder *builder)
 		{
 			PlanLine   *line = &node->lines[k];
 			PlanNode   *target;
+			ConditionalPart *part;
 			char	   *field;
 
 			if (line->jump < 0)
 				continue;
 			target = &plan->nodes[line->jump];
-			field = node->condition != NULL ?
-				psprintf("%s.next_step", k == node->default_line ? "if_false_step" : "if_true_step") :
-				k == node->default_line ? pstrdup("default.next_step") :
+			part = conditional_part(node);
+			field = part->condition != NULL ?
+				psprintf("%s.next_step", k == part->default_line ? "if_false_step" : "if_true_step") :
+				k == part->default_line ? pstrdup("default.next_step") :
 				psprintf("switch[%d].next_step", k);
 			if (target->container != node->container ||
 				(node->container >= 0 && target->line != node->line))
 				step_error(builder, node, field,
-						   node->condition != NULL ?
+						   part->condition != NULL ?
 						   "A conditional can lead only to a step beside it." :
 						   "Use \"step\" for a child of the switch.",
 						   psprintf("step \"%s\" is not in the same line as the %s",
-									target->id, node->condition != NULL ? "conditional" : "switch"));
+									target->id, part->condition != NULL ? "conditional" : "switch"));
 			else if (node->container >= 0 &&
 					 builder->position[line->jump] <= builder->position[i])
 				step_error(builder, node, field, "Use a \"while\" loop to repeat steps.",
@@ -286,8 +289,8 @@ can_end_at(const PlanNode *node)
 		return true;
 	if (node->container >= 0 || node->next >= 0)
 		return false;
-	if (!step_chooses(node) || node->default_line < 0 ||
-		(node->condition != NULL && node->nlines == 1))
+	if (!step_chooses(node) || conditional_part(node)->default_line < 0 ||
+		(conditional_part(node)->condition != NULL && node->nlines == 1))
 		return true;
 	for (int k = 0; k < node->nlines; k++)
 		if (node->lines[k].jump < 0)

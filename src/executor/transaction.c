@@ -24,6 +24,7 @@
 #include "pgstat.h"
 #include "utils/timestamp.h"
 
+#include "definition/steps/loop.h"
 #include "executor/driver.h"
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
@@ -251,10 +252,10 @@ batch_limit(const Driver *driver)
 		return 1;
 	for (Frame *frame = thread->top; frame->container != NULL; frame = frame->parent)
 	{
-		PlanNode   *loop = frame->container;
+		const LoopPart *loop = loop_part(frame->container);
 
-		if (step_iterates(loop) && loop->batch_size > 0)
-			limit = Max(limit, Min(MAX_BATCH, loop->batch_size * loop->lines[0].nsteps));
+		if (loop != NULL && loop->batch_size > 0)
+			limit = Max(limit, Min(MAX_BATCH, loop->batch_size * frame->container->lines[0].nsteps));
 	}
 	return limit;
 }

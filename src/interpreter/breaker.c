@@ -24,6 +24,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
+#include "definition/steps/agent.h"
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "shared/breakers.h"
@@ -204,7 +205,7 @@ breaker_call_failed(int call, const Leaf *leaf, const StepError *error, bool in_
 void
 breaker_call_stuck(const PlanNode *node, Oid role, const StepError *error)
 {
-	const Agent *agent = node->agent_name ? agent_find(node->agent_name) : NULL;
+	const Agent *agent = step_agent(node) ? agent_find(step_agent(node)) : NULL;
 	BreakerVerdict verdict;
 
 	if (agent == NULL || !agent->breaker.enabled || !breakers_exist())

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "definition/scope.h"
+#include "definition/steps/loop.h"
 #include "interpreter/join.h"
 #include "interpreter/jsonb_values.h"
 #include "interpreter/leaf.h"
@@ -106,7 +107,7 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int atte
 	leaf->attempt = attempt;
 	leaf->scope = frame->scope;
 	leaf->iteration = (frame->container && step_iterates(frame->container)) ? frame->child : -1;
-	if (leaf->iteration >= 0 && frame->container->label != NULL)
+	if (leaf->iteration >= 0 && loop_part(frame->container)->label != NULL)
 		leaf->loop_label = iteration_label(thread, frame);
 	leaf->started_at = started_at;
 	/* the frame has the time of what is around it, a loop's own with it */
@@ -159,7 +160,7 @@ void
 container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
 {
 	PlanNode   *node = frame->container;
-	bool		open_end = (step_iterates(node) && node->loop_kind != LOOP_COLLECTION);
+	bool		open_end = (loop_part(node) != NULL && loop_part(node)->kind != LOOP_COLLECTION);
 	int			next;
 
 	if (outcome == SCOPE_CANCELLED)
@@ -190,7 +191,7 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 	{
 		int			behind = Max(frame->child, frame->nended - 1);
 
-		if (node->loop_kind == LOOP_WHILE)
+		if (loop_part(node)->kind == LOOP_WHILE)
 			frame_enter_child(thread, frame, behind + 1);
 		else if (behind != frame->child)
 			frame_enter_child(thread, frame, behind);

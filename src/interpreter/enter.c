@@ -17,6 +17,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "definition/steps/agent.h"
+#include "definition/steps/sql.h"
 #include "interpreter/jsonb_values.h"
 #include "interpreter/leaf.h"
 #include "interpreter/reopen.h"
@@ -97,6 +99,7 @@ leaf_mode(const WorkflowPlan *plan, const PlanNode *node)
 static StepError *
 leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 {
+	const char *name = step_agent(node);
 	const Agent *agent;
 	bool		lost;
 	bool		owned;
@@ -105,7 +108,7 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 
 	/* the step before may have taken long, and no lock was taken since */
 	AcceptInvalidationMessages();
-	agent = agent_find(node->agent_name);
+	agent = agent_find(name);
 	lost = (agent != NULL && agent->kind == AGENT_FUNCTION &&
 			!OidIsValid(agent->function));
 	/* nobody vouches any more for what would run with the rights of another */
@@ -129,14 +132,14 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 	{
 		error->type = "AgentNotFound";
 		error->sqlerrcode = ERRCODE_UNDEFINED_OBJECT;
-		error->message = psprintf("agent \"%s\" does not exist", node->agent_name);
+		error->message = psprintf("agent \"%s\" does not exist", name);
 		error->hint = "Register it with workflow.register_agent().";
 	}
 	else if (!owned)
 	{
 		error->type = "AgentNotTrusted";
 		error->sqlerrcode = ERRCODE_INSUFFICIENT_PRIVILEGE;
-		error->message = psprintf("agent \"%s\" belongs to a role that does not exist", node->agent_name);
+		error->message = psprintf("agent \"%s\" belongs to a role that does not exist", name);
 		error->hint = "The owner of the extension can give it to another role with workflow.reassign_owned().";
 	}
 	else if (!trusted)
@@ -144,7 +147,7 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 		error->type = "AgentNotTrusted";
 		error->sqlerrcode = ERRCODE_INSUFFICIENT_PRIVILEGE;
 		error->message = psprintf("agent \"%s\" belongs to a role that is not among \"workflow.trusted_owners\"",
-								  node->agent_name);
+								  name);
 		error->hint = "Look at the agent, and add its owner to the setting of the role that starts the workflow.";
 	}
 	else if (lost && agent->active)
@@ -152,21 +155,21 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 		error->type = "AgentNotFound";
 		error->sqlerrcode = ERRCODE_UNDEFINED_FUNCTION;
 		error->message = psprintf("function %s of agent \"%s\" does not exist",
-								  agent->function_name, node->agent_name);
+								  agent->function_name, name);
 		error->hint = "Create the function, or use workflow.register_agent() again.";
 	}
 	else if (!agent->active)
 	{
 		error->type = "AgentInactive";
 		error->sqlerrcode = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-		error->message = psprintf("agent \"%s\" is inactive", node->agent_name);
+		error->message = psprintf("agent \"%s\" is inactive", name);
 		error->hint = "Activate it with workflow.set_agent_status().";
 	}
 	else
 	{
 		error->type = "AgentKind";
 		error->sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED;
-		error->message = psprintf("agent \"%s\" is served by a queue", node->agent_name);
+		error->message = psprintf("agent \"%s\" is served by a queue", name);
 	}
 	return error;
 }
@@ -178,6 +181,7 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 bool
 leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
+	const SqlPart *sql = sql_part(node);
 	Leaf	   *leaf = &thread->leaf;
 	EvaluateContext context;
 	StepError  *error = NULL;
@@ -190,12 +194,15 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	leaf->scope = frame->scope;
 	leaf->iteration = row->loop_iteration_index;
 	leaf->loop_label = row->loop_label;
-	leaf->agent_name = node->agent_name;
+	leaf->agent_name = step_agent(node);
 	leaf->started_at = row->started_at;
 	leaf->task.kind = SQL_TASK_STATEMENTS;
-	leaf->task.sql = node->sql;
-	leaf->task.result = node->result;
-	leaf->transaction_none = node->transaction_none;
+	if (sql != NULL)
+	{
+		leaf->task.sql = sql->text;
+		leaf->task.result = sql->result;
+		leaf->transaction_none = sql->outside;
+	}
 	leaf->transaction = leaf_mode(thread->plan, node);
 	leaf_settings(thread, node, &leaf->task);
 
@@ -212,18 +219,18 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	leaf->task.input = leaf->input;
 	row->input = leaf->input;
 
-	if (error == NULL && node->nparams > 0)
+	if (error == NULL && sql != NULL && sql->nparams > 0)
 	{
-		leaf->task.nparams = node->nparams;
-		leaf->task.params = palloc(node->nparams * sizeof(Jsonb *));
-		for (int i = 0; i < node->nparams && error == NULL; i++)
+		leaf->task.nparams = sql->nparams;
+		leaf->task.params = palloc(sql->nparams * sizeof(Jsonb *));
+		for (int i = 0; i < sql->nparams && error == NULL; i++)
 		{
-			leaf->task.params[i] = evaluate_template(&context, node->params[i]);
+			leaf->task.params[i] = evaluate_template(&context, sql->params[i]);
 			if (leaf->task.params[i] == NULL)
 				error = mapping_error(psprintf("params[%d]", i), &context);
 		}
 	}
-	if (error == NULL && node->agent_name != NULL)
+	if (error == NULL && leaf->agent_name != NULL)
 		error = leaf_agent(node, leaf, &timeout_seconds);
 	if (error != NULL)
 	{

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "definition/steps/loop.h"
 #include "interpreter/join.h"
 #include "interpreter/thread.h"
 #include "state/jsonb_text.h"
@@ -322,11 +323,11 @@ loop_output(PlanNode *node, const LoopSummary *summary, int64 total)
 {
 	JsonbParseState *state = NULL;
 
-	if (node->loop_result == LOOP_RESULT_OUTPUTS && !summary->too_large)
+	if (loop_part(node)->result == LOOP_RESULT_OUTPUTS && !summary->too_large)
 		return summary->iterations ? summary->iterations : jsonb_from_text("[]");
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	if (node->loop_result == LOOP_RESULT_ITERATIONS && !summary->too_large)
+	if (loop_part(node)->result == LOOP_RESULT_ITERATIONS && !summary->too_large)
 	{
 		jsonb_push_key(&state, "iterations");
 		push_jsonb(&state, WJB_VALUE, summary->iterations ? summary->iterations : jsonb_from_text("[]"));
@@ -378,7 +379,7 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 	StepError	error = {0};
 	Jsonb	   *condition_error = row->error;	/* of a while or until condition */
 
-	step_loop_summary(execution_id, from, to, node->id, node->loop_result, &summary);
+	step_loop_summary(execution_id, from, to, node->id, loop_part(node)->result, &summary);
 	total = row->loop_collection_size >= 0 ? row->loop_collection_size
 		: summary.completed + summary.failed + summary.skipped;
 	counts.total = (int) total;
@@ -397,7 +398,7 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 		error.type = "ResultTooLarge";
 		error.sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 		error.message = psprintf("output of loop \"%s\" exceeds workflow.max_result_size", node->id);
-		error.hint = node->loop_result == LOOP_RESULT_OUTPUTS ?
+		error.hint = loop_part(node)->result == LOOP_RESULT_OUTPUTS ?
 			"Use \"result\": \"counts\" on the loop, or raise workflow.max_result_size." :
 			"Use \"result\": \"counts\" or \"outputs\" on the loop, or raise workflow.max_result_size.";
 		step_fail(row, STATUS_FAILED, &error);

@@ -16,6 +16,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
+#include "definition/steps/loop.h"
 #include "interpreter/jsonb_values.h"
 #include "interpreter/thread.h"
 
@@ -57,7 +58,7 @@ iteration_label(Thread *thread, Frame *iteration)
 {
 	char	   *text = NULL;
 
-	Assert(iteration->container->label != NULL);
+	Assert(loop_part(iteration->container)->label != NULL);
 	if (iteration->label_known)
 		return iteration->label;
 	if (!iteration->fresh)
@@ -68,7 +69,7 @@ iteration_label(Thread *thread, Frame *iteration)
 		Jsonb	   *value;
 
 		evaluate_in(thread, iteration, &context);
-		value = evaluate_template(&context, iteration->container->label);
+		value = evaluate_template(&context, loop_part(iteration->container)->label);
 		text = value != NULL ? text_of(value) : NULL;
 	}
 	iteration->label = text == NULL ? NULL :

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "definition/scope.h"
+#include "definition/steps/loop.h"
 #include "interpreter/steps/step_ops.h"
 #include "interpreter/thread.h"
 
@@ -247,7 +248,7 @@ thread_find_frontier(Thread *thread)
 	{
 		frame->fresh = true;
 		if (frame->container != NULL && step_iterates(frame->container) &&
-			frame->container->loop_kind == LOOP_WHILE)
+			loop_part(frame->container)->kind == LOOP_WHILE)
 			frame->at = NULL;	/* its condition has not been tested */
 		return;
 	}

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "definition/error_names.h"
+#include "definition/steps/agent.h"
 #include "interpreter/breaker.h"
 #include "interpreter/thread.h"
 #include "state/reopen.h"
@@ -81,7 +82,7 @@ error_is_transient(const StepError *error)
 static const RetryPolicy *
 find_policy(const PlanNode *node, const StepError *error, bool timed_out)
 {
-	const Agent *agent = node->agent_name ? agent_find(node->agent_name) : NULL;
+	const Agent *agent = step_agent(node) ? agent_find(step_agent(node)) : NULL;
 	const RetryPolicy *policy;
 
 	policy = first_policy(node->retry, node->nown_retry, error, timed_out);

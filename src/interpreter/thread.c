@@ -26,6 +26,8 @@
 
 #include "definition/error_names.h"
 #include "definition/scope.h"
+#include "definition/steps/agent.h"
+#include "definition/steps/loop.h"
 #include "interpreter/steps/step_ops.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
@@ -244,7 +246,7 @@ timeless_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 	row->attempt = 1;
 	row->type = node->type;
 	row->status = STATUS_COMPLETED;
-	row->agent_name = node->agent_name;
+	row->agent_name = step_agent(node);
 	row->condition_result = -1;
 	row->loop_iteration_index = -1;
 	row->loop_collection_size = -1;
@@ -258,7 +260,7 @@ timeless_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 		if (iteration->container != NULL)
 		{
 			row->loop_iteration_index = iteration->child;
-			if (iteration->container->label != NULL)
+			if (loop_part(iteration->container)->label != NULL)
 				row->loop_label = iteration_label(thread, iteration);
 		}
 		if (!step_iterates(frame->container))

@@ -17,6 +17,7 @@
 
 #include "miscadmin.h"
 
+#include "definition/steps/loop.h"
 #include "pictures/spans.h"
 
 static void mark_line(SpanTree *tree, Line *line);
@@ -115,7 +116,7 @@ is_sequential(const SpanTree *tree, const Span *span)
 {
 	const PlanNode *node = plan_find(tree->plan, span->step_id);
 
-	return node != NULL && step_iterates(node) && !node->loop_parallel;
+	return node != NULL && step_iterates(node) && !loop_part(node)->parallel;
 }
 
 /* Were there any that ran among those that are summed up? */

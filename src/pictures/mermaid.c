@@ -20,6 +20,8 @@
  */
 #include "postgres.h"
 
+#include "definition/steps/conditional.h"
+#include "definition/steps/loop.h"
 #include "pictures/pictures.h"
 #include "pictures/words.h"
 
@@ -95,7 +97,7 @@ goes_on(const Chart *chart, const PlanNode *node)
 
 	if (!step_chooses(node))
 		return !step_is_terminal(node);
-	if (node->default_line < 0)
+	if (conditional_part(node)->default_line < 0)
 		return true;
 	for (int i = 0; i < plan->nnodes; i++)
 		if (plan->nodes[i].container == node->index && plan->nodes[i].next < 0 &&
@@ -382,7 +384,8 @@ draw_ways_in(Chart *chart, const PlanNode *node)
 		const char *text = NULL;
 
 		if (step_iterates(node))
-			text = node->loop_kind != LOOP_COLLECTION ? "repeat" : node->loop_parallel ? "each, in parallel" : "each";
+			text = loop_part(node)->kind != LOOP_COLLECTION ? "repeat" :
+				loop_part(node)->parallel ? "each, in parallel" : "each";
 		else if (step_types[node->type]->line_word != NULL)
 			text = line->when != NULL && shows_texts(chart) ? line->when->text : line->name;
 		if (target < 0)
@@ -392,7 +395,7 @@ draw_ways_in(Chart *chart, const PlanNode *node)
 		if (!chart->drawn[target])
 			break;
 	}
-	if (step_chooses(node) && node->default_line < 0)
+	if (step_chooses(node) && conditional_part(node)->default_line < 0)
 		draw_edge(chart, head, exit_of(chart, node->index), "-->", "else");
 }
 

@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "definition/scope.h"
+#include "definition/steps/agent.h"
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "scheduler/live.h"
@@ -179,7 +180,7 @@ record_attempt(int64 execution_id, int definition_id, Oid role, const StuckAttem
 	row.attempt = stuck->attempt;
 	row.type = leaf.node->type;
 	row.scope_outcome = SCOPE_CANCELLED;
-	row.agent_name = leaf.node->agent_name;
+	row.agent_name = step_agent(leaf.node);
 	row.condition_result = -1;
 	row.loop_iteration_index = -1;
 	row.loop_collection_size = -1;

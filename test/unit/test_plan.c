@@ -9,6 +9,12 @@
 #include "documents.h"
 
 #include "definition/agent_options.h"
+#include "definition/steps/agent.h"
+#include "definition/steps/conditional.h"
+#include "definition/steps/fail.h"
+#include "definition/steps/loop.h"
+#include "definition/steps/set.h"
+#include "definition/steps/sql.h"
 
 #include <time.h>
 
@@ -112,16 +118,16 @@ test_leaves(void)
 	CHECK(plan->start == a->index && a->next == b->index && b->next == c->index && c->next == d->index && d->next == -1, "chain");
 	CHECK(plan->assigns_variables && plan_find(plan, "e") == NULL, "variables; no step e");
 
-	CHECK(a->type == STEP_SQL && is(a->sql, "SELECT $1") && a->result == SQL_RESULT_VALUE && a->transaction_none, "sql");
-	CHECK(a->nparams == 2 && template_is_literal(a->params[0]) && !template_is_literal(a->params[1]), "params");
+	CHECK(a->type == STEP_SQL && is(sql_part(a)->text, "SELECT $1") && sql_part(a)->result == SQL_RESULT_VALUE && step_runs_outside(a), "sql");
+	CHECK(sql_part(a)->nparams == 2 && template_is_literal(sql_part(a)->params[0]) && !template_is_literal(sql_part(a)->params[1]), "params");
 	CHECK(a->when != NULL && is(a->when_text, "${workflow.input.x} > 1") && is(a->description, "first"), "when");
 	CHECK(a->timeout_seconds == 30 && a->on_failure == ON_FAILURE_DEFAULT && is(a->failure_default->text, "null"), "defaults");
 	CHECK(a->nsettings == 2 && is(a->settings[0].name, "JIT") && is(a->settings[0].value, "off") && is(a->settings[1].name, "geqo"), "settings and default settings");
 	CHECK(a->is_referenced && a->container == -1 && a->depth == 0 && !a->on_cycle, "place");
-	CHECK(b->type == STEP_AGENT && is(b->agent_name, "x") && b->timeout_seconds == 5 && b->on_failure == ON_FAILURE_IGNORE && b->priority == 7, "agent");
+	CHECK(b->type == STEP_AGENT && is(step_agent(b), "x") && step_agent(a) == NULL && sql_part(b) == NULL && b->timeout_seconds == 5 && b->on_failure == ON_FAILURE_IGNORE && b->priority == 7, "agent");
 	CHECK(b->input_mapping->expression->reference->node == a->index && b->output != NULL && b->is_referenced, "mapping");
-	CHECK(c->type == STEP_SET && c->nassign == 2 && is(c->assign_names[0], "n") && !c->is_referenced, "set");
-	CHECK(d->type == STEP_FAIL && d->error != NULL && d->message->kind == TEMPLATE_TEXT && d->timeout_seconds == 0, "fail");
+	CHECK(c->type == STEP_SET && set_part(c)->count == 2 && is(set_part(c)->names[0], "n") && !c->is_referenced, "set");
+	CHECK(d->type == STEP_FAIL && fail_part(d)->error != NULL && fail_part(d)->message->kind == TEMPLATE_TEXT && d->timeout_seconds == 0, "fail");
 }
 
 static void
@@ -154,12 +160,12 @@ test_containers(void)
 	CHECK(f->lines[1].nsteps == 2 && f->lines[1].first == node(plan, "g")->index && f->lines[1].last == node(plan, "h")->index, "line of a branch");
 	CHECK(node(plan, "g")->next == node(plan, "h")->index && node(plan, "h")->next == -1, "order of a branch");
 	CHECK(f->join.policy == JOIN_N_OF_M && f->join.n_required == 1 && !f->join.cancel_when_decided && !f->join.stop_on_failure, "policies of a fork_join");
-	CHECK(l->loop_kind == LOOP_COLLECTION && l->loop_parallel && l->max_parallelism == 5 && l->max_iterations == 7 && l->on_error == ON_ERROR_COLLECT && l->join.policy == JOIN_ALL && !l->join.stop_on_failure && l->batch_size == 10 && l->loop_result == LOOP_RESULT_COUNTS, "loop");
-	CHECK(l->nlines == 1 && l->lines[0].name == NULL && l->lines[0].nsteps == 2 && is(l->collection_text, "${workflow.input.items}"), "body of a loop");
-	CHECK(w->loop_kind == LOOP_UNTIL && w->max_iterations == DEFAULT_MAX_ITERATIONS && w->loop_condition->expression->reference->node == node(plan, "o")->index, "until");
-	CHECK(q->condition != NULL && q->nlines == 1 && is(q->lines[0].name, "else") && q->default_line == 0 && q->lines[0].nsteps == 2, "conditional with else only");
-	CHECK(u->condition == NULL && u->nlines == 3 && is(u->lines[0].name, "case 1") && is(u->lines[1].when->text, "true") && is(u->lines[2].name, "default"), "cases");
-	CHECK(u->default_line == 2 && u->lines[0].jump == -1 && u->lines[1].jump == a->index && u->lines[2].jump == node(plan, "x")->index && u->lines[1].first == -1, "jumps");
+	CHECK(loop_part(l)->kind == LOOP_COLLECTION && loop_part(l)->parallel && l->max_parallelism == 5 && loop_part(l)->max_iterations == 7 && l->on_error == ON_ERROR_COLLECT && l->join.policy == JOIN_ALL && !l->join.stop_on_failure && loop_part(l)->batch_size == 10 && loop_part(l)->result == LOOP_RESULT_COUNTS, "loop");
+	CHECK(l->nlines == 1 && l->lines[0].name == NULL && l->lines[0].nsteps == 2 && is(loop_part(l)->collection_text, "${workflow.input.items}"), "body of a loop");
+	CHECK(loop_part(w)->kind == LOOP_UNTIL && loop_part(w)->max_iterations == DEFAULT_MAX_ITERATIONS && loop_part(w)->condition->expression->reference->node == node(plan, "o")->index, "until");
+	CHECK(conditional_part(q)->condition != NULL && q->nlines == 1 && is(q->lines[0].name, "else") && conditional_part(q)->default_line == 0 && q->lines[0].nsteps == 2, "conditional with else only");
+	CHECK(conditional_part(u)->condition == NULL && u->nlines == 3 && is(u->lines[0].name, "case 1") && is(u->lines[1].when->text, "true") && is(u->lines[2].name, "default"), "cases");
+	CHECK(conditional_part(u)->default_line == 2 && u->lines[0].jump == -1 && u->lines[1].jump == a->index && u->lines[2].jump == node(plan, "x")->index && u->lines[1].first == -1, "jumps");
 	CHECK(a->on_cycle && u->on_cycle && q->on_cycle && !node(plan, "x")->on_cycle && !node(plan, "b")->on_cycle, "cycle");
 }
 

@@ -10,35 +10,37 @@
  */
 #include "definition/builder.h"
 #include "definition/explain.h"
+#include "definition/steps/agent.h"
 
 static void
 build_agent(Builder *builder, PlanNode *node, const Place *place)
 {
+	AgentPart   *part = agent_part(node);
 	if (json_get(place->object, "type") == NULL && json_get(place->object, "agent_name") == NULL)
 		field_error(builder, place, NULL, NULL,
 					"step \"%s\" needs \"sql\", \"agent_name\" or \"type\"", node->id);
 	else
-		node->agent_name = field_string(builder, place, "agent_name", true);
+		part->name = field_string(builder, place, "agent_name", true);
 }
 
 static void
 explain_agent(Explainer *explainer, const PlanNode *node)
 {
+	const AgentPart *part = agent_part(node);
 	explain_words(explainer, " ");
-	explain_words(explainer, node->agent_name);
+	explain_words(explainer, part->name);
 }
 
 static const char *
 agent_subject(const PlanNode *node, bool all pg_attribute_unused())
 {
-	return node->agent_name;
+	const AgentPart *part = agent_part(node);
+	return part->name;
 }
 
 static const FieldSet fields_of_agent = {
 	.owner = "a step of type agent",
-	.fields = (const Field[]) {
-		{"agent_name", FIELD_USED}, {"transaction", FIELD_USED}, {NULL, FIELD_USED}
-	},
+	.fields = NAMES("agent_name", "transaction"),
 	.more = &step_fields
 };
 
@@ -46,6 +48,7 @@ const StepTypeInfo step_type_agent = {
 	.name = "agent",
 	.traits = TRAIT_LEAF | TRAIT_DEFAULTS,
 	.fields = &fields_of_agent,
+	.part_size = sizeof(AgentPart),
 	.build = build_agent,
 	.explain_heading = explain_agent,
 	.subject = agent_subject,

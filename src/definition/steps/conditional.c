@@ -11,12 +11,11 @@
 #include "definition/checker.h"
 #include "definition/explain.h"
 #include "definition/normaliser.h"
+#include "definition/steps/conditional.h"
 
 const FieldSet case_fields = {
 	.owner = "a case",
-	.fields = (const Field[]) {
-		{"next_step", FIELD_USED}, {"step", FIELD_USED}, {"when", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("next_step", "step", "when")
 };
 
 /*
@@ -65,6 +64,7 @@ build_target(Builder *builder, PlanNode *node, const Place *place,
 static void
 build_switch(Builder *builder, PlanNode *node, const Place *place)
 {
+	ConditionalPart *part = conditional_part(node);
 	const Json *cases = field_of_kind(builder, place, "switch", JSON_ARRAY);
 	const Json *otherwise = field_get(place, "default");
 	int			number = 0;
@@ -102,7 +102,7 @@ build_switch(Builder *builder, PlanNode *node, const Place *place)
 	if (otherwise == NULL)
 		return;
 	add_line(node, pstrdup("default"));
-	node->default_line = node->nlines - 1;
+	part->default_line = node->nlines - 1;
 	build_target(builder, node, place, "default", otherwise);
 }
 
@@ -112,10 +112,12 @@ build_switch(Builder *builder, PlanNode *node, const Place *place)
 static void
 build_conditional(Builder *builder, PlanNode *node, const Place *place)
 {
+	ConditionalPart *part = conditional_part(node);
 	const Json *condition = field_get(place, "condition");
 	const Json *if_true = field_get(place, "if_true_step");
 	const Json *if_false = field_get(place, "if_false_step");
 
+	part->default_line = -1;
 	if ((condition == NULL) == (field_get(place, "switch") == NULL))
 	{
 		field_error(builder, place, condition == NULL ? "condition" : "switch", NULL,
@@ -135,7 +137,7 @@ build_conditional(Builder *builder, PlanNode *node, const Place *place)
 	if (field_get(place, "default") != NULL)
 		field_error(builder, place, "default", "Use \"if_false_step\".",
 					"\"default\" belongs to a switch");
-	node->condition = build_condition(builder, place, "condition", condition);
+	part->condition = build_condition(builder, place, "condition", condition);
 	if (if_true == NULL && if_false == NULL)
 		field_error(builder, place, "if_true_step", NULL,
 					"a conditional step needs \"if_true_step\" or \"if_false_step\"");
@@ -147,7 +149,7 @@ build_conditional(Builder *builder, PlanNode *node, const Place *place)
 	if (if_false != NULL)
 	{
 		add_line(node, pstrdup("else"));
-		node->default_line = node->nlines - 1;
+		part->default_line = node->nlines - 1;
 		build_target(builder, node, place, "if_false_step", if_false);
 	}
 }
@@ -155,12 +157,13 @@ build_conditional(Builder *builder, PlanNode *node, const Place *place)
 static void
 check_conditional(Checker *checker, PlanNode *node, const Json *source)
 {
+	ConditionalPart *part = conditional_part(node);
 	const Json *cases = json_get(source, "switch");
 	const Json *item;
 
-	check_condition(checker, node->condition, BEFORE_STEP, "condition",
+	check_condition(checker, part->condition, BEFORE_STEP, "condition",
 					json_get(source, "condition"));
-	if (node->condition != NULL)
+	if (part->condition != NULL)
 		return;
 	item = cases != NULL ? json_first(cases) : NULL;
 	for (int i = 0; i < node->nlines && item != NULL; i++, item = json_next(item))
@@ -171,14 +174,16 @@ check_conditional(Checker *checker, PlanNode *node, const Json *source)
 static void
 explain_conditional(Explainer *explainer, const PlanNode *node, int indent)
 {
-	if (node->condition != NULL)
-		explain_fact(explainer, indent, "if %s", explain_condition(node->condition));
+	const ConditionalPart *part = conditional_part(node);
+	if (part->condition != NULL)
+		explain_fact(explainer, indent, "if %s", explain_condition(part->condition));
 }
 
 static const char *
 conditional_subject(const PlanNode *node, bool all)
 {
-	return all && node->condition != NULL ? node->condition->text : NULL;
+	const ConditionalPart *part = conditional_part(node);
+	return all && part->condition != NULL ? part->condition->text : NULL;
 }
 
 /*
@@ -220,10 +225,8 @@ write_branches(Normaliser *normaliser, const char *field, const Json *value, Giv
 
 static const FieldSet fields_of_conditional = {
 	.owner = "a step of type conditional",
-	.fields = (const Field[]) {
-		{"condition", FIELD_USED}, {"default", FIELD_USED}, {"if_false_step", FIELD_USED}, {"if_true_step", FIELD_USED},
-		{"switch", FIELD_USED}, {"timeout_strategy", FIELD_USED}, {NULL, FIELD_USED}
-	},
+	.fields = NAMES("condition", "default", "if_false_step", "if_true_step",
+		"switch", "timeout_strategy"),
 	.more = &step_fields
 };
 
@@ -232,6 +235,7 @@ const StepTypeInfo step_type_conditional = {
 	.traits = TRAIT_CONTAINER | TRAIT_CHOOSES,
 	.fields = &fields_of_conditional,
 	.write_children = write_branches,
+	.part_size = sizeof(ConditionalPart),
 	.build = build_conditional,
 	.check_references = check_conditional,
 	.explain_facts = explain_conditional,

@@ -9,26 +9,27 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/checker.h"
+#include "definition/steps/fail.h"
 
 static void
 build_fail(Builder *builder, PlanNode *node, const Place *place)
 {
-	node->error = field_template(builder, place, "error");
-	node->message = field_template(builder, place, "message");
+	FailPart    *part = fail_part(node);
+	part->error = field_template(builder, place, "error");
+	part->message = field_template(builder, place, "message");
 }
 
 static void
 check_fail(Checker *checker, PlanNode *node, const Json *source pg_attribute_unused())
 {
-	check_template(checker, node->error, BEFORE_STEP, "error");
-	check_template(checker, node->message, BEFORE_STEP, "message");
+	FailPart    *part = fail_part(node);
+	check_template(checker, part->error, BEFORE_STEP, "error");
+	check_template(checker, part->message, BEFORE_STEP, "message");
 }
 
 static const FieldSet fields_of_fail = {
 	.owner = "a step of type fail",
-	.fields = (const Field[]) {
-		{"error", FIELD_USED}, {"message", FIELD_USED}, {NULL, FIELD_USED}
-	},
+	.fields = NAMES("error", "message"),
 	.more = &step_fields
 };
 
@@ -36,6 +37,7 @@ const StepTypeInfo step_type_fail = {
 	.name = "fail",
 	.traits = TRAIT_TERMINAL,
 	.fields = &fields_of_fail,
+	.part_size = sizeof(FailPart),
 	.build = build_fail,
 	.check_references = check_fail,
 	.shape = {"([", "])"}

@@ -14,17 +14,13 @@
 
 const FieldSet fork_join_config_fields = {
 	.owner = "\"fork_join_config\"",
-	.fields = (const Field[]) {
-		{"branch_timeout_seconds", FIELD_USED}, {"branches", FIELD_USED}, {"join_policy", FIELD_USED},
-		{"max_parallelism", FIELD_USED}, {"n_required", FIELD_USED}, {"on_join", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("branch_timeout_seconds", "branches", "join_policy",
+		"max_parallelism", "n_required", "on_join")
 };
 
 const FieldSet branch_fields = {
 	.owner = "a branch",
-	.fields = (const Field[]) {
-		{"description", FIELD_USED}, {"steps", FIELD_USED}, {"timeout_seconds", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("description", "steps", "timeout_seconds")
 };
 
 /*
@@ -170,9 +166,7 @@ write_branch_children(Normaliser *normaliser, const char *field, const Json *val
 
 static const FieldSet fields_of_fork_join = {
 	.owner = "a step of type fork_join",
-	.fields = (const Field[]) {
-		{"fork_join_config", FIELD_USED}, {"timeout_strategy", FIELD_USED}, {NULL, FIELD_USED}
-	},
+	.fields = NAMES("fork_join_config", "timeout_strategy"),
 	.more = &step_fields,
 	.flat = &fork_join_config_fields
 };

@@ -11,14 +11,13 @@
 #include "definition/checker.h"
 #include "definition/explain.h"
 #include "definition/normaliser.h"
+#include "definition/steps/loop.h"
 
 const FieldSet loop_config_fields = {
 	.owner = "\"loop_config\"",
-	.fields = (const Field[]) {
-		{"batch_size", FIELD_USED}, {"collection", FIELD_USED}, {"execution_mode", FIELD_USED}, {"label", FIELD_USED},
-		{"loop_body", FIELD_USED}, {"max_iterations", FIELD_USED}, {"max_parallelism", FIELD_USED}, {"on_error", FIELD_USED},
-		{"result", FIELD_USED}, {"until", FIELD_USED}, {"while", FIELD_USED}, {NULL, FIELD_USED}
-	}
+	.fields = NAMES("batch_size", "collection", "execution_mode", "label",
+		"loop_body", "max_iterations", "max_parallelism", "on_error", "result",
+		"until", "while")
 };
 
 /*
@@ -27,6 +26,7 @@ const FieldSet loop_config_fields = {
 static void
 build_loop_kind(Builder *builder, PlanNode *node, const Place *config)
 {
+	LoopPart    *part = loop_part(node);
 	const Json *collection = field_get(config, "collection");
 	const char *condition = field_get(config, "while") != NULL ? "while" : "until";
 	int			given = (collection != NULL) + (field_get(config, "while") != NULL) +
@@ -40,21 +40,21 @@ build_loop_kind(Builder *builder, PlanNode *node, const Place *config)
 	}
 	if (collection == NULL)
 	{
-		node->loop_kind = strcmp(condition, "while") == 0 ? LOOP_WHILE : LOOP_UNTIL;
-		node->loop_condition = build_condition(builder, config, condition,
+		part->kind = strcmp(condition, "while") == 0 ? LOOP_WHILE : LOOP_UNTIL;
+		part->condition = build_condition(builder, config, condition,
 											   field_get(config, condition));
-		if (node->loop_parallel)
+		if (part->parallel)
 			field_error(builder, config, "execution_mode", NULL,
 						"a \"%s\" loop cannot run in parallel", condition);
 		return;
 	}
 
-	node->loop_kind = LOOP_COLLECTION;
-	node->collection = field_template(builder, config, "collection");
-	node->collection_text = json_kind(collection) == JSON_STRING ?
+	part->kind = LOOP_COLLECTION;
+	part->collection = field_template(builder, config, "collection");
+	part->collection_text = json_kind(collection) == JSON_STRING ?
 		pstrdup(json_string(collection)) : json_print(collection);
-	if (node->collection != NULL && json_kind(collection) != JSON_ARRAY &&
-		node->collection->kind != TEMPLATE_EXPRESSION)
+	if (part->collection != NULL && json_kind(collection) != JSON_ARRAY &&
+		part->collection->kind != TEMPLATE_EXPRESSION)
 		field_error(builder, config, "collection", NULL,
 					"\"collection\" must be one ${...} reference or an array");
 }
@@ -65,13 +65,14 @@ build_loop_kind(Builder *builder, PlanNode *node, const Place *config)
 static void
 build_loop(Builder *builder, PlanNode *node, const Place *config)
 {
+	LoopPart    *part = loop_part(node);
 	static const char *const modes[] = {"sequential", "parallel", NULL};
 	static const char *const policies[] = {"stop", "continue", "collect", NULL};
 	static const char *const results[] = {"iterations", "outputs", "counts", NULL};
 	const Json *body = field_of_kind(builder, config, "loop_body", JSON_ARRAY);
 	const Json *label;
 
-	node->loop_parallel = field_choice(builder, config, "execution_mode", modes, 0) == 1;
+	part->parallel = field_choice(builder, config, "execution_mode", modes, 0) == 1;
 	build_loop_kind(builder, node, config);
 	if (field_get(config, "loop_body") == NULL)
 		field_error(builder, config, "loop_body", NULL, "\"loop_body\" is required");
@@ -82,21 +83,21 @@ build_loop(Builder *builder, PlanNode *node, const Place *config)
 	label = field_of_kind(builder, config, "label", JSON_STRING);
 	if (label != NULL)
 	{
-		node->label = field_template(builder, config, "label");
-		node->label_text = pstrdup(json_string(label));
+		part->label = field_template(builder, config, "label");
+		part->label_text = pstrdup(json_string(label));
 	}
 	node->max_parallelism = field_integer(builder, config, "max_parallelism",
 										  1, ANY_INTEGER, 0);
-	node->max_iterations = field_integer(builder, config, "max_iterations", 1, ANY_INTEGER,
-										 node->loop_kind == LOOP_COLLECTION ? 0 :
+	part->max_iterations = field_integer(builder, config, "max_iterations", 1, ANY_INTEGER,
+										 part->kind == LOOP_COLLECTION ? 0 :
 										 DEFAULT_MAX_ITERATIONS);
-	node->batch_size = field_integer(builder, config, "batch_size", 1, MAX_BATCH, 0);
+	part->batch_size = field_integer(builder, config, "batch_size", 1, MAX_BATCH, 0);
 	node->on_error = (ErrorPolicy) field_choice(builder, config, "on_error", policies,
 												ON_ERROR_STOP);
 	node->join.stop_on_failure = (node->on_error == ON_ERROR_STOP);
 	/* none may fail, or it does not matter */
 	node->join.policy = node->on_error == ON_ERROR_CONTINUE ? JOIN_N_OF_M : JOIN_ALL;
-	node->loop_result = (LoopResult) field_choice(builder, config, "result", results,
+	part->result = (LoopResult) field_choice(builder, config, "result", results,
 												  LOOP_RESULT_ITERATIONS);
 }
 
@@ -112,15 +113,16 @@ build_configured(Builder *builder, PlanNode *node, const Place *place)
 static void
 check_loop(Checker *checker, PlanNode *node, const Json *source)
 {
+	LoopPart    *part = loop_part(node);
 	const Json *config = json_get(source, "loop_config");
 
-	check_template(checker, node->collection, BEFORE_STEP, "loop_config.collection");
-	check_template(checker, node->label, BEFORE_ITERATION, "loop_config.label");
-	if (node->loop_kind == LOOP_WHILE)
-		check_condition(checker, node->loop_condition, BEFORE_ITERATION,
+	check_template(checker, part->collection, BEFORE_STEP, "loop_config.collection");
+	check_template(checker, part->label, BEFORE_ITERATION, "loop_config.label");
+	if (part->kind == LOOP_WHILE)
+		check_condition(checker, part->condition, BEFORE_ITERATION,
 						"loop_config.while", json_get(config, "while"));
 	else
-		check_condition(checker, node->loop_condition, AFTER_ITERATION,
+		check_condition(checker, part->condition, AFTER_ITERATION,
 						"loop_config.until", json_get(config, "until"));
 }
 
@@ -130,42 +132,45 @@ check_loop(Checker *checker, PlanNode *node, const Json *source)
 static void
 explain_loop(Explainer *explainer, const PlanNode *node)
 {
+	const LoopPart *part = loop_part(node);
 	static const char *const policies[] = {
 		[ON_ERROR_STOP] = "stop",
 		[ON_ERROR_CONTINUE] = "continue",
 		[ON_ERROR_COLLECT] = "collect"
 	};
 
-	explain_remark(explainer, node->loop_parallel ? "parallel" : "sequential");
+	explain_remark(explainer, part->parallel ? "parallel" : "sequential");
 	explain_remark(explainer, "on error %s", policies[node->on_error]);
-	if (node->max_iterations > 0)
-		explain_remark(explainer, "at most %d iterations", node->max_iterations);
-	if (node->batch_size > 0)
-		explain_remark(explainer, "up to %d iterations in one transaction", node->batch_size);
-	if (node->loop_result != LOOP_RESULT_ITERATIONS)
-		explain_remark(explainer, "result %s", node->loop_result == LOOP_RESULT_OUTPUTS ?
+	if (part->max_iterations > 0)
+		explain_remark(explainer, "at most %d iterations", part->max_iterations);
+	if (part->batch_size > 0)
+		explain_remark(explainer, "up to %d iterations in one transaction", part->batch_size);
+	if (part->result != LOOP_RESULT_ITERATIONS)
+		explain_remark(explainer, "result %s", part->result == LOOP_RESULT_OUTPUTS ?
 			   "outputs" : "counts");
 }
 
 static void
 explain_way(Explainer *explainer, const PlanNode *node, int indent)
 {
-	if (node->collection_text != NULL)
-		explain_fact(explainer, indent, "for each item of %s", node->collection_text);
-	if (node->loop_condition != NULL)
-		explain_fact(explainer, indent, "%s %s", node->loop_kind == LOOP_WHILE ? "while" : "until",
-					 explain_condition(node->loop_condition));
-	if (node->label_text != NULL)
-		explain_fact(explainer, indent, "each called %s", node->label_text);
+	const LoopPart *part = loop_part(node);
+	if (part->collection_text != NULL)
+		explain_fact(explainer, indent, "for each item of %s", part->collection_text);
+	if (part->condition != NULL)
+		explain_fact(explainer, indent, "%s %s", part->kind == LOOP_WHILE ? "while" : "until",
+					 explain_condition(part->condition));
+	if (part->label_text != NULL)
+		explain_fact(explainer, indent, "each called %s", part->label_text);
 }
 
 static const char *
 loop_subject(const PlanNode *node, bool all)
 {
-	if (!all || node->loop_kind == LOOP_COLLECTION)
-		return all ? node->collection_text : NULL;
-	return psprintf("%s %s", node->loop_kind == LOOP_WHILE ? "while" : "until",
-					node->loop_condition->text);
+	const LoopPart *part = loop_part(node);
+	if (!all || part->kind == LOOP_COLLECTION)
+		return all ? part->collection_text : NULL;
+	return psprintf("%s %s", part->kind == LOOP_WHILE ? "while" : "until",
+					part->condition->text);
 }
 
 static const Alias loop_aliases[] = {
@@ -186,9 +191,7 @@ write_body(Normaliser *normaliser, const char *field, const Json *value, GivenPl
 
 static const FieldSet fields_of_loop = {
 	.owner = "a step of type loop",
-	.fields = (const Field[]) {
-		{"loop_config", FIELD_USED}, {"timeout_strategy", FIELD_USED}, {NULL, FIELD_USED}
-	},
+	.fields = NAMES("loop_config", "timeout_strategy"),
 	.more = &step_fields,
 	.flat = &loop_config_fields
 };
@@ -200,6 +203,7 @@ const StepTypeInfo step_type_loop = {
 	.config = "loop_config",
 	.config_aliases = loop_aliases,
 	.write_children = write_body,
+	.part_size = sizeof(LoopPart),
 	.build = build_configured,
 	.check_references = check_loop,
 	.explain_heading = explain_loop,

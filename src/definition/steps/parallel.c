@@ -108,10 +108,8 @@ write_parallel_children(Normaliser *normaliser, const char *field, const Json *v
 
 static const FieldSet fields_of_parallel = {
 	.owner = "a step of type parallel",
-	.fields = (const Field[]) {
-		{"max_parallelism", FIELD_USED}, {"min_success", FIELD_USED}, {"min_success_ratio", FIELD_USED},
-		{"on_error", FIELD_USED}, {"on_join", FIELD_USED}, {"parallel_steps", FIELD_USED}, {"timeout_strategy", FIELD_USED}, {NULL, FIELD_USED}
-	},
+	.fields = NAMES("max_parallelism", "min_success", "min_success_ratio",
+		"on_error", "on_join", "parallel_steps", "timeout_strategy"),
 	.more = &step_fields
 };
 

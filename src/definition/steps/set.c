@@ -10,6 +10,7 @@
  */
 #include "definition/checker.h"
 #include "definition/explain.h"
+#include "definition/steps/set.h"
 
 /*
  * A step that assigns variables.
@@ -17,6 +18,7 @@
 static void
 build_set(Builder *builder, PlanNode *node, const Place *place)
 {
+	SetPart     *part = set_part(node);
 	const Json *assign = field_of_kind(builder, place, "assign", JSON_OBJECT);
 	int			count;
 
@@ -30,8 +32,8 @@ build_set(Builder *builder, PlanNode *node, const Place *place)
 
 	count = json_count(assign);
 	builder->plan->assigns_variables |= count > 0;
-	node->assign_names = palloc(sizeof(char *) * Max(count, 1));
-	node->assign_values = palloc(sizeof(Template *) * Max(count, 1));
+	part->names = palloc(sizeof(char *) * Max(count, 1));
+	part->values = palloc(sizeof(Template *) * Max(count, 1));
 	for (const Json *member = json_first(assign); member != NULL;
 		 member = json_next(member))
 	{
@@ -49,38 +51,38 @@ build_set(Builder *builder, PlanNode *node, const Place *place)
 		name_map_add(builder->variables, name, node->index);
 		if (value == NULL)
 			continue;
-		node->assign_names[node->nassign] = unconstify(char *, name);
-		node->assign_values[node->nassign++] = value;
+		part->names[part->count] = unconstify(char *, name);
+		part->values[part->count++] = value;
 	}
 }
 
 static void
 check_set(Checker *checker, PlanNode *node, const Json *source pg_attribute_unused())
 {
-	for (int i = 0; i < node->nassign; i++)
-		check_member(checker, node->assign_values[i], BEFORE_STEP, "assign",
-					 node->assign_names[i]);
+	SetPart     *part = set_part(node);
+	for (int i = 0; i < part->count; i++)
+		check_member(checker, part->values[i], BEFORE_STEP, "assign",
+					 part->names[i]);
 }
 
 static void
 explain_set(Explainer *explainer, const PlanNode *node, int indent)
 {
+	const SetPart *part = set_part(node);
 	StringInfoData names;
 
-	if (node->nassign == 0)
+	if (part->count == 0)
 		return;
 	initStringInfo(&names);
-	for (int i = 0; i < node->nassign; i++)
-		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ", node->assign_names[i]);
+	for (int i = 0; i < part->count; i++)
+		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ", part->names[i]);
 	explain_fact(explainer, indent, "assigns %s", names.data);
 	pfree(names.data);
 }
 
 static const FieldSet fields_of_set = {
 	.owner = "a step of type set",
-	.fields = (const Field[]) {
-		{"assign", FIELD_USED}, {NULL, FIELD_USED}
-	},
+	.fields = NAMES("assign"),
 	.more = &step_fields
 };
 
@@ -88,6 +90,7 @@ const StepTypeInfo step_type_set = {
 	.name = "set",
 	.traits = TRAIT_DEFAULTS,
 	.fields = &fields_of_set,
+	.part_size = sizeof(SetPart),
 	.build = build_set,
 	.check_references = check_set,
 	.explain_facts = explain_set,

@@ -10,6 +10,7 @@
  */
 #include "definition/checker.h"
 #include "definition/explain.h"
+#include "definition/steps/sql.h"
 
 /*
  * A step that runs SQL.
@@ -17,17 +18,18 @@
 static void
 build_sql(Builder *builder, PlanNode *node, const Place *place)
 {
+	SqlPart     *part = sql_part(node);
 	static const char *const results[] = {"rows", "row", "value", "none", NULL};
 	const Json *params = field_of_kind(builder, place, "params", JSON_ARRAY);
 	int			index = 0;
 
-	node->sql = field_string(builder, place, "sql", true);
-	node->result = (SqlResult) field_choice(builder, place, "result", results,
+	part->text = field_string(builder, place, "sql", true);
+	part->result = (SqlResult) field_choice(builder, place, "result", results,
 											SQL_RESULT_ROWS);
 	if (params == NULL)
 		return;
 
-	node->params = palloc0(sizeof(Template *) * Max(json_count(params), 1));
+	part->params = palloc0(sizeof(Template *) * Max(json_count(params), 1));
 	for (const Json *item = json_first(params); item != NULL; item = json_next(item))
 	{
 		char	   *path = psprintf("%s.params[%d]", place->path, index++);
@@ -35,7 +37,7 @@ build_sql(Builder *builder, PlanNode *node, const Place *place)
 											  builder->problems);
 
 		if (template != NULL)
-			node->params[node->nparams++] = template;
+			part->params[part->nparams++] = template;
 		pfree(path);
 	}
 }
@@ -43,44 +45,46 @@ build_sql(Builder *builder, PlanNode *node, const Place *place)
 static void
 check_sql(Checker *checker, PlanNode *node, const Json *source pg_attribute_unused())
 {
-	for (int i = 0; i < node->nparams; i++)
+	SqlPart     *part = sql_part(node);
+	for (int i = 0; i < part->nparams; i++)
 	{
 		char		base[32];
 
 		snprintf(base, sizeof(base), "params[%d]", i);
-		check_template(checker, node->params[i], BEFORE_STEP, base);
+		check_template(checker, part->params[i], BEFORE_STEP, base);
 	}
 }
 
 static void
 explain_sql(Explainer *explainer, const PlanNode *node)
 {
+	const SqlPart *part = sql_part(node);
 	static const char *const results[] = {
 		[SQL_RESULT_ROWS] = "rows", [SQL_RESULT_ROW] = "row",
 		[SQL_RESULT_VALUE] = "value", [SQL_RESULT_NONE] = "none"
 	};
 
-	explain_remark(explainer, "result %s", results[node->result]);
+	explain_remark(explainer, "result %s", results[part->result]);
 }
 
 static void
 explain_statement(Explainer *explainer, const PlanNode *node, int indent)
 {
-	if (node->sql != NULL)
-		explain_fact(explainer, indent, "%s", node->sql);
+	const SqlPart *part = sql_part(node);
+	if (part->text != NULL)
+		explain_fact(explainer, indent, "%s", part->text);
 }
 
 static const char *
 sql_subject(const PlanNode *node, bool all)
 {
-	return all ? node->sql : NULL;
+	const SqlPart *part = sql_part(node);
+	return all ? part->text : NULL;
 }
 
 static const FieldSet fields_of_sql = {
 	.owner = "a step of type sql",
-	.fields = (const Field[]) {
-		{"params", FIELD_USED}, {"result", FIELD_USED}, {"sql", FIELD_USED}, {"transaction", FIELD_USED}, {NULL, FIELD_USED}
-	},
+	.fields = NAMES("params", "result", "sql", "transaction"),
 	.more = &step_fields
 };
 
@@ -88,6 +92,7 @@ const StepTypeInfo step_type_sql = {
 	.name = "sql",
 	.traits = TRAIT_LEAF | TRAIT_DEFAULTS | TRAIT_OUTSIDE,
 	.fields = &fields_of_sql,
+	.part_size = sizeof(SqlPart),
 	.build = build_sql,
 	.check_references = check_sql,
 	.explain_heading = explain_sql,

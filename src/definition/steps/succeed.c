@@ -12,9 +12,6 @@
 
 static const FieldSet fields_of_succeed = {
 	.owner = "a step of type succeed",
-	.fields = (const Field[]) {
-		{NULL, FIELD_USED}
-	},
 	.more = &step_fields
 };
 

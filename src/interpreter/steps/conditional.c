@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "interpreter/join.h"
+#include "definition/steps/conditional.h"
 #include "interpreter/steps/step_ops.h"
 
 /* "then" and "else" are lines by name; -1: there is no such line. */
@@ -30,15 +31,16 @@ static void
 conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 					int line, bool result, const StepError *why)
 {
-	if (node->condition != NULL)
+	ConditionalPart *part = conditional_part(node);
+	if (part->condition != NULL)
 	{
-		row->condition_expression = node->condition->text;
+		row->condition_expression = part->condition->text;
 		row->condition_result = result;
 		line = line_by_name(node, result ? "then" : "else");
 	}
 	else
 	{
-		row->condition_result = (line >= 0 && line != node->default_line);
+		row->condition_result = (line >= 0 && line != part->default_line);
 		if (line >= 0 && node->lines[line].when != NULL)
 			row->condition_expression = node->lines[line].when->text;
 	}
@@ -63,19 +65,20 @@ conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 static ThreadAction
 conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again)
 {
+	ConditionalPart *part = conditional_part(node);
 	EvaluateContext context;
 	char	   *why = NULL;
 	char	   *first_why = NULL;
 	int			line;
 
-	if (node->condition != NULL)
+	if (part->condition != NULL)
 	{
 		bool		result = false;
 		const char *error;
 
-		if (node->condition->sql != NULL)
+		if (part->condition->sql != NULL)
 		{
-			error = condition_leaf(thread, frame, node, visit, row->attempt, node->condition, row->started_at);
+			error = condition_leaf(thread, frame, node, visit, row->attempt, part->condition, row->started_at);
 			if (error == NULL)
 			{
 				*again = false;
@@ -85,7 +88,7 @@ conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepR
 		else
 		{
 			evaluate_in(thread, frame, &context);
-			result = evaluate_condition(&context, node->condition->expression, &why);
+			result = evaluate_condition(&context, part->condition->expression, &why);
 			error = why;
 		}
 		conditional_decided(thread, frame, node, row, -1, result, condition_error(error));
@@ -103,7 +106,7 @@ conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepR
 			first_why = why;
 	}
 	conditional_decided(thread, frame, node, row,
-						line < node->nlines ? line : node->default_line, false,
+						line < node->nlines ? line : part->default_line, false,
 						condition_error(first_why));
 	return THREAD_LEAF;
 }

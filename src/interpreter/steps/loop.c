@@ -12,6 +12,7 @@
 
 #include "definition/scope.h"
 #include "interpreter/jsonb_values.h"
+#include "definition/steps/loop.h"
 #include "interpreter/steps/step_ops.h"
 #include "state/jsonb_text.h"
 
@@ -19,13 +20,14 @@
 static Jsonb *
 evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size, StepError **error)
 {
+	LoopPart    *part = loop_part(node);
 	EvaluateContext context;
 	Jsonb	   *collection;
 	JsonbParseState *state = NULL;
 	JsonbValue	value;
 
 	evaluate_in(thread, frame, &context);
-	collection = evaluate_template(&context, node->collection);
+	collection = evaluate_template(&context, part->collection);
 	if (collection == NULL)
 	{
 		*error = mapping_error("collection", &context);
@@ -43,8 +45,8 @@ evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size, Ste
 		return NULL;
 	}
 	*size = JB_ROOT_COUNT(collection);
-	if (node->max_iterations > 0)
-		*size = Min(*size, node->max_iterations);
+	if (part->max_iterations > 0)
+		*size = Min(*size, part->max_iterations);
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	jsonb_push_key(&state, "collection");
@@ -58,12 +60,13 @@ evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size, Ste
 static ThreadAction
 loop_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again)
 {
+	LoopPart    *part = loop_part(node);
 	StepError  *error = NULL;
 	int			size = -1;
 	Frame	   *iteration;
 
-	row->loop_execution_mode = node->loop_parallel ? "parallel" : "sequential";
-	if (node->loop_kind == LOOP_COLLECTION)
+	row->loop_execution_mode = part->parallel ? "parallel" : "sequential";
+	if (part->kind == LOOP_COLLECTION)
 	{
 		row->input = evaluate_collection(thread, frame, node, &size, &error);
 		if (row->input == NULL)
@@ -78,17 +81,17 @@ loop_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 			container_close(thread, frame, node, visit, row);
 			return THREAD_LEAF;
 		}
-		if (node->loop_parallel && thread->forks)
+		if (part->parallel && thread->forks)
 		{
 			*again = false;
 			return container_fork(thread, frame, node, visit, row, size);
 		}
 	}
 	else
-		row->condition_expression = node->loop_condition->text;
+		row->condition_expression = part->condition->text;
 
 	iteration = container_enter(thread, node, visit, row, 0);
-	if (node->loop_kind == LOOP_WHILE)
+	if (part->kind == LOOP_WHILE)
 		iteration->at = NULL;	/* the condition comes first */
 	return THREAD_LEAF;
 }
@@ -100,9 +103,10 @@ loop_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 static void
 condition_decided(Thread *thread, PlanNode *node, bool result, const StepError *why)
 {
+	LoopPart    *part = loop_part(node);
 	Frame	   *frame = thread->top;
-	int			limit = node->max_iterations > 0 ? node->max_iterations : DEFAULT_MAX_ITERATIONS;
-	int			next = frame->child + (node->loop_kind == LOOP_UNTIL ? 1 : 0);
+	int			limit = part->max_iterations > 0 ? part->max_iterations : DEFAULT_MAX_ITERATIONS;
+	int			next = frame->child + (part->kind == LOOP_UNTIL ? 1 : 0);
 
 	if (why != NULL && frame->row->error == NULL)
 	{
@@ -111,7 +115,7 @@ condition_decided(Thread *thread, PlanNode *node, bool result, const StepError *
 		frame->row->error = step_error_jsonb(why, node->id, frame->scope);
 		MemoryContextSwitchTo(oldcontext);
 	}
-	if (result == (node->loop_kind == LOOP_UNTIL))
+	if (result == (part->kind == LOOP_UNTIL))
 	{
 		container_close_activation(thread);
 		return;
@@ -127,7 +131,7 @@ condition_decided(Thread *thread, PlanNode *node, bool result, const StepError *
 		container_cut_short(thread, frame, STATUS_FAILED, &error);
 		return;
 	}
-	if (node->loop_kind == LOOP_UNTIL)
+	if (part->kind == LOOP_UNTIL)
 		frame_enter_child(thread, frame, next);
 	else
 		frame->at = &thread->plan->nodes[node->lines[0].first];
@@ -141,15 +145,16 @@ bool
 loop_continue(Thread *thread, Frame *frame)
 {
 	PlanNode   *node = frame->container;
+	LoopPart    *part = loop_part(node);
 	EvaluateContext context;
 	char	   *why;
 	const char *error;
 	bool		result;
 
-	if (node->loop_condition->sql != NULL)
+	if (part->condition->sql != NULL)
 	{
 		error = condition_leaf(thread, frame, node, frame->visit, Max(frame->next_attempt, 1),
-							   node->loop_condition, thread_time(thread));
+							   part->condition, thread_time(thread));
 		frame->next_attempt = 0;
 		if (error == NULL)
 			return true;
@@ -157,7 +162,7 @@ loop_continue(Thread *thread, Frame *frame)
 		return false;
 	}
 	evaluate_in(thread, frame, &context);
-	result = evaluate_condition(&context, node->loop_condition->expression, &why);
+	result = evaluate_condition(&context, part->condition->expression, &why);
 	condition_decided(thread, node, result, condition_error(why));
 	return false;
 }
@@ -225,7 +230,8 @@ loop_resume(Thread *thread, Frame *frame, PlanNode *node,
 static bool
 loop_was_opened(const PlanNode *node, const StepRecord *record)
 {
-	return node->loop_kind != LOOP_COLLECTION || record->loop_collection_size >= 0;
+	const LoopPart *part = loop_part(node);
+	return part->kind != LOOP_COLLECTION || record->loop_collection_size >= 0;
 }
 
 const StepOps loop_ops = {

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "definition/steps/set.h"
 #include "interpreter/steps/step_ops.h"
 
 /* A set step: variables and an output, no SQL. */
@@ -17,26 +18,27 @@ static ThreadAction
 set_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_unused(),
 		  StepRow *row, bool *again pg_attribute_unused())
 {
+	SetPart     *part = set_part(node);
 	EvaluateContext context;
 	Frame	   *owner = variables_frame(frame);
 	JsonbParseState *state = NULL;
 	StepError  *error = NULL;
 
 	evaluate_in(thread, frame, &context);
-	if (node->nassign > 0)
+	if (part->count > 0)
 	{
 		/* the variables as they are, then the new values over them */
 		variables_begin(&state, frame_variables(thread, owner));
-		for (int i = 0; i < node->nassign && error == NULL; i++)
+		for (int i = 0; i < part->count && error == NULL; i++)
 		{
-			Jsonb	   *assigned = evaluate_template(&context, node->assign_values[i]);
+			Jsonb	   *assigned = evaluate_template(&context, part->values[i]);
 
 			if (assigned == NULL)
 			{
-				error = mapping_error(psprintf("assign.%s", node->assign_names[i]), &context);
+				error = mapping_error(psprintf("assign.%s", part->names[i]), &context);
 				break;
 			}
-			variables_assign(&state, node->assign_names[i], assigned);
+			variables_assign(&state, part->names[i], assigned);
 		}
 		if (error == NULL)
 			error = variables_end(&state, owner, node, row);

@@ -12,6 +12,7 @@
 
 #include "utils/builtins.h"
 
+#include "definition/steps/fail.h"
 #include "interpreter/steps/step_ops.h"
 
 /*
@@ -64,7 +65,7 @@ fail_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_
 {
 	EvaluateContext context;
 	StepError	error = {.type = "WorkflowFailed",.message = "the workflow failed"};
-	Template   *const parts[] = {node->error, node->message};
+	Template   *const parts[] = {fail_part(node)->error, fail_part(node)->message};
 
 	evaluate_in(thread, frame, &context);
 	for (int i = 0; i < (int) lengthof(parts); i++)
