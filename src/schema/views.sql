@@ -507,7 +507,11 @@ WITH part AS MATERIALIZED (
       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
 ), strong AS (
     SELECT c.relname::text COLLATE "default" AS table_name, r.relname::text COLLATE "default" AS relation, l.relation AS oid,
-           l.mode, l.granted, l.pid, l.gid, COALESCE(l.waitstart, l.prepared, a.xact_start) AS since
+           l.mode, l.granted, l.pid, l.gid, COALESCE(l.waitstart, l.prepared, a.xact_start) AS since,
+           /* VACUUM, when it gives pages at the end back: it ends that when somebody waits */
+           a.state IS DISTINCT FROM 'idle in transaction' AND EXISTS (
+               SELECT FROM lock AS v
+               WHERE v.pid = l.pid AND v.relation = l.relation AND v.granted AND v.mode = 'ShareUpdateExclusiveLock') AS gives_way
     FROM lock AS l
          JOIN part AS p ON p.oid = l.relation
          JOIN pg_catalog.pg_class AS c ON c.oid = p.table_oid
@@ -516,7 +520,7 @@ WITH part AS MATERIALIZED (
     WHERE l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
 )
 SELECT s.table_name, s.relation, s.mode, s.granted, s.pid, s.gid AS prepared_transaction, s.since,
-       s.mode = 'AccessExclusiveLock'
+       s.mode = 'AccessExclusiveLock' AND NOT s.gives_way
            AND s.table_name NOT IN ('statistics_days', 'statistics_state') AS unreadable,
        format(CASE WHEN s.granted THEN '%s has locked %s (%s)'
                    ELSE '%s waits to lock %s (%s), and who comes after it waits, too: behind %s' END,
@@ -552,7 +556,7 @@ COMMENT ON COLUMN workflow.locked_tables.since IS
 'since when it is waited for, or when the transaction that holds it began or was prepared';
 COMMENT ON COLUMN workflow.locked_tables.unreadable IS
 'whether why() and alerts cannot read the table meanwhile: they tell of this lock, and of nothing '
-'else';
+'else. Not for the moment in which VACUUM gives back empty pages: who waits then has it end that';
 COMMENT ON COLUMN workflow.locked_tables.detail IS
 'the same in words, and what keeps one that waits';
 COMMENT ON COLUMN workflow.locked_tables.help IS 'the statement that helps';

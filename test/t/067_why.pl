@@ -373,6 +373,19 @@ my %tests = (
 			is($reads{why}, 1, "$table: only alerts reads it") if $table eq 'executor_history';
 			$session->quit;
 		}
+
+		# both locks at once has VACUUM that gives pages at the end back: it lets go of who waits for it
+		my $keeper = $node->background_psql('postgres');
+		my $vacuum = $node->background_psql('postgres');
+		my $unreadable = q{SELECT bool_or(unreadable) FROM workflow.locked_tables WHERE table_name = 'executions'};
+
+		$keeper->query_safe('SELECT pg_advisory_lock(67)');
+		$vacuum->query_safe('BEGIN; LOCK TABLE workflow.executions IN SHARE UPDATE EXCLUSIVE MODE; LOCK TABLE workflow.executions IN ACCESS EXCLUSIVE MODE');
+		is($node->safe_psql('postgres', $unreadable), 't', 'a session that does nothing is no VACUUM');
+		$vacuum->query_until(qr/go/, "\\echo go\nSELECT pg_advisory_xact_lock(67);\n");
+		ok($node->poll_query_until('postgres', $unreadable, 'f'), 'one at work is waited for');
+		$keeper->quit;
+		$vacuum->quit;
 		release($held);
 		# what the session keeps, and what is wanted behind it
 		foreach my $case ([ 'LOCK TABLE workflow.executions IN SHARE MODE' ], [ 'LOCK TABLE workflow.executions IN ACCESS EXCLUSIVE MODE' ],
