@@ -6,7 +6,8 @@
 # NOTES
 #	  usage: coverage.sh
 #	  A copy of what is committed is built with gcc's counters and tested as
-#	  check.sh does; PGWF_SUITES and PGWF_TESTS choose.  Processes that are killed
+#	  check.sh does, but for lint, which counters are not for; PGWF_SUITES and
+#	  PGWF_TESTS choose.  Processes that are killed
 #	  count nothing.  In $PGWF_SCRATCH/coverage are lines.txt, the share of each
 #	  file, and missed.txt, each line that was not run.  Needs lcov.
 
@@ -28,6 +29,8 @@ COPT="-O0 --coverage -fprofile-update=atomic"
 GCOV_PREFIX=$folder/counts
 make_server_folder "$GCOV_PREFIX"
 export COPT GCOV_PREFIX
+PGWF_SUITES=${PGWF_SUITES:-unit regress isolation docs browser modes tap}
+export PGWF_SUITES
 make -s -C "$folder/source" check | tee "$folder/check.log"
 cp -R "$GCOV_PREFIX$folder/source/." "$folder/source/" || die "nothing was counted"
 
