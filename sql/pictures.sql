@@ -187,3 +187,16 @@ SELECT workflow.diagram(NULL::bigint);
 SELECT workflow.diagram(-1);
 SELECT workflow.timeline_svg(-1);
 SELECT workflow.timeline_svg(:id, 0);
+
+-- a line of very many steps is thinned out while it is read; none is forgotten
+\set VERBOSITY default
+SELECT workflow.define('{"name": "spinning", "start_step": "begin", "steps": {
+    "begin": {"type": "set", "assign": {"n": 0}, "next_step": "turn"},
+    "turn": {"type": "set", "max_visits": 2000, "assign": {"n": "${vars.n + 1}"}, "next_step": "enough"},
+    "enough": {"type": "conditional", "switch": [{"when": "${vars.n} < 1300", "next_step": "turn"}], "next_step": "end"},
+    "end": {"type": "set", "output": "${vars.n}"}}}');
+SELECT workflow.execute('spinning');
+SELECT max(id) AS spun FROM workflow.executions WHERE workflow = 'spinning' \gset
+SELECT count(*) FROM workflow.step_executions WHERE execution_id = :spun;
+SELECT sum(c[1]::int) FROM regexp_matches(workflow.timeline(:spun), '(\d+) (?:completed|more)', 'g') AS c;
+SELECT xml_is_well_formed_document(workflow.timeline_svg(:spun)) AS is_xml;
