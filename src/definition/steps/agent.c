@@ -16,6 +16,7 @@ static void
 build_agent(Builder *builder, PlanNode *node, const Place *place)
 {
 	AgentPart   *part = agent_part(node);
+
 	if (json_get(place->object, "type") == NULL && json_get(place->object, "agent_name") == NULL)
 		field_error(builder, place, NULL, NULL,
 					"step \"%s\" needs \"sql\", \"agent_name\" or \"type\"", node->id);
@@ -27,6 +28,7 @@ static void
 explain_agent(Explainer *explainer, const PlanNode *node)
 {
 	const AgentPart *part = agent_part(node);
+
 	explain_words(explainer, " ");
 	explain_words(explainer, part->name);
 }
@@ -35,6 +37,7 @@ static const char *
 agent_subject(const PlanNode *node, bool all pg_attribute_unused())
 {
 	const AgentPart *part = agent_part(node);
+
 	return part->name;
 }
 

@@ -175,6 +175,7 @@ static void
 explain_conditional(Explainer *explainer, const PlanNode *node, int indent)
 {
 	const ConditionalPart *part = conditional_part(node);
+
 	if (part->condition != NULL)
 		explain_fact(explainer, indent, "if %s", explain_condition(part->condition));
 }
@@ -183,6 +184,7 @@ static const char *
 conditional_subject(const PlanNode *node, bool all)
 {
 	const ConditionalPart *part = conditional_part(node);
+
 	return all && part->condition != NULL ? part->condition->text : NULL;
 }
 

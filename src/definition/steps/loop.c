@@ -154,6 +154,7 @@ static void
 explain_way(Explainer *explainer, const PlanNode *node, int indent)
 {
 	const LoopPart *part = loop_part(node);
+
 	if (part->collection_text != NULL)
 		explain_fact(explainer, indent, "for each item of %s", part->collection_text);
 	if (part->condition != NULL)
@@ -167,6 +168,7 @@ static const char *
 loop_subject(const PlanNode *node, bool all)
 {
 	const LoopPart *part = loop_part(node);
+
 	if (!all || part->kind == LOOP_COLLECTION)
 		return all ? part->collection_text : NULL;
 	return psprintf("%s %s", part->kind == LOOP_WHILE ? "while" : "until",

@@ -60,6 +60,7 @@ static void
 check_set(Checker *checker, PlanNode *node, const Json *source pg_attribute_unused())
 {
 	SetPart     *part = set_part(node);
+
 	for (int i = 0; i < part->count; i++)
 		check_member(checker, part->values[i], BEFORE_STEP, "assign",
 					 part->names[i]);

@@ -46,6 +46,7 @@ static void
 check_sql(Checker *checker, PlanNode *node, const Json *source pg_attribute_unused())
 {
 	SqlPart     *part = sql_part(node);
+
 	for (int i = 0; i < part->nparams; i++)
 	{
 		char		base[32];
@@ -71,6 +72,7 @@ static void
 explain_statement(Explainer *explainer, const PlanNode *node, int indent)
 {
 	const SqlPart *part = sql_part(node);
+
 	if (part->text != NULL)
 		explain_fact(explainer, indent, "%s", part->text);
 }
@@ -79,6 +81,7 @@ static const char *
 sql_subject(const PlanNode *node, bool all)
 {
 	const SqlPart *part = sql_part(node);
+
 	return all ? part->text : NULL;
 }
 

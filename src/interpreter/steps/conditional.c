@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
-#include "interpreter/join.h"
 #include "definition/steps/conditional.h"
+#include "interpreter/join.h"
 #include "interpreter/steps/step_ops.h"
 
 /* "then" and "else" are lines by name; -1: there is no such line. */
@@ -32,6 +32,7 @@ conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 					int line, bool result, const StepError *why)
 {
 	ConditionalPart *part = conditional_part(node);
+
 	if (part->condition != NULL)
 	{
 		row->condition_expression = part->condition->text;

@@ -11,8 +11,8 @@
 #include "postgres.h"
 
 #include "definition/scope.h"
-#include "interpreter/jsonb_values.h"
 #include "definition/steps/loop.h"
+#include "interpreter/jsonb_values.h"
 #include "interpreter/steps/step_ops.h"
 #include "state/jsonb_text.h"
 
@@ -231,6 +231,7 @@ static bool
 loop_was_opened(const PlanNode *node, const StepRecord *record)
 {
 	const LoopPart *part = loop_part(node);
+
 	return part->kind != LOOP_COLLECTION || record->loop_collection_size >= 0;
 }
 
