@@ -279,5 +279,18 @@ UPDATE workflow.executions SET status = 'cancelled' WHERE id = test.id();
 SELECT workflow.retry(test.id());
 SELECT status, error_type, error FROM workflow.wait(test.id(), '60 s');
 
+-- a conditional that has taken no line, or led elsewhere, and whose own output fails
+SELECT workflow.define($${"name": "again_none", "steps": [{"id": "a", "type": "conditional", "condition": "false",
+  "if_true_step": {"id": "b", "sql": "SELECT 1"}, "output": {"x": "${workflow.input.n + 1}"}}]}$$);
+CALL test.go('again_none', '{"n": "x"}');
+SELECT workflow.retry(test.id());
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT workflow.define($${"name": "again_elsewhere", "start_step": "a", "steps": {"a": {"type": "conditional", "switch": [{"when": "true", "next_step": "c"}],
+  "output": {"x": "${workflow.input.n + 1}"}, "next_step": null}, "c": {"sql": "SELECT 1"}}}$$);
+CALL test.go('again_elsewhere', '{"n": "x"}');
+SELECT workflow.retry(test.id());
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT step_id, attempt, status, branch_taken FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY attempt;
+
 TABLE test.wrong;
 DROP TABLE test.broken;

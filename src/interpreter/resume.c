@@ -214,6 +214,11 @@ resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord 
 		thread->fork_pending = true;
 		return;
 	}
+	if (step_ops[node->type]->resume == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("execution " INT64_FORMAT " has an open row of step \"%s\", which has no steps inside",
+						thread->execution->id, node->id)));
 	step_ops[node->type]->resume(thread, frame, node, record, row);
 }
 

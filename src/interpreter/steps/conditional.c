@@ -148,9 +148,12 @@ conditional_resume(Thread *thread, Frame *frame pg_attribute_unused(), PlanNode 
 }
 
 static bool
-conditional_was_opened(const PlanNode *node pg_attribute_unused(), const StepRecord *record)
+conditional_was_opened(const PlanNode *node, const StepRecord *record)
 {
-	return record->branch_taken != NULL;
+	int			line = record->branch_taken != NULL ? line_by_name(node, record->branch_taken) : -1;
+
+	/* it took none, or led elsewhere: what failed is its own output */
+	return line >= 0 && node->lines[line].nsteps > 0;
 }
 
 const StepOps conditional_ops = {
