@@ -509,7 +509,7 @@ WITH part AS MATERIALIZED (
     SELECT c.relname::text COLLATE "default" AS table_name, r.relname::text COLLATE "default" AS relation, l.relation AS oid,
            l.mode, l.granted, l.pid, l.gid, COALESCE(l.waitstart, l.prepared, a.xact_start) AS since,
            /* VACUUM, when it gives pages at the end back: it ends that when somebody waits */
-           a.state IS DISTINCT FROM 'idle in transaction' AND EXISTS (
+           l.granted AND a.state IS NOT DISTINCT FROM 'active' AND EXISTS (
                SELECT FROM lock AS v
                WHERE v.pid = l.pid AND v.relation = l.relation AND v.granted AND v.mode = 'ShareUpdateExclusiveLock') AS gives_way
     FROM lock AS l

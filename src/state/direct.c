@@ -44,6 +44,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
+#include "storage/bufmgr.h"
 #include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -442,18 +443,23 @@ state_scan_end(StateScan *scan)
 
 /*
  * Has another transaction that is under way locked or changed the row?  Nobody waits
- * here, and the answer may be old when it is given.
+ * here but for a moment of the page, and the answer may be old when it is given.
  */
 static bool
 is_taken(const StateScan *scan)
 {
-	bool		copied;
-	HeapTuple	tuple = ExecFetchSlotHeapTuple(scan->slot, false, &copied);
-	uint16		infomask = tuple->t_data->t_infomask;
-	TransactionId xmax = HeapTupleHeaderGetRawXmax(tuple->t_data);
+	Buffer		buffer = ((BufferHeapTupleTableSlot *) scan->slot)->buffer;
+	HeapTupleHeader tuple = ((HeapTupleTableSlot *) scan->slot)->tuple->t_data;
+	uint16		infomask;
+	TransactionId xmax;
 
-	if (copied)
-		heap_freetuple(tuple);
+	Assert(TTS_IS_BUFFERTUPLE(scan->slot));
+	/* both, or neither, of who is about to take it */
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	infomask = tuple->t_infomask;
+	xmax = HeapTupleHeaderGetRawXmax(tuple);
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+
 	if (infomask & HEAP_XMAX_INVALID)
 		return false;
 	if (infomask & HEAP_XMAX_IS_MULTI)
@@ -466,13 +472,14 @@ state_scan_update(StateScan *scan, int ncolumns, const int *columns,
 				  const Datum *values, const char *nulls, bool wait)
 {
 	TableShape *shape = scan->table->shape;
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(shape->descriptor, &TTSOpsVirtual);
+	TupleTableSlot *slot;
 	Bitmapset  *changed = NULL;
 	bool		updated = false;
 
-	/* it can be taken now: the scheduler's lock_timeout ends a wait for that */
+	/* it can be taken behind that: the scheduler's lock_timeout ends a wait for it */
 	if (!wait && is_taken(scan))
 		return false;
+	slot = MakeSingleTupleTableSlot(shape->descriptor, &TTSOpsVirtual);
 	/* publications want to tell the row; who only inserts need not care */
 	CheckCmdReplicaIdentity(scan->relation, CMD_UPDATE);
 	slot_getallattrs(scan->slot);
