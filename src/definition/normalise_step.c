@@ -133,7 +133,9 @@ write_step_field(Normaliser *normaliser, const StepTypeInfo *info, const Json *m
 		normaliser->branch = branch;
 		return;
 	}
-	write_field(normaliser, info, field, member, member_place(normaliser, place, field, json_key(member)));
+	if (field != json_key(member) || (info != NULL && info->write_children != NULL))
+		place = member_place(normaliser, place, field, json_key(member));
+	write_field(normaliser, info, field, member, place);
 }
 
 /*

@@ -261,8 +261,8 @@ run_leaf(Driver *driver)
 		result = run_sql(&leaf->task);
 		HOLD_CANCEL_INTERRUPTS();
 	}
-	/* our own statements see the newest rows, and are none of its conflicts as far as that can be had */
-	XactIsoLevel = XACT_READ_COMMITTED;
+	/* our own statements are none of its conflicts as far as that can be had */
+	lower_isolation();
 	leaf->ended_at = counters_enter(TIME_BOOKKEEPING);
 	result = thread_leaf_output(thread, result);
 

@@ -96,6 +96,8 @@ extern void begin_bookkeeping(void);
 /* Another one, for a leaf that wants a snapshot for all of its SQL; nothing is to be written before it. */
 extern void begin_isolated(Driver *driver, int isolation, bool deferrable);
 /* Is it one of those? */
+/* For our own statements, until the transaction ends. */
+extern void lower_isolation(void);
 extern bool transaction_is_isolated(void);
 /* Write what has happened and commit. */
 extern void finish(Driver *driver, bool leaf_pending);

@@ -34,29 +34,54 @@
 #include "shared/own_role.h"
 
 /*
- * Of the open transaction.  XactIsoLevel says read committed while our own statements
- * run in one that is not; who commits or aborts it goes by what it began as.
+ * Our own statements see the newest rows, also in a transaction that is to have others;
+ * who commits or aborts it goes by what it began as.
  */
-static int	isolation_of_transaction = XACT_READ_COMMITTED;
+static bool isolation_is_lowered = false;
+static int	isolation_before = XACT_READ_COMMITTED;
 
 static void
-restore_isolation(XactEvent event, void *argument pg_attribute_unused())
+restore_isolation(void)
+{
+	if (isolation_is_lowered)
+		XactIsoLevel = isolation_before;
+	isolation_is_lowered = false;
+}
+
+static void
+restore_at_abort(XactEvent event, void *argument pg_attribute_unused())
 {
 	if (event == XACT_EVENT_ABORT)
-		XactIsoLevel = isolation_of_transaction;
+		restore_isolation();
+}
+
+void
+lower_isolation(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(restore_at_abort, NULL);
+	registered = true;
+	if (isolation_is_lowered)
+		return;
+	isolation_before = XactIsoLevel;
+	isolation_is_lowered = true;
+	XactIsoLevel = XACT_READ_COMMITTED;
+}
+
+bool
+transaction_is_isolated(void)
+{
+	return (isolation_is_lowered ? isolation_before : XactIsoLevel) >= XACT_REPEATABLE_READ;
 }
 
 /* What the role's settings ask for is for its own SQL: leaf_transaction(). */
 void
 begin_bookkeeping(void)
 {
-	static bool registered = false;
-
-	if (!registered)
-		RegisterXactCallback(restore_isolation, NULL);
-	registered = true;
+	isolation_is_lowered = false;
 	StartTransactionCommand();
-	isolation_of_transaction = XACT_READ_COMMITTED;
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
 	XactDeferrable = false;
@@ -69,15 +94,9 @@ begin_isolated(Driver *driver, int isolation, bool deferrable)
 	discard_session_state(false);
 	CommitTransactionCommand();
 	begin_bookkeeping();
-	XactIsoLevel = isolation_of_transaction = isolation;
+	XactIsoLevel = isolation;
 	XactDeferrable = deferrable;
 	MemoryContextSwitchTo(driver->context);
-}
-
-bool
-transaction_is_isolated(void)
-{
-	return isolation_of_transaction >= XACT_REPEATABLE_READ;
 }
 
 void
@@ -166,7 +185,7 @@ commit(Driver *driver)
 	if (!driver->wait_for_disk && synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
 		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	/* as it was for the leaf */
-	XactIsoLevel = isolation_of_transaction;
+	restore_isolation();
 	PG_TRY();
 	{
 		CommitTransactionCommand();
