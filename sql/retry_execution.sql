@@ -292,5 +292,18 @@ SELECT workflow.retry(test.id());
 SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
 SELECT step_id, attempt, status, branch_taken FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY attempt;
 
+-- a loop over nothing whose own output fails has no iteration to go on with
+SELECT workflow.define(jsonb_build_object('name', 'again_empty_' || mode, 'steps', jsonb_build_array(jsonb_build_object('id', 'l', 'type', 'loop',
+  'output', '{"x": "${workflow.input.n + 1}"}'::jsonb, 'loop_config', jsonb_build_object('collection', '[]'::jsonb, 'execution_mode', mode,
+  'loop_body', '[{"id": "b", "sql": "SELECT 1"}]'::jsonb))))) FROM unnest('{sequential,parallel}'::text[]) AS mode;
+CALL test.go('again_empty_sequential', '{"n": "x"}');
+SELECT workflow.retry(test.id());
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT step_id, attempt, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY attempt;
+CALL test.go('again_empty_parallel', '{"n": "x"}');
+SELECT workflow.retry(test.id());
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT step_id, attempt, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY attempt;
+
 TABLE test.wrong;
 DROP TABLE test.broken;

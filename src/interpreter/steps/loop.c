@@ -188,7 +188,8 @@ condition_failed(Thread *thread, StepStatus status, const StepError *error)
  * execution was retried, the first that has not ended; *ended: which have, then.
  */
 static int
-find_iteration(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, bool **ended, int *nended)
+find_iteration(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, bool **ended,
+			   int *nended)
 {
 	char	   *from;
 	char	   *to;
@@ -230,9 +231,8 @@ loop_resume(Thread *thread, Frame *frame, PlanNode *node,
 static bool
 loop_was_opened(const PlanNode *node, const StepRecord *record)
 {
-	const LoopPart *part = loop_part(node);
-
-	return part->kind != LOOP_COLLECTION || record->loop_collection_size >= 0;
+	/* over nothing: what failed is its own output */
+	return loop_part(node)->kind != LOOP_COLLECTION || record->loop_collection_size > 0;
 }
 
 const StepOps loop_ops = {
