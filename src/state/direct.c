@@ -33,6 +33,7 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/multixact.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -108,7 +109,9 @@ is_plain(Relation relation)
 {
 	TupleConstr *constraints = relation->rd_att->constr;
 
-	return relation->rd_rel->relkind == RELKIND_RELATION && relation->rd_rules == NULL &&
+	/* is_taken() reads what a heap has */
+	return relation->rd_tableam == GetHeapamTableAmRoutine() &&
+		relation->rd_rel->relkind == RELKIND_RELATION && relation->rd_rules == NULL &&
 		relation->trigdesc == NULL && !relation->rd_rel->relispartition &&
 		(constraints == NULL || (constraints->num_check == 0 && !constraints->has_generated_stored));
 }
@@ -448,12 +451,12 @@ state_scan_end(StateScan *scan)
 static bool
 is_taken(const StateScan *scan)
 {
-	Buffer		buffer = ((BufferHeapTupleTableSlot *) scan->slot)->buffer;
-	HeapTupleHeader tuple = ((HeapTupleTableSlot *) scan->slot)->tuple->t_data;
+	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) scan->slot;
+	Buffer		buffer = slot->buffer;
+	HeapTupleHeader tuple = slot->base.tuple->t_data;
 	uint16		infomask;
 	TransactionId xmax;
 
-	Assert(TTS_IS_BUFFERTUPLE(scan->slot));
 	/* both, or neither, of who is about to take it */
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	infomask = tuple->t_infomask;
