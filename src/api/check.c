@@ -182,7 +182,6 @@ check_plan(const WorkflowPlan *plan, ProblemList *problems)
 	for (int i = 0; i < plan->nnodes; i++)
 	{
 		const PlanNode *node = &plan->nodes[i];
-
 		const SqlPart *sql = sql_part(node);
 
 		if (sql != NULL && sql->text != NULL)

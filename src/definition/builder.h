@@ -168,7 +168,7 @@ extern void check_child_count(Builder *builder, const PlanNode *node, const Plac
 							  const char *children);
 /* For pictures, see StepTypeInfo. */
 extern const char *needed_children(const PlanNode *node, bool all);
-/* The object that has what is to be known of a step; false, with a problem reported, when it is not there. */
+/* A step's configuration; false, with a problem reported, when there is none. */
 extern bool step_configuration(Builder *builder, const Place *place, const char *field,
 							   const FieldSet *set, Place *config);
 

@@ -488,7 +488,14 @@ build_step(Builder *builder, PlanNode *node)
 	if (step_is_container(node))
 		node->timeout_abort = build_timeout_strategy(builder, &place, node->timeout_seconds);
 	errors = builder->problems->errors;
-	if (info->build != NULL)
+	if (info->config != NULL)
+	{
+		Place		config;
+
+		if (step_configuration(builder, &place, info->config, info->fields->flat, &config))
+			info->build(builder, node, &config);
+	}
+	else if (info->build != NULL)
 		info->build(builder, node, &place);
 	if (step_is_container(node))
 		builder->links_broken |= builder->problems->errors > errors;

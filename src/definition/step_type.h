@@ -79,7 +79,7 @@ typedef struct StepTypeInfo
 	/* The plan */
 
 	size_t		part_size;		/* of what only this type has */
-	/* Fill that from its object; NULL: nothing. */
+	/* Fill that from the step's object, or from config; NULL: nothing. */
 	void		(*build) (struct Builder *builder, struct PlanNode *node,
 						  const struct Place *place);
 	/* Check what references its own templates and conditions have; NULL: none. */

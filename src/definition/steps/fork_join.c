@@ -120,15 +120,6 @@ build_fork_join(Builder *builder, PlanNode *node, const Place *config)
 	build_on_join(builder, node, config);
 }
 
-static void
-build_configured(Builder *builder, PlanNode *node, const Place *place)
-{
-	Place		config;
-
-	if (step_configuration(builder, place, "fork_join_config", &fork_join_config_fields, &config))
-		build_fork_join(builder, node, &config);
-}
-
 /*
  * The branches of a fork_join.
  */
@@ -178,7 +169,7 @@ const StepTypeInfo step_type_fork_join = {
 	.alias = "fork-join",
 	.config = "fork_join_config",
 	.write_children = write_branch_children,
-	.build = build_configured,
+	.build = build_fork_join,
 	.explain_heading = explain_join,
 	.line_word = "branch ",
 	.lines_noun = "branches",

@@ -102,15 +102,6 @@ build_loop(Builder *builder, PlanNode *node, const Place *config)
 }
 
 static void
-build_configured(Builder *builder, PlanNode *node, const Place *place)
-{
-	Place		config;
-
-	if (step_configuration(builder, place, "loop_config", &loop_config_fields, &config))
-		build_loop(builder, node, &config);
-}
-
-static void
 check_loop(Checker *checker, PlanNode *node, const Json *source)
 {
 	LoopPart    *part = loop_part(node);
@@ -206,7 +197,7 @@ const StepTypeInfo step_type_loop = {
 	.config_aliases = loop_aliases,
 	.write_children = write_body,
 	.part_size = sizeof(LoopPart),
-	.build = build_configured,
+	.build = build_loop,
 	.check_references = check_loop,
 	.explain_heading = explain_loop,
 	.explain_facts = explain_way,
