@@ -12,9 +12,8 @@
 #	  $PGWF_MIRROR), fetched and checked by apt with a configuration of its own
 #	  and only unpacked into a folder: nothing is installed, and root is not
 #	  needed.  No suite has 16: its headers come out of a package of Ubuntu
-#	  24.04 for amd64, which is known here by its sum.  They stay in $PGWF_COMPAT_DIR (default: build/compat).  A
-#	  mirror that lags behind is good enough, so the age of its lists is not
-#	  checked; their signatures are.
+#	  24.04 for amd64, which is known here by its sum.  They stay in
+#	  $PGWF_COMPAT_DIR (default: build/compat).
 #
 #	  To compile one file by hand:
 #	      gcc $(test/compat.sh flags 18) -fsyntax-only src/state/state.c

@@ -95,10 +95,10 @@ extern void begin(Driver *driver);
 extern void begin_bookkeeping(void);
 /* Another one, for a leaf that wants a snapshot for all of its SQL; nothing is to be written before it. */
 extern void begin_isolated(Driver *driver, int isolation, bool deferrable);
-/* Is it one of those? */
-/* For our own statements, until the transaction ends. */
-extern void lower_isolation(void);
+/* Is the open transaction one of those? */
 extern bool transaction_is_isolated(void);
+/* Our own statements see the newest rows in it, until it ends. */
+extern void lower_isolation(void);
 /* Write what has happened and commit. */
 extern void finish(Driver *driver, bool leaf_pending);
 /* Write it and leave the transaction open. */

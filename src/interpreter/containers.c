@@ -197,7 +197,8 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 			frame_enter_child(thread, frame, behind);
 		frame->at = NULL;		/* the condition is next */
 	}
-	else if ((next = Max(frame->child + 1, frame->nended)) < (step_iterates(node) ? frame->total : node->nlines))
+	else if ((next = Max(frame->child + 1, frame->nended)) <
+			 (step_iterates(node) ? frame->total : node->nlines))
 	{
 		frame_enter_child(thread, frame, next);
 		frame_set_deadline(thread, frame, last->completed_at);

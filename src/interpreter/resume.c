@@ -217,7 +217,8 @@ resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord 
 	if (step_ops[node->type]->resume == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("execution " INT64_FORMAT " has an open row of step \"%s\", which has no steps inside",
+				 errmsg("execution " INT64_FORMAT " has an open row of step \"%s\", "
+						"which has no steps inside",
 						thread->execution->id, node->id)));
 	step_ops[node->type]->resume(thread, frame, node, record, row);
 }

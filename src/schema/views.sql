@@ -507,11 +507,13 @@ WITH part AS MATERIALIZED (
       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
 ), strong AS (
     SELECT c.relname::text COLLATE "default" AS table_name, r.relname::text COLLATE "default" AS relation, l.relation AS oid,
-           l.mode, l.granted, l.pid, l.gid, COALESCE(l.waitstart, l.prepared, a.xact_start) AS since,
+           l.mode, l.granted, l.pid, l.gid,
+           COALESCE(l.waitstart, l.prepared, a.xact_start) AS since,
            /* VACUUM, when it gives pages at the end back: it ends that when somebody waits */
            l.granted AND a.state IS NOT DISTINCT FROM 'active' AND EXISTS (
                SELECT FROM lock AS v
-               WHERE v.pid = l.pid AND v.relation = l.relation AND v.granted AND v.mode = 'ShareUpdateExclusiveLock') AS gives_way
+               WHERE v.pid = l.pid AND v.relation = l.relation AND v.granted
+                 AND v.mode = 'ShareUpdateExclusiveLock') AS gives_way
     FROM lock AS l
          JOIN part AS p ON p.oid = l.relation
          JOIN pg_catalog.pg_class AS c ON c.oid = p.table_oid

@@ -177,10 +177,14 @@ workflow_settings($new, @settings);
 my $bin = $new->config_data('--bindir');
 
 chdir(PostgreSQL::Test::Utils::tempdir()) or die "cannot change the folder: $!";
-local $ENV{LD_LIBRARY_PATH} = "$older/lib" if $across;
-my $upgraded = run_log([
-	'pg_upgrade', '--no-sync', $across ? '--link' : (), '-b', $old->config_data('--bindir'), '-B', $bin, '-d', $old->data_dir, '-D', $new->data_dir,
-	'-s', $new->host, '-p', $old->port, '-P', $new->port ]);
+my $upgraded = do {
+	# what programs of the older one need, and this machine has no more
+	local %ENV = %ENV;
+	$ENV{LD_LIBRARY_PATH} = "$older/lib" if $across;
+	run_log([
+		'pg_upgrade', '--no-sync', $across ? '--link' : (), '-b', $old->config_data('--bindir'), '-B', $bin,
+		'-d', $old->data_dir, '-D', $new->data_dir, '-s', $new->host, '-p', $old->port, '-P', $new->port ]);
+};
 ok($upgraded, 'pg_upgrade');
 if (!$upgraded)
 {

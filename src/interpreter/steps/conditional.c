@@ -64,7 +64,8 @@ conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 }
 
 static ThreadAction
-conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again)
+conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row,
+				  bool *again)
 {
 	ConditionalPart *part = conditional_part(node);
 	EvaluateContext context;
@@ -79,7 +80,8 @@ conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepR
 
 		if (part->condition->sql != NULL)
 		{
-			error = condition_leaf(thread, frame, node, visit, row->attempt, part->condition, row->started_at);
+			error = condition_leaf(thread, frame, node, visit, row->attempt, part->condition,
+								   row->started_at);
 			if (error == NULL)
 			{
 				*again = false;
