@@ -208,7 +208,9 @@ record_attempt(int64 execution_id, int definition_id, Oid role, const StuckAttem
 			break;
 		}
 	}
-	step_insert_once(&row);
+	/* the condition of a loop, asked in an iteration, is no step of that: it has no row */
+	if (!step_iterates(leaf.node))
+		step_insert_once(&row);
 	log_step(&row, NULL);
 	breaker_call_stuck(leaf.node, role, error);
 }

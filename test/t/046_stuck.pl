@@ -113,6 +113,29 @@ is(row($id), 'failed|ExecutionStuck', 'and its step was stuck');
 is(stuck_count($id), 1, 'the history knows it');
 like(slurp_file($node->logfile), qr/terminated workflow executor with PID \d+/, 'the log says so');
 
+# --- the condition of a loop is no step of its iterations ---
+
+query('CREATE TABLE spins ()');
+query(q{CREATE FUNCTION asks() RETURNS boolean LANGUAGE plpgsql AS $$
+	BEGIN
+		IF EXISTS (SELECT FROM spins) THEN
+			PERFORM swallow();
+		END IF;
+		RETURN false;
+	END $$});
+query('INSERT INTO spins DEFAULT VALUES');
+define('loop_condition', q{{"name": "loop_condition", "steps": [{"id": "s2", "type": "loop", "while": {"sql": "SELECT asks()"},
+	"max_iterations": 5, "loop_body": [{"id": "s1", "sql": "SELECT 1"}]}]}});
+$id = query("SELECT workflow.start('loop_condition')");
+wait_for_spin($node, $id);
+query("SELECT workflow.cancel($id, 'enough')");
+is(ended($id), 'cancelled|Cancelled', 'a condition, cancelled: the execution is');
+is(stuck_count($id), 1, 'the history knows it');
+is(query("SELECT count(*) FROM workflow.step_executions WHERE execution_id = $id AND scope <> ''"), 0, 'its iteration has no row');
+query('DELETE FROM spins');
+query("SELECT workflow.retry($id)");
+is(ended($id), 'completed|', 'retried, it goes on');
+
 # --- what follows: retry, catch, on_failure ---
 
 define('retried', q{{"name": "retried", "steps": [{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 1,
