@@ -109,3 +109,31 @@ EXCEPTION WHEN OTHERS THEN
   RAISE WARNING '%', regexp_replace(substring(detail, 'by role .*'), '\d+', 'N');
 END $$;
 SELECT workflow.unblock('block_me');
+
+-- claimed again, and blocked, while its step runs: what this comes to counts
+SELECT workflow.define($${"name": "block_gate", "steps": [{"id": "a", "sql": "SELECT test.pass('1')", "result": "value"}]}$$);
+CALL test.to_gate('block_gate');
+SELECT workflow.block('block_gate'), workflow.pause(test.id()), workflow.resume(test.id());
+CALL test.until($$SELECT status = 'blocked' FROM workflow.executions WHERE id = test.id()$$);
+CALL test.open_gate();
+SELECT status, output, error, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT status, attempt FROM workflow.step_executions WHERE execution_id = test.id();
+-- also when something is still to be done before it ends
+SELECT workflow.define($${"name": "block_chain", "on_failure": [{"id": "told", "sql": "SELECT $1::text", "params": ["${workflow.error.type}"], "result": "value"}],
+  "steps": [{"id": "a", "sql": "SELECT 1 / (test.pass('0') #>> '{}')::int"}]}$$);
+CALL test.to_gate('block_chain');
+SELECT workflow.block('block_chain'), workflow.pause(test.id()), workflow.resume(test.id());
+CALL test.until($$SELECT status = 'blocked' FROM workflow.executions WHERE id = test.id()$$);
+CALL test.open_gate();
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT workflow.unblock('block_chain');
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT step_id, status, attempt, output FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at;
+-- and when it waits for room, its own, in its first step
+SELECT workflow.define($${"name": "block_room", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT test.pass('1')", "result": "value"}]}$$);
+CALL test.to_gate('block_room');
+SELECT workflow.pause(test.id()), workflow.resume(test.id());
+CALL test.until($$SELECT status = 'pending' AND limited FROM workflow.executions WHERE id = test.id()$$);
+CALL test.open_gate();
+SELECT status, output, started_at IS NOT NULL AS started FROM workflow.wait(test.id(), '60 s');
+SELECT status, attempt FROM workflow.step_executions WHERE execution_id = test.id();

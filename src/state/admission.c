@@ -27,9 +27,12 @@
 
 static const Oid ids_types[] = {INT8ARRAYOID};
 
-/* The claim has set it; who has begun before, and was paused say, keeps it. */
+/*
+ * The claim, in this transaction, has set it; who has begun before, and was paused say,
+ * keeps it, also when the first of its steps has not ended yet.
+ */
 #define STARTED_AS_BEFORE \
-	"CASE WHEN EXISTS (SELECT FROM workflow.step_executions AS s" \
+	"CASE WHEN e.started_at OPERATOR(pg_catalog.<) pg_catalog.now() OR EXISTS (SELECT FROM workflow.step_executions AS s" \
 	" WHERE s.execution_id OPERATOR(pg_catalog.=) e.id) THEN e.started_at END"
 
 static StateStatement set_aside_statement = {
@@ -39,14 +42,17 @@ static StateStatement set_aside_statement = {
 };
 
 static StateStatement block_statement = {
-	"UPDATE workflow.executions AS e SET status = 'blocked', error_type = 'WorkflowBlocked',"
-	" error = pg_catalog.jsonb_build_object('type', 'WorkflowBlocked', 'sqlstate', '55000',"
+	/* how it ends may have been decided: that is kept */
+	"UPDATE workflow.executions AS e SET status = 'blocked',"
+	" error_type = CASE WHEN e.ending IS NULL THEN 'WorkflowBlocked' ELSE e.error_type END,"
+	" error = CASE WHEN e.ending IS NOT NULL THEN e.error"
+	" ELSE pg_catalog.jsonb_build_object('type', 'WorkflowBlocked', 'sqlstate', '55000',"
 	" 'message', pg_catalog.format('workflow \"%s\" is blocked', e.workflow),"
 	" 'detail', (SELECT b.reason FROM workflow.blocked_workflows AS b"
 	"  WHERE b.workflow OPERATOR(pg_catalog.=) e.workflow AND b.unblocked_at IS NULL"
 	"  AND (b.role IS NULL OR b.role::pg_catalog.oid OPERATOR(pg_catalog.=) e.role::pg_catalog.oid)"
 	"  ORDER BY b.id LIMIT 1),"
-	" 'hint', 'It is queued again by workflow.unblock().'), started_at = " STARTED_AS_BEFORE
+	" 'hint', 'It is queued again by workflow.unblock().') END, started_at = " STARTED_AS_BEFORE
 	" FROM (SELECT id FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) ANY ($1)"
 	"  AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text FOR UPDATE SKIP LOCKED) AS x"
 	" WHERE e.id OPERATOR(pg_catalog.=) x.id"

@@ -73,7 +73,9 @@ static StateStatement last_lifted_statement = {
 	" AND (b.role IS NULL OR b.role::pg_catalog.oid OPERATOR(pg_catalog.=) x.role::pg_catalog.oid))"
 
 static StateStatement unblock_statement = {
-	"UPDATE workflow.executions AS e SET status = 'pending', error = NULL, error_type = NULL"
+	"UPDATE workflow.executions AS e SET status = 'pending',"
+	" error = CASE WHEN e.ending IS NOT NULL THEN e.error END,"
+	" error_type = CASE WHEN e.ending IS NOT NULL THEN e.error_type END"
 	" FROM (" UNBLOCKED_EXECUTIONS " LIMIT " UNBLOCK_BATCH " FOR UPDATE OF x SKIP LOCKED) AS free"
 	" WHERE e.id OPERATOR(pg_catalog.=) free.id"
 	NOTIFY_STATUS,

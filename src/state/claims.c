@@ -214,7 +214,7 @@ static StateStatement finish_statement = {
 	" error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL AND NOT reopen"
 	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
-	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL))"
+	" OR (status OPERATOR(pg_catalog.=) ANY ('{pending,blocked}'::pg_catalog.text[]) AND started_at IS NOT NULL))"
 	" RETURNING status, dead_letter_id",
 	lengthof(finish_types), finish_types, NULL
 };

@@ -31,7 +31,7 @@ static StateStatement decide_statement = {
 	" error = $5, error_type = $6"
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL AND NOT reopen"
 	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
-	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL))",
+	" OR (status OPERATOR(pg_catalog.=) ANY ('{pending,blocked}'::pg_catalog.text[]) AND started_at IS NOT NULL))",
 	lengthof(decide_types), decide_types, NULL
 };
 
@@ -49,7 +49,7 @@ static StateStatement finish_statement = {
 	"UPDATE workflow.executions SET status = ending, ending = NULL, completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NOT NULL"
 	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
-	" OR (status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND started_at IS NOT NULL)"
+	" OR (status OPERATOR(pg_catalog.=) ANY ('{pending,blocked}'::pg_catalog.text[]) AND started_at IS NOT NULL)"
 	" OR (status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND compensate))"
 	" RETURNING status, dead_letter_id",
 	lengthof(id_types), id_types, NULL
@@ -250,8 +250,9 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 		fault_point("execution.epilogue_begins");
 		return SETTLED_EPILOGUE;
 	}
-	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING)
-		return SETTLED_OVER;	/* its epilogue waits until it is resumed and claimed */
+	/* its epilogue waits until it is resumed, its workflow unblocked, and it is claimed */
+	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING || status == EXECUTION_BLOCKED)
+		return SETTLED_OVER;
 	step_close_open(id, STATUS_CANCELLED);
 	if (status == EXECUTION_CANCELLING)
 	{

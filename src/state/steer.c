@@ -84,7 +84,7 @@ static StateStatement find_mark_statement = {
 
 static StateStatement is_paused_statement = {
 	"SELECT 1 FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1"
-	" AND status OPERATOR(pg_catalog.=) ANY ('{paused,pending}'::pg_catalog.text[])",
+	" AND status OPERATOR(pg_catalog.=) ANY ('{paused,pending,blocked}'::pg_catalog.text[])",
 	lengthof(id_types), id_types, NULL
 };
 
