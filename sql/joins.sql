@@ -115,3 +115,11 @@ SELECT workflow.define($${"name": "join_loop_stops", "steps": [
 SELECT jsonb_build_object('items', jsonb_agg(i)) AS items FROM generate_series(1, 100000) AS i \gset
 CALL test.go('join_loop_stops', :'items');
 SELECT step_id, status, count(*), min(loop_collection_size) AS size, bool_and((output ->> 'total_count')::int = 100000) AS counted FROM workflow.step_executions WHERE execution_id = test.id() GROUP BY 1, 2 ORDER BY 1;
+
+-- what a block and the loop around it came to is kept, also when the step behind them fails at once
+SELECT workflow.define($${"name": "join_behind", "steps": [
+  {"id": "l", "type": "loop", "result": "counts", "collection": [1, 2], "on_error": "continue", "loop_body": [
+    {"id": "p", "type": "parallel", "parallel_steps": [{"id": "x", "sql": "SELECT 1"}, {"id": "y", "sql": "SELECT 1"}]}]},
+  {"id": "end", "sql": "SELECT 1 / 0"}]}$$);
+CALL test.go('join_behind');
+SELECT scope, step_id, status FROM workflow.step_executions WHERE execution_id = test.id() AND step_type <> 'sql' ORDER BY scope;

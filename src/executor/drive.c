@@ -147,8 +147,8 @@ make_thread(Driver *driver)
 	else
 		driver->thread = make_first_thread(driver, execution);
 	driver->thread->stuck = driver->stuck;
-	/* rows were written: they are committed before a leaf runs */
-	driver->thread->dirty = execution->reopen;
+	/* rows were written, here or by what made the thread: they are committed before a leaf runs */
+	driver->thread->dirty |= execution->reopen;
 	MemoryContextSwitchTo(driver->context);
 	/* a loop can have many of its steps fail at their commit */
 	if (before != NULL)
