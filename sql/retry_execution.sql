@@ -305,5 +305,55 @@ SELECT workflow.retry(test.id());
 SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
 SELECT step_id, attempt, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY attempt;
 
+-- behind a succeed further in, whose execution failed by its own output, nothing follows
+SELECT workflow.define($${"name": "again_succeed", "output": {"x": "${workflow.input.n + 1}"}, "steps": [
+  {"id": "l", "type": "loop", "loop_config": {"collection": [1, 2], "loop_body": [
+    {"id": "if", "type": "conditional", "condition": "true", "if_true_step": {"id": "end", "type": "succeed"}}]}},
+  {"id": "after", "sql": "SELECT 1"}]}$$);
+CALL test.go('again_succeed', '{"n": "x"}');
+CALL test.again();
+SELECT step_id, scope, attempt, status, scope_outcome FROM workflow.step_executions WHERE execution_id = test.id()
+ORDER BY scope, attempt;
+
+-- the iterations that have ended are not run again behind an iteration that forks
+SELECT workflow.define(jsonb_build_object('name', 'again_forks', 'steps', jsonb_build_array(
+    jsonb_build_object('id', 'l', 'type', 'loop', 'loop_config', jsonb_build_object('collection', '[1, 2, 3, 4]'::jsonb,
+        'on_error', 'collect', 'loop_body', jsonb_build_array(
+            jsonb_build_object('id', 'p', 'type', 'parallel', 'parallel_steps', jsonb_build_array(
+                test.step('x', place => '${loop.item}'), test.step('y', place => '${loop.item}')))))),
+    test.step('end'))));
+CALL test.break('x2', 'end');
+SELECT set_config('test.id', workflow.start('again_forks', parallel => true)::text, false) IS NOT NULL AS started;
+SELECT status, error ->> 'message' AS error FROM workflow.wait(test.id(), '60 s');
+CALL test.break('end');
+CALL test.again();
+CALL test.mend();
+CALL test.again();
+SELECT step, count(*) FROM test.ran WHERE id = test.id() GROUP BY step ORDER BY step;
+
+-- a step that was not begun, its time was over, begins now: what comes before it is asked
+CREATE FUNCTION test.late() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(3600);
+EXCEPTION WHEN query_canceled THEN
+END $$;
+SELECT workflow.define(jsonb_build_object('name', 'again_begun_' || name, 'timeout_seconds', 1, 'steps', jsonb_build_array(
+    '{"id": "a", "sql": "SELECT test.late()"}'::jsonb, step)))
+FROM (VALUES ('never', '{"id": "b", "when": "false", "sql": "SELECT 1"}'::jsonb),
+    ('block', '{"id": "b", "type": "parallel", "min_success": 1, "parallel_steps": [{"id": "x", "sql": "SELECT 1"}, {"id": "y", "sql": "SELECT 1"}]}')) AS v (name, step);
+CALL test.go('again_begun_never');
+CALL test.again();
+SELECT step_id, attempt, status, error ->> 'message' AS error FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY step_id, attempt;
+CALL test.go('again_begun_block');
+CALL test.again();
+SELECT step_id, attempt, status, join_policy, error ->> 'message' AS error FROM workflow.step_executions
+WHERE execution_id = test.id() AND scope = '' ORDER BY step_id, attempt;
+
+-- another input, when the chain has run since
+SELECT workflow.define($${"name": "again_chain_input", "on_failure": [{"id": "told", "type": "set", "output": 1}], "steps": [
+  {"id": "a", "sql": "SELECT 100 / input.n::integer", "result": "value", "input_mapping": {"n": 0}}]}$$);
+CALL test.go('again_chain_input');
+CALL test.again(NULL, '{"n": 5}');
+
 TABLE test.wrong;
 DROP TABLE test.broken;

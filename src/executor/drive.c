@@ -397,7 +397,7 @@ static void
 stop_at_leaf(Driver *driver)
 {
 	StepError	error = {.type = "Cancelled", .sqlerrcode = ERRCODE_QUERY_CANCELED,
-	.message = "not started: the execution was stopped"};
+	.message = NOT_STARTED "the execution was stopped"};
 
 	leaf_failed(driver, STATUS_CANCELLED, &error);
 }

@@ -222,8 +222,8 @@ record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit, cons
 	int			nbegun;
 	char	  **begun = step_begun_branches(thread->execution->id, from, to, node->id, &nbegun);
 
-	error.message = expired ? psprintf("not started: the time of \"%s\" was over", node->id) :
-		psprintf("not started: how \"%s\" ends was certain before", node->id);
+	error.message = expired ? psprintf(NOT_STARTED "the time of \"%s\" was over", node->id) :
+		psprintf(NOT_STARTED "how \"%s\" ends was certain before", node->id);
 	for (int line = 0; line < node->nlines; line++)
 	{
 		PlanNode   *first = &thread->plan->nodes[node->lines[line].first];

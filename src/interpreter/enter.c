@@ -277,7 +277,7 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 	if (frame->deadline != DT_NOEND && row->started_at >= frame->deadline &&
 		!is_stuck_attempt(thread, frame, node, visit, row->attempt))
 	{
-		StepError	error = {"Timeout", "not started: the time for its scope was over",
+		StepError	error = {"Timeout", NOT_STARTED "the time for its scope was over",
 		.sqlerrcode = ERRCODE_QUERY_CANCELED};
 
 		step_not_started(thread, frame, node, row, STATUS_TIMED_OUT, &error);

@@ -130,12 +130,16 @@ enter_chain(Thread *thread)
 		return;
 	}
 	thread->top->at = &plan->nodes[plan->on_failure];
-	newest = step_newest_of_scope(thread->execution->id, thread->top->scope);
+	newest = step_newest_of_scope(thread->execution->id, thread->top->scope, DT_NOEND);
 	node = newest ? plan_find(plan, newest->step_id) : NULL;
 	if (newest != NULL)
 		thread->last_time = Max(thread->last_time, newest->completed_at);
-	if (node != NULL && node->in_chain)
-		thread_find_frontier(thread);
+	if (node == NULL || !node->in_chain)
+		return;
+	thread_find_frontier(thread);
+	/* all of it has run, and who was to write the end could not */
+	if (thread->top->at == NULL)
+		finish_execution(thread);
 }
 
 /*

@@ -26,6 +26,7 @@ typedef struct Reopening
 	int64		execution_id;
 	const WorkflowPlan *plan;
 	bool		change;
+	TimestampTz epilogue;		/* when it began; DT_NOEND: there was none, or its rows are aside */
 	List	   *failed;			/* keys of leaves that failed */
 } Reopening;
 
@@ -37,13 +38,17 @@ step_input_key(const char *scope, const char *step_id, int visit)
 	return visit > 1 ? psprintf("%s#%d", key, visit) : key;
 }
 
-/* Did the row, the newest of its scope, keep it from ending well? */
+/*
+ * Did the row, the newest of its scope, keep it from ending well?  Where it ended the
+ * execution, further in than the root scope, its scope has not ended for what is around it.
+ */
 static bool
-is_unfinished(const StepRecord *record, bool container)
+is_unfinished(const StepRecord *record, const PlanNode *node)
 {
 	switch (record->scope_outcome)
 	{
 		case SCOPE_COMPLETED:
+			return step_is_terminal(node) && record->scope[0] != '\0';
 		case SCOPE_SKIPPED:
 			return false;
 		case SCOPE_FAILED:
@@ -53,14 +58,18 @@ is_unfinished(const StepRecord *record, bool container)
 		case SCOPE_OPEN:
 			break;
 	}
-	/* the end of the execution found it open */
-	return container && (record->status == STATUS_RUNNING || record->status == STATUS_CANCELLED);
+	if (!step_is_container(node))
+		return false;
+	/* it was open when what is around it ended; its own thread says Timeout where its time was over */
+	return record->status == STATUS_RUNNING || record->status == STATUS_CANCELLED ||
+		(record->status == STATUS_TIMED_OUT &&
+		 (record->error_type == NULL || strcmp(record->error_type, "Timeout") != 0));
 }
 
 static void
 reopen_scope(Reopening *reopening, const char *scope)
 {
-	StepRecord *record = step_newest_of_scope(reopening->execution_id, scope);
+	StepRecord *record = step_newest_of_scope(reopening->execution_id, scope, reopening->epilogue);
 	PlanNode   *node = record ? plan_find(reopening->plan, record->step_id) : NULL;
 	bool		container;
 	char	   *from;
@@ -73,9 +82,10 @@ reopen_scope(Reopening *reopening, const char *scope)
 	if (node == NULL)
 		return;
 	container = step_is_container(node);
-	if (!is_unfinished(record, container))
+	if (!is_unfinished(record, node))
 		return;
-	if (!container || (record->status != STATUS_RUNNING && !step_ops[node->type]->was_opened(node, record)))
+	if (!container || never_began(record) ||
+		(record->status != STATUS_RUNNING && !step_ops[node->type]->was_opened(node, record)))
 	{
 		if (record->status == STATUS_FAILED || record->status == STATUS_TIMED_OUT)
 			reopening->failed = lappend(reopening->failed,
@@ -112,6 +122,16 @@ epilogue_steps(const WorkflowPlan *plan, bool compensations, int *count)
 	return ids;
 }
 
+/* When the epilogue began, 0: there was none. */
+static TimestampTz
+epilogue_began(int64 execution_id, const WorkflowPlan *plan)
+{
+	int			count;
+	char	  **ids = epilogue_steps(plan, false, &count);
+
+	return count > 0 ? steps_began(execution_id, ids, count, false) : 0;
+}
+
 bool
 execution_is_compensated(int64 execution_id, const WorkflowPlan *plan)
 {
@@ -124,14 +144,11 @@ execution_is_compensated(int64 execution_id, const WorkflowPlan *plan)
 void
 reopen_execution(LoadedExecution *execution)
 {
-	Reopening	reopening = {.execution_id = execution->id,.change = true};
-	char	  **ids;
-	int			count;
+	Reopening	reopening = {.execution_id = execution->id,.change = true,.epilogue = DT_NOEND};
 	TimestampTz epilogue;
 
 	reopening.plan = definition_plan(execution->definition_id);
-	ids = epilogue_steps(reopening.plan, false, &count);
-	epilogue = count > 0 ? steps_began(execution->id, ids, count, false) : 0;
+	epilogue = epilogue_began(execution->id, reopening.plan);
 	if (epilogue != 0)
 		step_set_aside(execution->id, execution->retries, epilogue);
 	/* one that is to end before it has gone on has another epilogue, and nothing else */
@@ -150,6 +167,9 @@ reopen_failed_steps(int64 execution_id, const WorkflowPlan *plan)
 {
 	Reopening	reopening = {.execution_id = execution_id,.plan = plan};
 
+	reopening.epilogue = epilogue_began(execution_id, plan);
+	if (reopening.epilogue == 0)
+		reopening.epilogue = DT_NOEND;
 	reopen_scope(&reopening, "");
 	return reopening.failed;
 }

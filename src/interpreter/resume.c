@@ -109,11 +109,14 @@ attach(LoadedExecution *execution, bool forks, const ScopeId *scope, int bottom)
 		else
 		{
 			MemoryContext oldcontext = enter_context(thread);
+			Frame	   *around = thread->top;
 
-			thread->top->at = node;
+			around->at = node;
 			container_enter(thread, node, level->visit,
-							find_open_row(thread, thread->top, node, level->visit),
+							find_open_row(thread, around, node, level->visit),
 							level->child);
+			if (step_iterates(node))
+				loop_remember_ended(thread, around, node, level->visit);
 			MemoryContextSwitchTo(oldcontext);
 		}
 	}
@@ -247,7 +250,7 @@ void
 thread_find_frontier(Thread *thread)
 {
 	Frame	   *frame = thread->top;
-	StepRecord *record = step_newest_of_scope(thread->execution->id, frame->scope);
+	StepRecord *record = step_newest_of_scope(thread->execution->id, frame->scope, DT_NOEND);
 	PlanNode   *node;
 
 	if (record == NULL)
@@ -278,9 +281,9 @@ thread_find_frontier(Thread *thread)
 		frame->next_attempt = record->attempt + 1;
 		frame->attempt_visit = record->visit;
 		frame->attempt_at = attempt_time(record);
+		frame->never_begun = never_began(record);
 	}
-	else if (record->status == STATUS_SKIPPED && record->error_type != NULL &&
-			 strcmp(record->error_type, "NotStarted") == 0)
+	else if (record->status == STATUS_SKIPPED && never_began(record))
 	{
 		/* its block is open again: it begins now */
 		frame->at = node;
@@ -322,11 +325,11 @@ thread_find_frontier(Thread *thread)
 			? step_catcher(node, record->status, record->error_type, record->error) : NULL;
 
 		frame->at = node->next >= 0 ? &thread->plan->nodes[node->next] : NULL;
-		if (clause != NULL)
-			frame->at = &thread->plan->nodes[clause->target];
 		if (step_chooses(node) && record->branch_taken != NULL)
 			for (int i = 0; i < node->nlines; i++)
 				if (node->lines[i].jump >= 0 && strcmp(node->lines[i].name, record->branch_taken) == 0)
 					frame->at = &thread->plan->nodes[node->lines[i].jump];
+		if (clause != NULL)
+			frame->at = &thread->plan->nodes[clause->target];
 	}
 }

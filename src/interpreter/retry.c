@@ -22,6 +22,7 @@
 #include "definition/steps/agent.h"
 #include "interpreter/breaker.h"
 #include "interpreter/thread.h"
+#include "state/jsonb_text.h"
 #include "state/reopen.h"
 
 /*
@@ -191,4 +192,19 @@ TimestampTz
 attempt_time(const StepRecord *failed)
 {
 	return failed->completed_at > GetCurrentTimestamp() ? DT_NOBEGIN : failed->retry_at;
+}
+
+/*
+ * Is it the row of a step that was not begun?  What comes before a step was not asked
+ * then, its "when" say.  A step of a user's does not end with this status and these words.
+ */
+bool
+never_began(const StepRecord *record)
+{
+	const char *message;
+
+	if (record->status != STATUS_SKIPPED && record->status != STATUS_TIMED_OUT)
+		return false;
+	message = record->error != NULL ? jsonb_member_string(record->error, "message") : NULL;
+	return message != NULL && strncmp(message, NOT_STARTED, strlen(NOT_STARTED)) == 0;
 }

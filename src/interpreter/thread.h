@@ -84,6 +84,9 @@ typedef struct CachedStep
 	Jsonb	   *error;
 } CachedStep;
 
+/* What the message of a row begins with whose step was not begun: that is all it says of it. */
+#define NOT_STARTED "not started: "
+
 /* An open scope on the way from the root to where the thread stands. */
 typedef struct Frame
 {
@@ -94,7 +97,7 @@ typedef struct Frame
 	ScopeId		scope_id;
 	char	   *scope;
 	PlanNode   *at;				/* next step; NULL: the line is at its end */
-	PlanNode   *jump;			/* where the conditional that is ending leads, NULL = to its next */
+	PlanNode   *jump;			/* where the step that is ending leads, NULL = to its next */
 	int			next_attempt;	/* > 1: at is to be tried again .. */
 	bool		never_begun;	/* .. but the attempt before did not begin .. */
 	int			attempt_visit;	/* .. at this visit .. */
@@ -192,6 +195,7 @@ extern Jsonb *thread_leaf_output(Thread *thread, Jsonb *result);
 extern void thread_leaf_succeeded(Thread *thread, Jsonb *output);
 /* When the attempt that follows a failed one is due. */
 extern TimestampTz attempt_time(const StepRecord *failed);
+extern bool never_began(const StepRecord *record);
 /* True: another attempt follows. */
 extern bool thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error);
 extern void thread_free(Thread *thread);
@@ -310,6 +314,10 @@ extern const char *condition_leaf(Thread *thread, Frame *frame, PlanNode *node, 
 								  const Condition *condition, TimestampTz started_at);
 
 /* steps/loop.c */
+/* Does a container (NULL: none) have a condition that comes between its iterations? */
+extern bool loop_asks(const PlanNode *container);
+/* In a retried execution: which iterations have ended, for the top frame, which is in one. */
+extern void loop_remember_ended(Thread *thread, Frame *around, PlanNode *node, int visit);
 extern bool loop_continue(Thread *thread, Frame *frame);
 
 /* resolve.c */
@@ -326,5 +334,6 @@ extern Frame *variables_frame(Frame *frame);
 extern void variables_begin(JsonbParseState **state, Jsonb *variables);
 extern void variables_assign(JsonbParseState **state, const char *name, Jsonb *assigned);
 extern StepError *variables_end(JsonbParseState **state, Frame *owner, const PlanNode *node, StepRow *row);
+extern void variables_restore(Frame *owner, Jsonb *before, StepRow *row);
 
 #endif							/* PGWF_THREAD_H */

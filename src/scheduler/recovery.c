@@ -42,7 +42,7 @@ step_stood_at(const LiveExecution *execution)
 
 	if (execution->in_epilogue)
 		return NULL;
-	last = step_newest_of_scope(execution->id, "");
+	last = step_newest_of_scope(execution->id, "", DT_NOEND);
 	if (last == NULL)
 		return plan->nodes[plan->start].id;
 	node = plan_find(plan, last->step_id);

@@ -62,7 +62,10 @@ static StateStatement unfinished_statement = {
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.>=) $2"
 	" AND scope OPERATOR(pg_catalog.<) $3 AND parent_step_id OPERATOR(pg_catalog.=) $4"
 	" GROUP BY scope HAVING pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.=)"
-	" ANY ('{completed,skipped}'::pg_catalog.text[])) OPERATOR(pg_catalog.=) 0 ORDER BY scope",
+	" ANY ('{completed,skipped}'::pg_catalog.text[])"
+	/* has ended the execution, not what its scope is in */
+	" AND step_type OPERATOR(pg_catalog.<>) 'succeed'::pg_catalog.text) OPERATOR(pg_catalog.=) 0"
+	" ORDER BY scope",
 	lengthof(children_types), children_types, NULL
 };
 

@@ -99,11 +99,12 @@ static StateStatement close_statement = {
 	" status, scope_outcome, attempt, condition_result, error_type, started_at, completed_at, retry_at"
 
 static const Oid scope_types[] = {INT8OID, TEXTOID};
+static const Oid newest_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID};
 static StateStatement newest_statement = {
 	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
-	" ORDER BY completed_at DESC NULLS FIRST LIMIT 1",
-	lengthof(scope_types), scope_types, NULL
+	" AND started_at OPERATOR(pg_catalog.<) $3 ORDER BY completed_at DESC NULLS FIRST LIMIT 1",
+	lengthof(newest_types), newest_types, NULL
 };
 
 static StateStatement last_ran_statement = {
@@ -493,12 +494,13 @@ read_one(StateStatement *statement, Datum *values)
 }
 
 StepRecord *
-step_newest_of_scope(int64 execution_id, const char *scope)
+step_newest_of_scope(int64 execution_id, const char *scope, TimestampTz before)
 {
-	Datum		values[2];
+	Datum		values[lengthof(newest_types)];
 
 	values[0] = Int64GetDatum(execution_id);
 	values[1] = CStringGetTextDatum(scope);
+	values[2] = TimestampTzGetDatum(before);
 	return read_one(&newest_statement, values);
 }
 

@@ -110,8 +110,11 @@ typedef struct StepRecord
 } StepRecord;
 
 /* NULL when there is no such row.  Results live in the current memory context. */
-/* The newest row of a scope: the open container if there is one, else what ended last. */
-extern StepRecord *step_newest_of_scope(int64 execution_id, const char *scope);
+/*
+ * The newest row of a scope, of those that began before a time: the open container if there is
+ * one, else what ended last.
+ */
+extern StepRecord *step_newest_of_scope(int64 execution_id, const char *scope, TimestampTz before);
 /* The row of a scope that ended last and was not skipped without an output. */
 extern StepRecord *step_last_ran(int64 execution_id, const char *scope);
 /* The last attempt at the last visit of a step; visit > 0: at that visit. */

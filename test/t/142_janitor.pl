@@ -43,6 +43,11 @@ install_extension($node, 'postgres');
 sql(q{
 	SELECT workflow.define('{"name": "retries", "timeout_seconds": 8, "priority": -1, "steps": [{"id": "a", "sql": "SELECT 1/0",
 		"retry": {"errors": ["all"], "type": "fixed_delay", "initial_delay_ms": 200, "max_delay_ms": 200, "max_retries": 1000}}]}');
+	CREATE TABLE broken ();
+	INSERT INTO broken DEFAULT VALUES;
+	SELECT workflow.define('{"name": "retries_in_loop", "timeout_seconds": 8, "priority": -1, "steps": [
+		{"id": "l", "type": "loop", "collection": [1], "loop_body": [{"id": "a", "sql": "SELECT 1 / (SELECT (count(*) = 0)::int FROM broken)",
+		"retry": {"errors": ["all"], "type": "fixed_delay", "initial_delay_ms": 200, "max_delay_ms": 200, "max_retries": 1000}}]}]}');
 	SELECT workflow.define('{"name": "one", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT 1"}]}');
 	-- tries to start some, one transaction each; returns how many it could
 	CREATE PROCEDURE start_some(n int, INOUT started int) LANGUAGE plpgsql AS $$
@@ -171,6 +176,16 @@ $node->start;
 is(ended($retries), 'timed_out|Timeout', 'after a crash, too');
 sql("SELECT workflow.cancel($endless)");
 is(ended($endless), 'cancelled|Cancelled', 'the other went on');
+
+# what it was in is open for a retry
+my $loops = sql("SELECT workflow.start('retries_in_loop')");
+wait_until("SELECT count(*) >= 2 FROM workflow.step_executions WHERE execution_id = $loops", 'a loop has begun');
+$endless = start_endless($node, 'postgres');
+is(ended($loops), 'timed_out|Timeout', 'it ends like the others');
+sql("SELECT workflow.cancel($endless); DELETE FROM broken");
+is(ended($endless), 'cancelled|Cancelled', 'room again');
+sql("SELECT workflow.retry($loops)");
+is(ended($loops), 'completed|', 'retried, it goes on');
 
 # with an executor to be had it is the executor's business: no further retry fits, or
 # the last one that did comes too late on a slow machine

@@ -137,6 +137,14 @@ condition_decided(Thread *thread, PlanNode *node, bool result, const StepError *
 		frame->at = &thread->plan->nodes[node->lines[0].first];
 }
 
+bool
+loop_asks(const PlanNode *container)
+{
+	const LoopPart *part = container != NULL ? loop_part(container) : NULL;
+
+	return part != NULL && part->kind != LOOP_COLLECTION;
+}
+
 /*
  * The frame is at the end of its line: only a while or until loop stands there,
  * with its condition to be tested.  Returns true when that is a leaf.
@@ -188,7 +196,7 @@ condition_failed(Thread *thread, StepStatus status, const StepError *error)
  * execution was retried, the first that has not ended; *ended: which have, then.
  */
 static int
-find_iteration(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, bool **ended,
+find_iteration(Thread *thread, Frame *frame, PlanNode *node, int visit, bool **ended,
 			   int *nended)
 {
 	char	   *from;
@@ -197,7 +205,7 @@ find_iteration(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, bool 
 	int			count;
 	int			child;
 
-	scope_children_range(frame->scope, node, row->visit, &from, &to);
+	scope_children_range(frame->scope, node, visit, &from, &to);
 	child = Max(step_last_iteration(thread->execution->id, from, to, node->id), 0);
 	*ended = NULL;
 	if (thread->execution->retries == 0)
@@ -214,13 +222,26 @@ find_iteration(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, bool 
 	return child;
 }
 
+void
+loop_remember_ended(Thread *thread, Frame *around, PlanNode *node, int visit)
+{
+	bool	   *ended;
+	int			nended = 0;
+
+	/* otherwise it is those before the one the thread stands in */
+	if (thread->execution->retries == 0)
+		return;
+	find_iteration(thread, around, node, visit, &ended, &nended);
+	frame_remember_ended(thread->top, ended, nended);
+}
+
 static void
 loop_resume(Thread *thread, Frame *frame, PlanNode *node,
 			const StepRecord *record pg_attribute_unused(), StepRow *row)
 {
 	bool	   *ended;
 	int			nended = 0;
-	int			child = find_iteration(thread, frame, node, row, &ended, &nended);
+	int			child = find_iteration(thread, frame, node, row->visit, &ended, &nended);
 
 	container_enter(thread, node, row->visit, row, child);
 	if (ended != NULL)
