@@ -47,6 +47,31 @@ SELECT repeat('x', 16740000) AS text \gset
 CALL test.go('catch_large', jsonb_build_object('text', :'text')) \gset
 SELECT status, error_type, error ->> 'catch_error' AS catch_error FROM workflow.executions WHERE id = test.id();
 
+-- a clause comes before the line a conditional has taken, leads back to the step itself, and out of a cycle once
+SELECT workflow.define($${"name": "catch_jump", "start_step": "a", "steps": {
+  "a": {"type": "conditional", "switch": [{"when": "true", "next_step": "b"}], "output": "${workflow.input.n + 1}",
+        "catch": [{"next_step": "c"}], "next_step": null},
+  "b": {"type": "set", "output": "the line", "next_step": null},
+  "c": {"type": "set", "output": "the clause", "next_step": null}}}$$);
+SELECT workflow.define($${"name": "catch_itself", "start_step": "a", "steps": {
+  "a": {"type": "set", "output": "${workflow.input.n + 1}", "max_visits": 3, "catch": [{"next_step": "a"}], "next_step": "b"},
+  "b": {"type": "set", "output": "never"}}}$$);
+SELECT workflow.define($${"name": "catch_visits", "start_step": "a", "steps": {
+  "a": {"type": "set", "output": 1, "max_visits": 2, "catch": [{"errors": ["MaxVisitsExceeded"], "next_step": "b"}], "next_step": "a"},
+  "b": {"type": "set", "output": "out"}}}$$);
+SELECT workflow.define($${"name": "catch_visits_ignored", "start_step": "a", "steps": {
+  "a": {"type": "set", "output": 1, "max_visits": 2, "on_failure": "ignore", "next_step": "if"},
+  "if": {"type": "conditional", "max_visits": 3, "on_failure": "ignore", "switch": [{"when": "false", "next_step": "end"}], "next_step": "a"},
+  "end": {"type": "succeed"}}}$$);
+SELECT workflow.define($${"name": "catch_assigned", "steps": [{"id": "one", "type": "set", "assign": {"v": 1}},
+  {"id": "two", "type": "set", "assign": {"v": 2, "w": 2}, "output": "${workflow.input.n + 1}", "on_failure": "ignore"},
+  {"id": "end", "type": "set", "output": {"v": "${vars.v}", "w": "${vars.w ?? 0}"}}]}$$);
+CALL test.run_three_ways('{catch_jump,catch_itself,catch_visits,catch_visits_ignored,catch_assigned}', '{"n": "x"}');
+SELECT workflow, mode, status, output, message FROM test.runs ORDER BY workflow, mode;
+SELECT e.workflow, s.step_id, s.visit, s.status, s.error_type, s.on_failure FROM workflow.step_executions AS s
+JOIN workflow.executions AS e ON e.id = s.execution_id JOIN test.runs AS r ON r.id = e.id AND r.mode = 'durable'
+WHERE e.workflow LIKE 'catch_visits%' OR e.workflow = 'catch_itself' ORDER BY e.workflow, s.started_at, s.visit;
+
 -- what validation says
 SELECT path, message, hint FROM workflow.validate($${"name": "bad", "start_step": "a", "steps": {
   "a": {"type": "sql", "sql": "SELECT 1", "catch": [{"next_step": "b", "as": "not a name"}, {"next_step": "b", "as": 1}, {"next_step": "b", "as": "problem"}]},

@@ -356,7 +356,8 @@ failure_is_caught(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 		}
 	}
 	row->on_failure = "caught";
-	frame->at = &thread->plan->nodes[clause->target];
+	/* also where that is the step itself, or a conditional was to lead elsewhere */
+	frame->jump = &thread->plan->nodes[clause->target];
 	return true;
 }
 
@@ -369,8 +370,13 @@ failure_is_handled(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
 	EvaluateContext context;
 	Jsonb	   *value;
-	CatchClause *clause = step_catcher(node, row->status, row->error_type, row->error);
+	CatchClause *clause;
 
+	/* once it may lead out of the cycle, else it would be one without an end */
+	if (node->max_visits > 0 && row->visit > node->max_visits + 1 &&
+		strcmp(row->error_type, "MaxVisitsExceeded") == 0)
+		return false;
+	clause = step_catcher(node, row->status, row->error_type, row->error);
 	if (clause != NULL)
 		return failure_is_caught(thread, frame, node, row, clause);
 	switch (node->on_failure)
@@ -577,6 +583,11 @@ thread_next(Thread *thread)
 			break;
 		}
 		thread->walked = true;
+		if (frame->at == NULL && !loop_asks(frame->container))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("execution " INT64_FORMAT " has no step to go on with in scope \"%s\"",
+							thread->execution->id, frame->scope)));
 		if (frame->at != NULL)
 			action = step_enter(thread, frame, frame->at, &again);
 		else if (loop_continue(thread, frame))

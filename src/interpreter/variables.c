@@ -129,6 +129,20 @@ variables_assign(JsonbParseState **state, const char *name, Jsonb *assigned)
 	pushJsonbValue(state, WJB_VALUE, &value);
 }
 
+/* Take back what variables_end() has done.  before: NULL: there were none. */
+void
+variables_restore(Frame *owner, Jsonb *before, StepRow *row)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
+
+	if (owner->variables != NULL)
+		pfree(owner->variables);
+	owner->variables = before == NULL ? NULL :
+		(Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(before));
+	MemoryContextSwitchTo(oldcontext);
+	row->variables = NULL;
+}
+
 /*
  * Replace the variables of a scope by the object that was built, by this row.  An
  * error, and nothing is changed, when they are too large.

@@ -23,12 +23,16 @@ set_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_u
 	Frame	   *owner = variables_frame(frame);
 	JsonbParseState *state = NULL;
 	StepError  *error = NULL;
+	Jsonb	   *before = NULL;
 
 	evaluate_in(thread, frame, &context);
 	if (part->count > 0)
 	{
 		/* the variables as they are, then the new values over them */
-		variables_begin(&state, frame_variables(thread, owner));
+		before = frame_variables(thread, owner);
+		if (before != NULL && node->output != NULL)
+			before = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(before));
+		variables_begin(&state, before);
 		for (int i = 0; i < part->count && error == NULL; i++)
 		{
 			Jsonb	   *assigned = evaluate_template(&context, part->values[i]);
@@ -51,6 +55,9 @@ set_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_u
 	}
 	if (error != NULL)
 	{
+		/* what fails has assigned nothing */
+		if (row->variables != NULL)
+			variables_restore(owner, before, row);
 		row->output = NULL;
 		step_fail(row, STATUS_FAILED, error);
 	}
