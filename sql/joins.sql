@@ -123,3 +123,22 @@ SELECT workflow.define($${"name": "join_behind", "steps": [
   {"id": "end", "sql": "SELECT 1 / 0"}]}$$);
 CALL test.go('join_behind');
 SELECT scope, step_id, status FROM workflow.step_executions WHERE execution_id = test.id() AND step_type <> 'sql' ORDER BY scope;
+
+-- what it has stopped is closed, also then
+SELECT workflow.define($${"name": "join_race", "steps": [
+  {"id": "race", "type": "fork_join", "join_policy": "any", "on_join": "cancel", "branches": {
+    "quick": [{"id": "q", "sql": "SELECT test.pass()"}],
+    "slow": [{"id": "l", "type": "loop", "collection": [1], "loop_body": [{"id": "b", "sql": "SELECT 1 / 0",
+      "retry": {"type": "fixed_delay", "errors": ["all"], "initial_delay_ms": 600000, "max_delay_ms": 600000}}]}]}},
+  {"id": "end", "sql": "SELECT 1 / 0"}]}$$);
+CALL test.to_gate('join_race');
+CALL test.until($$SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'b'$$);
+CALL test.open_gate();
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT scope, step_id, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY scope, step_id;
+
+-- an iteration that failed has no output, whatever its last step was
+SELECT workflow.define($${"name": "join_no_output", "steps": [
+  {"id": "l", "type": "loop", "collection": [1, 2], "on_error": "continue", "result": "outputs", "loop_body": [
+    {"id": "c", "type": "conditional", "condition": "true", "if_true_step": [{"id": "x", "sql": "SELECT 1 / (2 - $1::int)", "params": ["${loop.item}"], "result": "value"}]}]}]}$$);
+CALL test.go('join_no_output');

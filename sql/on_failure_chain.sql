@@ -79,3 +79,17 @@ SELECT path, message, hint FROM workflow.validate($${"name": "bad", "on_failure"
 SELECT path, message, hint FROM workflow.validate($${"name": "bad", "on_failure": "x", "steps": [{"id": "a", "type": "set", "output": 1}]}$$);
 SELECT path, message, hint FROM workflow.validate($${"name": "bad", "on_failure": "x", "steps": [{"id": "a", "type": "loop", "collection": [1], "loop_body": [{"id": "x", "type": "set", "output": 1}]}]}$$);
 TABLE test.wrong;
+
+-- a chain whose loop stands at its condition has not ended
+SELECT workflow.define($${"name": "chain_while", "on_failure": [{"id": "n", "type": "set", "assign": {"i": 0}},
+  {"id": "l", "type": "loop", "while": "${vars.i} < 3", "max_iterations": 9, "loop_body": [
+    {"id": "inc", "type": "set", "assign": {"i": "${vars.i + 1}"}}, {"id": "say", "sql": "SELECT test.pass()", "result": "none"}]},
+  {"id": "tell", "type": "set", "output": "${vars.i}"}], "steps": [{"id": "a", "sql": "SELECT 1 / 0"}]}$$);
+CALL test.to_gate('chain_while');
+-- its threads are loaded anew, behind the iteration
+SELECT workflow.hold_step(test.id(), 'a');
+CALL test.told();
+CALL test.open_gate();
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT scope, step_id, status, output FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY started_at, scope, step_id;
+TABLE test.wrong;

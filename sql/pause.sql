@@ -311,6 +311,20 @@ ROLLBACK;
 SELECT status FROM workflow.executions WHERE id = test.id();
 SELECT workflow.cancel(test.id());
 
+-- between compensations, too, also of what a loop has done
+SELECT workflow.define($${"name": "pause_between", "steps": [
+  {"id": "l", "type": "loop", "collection": [1, 2, 3], "loop_body": [{"id": "x", "sql": "SELECT 1", "compensate": {"id": "undo", "sql": "SELECT test.pass()", "result": "none"}}]},
+  {"id": "f", "type": "fail", "error": "Enough"}]}$$);
+CALL test.to_gate('pause_between');
+SELECT workflow.pause(test.id());
+CALL test.told();
+CALL test.open_gate();
+SELECT status, ending FROM workflow.executions WHERE id = test.id();
+SELECT count(*) FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'undo';
+SELECT workflow.resume(test.id());
+SELECT status, error_type FROM workflow.wait(test.id(), '60 s');
+SELECT count(*) FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'undo';
+
 TABLE test.wrong;
 DROP OWNED BY pause_other;
 DROP ROLE pause_other;

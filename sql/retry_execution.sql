@@ -355,5 +355,35 @@ SELECT workflow.define($${"name": "again_chain_input", "on_failure": [{"id": "to
 CALL test.go('again_chain_input');
 CALL test.again(NULL, '{"n": 5}');
 
+-- an iteration to which the loop goes on can stand at a block that is open
+SELECT workflow.define(jsonb_build_object('name', 'again_open', 'steps', jsonb_build_array(
+    jsonb_build_object('id', 'l', 'type', 'loop', 'loop_config', jsonb_build_object('collection', '[1, 2, 3]'::jsonb,
+        'on_error', 'collect', 'loop_body', jsonb_build_array(
+            jsonb_build_object('id', 'p', 'type', 'parallel', 'parallel_steps', jsonb_build_array(
+                test.step('x', place => '${loop.item}'), test.step('y', place => '${loop.item}'))),
+            '{"id": "s", "type": "set", "output": 1}'::jsonb))))));
+CALL test.break('x1', 'x3');
+CALL test.go('again_open');
+CALL test.mend();
+CALL test.again();
+SELECT step, count(*) FROM test.ran WHERE id = test.id() GROUP BY step ORDER BY step;
+
+-- a conditional in which a step was not begun has begun
+SELECT workflow.define(jsonb_build_object('name', 'again_inside', 'steps', jsonb_build_array(
+    jsonb_build_object('id', 'c', 'type', 'conditional', 'condition', 'true', 'timeout_seconds', 1,
+        'if_true_step', jsonb_build_array(test.step('a'), '{"id": "late", "sql": "SELECT test.late()"}'::jsonb, test.step('b'))))));
+CALL test.go('again_inside');
+CALL test.again();
+SELECT scope, step_id, attempt, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY scope, step_id, attempt;
+
+-- a block that was to be visited too often was not opened
+SELECT workflow.define($${"name": "again_visits", "start_step": "p", "steps": {
+  "p": {"type": "parallel", "max_visits": 2, "parallel_steps": ["x", "y"], "next_step": "g"}, "x": {"sql": "SELECT 1"}, "y": {"sql": "SELECT 1"},
+  "g": {"type": "conditional", "max_visits": 9, "switch": [{"when": "${workflow.input.stop}", "next_step": "e"}], "default": {"next_step": "p"}},
+  "e": {"type": "set", "output": 1}}}$$);
+CALL test.go('again_visits', '{"stop": false}');
+CALL test.again();
+SELECT step_id, visit, count(*) FROM workflow.step_executions WHERE execution_id = test.id() GROUP BY 1, 2 ORDER BY 1, 2;
+
 TABLE test.wrong;
 DROP TABLE test.broken;

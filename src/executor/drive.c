@@ -44,8 +44,14 @@
 #include "shared/weather.h"
 #include "state/announce.h"
 
+/*
+ * An execution that was claimed so long before it begins, ms, has its row say when it began: its
+ * time limit counts from then on.
+ */
+#define LATE_BEGIN_MS 100
+
 static RunOutcome take_error(Driver *driver);
-static void record_failure(Driver *driver);
+static bool record_failure(Driver *driver, ThreadAction *action);
 
 /* --- threads --- */
 
@@ -86,18 +92,25 @@ static Thread *
 make_first_thread(Driver *driver, LoadedExecution *execution)
 {
 	const Run  *run = driver->run;
+	TimestampTz claimed_at;
+	Thread	   *thread;
 
 	switch (run->kind)
 	{
 		case RUN_START:
 			/* claimed earlier, begun now */
+			claimed_at = execution->started_at;
 			execution->started_at = GetCurrentTimestamp();
 			if (driver->position >= driver->begun)
 			{
 				driver->begun = driver->position + 1;
 				count_wait(run, execution->started_at);
 			}
-			return begin_execution(execution);
+			thread = begin_execution(execution);
+			/* other runs of it read that; its end writes it anyway */
+			thread->begun_late = TimestampDifferenceExceeds(claimed_at, execution->started_at,
+															LATE_BEGIN_MS);
+			return thread;
 		case RUN_THREAD:
 			return thread_resume(execution, execution->parallel, &run->scope);
 		case RUN_JOIN:
@@ -231,6 +244,8 @@ run_leaf(Driver *driver)
 	Leaf	   *leaf = &thread->leaf;
 	Jsonb	   *result;
 
+	driver->leaf = (LeafPlace) {thread->top->scope_id, leaf->node->index, leaf->is_condition,
+	leaf->visit, leaf->attempt};
 	my_slot->settling = false;
 	show_progress(driver);
 	debug_query_string = leaf_text(leaf);
@@ -384,7 +399,9 @@ run_pending_leaf(Driver *driver)
 		} while (driver->leaf_again);
 		if (!succeeded)
 		{
-			record_failure(driver);
+			ThreadAction action;
+
+			(void) record_failure(driver, &action);
 			return;
 		}
 	}
@@ -418,8 +435,9 @@ fail_stuck_leaf(Driver *driver)
 	if (stuck == NULL)
 		return false;
 	stands_there = is_stuck_attempt(thread, thread->top, leaf->node, leaf->visit, leaf->attempt);
-	/* what shared its transaction comes first, each step in its own */
-	if (!stands_there && stuck->shared && driver->steps_to_stuck++ < MAX_BATCH)
+	/* what shared its transaction comes first, each step in its own; so does a loop's condition */
+	if (!stands_there && (stuck->shared || (leaf->is_condition && step_iterates(leaf->node))) &&
+		driver->steps_to_stuck++ < MAX_BATCH)
 		return false;
 	thread->stuck = NULL;
 	driver->stuck = NULL;
@@ -465,22 +483,48 @@ gives_way(void *argument)
 }
 
 /*
- * Record the failure of the last transaction's leaf.
+ * The thread was made anew from its rows: have it stand in front of the leaf whose
+ * transaction was lost.  False when it is not to do that any more, it is skipped say, or
+ * its time is over; *action is what it is to do instead.
  */
-static void
-record_failure(Driver *driver)
+static bool
+return_to_lost_leaf(Driver *driver, ThreadAction *action)
+{
+	Thread	   *thread = driver->thread;
+	const LeafPlace *lost = &driver->leaf;
+
+	while ((*action = thread_next(thread)) == THREAD_LEAF)
+	{
+		const Leaf *leaf = &thread->leaf;
+
+		if (leaf->node->index == lost->node && leaf->is_condition == lost->is_condition &&
+			leaf->visit == lost->visit && leaf->attempt == lost->attempt &&
+			thread->top->scope_id.depth == lost->scope.depth &&
+			memcmp(thread->top->scope_id.level, lost->scope.level,
+				   lost->scope.depth * sizeof(ScopeLevel)) == 0)
+			return true;
+		/* the condition of a loop has no row: it was asked before the leaf, and led there */
+		if (!leaf->is_condition || !step_iterates(leaf->node))
+			return false;
+		thread_loop_goes_on(thread);
+	}
+	return false;
+}
+
+/*
+ * Record the failure of the last transaction's leaf.  False: there is nothing to be recorded,
+ * and the thread is to do *action.
+ */
+static bool
+record_failure(Driver *driver, ThreadAction *action)
 {
 	StepError  *failure = driver->failure;
 	bool		reloaded = driver->reload;
 
 	driver->failure = NULL;
 	driver->reload = false;
-	if (reloaded)
-	{
-		/* the thread stands in front of the leaf again, unless the world changed */
-		if (thread_next(driver->thread) != THREAD_LEAF)
-			return;
-	}
+	if (reloaded && !return_to_lost_leaf(driver, action))
+		return false;
 	if (driver->failure_status == STATUS_CANCELLED)
 		breaker_calls_abandoned(0);
 	else
@@ -488,6 +532,7 @@ record_failure(Driver *driver)
 	driver->call = -1;
 	leaf_failed(driver, driver->failure_status, failure);
 	driver->phase = PHASE_BOOKKEEPING;
+	return true;
 }
 
 /* Nothing is to be done in this transaction. */
@@ -544,6 +589,9 @@ another_may_share(const Driver *driver)
 static RunOutcome
 drive_thread(Driver *driver)
 {
+	ThreadAction action = THREAD_ENDED;
+	bool		known = false;	/* it is what comes next */
+
 	if (!driver->batch.open)
 		begin(driver);
 	if (is_stranger(driver))
@@ -562,7 +610,7 @@ drive_thread(Driver *driver)
 	/* not before a failure has been recorded: only this run knows of it */
 	driver->thread->gives_way = NULL;
 	if (driver->failure != NULL)
-		record_failure(driver);
+		known = !record_failure(driver, &action);
 	else if (driver->reload)
 		driver->reload = false;
 	else if (driver->leaf_again)
@@ -583,7 +631,10 @@ drive_thread(Driver *driver)
 			finish(driver, false);
 			begin(driver);
 		}
-		switch (thread_next(thread))
+		if (!known)
+			action = thread_next(thread);
+		known = false;
+		switch (action)
 		{
 			case THREAD_LEAF:
 				/* in a batch nobody would hear of it before its end */

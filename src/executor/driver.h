@@ -44,6 +44,16 @@ typedef struct Batch
 	int			alone;			/* steps to be run one by one then */
 } Batch;
 
+/* Where a leaf is, when the thread has moved on. */
+typedef struct LeafPlace
+{
+	ScopeId		scope;
+	int			node;			/* its index */
+	bool		is_condition;
+	int			visit;
+	int			attempt;
+} LeafPlace;
+
 typedef struct Driver
 {
 	const Run  *run;
@@ -62,6 +72,7 @@ typedef struct Driver
 	bool		any_leaf;		/* of this run has run: it may yield */
 	const StuckAttempt *stuck;	/* not to be run again, but recorded; NULL: none */
 	int			steps_to_stuck; /* done in front of it */
+	LeafPlace	leaf;			/* the last one that was run */
 	int			call;			/* of an agent with a circuit breaker; -1 = none */
 	Batch		batch;
 

@@ -65,7 +65,7 @@ drive_executions(Driver *driver)
 		if (driver->batch.lost)
 			break;
 		driver->report->handled++;
-		if (outcome == OUTCOME_LOST)
+		if (outcome == OUTCOME_LOST && !driver->report->fenced)
 			outcome = OUTCOME_DONE;	/* cancelled before it began, say */
 		if (outcome != OUTCOME_DONE)
 			break;

@@ -129,6 +129,9 @@ write_rows(Driver *driver)
 	MemoryContextSwitchTo(thread->step_contexts[1 - thread->step_context]);
 	driver->writing = true;
 	journal_flush(thread);
+	if (thread->begun_late && !thread->execution_ended)
+		execution_began(thread->execution->id, thread->execution->started_at);
+	thread->begun_late = false;
 	driver->writing = false;
 	execution_ended = thread->execution_ended && !thread->execution_lost && !thread->execution_decided;
 	fault_point("step.recorded");

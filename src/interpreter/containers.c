@@ -311,6 +311,9 @@ container_cut_short(Thread *thread, Frame *frame, StepStatus status, const StepE
 bool
 thread_may_pause(const Thread *thread)
 {
+	/* between compensations, wherever what they undo was */
+	if (thread->epilogue != NULL && thread->top->at != NULL && thread->top->at->compensates >= 0)
+		return thread->top->next_attempt <= 1;
 	for (const Frame *frame = thread->top;; frame = frame->parent)
 	{
 		if (frame->container != NULL && step_iterates(frame->container))

@@ -137,8 +137,8 @@ enter_chain(Thread *thread)
 	if (node == NULL || !node->in_chain)
 		return;
 	thread_find_frontier(thread);
-	/* all of it has run, and who was to write the end could not */
-	if (thread->top->at == NULL)
+	/* all of it has run, and who was to write the end could not; in a loop the condition is next */
+	if (thread->top->container == NULL && thread->top->at == NULL)
 		finish_execution(thread);
 }
 

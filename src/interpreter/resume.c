@@ -145,6 +145,11 @@ thread_join(LoadedExecution *execution, bool forks, const ScopeId *scope,
 
 	thread->top->at = node;
 	container_close(thread, thread->top, node, visit, row);
+	/*
+	 * Committed before the leaf behind it: what stops that, or undoes it at its commit, must find
+	 * the container closed, and what closing it has written is not to be undone with it.
+	 */
+	thread->dirty = true;
 	MemoryContextSwitchTo(oldcontext);
 	return thread;
 }

@@ -545,12 +545,6 @@ thread_next(Thread *thread)
 	MemoryContext oldcontext = MemoryContextSwitchTo(step_context(thread));
 	ThreadAction action = THREAD_ENDED;
 
-	if (thread->fork_pending)
-	{
-		thread->fork_pending = false;
-		MemoryContextSwitchTo(oldcontext);
-		return THREAD_FORK;
-	}
 	while (!thread->ended)
 	{
 		bool		again = true;
@@ -558,6 +552,13 @@ thread_next(Thread *thread)
 		Jsonb	   *output;
 
 		CHECK_FOR_INTERRUPTS();
+		/* found when the thread was resumed, or went on to a child that had begun */
+		if (thread->fork_pending)
+		{
+			thread->fork_pending = false;
+			action = THREAD_FORK;
+			break;
+		}
 		/* containers that close write their rows, which is no commit */
 		if (thread->njournal + thread->nflushed >= JOURNAL_LIMIT)
 		{
@@ -569,7 +570,9 @@ thread_next(Thread *thread)
 			action = THREAD_YIELD;
 			break;
 		}
-		if (thread->execution->step_marks != NULL && thread->parks && step_is_held(thread, frame))
+		/* an attempt that got stuck is recorded first: nobody else knows of it */
+		if (thread->execution->step_marks != NULL && thread->parks && thread->stuck == NULL &&
+			step_is_held(thread, frame))
 		{
 			thread->park_until = frame->deadline;
 			action = THREAD_PARK;
@@ -678,6 +681,22 @@ thread_leaf_succeeded(Thread *thread, Jsonb *output)
 			row->completed_at = thread_time_of(thread, leaf->ended_at);
 		step_ended(thread, thread->top, leaf->node, row);
 	}
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * The leaf is the condition of a loop, and was asked in a transaction that is lost: the loop
+ * had gone on.
+ */
+void
+thread_loop_goes_on(Thread *thread)
+{
+	PlanNode   *node = thread->leaf.node;
+	MemoryContext oldcontext;
+
+	thread->step_context = 1 - thread->step_context;
+	oldcontext = MemoryContextSwitchTo(step_context(thread));
+	step_ops[node->type]->condition_decided(thread, node, loop_part(node)->kind == LOOP_WHILE, NULL);
 	MemoryContextSwitchTo(oldcontext);
 }
 

@@ -147,6 +147,7 @@ typedef struct Thread
 	GivesWay	gives_way;		/* NULL: the thread walks on whatever happens */
 	void	   *driver;			/* its argument */
 	bool		walked;			/* has gone into a step since it was made */
+	bool		begun_late;		/* its execution's row has another started_at */
 	TimestampTz park_until;
 	bool		forks;			/* parallel containers are handed to other processes */
 	Frame	   *top;
@@ -193,6 +194,7 @@ extern ThreadAction thread_next(Thread *thread);
 /* Result of the leaf as the step's output; raises an error when it cannot be reshaped. */
 extern Jsonb *thread_leaf_output(Thread *thread, Jsonb *result);
 extern void thread_leaf_succeeded(Thread *thread, Jsonb *output);
+extern void thread_loop_goes_on(Thread *thread);
 /* When the attempt that follows a failed one is due. */
 extern TimestampTz attempt_time(const StepRecord *failed);
 extern bool never_began(const StepRecord *record);

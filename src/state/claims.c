@@ -208,6 +208,13 @@ static StateStatement pauses_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
+static const Oid began_types[] = {INT8OID, TIMESTAMPTZOID};
+static StateStatement began_statement = {
+	"UPDATE workflow.executions SET started_at = $2 WHERE id OPERATOR(pg_catalog.=) $1"
+	" AND started_at OPERATOR(pg_catalog.<) $2 AND completed_at IS NULL",
+	lengthof(began_types), began_types, NULL
+};
+
 static const Oid finish_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTOID};
 static StateStatement finish_statement = {
 	"UPDATE workflow.executions SET status = $2, started_at = COALESCE($3, started_at), output = $4,"
@@ -740,6 +747,14 @@ execution_load(int64 id)
 	if (has_pauses)
 		load_pauses(result);
 	return result;
+}
+
+void
+execution_began(int64 id, TimestampTz started_at)
+{
+	Datum		values[] = {Int64GetDatum(id), TimestampTzGetDatum(started_at)};
+
+	state_execute(&began_statement, values, NULL);
 }
 
 bool

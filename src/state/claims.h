@@ -143,6 +143,9 @@ typedef struct LoadedExecution
 
 extern LoadedExecution *execution_load(int64 id);
 
+/* It has begun at that time, later than its row says. */
+extern void execution_began(int64 id, TimestampTz started_at);
+
 /*
  * The end of a running execution, or of one that was paused, and perhaps resumed, during
  * its last step.  started_at 0: keep.  Returns false when it is something else (somebody

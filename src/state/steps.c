@@ -237,7 +237,8 @@ static StateStatement loop_counts_statement = {
 };
 
 static StateStatement loop_outputs_statement = {
-	"SELECT pg_catalog.jsonb_agg(" RESULT("output") " ORDER BY loop_iteration_index)"
+	"SELECT pg_catalog.jsonb_agg(CASE WHEN scope_outcome OPERATOR(pg_catalog.=) ANY ('{completed,skipped}'::pg_catalog.text[])"
+	" THEN " RESULT("output") " END ORDER BY loop_iteration_index)"
 	" FROM workflow.step_executions AS s"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
 	lengthof(children_types), children_types, NULL

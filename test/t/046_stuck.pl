@@ -136,6 +136,28 @@ query('DELETE FROM spins');
 query("SELECT workflow.retry($id)");
 is(ended($id), 'completed|', 'retried, it goes on');
 
+# --- what is stuck is recorded wherever it stands, and held or not ---
+
+my %behind = (
+	block => q{{"id": "p", "type": "parallel", "parallel_steps": [{"id": "x", "sql": "SELECT 1"}, {"id": "y", "sql": "SELECT 1"}]}, STEP},
+	condition => q{{"id": "l", "type": "loop", "while": {"sql": "SELECT input.i < 1"}, "input_mapping": {"i": "${loop.index}"}, "loop_body": [STEP]}});
+for my $place (sort keys %behind)
+{
+	my $steps = $behind{$place} =~ s/STEP/{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 1, "on_failure": "ignore"}/r;
+
+	define("behind_$place", qq{{"name": "behind_$place", "steps": [$steps]}});
+	$id = query("SELECT workflow.start('behind_$place')");
+	is(ended($id), 'completed|', "behind a $place: it goes on");
+	is(row($id), 'failed|ExecutionStuck', 'and is recorded');
+	is(stuck_count($id), 1, 'once');
+}
+define('held', q{{"name": "held", "steps": [{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 1, "on_failure": "ignore"}]}});
+$id = query("SELECT workflow.start('held')");
+wait_for_spin($node, $id);
+query("SELECT workflow.hold_step($id, 's2')");
+is(ended($id), 'completed|', 'held while it was stuck: recorded all the same');
+is(row($id), 'failed|ExecutionStuck', 'as what it is');
+
 # --- what follows: retry, catch, on_failure ---
 
 define('retried', q{{"name": "retried", "steps": [{"id": "s2", "sql": "SELECT swallow()", "timeout_seconds": 1,

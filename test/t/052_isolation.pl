@@ -49,15 +49,15 @@ sub waited
 
 sub on_call
 {
-	my ($name, $definition, $step, $role, $parallel) = @_;
+	my ($name, $definition, $step, $role, $parallel, $steps) = @_;
 	my @ids;
 
 	$parallel //= 'NULL';
+	$steps //= 'STEP, {"id": "after", "type": "set", "output": "${off.output}"}';
+	$steps =~ s/STEP/{"id": "off", "type": "sql", "sql": "SELECT go_off(input.who)", "input_mapping": {"who": "\${workflow.input.who}"}, "result": "value" $step}/;
 
 	$node->safe_psql('postgres', 'TRUNCATE doctors; INSERT INTO doctors SELECT n, true FROM unnest(ARRAY[$$ada$$, $$bob$$]) AS n; ALTER SEQUENCE arrived RESTART; SELECT setval($$arrived$$, 1, false)');
-	$node->safe_psql('postgres', qq{SELECT workflow.define('{"name": "$name", $definition "steps": [
-		{"id": "off", "type": "sql", "sql": "SELECT go_off(input.who)", "input_mapping": {"who": "\${workflow.input.who}"}, "result": "value" $step},
-		{"id": "after", "type": "set", "output": "\${off.output}"}]}')});
+	$node->safe_psql('postgres', qq{SELECT workflow.define('{"name": "$name", $definition "steps": [$steps]}')});
 	push @ids, $node->safe_psql('postgres', qq{SET ROLE $role; SELECT workflow.start('$name', '{"who": "$_"}', parallel => $parallel)}) for ('ada', 'bob');
 	my $seen = waited("string_agg(w.status || ' ' || (w.output #>> '{}'), ', ') FROM unnest(ARRAY[" . join(',', @ids) . "]::bigint[]) AS i, workflow.wait(i, '300 s') AS w");
 	my $retried = $node->safe_psql('postgres', "SELECT count(*) FROM workflow.step_executions WHERE on_failure = 'retried' AND error_type <> '40001' AND execution_id IN (" . join(',', @ids) . ")");
@@ -78,6 +78,17 @@ is(on_call('by_role', '', '', 'careful'), $serializable, 'by the settings of the
 is(on_call('batched', qq{$level, "commit": {"max_steps": 10},}, '', 'postgres'), $serializable, 'where steps may share a transaction');
 is(on_call('step_first', "$level,", ', "transaction": {"isolation": "read committed"}', 'careful'),
 	'0: completed read committed, completed read committed', 'the step goes before its definition, and that before the role');
+
+# --- the step that its transaction is lost behind, wherever it stands ---
+
+is( on_call('behind_block', '', ", $level", 'postgres', undef, '{"id": "p", "type": "parallel", "parallel_steps": [{"id": "x", "sql": "SELECT 1"},
+		{"id": "y", "sql": "SELECT 1"}]}, STEP, {"id": "after", "type": "set", "output": "${off.output}"}'),
+	$serializable, 'behind a block');
+is( on_call('behind_condition', '', ", $level", 'postgres', undef, '{"id": "l", "type": "loop", "while": {"sql": "SELECT input.i < 1"},
+		"input_mapping": {"i": "${loop.index}"}, "loop_body": [STEP], "result": "outputs"}, {"id": "after", "type": "set", "output": "${l.output[0]}"}'),
+	$serializable, 'behind the condition of a loop');
+is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT s.status::text, ' ') FROM workflow.step_executions AS s JOIN workflow.executions AS e ON e.id = s.execution_id
+	WHERE e.workflow LIKE 'behind%' AND s.step_id <> 'off'}), 'completed', 'and nothing else is tried again');
 
 # --- the database says so, or of a role in this database; and children one after the other ---
 

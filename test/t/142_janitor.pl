@@ -187,6 +187,15 @@ is(ended($endless), 'cancelled|Cancelled', 'room again');
 sql("SELECT workflow.retry($loops)");
 is(ended($loops), 'completed|', 'retried, it goes on');
 
+# a time limit counts from when it has begun, in all of its runs, and not from the claim
+sql(q{SELECT workflow.define('{"name": "late", "timeout_seconds": 3, "steps": [{"id": "p", "type": "parallel", "parallel_steps": [
+	{"id": "x", "sql": "SELECT 1"}, {"id": "y", "sql": "SELECT 1"}]}]}')});
+$endless = start_endless($node, 'postgres');
+my $begins_late = sql("SELECT workflow.start('late')");
+wait_until("SELECT status = 'running' AND clock_timestamp() - started_at > '4 s' FROM workflow.executions WHERE id = $begins_late", 'claimed, it waits for an executor');
+sql("SELECT workflow.cancel($endless)");
+is(ended($begins_late), 'completed|', 'its time has not run meanwhile');
+
 # with an executor to be had it is the executor's business: no further retry fits, or
 # the last one that did comes too late on a slow machine
 $retries = sql("SELECT workflow.start('retries')");
