@@ -88,6 +88,7 @@ OBJS = \
 	src/scheduler/stuck.o \
 	src/executor/drive.o \
 	src/executor/executor.o \
+	src/executor/failures.o \
 	src/executor/runs.o \
 	src/executor/transaction.o \
 	src/interpreter/bind.o \

@@ -50,8 +50,6 @@
  */
 #define LATE_BEGIN_MS 100
 
-static RunOutcome take_error(Driver *driver);
-static bool record_failure(Driver *driver, ThreadAction *action);
 
 /* --- threads --- */
 
@@ -331,22 +329,6 @@ run_leaf_in_batch(Driver *driver, Jsonb **output)
 	return succeeded;
 }
 
-/* The leaf the thread stands at has not completed, or is not to be run at all. */
-static void
-leaf_failed(Driver *driver, StepStatus status, const StepError *error)
-{
-	bool		retried = thread_leaf_failed(driver->thread, status, error);
-
-	driver->leaf_done = true;
-	count_at_commit(COUNT_FAILED_STEPS, 1);
-	fault_point("step.failed");
-	if (retried)
-	{
-		count_at_commit(COUNT_RETRIES, 1);
-		fault_point("step.retried");
-	}
-}
-
 /* Does the circuit breaker of the leaf's agent refuse the call?  Then that is recorded. */
 static bool
 breaker_refuses(Driver *driver)
@@ -480,59 +462,6 @@ gives_way(void *argument)
 	if (stop_reason(driver) == STOP_YIELD)
 		return moved;
 	return is_pausing(driver) && (!moved || thread_may_pause(thread));
-}
-
-/*
- * The thread was made anew from its rows: have it stand in front of the leaf whose
- * transaction was lost.  False when it is not to do that any more, it is skipped say, or
- * its time is over; *action is what it is to do instead.
- */
-static bool
-return_to_lost_leaf(Driver *driver, ThreadAction *action)
-{
-	Thread	   *thread = driver->thread;
-	const LeafPlace *lost = &driver->leaf;
-
-	while ((*action = thread_next(thread)) == THREAD_LEAF)
-	{
-		const Leaf *leaf = &thread->leaf;
-
-		if (leaf->node->index == lost->node && leaf->is_condition == lost->is_condition &&
-			leaf->visit == lost->visit && leaf->attempt == lost->attempt &&
-			thread->top->scope_id.depth == lost->scope.depth &&
-			memcmp(thread->top->scope_id.level, lost->scope.level,
-				   lost->scope.depth * sizeof(ScopeLevel)) == 0)
-			return true;
-		/* the condition of a loop has no row: it was asked before the leaf, and led there */
-		if (!leaf->is_condition || !step_iterates(leaf->node))
-			return false;
-		thread_loop_goes_on(thread);
-	}
-	return false;
-}
-
-/*
- * Record the failure of the last transaction's leaf.  False: there is nothing to be recorded,
- * and the thread is to do *action.
- */
-static bool
-record_failure(Driver *driver, ThreadAction *action)
-{
-	StepError  *failure = driver->failure;
-	bool		reloaded = driver->reload;
-
-	driver->failure = NULL;
-	driver->reload = false;
-	if (reloaded && !return_to_lost_leaf(driver, action))
-		return false;
-	if (driver->failure_status == STATUS_CANCELLED)
-		breaker_calls_abandoned(0);
-	else
-		breaker_call_failed(driver->call, &driver->thread->leaf, failure, true);
-	driver->call = -1;
-	leaf_failed(driver, driver->failure_status, failure);
-	driver->phase = PHASE_BOOKKEEPING;
-	return true;
 }
 
 /* Nothing is to be done in this transaction. */
@@ -693,106 +622,6 @@ drive_thread(Driver *driver)
 					? OUTCOME_STOPPED : OUTCOME_DONE;
 		}
 	}
-}
-
-/*
- * Behind the leaf's SQL, which has done what it deferred, only statements of ours and the commit
- * are left.  What these find no room for, in memory or on the disk, is no failure of the
- * step's; a serialization failure at the commit is.
- */
-static bool
-is_weather_behind_leaf(const Driver *driver, const ErrorData *error)
-{
-	if (driver->phase != PHASE_AFTER || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		return false;
-	return error_is_weather(error) &&
-		(driver->writing ||
-		 ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TRANSACTION_ROLLBACK);
-}
-
-/*
- * An error ended the transaction.  Returns true when the failure is to be
- * recorded and the thread goes on, false when the run ends with *outcome.
- */
-static bool
-sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *outcome)
-{
-	StopReason	reason = stop_reason(driver);
-	bool		cancelled = (error->sqlerrcode == ERRCODE_QUERY_CANCELED);
-
-	if (driver->phase != PHASE_LEAF && error_is_fence(error))
-	{
-		*outcome = OUTCOME_LOST;
-		driver->report->fenced = true;
-		return false;
-	}
-	if (driver->phase == PHASE_BOOKKEEPING || is_weather_behind_leaf(driver, error))
-	{
-		EmitErrorReport();
-		*outcome = cancelled && stop_interrupts(reason) ? OUTCOME_STOPPED : OUTCOME_ERROR;
-		strlcpy(driver->report->error, error->message ? error->message : "",
-				sizeof(driver->report->error));
-		driver->report->weather = error_is_weather(error);
-		return false;
-	}
-
-	/* meant for another execution of this run, and late: run the leaf again */
-	if (cancelled && !timed_out && !stop_interrupts(reason) && stop_interrupts(my_slot->stop) &&
-		driver->phase == PHASE_LEAF)
-	{
-		driver->leaf_again = true;
-		return true;
-	}
-
-	if (driver->phase == PHASE_AFTER)
-	{
-		driver->reload = true;
-		driver->reload_scope = driver->thread->bottom->scope_id;
-		driver->standing = false;
-	}
-	driver->failure = leaf_error(&driver->thread->leaf, error);
-	driver->failure_status = STATUS_FAILED;
-	if (cancelled && timed_out)
-	{
-		if (!driver->reload)
-			driver->failure = leaf_timeout_error(&driver->thread->leaf);
-		driver->failure_status = STATUS_TIMED_OUT;
-	}
-	else if (cancelled && stop_interrupts(reason))
-	{
-		driver->failure->type = "Cancelled";
-		driver->failure_status = STATUS_CANCELLED;
-	}
-	return true;
-}
-
-/*
- * Take the error that is being handled: afterwards the driver has a failure to be
- * recorded, or is to run the leaf again; or the run ends with what is returned.
- */
-static RunOutcome
-take_error(Driver *driver)
-{
-	RunOutcome	ended = OUTCOME_ERROR;
-	bool		timed_out = leaf_timer_stop();
-
-	if (driver->failure_context == NULL)
-		driver->failure_context = AllocSetContextCreate(driver->context, "workflow failure",
-														ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(driver->failure_context);
-	MemoryContextSwitchTo(driver->failure_context);
-	driver->failure = NULL;
-	(void) sort_out_error(driver, CopyErrorData(), timed_out, &ended);
-	return ended;
-}
-
-void
-forget_error(Driver *driver)
-{
-	MemoryContextSwitchTo(driver->context);
-	FlushErrorState();
-	QueryCancelPending = false;
-	debug_query_string = NULL;
 }
 
 /*

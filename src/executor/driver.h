@@ -95,10 +95,24 @@ typedef struct Driver
 /* --- drive.c --- */
 /* Drive one thread whatever happens to it. */
 extern RunOutcome drive_one(Driver *driver);
-extern void forget_error(Driver *driver);
 extern void count_wait(const Run *run, TimestampTz now);
 /* Whether, and why, the work on the present execution is to end. */
 extern StopReason stop_reason(const Driver *driver);
+
+/* --- failures.c --- */
+/* The leaf the thread stands at has not completed, or is not to be run at all. */
+extern void leaf_failed(Driver *driver, StepStatus status, const StepError *error);
+/*
+ * Record the failure of the last transaction's leaf.  False: there is nothing to be recorded,
+ * and the thread is to do *action.
+ */
+extern bool record_failure(Driver *driver, ThreadAction *action);
+/*
+ * Take the error that is being handled: afterwards the driver has a failure to be
+ * recorded, or is to run the leaf again; or the run ends with what is returned.
+ */
+extern RunOutcome take_error(Driver *driver);
+extern void forget_error(Driver *driver);
 
 /* --- transaction.c --- */
 extern void begin(Driver *driver);
