@@ -91,12 +91,15 @@ record_failure(Driver *driver, ThreadAction *action)
 /*
  * Behind the leaf's SQL, which has done what it deferred, only statements of ours and the commit
  * are left.  What these find no room for, in memory or on the disk, is no failure of the
- * step's; a serialization failure at the commit is.
+ * step's.  A serialization failure at the commit is; the server may say it earlier, in a
+ * statement of ours, which conflicts with nothing.
  */
 static bool
 is_weather_behind_leaf(const Driver *driver, const ErrorData *error)
 {
 	if (driver->phase != PHASE_AFTER || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		return false;
+	if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE && transaction_is_isolated())
 		return false;
 	return error_is_weather(error) &&
 		(driver->writing ||
