@@ -248,8 +248,13 @@ statement_snapshot_release(WaitCycleCheck *check)
 	QueryDesc  *query = ActivePortal != NULL ? ActivePortal->queryDesc : NULL;
 
 	Assert(check->released == NULL);
-	/* what the statement's executor and its portal have; a function in between has its own */
+	/*
+	 * What the statement's executor and its portal have; a function in between has its own, unless
+	 * it is not volatile.  One that has begun a subtransaction may catch an error: then what called
+	 * it goes on, with the snapshot.
+	 */
 	if (query == NULL || query->estate == NULL || IsolationUsesXactSnapshot() ||
+		ActivePortal->activeSubid != GetCurrentSubTransactionId() ||
 		!ActiveSnapshotSet() || GetActiveSnapshot() != query->snapshot ||
 		query->estate->es_snapshot != query->snapshot || !reads_no_table(query->plannedstmt))
 		return;

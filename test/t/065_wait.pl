@@ -71,6 +71,64 @@ $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activi
 ok($node->poll_query_until('postgres', $waits, 0), 'and so does pg_cancel_backend()');
 eval { $waiter->quit };
 
+# A195: an error of the wait, or one after it, that is caught: the statement goes on, with a snapshot.
+# A function that is not volatile has the statement's, and these end without asking for another.
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION caught_in_wait(id bigint) RETURNS void STABLE LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM workflow.wait(id);
+	EXCEPTION WHEN query_canceled THEN
+		NULL;
+	END $$;
+	CREATE FUNCTION caught_after_wait(id bigint) RETURNS void STABLE LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM workflow.wait(id, '10 ms');
+		RAISE division_by_zero;
+	EXCEPTION WHEN division_by_zero THEN
+		NULL;
+	END $$;
+	CREATE FUNCTION caught_in_cursor(id bigint) RETURNS void STABLE LANGUAGE plpgsql AS $$
+	DECLARE
+		waits CURSOR FOR SELECT workflow.wait(id);
+		execution record;
+	BEGIN
+		OPEN waits;
+		BEGIN
+			FETCH waits INTO execution;
+		EXCEPTION WHEN query_canceled THEN
+			NULL;
+		END;
+	END $$;
+	CREATE FUNCTION caught_deeper(id bigint) RETURNS void STABLE LANGUAGE plpgsql AS $$
+	BEGIN
+		BEGIN
+			PERFORM caught_in_wait(id);
+			PERFORM caught_after_wait(id);
+			RAISE division_by_zero;
+		EXCEPTION WHEN division_by_zero THEN
+			NULL;
+		END;
+	END $$});
+foreach my $function (qw(caught_in_wait caught_after_wait caught_in_cursor caught_deeper))
+{
+	foreach my $before ('', 'BEGIN; SAVEPOINT s;', "BEGIN; DECLARE c CURSOR FOR SELECT $function($id);")
+	{
+		my $call = $before =~ /CURSOR/ ? 'FETCH c' : "SELECT $function($id)";
+		my $session = $node->background_psql('postgres', on_error_stop => 0);
+
+		$session->query_until(qr/go/, "$before\n\\echo go\n$call;\nSELECT 'it is ' || (workflow.wait($id, '1 ms')).status;\n\\echo done\n");
+		if ($function ne 'caught_after_wait')
+		{
+			$node->poll_query_until('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE state = 'active'
+				AND wait_event_type = 'Extension' AND backend_type = 'client backend'}, 1) or die 'it does not wait';
+			$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+				WHERE wait_event_type = 'Extension' AND backend_type = 'client backend'});
+		}
+		like($session->query_until(qr/done/, "\n"), qr/it is pending/, "$function(): the session goes on" . ($before ? ": $before" : ''));
+		$session->quit;
+	}
+}
+
 # run() and execute() raise what the step has raised: all of it
 $node->safe_psql('postgres', q{CREATE FUNCTION refuse(because text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
