@@ -6,7 +6,8 @@
  * NOTES
  *	  Runs in sessions, in the caller's transaction.  Two sessions that define
  *	  the same name wait for each other on the row lock of its newest version, or,
- *	  when both saw the same newest version, on the unique key of the next.
+ *	  when both saw the same newest version, on the unique key of the next; for a name
+ *	  or workflow_id that is new, on a lock of that.
  *
  *-------------------------------------------------------------------------
  */
@@ -215,6 +216,39 @@ check_new_name(const char *name, const char *workflow)
 		require_namespace("workflow", name);
 }
 
+/* A name must lead to one definition, whoever asks. */
+static void
+refuse_clash(const NewDefinition *new)
+{
+	char	   *clash = definition_find_clash(new->name, new->workflow_id);
+
+	if (clash != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("name or workflow_id of workflow \"%s\" is already used by workflow \"%s\"",
+						new->name, clash),
+				 errhint("Choose another \"name\" or \"workflow_id\".")));
+}
+
+/*
+ * Make sure that the names lead to this workflow only, until the end of the transaction.
+ */
+static void
+claim_names(const NewDefinition *new, bool ours)
+{
+	Definition	newest;
+	bool		same;
+
+	/* who waits for a name keeps no name or row of somebody else's locked meanwhile */
+	refuse_clash(new);
+	/* the row comes first: set_status() has locked it when the transaction goes on with define() */
+	if (definition_lock_newest(new->name, new->normalised, &newest, &same) && !ours)
+		check_owner(&newest);
+	/* whom we waited for may have used them */
+	if (definition_lock_names(new->name, new->workflow_id))
+		refuse_clash(new);
+}
+
 /* Check a document and store it, for the caller or as one of the extension's own. */
 static int
 define(Jsonb *document, char *status, bool ours)
@@ -222,7 +256,6 @@ define(Jsonb *document, char *status, bool ours)
 	ProblemList *problems = problem_list_create();
 	NewDefinition new;
 	char	   *normalised;
-	char	   *clash;
 
 	check_status(status);
 	normalised = check_definition(document, problems);
@@ -246,15 +279,7 @@ define(Jsonb *document, char *status, bool ours)
 			check_new_name(new.workflow_id, new.name);
 	}
 
-	/* a name must lead to one definition, whoever asks */
-	clash = definition_find_clash(new.name, new.workflow_id);
-	if (clash != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("name or workflow_id of workflow \"%s\" is already used by workflow \"%s\"",
-						new.name, clash),
-				 errhint("Choose another \"name\" or \"workflow_id\".")));
-
+	claim_names(&new, ours);
 	return store_definition(&new, ours);
 }
 

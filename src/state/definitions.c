@@ -9,8 +9,8 @@
  *	  for the life of the process.  What definition_find() found is kept until
  *	  any session defines or changes something.
  *
- *	  Locks: definition_lock_newest() takes a row lock that lasts until the end
- *	  of the transaction.
+ *	  Locks: definition_lock_newest() takes a row lock, definition_lock_names()
+ *	  locks of names, that last until the end of the transaction; in this order.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,9 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -114,6 +117,7 @@ static StateStatement update_status = {
 	2, set_status_types, NULL
 };
 
+/* $2 is $1 where there is no workflow_id */
 static const Oid clash_types[] = {TEXTOID, TEXTOID};
 static StateStatement find_clash = {
 	"SELECT d.name FROM workflow.definitions AS d "
@@ -122,6 +126,12 @@ static StateStatement find_clash = {
 	"OR d.name OPERATOR(pg_catalog.=) $2 "
 	"OR d.workflow_id OPERATOR(pg_catalog.=) $2) "
 	"ORDER BY d.id LIMIT 1",
+	2, clash_types, NULL
+};
+static StateStatement find_leading = {
+	"SELECT EXISTS (SELECT FROM workflow.definitions AS d WHERE d.name OPERATOR(pg_catalog.=) $1), "
+	"EXISTS (SELECT FROM workflow.definitions AS d WHERE d.name OPERATOR(pg_catalog.=) $1 "
+	"AND d.workflow_id OPERATOR(pg_catalog.=) $2)",
 	2, clash_types, NULL
 };
 
@@ -325,15 +335,64 @@ char *
 definition_find_clash(const char *name, const char *workflow_id)
 {
 	Datum		values[2];
-	char		nulls[3] = "  ";
 	char	   *clash = NULL;
 
 	values[0] = CStringGetTextDatum(name);
-	values[1] = optional_text(workflow_id, &nulls[1]);
-	if (state_query(&find_clash, values, nulls, false, 1) > 0)
+	values[1] = CStringGetTextDatum(workflow_id != NULL ? workflow_id : name);
+	if (state_query_newest(&find_clash, values, 1) > 0)
 		clash = state_column_text(0, 1);
-	state_done();
+	state_done_newest();
 	return clash;
+}
+
+/* Sessions can take no advisory lock with this number at the end; 3 is that of breakers.c. */
+static void
+lock_name(uint64 number)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (number >> 32), (uint32) number, 4);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+static uint64
+name_number(const char *name)
+{
+	return hash_bytes_extended((const unsigned char *) name, (int) strlen(name), 0);
+}
+
+bool
+definition_lock_names(const char *name, const char *workflow_id)
+{
+	const char *names[] = {name, workflow_id != NULL ? workflow_id : name};
+	uint64		numbers[lengthof(names)];
+	int			count = 0;
+	Datum		values[lengthof(names)];
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		values[i] = CStringGetTextDatum(names[i]);
+	(void) state_query_newest(&find_leading, values, 1);
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		bool		isnull;
+		bool		leads = DatumGetBool(state_column(0, i + 1, &isnull));
+
+		if (!leads && (i == 0 || strcmp(names[i], name) != 0))
+			numbers[count++] = name_number(names[i]);
+	}
+	state_done_newest();
+
+	/* in one order, so that no two have one each and wait for the other */
+	if (count == 2 && numbers[0] > numbers[1])
+	{
+		uint64		less = numbers[1];
+
+		numbers[1] = numbers[0];
+		numbers[0] = less;
+	}
+	for (int i = 0; i < count; i++)
+		lock_name(numbers[i]);
+	return count > 0;
 }
 
 /*

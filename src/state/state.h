@@ -159,9 +159,15 @@ extern int	definition_insert(const NewDefinition *definition, int version);
 extern void definition_set_status(int definition_id, const char *status);
 /*
  * Name of another definition that uses this name as its workflow_id, or this
- * workflow_id as its name or workflow_id; NULL when there is none.
+ * workflow_id as its name or workflow_id; NULL when there is none.  What others have
+ * committed counts, whatever snapshot the transaction has.
  */
 extern char *definition_find_clash(const char *name, const char *workflow_id);
+/*
+ * Lock a name and a workflow_id that do not lead to the workflow yet against others who
+ * define them, for this or another one.  Returns false when both do.
+ */
+extern bool definition_lock_names(const char *name, const char *workflow_id);
 /*
  * A number that moves when this process learns that a definition or a block has
  * changed: what definition_find() gave under another one may have changed.
