@@ -227,6 +227,7 @@ CREATE FUNCTION seen() RETURNS SETOF text LANGUAGE sql AS $$
 SELECT concat_ws(' ', 'view', s.role, s.state, s.times_opened) FROM workflow.breaker_status AS s WHERE agent = 'lent'
 UNION ALL SELECT concat_ws(' ', 'table', b.role, b.state) FROM workflow.breakers AS b WHERE agent = 'lent'
 UNION ALL SELECT concat_ws(' ', 'memory', m.role, m.state, m.calls) FROM workflow.breaker_memory('lent') AS m
+UNION ALL SELECT concat_ws(' ', 'report', r.m[1]) FROM regexp_matches(substring(workflow.report() FROM '<h2>Open circuit breakers</h2>.*?</table>'), 'regress_breaker_[a-z]+', 'g') AS r (m)
 ORDER BY 1 $$;
 SELECT * FROM seen();
 SET ROLE regress_breaker_other;

@@ -146,10 +146,12 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		1, reader_types, NULL
 	},
 	[OVERVIEW_BREAKERS] = {
-		"SELECT b.agent, pg_catalog.pg_get_userbyid(b.role::pg_catalog.oid) AS role, b.state, b.error_type AS error, " SECOND("b.opened_at") " AS \"opened\","
-		" " SECOND("b.half_open_at") " AS \"tried again\", b.times_opened AS \"times opened\""
-		" FROM workflow.breaker_status AS b WHERE b.state OPERATOR(pg_catalog.=) ANY ('{open,half_open}'::pg_catalog.text[]) AND $1 IS NOT NULL"
-		" ORDER BY b.opened_at USING OPERATOR(pg_catalog.>) LIMIT 50",
+		"SELECT e.agent, pg_catalog.pg_get_userbyid(e.role::pg_catalog.oid) AS role, e.state, e.error_type AS error, " SECOND("e.opened_at") " AS \"opened\","
+		" " SECOND("e.half_open_at") " AS \"tried again\", e.times_opened AS \"times opened\""
+		" FROM workflow.breaker_status AS e WHERE e.state OPERATOR(pg_catalog.=) ANY ('{open,half_open}'::pg_catalog.text[])"
+		" AND (" VISIBLE_THING " OR EXISTS (SELECT FROM workflow.agents AS a WHERE a.name OPERATOR(pg_catalog.=) e.agent"
+		"  AND pg_catalog.pg_has_role($1, a.owner::pg_catalog.oid, 'USAGE')))"
+		" ORDER BY e.opened_at USING OPERATOR(pg_catalog.>) LIMIT 50",
 		1, reader_types, NULL
 	},
 	[OVERVIEW_EXECUTION] = {
