@@ -29,11 +29,18 @@ static StateStatement pause_statement = {
 	lengthof(pause_types), pause_types, NULL
 };
 
+/*
+ * A pause that is over now; the clock may have been put back since it began, so that it took no
+ * time.  With both its ends: what contains paused_at is over.
+ */
+#define PAUSE_UNTIL_NOW(start) \
+	"pg_catalog.tstzmultirange(pg_catalog.tstzrange(" start ", GREATEST(" start ", pg_catalog.clock_timestamp()), '[]'))"
+
 static const Oid id_types[] = {INT8OID};
 static StateStatement resume_statement = {
 	"UPDATE workflow.executions AS e SET status = 'pending', paused_until = NULL,"
 	" pauses = COALESCE(e.pauses, '{}'::pg_catalog.tstzmultirange) OPERATOR(pg_catalog.+)"
-	" pg_catalog.tstzmultirange(pg_catalog.tstzrange(e.paused_at, pg_catalog.clock_timestamp()))"
+	" " PAUSE_UNTIL_NOW("e.paused_at")
 	" WHERE e.id OPERATOR(pg_catalog.=) $1"
 	NOTIFY_STATUS,
 	lengthof(id_types), id_types, NULL
@@ -49,8 +56,8 @@ static StateStatement retry_statement = {
 	" step_inputs = CASE WHEN $4 IS NULL THEN e.step_inputs ELSE COALESCE(e.step_inputs, '{}'::pg_catalog.jsonb)"
 	"  OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object($3, $4) END,"
 	" pauses = COALESCE(e.pauses, '{}'::pg_catalog.tstzmultirange) OPERATOR(pg_catalog.+)"
-	" pg_catalog.tstzmultirange(pg_catalog.tstzrange(CASE WHEN e.paused_at IS NULL OR e.pauses OPERATOR(pg_catalog.@>) e.paused_at"
-	"  THEN e.completed_at ELSE e.paused_at END, pg_catalog.clock_timestamp())),"
+	" " PAUSE_UNTIL_NOW("CASE WHEN e.paused_at IS NULL OR e.pauses OPERATOR(pg_catalog.@>) e.paused_at"
+	"  THEN e.completed_at ELSE e.paused_at END") ","
 	" completed_at = NULL, output = NULL, error = NULL, error_type = NULL, recoveries = 0, recovered_at = NULL,"
 	" probation = false, cancelled_by = NULL, cancelled_at = NULL, cancel_reason = NULL, paused_until = NULL,"
 	" ending = NULL, compensate = false,"

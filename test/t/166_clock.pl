@@ -213,6 +213,24 @@ is($pruning->query('SELECT 1') =~ s/.*\n//sr, 1, 'neither its pause nor its budg
 $pruning->quit;
 set_clock(4);
 
+# --- what began later than now ends ---
+
+query(q{SELECT workflow.define('{"name": "moved", "steps": [{"id": "a", "sql": "SELECT 1 / (SELECT count(*) FROM mood WHERE NOT fails)"}]}')});
+my $held = query(q{SELECT workflow.start('moved', start_at => clock_timestamp() + interval '1 hour')});
+query("SELECT workflow.pause($held)");
+query('UPDATE mood SET fails = true');
+my $failed = run_execution($node, 'postgres', 'moved');
+is(query(status($failed)), 'failed', 'one has failed');
+query('UPDATE mood SET fails = false');
+set_clock(2);
+query("SELECT workflow.resume($held)");
+is(query(status($held)), 'pending', 'resume() when the clock was put back since pause()');
+is(query("SELECT workflow.paused_time(pauses, paused_at, NULL, 'epoch', 'infinity') FROM workflow.executions WHERE id = $held"),
+	'00:00:00', 'the pause is over, and took no time');
+query("SELECT workflow.retry($failed)");
+wait_until(status($failed) . " = 'completed'", 'retry() when the clock was put back since it failed');
+set_clock(4);
+
 # --- an appointment is by the clock ---
 
 my $later = query("SELECT workflow.start('short', start_at => clock_timestamp() + interval '1 hour')");
