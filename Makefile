@@ -290,7 +290,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	block \
 	compensation compensation_values names on_failure_chain cancel_compensate timeout_strategy \
 	catch_as error_fields pause stops retry_execution marks bulk \
-	timeline critical_path pictures why other_roles \
+	timeline critical_path pictures why parallel_plans other_roles \
 	schedules \
 	dead_letters erase alerts tiers \
 	views audit statistics verify

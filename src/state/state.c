@@ -383,7 +383,9 @@ state_done(void)
 uint64
 state_query_newest(StateStatement *statement, Datum *values, long limit)
 {
-	PushActiveSnapshot(GetLatestSnapshot());
+	/* in a parallel query the latest snapshot may not be taken, that for a catalog may */
+	state_check_installation();
+	PushActiveSnapshot(IsInParallelMode() ? GetCatalogSnapshot(definitions_relation) : GetLatestSnapshot());
 	return state_query(statement, values, NULL, true, limit);
 }
 
