@@ -27,7 +27,22 @@ SELECT workflow.start('limits_work');
 SELECT workflow.start('limits_work', start_at => 'infinity');
 SELECT count(workflow.cancel(id)) FROM workflow.executions WHERE workflow = 'limits_work' AND status = 'pending';
 SELECT count(workflow.start('limits_work', start_at => 'infinity')) FROM generate_series(1, 4);
-SELECT count(workflow.start('limits_work', start_at => 'infinity')) FROM generate_series(1, 3);
+SELECT count(workflow.start('limits_work', start_at => 'infinity')) FROM generate_series(1, 2);
+SELECT workflow.start('limits_work', start_at => 'infinity', idempotency_key => 'again') AS again \gset
+-- a start that is repeated gives the execution there is, whatever there is no room for, or the role may not do any more
+SELECT workflow.start('limits_work', start_at => 'infinity', idempotency_key => 'again') = :again AS same;
+SELECT workflow.start('limits_work', start_at => 'infinity', idempotency_key => 'another');
+RESET ROLE;
+SELECT workflow.set_role_limits('regress_limits_a', max_pending => 100, max_payload_bytes => 1);
+ALTER ROLE regress_limits_a NOLOGIN;
+SET workflow.max_pending = 1;
+SET ROLE regress_limits_a;
+SELECT workflow.start('limits_work', '{"text": "longer"}', idempotency_key => 'again') = :again AS same;
+SELECT workflow.start('limits_work', '1', idempotency_key => 'another');
+RESET ROLE;
+RESET workflow.max_pending;
+ALTER ROLE regress_limits_a LOGIN;
+SELECT workflow.set_role_limits('regress_limits_a', max_pending => 3);
 -- of the role, not of its members, nor of others; and not of superusers
 SET ROLE regress_limits_member;
 SELECT workflow.start('limits_work', start_at => 'infinity') IS NULL AS started;
@@ -135,7 +150,7 @@ SELECT reason, detail FROM workflow.why(:first);
 ALTER ROLE regress_limits_a CONNECTION LIMIT 1;
 SELECT status FROM workflow.wait(:first, '60 s');
 
-SELECT role, action, subject, after FROM workflow.audit_log WHERE action = 'set_role_limits' AND subject ~ 'regress_limits' ORDER BY id LIMIT 3;
+SELECT role, action, subject, after FROM workflow.audit_log WHERE action = 'set_role_limits' AND subject ~ 'regress_limits' ORDER BY id LIMIT 5;
 -- what is left of a role that is gone goes with the next change
 SELECT workflow.set_role_limits('regress_limits_member', max_pending => 1);
 DROP OWNED BY regress_limits_member;

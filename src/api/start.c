@@ -86,7 +86,7 @@ refuse_when_full(NewExecution *new)
 	const Definition *definition = new->definition;
 
 	new->counted = definition->refuse_when_full;
-	if (!new->counted || new->has_start_at || execution_exists(new) ||
+	if (!new->counted || new->has_start_at ||
 		executions_count_active(definition->name, definition->max_running) < definition->max_running)
 		return;
 	ereport(ERROR,
@@ -97,17 +97,14 @@ refuse_when_full(NewExecution *new)
 }
 
 /*
- * Queue an execution, as the caller unless it names a role, and arrange for the
- * scheduler to be woken at commit.
+ * Queue an execution if there is room for it.  *created is false when somebody else has
+ * started it meanwhile, with the same key.
  */
-int64
-queue_execution(NewExecution *new)
+static int64
+queue_new_execution(NewExecution *new, bool *created)
 {
-	bool		created;
 	int64		id;
 
-	if (!OidIsValid(new->role))
-		new->role = GetUserId();
 	refuse_when_full(new);
 	require_payload(new->input, "input", new->role);
 	require_room_of_role(new->role);
@@ -119,10 +116,29 @@ queue_execution(NewExecution *new)
 	require_role_can_run(new->role);
 	new->traceparent = session_traceparent();
 
-	id = execution_insert(new, &created);
+	id = execution_insert(new, created);
 	fault_point("execution.queued");
-	if (created && setting_notify && announces(definition_plan(new->definition->id)))
+	if (*created && setting_notify && announces(definition_plan(new->definition->id)))
 		announce_execution(id, new->definition->name, "pending", NULL, NULL);
+	return id;
+}
+
+/*
+ * Queue an execution, as the caller unless it names a role, and arrange for the
+ * scheduler to be woken at commit.  What there is with its key is given to who asks
+ * again, whatever else there would be no room for.
+ */
+int64
+queue_execution(NewExecution *new)
+{
+	bool		created = false;
+	int64		id;
+
+	if (!OidIsValid(new->role))
+		new->role = GetUserId();
+	id = execution_with_key(new);
+	if (id == 0)
+		id = queue_new_execution(new, &created);
 	if (registry == NULL)
 		warn_not_preloaded();
 	else if (created && new->has_start_at)

@@ -94,12 +94,28 @@ static StateStatement set_compensate = {
 };
 
 int64
+execution_with_key(const NewExecution *execution)
+{
+	Datum		values[3];
+	int64		id = 0;
+
+	if (execution->idempotency_key == NULL)
+		return 0;
+	values[0] = CStringGetTextDatum(execution->idempotency_key);
+	values[1] = CStringGetTextDatum(execution->definition->name);
+	values[2] = ObjectIdGetDatum(execution->role);
+	if (state_query(&find_by_key, values, NULL, false, 1) > 0)
+		id = state_column_int64(0, 1);
+	state_done();
+	return id;
+}
+
+int64
 execution_insert(const NewExecution *execution, bool *created)
 {
 	bool		once = execution->idempotency_key != NULL;
 	Datum		values[lengthof(insert_types)];
 	char		nulls[lengthof(insert_types)];
-	Datum		key_values[3];
 	int64		id = 0;
 
 	*created = true;
@@ -124,10 +140,6 @@ execution_insert(const NewExecution *execution, bool *created)
 	nulls[11] = execution->schedule_id != 0 ? ' ' : 'n';
 	state_set_text(values, nulls, 12, execution->traceparent);
 
-	key_values[0] = values[9];
-	key_values[1] = values[1];
-	key_values[2] = values[3];
-
 	/*
 	 * The execution that holds the key may be removed between the two
 	 * statements; then the key is free again.
@@ -147,9 +159,7 @@ execution_insert(const NewExecution *execution, bool *created)
 					 errdetail("A trigger or rule of table \"%s\" has suppressed its row.", "workflow.executions"),
 					 errhint("\\d workflow.executions shows them.")));
 
-		if (state_query(&find_by_key, key_values, NULL, false, 1) > 0)
-			id = state_column_int64(0, 1);
-		state_done();
+		id = execution_with_key(execution);
 		if (id != 0)
 		{
 			*created = false;
@@ -177,22 +187,6 @@ execution_insert_inline(const Definition *definition, Oid role, Jsonb *input, co
 	id = state_column_int64(0, 1);
 	state_done();
 	return id;
-}
-
-bool
-execution_exists(const NewExecution *execution)
-{
-	Datum		values[3];
-	bool		found;
-
-	if (execution->idempotency_key == NULL)
-		return false;
-	values[0] = CStringGetTextDatum(execution->idempotency_key);
-	values[1] = CStringGetTextDatum(execution->definition->name);
-	values[2] = ObjectIdGetDatum(execution->role);
-	found = state_query(&find_by_key, values, NULL, false, 1) > 0;
-	state_done();
-	return found;
 }
 
 /* What execution_read() and execution_lock() have in common. */

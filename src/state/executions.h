@@ -45,8 +45,8 @@ extern int64 execution_insert(const NewExecution *execution, bool *created);
 extern int64 execution_insert_inline(const Definition *definition, Oid role, Jsonb *input,
 									 const char *traceparent);
 
-/* Has its idempotency key been used? */
-extern bool execution_exists(const NewExecution *execution);
+/* The execution its idempotency key has been used for; 0: none. */
+extern int64 execution_with_key(const NewExecution *execution);
 
 /* What sessions need to know about an execution to decide. */
 typedef struct ExecutionState
