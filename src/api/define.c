@@ -354,8 +354,8 @@ workflow_set_status(PG_FUNCTION_ARGS)
 	check_status(status);
 	require_definition(workflow, version, &definition);
 	check_owner(&definition);
-	/* as by lock_to_steer() */
-	(void) owner_lock_workflow(workflow, &owner);
+	/* as by lock_to_steer(); what is given may be its workflow_id */
+	(void) owner_lock_workflow(pstrdup(definition.name), &owner);
 	require_definition(workflow, version, &definition);
 	check_owner(&definition);
 	if (strcmp(definition.status, status) != 0)
