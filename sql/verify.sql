@@ -42,6 +42,10 @@ SELECT area, string_agg(check_name, ', ' ORDER BY place) AS checks, bool_and(sta
 FROM workflow.verify() WITH ORDINALITY AS v (area, check_name, status, detail, help, place) GROUP BY area ORDER BY min(place);
 SELECT count(*) AS "not ok in full" FROM workflow.verify(full => true) WHERE status <> 'ok';
 
+-- each sequence is looked at
+SELECT q.relname AS "sequence not known" FROM pg_class AS q
+WHERE q.relkind = 'S' AND q.relnamespace = 'workflow'::regnamespace
+  AND NOT EXISTS (SELECT FROM workflow.verify_checks() AS c WHERE c.check_name = 'sequences' AND strpos(c.query, 'workflow.' || q.relname || ' ') > 0);
 -- what the script creates is what there is
 SELECT o.kind, o.name FROM workflow.script_objects() AS o
 WHERE CASE WHEN o.kind IN ('table', 'view') THEN to_regclass(o.name) IS NULL
@@ -128,6 +132,7 @@ INSERT INTO faults (meant, fault) VALUES
     -- data
     ('sequences', $$SELECT setval('workflow.executions_id_seq', 1)$$),
     ('sequences', $$SELECT setval('workflow.audit_entries_id_seq', 1)$$),
+    ('sequences', $$SELECT workflow.set_role_limits('regress_verify_user', max_pending => 1000); ALTER SEQUENCE workflow.role_limits_id_seq RESTART$$),
     ('owners', $$UPDATE workflow.agents SET owner = 'nobody (missing)'$$),
     ('definitions', format('UPDATE workflow.executions SET definition_id = -1 WHERE id = %s', :deferred)),
     ('statuses', format('UPDATE workflow.executions SET completed_at = NULL WHERE id = %s', :completed)),
@@ -151,6 +156,7 @@ INSERT INTO faults (meant, fault) VALUES
     -- deployment
     ('queue', format('UPDATE workflow.executions SET start_at = now() - interval %L, created_at = now() - interval %1$L WHERE id = %s', '1 day', :deferred)),
     ('stopped', $$SELECT workflow.block('good', 'why not')$$),
+    ('stopped', $$INSERT INTO workflow.blocked_workflows (workflow, role, kind, reason) VALUES ('good', 'regress_verify_other', 'automatic', 'stuck')$$),
     ('stopped', $$SELECT workflow.drain('for ever')$$),
     ('stopped', format('UPDATE workflow.executions SET paused_at = now() - interval %L WHERE id = %s', '1 month', :paused)),
     ('outcomes', format('INSERT INTO workflow.dead_letters (execution_id, workflow, version, role, priority, status, execution_status, first_failed_at, last_failed_at, input, retry_history)

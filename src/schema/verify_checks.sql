@@ -439,24 +439,35 @@ BEGIN ATOMIC
                                t.name || '_id_seq', t.last, t.name, t.most),
                format('SELECT setval(%L, %s)', 'workflow.' || t.name || '_id_seq', t.most)
         FROM (VALUES
-            ('definitions', (SELECT q.last_value FROM workflow.definitions_id_seq AS q),
+            ('definitions',
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.definitions_id_seq AS q),
              (SELECT max(x.id) FROM workflow.definitions AS x)),
-            ('executions', (SELECT q.last_value FROM workflow.executions_id_seq AS q),
+            ('executions',
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.executions_id_seq AS q),
              (SELECT max(x.id) FROM workflow.executions AS x)),
-            ('dead_letters', (SELECT q.last_value FROM workflow.dead_letters_id_seq AS q),
+            ('dead_letters',
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.dead_letters_id_seq AS q),
              (SELECT max(x.id) FROM workflow.dead_letters AS x)),
-            ('audit_entries', (SELECT q.last_value FROM workflow.audit_entries_id_seq AS q),
+            ('audit_entries',
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.audit_entries_id_seq AS q),
              (SELECT max(x.id) FROM workflow.audit_entries AS x)),
-            ('executor_history', (SELECT q.last_value FROM workflow.executor_history_id_seq AS q),
+            ('executor_history',
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.executor_history_id_seq AS q),
              (SELECT max(x.id) FROM workflow.executor_history AS x)),
-            ('blocked_workflows', (SELECT q.last_value FROM workflow.blocked_workflows_id_seq AS q),
+            ('blocked_workflows',
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.blocked_workflows_id_seq AS q),
              (SELECT max(x.id) FROM workflow.blocked_workflows AS x)),
-            ('grants', (SELECT q.last_value FROM workflow.grants_id_seq AS q),
+            ('grants',
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.grants_id_seq AS q),
              (SELECT max(x.id) FROM workflow.grants AS x)),
-            ('schedule_entries', (SELECT q.last_value FROM workflow.schedule_entries_id_seq AS q),
+            ('role_limits',
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.role_limits_id_seq AS q),
+             (SELECT max(x.id) FROM workflow.role_limits AS x)),
+            ('schedule_entries',
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.schedule_entries_id_seq AS q),
              (SELECT max(x.id) FROM workflow.schedule_entries AS x)),
             ('schedule_run_entries',
-             (SELECT q.last_value FROM workflow.schedule_run_entries_id_seq AS q),
+             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.schedule_run_entries_id_seq AS q),
              (SELECT max(x.id) FROM workflow.schedule_run_entries AS x))) AS t (name, last, most)
         WHERE t.most > t.last
     $$),
@@ -651,11 +662,16 @@ BEGIN ATOMIC
     ('deployment', 'stopped', 'monitor', $$
         SELECT 'warning', format('%s: %s, since %s', a.condition, a.subject, a.since),
                CASE a.condition
-                   WHEN 'workflow blocked' THEN format('SELECT workflow.unblock(%L)', a.subject)
+                   WHEN 'workflow blocked'
+                   THEN format('SELECT workflow.unblock(%L)', COALESCE(b.workflow, a.subject))
                    WHEN 'execution paused'
                    THEN format('SELECT workflow.resume_executions(%L)', a.subject)
                    ELSE '-- see SELECT * FROM workflow.marked_steps' END
         FROM alert AS a
+             /* the subject may name a role as well */
+             LEFT JOIN workflow.blocked_workflows AS b
+                    ON a.condition = 'workflow blocked' AND b.unblocked_at IS NULL
+                       AND a.subject = b.workflow || COALESCE(' for ' || b.role::text, '')
         WHERE a.condition IN ('workflow blocked', 'execution paused', 'step held')
         UNION ALL
         SELECT 'warning', format('drained: mode %s, by %s, since %s', d.mode, d.drained_by,
