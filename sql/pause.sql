@@ -159,11 +159,25 @@ CALL test.at_rest();
 TABLE test.steps;
 SELECT workflow.resume(test.id());
 SELECT status, output FROM workflow.wait(test.id(), '60 s');
+-- in execute() none is steered: it would be as if nothing had been said
+SELECT workflow.define(format('{"name": "steers_itself", "steps": [
+  {"id": "a", "sql": "SELECT CASE input.how %s END", "result": "value", "input_mapping": {"id": "${workflow.execution_id}", "how": "${workflow.input}"}},
+  {"id": "b", "type": "set", "output": "${a.output}"}]}', string_agg(format('WHEN ''%s'' THEN workflow.%1$s(input.id%s)::text', f.name, f.more), ' '))::jsonb)
+FROM (VALUES ('pause', ''), ('cancel', ''), ('hold_step', ', ''b'''), ('skip_step', ', ''b'''), ('release_step', ', ''b'''), ('resume', '')) AS f (name, more);
 DO $$
+DECLARE
+    how text;
+    detail text;
+    hint text;
 BEGIN
-    PERFORM workflow.execute('pause_itself');
-EXCEPTION WHEN object_not_in_prerequisite_state THEN
-    RAISE WARNING '%', regexp_replace(SQLERRM, '[0-9]+', 'N');
+    FOREACH how IN ARRAY '{pause,cancel,hold_step,skip_step,release_step,resume}'::text[] LOOP
+        BEGIN
+            RAISE WARNING '%: %', how, workflow.execute('steers_itself', to_jsonb(how));
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN
+            GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+            RAISE WARNING '%: %', how, regexp_replace(SQLERRM, '[0-9]+', 'N') USING DETAIL = detail, HINT = hint;
+        END;
+    END LOOP;
 END $$;
 
 -- time limits stand still: of the execution, the block, the branch

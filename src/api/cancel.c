@@ -76,6 +76,7 @@ workflow_cancel(PG_FUNCTION_ARGS)
 							(long long) id, execution_status_name(state.status))));
 		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
 	}
+	refuse_executed(&state, "cancelled");
 	if (state.status == EXECUTION_CANCELLING || state.decided)
 	{
 		change_cancel(&state, reason, compensate);

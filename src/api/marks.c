@@ -80,7 +80,10 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 		return false;
 	}
 	if (mark != NULL)
+	{
+		refuse_executed(&state, "steered");
 		note_ended_step(id, node);
+	}
 	before = execution_step_mark(id, step_id);
 	entry.reason = optional_text_argument(fcinfo, reason_argument);
 	if (!execution_mark_step(id, step_id, mark, output, entry.reason))

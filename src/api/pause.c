@@ -65,12 +65,7 @@ workflow_pause(PG_FUNCTION_ARGS)
 
 	lock_to_steer(id, "paused", &state);
 	until = pause_end(fcinfo, 2, &state);
-	if (state.executed)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("execution %lld cannot be paused", (long long) id),
-				 errdetail("It is run by workflow.execute() in one transaction."),
-				 errhint("What is to be paused is started with workflow.start().")));
+	refuse_executed(&state, "paused");
 	if (state.status != EXECUTION_PENDING && state.status != EXECUTION_RUNNING)
 	{
 		/* asking twice is no mistake, asking too late may be one */

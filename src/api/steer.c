@@ -107,6 +107,17 @@ lock_to_steer(int64 id, const char *what, ExecutionState *state)
 }
 
 void
+refuse_executed(const ExecutionState *state, const char *what)
+{
+	if (state->executed)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("execution %lld cannot be %s", (long long) state->id, what),
+				 errdetail("It is run by workflow.execute() in one transaction."),
+				 errhint("What is to be %s is started with workflow.start().", what)));
+}
+
+void
 require_may_give_data(const ExecutionState *state, const char *argument)
 {
 	if (compat_may_act_as(GetUserId(), state->role))

@@ -20,6 +20,12 @@ extern bool may_steer(const ExecutionState *state);
 extern void lock_to_steer(int64 id, const char *what, ExecutionState *state);
 
 /*
+ * An error for what workflow.execute() runs, or has run: nobody but its own steps sees it before
+ * it has ended, and it goes on whatever they say.  what: "paused", for the message.
+ */
+extern void refuse_executed(const ExecutionState *state, const char *what);
+
+/*
  * An error unless the caller may hand data to the execution: has the rights of the
  * role that started it.  argument: the one the data came in.
  */
