@@ -94,6 +94,17 @@ TABLE test.cancelled;
 TABLE test.entries;
 SELECT step_id, status FROM workflow.compensations WHERE execution_id = :id ORDER BY completed_at;
 
+-- one that was paused meanwhile is told from one whose compensations are run
+TRUNCATE test.ledger;
+ALTER SEQUENCE workflow.executions_id_seq RESTART 9300001;
+SELECT workflow.start('slow_undo', '{"n": 0}') AS id \gset
+SELECT test.running(:id);
+SELECT workflow.cancel(:id, compensate => true);
+SELECT workflow.pause(:id);
+SELECT workflow.cancel(:id, compensate => true);
+SELECT workflow.cancel(:id, 'enough') IN ('cancelling', 'failed') AS ok;
+SELECT status FROM workflow.wait(:id, '60 seconds');
+
 SELECT workflow.define($${"name": "slow_chain", "start_step": "one", "on_failure": "block", "steps": {
   "one": {"type": "fail", "message": "one"},
   "block": {"type": "parallel", "parallel_steps": [{"id": "p1", "type": "sql", "sql": "SELECT pg_sleep(600)"}, {"id": "p2", "type": "sql", "sql": "SELECT test.note('wrong')"}], "next_step": "late"},

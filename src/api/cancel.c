@@ -33,6 +33,7 @@ static void
 change_cancel(const ExecutionState *state, const char *reason, bool compensate)
 {
 	bool		cancelling = state->status == EXECUTION_CANCELLING;
+	bool		paused = state->status == EXECUTION_PAUSED;
 
 	if (state->decided && compensate)
 	{
@@ -41,7 +42,9 @@ change_cancel(const ExecutionState *state, const char *reason, bool compensate)
 			ereport(NOTICE,
 					(errmsg("how execution %lld ends has been decided before", (long long) state->id),
 					 cancelling ? errdetail("Its compensations are being stopped.") :
-					 errdetail("Its compensations are being run.")));
+					 paused ? errdetail("It is paused; its compensations are run when it goes on.") :
+					 errdetail("Its compensations are being run."),
+					 paused ? errhint("Use workflow.resume().") : 0));
 		return;
 	}
 	if (cancelling && state->compensate == compensate)
