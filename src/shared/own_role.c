@@ -72,11 +72,12 @@ hash_memberships(Oid role)
 
 		for (int i = 0; i < grants->n_members; i++)
 		{
-			Form_pg_auth_members grant =
-				(Form_pg_auth_members) GETSTRUCT(&grants->members[i]->tuple);
+			HeapTuple	tuple = &grants->members[i]->tuple;
+			Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(tuple);
 
+			/* the struct ends with padding, which the tuple does not have */
 			hash += hash_bytes_extended((const unsigned char *) grant,
-										sizeof(FormData_pg_auth_members), 0);
+										(int) (tuple->t_len - tuple->t_data->t_hoff), 0);
 			roles = list_append_unique_oid(roles, grant->roleid);
 		}
 		ReleaseSysCacheList(grants);
