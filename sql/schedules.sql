@@ -347,6 +347,25 @@ SELECT workflow.prune('1 hour') >= 0 AS pruned;
 UPDATE workflow.schedule_run_entries SET decided_at = '2020-01-01' WHERE schedule = 's';
 SELECT workflow.prune('1 hour') >= 0 AS pruned;
 SELECT count(*) FROM workflow.schedule_runs WHERE schedule = 's';
+-- but what a schedule goes by: its newest entry, the newest that started something, the newest that is not by hand
+SELECT workflow.schedule('quarterly', 'quick', '0 0 1 */3 *', '{"since": "${previous_run_at}"}', enabled => false);
+INSERT INTO workflow.schedule_run_entries (schedule_id, schedule, role, due_at, decided_at, manual, outcome, execution_id)
+SELECT s.id, s.name, s.role, t.due_at, t.due_at, t.manual, t.outcome, t.execution_id
+FROM workflow.schedule_entries AS s,
+    (VALUES ('2020-01-01'::timestamptz, false, 'started', 1), ('2020-04-01', false, 'started', 2), ('2020-04-02', true, 'skipped', NULL),
+            ('2020-07-01', false, 'missed', NULL), ('2020-07-02', true, 'skipped', NULL), ('2020-07-03', true, 'failed', NULL))
+        AS t (due_at, manual, outcome, execution_id)
+WHERE s.name = 'quarterly' ORDER BY t.due_at;
+SELECT workflow.prune('1 hour') >= 0 AS pruned;
+SELECT due_at, manual, outcome FROM workflow.schedule_runs WHERE schedule = 'quarterly' ORDER BY id;
+SELECT last_run_at, last_outcome FROM workflow.schedules WHERE name = 'quarterly';
+SELECT workflow.run_schedule_now('quarterly') AS id \gset
+SELECT input FROM workflow.wait(:id, '60 s');
+SELECT workflow.prune('1 hour') >= 0 AS pruned;
+SELECT due_at > '2021-01-01' AS newest, manual, outcome FROM workflow.schedule_runs WHERE schedule = 'quarterly' ORDER BY id;
+SELECT workflow.unschedule('quarterly');
+SELECT workflow.prune('1 hour') >= 0 AS pruned;
+SELECT due_at > '2021-01-01' AS newest, manual, outcome FROM workflow.schedule_runs WHERE schedule = 'quarterly' ORDER BY id;
 
 -- tidy up
 SELECT workflow.unschedule('alices');

@@ -111,11 +111,24 @@ static StateStatement list_executions = {
 	2, list_types, NULL
 };
 
+/*
+ * Not what a schedule that exists goes by, however old: its newest entry, which shows how it is
+ * doing, the newest of select_previous and the newest of select_last_due.
+ */
+#define NEWER_RUN(condition) \
+	"EXISTS (SELECT FROM workflow.schedule_run_entries AS n" \
+	" WHERE n.schedule_id OPERATOR(pg_catalog.=) o.schedule_id AND n.id OPERATOR(pg_catalog.>) o.id" condition ")"
+
 static const Oid prune_types[] = {TIMESTAMPTZOID, INT4OID};
 static StateStatement prune_runs = {
 	"DELETE FROM workflow.schedule_run_entries AS r WHERE r.id OPERATOR(pg_catalog.=) ANY"
 	" (ARRAY(SELECT o.id FROM workflow.schedule_run_entries AS o"
-	" WHERE o.decided_at OPERATOR(pg_catalog.<) $1 ORDER BY o.decided_at LIMIT $2))",
+	" WHERE o.decided_at OPERATOR(pg_catalog.<) $1"
+	" AND (NOT EXISTS (SELECT FROM workflow.schedule_entries AS s WHERE s.id OPERATOR(pg_catalog.=) o.schedule_id)"
+	" OR " NEWER_RUN("")
+	" AND (o.execution_id IS NULL OR " NEWER_RUN(" AND n.execution_id IS NOT NULL") ")"
+	" AND (o.manual OR " NEWER_RUN(" AND NOT n.manual") "))"
+	" ORDER BY o.decided_at LIMIT $2))",
 	2, prune_types, NULL
 };
 
