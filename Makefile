@@ -296,7 +296,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	views audit statistics verify
 
 # test/specs/NAME.spec with test/expected/NAME.out
-ISOLATION = idempotency cancel erase define define_names start schedule owners reassign
+ISOLATION = idempotency cancel erase define define_names start schedule replace owners reassign
 ISOLATION_OPTS = --inputdir=test --load-extension=pg_workflow
 
 SCRIPTED = check kill-matrix soak instrumented coverage demo demo-stop bench unit fuzz lint compat roots

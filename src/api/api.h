@@ -121,6 +121,11 @@ extern char *hint_about_word(const char *word, const char *const *words, int nwo
  * Do something in a subtransaction.  NULL, or the error: all of it has been rolled back.
  */
 extern ErrorData *attempt(void (*work) (void *argument), void *argument);
+/*
+ * The same of work that says whether what it has done is to stay; if not, that is rolled back,
+ * locks included.  *kept: it stays.
+ */
+extern ErrorData *attempt_to_keep(bool (*work) (void *argument), void *argument, bool *kept);
 
 /* --- check_settings.c --- */
 

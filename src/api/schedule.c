@@ -281,14 +281,15 @@ workflow_unschedule(PG_FUNCTION_ARGS)
 	char	   *name = required_text(fcinfo, 0, "name");
 	Schedule	schedule;
 	Jsonb	   *before;
-	int64	   *executions;
+	ScheduleExecution *executions;
 	int			count;
 
 	/* executions before their schedule: see the order of locks in schedule_run.c */
 	require_schedule(name, false, &schedule);
-	count = schedule_executions(schedule.id, true, &executions);
+	count = schedule_executions(schedule.id, &executions);
 	for (int i = 0; i < count; i++)
-		schedule_cancel(executions[i], "its schedule was removed");
+		if (executions[i].waits)
+			schedule_cancel(executions[i].id, "its schedule was removed");
 
 	require_schedule(name, true, &schedule);
 	before = schedule_document(schedule.id);

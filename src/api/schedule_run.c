@@ -8,13 +8,16 @@
  *	  schedule.  It decides under a lock on the schedule's row, so a time is
  *	  decided once however many call it; what it decided is recorded in
  *	  the same transaction.  An execution that cannot be started is recorded, too,
- *	  and raises a warning only: an error would take the record back.
+ *	  and raises a warning only: an error would take the record back.  What has failed
+ *	  only since others were in the way is tried again, and then is an error: the time
+ *	  stays due for the next beat.
  *
  *	  An execution that has to wait for others of its schedule is let go by the
  *	  scheduler, which counts those that have not ended (state/admission.c).
  *
- *	  Locks are taken in the order executions, schedule_entries: to replace
- *	  executions they are cancelled first, before the schedule is locked.
+ *	  Locks are taken in the order executions, by their numbers, schedule_entries: to
+ *	  replace executions they are cancelled first, before the schedule is locked.  When
+ *	  it turns out then that it is not due any more, that is rolled back.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,6 +45,9 @@ PG_FUNCTION_INFO_V1(workflow_run_schedule_now);
 
 /* So many executions may wait for others to end; more are skipped. */
 #define MAX_QUEUED 100
+
+/* So often a decision is tried while others are in the way. */
+#define MAX_TRIES 3
 
 /* So many times are looked at to find the newest one that is due. */
 #define MAX_TIMES 10000
@@ -136,18 +142,20 @@ static void
 make_room(const Schedule *schedule, TimestampTz due_at)
 {
 	Definition	definition;
-	int64	   *executions;
+	ScheduleExecution *executions;
 	int			count;
+	int			too_many = 1 - schedule->max_concurrent_runs;
 
 	require_startable(schedule->workflow, schedule->version, schedule->role, &definition);
 	(void) schedule_render_input(schedule, due_at);
 
-	count = schedule_executions(schedule->id, true, &executions);
+	count = schedule_executions(schedule->id, &executions);
 	for (int i = 0; i < count; i++)
-		schedule_cancel(executions[i], "replaced by a later execution of its schedule");
-	count = schedule_executions(schedule->id, false, &executions);
-	for (int i = 0; i <= count - schedule->max_concurrent_runs; i++)
-		schedule_cancel(executions[i], "replaced by a later execution of its schedule");
+		too_many += executions[i].waits ? 0 : 1;
+	/* in one go: cancel_executions() locks them in this order, too */
+	for (int i = 0; i < count; i++)
+		if (executions[i].waits || too_many-- > 0)
+			schedule_cancel(executions[i].id, "replaced by a later execution of its schedule");
 }
 
 /*
@@ -197,14 +205,6 @@ record(const ScheduleRun *run)
 }
 
 /* --- in a subtransaction --- */
-
-static void
-step_make_room(void *argument)
-{
-	const ScheduleRun *run = argument;
-
-	make_room(run->schedule, run->due_at);
-}
 
 static void
 step_write_job(void *argument)
@@ -352,10 +352,97 @@ is_due(const Schedule *schedule, TimestampTz now)
 		schedule->next_run_at <= now + cron.interval * USECS_PER_SEC;
 }
 
+/* A schedule at a beat. */
+typedef struct Beat
+{
+	const char *name;
+	Schedule   *schedule;
+	TimestampTz now;
+	bool		missed;			/* times before run.due_at, or all */
+	ScheduleRun run;
+} Beat;
+
+/* Which of its times is it?  DT_NOEND: those that are due have been missed. */
 static void
+find_due(Beat *beat)
+{
+	beat->missed = false;
+	beat->run.due_at = beat->schedule->next_run_at > beat->now ? beat->now :
+		newest_due(beat->schedule, beat->now, &beat->missed);
+}
+
+/* From here on alone.  False: somebody else has been quicker. */
+static bool
+lock_due(Beat *beat)
+{
+	require_schedule(beat->name, true, beat->schedule);
+	if (!is_due(beat->schedule, beat->now))
+		return false;
+	find_due(beat);
+	return true;
+}
+
+static bool
+replaces(const Beat *beat)
+{
+	return strcmp(beat->schedule->overlap, "replace") == 0 && beat->run.due_at != DT_NOEND;
+}
+
+/* In a subtransaction: what was cancelled for nothing goes on. */
+static bool
+step_replace(void *argument)
+{
+	Beat	   *beat = argument;
+
+	make_room(beat->schedule, beat->run.due_at);
+	if (!lock_due(beat) || !replaces(beat))
+		return false;
+	decide(&beat->run);
+	return true;
+}
+
+static bool
 step_decide(void *argument)
 {
-	decide(argument);
+	decide(&((Beat *) argument)->run);
+	return true;
+}
+
+/* Others were in the way, and may not be the next time. */
+static bool
+is_passing(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+/* As by attempt_to_keep(), more than once if need be: the next beat may be a year away. */
+static ErrorData *
+attempt_decision(bool (*work) (void *argument), Beat *beat, bool *kept)
+{
+	ErrorData  *error;
+
+	for (int tries = 1; (error = attempt_to_keep(work, beat, kept)) != NULL && is_passing(error); tries++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (tries == MAX_TRIES)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	return error;
+}
+
+/* A time that is recorded beside the newest one, or alone. */
+static const char *
+record_missed(const Beat *beat)
+{
+	ScheduleRun late = {.schedule = beat->schedule, .due_at = beat->schedule->next_run_at, .outcome = "missed"};
+
+	late.reason = psprintf("noticed at %s%s", time_text(beat->now), beat->run.due_at == DT_NOEND ?
+						   ", later than max_lateness" : ", with later times due as well");
+	record(&late);
+	return describe(&late);
 }
 
 /*
@@ -364,41 +451,34 @@ step_decide(void *argument)
 static const char *
 run_due(const char *name, Schedule *schedule, TimestampTz now)
 {
-	ScheduleRun run = {.schedule = schedule};
+	Beat		beat = {.name = name, .schedule = schedule, .now = now, .run = {.schedule = schedule}};
+	ScheduleRun *run = &beat.run;
 	ErrorData  *error = NULL;
-	bool		missed = false;
+	bool		decided = false;
 
-	run.due_at = schedule->next_run_at > now ? now : newest_due(schedule, now, &missed);
-	if (strcmp(schedule->overlap, "replace") == 0 && run.due_at != DT_NOEND)
-		error = attempt(step_make_room, &run);
-
-	/* from here on alone; somebody else may have been quicker */
-	require_schedule(name, true, schedule);
-	if (!is_due(schedule, now))
+	find_due(&beat);
+	if (replaces(&beat))
+		error = attempt_decision(step_replace, &beat, &decided);
+	if (!decided && !lock_due(&beat))
 		return "not due any more";
-	run.due_at = schedule->next_run_at > now ? now : newest_due(schedule, now, &missed);
-
-	if (missed)
+	if (beat.missed)
 	{
-		ScheduleRun late = {.schedule = schedule, .due_at = schedule->next_run_at, .outcome = "missed"};
+		const char *answer = record_missed(&beat);
 
-		late.reason = psprintf("noticed at %s%s", time_text(now), run.due_at == DT_NOEND ?
-							   ", later than max_lateness" : ", with later times due as well");
-		record(&late);
-		if (run.due_at == DT_NOEND)
+		if (run->due_at == DT_NOEND)
 		{
 			advance(schedule, now);
-			return describe(&late);
+			return answer;
 		}
 	}
 
-	if (error == NULL)
-		error = attempt(step_decide, &run);
+	if (!decided && error == NULL)
+		error = attempt_decision(step_decide, &beat, &decided);
 	if (error != NULL)
 	{
-		run.outcome = "failed";
-		run.execution_id = 0;
-		run.reason = error->detail == NULL ? error->message :
+		run->outcome = "failed";
+		run->execution_id = 0;
+		run->reason = error->detail == NULL ? error->message :
 			psprintf("%s: %s", error->message, error->detail);
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
@@ -406,9 +486,9 @@ run_due(const char *name, Schedule *schedule, TimestampTz now)
 						schedule->name, schedule->workflow),
 				 errdetail_internal("%s.", error->message)));
 	}
-	record(&run);
+	record(run);
 	advance(schedule, now);
-	return describe(&run);
+	return describe(run);
 }
 
 /*

@@ -104,11 +104,9 @@ static StateStatement count_executions = {
 	" FROM workflow.executions AS e WHERE " OF_SCHEDULE,
 	1, id_types, NULL
 };
-static const Oid list_types[] = {INT4OID, BOOLOID};
 static StateStatement list_executions = {
-	"SELECT e.id FROM workflow.executions AS e WHERE " OF_SCHEDULE " AND (" WAITS_FOR_SCHEDULE("e") " OR NOT $2)"
-	" ORDER BY e.id",
-	2, list_types, NULL
+	"SELECT e.id, " WAITS_FOR_SCHEDULE("e") " FROM workflow.executions AS e WHERE " OF_SCHEDULE " ORDER BY e.id",
+	1, id_types, NULL
 };
 
 /*
@@ -350,14 +348,18 @@ schedule_count(int id, int64 *running, int64 *queued)
 }
 
 int
-schedule_executions(int id, bool waiting_only, int64 **executions)
+schedule_executions(int id, ScheduleExecution **executions)
 {
-	Datum		values[2] = {Int32GetDatum(id), BoolGetDatum(waiting_only)};
-	int			count = (int) state_query(&list_executions, values, NULL, false, 0);
+	Datum		value = Int32GetDatum(id);
+	int			count = (int) state_query(&list_executions, &value, NULL, false, 0);
+	bool		isnull;
 
-	*executions = palloc(sizeof(int64) * Max(count, 1));
+	*executions = palloc(sizeof(ScheduleExecution) * Max(count, 1));
 	for (int i = 0; i < count; i++)
-		(*executions)[i] = state_column_int64(i, 1);
+	{
+		(*executions)[i].id = state_column_int64(i, 1);
+		(*executions)[i].waits = DatumGetBool(state_column(i, 2, &isnull));
+	}
 	state_done();
 	return count;
 }

@@ -48,6 +48,13 @@ typedef struct ScheduleRun
 	const char *reason;			/* may be NULL */
 } ScheduleRun;
 
+/* An execution of a schedule that has not ended. */
+typedef struct ScheduleExecution
+{
+	int64		id;
+	bool		waits;			/* for others of its schedule to end */
+} ScheduleExecution;
+
 /* Read one into the current context, perhaps locking it; false when there is none. */
 extern bool schedule_find(const char *name, bool lock, Schedule *schedule);
 /* The same by its number. */
@@ -73,8 +80,8 @@ extern TimestampTz schedule_previous_run(int id);
  * the others.
  */
 extern void schedule_count(int id, int64 *running, int64 *queued);
-/* Executions that have not ended, or those that wait only; oldest first. */
-extern int	schedule_executions(int id, bool waiting_only, int64 **executions);
+/* Executions that have not ended, by their numbers, the order in which who locks more than one does. */
+extern int	schedule_executions(int id, ScheduleExecution **executions);
 /* Cancel one of them, as the current role, by workflow.cancel(). */
 extern void schedule_cancel(int64 execution_id, const char *reason);
 
