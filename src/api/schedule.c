@@ -272,6 +272,69 @@ workflow_schedule(PG_FUNCTION_ARGS)
 	RETURN_TIME(schedule.next_run_at);
 }
 
+/* A schedule that is removed. */
+typedef struct Removal
+{
+	const char *name;
+	Schedule	schedule;
+	int64		newest;			/* of the executions that waited and are cancelled */
+} Removal;
+
+/* Does any wait that is not cancelled yet? */
+static bool
+some_wait(const Removal *removal)
+{
+	ScheduleExecution *executions;
+	int			count = schedule_executions(removal->schedule.id, &executions);
+
+	while (count > 0 && !executions[count - 1].waits)
+		count--;
+	return count > 0 && executions[count - 1].id > removal->newest;
+}
+
+static void
+cancel_waiting(Removal *removal)
+{
+	ScheduleExecution *executions;
+	int			count = schedule_executions(removal->schedule.id, &executions);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!executions[i].waits || executions[i].id <= removal->newest)
+			continue;
+		schedule_cancel(executions[i].id, "its schedule was removed");
+		removal->newest = executions[i].id;
+	}
+}
+
+/* In a subtransaction: not kept, nor is the lock, when a beat has had another one wait meanwhile. */
+static bool
+step_lock_removed(void *argument)
+{
+	Removal    *removal = argument;
+
+	require_schedule(removal->name, true, &removal->schedule);
+	return !some_wait(removal);
+}
+
+/* Executions before their schedule: see the order of locks in schedule_run.c. */
+static void
+lock_removed(Removal *removal)
+{
+	ErrorData  *error;
+	bool		locked = false;
+
+	while (!locked)
+	{
+		CHECK_FOR_INTERRUPTS();
+		require_schedule(removal->name, false, &removal->schedule);
+		cancel_waiting(removal);
+		error = attempt_to_keep(step_lock_removed, removal, &locked);
+		if (error != NULL)
+			ReThrowError(error);
+	}
+}
+
 /*
  * workflow.unschedule(name text) returns void
  */
@@ -279,19 +342,12 @@ Datum
 workflow_unschedule(PG_FUNCTION_ARGS)
 {
 	char	   *name = required_text(fcinfo, 0, "name");
+	Removal		removal = {.name = name};
 	Schedule	schedule;
 	Jsonb	   *before;
-	ScheduleExecution *executions;
-	int			count;
 
-	/* executions before their schedule: see the order of locks in schedule_run.c */
-	require_schedule(name, false, &schedule);
-	count = schedule_executions(schedule.id, &executions);
-	for (int i = 0; i < count; i++)
-		if (executions[i].waits)
-			schedule_cancel(executions[i].id, "its schedule was removed");
-
-	require_schedule(name, true, &schedule);
+	lock_removed(&removal);
+	schedule = removal.schedule;
 	before = schedule_document(schedule.id);
 	schedule_forget_due(&schedule, "the schedule was removed before it was noticed");
 	schedule.enabled = false;
