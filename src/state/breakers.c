@@ -47,6 +47,7 @@ typedef struct Pending
 	PendingKind kind;
 	BreakerKey	key;			/* PENDING_RESET: InvalidOid for all roles; PENDING_FORGET: of all */
 	uint32		generation;		/* PENDING_SAVED */
+	bool		had_rows;		/* PENDING_FORGET */
 	SubTransactionId subtransaction;
 } Pending;
 
@@ -176,11 +177,40 @@ tell_all(const Pending *item)
 	tell_shared_memory(item);
 }
 
+static bool
+is_known(uint64 agent)
+{
+	KnownBreaker known;
+	int			position = 0;
+
+	while (breaker_next(&position, &known))
+		if (known.key.agent == agent)
+			return true;
+	return false;
+}
+
+/*
+ * Whoever commits it knows of no breakers that are to be told.  A state that is not noted as saved
+ * is saved once more.
+ */
+static void
+refuse_prepare(void)
+{
+	for (const Pending *item = pending; item != NULL; item = item->next)
+		if (item->kind == PENDING_RESET ||
+			(item->kind == PENDING_FORGET && (item->had_rows || is_known(item->key.agent))))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot PREPARE a transaction that has reset or removed circuit breakers")));
+}
+
 static void
 transaction_ended(XactEvent event, void *argument pg_attribute_unused())
 {
 	if (pending == NULL)
 		return;
+	if (event == XACT_EVENT_PRE_PREPARE && breakers_exist())
+		refuse_prepare();
 	if (event == XACT_EVENT_COMMIT && breakers_exist())
 		tell_all(pending);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
@@ -203,7 +233,7 @@ subtransaction_ended(SubXactEvent event, SubTransactionId id, SubTransactionId p
 	}
 }
 
-static void
+static Pending *
 at_commit(PendingKind kind, const char *agent, Oid role, uint32 generation)
 {
 	Pending    *item = MemoryContextAlloc(TopTransactionContext, sizeof(Pending));
@@ -217,9 +247,11 @@ at_commit(PendingKind kind, const char *agent, Oid role, uint32 generation)
 	item->kind = kind;
 	item->key = breaker_key(agent, role);
 	item->generation = generation;
+	item->had_rows = false;
 	item->subtransaction = GetCurrentSubTransactionId();
 	item->next = pending;
 	pending = item;
+	return item;
 }
 
 /* --- rows --- */
@@ -337,7 +369,7 @@ breaker_write(const char *agent, Oid role, const Breaker *breaker, const char *e
 		bool		found = read_row(agent, role, &row);
 
 		if (row_is_right(&row, breaker))
-			at_commit(PENDING_SAVED, agent, role, breaker->generation);
+			(void) at_commit(PENDING_SAVED, agent, role, breaker->generation);
 		else if (!found && may_insert(breaker_key(agent, role)))
 			before = write_row(&insert_breaker, values, nulls);
 		/* it says so already, or somebody writes it this moment */
@@ -356,7 +388,7 @@ breaker_write(const char *agent, Oid role, const Breaker *breaker, const char *e
 	else
 		ereport(LOG,
 				(errmsg("circuit breaker of agent \"%s\" has closed for role \"%s\"", agent, role_name)));
-	at_commit(PENDING_SAVED, agent, role, breaker->generation);
+	(void) at_commit(PENDING_SAVED, agent, role, breaker->generation);
 }
 
 void
@@ -397,7 +429,7 @@ breakers_reset(const char *agent, Oid role, const char *reason)
 	audit_breaker("reset_breaker", agent, InvalidOid, reason,
 				  breaker_state_name(count > 0 ? BREAKER_OPEN : BREAKER_CLOSED),
 				  breaker_state_name(BREAKER_CLOSED));
-	at_commit(PENDING_RESET, agent, role, 0);
+	(void) at_commit(PENDING_RESET, agent, role, 0);
 	fault_point("breaker.reset");
 	return true;
 }
@@ -406,7 +438,7 @@ void
 breakers_delete(const char *agent)
 {
 	Datum		value = CStringGetTextDatum(agent);
+	uint64		rows = state_execute(&delete_breakers, &value, NULL);
 
-	(void) state_execute(&delete_breakers, &value, NULL);
-	at_commit(PENDING_FORGET, agent, InvalidOid, 0);
+	at_commit(PENDING_FORGET, agent, InvalidOid, 0)->had_rows = rows > 0;
 }

@@ -12,7 +12,7 @@ use CrashTest qw(check_pool);
 use WorkflowTest;
 
 my $node = workflow_cluster('breaker', 'max_worker_processes = 40', 'workflow.max_executors = 16',
-	'workflow.cancel_grace = 200ms', 'restart_after_crash = on');
+	'workflow.cancel_grace = 200ms', 'restart_after_crash = on', 'max_prepared_transactions = 2');
 
 # The agent does what the table says: fail, wait until it says otherwise, succeed, or
 # not listen.
@@ -223,6 +223,18 @@ mood('succeed');
 is(sql(q{SELECT half_open_at FROM workflow.breaker_status WHERE state = 'open'}), $half_open_at,
 	'after an immediate shutdown it is still open, for as long as before');
 is(run_call(), 'failed CircuitBreakerOpen', 'and refuses calls');
+
+# whoever commits a prepared transaction knows of no breaker that it is to close
+foreach my $change (q{reset_breaker('moody')}, q{drop_agent('moody')}, q{register_agent('moody', 'moody(jsonb)')})
+{
+	like(($node->psql('postgres', "BEGIN; SELECT workflow.$change; PREPARE TRANSACTION 'p'", extra_params => [ '-v', 'VERBOSITY=verbose' ]))[2],
+		qr/0A000: +cannot PREPARE a transaction that has reset or removed circuit breakers/, "$change: not in a prepared transaction");
+	is(sql(q{SELECT b.state, s.state FROM workflow.breakers AS b JOIN workflow.breaker_status AS s ON s.agent = b.agent}), 'open|open', 'all is as it was');
+}
+sql(q{BEGIN; SAVEPOINT s; SELECT workflow.reset_breaker('moody'); ROLLBACK TO s; SELECT workflow.register_agent('plain', 'moody(jsonb)');
+	PREPARE TRANSACTION 'p'});
+sql(q{COMMIT PREPARED 'p'});
+is(sql(q{SELECT count(*) FROM workflow.agents WHERE name = 'plain'}), '1', 'an agent without a breaker may be registered in one');
 sql(q{SELECT workflow.reset_breaker('moody')});
 
 # one that has not long to wait may become half-open while the server is away
