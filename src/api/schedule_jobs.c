@@ -9,13 +9,17 @@
  *	  another one, that cannot be: the schedules a transaction has changed are
  *	  noted, and when it is about to commit their jobs are written by a worker that
  *	  connects there as that role (schedule_remote.c).  An error there keeps the
- *	  transaction from committing; only a crash in between can leave a job that its
- *	  schedule does not know of, which then finds nothing due.
+ *	  transaction from committing.  What comes after it in a commit can fail, too:
+ *	  whether a serializable transaction may commit is decided then, so such a one
+ *	  changes no schedules.  What is left, a crash or a queue of NOTIFY that is full,
+ *	  can leave a job that its schedule does not know of, which then finds nothing
+ *	  due, or a schedule without its job, which sync_schedules() gives it.
  *
  *	  pg_cron knows roles and databases by their names, and its launcher does not
  *	  survive a job of a role that is not there.  So the utility hook notes those
  *	  that a command renames or drops, and when the transaction is about to commit our jobs
- *	  follow, those of all databases.
+ *	  follow, those of all databases, serializable or not: that seldom fails then, and a job
+ *	  of no role would be left for certain.
  *
  *-------------------------------------------------------------------------
  */
@@ -271,6 +275,12 @@ write_at_commit(int id, const char *name, Oid role, const char *giver)
 	PendingJob *pending = NULL;
 	ListCell   *cell;
 
+	if (IsolationIsSerializable())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("schedules cannot be changed under isolation level SERIALIZABLE"),
+				 errdetail("pg_cron is in another database, where jobs are written before it is known whether such a transaction commits."),
+				 errhint("Use READ COMMITTED or REPEATABLE READ.")));
 	register_callback();
 	foreach(cell, pending_jobs)
 		if (((PendingJob *) lfirst(cell))->id == id)

@@ -202,6 +202,17 @@ for my $database ('postgres', 'other')
 }
 is(jobs(), sprintf($all, 'alice', 'bob'), 'all is well again');
 
+# a serializable transaction may fail after the jobs elsewhere have been written
+foreach my $change (q{schedule('of alice', 'short', '0 0 1 1 *')}, q{pause_schedule('of alice')}, q{unschedule('of alice')}, 'sync_schedules()')
+{
+	like(as_role('alice', 'other', "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT workflow.$change; COMMIT"),
+		qr/ERROR: +55000: schedules cannot be changed under isolation level SERIALIZABLE\nDETAIL: .*another database.*HINT: /s,
+		"$change: not where pg_cron is in another database");
+	unlike(as_role('alice', $_->[0], "BEGIN ISOLATION LEVEL $_->[1]; SELECT workflow.$change; ROLLBACK"), qr/ERROR/, "$change: $_->[0], $_->[1]")
+	  for ([ 'other', 'REPEATABLE READ' ], [ 'postgres', 'SERIALIZABLE' ]);
+}
+is(jobs(), sprintf($all, 'alice', 'bob'), 'nothing of that has changed a job');
+
 # a role that is gone leaves schedules without a job
 query($_, q{SELECT workflow.revoke_usage('bob')}) for ('postgres', 'other');
 query('postgres', 'REVOKE ALL ON SCHEMA cron FROM bob; REVOKE ALL ON FUNCTION cron.schedule_in_database FROM bob');
