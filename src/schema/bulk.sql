@@ -12,22 +12,40 @@ CREATE FUNCTION workflow.executions_to_steer(
     max_executions integer)
 RETURNS SETOF bigint
 LANGUAGE sql STABLE PARALLEL UNSAFE
+SET jit = off  -- the half of it that is not run looks expensive
 BEGIN ATOMIC
     -- also when there is nothing to be filtered
     SELECT workflow.workflow_to_steer(executions_to_steer.workflow, executions_to_steer.status);
-    SELECT x.id FROM workflow.executions AS x
-    WHERE x.status = ANY (CASE WHEN executions_to_steer.status IS NULL THEN usual ELSE ARRAY[executions_to_steer.status] END)
-      AND x.status = ANY (possible)
-      AND NOT x.inline
-      AND pg_has_role(x.role::oid, 'USAGE')
-      -- of what has ended retry() refuses some
-      AND (x.status = ANY ('{pending,running,cancelling,paused,blocked}') OR workflow.retry_possible(x.id))
-      AND (executions_to_steer.workflow IS NULL OR x.workflow = (SELECT workflow.workflow_to_steer(executions_to_steer.workflow, NULL)))
-      AND (executions_to_steer.tenant IS NULL OR x.tenant = executions_to_steer.tenant)
-      AND (created_before IS NULL OR x.created_at < created_before)
-      AND (created_after IS NULL OR x.created_at >= created_after)
-      AND (executions_to_steer.error_type IS NULL OR x.error_type = executions_to_steer.error_type)
-    ORDER BY x.id LIMIT max_executions;
+    WITH fitting AS NOT MATERIALIZED (
+        SELECT x.id, x.status, x.start_at, x.limited FROM workflow.executions AS x
+        WHERE x.status = ANY (CASE WHEN executions_to_steer.status IS NULL THEN usual ELSE ARRAY[executions_to_steer.status] END)
+          AND x.status = ANY (possible)
+          AND NOT x.inline
+          AND pg_has_role(x.role::oid, 'USAGE')
+          -- of what has ended retry() refuses some
+          AND (x.status = ANY ('{pending,running,cancelling,paused,blocked}') OR workflow.retry_possible(x.id))
+          AND (executions_to_steer.workflow IS NULL OR x.workflow = (SELECT workflow.workflow_to_steer(executions_to_steer.workflow, NULL)))
+          AND (executions_to_steer.tenant IS NULL OR x.tenant = executions_to_steer.tenant)
+          AND (created_before IS NULL OR x.created_at < created_before)
+          AND (created_after IS NULL OR x.created_at >= created_after)
+          AND (executions_to_steer.error_type IS NULL OR x.error_type = executions_to_steer.error_type))
+    SELECT e.id FROM (
+        -- by the conditions of the indexes that have those that are not over: what is kept of the others is not read
+        (SELECT f.id FROM fitting AS f
+         WHERE possible && '{pending,running,cancelling,paused,blocked}'
+           AND (f.status = 'pending' AND f.start_at IS NULL AND NOT f.limited
+                OR f.status = 'pending' AND f.start_at IS NOT NULL AND NOT f.limited
+                OR f.status = 'pending' AND f.limited
+                OR f.status = ANY ('{running,cancelling}')
+                OR f.status = 'paused'
+                OR f.status = 'blocked')
+         ORDER BY f.id LIMIT max_executions)
+        UNION ALL
+        (SELECT f.id FROM fitting AS f
+         WHERE possible && '{completed,failed,cancelled,timed_out}'
+           AND f.status = ANY ('{completed,failed,cancelled,timed_out}')
+         ORDER BY f.id LIMIT max_executions)) AS e
+    ORDER BY e.id LIMIT max_executions;
 END;
 COMMENT ON FUNCTION workflow.executions_to_steer(text[], text[], text, text, text, timestamptz, timestamptz, text, integer) IS
 'internal: the caller''s executions that cancel_executions() and its like are for, the oldest '

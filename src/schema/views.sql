@@ -460,7 +460,12 @@ FROM workflow.executions AS e
           AND l.transactionid OPERATOR(pg_catalog.=) e.xmax
      LEFT JOIN pg_catalog.pg_prepared_xacts AS p ON p.transaction OPERATOR(pg_catalog.=) e.xmax
      LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid
-WHERE e.status OPERATOR(pg_catalog.=) ANY ('{pending,running,cancelling,paused}'::pg_catalog.text[])
+     /* by the conditions of the indexes that have them: all that is kept is not read */
+WHERE (e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at IS NULL AND NOT e.limited
+       OR e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at IS NOT NULL AND NOT e.limited
+       OR e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.limited
+       OR e.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])
+       OR e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text)
   AND (p.gid IS NOT NULL OR l.pid IS NOT NULL)
   AND NOT EXISTS (SELECT FROM workflow.executor_slots() AS s WHERE s.pid OPERATOR(pg_catalog.=) l.pid)
   AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
