@@ -775,6 +775,9 @@ pool_next_timeout(TimestampTz now)
 
 		if (ready_total() > 0 && trial_end(executor) > now)
 			next = Min(next, trial_end(executor));
+		/* of one that never comes only the postmaster tells, whose call may be lost */
+		if (executor->starting)
+			next = Min(next, TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS));
 	}
 	if (next == DT_NOEND)
 		return -1;

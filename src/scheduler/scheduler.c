@@ -575,6 +575,9 @@ serve(void)
 		pool_dispatch();
 		show_state();
 		timeout = next_timeout();
+		/* whoever called in one of our transactions may have set the latch for a wait of the server's */
+		if (pg_atomic_read_u32(&database->wake) != 0)
+			timeout = 0;
 		(void) counters_enter(TIME_UNCOUNTED);
 		black_box_end();
 		worker_sleep(timeout, wait_event_scheduler());

@@ -248,6 +248,9 @@ override_setting(const char *name, const char *value)
  * Sleep until the latch is set or for at most timeout ms (-1: for ever), then do
  * what a process must do regularly: die when asked, absorb barriers and
  * invalidations, reload the configuration.  Call it outside a transaction.
+ *
+ * The server resets the latch, too, where it waits in a transaction, for a lock say:
+ * what has to be noticed is looked for between the last transaction and this.
  */
 void
 worker_sleep(long timeout, uint32 wait_event)
@@ -256,6 +259,8 @@ worker_sleep(long timeout, uint32 wait_event)
 
 	CHECK_FOR_INTERRUPTS();
 
+	if (ConfigReloadPending)
+		timeout = 0;
 	if (timeout >= 0)
 		events |= WL_TIMEOUT;
 	(void) WaitLatch(MyLatch, events, Min(timeout, INT_MAX), wait_event);
