@@ -27,16 +27,42 @@
 /* Largest range: what an executor that is stopped or lost has to give back. */
 #define MAX_RANGE 1024
 
-static dlist_head all_deadlines;	/* unused until the first join with a deadline */
-static bool initialized = false;
-
-typedef struct DeadlineEntry
-{
-	dlist_node	node;
-	LiveJoin	   *join;
-} DeadlineEntry;
+static pairingheap *deadlines = NULL;	/* of the first join with a deadline on */
 
 static void join_check(LiveJoin *join);
+
+/* Earliest first. */
+static int
+compare_deadlines(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
+{
+	TimestampTz left = pairingheap_const_container(LiveJoin, deadline_node, a)->deadline;
+	TimestampTz right = pairingheap_const_container(LiveJoin, deadline_node, b)->deadline;
+
+	return left == right ? 0 : left < right ? 1 : -1;
+}
+
+static void
+await_deadline(LiveJoin *join)
+{
+	if (deadlines == NULL)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(live_context);
+
+		deadlines = pairingheap_allocate(compare_deadlines, NULL);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	pairingheap_add(deadlines, &join->deadline_node);
+	join->awaited = true;
+}
+
+/* It is decided, or gone. */
+static void
+forget_deadline(LiveJoin *join)
+{
+	if (join->awaited)
+		pairingheap_remove(deadlines, &join->deadline_node);
+	join->awaited = false;
+}
 
 /*
  * Children that have ended already, for a container found open when its thread
@@ -131,15 +157,7 @@ join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
 	dlist_push_tail(&execution->joins, &join->node);
 	fault_point("join.created");
 	if (join->deadline != DT_NOEND)
-	{
-		DeadlineEntry *entry = MemoryContextAlloc(live_context, sizeof(DeadlineEntry));
-
-		if (!initialized)
-			dlist_init(&all_deadlines);
-		initialized = true;
-		entry->join = join;
-		dlist_push_tail(&all_deadlines, &entry->node);
-	}
+		await_deadline(join);
 	join_check(join);
 	return true;
 }
@@ -151,19 +169,7 @@ join_free(LiveJoin *join)
 
 	dlist_foreach_modify(iter, &join->ranges)
 		pfree(dlist_container(ChildRange, node, iter.cur));
-	if (join->deadline != DT_NOEND)
-	{
-		dlist_foreach_modify(iter, &all_deadlines)
-		{
-			DeadlineEntry *entry = dlist_container(DeadlineEntry, node, iter.cur);
-
-			if (entry->join == join)
-			{
-				dlist_delete(&entry->node);
-				pfree(entry);
-			}
-		}
-	}
+	forget_deadline(join);
 	dlist_delete(&join->node);
 	pfree(join);
 }
@@ -383,31 +389,17 @@ join_range_ended(LiveJoin *join)
 TimestampTz
 joins_next_deadline(TimestampTz now)
 {
-	TimestampTz next = DT_NOEND;
-	bool		again = true;
-
-	while (again && initialized)
+	while (deadlines != NULL && !pairingheap_is_empty(deadlines))
 	{
-		dlist_iter	iter;
+		LiveJoin	   *join = pairingheap_container(LiveJoin, deadline_node, pairingheap_first(deadlines));
 
-		again = false;
-		next = DT_NOEND;
-		dlist_foreach(iter, &all_deadlines)
-		{
-			LiveJoin	   *join = dlist_container(DeadlineEntry, node, iter.cur)->join;
-
-			if (join->decided)
-				continue;
-			if (join->deadline <= now)
-			{
-				/* it may be freed and the list change: begin anew */
-				join->decided = true;
-				join_check(join);
-				again = true;
-				break;
-			}
-			next = Min(next, join->deadline);
-		}
+		if (!join->decided && join->deadline > now)
+			return join->deadline;
+		forget_deadline(join);
+		if (join->decided)
+			continue;
+		join->decided = true;
+		join_check(join);		/* it may be freed */
 	}
-	return next;
+	return DT_NOEND;
 }

@@ -85,6 +85,8 @@ typedef struct LiveJoin
 	int			max_parallelism;
 	int			priority;
 	TimestampTz deadline;
+	pairingheap_node deadline_node; /* unless there is none, or it is decided */
+	bool		awaited;		/* it is in the heap */
 	dlist_head	ranges;			/* children not handed out */
 	int			active;			/* ranges ready or running, and children parked inside */
 	int			parked;			/* of these, parked */
