@@ -54,7 +54,7 @@ let_go_soon(PoolExecutor *executor, ExitReason reason)
 	if (executor->busy && executor->stuck_at == 0)
 	{
 		executor->asked_to_yield = true;
-		slot_request_stop(executor->slot, STOP_YIELD, 0);
+		slot_request_yield(executor->slot);
 	}
 	executor_let_go(executor, reason);
 }

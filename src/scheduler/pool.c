@@ -744,7 +744,7 @@ give_way(TimestampTz now)
 		if (until <= now)
 		{
 			executor->asked_to_yield = true;
-			slot_request_stop(executor->slot, STOP_YIELD, 0);
+			slot_request_yield(executor->slot);
 		}
 		else
 			next = Min(next, until);

@@ -138,7 +138,7 @@ pool_shorten_ranges(LiveJoin *join)
 
 		if (executor->busy && executor->kind == RUN_CHILDREN &&
 			executor->runs[0]->join == join)
-			slot_request_stop(executor->slot, STOP_YIELD, 0);
+			slot_request_yield(executor->slot);
 	}
 }
 

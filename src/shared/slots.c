@@ -421,13 +421,8 @@ stop_interrupts(StopReason reason)
 	return false;
 }
 
-/*
- * Ask the executor to stop its present run.  The first real reason stays; a
- * repeated request sends the signal again, since the user's SQL can have
- * swallowed it.  An executor that is not busy is left alone.
- */
-bool
-slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
+static bool
+request_stop(int slot_number, StopReason reason, int64 execution_id, bool keep_pause)
 {
 	Slot	   *slot = &registry->slots[slot_number];
 	pid_t		pid = 0;
@@ -441,7 +436,7 @@ slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
 		current = (execution_id == 0 || slot->progress.execution_id == execution_id);
 
 		/* what stops the execution that runs is not replaced by less, nor by what is for another one */
-		if (!stop_interrupts(slot->stop) ||
+		if (!(stop_interrupts(slot->stop) || (keep_pause && slot->stop == STOP_PAUSE)) ||
 			(slot->stop_execution != 0 && slot->stop_execution != slot->progress.execution_id))
 		{
 			slot->stop = reason;
@@ -462,6 +457,27 @@ slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
 		kill(pid, SIGINT);
 	set_latch_of(pgprocno);
 	return current;
+}
+
+/*
+ * Ask the executor to stop its present run.  The first real reason stays; a
+ * repeated request sends the signal again, since the user's SQL can have
+ * swallowed it.  An executor that is not busy is left alone.
+ */
+bool
+slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
+{
+	return request_stop(slot_number, reason, execution_id, false);
+}
+
+/*
+ * Ask the executor to give way behind its step.  One that is to pause does so
+ * behind its iteration: that it gives way as well is no reason to do that earlier.
+ */
+void
+slot_request_yield(int slot_number)
+{
+	(void) request_stop(slot_number, STOP_YIELD, 0, true);
 }
 
 /*

@@ -463,6 +463,7 @@ extern void slot_release(int slot); /* its process never came: STARTING -> FREE;
 extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED, wakes; false: it has gone */
 /* With SIGINT if it is a real one; can be repeated.  True: it is about what runs now. */
 extern bool slot_request_stop(int slot, StopReason reason, int64 execution_id);
+extern void slot_request_yield(int slot);	/* a pause comes first */
 extern TimestampTz slot_interrupted_at(int slot);	/* its step's time is over since; 0: not */
 /*
  * The executor does not respond: mark it, have another take its place, SIGTERM.
