@@ -776,11 +776,15 @@ admission_is_due(void)
 	return !dlist_is_empty(&worth_trying);
 }
 
-/* When the scheduler has to look again by itself; queued: there may be executions in the queue. */
+/*
+ * When the scheduler has to look again by itself.  queued: there may be executions in the queue;
+ * room: groups would be tried now.
+ */
 TimestampTz
-admission_next(TimestampTz now, bool queued)
+admission_next(TimestampTz now, bool queued, bool room)
 {
 	if (room_appeared && (queued || !dlist_is_empty(&worth_trying)))
 		return now;
-	return locked_retry_at;
+	/* what is to be tried and has no room is tried when there is some */
+	return locked_retry_at > now || room ? locked_retry_at : DT_NOEND;
 }

@@ -291,6 +291,14 @@ ready_park(ReadyRun *run, TimestampTz until)
 }
 
 TimestampTz
+ready_next_unpark(void)
+{
+	if (pairingheap_is_empty(parked))
+		return DT_NOEND;
+	return pairingheap_container(ReadyRun, heap_node, pairingheap_first(parked))->parked_until;
+}
+
+void
 ready_unpark(TimestampTz now)
 {
 	while (!pairingheap_is_empty(parked))
@@ -298,11 +306,10 @@ ready_unpark(TimestampTz now)
 		ReadyRun   *run = pairingheap_container(ReadyRun, heap_node, pairingheap_first(parked));
 
 		if (run->parked_until > now)
-			return run->parked_until;
+			return;
 		ready_dequeue(run);
 		ready_enqueue(run);
 	}
-	return DT_NOEND;
 }
 
 void

@@ -195,7 +195,8 @@ extern int	live_count(void);
 extern int	live_select(bool (*which) (LiveExecution *execution), int64 **ids);
 extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope, int container, int visit);
 extern void ready_park(ReadyRun *run, TimestampTz until);	/* instead: not before a time */
-extern TimestampTz ready_unpark(TimestampTz now);	/* those that are due; returns when the next is */
+extern void ready_unpark(TimestampTz now);	/* those that are due */
+extern TimestampTz ready_next_unpark(void);	/* when the next is due */
 extern void ready_enqueue(ReadyRun *run);	/* (again) */
 extern void ready_dequeue(ReadyRun *run);	/* out of the queue, still allocated */
 extern void ready_discard(ReadyRun *run);	/* out and freed */
@@ -305,7 +306,7 @@ extern TimestampTz admission_changed(void);
 extern void admission_stuck(int64 execution_id);
 extern bool admission_is_due(void);
 extern bool admission_waits(void);	/* something waits for room */
-extern TimestampTz admission_next(TimestampTz now, bool queued);
+extern TimestampTz admission_next(TimestampTz now, bool queued, bool room);
 
 /* --- janitor.c: what waits too long --- */
 extern void janitor_initialize(void);

@@ -442,12 +442,14 @@ first_may_run(RoleQueue *queue)
 	for (int i = queue->count; i > 0; i--)
 	{
 		ReadyRun   *first = ready_first(queue);
+		TimestampTz queued_at = first->queued_at;
 
 		if (!first->execution->suspect || !another_suspect_runs(first->execution))
 			return true;
 		ready_dequeue(first);
 		first->sequence += UINT64CONST(1) << 32;
 		ready_enqueue(first);
+		first->queued_at = queued_at;	/* it has waited since */
 	}
 	return false;
 }

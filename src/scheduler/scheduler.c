@@ -52,7 +52,6 @@ static MemoryContext loop_context = NULL;
 static bool look_for_pending = true;
 static TimestampTz next_start_at = DT_NOEND;
 static TimestampTz durable_claims_until;
-static TimestampTz next_unpark_at = DT_NOEND;
 static TimestampTz next_admission_at = DT_NOBEGIN;	/* once at the start */
 static TimestampTz next_janitor_at = DT_NOEND;
 static TimestampTz next_control_at = DT_NOBEGIN;	/* once at the start */
@@ -267,6 +266,16 @@ claim_queues(const RoleWant *wants, int nwants, bool others, ClaimedExecution *c
 	return count;
 }
 
+/* How many of those that wait for room under a limit are claimed: many, or none. */
+static int
+room_for_groups(void)
+{
+	int			window = pool_limit() * RUN_MAX_EXECUTIONS;
+	int			room = window - ready_total();
+
+	return room >= window / 2 ? Min(room, admission_room()) : 0;
+}
+
 /*
  * Claim pending executions, as many as will soon find an executor.  Those that wait
  * for room under a limit and those in the queues take turns, and so do roles.  Roles
@@ -279,8 +288,8 @@ look_for_work(void)
 	static bool groups_turn = false;
 	static QueueNews queued;
 	int			window = pool_limit() * RUN_MAX_EXECUTIONS;
-	int			of_groups = window - ready_total();
-	bool		groups = admission_is_due() && of_groups >= window / 2;
+	int			of_groups = room_for_groups();
+	bool		groups = admission_is_due() && of_groups > 0;
 	bool		others = false;
 	RoleWant   *wants = NULL;
 	ClaimedExecution *claimed;
@@ -321,7 +330,6 @@ look_for_work(void)
 	/* all that have something waiting have enough ready */
 	if (nwants == 0 && !groups && others && executions_next_start_known())
 		return;
-	of_groups = Max(Min(of_groups, admission_room()), 0);
 	for (int i = 0; i < nwants; i++)
 		most += wants[i].wanted;
 	claimed = palloc((most + of_groups + 1) * sizeof(ClaimedExecution));
@@ -423,7 +431,7 @@ static long
 next_timeout(void)
 {
 	TimestampTz now = steady_now();
-	TimestampTz next = Min(Min(next_unpark_at, next_control_at), Min(next_admission_at, postponed_next()));
+	TimestampTz next = Min(Min(ready_next_unpark(), next_control_at), Min(next_admission_at, postponed_next()));
 	long		timeout = pool_next_timeout(now);
 
 	next = Min(next, appointment(Min(next_janitor_at, joins_next_deadline(GetCurrentTimestamp()))));
@@ -432,7 +440,8 @@ next_timeout(void)
 		next = Min(next, claims_retry_at);
 	if (setting_enabled && !drained_of_executions())
 	{
-		next = Min(next, admission_next(now, look_for_pending));
+		next = Min(next, admission_next(now, look_for_pending,
+									  claims_retry_at <= now && room_for_groups() > 0));
 		/* what has to be claimed anyway is claimed as soon as there is room */
 		if (!look_for_pending || next_start_at > GetCurrentTimestamp())
 			next = Min(next, appointment(next_start_at));
@@ -571,7 +580,7 @@ serve(void)
 		next_janitor_at = Min(janitor_look(GetCurrentTimestamp()),
 							  janitor_look_at_pending(GetCurrentTimestamp(),
 													  look_for_pending || admission_waits()));
-		next_unpark_at = ready_unpark(steady_now());
+		ready_unpark(steady_now());
 		pool_dispatch();
 		show_state();
 		timeout = next_timeout();
