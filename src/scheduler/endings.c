@@ -41,6 +41,8 @@ begin_again(LiveExecution *execution)
 
 	execution->again = false;
 	execution->stopping = STOP_NONE;
+	dlist_foreach_modify(iter, &execution->ready)
+		ready_abandon(dlist_container(ReadyRun, node, iter.cur));
 	dlist_foreach_modify(iter, &execution->joins)
 		join_free(dlist_container(LiveJoin, node, iter.cur));
 	ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
@@ -236,7 +238,7 @@ execution_give_up(LiveExecution *execution, const char *error_type, const char *
 	memcpy(failure->error, error, VARSIZE(error));
 	execution->stopping = STOP_ENDED;
 	dlist_foreach_modify(iter, &execution->ready)
-		ready_discard(dlist_container(ReadyRun, node, iter.cur));
+		ready_abandon(dlist_container(ReadyRun, node, iter.cur));
 	/* the executors are stopped behind it, or the thread of the root would end it as cancelled */
 	if (!write_failure(id, failure))
 		postpone(write_failure, id, failure);

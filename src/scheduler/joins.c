@@ -271,7 +271,7 @@ cancel_children(LiveJoin *join)
 		if (!join_is_under(run->join, join))
 			continue;
 		run->join->active--;
-		ready_discard(run);
+		ready_abandon(run);
 	}
 	dlist_foreach_modify(iter, &execution->joins)
 	{

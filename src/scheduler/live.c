@@ -155,7 +155,7 @@ live_clear(LiveExecution *execution)
 
 	Assert(execution->running == 0);
 	dlist_foreach_modify(iter, &execution->ready)
-		ready_discard(dlist_container(ReadyRun, node, iter.cur));
+		ready_abandon(dlist_container(ReadyRun, node, iter.cur));
 	dlist_foreach_modify(iter, &execution->joins)
 		join_free(dlist_container(LiveJoin, node, iter.cur));
 	while (!slist_is_empty(&execution->stuck))
@@ -337,6 +337,22 @@ ready_discard(ReadyRun *run)
 {
 	ready_dequeue(run);
 	pfree(run);
+}
+
+/* Nobody else will write the row of the attempt that it was to begin with. */
+void
+run_abandon(ReadyRun *run)
+{
+	if (run->stuck != NULL)
+		stuck_record(run->execution, run->stuck);
+	pfree(run);
+}
+
+void
+ready_abandon(ReadyRun *run)
+{
+	ready_dequeue(run);
+	run_abandon(run);
 }
 
 /*

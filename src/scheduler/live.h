@@ -200,6 +200,8 @@ extern TimestampTz ready_next_unpark(void);	/* when the next is due */
 extern void ready_enqueue(ReadyRun *run);	/* (again) */
 extern void ready_dequeue(ReadyRun *run);	/* out of the queue, still allocated */
 extern void ready_discard(ReadyRun *run);	/* out and freed */
+extern void ready_abandon(ReadyRun *run);	/* the same; what got stuck in it is recorded */
+extern void run_abandon(ReadyRun *run);	/* the same of one that is not queued */
 extern int	thread_depth(const ReadyRun *run);
 extern void ready_resume(ReadyRun *run);	/* from the rows, instead of what it was */
 extern ReadyRun *ready_first(RoleQueue *queue);

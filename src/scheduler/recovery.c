@@ -281,19 +281,21 @@ run_again(int64 id, void *argument)
 	if (execution->stopping != STOP_NONE)
 	{
 		execution->running--;
-		pfree(run);
+		run_abandon(run);
 		pfree(lost);
 		finalise_if_drained(execution);
 		return true;
 	}
 	if (run->join != NULL && run->join->decided)
 	{
+		LiveJoin   *join = run->join;
+
 		/* it was being stopped, or would not be begun again */
 		execution->running--;
-		join_child_ended(run->join, 0, 1, 0);
-		join_range_ended(run->join);
-		pfree(run);
+		run_abandon(run);
 		pfree(lost);
+		join_child_ended(join, 0, 1, 0);
+		join_range_ended(join);
 		return true;
 	}
 
@@ -313,13 +315,13 @@ run_again(int64 id, void *argument)
 	execution->running--;
 	if (reason != NULL)
 	{
-		pfree(run);
+		run_abandon(run);
 		give_up_for_role(execution, reason);
 	}
 	else if (count == 0)
 	{
 		/* it had ended, or was paused: its rows say where it stands */
-		pfree(run);
+		run_abandon(run);
 		if (paused)
 			execution_stop(execution, STOP_PAUSE);
 		else
@@ -327,7 +329,7 @@ run_again(int64 id, void *argument)
 	}
 	else if (recovered->cancelling || (recovered->in_epilogue && run->kind != RUN_EPILOGUE))
 	{
-		pfree(run);
+		run_abandon(run);
 		execution_stop(execution, recovered->cancelling ? STOP_CANCEL : STOP_ENDED);
 	}
 	else if (!lost->counted)
@@ -343,7 +345,7 @@ run_again(int64 id, void *argument)
 						   recovered->recoveries, setting_max_recoveries - 1)));
 		if (recovered->recoveries >= setting_max_recoveries)
 		{
-			pfree(run);
+			run_abandon(run);
 			give_up_crash_loop(execution, psprintf("The last time: %s.", lost->why));
 		}
 		else
