@@ -532,6 +532,7 @@ drive_thread(Driver *driver)
 	{
 		if (!driver->batch.open)
 			end_without_change(driver);
+		driver->report->paused = driver->paused;
 		return driver->paused ? OUTCOME_YIELDED : OUTCOME_LOST;
 	}
 	driver->standing = true;

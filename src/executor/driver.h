@@ -80,6 +80,7 @@ typedef struct Driver
 
 	/* of the open transaction, for its commit */
 	int			steps;			/* written */
+	bool		progressed;		/* rows of steps, or an end, are */
 	bool		wait_for_disk;	/* something in it is not relaxed */
 	int			nended;			/* executions that have ended in it */
 	int64		ended[RUN_MAX_EXECUTIONS];

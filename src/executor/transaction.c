@@ -127,6 +127,8 @@ write_rows(Driver *driver)
 	 * what deferred triggers leave behind when they fail, with the thread.
 	 */
 	MemoryContextSwitchTo(thread->step_contexts[1 - thread->step_context]);
+	driver->progressed |= thread->njournal > 0 || thread->nflushed > 0 ||
+		(thread->execution_ended && !thread->execution_flushed);
 	driver->writing = true;
 	journal_flush(thread);
 	if (thread->begun_late && !thread->execution_ended)
@@ -157,6 +159,7 @@ forget_transaction(Driver *driver)
 	driver->writing = false;
 	driver->phase = PHASE_BOOKKEEPING;
 	driver->steps = 0;
+	driver->progressed = false;
 	driver->wait_for_disk = false;
 	driver->nended = 0;
 	driver->batch.steps = 0;
@@ -209,6 +212,7 @@ commit(Driver *driver)
 	my_slot->settling = false;
 
 	my_slot->steps_done += driver->steps;
+	driver->report->progressed |= driver->progressed;
 	if (driver->leaf_done)
 	{
 		breaker_call_succeeded(driver->call);

@@ -51,6 +51,25 @@ container_forked(LiveExecution *execution, LiveJoin *parent, const ScopeId *scop
 	ready_park(run, TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
 }
 
+/*
+ * Its execution was paused before the run could begin, and we have not heard of that yet, since
+ * somebody keeps the row, say.  It is to be done as it was, a little later.
+ */
+static bool
+waits_for_pause(ReadyRun *run, const Report *report)
+{
+	LiveExecution *execution = run->execution;
+
+	if (!report->paused || execution->stopping != STOP_NONE ||
+		(run->join != NULL && run->join->decided))
+		return false;
+	ready_enqueue(run);
+	/* what it was told of meanwhile may be the end of the pause */
+	if (run->controls == execution->controls)
+		ready_park(run, TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
+	return true;
+}
+
 static bool
 goes_on_later(const Report *report)
 {
@@ -84,6 +103,8 @@ executions_reported(PoolExecutor *executor, const Report *report)
 				ready_enqueue(run);
 			continue;
 		}
+		if (last && waits_for_pause(run, report))
+			continue;
 		pfree(run);
 		if (!last || report->outcome == OUTCOME_DONE)
 			execution_over(execution);
@@ -194,8 +215,9 @@ made_progress(const Report *report)
 {
 	if (report->outcome == OUTCOME_FORK)
 		return report->handled > 0 || !report->fork.recovered;
-	return report->outcome == OUTCOME_DONE || report->outcome == OUTCOME_YIELDED ||
-		report->outcome == OUTCOME_EPILOGUE;
+	if (report->outcome == OUTCOME_YIELDED)
+		return report->progressed;
+	return report->outcome == OUTCOME_DONE || report->outcome == OUTCOME_EPILOGUE;
 }
 
 /*
@@ -258,6 +280,11 @@ run_reported(PoolExecutor *executor, const Report *report)
 	{
 		execution->suspect = false;
 		execution->setbacks = 0;
+	}
+	if (waits_for_pause(run, report))
+	{
+		black_box_handles(0);
+		return;
 	}
 	if (report->outcome == OUTCOME_EPILOGUE && execution->stopping == STOP_NONE)
 		execution_stop(execution, STOP_ENDED);

@@ -119,6 +119,8 @@ typedef struct Report
 	char		error[256];		/* OUTCOME_ERROR */
 	bool		weather;		/* OUTCOME_ERROR: it is nobody's fault */
 	bool		fenced;			/* OUTCOME_LOST: by the fence */
+	bool		paused;			/* OUTCOME_YIELDED: its execution was, before anything was done */
+	bool		progressed;		/* rows of steps, or the end, were committed */
 } Report;
 
 typedef enum StopReason
