@@ -45,7 +45,21 @@ begin_again(LiveExecution *execution)
 		ready_abandon(dlist_container(ReadyRun, node, iter.cur));
 	dlist_foreach_modify(iter, &execution->joins)
 		join_free(dlist_container(LiveJoin, node, iter.cur));
-	ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
+	/* it may be another role's by now, and have been retried since its end was decided */
+	live_retake(execution, &execution->next);
+	execution->suspect = (execution->next.recoveries >= 2);
+	if (execution->in_epilogue)
+		execution_settle_end(execution->id);
+	else
+		ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
+}
+
+/* Has it something to do, that nobody stops? */
+static bool
+is_under_way(LiveExecution *execution)
+{
+	return execution->stopping == STOP_NONE &&
+		!(dlist_is_empty(&execution->ready) && dlist_is_empty(&execution->joins));
 }
 
 /* Settle an execution now; false: its row cannot be had. */
@@ -74,6 +88,8 @@ settle(int64 id, void *argument pg_attribute_unused())
 	{
 		if (execution != NULL && execution->again)
 			begin_again(execution);
+		else if (execution != NULL && is_under_way(execution))
+			return true;		/* it lives again since this was put off */
 		else if (execution != NULL)
 			live_remove(execution);
 		else

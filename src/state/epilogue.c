@@ -253,6 +253,9 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	/* its epilogue waits until it is resumed, its workflow unblocked, and it is claimed */
 	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING || status == EXECUTION_BLOCKED)
 		return SETTLED_OVER;
+	/* retried and claimed meanwhile: what is open in it may be at work */
+	if (status == EXECUTION_RUNNING)
+		return SETTLED_OVER;
 	step_close_open(id, STATUS_CANCELLED);
 	if (status == EXECUTION_CANCELLING)
 	{
