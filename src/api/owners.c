@@ -257,7 +257,7 @@ workflow_reassign_owned(PG_FUNCTION_ARGS)
 	{
 		audit_owner("reassign_owned", "role", owner->name, owner->name,
 					required_role_name(gift.role, NULL));
-		wake_at_commit(WAKE_PENDING | WAKE_ADMISSION);
+		wake_at_commit(WAKE_PENDING | WAKE_ADMISSION | WAKE_CONTROL);
 	}
 	PG_RETURN_INT64(gift.count);
 }

@@ -123,6 +123,13 @@ make_first_thread(Driver *driver, LoadedExecution *execution)
 	return NULL;				/* not reached */
 }
 
+/* Was it given to another role since its run was handed out?  Then that role's executors go on. */
+static bool
+is_anothers(const LoadedExecution *execution)
+{
+	return execution->role != my_slot->role;
+}
+
 /*
  * Make the thread the run is about.  Returns false when there is nothing to do.
  */
@@ -146,6 +153,7 @@ make_thread(Driver *driver)
 	/* what has begun in this process goes on, whether it is paused or not; what got stuck is recorded */
 	driver->paused = (execution != NULL && execution->paused && !driver->reload && driver->stuck == NULL);
 	if (execution == NULL || driver->paused || (execution->reopen && driver->reload) ||
+		(is_anothers(execution) && !driver->reload && driver->stuck == NULL) ||
 		(execution->ending != NULL) != (run->kind == RUN_EPILOGUE))
 	{
 		MemoryContextSwitchTo(driver->context);
@@ -459,6 +467,8 @@ gives_way(void *argument)
 	/* only this run knows what got stuck */
 	if (driver->stuck != NULL)
 		return false;
+	if (is_anothers(thread->execution))
+		return true;
 	if (stop_reason(driver) == STOP_YIELD)
 		return moved;
 	return is_pausing(driver) && (!moved || thread_may_pause(thread));

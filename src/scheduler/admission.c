@@ -267,6 +267,19 @@ admission_leave(LiveExecution *execution)
 	}
 }
 
+/* It was given to another role. */
+void
+admission_change_role(LiveExecution *execution, Oid role)
+{
+	Limited    *before = execution->of_role;
+
+	room_appeared = true;
+	before->running--;
+	call_next(before, room_of_role(before));
+	execution->of_role = limited_role(role);
+	execution->of_role->running++;
+}
+
 /* --- who waits for an execution that is not to run --- */
 
 static void
@@ -280,6 +293,7 @@ tell_waiters(const int64 *ids, int count)
 void
 admission_committed(void)
 {
+	live_claims_committed();
 	for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
 	{
 		if (channels_to_tell[i])

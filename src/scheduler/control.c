@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * control.c
- *	  What sessions want of executions that are not over: cancel, pause.
+ *	  What sessions want of executions that are not over: cancel, pause, another role.
  *
  * NOTES
  *	  Scheduler only.  A session writes what it wants into the execution's row,
@@ -33,6 +33,7 @@ static void
 control_execution(const ControlledExecution *wanted)
 {
 	LiveExecution *execution = live_find(wanted->id);
+	bool		given = (execution != NULL && wanted->role != execution->role);
 
 	switch (wanted->status)
 	{
@@ -48,8 +49,8 @@ control_execution(const ControlledExecution *wanted)
 			look_for_pause_ends = true;
 			if (execution == NULL)
 				break;
-			/* marked just before, perhaps: nothing begins that has not seen it */
-			if (wanted->marked)
+			/* marked just before, perhaps, or given away: nothing begins that has not seen it */
+			if (wanted->marked || given)
 				execution->controls++;
 			execution_stop(execution, STOP_PAUSE);
 			break;
@@ -59,8 +60,14 @@ control_execution(const ControlledExecution *wanted)
 				pool_reload_execution(execution);
 			break;
 		case EXECUTION_PENDING:
-			/* or it was marked, paused and resumed before we have looked */
-			if (execution != NULL && wanted->marked)
+		case EXECUTION_BLOCKED:
+			/* or it was marked, or given away, paused and resumed before we have looked */
+			if (given)
+			{
+				execution->controls++;
+				execution_stop(execution, STOP_PAUSE);
+			}
+			else if (execution != NULL && wanted->marked)
 				pool_reload_execution(execution);
 			break;
 		default:

@@ -98,7 +98,10 @@ settle(int64 id, void *argument pg_attribute_unused())
 		return true;
 	}
 	if (execution != NULL)
+	{
 		live_clear(execution);
+		live_retake(execution, &claimed);
+	}
 	else
 		execution = live_add(&claimed);
 	execution->stopping = STOP_NONE;
@@ -153,31 +156,47 @@ finalise_if_drained(LiveExecution *execution)
 		execution_settle_end(execution->id);
 }
 
-/*
- * End an execution from outside: drop what waits, interrupt what runs; when all
- * have reported, it is finalised.
- */
-void
-execution_stop(LiveExecution *execution, StopReason reason)
+/* Drop what waits, interrupt what runs. */
+static void
+stop_threads(LiveExecution *execution, StopReason reason)
 {
 	dlist_mutable_iter iter;
 
-	if (execution->stopping != STOP_NONE && execution->stopping != STOP_PAUSE)
-		return;
 	execution->stopping = reason;
-	if (reason == STOP_PAUSE)
-		execution->again = false;	/* the claim was before the pause */
 	dlist_foreach_modify(iter, &execution->ready)
 	{
 		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
 
-		if (run->stuck != NULL && reason == STOP_PAUSE)
-			continue;			/* recorded, then paused */
-		if (run->stuck != NULL)
-			stuck_record(execution, run->stuck);
-		ready_discard(run);
+		if (run->stuck == NULL || reason != STOP_PAUSE)
+			ready_abandon(run); /* else it is recorded, then paused */
 	}
 	pool_stop_execution(execution, reason);
+}
+
+/*
+ * End an execution from outside; when all that runs has reported, it is finalised.
+ */
+void
+execution_stop(LiveExecution *execution, StopReason reason)
+{
+	if (reason == STOP_PAUSE)
+		execution->again = false;	/* the claim was before the pause */
+	if (execution->stopping != STOP_NONE && execution->stopping != STOP_PAUSE)
+		return;
+	stop_threads(execution, reason);
+	finalise_if_drained(execution);
+}
+
+void
+execution_restart(LiveExecution *execution, const ClaimedExecution *claimed)
+{
+	live_note_next(execution, claimed);
+	if (execution->stopping == STOP_NONE || execution->stopping == STOP_PAUSE)
+	{
+		/* no further step of what runs, also in the iteration that has begun */
+		execution->controls++;
+		stop_threads(execution, STOP_PAUSE);
+	}
 	finalise_if_drained(execution);
 }
 

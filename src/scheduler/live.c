@@ -109,6 +109,14 @@ note_claim(int64 id, bool again)
 	claims[nclaims++].again = again;
 }
 
+void
+live_note_next(LiveExecution *execution, const ClaimedExecution *claimed)
+{
+	execution->again = true;
+	execution->next = *claimed;
+	execution->next.workflow = execution->next.tenant = NULL;	/* they stay what they are */
+}
+
 /* Was it paused and resumed, or ended and retried, before its runs were over? */
 bool
 live_claim(const ClaimedExecution *claimed)
@@ -123,7 +131,7 @@ live_claim(const ClaimedExecution *claimed)
 	execution = live_find(claimed->id);
 	if (!execution->again)
 		note_claim(claimed->id, true);
-	execution->again = true;
+	live_note_next(execution, claimed);
 	return false;
 }
 
@@ -146,6 +154,37 @@ live_claims_undo(void)
 			live_remove(execution);
 	}
 	nclaims = 0;
+}
+
+/* One that was given to another role meanwhile does not go on as the former one. */
+void
+live_claims_committed(void)
+{
+	for (int i = 0; i < nclaims; i++)
+	{
+		LiveExecution *execution = claims[i].again ? live_find(claims[i].id) : NULL;
+
+		if (execution != NULL && execution->again && execution->next.role != execution->role)
+			execution_restart(execution, &execution->next);
+	}
+	nclaims = 0;
+}
+
+void
+live_retake(LiveExecution *execution, const ClaimedExecution *claimed)
+{
+	Assert(execution->running == 0 && dlist_is_empty(&execution->ready));
+	if (claimed->role != execution->role)
+	{
+		role_queue(execution->role)->live--;
+		role_queue(claimed->role)->live++;
+		admission_change_role(execution, claimed->role);
+		execution->role = claimed->role;
+	}
+	execution->priority = claimed->priority;
+	execution->in_epilogue = claimed->in_epilogue;
+	janitor_leave(execution);
+	janitor_enter(execution, claimed);
 }
 
 void

@@ -39,7 +39,8 @@ typedef struct LiveExecution
 	int			setbacks;		/* runs lost one after the other that nobody is to blame for */
 	StopReason	stopping;		/* nothing new is dispatched; finalised when running is 0 */
 	int			controls;		/* how often its threads were told to look at its row */
-	bool		again;			/* claimed meanwhile: begins anew from its rows then */
+	bool		again;			/* claimed meanwhile: begins anew from its rows then .. */
+	ClaimedExecution next;		/* .. as what that was claimed as; without texts */
 	bool		in_epilogue;	/* its end is decided: its only thread is a RUN_EPILOGUE */
 	bool		suspect;		/* recovered without progress: tried alone */
 	int			timeout_seconds;	/* janitor.c: 0 = none */
@@ -187,7 +188,12 @@ extern LiveExecution *live_add(const ClaimedExecution *claimed);
 extern bool live_claim(const ClaimedExecution *claimed);
 /* Claims from now on can be undone, when their transaction has failed. */
 extern void live_claims_begin(void);
+/* It was claimed while it was there. */
+extern void live_note_next(LiveExecution *execution, const ClaimedExecution *claimed);
 extern void live_claims_undo(void);
+extern void live_claims_committed(void);	/* instead */
+/* It begins again as what it was claimed as now: nothing of it is ready, nor runs. */
+extern void live_retake(LiveExecution *execution, const ClaimedExecution *claimed);
 extern void live_clear(LiveExecution *execution);	/* drop its ready runs and joins */
 extern void live_remove(LiveExecution *execution);
 extern int	live_count(void);
@@ -281,6 +287,8 @@ extern void role_failed(Oid role);
 extern Jsonb *execution_error(const char *type, const char *message, const char *detail);
 extern void execution_settle_end(int64 id);
 extern void execution_stop(LiveExecution *execution, StopReason reason);
+/* Its row says so: it begins again as what it was claimed as, behind what runs of it. */
+extern void execution_restart(LiveExecution *execution, const ClaimedExecution *claimed);
 extern void finalise_if_drained(LiveExecution *execution);
 extern void execution_over(LiveExecution *execution);
 extern void execution_give_up(LiveExecution *execution, const char *error_type,
@@ -294,6 +302,7 @@ extern void admission_initialize(void);
 extern void admission_recover(void);	/* groups of executions that wait */
 extern void admission_enter(LiveExecution *execution, const ClaimedExecution *claimed);
 extern void admission_leave(LiveExecution *execution);
+extern void admission_change_role(LiveExecution *execution, Oid role);
 extern int	admission_room(void);
 extern int	admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitted, bool *left);
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);

@@ -313,7 +313,15 @@ run_again(int64 id, void *argument)
 		return false;
 
 	execution->running--;
-	if (reason != NULL)
+	if (count > 0 && !recovered->cancelling &&
+		(recovered->role != execution->role ||
+		 (run->kind == RUN_EPILOGUE && !recovered->in_epilogue)))
+	{
+		/* it was given to another role, or retried: what follows is not what this run was about */
+		run_abandon(run);
+		execution_restart(execution, recovered);
+	}
+	else if (reason != NULL)
 	{
 		run_abandon(run);
 		give_up_for_role(execution, reason);

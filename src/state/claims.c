@@ -122,7 +122,7 @@ static StateStatement control_statement = {
 	" WHERE e.id OPERATOR(pg_catalog.=) marked.id"
 	" RETURNING e.id, e.status, e.ending IS NOT NULL"
 	" AND (e.compensate OR e.status OPERATOR(pg_catalog.<>) 'cancelling'::pg_catalog.text),"
-	" e.step_marks IS NOT NULL",
+	" e.step_marks IS NOT NULL, e.role::pg_catalog.oid",
 	0, NULL, NULL
 };
 
@@ -627,6 +627,7 @@ executions_controlled(ControlledExecution **controlled, bool *left)
 		(*controlled)[i].in_epilogue = DatumGetBool(state_column(i, 3, &isnull));
 		(*controlled)[i].status = execution_status_from_name(state_column_text(i, 2));
 		(*controlled)[i].marked = DatumGetBool(state_column(i, 4, &isnull));
+		(*controlled)[i].role = DatumGetObjectId(state_column(i, 5, &isnull));
 	}
 	state_done();
 	*left = state_query(&control_left_statement, NULL, NULL, false, 1) > 0;

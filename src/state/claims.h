@@ -65,6 +65,7 @@ typedef struct ControlledExecution
 {
 	int64		id;
 	ExecutionStatus status;
+	Oid			role;
 	bool		in_epilogue;	/* which nobody wants to stop */
 	bool		marked;			/* steps of it are held or skipped */
 } ControlledExecution;

@@ -146,7 +146,10 @@ static struct
 	 * start() leads there.
 	 */
 	{{LOCK("executions", EXECUTION_IS_GIVEN, "id"), GIVE_TYPES},
-	{"UPDATE workflow.executions AS x SET role = $4, idempotency_key = CASE WHEN NOT EXISTS ("
+	{"UPDATE workflow.executions AS x SET role = $4,"
+	/* a step of it may still run, and its executor would go on with the next one */
+	" control = x.control OR (x.started_at IS NOT NULL AND x.status OPERATOR(pg_catalog.=)"
+	" ANY ('{paused,pending,blocked}'::pg_catalog.text[])), idempotency_key = CASE WHEN NOT EXISTS ("
 	"SELECT FROM workflow.executions AS o"
 	" WHERE o.idempotency_key OPERATOR(pg_catalog.=) x.idempotency_key"
 	" AND o.workflow OPERATOR(pg_catalog.=) x.workflow"

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTest;
 
-my $node = workflow_cluster('reassign_owned', 'workflow.max_executors = 4', 'max_worker_processes = 30',
+my $node = workflow_cluster('reassign_owned', 'workflow.max_executors = 4', 'workflow.cancel_grace = 600s', 'max_worker_processes = 30',
 	"shared_preload_libraries = 'pg_cron, pg_workflow'", "cron.database_name = 'postgres'", 'cron.use_background_workers = on');
 
 $node->safe_psql('postgres', q{CREATE EXTENSION pg_cron; CREATE DATABASE other;
@@ -190,6 +190,75 @@ query('other', qq{SELECT workflow.set_owner('of_dave', 'alice'), workflow.reassi
 my ($all, $said) = call('other', q{SELECT workflow.retry_executions('fails', max_executions => 1), workflow.replay_all('of_dave')});
 is("$all $said", '1|1 ', 'given to somebody they can be retried and replayed');
 settled();
+
+# --- an execution that is given away while a step of it runs still ---
+
+# A195: no further step of it runs as the former owner
+query('postgres', q{CREATE ROLE gina LOGIN; CREATE ROLE hugo LOGIN; SELECT workflow.grant_usage('gina'), workflow.grant_usage('hugo');
+	CREATE TABLE done (n serial, execution bigint, step text, who text DEFAULT current_user);
+	GRANT INSERT ON done TO gina, hugo; GRANT USAGE ON SEQUENCE done_n_seq TO gina, hugo;
+	CREATE FUNCTION stands(e bigint, s text) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO done (execution, step) VALUES (e, s);
+		BEGIN
+			PERFORM pg_advisory_xact_lock_shared(1);
+		EXCEPTION WHEN query_canceled THEN	-- once
+			PERFORM pg_advisory_xact_lock_shared(1);
+		END;
+		RETURN s;
+	END $$});
+my $steps = q{{"id": "a", "sql": "SELECT stands($1, 'a')", "params": ["${workflow.execution_id}"]},
+	{"id": "b", "sql": "INSERT INTO done (execution, step) VALUES ($1, 'b')", "params": ["${workflow.execution_id}"]}};
+# not when it is retried
+my $ends_it = q{{"id": "retries", "sql": "SELECT retries FROM workflow.executions WHERE id = $1", "params": ["${workflow.execution_id}"], "result": "value"},
+	{"id": "c", "type": "fail", "error": "Told", "message": "to fail", "when": "${retries.output} == 0"}};
+my %shapes = (
+	chain => qq{{"name": "chain", "steps": [$steps]}},
+	items => qq{{"name": "items", "steps": [{"id": "each", "type": "loop", "collection": [1, 2], "loop_body": [$steps]}]}},
+	fork => qq{{"name": "fork", "steps": [{"id": "block", "type": "fork_join", "branches": {"one": [$steps], "two": [{"id": "d", "sql": "SELECT 1"}]}}]}},
+	ends => qq{{"name": "ends", "steps": [{"id": "block", "type": "fork_join", "branches": {"one": [$steps], "two": [$ends_it]}}]}});
+query('postgres', "SET ROLE gina; SELECT workflow.define(\$definition\$$shapes{$_}\$definition\$)") for sort keys %shapes;
+my $give = q{SELECT workflow.reassign_owned('gina', 'hugo')};
+my $gatekeeper = $node->background_psql('postgres');
+
+# What is called while step "a" of an execution of gina's stands at the gate, which is opened then.
+sub given_away
+{
+	my ($workflow, $expected, $name, @calls) = @_;
+	my $id;
+
+	$gatekeeper->query_safe('SELECT pg_advisory_lock(1)');
+	$id = query('postgres', "SET ROLE gina; SELECT workflow.start('$workflow')");
+	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}) or die 'no step stands at the gate';
+	foreach my $call (@calls)
+	{
+		my $sql = $call =~ s/ID/$id/gr;
+
+		if ($sql =~ /^UNTIL (.*)/) { $node->poll_query_until('postgres', "SELECT $1 FROM workflow.executions WHERE id = $id") or die "not $1"; }
+		else { query('postgres', $sql); }
+	}
+	$gatekeeper->query_safe('SELECT pg_advisory_unlock(1)');
+	if ($calls[-1] =~ /control/)
+	{
+		$node->poll_query_until('postgres', 'SELECT NOT EXISTS (SELECT FROM workflow.activity)') or die 'it is not paused';
+		query('postgres', "SELECT workflow.resume($id)");
+	}
+	is(query('postgres', "SELECT status, error FROM workflow.wait($id, '60 s')"), 'completed|', "$name: it completes");
+	is(query('postgres', "SELECT string_agg(step || ' ' || who, ', ' ORDER BY n) FROM done WHERE execution = $id"), $expected, 'who has run its steps');
+	is(query('postgres', "SELECT role FROM workflow.executions WHERE id = $id"), 'hugo', 'it is the other role\'s');
+	is(query('postgres', q{SELECT workflow.reassign_owned('hugo', 'gina') > 0}), 't', 'given back');
+	return;
+}
+my $paused = 'SELECT workflow.pause(ID)';
+my $resumed = 'SELECT workflow.resume(ID)';
+given_away('chain', 'a gina, b hugo', 'paused, given away, resumed', $paused, $give, $resumed);
+given_away('chain', 'a gina, b hugo', 'which the scheduler sees one after the other', $paused, 'UNTIL NOT control', $give, 'UNTIL NOT control', $resumed, q{UNTIL status = 'running'});
+given_away('chain', 'a gina, b hugo', 'in one transaction', "BEGIN; $paused; $give; $resumed; COMMIT", q{UNTIL status = 'running'});
+given_away('items', 'a gina, b hugo, a hugo, b hugo', 'in an iteration', $paused, 'UNTIL NOT control', $give, 'UNTIL NOT control');
+given_away('items', 'a gina, b hugo, a hugo, b hugo', 'in an iteration, in one transaction', "BEGIN; $paused; $give; $resumed; COMMIT", q{UNTIL status = 'running'});
+given_away('fork', 'a gina, b hugo', 'a branch of it, paused', $paused, 'UNTIL NOT control', $give, $resumed, q{UNTIL status = 'running'});
+given_away('ends', 'a gina, a hugo, b hugo', 'failed, given away and retried', q{UNTIL status = 'failed'}, $give, q{SELECT workflow.retry(ID, from_step => 'block')}, q{UNTIL status = 'running'});
+$gatekeeper->quit;
 
 unlike(slurp_file($node->logfile), qr/PANIC|was terminated by signal|TRAP/, 'nothing crashed');
 $node->stop;
