@@ -1,5 +1,6 @@
 # The scheduler sleeps only when nobody has called it meanwhile, though the server takes the latch
-# by which it is called while its own transactions wait: for a standby, or for a lock.
+# by which it is called while its own transactions wait: for a standby, or for a lock.  And it does
+# sleep when something has to wait for room.
 
 use strict;
 use warnings FATAL => 'all';
@@ -7,6 +8,7 @@ use warnings FATAL => 'all';
 use CrashTest;
 use LockedTest;
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = crash_cluster('wakes', 'wal_level = replica', 'max_wal_senders = 2');
@@ -67,6 +69,59 @@ ok($node->poll_query_until('w', "SELECT status = 'completed' FROM workflow.execu
 is($node->safe_psql('w', "SELECT status FROM workflow.executions WHERE id = $cancelled"), 'cancelled', 'and the end was written');
 $node->safe_psql('w', 'SELECT workflow.undrain()');
 others_go_on($node, 'at the end');
+
+# --- rows of a group are locked, and then there is no room to try it ---
+
+sub setting
+{
+	$node->safe_psql('postgres', $_) foreach "ALTER SYSTEM SET workflow.max_running = $_[0]", 'SELECT pg_reload_conf()';
+	wait_until($node, "SELECT current_setting('workflow.max_running') = '$_[0]'", 'the setting is known');
+	return;
+}
+
+sub start { return $node->safe_psql('w', "SELECT workflow.start('$_[0]')"); }
+
+sub is_status
+{
+	my ($execution, $status) = @_;
+
+	wait_until($node, "SELECT status = '$status' FROM workflow.executions WHERE id = $execution", "$execution is $status");
+	return;
+}
+
+define_workflow($node, 'w', 'limited', 'one', { step('one', 0) }, max_running => 1);
+define_workflow($node, 'w', 'endless', 'sleep', { sleep => { type => 'sql', sql => 'SELECT pg_sleep(3600)' } });
+close_gate($node, 'one -');
+start('limited');
+wait_at_gate($node, 1);
+my $waits = start('limited');
+wait_until($node, "SELECT limited FROM workflow.executions WHERE id = $waits", 'the second one waits for room');
+setting(1);
+my $endless = start('endless');
+my $keeper = $node->background_psql('w');
+$keeper->query_safe("BEGIN; SELECT FROM workflow.executions WHERE id = $waits FOR UPDATE");
+open_gate();
+is_status($endless, 'running');
+
+SKIP:
+{
+	my $scheduler = scheduler_pid($node);
+
+	skip 'needs /proc', 1 unless -r "/proc/$scheduler/status";
+	my $now = sub {
+		my ($wakes) = slurp_file("/proc/$scheduler/status") =~ /^voluntary_ctxt_switches:\s*(\d+)/m;
+		return ($wakes, $node->safe_psql('postgres', 'SELECT extract(epoch FROM clock_timestamp())'));
+	};
+	my ($wakes, $began) = $now->();
+	$node->safe_psql('postgres', 'SELECT 1') for 1 .. 80;
+	my ($more, $ended) = $now->();
+	cmp_ok($more - $wakes, '<=', 20 * ($ended - $began) + 20, 'the scheduler sleeps while there is no room for what was locked');
+}
+
+$keeper->query_safe('ROLLBACK');
+$node->safe_psql('w', "SELECT workflow.cancel($endless)");
+wait_until($node, "SELECT status = 'completed' FROM workflow.executions WHERE id = $waits", 'it is run when there is room');
+$keeper->quit;
 
 check_finished($node, 'w', 'at the end');
 $node->stop;
