@@ -130,6 +130,16 @@ is_anothers(const LoadedExecution *execution)
 	return execution->role != my_slot->role;
 }
 
+/* Does the thread stand at a child that has not begun, and is not to? */
+static bool
+is_left(const Driver *driver)
+{
+	const Thread *thread = driver->thread;
+
+	return driver->run->only_begun && driver->run->kind == RUN_CHILDREN && thread->top == thread->bottom &&
+		(thread->top->fresh || thread->top->never_begun) && !thread->dirty;
+}
+
 /*
  * Make the thread the run is about.  Returns false when there is nothing to do.
  */
@@ -544,6 +554,13 @@ drive_thread(Driver *driver)
 			end_without_change(driver);
 		driver->report->paused = driver->paused;
 		return driver->paused ? OUTCOME_YIELDED : OUTCOME_LOST;
+	}
+	driver->left = !driver->standing && !driver->reload && is_left(driver);
+	if (driver->left)
+	{
+		if (!driver->batch.open)
+			end_without_change(driver);
+		return OUTCOME_DONE;
 	}
 	driver->standing = true;
 	driver->thread->parks = true;

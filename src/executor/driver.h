@@ -64,6 +64,7 @@ typedef struct Driver
 	Thread	   *thread;
 	MemoryContext thread_context;	/* of the thread and its execution */
 	bool		paused;			/* the execution was, before the thread could begin */
+	bool		left;			/* the child is not to begin any more */
 	bool		standing;		/* the thread is where the driver is to go on */
 	bool		leaf_again;		/* its leaf has been prepared and is to be run */
 	Phase		phase;

@@ -96,6 +96,12 @@ drive_children(Driver *driver)
 			return outcome;
 		}
 		report->handled++;
+		if (driver->left)
+		{
+			if (stop_reason(driver) != STOP_NONE && driver->position + 1 < run->to)
+				return stop_interrupts(stop_reason(driver)) ? OUTCOME_STOPPED : OUTCOME_YIELDED;
+			continue;
+		}
 		if (driver->thread->execution_ended)
 		{
 			report->execution_ended = true;

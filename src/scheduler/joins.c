@@ -214,6 +214,23 @@ children_left(LiveJoin *join)
 	return left;
 }
 
+/* Nothing of them has begun, and nothing is to any more. */
+static void
+drop_fresh_ranges(LiveJoin *join)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &join->ranges)
+	{
+		ChildRange *range = dlist_container(ChildRange, node, iter.cur);
+
+		if (!range->fresh)
+			continue;
+		dlist_delete(&range->node);
+		pfree(range);
+	}
+}
+
 /*
  * Make ranges ready, as many as may run at once.  A child that is parked takes no
  * executor from the others, but it is one of the definition's max_parallelism.
@@ -225,8 +242,11 @@ join_hand_out(LiveJoin *join)
 	int			at_once = join->max_parallelism > 0 ? Min(join->max_parallelism, limit) : limit;
 	int			left;
 
-	if (join->decided || join->execution->stopping != STOP_NONE)
+	if ((join->decided && !(join->begins_no_more && !join->cancelled)) ||
+		join->execution->stopping != STOP_NONE)
 		return;
+	if (join->begins_no_more)
+		drop_fresh_ranges(join);
 	if (join->max_parallelism > limit)
 		at_once = join->max_parallelism;	/* parked children count too */
 	left = children_left(join);
@@ -240,6 +260,7 @@ join_hand_out(LiveJoin *join)
 		run->from = range->from;
 		run->to = Min(range->to, range->from + size);
 		run->fresh = range->fresh;
+		run->only_begun = join->begins_no_more;
 		left -= run->to - run->from;
 		range->from = run->to;
 		if (range->from >= range->to)
@@ -304,7 +325,8 @@ cancel_children(LiveJoin *join)
 
 /*
  * No further child is to begin; those that have begun go on.  Ranges that wait are
- * dropped, those that run end with the child they are at.
+ * dropped, those that run end with the child they are at.  In ranges that were recovered
+ * some may have begun: who does them finds out which.
  */
 static void
 begin_no_more(LiveJoin *join)
@@ -315,11 +337,15 @@ begin_no_more(LiveJoin *join)
 	{
 		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
 
-		if (run->kind != RUN_CHILDREN || run->join != join || !run->fresh)
+		if (run->kind != RUN_CHILDREN || run->join != join)
+			continue;
+		run->only_begun = true;
+		if (!run->fresh)
 			continue;
 		join->active--;
 		ready_discard(run);
 	}
+	join->begins_no_more = true;
 	pool_shorten_ranges(join);
 }
 

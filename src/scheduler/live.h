@@ -91,7 +91,8 @@ typedef struct LiveJoin
 	dlist_head	ranges;			/* children not handed out */
 	int			active;			/* ranges ready or running, and children parked inside */
 	int			parked;			/* of these, parked */
-	bool		decided;		/* hands out nothing further */
+	bool		decided;		/* hands out nothing further .. */
+	bool		begins_no_more; /* .. but what has begun, since a child has failed */
 	bool		cancelled;		/* its children are being stopped */
 	bool		abandoned;		/* so is the thread it belongs to: it is not closed */
 } LiveJoin;
@@ -110,6 +111,7 @@ typedef struct ReadyRun
 	int			from;
 	int			to;
 	bool		fresh;
+	bool		only_begun;		/* CHILDREN: those that have not are left */
 	const StuckAttempt *stuck;	/* begins by recording that; NULL: none.  The execution's */
 	int			priority;
 	uint64		sequence;

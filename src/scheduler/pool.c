@@ -376,6 +376,7 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	run.nexecutions = executor->nruns;
 	run.ready_at = first->queued_at + later / executor->nruns;
 	run.fresh = first->fresh;
+	run.only_begun = first->only_begun;
 	run.trial = first->execution->suspect;
 	run.scope = first->scope;
 	run.bottom = thread_depth(first);
@@ -386,7 +387,8 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	run.stuck.execution_id = 0;
 	if (first->stuck != NULL)
 		run.stuck = *first->stuck;
-	run.stop_on_failure = (first->kind == RUN_CHILDREN && first->join->rule.stop_on_failure);
+	run.stop_on_failure = (first->kind == RUN_CHILDREN && first->join->rule.stop_on_failure &&
+						   !first->only_begun);
 
 	executor->kind = run.kind;
 	executor->busy = true;

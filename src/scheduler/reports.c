@@ -61,7 +61,7 @@ waits_for_pause(ReadyRun *run, const Report *report)
 	LiveExecution *execution = run->execution;
 
 	if (!report->paused || execution->stopping != STOP_NONE ||
-		(run->join != NULL && run->join->decided))
+		(run->join != NULL && run->join->cancelled))
 		return false;
 	ready_enqueue(run);
 	/* what it was told of meanwhile may be the end of the pause */
@@ -159,11 +159,15 @@ children_reported(ReadyRun *run, const Report *report)
 				/* nothing further begins, but what has begun goes on */
 				child = scope_child(&run->scope, run->container, run->visit, next);
 				requeue_thread(execution, join, &child, report, run->controls);
+				join_hand_out(join);
 				return;
 			}
 			join_put_back(join, next, Min(next + 1, run->to), false);
 			break;
 		default:
+			/* one has failed, and others may have begun before */
+			if (!run->fresh)
+				join_put_back(join, next, run->to, false);
 			break;
 	}
 	join_range_ended(join);

@@ -62,6 +62,7 @@ typedef struct Run
 {
 	RunKind		kind;
 	bool		fresh;			/* RUN_CHILDREN: no child has rows yet */
+	bool		only_begun;		/* RUN_CHILDREN: one that has none is left */
 	bool		trial;			/* its execution is a suspect: each step commits, so that it is known which it is */
 	int			nexecutions;
 	int64		execution_ids[RUN_MAX_EXECUTIONS];	/* others than RUN_START: [0] */
