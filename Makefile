@@ -86,6 +86,7 @@ OBJS = \
 	src/scheduler/scheduled.o \
 	src/scheduler/scheduler.o \
 	src/scheduler/stuck.o \
+	src/executor/begin_thread.o \
 	src/executor/drive.o \
 	src/executor/executor.o \
 	src/executor/failures.o \

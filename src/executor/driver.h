@@ -4,7 +4,7 @@
  *	  The durable driver's state, and its transactions.
  *
  * NOTES
- *	  Private to drive.c, runs.c and transaction.c.
+ *	  Private to begin_thread.c, drive.c, failures.c, runs.c and transaction.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -97,7 +97,6 @@ typedef struct Driver
 /* --- drive.c --- */
 /* Drive one thread whatever happens to it. */
 extern RunOutcome drive_one(Driver *driver);
-extern void count_wait(const Run *run, TimestampTz now);
 /* Whether, and why, the work on the present execution is to end. */
 extern StopReason stop_reason(const Driver *driver);
 
@@ -115,6 +114,18 @@ extern bool record_failure(Driver *driver, ThreadAction *action);
  */
 extern RunOutcome take_error(Driver *driver);
 extern void forget_error(Driver *driver);
+
+/* --- begin_thread.c --- */
+/* The execution of the present position. */
+extern int64 present_execution(const Driver *driver);
+/* What was ready has been begun with. */
+extern void count_wait(const Run *run, TimestampTz now);
+/* Make the thread the run is about.  False: there is nothing to do. */
+extern bool make_thread(Driver *driver);
+/* Was it given to another role since its run was handed out?  Then that role's executors go on. */
+extern bool is_anothers(const LoadedExecution *execution);
+/* Does the thread stand at a child that has not begun, and is not to? */
+extern bool is_left(const Driver *driver);
 
 /* --- transaction.c --- */
 extern void begin(Driver *driver);

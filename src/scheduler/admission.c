@@ -271,11 +271,9 @@ admission_leave(LiveExecution *execution)
 void
 admission_change_role(LiveExecution *execution, Oid role)
 {
-	Limited    *before = execution->of_role;
-
 	room_appeared = true;
-	before->running--;
-	call_next(before, room_of_role(before));
+	execution->of_role->running--;
+	call_next(execution->of_role, room_of_role(execution->of_role));
 	execution->of_role = limited_role(role);
 	execution->of_role->running++;
 }
@@ -790,10 +788,7 @@ admission_is_due(void)
 	return !dlist_is_empty(&worth_trying);
 }
 
-/*
- * When the scheduler has to look again by itself.  queued: there may be executions in the queue;
- * room: groups would be tried now.
- */
+/* When to look again by itself; queued: the queue may have some; room: groups would be tried. */
 TimestampTz
 admission_next(TimestampTz now, bool queued, bool room)
 {
