@@ -193,7 +193,7 @@ settled();
 
 # --- an execution that is given away while a step of it runs still ---
 
-# A195: no further step of it runs as the former owner
+# A196: no further step of it runs as the former owner
 query('postgres', q{CREATE ROLE gina LOGIN; CREATE ROLE hugo LOGIN; SELECT workflow.grant_usage('gina'), workflow.grant_usage('hugo');
 	CREATE TABLE done (n serial, execution bigint, step text, who text DEFAULT current_user);
 	GRANT INSERT ON done TO gina, hugo; GRANT USAGE ON SEQUENCE done_n_seq TO gina, hugo;
