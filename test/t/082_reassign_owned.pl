@@ -206,11 +206,19 @@ query('postgres', q{CREATE ROLE gina LOGIN; CREATE ROLE hugo LOGIN; SELECT workf
 			PERFORM pg_advisory_xact_lock_shared(1);
 		END;
 		RETURN s;
+	END $$;
+	-- 0 when another step stands there
+	CREATE FUNCTION behind_gate(retries int) RETURNS int LANGUAGE plpgsql AS $$
+	BEGIN
+		WHILE retries = 0 AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted) LOOP
+			PERFORM pg_sleep(0.01);
+		END LOOP;
+		RETURN retries;
 	END $$});
 my $steps = q{{"id": "a", "sql": "SELECT stands($1, 'a')", "params": ["${workflow.execution_id}"]},
 	{"id": "b", "sql": "INSERT INTO done (execution, step) VALUES ($1, 'b')", "params": ["${workflow.execution_id}"]}};
 # not when it is retried
-my $ends_it = q{{"id": "retries", "sql": "SELECT retries FROM workflow.executions WHERE id = $1", "params": ["${workflow.execution_id}"], "result": "value"},
+my $ends_it = q{{"id": "retries", "sql": "SELECT behind_gate(retries) FROM workflow.executions WHERE id = $1", "params": ["${workflow.execution_id}"], "result": "value"},
 	{"id": "c", "type": "fail", "error": "Told", "message": "to fail", "when": "${retries.output} == 0"}};
 my %shapes = (
 	chain => qq{{"name": "chain", "steps": [$steps]}},
