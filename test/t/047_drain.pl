@@ -149,7 +149,7 @@ $node->stop('immediate');
 $node->start;
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_workflow scheduler'"),
 	'after a crash');
-is(query('SELECT workflow.drained()'), 't', 'it still is');
+ok($node->poll_query_until('postgres', 'SELECT workflow.drained()'), 'it still is');
 my $other = query("SELECT workflow.start('short')");
 query('SELECT workflow.undrain()');
 completes($short, 'undrained: what had waited runs');
