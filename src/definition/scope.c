@@ -180,6 +180,13 @@ scope_parse(const WorkflowPlan *plan, const char *path, ScopeId *scope)
 	return true;
 }
 
+bool
+scope_is(const ScopeId *scope, const ScopeId *other)
+{
+	return scope->depth == other->depth &&
+		memcmp(scope->level, other->level, scope->depth * sizeof(ScopeLevel)) == 0;
+}
+
 ScopeId
 scope_child(const ScopeId *parent, int node, int visit, int child)
 {

@@ -21,6 +21,7 @@ extern void scope_children_range(const char *parent, const PlanNode *container,
 extern char *scope_path(const WorkflowPlan *plan, const ScopeId *scope);
 /* Inverse of scope_path(); false when the path does not fit the plan. */
 extern bool scope_parse(const WorkflowPlan *plan, const char *path, ScopeId *scope);
+extern bool scope_is(const ScopeId *scope, const ScopeId *other);
 /* ScopeId of a child. */
 extern ScopeId scope_child(const ScopeId *parent, int node, int visit, int child);
 

@@ -17,6 +17,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 
+#include "definition/scope.h"
 #include "executor/drive.h"
 #include "executor/driver.h"
 #include "interpreter/breaker.h"
@@ -56,9 +57,7 @@ return_to_lost_leaf(Driver *driver, ThreadAction *action)
 
 		if (leaf->node->index == lost->node && leaf->is_condition == lost->is_condition &&
 			leaf->visit == lost->visit && leaf->attempt == lost->attempt &&
-			thread->top->scope_id.depth == lost->scope.depth &&
-			memcmp(thread->top->scope_id.level, lost->scope.level,
-				   lost->scope.depth * sizeof(ScopeLevel)) == 0)
+			scope_is(&thread->top->scope_id, &lost->scope))
 			return true;
 		/* the condition of a loop has no row: it was asked before the leaf, and led there */
 		if (!leaf->is_condition || !step_iterates(leaf->node))
@@ -77,7 +76,12 @@ record_failure(Driver *driver, ThreadAction *action)
 	driver->failure = NULL;
 	driver->reload = false;
 	if (reloaded && !return_to_lost_leaf(driver, action))
+	{
+		/* nobody will tell its circuit breaker how the call ended */
+		breaker_calls_abandoned(0);
+		driver->call = -1;
 		return false;
+	}
 	if (driver->failure_status == STATUS_CANCELLED)
 		breaker_calls_abandoned(0);
 	else

@@ -160,7 +160,7 @@ void
 container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
 {
 	PlanNode   *node = frame->container;
-	bool		open_end = (loop_part(node) != NULL && loop_part(node)->kind != LOOP_COLLECTION);
+	bool		open_end = loop_asks(node);
 	int			next;
 
 	if (outcome == SCOPE_CANCELLED)

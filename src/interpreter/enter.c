@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "definition/scope.h"
 #include "definition/steps/agent.h"
 #include "definition/steps/sql.h"
 #include "interpreter/jsonb_values.h"
@@ -250,9 +251,7 @@ is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node, int v
 
 	return stuck != NULL && stuck->execution_id == thread->execution->id &&
 		stuck->node == node->index && stuck->visit == visit &&
-		stuck->attempt == attempt && stuck->scope.depth == frame->scope_id.depth &&
-		memcmp(stuck->scope.level, frame->scope_id.level,
-			   stuck->scope.depth * sizeof(ScopeLevel)) == 0;
+		stuck->attempt == attempt && scope_is(&stuck->scope, &frame->scope_id);
 }
 
 /*

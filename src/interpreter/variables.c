@@ -49,8 +49,7 @@ match_scope(void *context, const char *scope, Jsonb *variables)
 	while (id.depth > 0 &&
 		   !container_is_concurrent(&plan->nodes[id.level[id.depth - 1].node]))
 		id.depth--;
-	if (id.depth != search->owner->scope_id.depth ||
-		memcmp(id.level, search->owner->scope_id.level, id.depth * sizeof(ScopeLevel)) != 0)
+	if (!scope_is(&id, &search->owner->scope_id))
 		return true;
 	search->found = variables;
 	return false;

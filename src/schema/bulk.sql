@@ -18,19 +18,24 @@ BEGIN ATOMIC
     SELECT workflow.workflow_to_steer(executions_to_steer.workflow, executions_to_steer.status);
     WITH fitting AS NOT MATERIALIZED (
         SELECT x.id, x.status, x.start_at, x.limited FROM workflow.executions AS x
-        WHERE x.status = ANY (CASE WHEN executions_to_steer.status IS NULL THEN usual ELSE ARRAY[executions_to_steer.status] END)
+        WHERE x.status = ANY (CASE WHEN executions_to_steer.status IS NULL THEN usual
+                                   ELSE ARRAY[executions_to_steer.status] END)
           AND x.status = ANY (possible)
           AND NOT x.inline
           AND pg_has_role(x.role::oid, 'USAGE')
           -- of what has ended retry() refuses some
-          AND (x.status = ANY ('{pending,running,cancelling,paused,blocked}') OR workflow.retry_possible(x.id))
-          AND (executions_to_steer.workflow IS NULL OR x.workflow = (SELECT workflow.workflow_to_steer(executions_to_steer.workflow, NULL)))
+          AND (x.status = ANY ('{pending,running,cancelling,paused,blocked}')
+               OR workflow.retry_possible(x.id))
+          AND (executions_to_steer.workflow IS NULL
+               OR x.workflow = (SELECT workflow.workflow_to_steer(executions_to_steer.workflow,
+                                                                  NULL)))
           AND (executions_to_steer.tenant IS NULL OR x.tenant = executions_to_steer.tenant)
           AND (created_before IS NULL OR x.created_at < created_before)
           AND (created_after IS NULL OR x.created_at >= created_after)
-          AND (executions_to_steer.error_type IS NULL OR x.error_type = executions_to_steer.error_type))
+          AND (executions_to_steer.error_type IS NULL
+               OR x.error_type = executions_to_steer.error_type))
     SELECT e.id FROM (
-        -- by the conditions of the indexes that have those that are not over: what is kept of the others is not read
+        -- by the conditions of the indexes of those that are not over: the others are not read
         (SELECT f.id FROM fitting AS f
          WHERE possible && '{pending,running,cancelling,paused,blocked}'
            AND (f.status = 'pending' AND f.start_at IS NULL AND NOT f.limited

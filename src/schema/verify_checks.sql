@@ -446,16 +446,20 @@ BEGIN ATOMIC
              (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.executions_id_seq AS q),
              (SELECT max(x.id) FROM workflow.executions AS x)),
             ('dead_letters',
-             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.dead_letters_id_seq AS q),
+             (SELECT q.last_value - (NOT q.is_called)::int
+              FROM workflow.dead_letters_id_seq AS q),
              (SELECT max(x.id) FROM workflow.dead_letters AS x)),
             ('audit_entries',
-             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.audit_entries_id_seq AS q),
+             (SELECT q.last_value - (NOT q.is_called)::int
+              FROM workflow.audit_entries_id_seq AS q),
              (SELECT max(x.id) FROM workflow.audit_entries AS x)),
             ('executor_history',
-             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.executor_history_id_seq AS q),
+             (SELECT q.last_value - (NOT q.is_called)::int
+              FROM workflow.executor_history_id_seq AS q),
              (SELECT max(x.id) FROM workflow.executor_history AS x)),
             ('blocked_workflows',
-             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.blocked_workflows_id_seq AS q),
+             (SELECT q.last_value - (NOT q.is_called)::int
+              FROM workflow.blocked_workflows_id_seq AS q),
              (SELECT max(x.id) FROM workflow.blocked_workflows AS x)),
             ('grants',
              (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.grants_id_seq AS q),
@@ -464,10 +468,12 @@ BEGIN ATOMIC
              (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.role_limits_id_seq AS q),
              (SELECT max(x.id) FROM workflow.role_limits AS x)),
             ('schedule_entries',
-             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.schedule_entries_id_seq AS q),
+             (SELECT q.last_value - (NOT q.is_called)::int
+              FROM workflow.schedule_entries_id_seq AS q),
              (SELECT max(x.id) FROM workflow.schedule_entries AS x)),
             ('schedule_run_entries',
-             (SELECT q.last_value - (NOT q.is_called)::int FROM workflow.schedule_run_entries_id_seq AS q),
+             (SELECT q.last_value - (NOT q.is_called)::int
+              FROM workflow.schedule_run_entries_id_seq AS q),
              (SELECT max(x.id) FROM workflow.schedule_run_entries AS x))) AS t (name, last, most)
         WHERE t.most > t.last
     $$),

@@ -220,8 +220,7 @@ static StateStatement finish_statement = {
 	"UPDATE workflow.executions SET status = $2, started_at = COALESCE($3, started_at), output = $4,"
 	" error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL AND NOT reopen"
-	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
-	" OR (status OPERATOR(pg_catalog.=) ANY ('{pending,blocked}'::pg_catalog.text[]) AND started_at IS NOT NULL))"
+	" AND (" IS_RUN ")"
 	" RETURNING status, dead_letter_id",
 	lengthof(finish_types), finish_types, NULL
 };

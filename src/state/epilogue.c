@@ -30,8 +30,7 @@ static StateStatement decide_statement = {
 	"UPDATE workflow.executions SET ending = $2, started_at = COALESCE($3, started_at), output = $4,"
 	" error = $5, error_type = $6"
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL AND NOT reopen"
-	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
-	" OR (status OPERATOR(pg_catalog.=) ANY ('{pending,blocked}'::pg_catalog.text[]) AND started_at IS NOT NULL))",
+	" AND (" IS_RUN ")",
 	lengthof(decide_types), decide_types, NULL
 };
 
@@ -48,8 +47,7 @@ static const Oid id_types[] = {INT8OID};
 static StateStatement finish_statement = {
 	"UPDATE workflow.executions SET status = ending, ending = NULL, completed_at = pg_catalog.clock_timestamp()"
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NOT NULL"
-	" AND (status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])"
-	" OR (status OPERATOR(pg_catalog.=) ANY ('{pending,blocked}'::pg_catalog.text[]) AND started_at IS NOT NULL)"
+	" AND (" IS_RUN
 	" OR (status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND compensate))"
 	" RETURNING status, dead_letter_id",
 	lengthof(id_types), id_types, NULL

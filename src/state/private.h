@@ -110,6 +110,14 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
 	" due.started_at IS NOT NULL, e.ending IS NOT NULL, GREATEST(e.created_at, e.start_at), e.schedule_id"
 
 /*
+ * A step of it may run: it is running, or was paused during that step, and resumed, and queued,
+ * set aside or blocked since.
+ */
+#define IS_RUN \
+	"status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])" \
+	" OR (status OPERATOR(pg_catalog.=) ANY ('{pending,blocked}'::pg_catalog.text[]) AND started_at IS NOT NULL)"
+
+/*
  * An execution of a schedule that is not over, as in the index executions_schedule_idx; and
  * one that begins only when others of its schedule have ended.
  */

@@ -105,7 +105,8 @@ static StateStatement count_executions = {
 	1, id_types, NULL
 };
 static StateStatement list_executions = {
-	"SELECT e.id, " WAITS_FOR_SCHEDULE("e") " FROM workflow.executions AS e WHERE " OF_SCHEDULE " ORDER BY e.id",
+	"SELECT e.id, " WAITS_FOR_SCHEDULE("e")
+	" FROM workflow.executions AS e WHERE " OF_SCHEDULE " ORDER BY e.id",
 	1, id_types, NULL
 };
 
@@ -115,14 +116,16 @@ static StateStatement list_executions = {
  */
 #define NEWER_RUN(condition) \
 	"EXISTS (SELECT FROM workflow.schedule_run_entries AS n" \
-	" WHERE n.schedule_id OPERATOR(pg_catalog.=) o.schedule_id AND n.id OPERATOR(pg_catalog.>) o.id" condition ")"
+	" WHERE n.schedule_id OPERATOR(pg_catalog.=) o.schedule_id" \
+	" AND n.id OPERATOR(pg_catalog.>) o.id" condition ")"
 
 static const Oid prune_types[] = {TIMESTAMPTZOID, INT4OID};
 static StateStatement prune_runs = {
 	"DELETE FROM workflow.schedule_run_entries AS r WHERE r.id OPERATOR(pg_catalog.=) ANY"
 	" (ARRAY(SELECT o.id FROM workflow.schedule_run_entries AS o"
 	" WHERE o.decided_at OPERATOR(pg_catalog.<) $1"
-	" AND (NOT EXISTS (SELECT FROM workflow.schedule_entries AS s WHERE s.id OPERATOR(pg_catalog.=) o.schedule_id)"
+	" AND (NOT EXISTS (SELECT FROM workflow.schedule_entries AS s"
+	" WHERE s.id OPERATOR(pg_catalog.=) o.schedule_id)"
 	" OR " NEWER_RUN("")
 	" AND (o.execution_id IS NULL OR " NEWER_RUN(" AND n.execution_id IS NOT NULL") ")"
 	" AND (o.manual OR " NEWER_RUN(" AND NOT n.manual") "))"
