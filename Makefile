@@ -86,6 +86,7 @@ OBJS = \
 	src/scheduler/scheduled.o \
 	src/scheduler/scheduler.o \
 	src/scheduler/stuck.o \
+	src/scheduler/waits.o \
 	src/executor/begin_thread.o \
 	src/executor/drive.o \
 	src/executor/executor.o \
@@ -170,6 +171,7 @@ OBJS = \
 	src/state/steer.o \
 	src/state/steps.o \
 	src/state/trace.o \
+	src/state/waits.o \
 	src/definition/agent_options.o \
 	src/definition/cron.o \
 	src/definition/error_names.o \
@@ -290,7 +292,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	deferred notify lifetime \
 	block \
 	compensation compensation_values names on_failure_chain cancel_compensate timeout_strategy \
-	catch_as error_fields pause stops retry_execution marks bulk \
+	catch_as error_fields pause stops waits retry_execution marks bulk \
 	timeline critical_path pictures why parallel_plans other_roles \
 	schedules \
 	dead_letters erase alerts tiers \

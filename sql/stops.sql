@@ -88,7 +88,9 @@ BEGIN
 END $$;
 SELECT how, workflow, stopped, done, ended, all_done FROM test.stopped WHERE NOT parallel;
 SELECT n.how, n.workflow, n.stopped, n.done, n.ended, n.all_done FROM test.stopped AS n JOIN test.stopped AS s USING (how, workflow)
-WHERE n.parallel IS NULL AND NOT s.parallel AND n IS DISTINCT FROM s AND (n.stopped, n.done, n.ended, n.all_done) IS DISTINCT FROM (s.stopped, s.done, s.ended, s.all_done);
+WHERE n.parallel IS NULL AND NOT s.parallel AND n IS DISTINCT FROM s AND
+  -- where it forks what waits does so in memory
+  (replace(n.stopped, 'waiting', 'running'), n.done, n.ended, n.all_done) IS DISTINCT FROM (replace(s.stopped, 'waiting', 'running'), s.done, s.ended, s.all_done);
 
 -- loops that would go on for ever and have no SQL at all: one, one in a branch beside another, one in a loop
 SELECT workflow.define(jsonb_build_object('name', 'endless_' || name, 'steps', jsonb_build_array(step::jsonb, '{"id": "d", "type": "sql", "sql": "SELECT 4"}'::jsonb))) AS version

@@ -20,6 +20,7 @@
 #include "shared/slots.h"
 #include "state/steer.h"
 #include "state/steps.h"
+#include "state/waits.h"
 
 extern PGDLLEXPORT Datum workflow_hold_step(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_release_step(PG_FUNCTION_ARGS);
@@ -92,6 +93,9 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	entry.before = audit_object("mark", before ? before : "none");
 	entry.after = audit_object("mark", mark ? mark : "none");
 	audit(&entry);
+	/* one that waits comes to where it waits again, unless it may go on */
+	if (state.status == EXECUTION_WAITING)
+		execution_wake(id, state.role);
 	wake_at_commit(WAKE_CONTROL);
 	return true;
 }

@@ -21,6 +21,7 @@
 #include "api/steer.h"
 #include "shared/slots.h"
 #include "state/steer.h"
+#include "state/waits.h"
 
 extern PGDLLEXPORT Datum workflow_pause(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_resume(PG_FUNCTION_ARGS);
@@ -66,7 +67,8 @@ workflow_pause(PG_FUNCTION_ARGS)
 	lock_to_steer(id, "paused", &state);
 	until = pause_end(fcinfo, 2, &state);
 	refuse_executed(&state, "paused");
-	if (state.status != EXECUTION_PENDING && state.status != EXECUTION_RUNNING)
+	if (state.status != EXECUTION_PENDING && state.status != EXECUTION_RUNNING &&
+		state.status != EXECUTION_WAITING)
 	{
 		/* asking twice is no mistake, asking too late may be one */
 		if (state.status != EXECUTION_PAUSED)
@@ -76,6 +78,8 @@ workflow_pause(PG_FUNCTION_ARGS)
 		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
 	}
 
+	if (state.status == EXECUTION_WAITING)
+		execution_waits_no_more(id);
 	execution_pause(id, GetUserId(), reason, until);
 	audit_execution("pause", id, reason, state.status, EXECUTION_PAUSED);
 	wake_at_commit(WAKE_CONTROL);
@@ -96,7 +100,8 @@ workflow_resume(PG_FUNCTION_ARGS)
 	lock_to_steer(id, "resumed", &state);
 	if (state.status != EXECUTION_PAUSED)
 	{
-		if (state.status != EXECUTION_PENDING && state.status != EXECUTION_RUNNING)
+		if (state.status != EXECUTION_PENDING && state.status != EXECUTION_RUNNING &&
+			state.status != EXECUTION_WAITING)
 			ereport(NOTICE,
 					(errmsg("execution %lld is not resumed: its status is \"%s\"",
 							(long long) id, execution_status_name(state.status))));

@@ -40,6 +40,7 @@
 #include "interpreter/leaf.h"
 #include "shared/fault.h"
 #include "shared/own_role.h"
+#include "shared/settings.h"
 #include "shared/weather.h"
 
 StopReason
@@ -395,6 +396,22 @@ another_may_share(const Driver *driver)
 }
 
 /*
+ * Is what the thread waits for to be written down, and the execution forgotten until then?  When it
+ * is worth it, and nothing else of the execution is in anybody's memory: the thread of the
+ * root scope is its only one where it does not fork.
+ */
+static bool
+leaves_memory(const Driver *driver)
+{
+	const Thread *thread = driver->thread;
+
+	if (thread->bottom->container != NULL || thread->epilogue != NULL || thread->execution->paused ||
+		driver->stuck != NULL || driver->batch.steps > 0 || stop_reason(driver) != STOP_NONE)
+		return false;
+	return thread->wait.until >= TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_short_wait);
+}
+
+/*
  * Drive the thread until it ends, forks, yields or stops; raises whatever goes
  * wrong.
  */
@@ -491,9 +508,10 @@ drive_thread(Driver *driver)
 				finish(driver, false);
 				return OUTCOME_YIELDED;
 			case THREAD_PARK:
+				thread->leaves = leaves_memory(driver);
 				finish(driver, false);
-				driver->report->park_until = thread->park_until;
-				return OUTCOME_PARKED;
+				driver->report->park_until = thread->wait.until;
+				return thread->leaves ? OUTCOME_WAITING : OUTCOME_PARKED;
 			case THREAD_FLUSH:
 				finish(driver, false);
 				if (stop_interrupts(stop_reason(driver)))

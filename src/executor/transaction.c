@@ -115,6 +115,18 @@ begin(Driver *driver)
 	own_role_check();
 }
 
+/* The execution waits from now on, in front of the step its thread stands at. */
+static bool
+write_wait(const Thread *thread)
+{
+	const Frame *frame = thread->top;
+	bool		again = frame->next_attempt > 1;
+
+	return execution_wait(thread->execution, frame->scope, frame->at->id,
+						  again ? frame->attempt_visit : 0, again ? frame->next_attempt : 1,
+						  &thread->wait);
+}
+
 /* Write what has happened. */
 static void
 write_rows(Driver *driver)
@@ -134,6 +146,9 @@ write_rows(Driver *driver)
 	if (thread->begun_late && !thread->execution_ended)
 		execution_began(thread->execution->id, thread->execution->started_at);
 	thread->begun_late = false;
+	/* it is paused, or cancelled, by now, perhaps */
+	if (thread->leaves)
+		thread->leaves = write_wait(thread);
 	driver->writing = false;
 	execution_ended = thread->execution_ended && !thread->execution_lost && !thread->execution_decided;
 	fault_point("step.recorded");

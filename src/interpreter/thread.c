@@ -574,14 +574,14 @@ thread_next(Thread *thread)
 		if (thread->execution->step_marks != NULL && thread->parks && thread->stuck == NULL &&
 			step_is_held(thread, frame))
 		{
-			thread->park_until = frame->deadline;
+			thread->wait = (Wait) {WAIT_HOLD, frame->deadline};
 			action = THREAD_PARK;
 			break;
 		}
 		if (thread->parks && frame->at != NULL && frame->next_attempt > 1 && frame->attempt_at > GetCurrentTimestamp() &&
 			!step_is_skipped(thread, frame->at, &output))
 		{
-			thread->park_until = frame->attempt_at;
+			thread->wait = (Wait) {WAIT_RETRY, frame->attempt_at};
 			action = THREAD_PARK;
 			break;
 		}

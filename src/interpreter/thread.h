@@ -22,12 +22,13 @@
 #include "shared/slots.h"
 #include "state/claims.h"
 #include "state/steps.h"
+#include "state/waits.h"
 
 typedef enum ThreadAction
 {
 	THREAD_LEAF,				/* run thread->leaf, then report its end */
 	THREAD_FORK,				/* hand out thread->fork; the thread ends here and goes on by a JOIN run */
-	THREAD_PARK,				/* nothing to do before thread->park_until */
+	THREAD_PARK,				/* nothing to do before thread->wait is over */
 	THREAD_YIELD,				/* the driver wanted it to stop here: thread->gives_way */
 	THREAD_FLUSH,				/* much bookkeeping: commit it, then call again */
 	THREAD_ENDED				/* thread->outcome, or the execution ended */
@@ -148,7 +149,8 @@ typedef struct Thread
 	void	   *driver;			/* its argument */
 	bool		walked;			/* has gone into a step since it was made */
 	bool		begun_late;		/* its execution's row has another started_at */
-	TimestampTz park_until;
+	Wait		wait;			/* THREAD_PARK: for this */
+	bool		leaves;			/* .. and the execution is written down as waiting */
 	bool		forks;			/* parallel containers are handed to other processes */
 	Frame	   *top;
 	Frame	   *bottom;			/* the thread ends when this scope ends */

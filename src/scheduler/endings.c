@@ -200,7 +200,7 @@ execution_restart(LiveExecution *execution, const ClaimedExecution *claimed)
 	finalise_if_drained(execution);
 }
 
-/* The execution has been ended by an executor. */
+/* The execution has been ended by an executor, or has nothing to do but to wait. */
 void
 execution_over(LiveExecution *execution)
 {

@@ -331,6 +331,13 @@ extern TimestampTz janitor_look_at_pending(TimestampTz now, bool left);
 /* --- control.c: what sessions want --- */
 extern TimestampTz look_for_control(void);	/* by the steady clock */
 
+/* --- waits.c: executions that wait --- */
+/* One has been written down until then; DT_NOBEGIN: the rows say until when. */
+extern void waits_expect(TimestampTz until);
+/* Queue those whose time has come, a batch of them; true: there were some. */
+extern bool waits_look(void);
+extern TimestampTz waits_next(void);	/* by the steady clock */
+
 /* --- scheduler.c --- */
 extern TimestampTz appointment(TimestampTz at);	/* by the server's clock; when to look, by the steady one */
 extern void scheduler_begin(void);

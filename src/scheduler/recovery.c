@@ -142,9 +142,11 @@ recover_later(int64 id, void *argument)
 	if (!committed || locked)
 		return false;
 	pfree(left_over);
-	/* it may have been paused, resumed and claimed meanwhile */
+	/* it may have been paused, resumed and claimed meanwhile, or wait */
 	if (count > 0 && live_find(id) == NULL)
 		recover(recovered);
+	else if (count == 0)
+		waits_expect(DT_NOBEGIN);
 	return true;
 }
 
@@ -313,6 +315,9 @@ run_again(int64 id, void *argument)
 		return false;
 
 	execution->running--;
+	/* what is gone on with now is what was claimed meanwhile */
+	if (count > 0)
+		execution->again = false;
 	if (count > 0 && !recovered->cancelling &&
 		(recovered->role != execution->role ||
 		 (run->kind == RUN_EPILOGUE && !recovered->in_epilogue)))
@@ -321,19 +326,20 @@ run_again(int64 id, void *argument)
 		run_abandon(run);
 		execution_restart(execution, recovered);
 	}
-	else if (reason != NULL)
-	{
-		run_abandon(run);
-		give_up_for_role(execution, reason);
-	}
 	else if (count == 0)
 	{
-		/* it had ended, or was paused: its rows say where it stands */
+		/* it had ended, or was paused, or waits: its rows say where it stands */
 		run_abandon(run);
+		waits_expect(DT_NOBEGIN);
 		if (paused)
 			execution_stop(execution, STOP_PAUSE);
 		else
 			execution_over(execution);
+	}
+	else if (reason != NULL)
+	{
+		run_abandon(run);
+		give_up_for_role(execution, reason);
 	}
 	else if (recovered->cancelling || (recovered->in_epilogue && run->kind != RUN_EPILOGUE))
 	{

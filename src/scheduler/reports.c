@@ -257,6 +257,9 @@ run_reported(PoolExecutor *executor, const Report *report)
 	ReadyRun   *run = executor->runs[0];
 	LiveExecution *execution = run->execution;
 
+	/* it has the root's thread only, and is over for us */
+	if (report->outcome == OUTCOME_WAITING)
+		waits_expect(report->park_until);
 	if (report->outcome == OUTCOME_ERROR || report->outcome == OUTCOME_LOST)
 	{
 		if (executor->kind == RUN_START)

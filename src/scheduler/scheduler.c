@@ -447,6 +447,7 @@ next_timeout(void)
 			next = Min(next, appointment(next_start_at));
 		if (!look_for_pending)
 			next = Min(next, executions_next_look());
+		next = Min(next, waits_next());
 	}
 	if (next != DT_NOEND)
 	{
@@ -573,9 +574,14 @@ serve(void)
 			look_for_pending |= admission_release_scheduled() > 0;
 		if (wake & WAKE_PENDING)
 			executions_look_everywhere();
+		/* rows may have been loaded behind our back */
+		if ((wake & WAKE_PENDING) || executions_next_look() <= steady_now())
+			waits_expect(DT_NOBEGIN);
 		if ((wake & (WAKE_PENDING | WAKE_QUEUED)) ||
 			next_start_at <= GetCurrentTimestamp() || executions_next_look() <= steady_now())
 			look_for_pending = true;
+		if (setting_enabled && !drained_of_executions())
+			look_for_pending |= waits_look();
 		look_for_work();
 		next_janitor_at = Min(janitor_look(GetCurrentTimestamp()),
 							  janitor_look_at_pending(GetCurrentTimestamp(),

@@ -161,7 +161,7 @@ BEGIN ATOMIC
     FROM workflow.marked_steps AS m,
          LATERAL (SELECT * FROM threshold AS o WHERE o.workflow IN (m.workflow, '')
                   ORDER BY o.workflow DESC LIMIT 1) AS t
-    WHERE m.mark = 'hold' AND m.status IN ('running', 'cancelling') AND extract(epoch FROM now() - m.marked_at) > t.held
+    WHERE m.mark = 'hold' AND m.status IN ('running', 'waiting', 'cancelling') AND extract(epoch FROM now() - m.marked_at) > t.held
     UNION ALL
     SELECT 'row locked', k.workflow, round(extract(epoch FROM max(now() - k.since))), t.offline, min(k.since)
     FROM everywhere AS t, workflow.locked_executions AS k

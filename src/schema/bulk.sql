@@ -24,7 +24,7 @@ BEGIN ATOMIC
           AND NOT x.inline
           AND pg_has_role(x.role::oid, 'USAGE')
           -- of what has ended retry() refuses some
-          AND (x.status = ANY ('{pending,running,cancelling,paused,blocked}')
+          AND (x.status = ANY ('{pending,running,cancelling,paused,blocked,waiting}')
                OR workflow.retry_possible(x.id))
           AND (executions_to_steer.workflow IS NULL
                OR x.workflow = (SELECT workflow.workflow_to_steer(executions_to_steer.workflow,
@@ -37,13 +37,14 @@ BEGIN ATOMIC
     SELECT e.id FROM (
         -- by the conditions of the indexes of those that are not over: the others are not read
         (SELECT f.id FROM fitting AS f
-         WHERE possible && '{pending,running,cancelling,paused,blocked}'
+         WHERE possible && '{pending,running,cancelling,paused,blocked,waiting}'
            AND (f.status = 'pending' AND f.start_at IS NULL AND NOT f.limited
                 OR f.status = 'pending' AND f.start_at IS NOT NULL AND NOT f.limited
                 OR f.status = 'pending' AND f.limited
                 OR f.status = ANY ('{running,cancelling}')
                 OR f.status = 'paused'
-                OR f.status = 'blocked')
+                OR f.status = 'blocked'
+                OR f.status = 'waiting')
          ORDER BY f.id LIMIT max_executions)
         UNION ALL
         (SELECT f.id FROM fitting AS f
@@ -69,15 +70,16 @@ RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
     SELECT count(workflow.cancel(e.id, cancel_executions.reason))
-    FROM workflow.executions_to_steer('{pending,running,paused,blocked}', '{pending,running,paused,blocked}', workflow, tenant, status,
-             created_before, created_after, error_type, max_executions) AS e (id);
+    FROM workflow.executions_to_steer('{pending,running,paused,blocked,waiting}',
+             '{pending,running,paused,blocked,waiting}', workflow, tenant, status, created_before,
+             created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.cancel_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
 'cancel() for the caller''s executions that fit: by workflow, tenant, status (default: pending, '
-'running, paused, blocked), time of start() and type of error, at most max_executions of them, the '
-'oldest numbers first; returns how many. All or none: an error of one undoes all. Errors: 42704 '
-'for an unknown workflow, 22023 for a status that executions do not have, and those of the '
-'function itself';
+'running, waiting, paused, blocked), time of start() and type of error, at most max_executions of '
+'them, the oldest numbers first; returns how many. All or none: an error of one undoes all. '
+'Errors: 42704 for an unknown workflow, 22023 for a status that executions do not have, and those '
+'of the function itself';
 
 CREATE FUNCTION workflow.pause_executions(
     workflow text DEFAULT NULL,
@@ -92,12 +94,12 @@ RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
     SELECT count(workflow.pause(e.id, pause_executions.reason))
-    FROM workflow.executions_to_steer('{pending,running}', '{pending,running}', workflow, tenant, status,
+    FROM workflow.executions_to_steer('{pending,running,waiting}', '{pending,running,waiting}', workflow, tenant, status,
              created_before, created_after, error_type, max_executions) AS e (id);
 END;
 COMMENT ON FUNCTION workflow.pause_executions(text, text, text, timestamptz, timestamptz, text, integer, text) IS
 'pause() for the caller''s executions that fit: by workflow, tenant, status (default: pending, '
-'running), time of start() and type of error, at most max_executions of them, the oldest numbers '
+'running, waiting), time of start() and type of error, at most max_executions of them, the oldest numbers '
 'first; returns how many. All or none: an error of one undoes all. Errors: 42704 for an unknown '
 'workflow, 22023 for a status that executions do not have, and those of the function itself';
 

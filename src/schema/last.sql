@@ -78,6 +78,7 @@ SELECT pg_catalog.pg_extension_config_dump('workflow.agents', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executions', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.executions_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.step_executions', '');
+SELECT pg_catalog.pg_extension_config_dump('workflow.waits', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.audit_entries', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.audit_entries_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('workflow.database_state', '');

@@ -118,7 +118,7 @@ SELECT r.count - s.executions AS count, s.executions AS known, s.pid AS schedule
 FROM workflow.scheduler_state() AS s,
      (SELECT count(*) AS count FROM workflow.executions AS e
       WHERE e.status IN ('running', 'cancelling')
-        AND GREATEST(e.started_at, e.retried_at, upper(e.pauses)) < clock_timestamp() - interval '5 s') AS r
+        AND GREATEST(e.started_at, e.start_at, e.retried_at, upper(e.pauses)) < clock_timestamp() - interval '5 s') AS r
 /* what it cannot get at, it knows of: a table, or rows that it skips, is locked */
 WHERE s.again_since IS NULL
   AND NOT EXISTS (SELECT FROM workflow.locked_tables)

@@ -37,6 +37,8 @@ FROM (SELECT (pg_catalog.max(ARRAY[b.owner]))[1] AS owner, b.place, pg_catalog.c
             UNION ALL
             SELECT x.role, 4 FROM workflow.executions AS x WHERE x.status OPERATOR(pg_catalog.=) 'blocked'::pg_catalog.text
             UNION ALL
+            SELECT x.role, 4 FROM workflow.executions AS x WHERE x.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text
+            UNION ALL
             SELECT l.role, 5 FROM workflow.dead_letters AS l
             WHERE l.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text) AS b
       GROUP BY b.place, b.owner::pg_catalog.oid,

@@ -179,7 +179,7 @@ FROM workflow.schedule_entries AS s
                                 pg_catalog.count(*) FILTER (WHERE x.start_at OPERATOR(pg_catalog.=) 'infinity') AS queued
                          FROM workflow.executions AS x
                          WHERE x.schedule_id OPERATOR(pg_catalog.=) s.id
-                           AND x.status IN ('pending', 'running', 'paused', 'cancelling', 'blocked')) AS l
+                           AND x.status IN ('pending', 'running', 'paused', 'cancelling', 'blocked', 'waiting')) AS l
 WHERE o.own OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 
 COMMENT ON VIEW workflow.schedules IS
@@ -239,7 +239,7 @@ FROM workflow.executions AS e
      CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS running, pg_catalog.min(x.id) AS first
                          FROM workflow.executions AS x
                          WHERE x.schedule_id OPERATOR(pg_catalog.=) s.id
-                           AND x.status OPERATOR(pg_catalog.=) ANY ('{pending,running,paused,cancelling,blocked}'::pg_catalog.text[])
+                           AND x.status OPERATOR(pg_catalog.=) ANY ('{pending,running,paused,cancelling,blocked,waiting}'::pg_catalog.text[])
                            AND NOT COALESCE(x.start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz, false)) AS o
      LEFT JOIN workflow.executions AS f ON f.id OPERATOR(pg_catalog.=) o.first
 WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text

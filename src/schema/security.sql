@@ -10,6 +10,7 @@ ALTER TABLE workflow.definitions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE workflow.agents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE workflow.executions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE workflow.step_executions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE workflow.waits ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY definitions_read ON workflow.definitions FOR SELECT USING (true);
 COMMENT ON POLICY definitions_read ON workflow.definitions IS
@@ -30,3 +31,10 @@ CREATE POLICY step_executions_read ON workflow.step_executions FOR SELECT
                      AND pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')));
 COMMENT ON POLICY step_executions_read ON workflow.step_executions IS
 'a role sees the steps of the executions it sees';
+
+CREATE POLICY waits_read ON workflow.waits FOR SELECT
+    USING (EXISTS (SELECT FROM workflow.executions AS e
+                   WHERE e.id OPERATOR(pg_catalog.=) execution_id
+                     AND pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')));
+COMMENT ON POLICY waits_read ON workflow.waits IS
+'a role sees what the executions it sees wait for';

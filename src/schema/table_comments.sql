@@ -55,7 +55,8 @@ COMMENT ON COLUMN workflow.executions.definition_id IS
 COMMENT ON COLUMN workflow.executions.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.executions.version IS 'version of the workflow';
 COMMENT ON COLUMN workflow.executions.status IS
-'pending, running, paused, cancelling, completed, failed, cancelled, timed_out or blocked; '
+'pending, running, waiting (for a time, in nobody''s memory: workflow.waits), paused, cancelling, '
+'completed, failed, cancelled, timed_out or blocked; '
 'completed, failed, cancelled and timed_out are final';
 COMMENT ON COLUMN workflow.executions.role IS 'role that started it; its steps run as this role';
 COMMENT ON COLUMN workflow.executions.priority IS
@@ -73,7 +74,8 @@ COMMENT ON COLUMN workflow.executions.idempotency_key IS
 COMMENT ON COLUMN workflow.executions.schedule_id IS
 'schedule that started it, in workflow.schedule_entries';
 COMMENT ON COLUMN workflow.executions.start_at IS
-'not to be run before; infinity, with a schedule: others of it have to end first; null: at once';
+'not to be run before, and of one that has waited since when it was queued again; infinity, with a '
+'schedule: others of it have to end first; null: at once';
 COMMENT ON COLUMN workflow.executions.created_at IS 'when start() was called';
 COMMENT ON COLUMN workflow.executions.started_at IS 'when an executor was first to run it';
 COMMENT ON COLUMN workflow.executions.completed_at IS 'when it reached a final status';
@@ -182,3 +184,17 @@ COMMENT ON COLUMN workflow.step_executions.variables IS
 'after it; else null';
 COMMENT ON COLUMN workflow.step_executions.error IS
 'error of a failed attempt: SQLSTATE, message, detail, hint, context';
+
+COMMENT ON TABLE workflow.waits IS
+'what executions wait for that have nothing else to do (status waiting), one row each; a role sees '
+'those of its own executions';
+COMMENT ON COLUMN workflow.waits.execution_id IS 'execution that waits';
+COMMENT ON COLUMN workflow.waits.scope IS 'where it stands, as in step_executions';
+COMMENT ON COLUMN workflow.waits.step_id IS 'step it stands in front of';
+COMMENT ON COLUMN workflow.waits.visit IS 'which visit of that; null: not known before it begins';
+COMMENT ON COLUMN workflow.waits.attempt IS 'which attempt of that is the next';
+COMMENT ON COLUMN workflow.waits.kind IS
+'retry: the delay of its retry policy; hold: it is held by hold_step()';
+COMMENT ON COLUMN workflow.waits.until IS
+'when it goes on by itself, or its time is over; infinity: when somebody lets it';
+COMMENT ON COLUMN workflow.waits.since IS 'when it began to wait';

@@ -5,7 +5,7 @@
  * whose values come from an enumeration, pay nothing for them, and anybody's statement is checked.
  */
 CREATE DOMAIN workflow.status_of_execution AS text
-    CHECK (VALUE IN ('pending', 'running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'timed_out', 'blocked'));
+    CHECK (VALUE IN ('pending', 'running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'timed_out', 'blocked', 'waiting'));
 COMMENT ON DOMAIN workflow.status_of_execution IS 'statuses that executions have';
 
 CREATE DOMAIN workflow.status_of_step AS text
@@ -114,6 +114,7 @@ CREATE INDEX executions_limited_idx ON workflow.executions (workflow, (COALESCE(
 CREATE INDEX executions_counted_idx ON workflow.executions (workflow)
     WHERE counted AND status IN ('pending', 'running', 'cancelling');
 CREATE INDEX executions_blocked_idx ON workflow.executions (workflow) WHERE status = 'blocked';
+CREATE INDEX executions_waiting_idx ON workflow.executions (id) WHERE status = 'waiting';
 CREATE INDEX executions_running_idx ON workflow.executions (id)
     WHERE status IN ('running', 'cancelling');
 CREATE INDEX executions_control_idx ON workflow.executions (id) WHERE control;
@@ -123,7 +124,7 @@ CREATE UNIQUE INDEX executions_idempotency_key_idx ON workflow.executions (idemp
     WHERE idempotency_key IS NOT NULL;
 
 CREATE INDEX executions_schedule_idx ON workflow.executions (schedule_id, id)
-    WHERE schedule_id IS NOT NULL AND status IN ('pending', 'running', 'paused', 'cancelling', 'blocked');
+    WHERE schedule_id IS NOT NULL AND status IN ('pending', 'running', 'paused', 'cancelling', 'blocked', 'waiting');
 
 /*
  * The table every step inserts a row into.  It has no check constraints: their
@@ -172,3 +173,20 @@ CREATE INDEX step_executions_running_idx ON workflow.step_executions (execution_
     WHERE status = 'running';
 CREATE INDEX step_executions_variables_idx ON workflow.step_executions (execution_id, completed_at)
     WHERE variables IS NOT NULL;
+
+/*
+ * What executions wait for that have nothing else to do.  Its rows come and go with the status
+ * "waiting": src/state/waits.c.
+ */
+CREATE TABLE workflow.waits (
+    execution_id    bigint NOT NULL,
+    scope           text COLLATE "C" NOT NULL,
+    step_id         text COLLATE "C" NOT NULL,
+    visit           integer,          -- null: not known before it begins
+    attempt         integer NOT NULL,
+    kind            text NOT NULL,
+    until           timestamptz NOT NULL,  -- infinity: until somebody wakes it
+    since           timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (execution_id, scope)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
+CREATE INDEX waits_until_idx ON workflow.waits (until) WHERE until < 'infinity';

@@ -505,6 +505,9 @@ BEGIN ATOMIC
                LIMIT CASE WHEN NOT $1 THEN 10000 END)
               UNION ALL
               (SELECT x.* FROM workflow.executions AS x WHERE x.status = 'blocked'
+               LIMIT CASE WHEN NOT $1 THEN 10000 END)
+              UNION ALL
+              (SELECT x.* FROM workflow.executions AS x WHERE x.status = 'waiting'
                LIMIT CASE WHEN NOT $1 THEN 10000 END)) AS e
         WHERE NOT EXISTS (SELECT FROM workflow.definitions AS d
                           WHERE d.id = e.definition_id AND d.name = e.workflow
@@ -610,9 +613,22 @@ BEGIN ATOMIC
                format('SELECT workflow.cancel(%s)', e.id)
         FROM workflow.executions AS e
         WHERE e.schedule_id IS NOT NULL
-          AND e.status IN ('pending', 'running', 'paused', 'cancelling', 'blocked')
+          AND e.status IN ('pending', 'running', 'paused', 'cancelling', 'blocked', 'waiting')
           AND e.status = 'pending' AND e.start_at = 'infinity'
           AND NOT EXISTS (SELECT FROM workflow.schedule_entries AS s WHERE s.id = e.schedule_id)
+    $$),
+    ('data', 'waits', 'rows', $$
+        SELECT 'error', format('execution %s waits, and nothing says for what', e.id),
+               format('SELECT workflow.pause(%1$s), workflow.resume(%1$s)', e.id)
+        FROM (SELECT x.id FROM workflow.executions AS x WHERE x.status = 'waiting'
+              LIMIT CASE WHEN NOT $1 THEN 10000 END) AS e
+        WHERE NOT EXISTS (SELECT FROM workflow.waits AS w WHERE w.execution_id = e.id)
+        UNION ALL
+        SELECT 'error', format('there is what execution %s waits for, and it does not wait', w.execution_id),
+               format('DELETE FROM workflow.waits WHERE execution_id = %s', w.execution_id)
+        FROM (SELECT x.execution_id FROM workflow.waits AS x LIMIT CASE WHEN NOT $1 THEN 10000 END) AS w
+        WHERE NOT EXISTS (SELECT FROM workflow.executions AS e
+                          WHERE e.id = w.execution_id AND e.status = 'waiting')
     $$),
     ('data', 'blocks', 'rows', $$
         SELECT 'warning', format('%s executions of %s are blocked, and their workflow is not',

@@ -465,7 +465,8 @@ WHERE (e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at
        OR e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at IS NOT NULL AND NOT e.limited
        OR e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.limited
        OR e.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[])
-       OR e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text)
+       OR e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text
+       OR e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text)
   AND (p.gid IS NOT NULL OR l.pid IS NOT NULL)
   AND NOT EXISTS (SELECT FROM workflow.executor_slots() AS s WHERE s.pid OPERATOR(pg_catalog.=) l.pid)
   AND (pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')

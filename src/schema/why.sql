@@ -31,7 +31,7 @@ LANGUAGE sql VOLATILE STRICT PARALLEL RESTRICTED ROWS 3
 SET jit = off  -- it looks expensive and is not: compiling took a hundred times as long
 BEGIN ATOMIC
     WITH e AS MATERIALIZED (
-        SELECT s.*, s.status IN ('pending', 'running', 'cancelling') AS wants_to_run,
+        SELECT s.*, s.status IN ('pending', 'running', 'waiting', 'cancelling') AS wants_to_run,
                s.error ->> 'step_id' AS error_step
         FROM workflow.execution_status AS s WHERE s.execution_id = reasons.execution_id
     ), activity AS MATERIALIZED (
@@ -211,7 +211,7 @@ BEGIN ATOMIC
         SELECT 0, 'drained', NULL, d.drained_at, concat_ws(': ', 'mode ' || d.mode || ', by ' || d.drained_by::text, d.reason),
                'SELECT workflow.undrain()'
         FROM e, workflow.drain_status AS d
-        WHERE e.status = 'pending' OR (e.wants_to_run AND d.mode = 'steps')
+        WHERE e.status IN ('pending', 'waiting') OR (e.wants_to_run AND d.mode = 'steps')
 
         /* --- it waits --- */
         UNION ALL

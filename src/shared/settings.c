@@ -134,6 +134,12 @@ int			setting_run_quantum = 1000;
 int			setting_pending_timeout = 0;
 
 /*
+ * What waits no longer than this, for another attempt say, stays in memory; longer waits are
+ * written down.  0: all are.
+ */
+int			setting_short_wait = 10000;
+
+/*
  * Time limit, s, of a step that has none of its own, nor its agent.  0: none.  What
  * takes an executor for ever takes it from everybody.
  */
@@ -319,6 +325,12 @@ define_definition_settings(void)
 							"0 lets executions wait for ever.",
 							&setting_pending_timeout, 0, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("workflow.short_wait",
+							"Time for which an execution that waits stays in the scheduler's memory.",
+							"One that waits for longer has the status \"waiting\", and costs nothing but its row.",
+							&setting_short_wait, 10000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("workflow.step_timeout",
 							"Time limit of steps that have none of their own.",

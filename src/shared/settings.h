@@ -50,6 +50,7 @@ extern bool setting_notify;	/* workflow.notify, off, SUSET: send what everybody 
 extern bool setting_parallel;	/* workflow.parallel, on, USERSET: recorded by start() */
 extern int	setting_run_quantum;	/* workflow.run_quantum, ms, 1 s: a run gives way after it when others wait, SIGHUP */
 extern int	setting_pending_timeout;	/* workflow.pending_timeout, s, 0 = never, SUSET */
+extern int	setting_short_wait; /* workflow.short_wait, ms, 10 s, SIGHUP: not written down */
 extern int	setting_step_timeout;	/* workflow.step_timeout, s, 1 h, 0 = none, SUSET: of steps without one */
 extern int	setting_stuck_threshold;	/* workflow.stuck_threshold, 5, 0 = never, SIGHUP */
 extern int	setting_stuck_window;	/* workflow.stuck_window, s, 1 h, SIGHUP */

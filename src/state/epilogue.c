@@ -249,7 +249,8 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 		return SETTLED_EPILOGUE;
 	}
 	/* its epilogue waits until it is resumed, its workflow unblocked, and it is claimed */
-	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING || status == EXECUTION_BLOCKED)
+	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING ||
+		status == EXECUTION_BLOCKED || status == EXECUTION_WAITING)
 		return SETTLED_OVER;
 	/* retried and claimed meanwhile: what is open in it may be at work */
 	if (status == EXECUTION_RUNNING)

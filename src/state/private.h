@@ -123,7 +123,7 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
  */
 #define NOT_ENDED(e) \
 	e ".status OPERATOR(pg_catalog.=) ANY" \
-	" ('{pending,running,paused,cancelling,blocked}'::pg_catalog.text[])"
+	" ('{pending,running,paused,cancelling,blocked,waiting}'::pg_catalog.text[])"
 #define WAITS_FOR_SCHEDULE(e) \
 	"COALESCE(" e ".start_at OPERATOR(pg_catalog.=) 'infinity'::pg_catalog.timestamptz, false)"
 

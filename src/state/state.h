@@ -71,10 +71,11 @@ typedef enum ExecutionStatus
 	EXECUTION_FAILED,
 	EXECUTION_CANCELLED,
 	EXECUTION_TIMED_OUT,
-	EXECUTION_BLOCKED
+	EXECUTION_BLOCKED,
+	EXECUTION_WAITING
 } ExecutionStatus;
 
-#define NUM_EXECUTION_STATUSES (EXECUTION_BLOCKED + 1)
+#define NUM_EXECUTION_STATUSES (EXECUTION_WAITING + 1)
 
 extern const char *execution_status_name(ExecutionStatus status);
 /* False when there is no status of this name. */

@@ -18,7 +18,8 @@ static const char *const status_names[] = {
 	[EXECUTION_FAILED] = "failed",
 	[EXECUTION_CANCELLED] = "cancelled",
 	[EXECUTION_TIMED_OUT] = "timed_out",
-	[EXECUTION_BLOCKED] = "blocked"
+	[EXECUTION_BLOCKED] = "blocked",
+	[EXECUTION_WAITING] = "waiting"
 };
 
 const char *
@@ -64,6 +65,7 @@ execution_status_is_final(ExecutionStatus status)
 		case EXECUTION_PAUSED:
 		case EXECUTION_CANCELLING:
 		case EXECUTION_BLOCKED:
+		case EXECUTION_WAITING:
 			break;
 	}
 	return false;

@@ -133,7 +133,7 @@ foreach my $database ('still', 'busy')
 $old->safe_psql('postgres', 'DROP ROLE leaver; ALTER ROLE former RENAME TO latter');
 
 is($old->safe_psql('still', q{SELECT string_agg(DISTINCT status::text, ' ') FROM workflow.executions}),
-	'blocked cancelled cancelling completed failed paused pending running timed_out', 'there is every status');
+	'blocked cancelled cancelling completed failed paused pending running timed_out waiting', 'there is every status');
 
 # Every row of every table; and every object with its attributes and the rights of other roles, but
 # for types that come with others, which newer versions enter as well.

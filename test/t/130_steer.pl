@@ -208,7 +208,7 @@ wait_until($nothing_runs, 'a held step holds no executor');
 crash();
 is(ends(start('quick')), 'completed', 'others run');
 wait_until($nothing_runs, 'a held step holds no executor after a crash');
-is(query("SELECT status FROM workflow.executions WHERE id = $id") . ' ' . ran($id), 'running a', 'it is held still');
+is(query("SELECT status FROM workflow.executions WHERE id = $id") . ' ' . ran($id), 'waiting a', 'it is held still');
 query("SELECT workflow.release_step($id, 'b')");
 is(ends($id), 'completed', 'released');
 is(ran($id), 'a b c', 'each step has one effect');
@@ -241,19 +241,17 @@ wait_until($nothing_runs, 'no executor is held');
 is(query(q{SELECT count(*) FROM workflow.executors WHERE state <> 'starting'}), 2, 'by two executors');
 my ($scheduler_after, $executor_after) = (scheduler_memory(), executor_memory());
 note("scheduler: $scheduler_before kB, then $scheduler_after kB; executors: $executor_before kB, then $executor_after kB");
-# AddressSanitizer puts something around each piece of memory
-my $each = $ENV{PGWF_INSTRUMENTED} ? 3 : 2;
-cmp_ok($scheduler_after - $scheduler_before, '<', 8000 * $each, "each takes less than $each kB of the scheduler");
+cmp_ok($scheduler_after, '<', $scheduler_before + 2048, 'they take nothing of the scheduler');
 cmp_ok($executor_after, '<', $executor_before + 2048, 'and nothing of the executors');
 
 query(q{SELECT count(workflow.start('quick')) FROM generate_series(1, 200)});
 wait_until(q{SELECT count(*) = 0 FROM workflow.executions WHERE workflow = 'quick' AND status <> 'completed'}, 'others complete');
-is(query(q{SELECT count(*) FROM workflow.executions WHERE workflow = 'waits' AND status = 'running'}), 10000, 'others run beside them');
+is(query(q{SELECT count(*) FROM workflow.executions WHERE workflow = 'waits' AND status = 'waiting'}), 10000, 'others run beside them');
 
 crash();
 is(ends(start('quick')), 'completed', 'after a crash, too');
 wait_until($nothing_runs, 'no executor is held after a crash');
-is(query(q{SELECT count(*) FROM workflow.executions WHERE workflow = 'waits' AND status = 'running'}), 10000, 'they wait still');
+is(query(q{SELECT count(*) FROM workflow.executions WHERE workflow = 'waits' AND status = 'waiting'}), 10000, 'they wait still');
 query(q{SELECT count(workflow.cancel(id)) FROM workflow.executions WHERE workflow = 'waits'});
 wait_until(q{SELECT count(*) = 10000 FROM workflow.executions WHERE workflow = 'waits' AND status = 'cancelled'}, 'all are cancelled');
 pass('all are cancelled');

@@ -63,6 +63,7 @@ my %scenes = (
 		CALL wait_for_pause(:id); SELECT workflow.resume(:id);},
 	pause_ends => qq{SELECT start_one('chain', 'infinity') AS id \\gset\nSELECT workflow.pause(:id, max_pause => '0.1 s');},
 	pause_undoes => qq{$gated SELECT workflow.pause(:id, max_pause => '0.1 s'); DELETE FROM gate;},
+	waits => qq{ALTER SYSTEM SET workflow.short_wait = 0; SELECT pg_reload_conf(); $fresh SELECT start_one('retries');},
 	marks => qq{$gated SELECT workflow.skip_step(:id, 'g3');},
 	retry => qq{SELECT set_mood('fail'); SELECT start_one('letter') AS id \\gset\nSELECT workflow.wait(:id, '60 s');
 		SELECT set_mood('well'); SELECT workflow.retry(:id);},
@@ -130,6 +131,8 @@ my %rows = (
 	'execution.paused' => ['pause'],
 	'execution.pause_complete' => ['pause'],
 	'execution.resumed' => ['pause'],
+	'execution.waiting' => ['waits'],
+	'execution.woken' => ['waits'],
 	'execution.pause_timeout' => ['pause_ends'],
 	'execution.pause_to_epilogue' => ['pause_undoes'],
 	'execution.retried' => ['retry'],

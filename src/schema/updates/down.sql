@@ -23,8 +23,17 @@ BEGIN
     IF EXISTS (SELECT FROM workflow.executions WHERE traceparent IS NOT NULL) THEN
         RAISE WARNING 'the traces that executions belong to are lost: the version before has none';
     END IF;
+    IF EXISTS (SELECT FROM workflow.executions WHERE status = 'waiting') THEN
+        RAISE WARNING 'executions that wait are queued, and count for max_running: the version before keeps them in memory';
+    END IF;
 END $$;
 
 ALTER TABLE workflow.executions DROP COLUMN traceparent, DROP COLUMN erased_at;
 ALTER TABLE workflow.dead_letters DROP COLUMN replays, DROP COLUMN erased_at;
 ALTER TABLE workflow.statistics_state DROP COLUMN pruned_until;
+
+/* What waits is queued: it waits in the scheduler's memory. */
+UPDATE workflow.executions SET status = 'pending' WHERE status = 'waiting';
+ALTER DOMAIN workflow.status_of_execution DROP CONSTRAINT status_of_execution_check;
+ALTER DOMAIN workflow.status_of_execution ADD CONSTRAINT status_of_execution_check
+    CHECK (VALUE IN ('pending', 'running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'timed_out', 'blocked'));

@@ -18,3 +18,8 @@ WHERE l.id = r.dead_letter_id;
 /* What was deleted so far is not known: statistics by day of until now cannot be made again. */
 ALTER TABLE workflow.statistics_state ADD COLUMN pruned_until timestamptz;
 UPDATE workflow.statistics_state SET pruned_until = pg_catalog.clock_timestamp();
+
+/* What waits has a status. */
+ALTER DOMAIN workflow.status_of_execution DROP CONSTRAINT status_of_execution_check;
+ALTER DOMAIN workflow.status_of_execution ADD CONSTRAINT status_of_execution_check
+    CHECK (VALUE IN ('pending', 'running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'timed_out', 'blocked', 'waiting'));
