@@ -89,7 +89,7 @@ ORDER BY scope COLLATE "C", started_at;
 CREATE VIEW test.wrong AS
 SELECT e.workflow, s.scope, s.step_id, s.status, s.started_at, s.completed_at, s.executor_pid
 FROM workflow.step_executions AS s JOIN workflow.executions AS e ON e.id = s.execution_id
-WHERE (e.status NOT IN ('pending', 'running', 'paused', 'cancelling') AND s.status IN ('pending', 'running', 'waiting'))
+WHERE (e.status NOT IN ('pending', 'running', 'waiting', 'blocked', 'paused', 'cancelling') AND s.status IN ('pending', 'running', 'waiting'))
    OR (s.status NOT IN ('pending', 'running', 'waiting') AND s.completed_at IS NULL)
    OR s.completed_at < s.started_at
    OR s.started_at < e.started_at

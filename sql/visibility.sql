@@ -33,6 +33,10 @@ SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD"}', tenant => 'VIS_TENANT', 
 SELECT workflow.cancel(:cancelled, 'VIS_PAYLOAD');
 SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD"}', tenant => 'VIS_TENANT', start_at => 'infinity') AS waiting \gset
 SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD", "number": 1, "sleep": true}', tenant => 'VIS_TENANT') AS running \gset
+BEGIN;
+SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD", "number": 1}', tenant => 'VIS_TENANT') AS held \gset
+SELECT workflow.hold_step(:held, 'say', 'VIS_PAYLOAD');
+COMMIT;
 SELECT workflow.schedule('vis_schedule', 'vis', '0 0 * * *', '{"text": "VIS_PAYLOAD"}', tenant => 'VIS_TENANT', enabled => false) IS NULL AS scheduled;
 RESET ROLE;
 UPDATE workflow.executions SET interruptions = jsonb_build_array(jsonb_build_object('event', 'recovered', 'at', now(), 'reason', 'VIS_PAYLOAD'),
@@ -49,6 +53,9 @@ DO $$
 BEGIN
     WHILE NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = test.id() AND wait_event = 'PgSleep') LOOP
         PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+    END LOOP;
+    WHILE NOT EXISTS (SELECT FROM workflow.waits WHERE execution_id = test.id() + 1) LOOP
+        PERFORM pg_sleep(0.01);
     END LOOP;
 END $$;
 
@@ -238,6 +245,7 @@ DELETE FROM workflow.executor_history WHERE role = 'regress_vis_starter'::regrol
 DELETE FROM workflow.statistics_days WHERE role = 'regress_vis_starter'::regrole;
 DELETE FROM workflow.dead_letters WHERE role = 'regress_vis_starter'::regrole;
 DELETE FROM workflow.step_executions WHERE execution_id IN (SELECT id FROM vis.executions);
+DELETE FROM workflow.waits WHERE execution_id IN (SELECT id FROM vis.executions);
 DELETE FROM workflow.executions WHERE id IN (SELECT id FROM vis.executions);
 DELETE FROM workflow.audit_entries WHERE role::text LIKE 'regress_vis%';
 DELETE FROM workflow.definitions WHERE name = 'vis_work';

@@ -62,9 +62,10 @@ static const struct
 	const char *nothing;
 }			sections[] = {
 	{OVERVIEW_RUNNING, "Running executions", "Nothing runs."},
+	{OVERVIEW_WAITING, "Waiting executions", NULL},
 	{OVERVIEW_PAUSED, "Paused executions", NULL},
 	{OVERVIEW_FAILURES, "Recent failures", "None of the newest 10,000 executions has failed."},
-	{OVERVIEW_QUEUE, "Queue", "Nothing waits."},
+	{OVERVIEW_QUEUE, "Queue", "Nothing is queued."},
 	{OVERVIEW_LETTERS, "Dead letters", NULL},
 	{OVERVIEW_BREAKERS, "Open circuit breakers", NULL},
 	{OVERVIEW_BLOCKED, "Blocked workflows", "No workflow is blocked."},

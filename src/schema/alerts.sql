@@ -99,7 +99,10 @@ BEGIN ATOMIC
        running its primary takes care */
     SELECT h.reason AS condition, current_database()::text AS subject,
            round(extract(epoch FROM w.wait)) AS value, t.offline AS threshold, now() - w.wait AS since
-    FROM everywhere AS t, (SELECT max(d.oldest_wait) AS wait FROM workflow.queue_depth AS d) AS q,
+    FROM everywhere AS t,
+         (SELECT GREATEST((SELECT max(d.oldest_wait) FROM workflow.queue_depth AS d),
+                          (SELECT w.overdue FROM workflow.wait_status AS w
+                           WHERE w.until < 'infinity' ORDER BY w.until LIMIT 1)) AS wait) AS q,
          LATERAL (
              /* not from pg_stat_activity: that shows roles no backend_type but their own
                 sessions' */
@@ -324,6 +327,11 @@ UNION ALL
 SELECT 'workflow_queue_oldest_seconds', jsonb_build_object('workflow', d.workflow),
        round(extract(epoch FROM max(d.oldest_wait)), 3)
 FROM workflow.queue_depth AS d WHERE d.oldest_wait IS NOT NULL GROUP BY d.workflow
+UNION ALL
+/* for a time, or somebody: nothing of them is in memory */
+SELECT 'workflow_waiting_executions', jsonb_build_object('kind', k.kind),
+       (SELECT count(*) FROM workflow.wait_status AS w WHERE w.kind = k.kind)
+FROM unnest('{retry,hold}'::text[]) AS k (kind)
 UNION ALL
 SELECT 'workflow_executors', jsonb_build_object('state', x.state),
        (SELECT count(*) FROM executors AS e WHERE e.state = x.state)

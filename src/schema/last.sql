@@ -52,7 +52,8 @@ GRANT SELECT ON workflow.audit_log, workflow.blocked_workflows, workflow.executo
     workflow.step_status TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.executor_history, workflow.executors, workflow.activity, workflow.execution_status,
     workflow.step_status, workflow.schedules, workflow.schedule_runs, workflow.schedule_queue TO pg_monitor;
-GRANT SELECT ON workflow.compensations, workflow.locked_executions, workflow.locked_tables, workflow.marked_steps, workflow.interruptions TO pg_monitor;
+GRANT SELECT ON workflow.compensations, workflow.locked_executions, workflow.locked_tables, workflow.marked_steps,
+    workflow.wait_status, workflow.interruptions TO pg_monitor;
 GRANT SELECT ON workflow.breaker_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.breaker_memory(text) TO pg_monitor;
 GRANT SELECT ON workflow.audit_log, workflow.executors, workflow.activity, workflow.execution_status,

@@ -189,4 +189,4 @@ CREATE TABLE workflow.waits (
     since           timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (execution_id, scope)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
-CREATE INDEX waits_until_idx ON workflow.waits (until) WHERE until < 'infinity';
+CREATE INDEX waits_until_idx ON workflow.waits (until);

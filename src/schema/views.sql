@@ -273,6 +273,42 @@ COMMENT ON COLUMN workflow.marked_steps.marked_at IS 'when that was';
 COMMENT ON COLUMN workflow.marked_steps.reason IS
 'reason that was given; null for executions of others';
 
+CREATE VIEW workflow.wait_status WITH (security_barrier) AS
+SELECT w.execution_id,
+       e.workflow,
+       w.scope,
+       w.step_id,
+       w.visit,
+       w.attempt,
+       w.kind,
+       w.since,
+       w.until,
+       CASE WHEN w.until OPERATOR(pg_catalog.<) pg_catalog.clock_timestamp()
+            THEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) w.until END AS overdue
+FROM workflow.waits AS w JOIN workflow.executions AS e
+     ON e.id OPERATOR(pg_catalog.=) w.execution_id AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text
+WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
+   OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+   OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
+COMMENT ON VIEW workflow.wait_status IS
+'what executions wait for that have the status waiting: a role''s own, those of workflows it may '
+'see, and all of them for members of pg_monitor';
+COMMENT ON COLUMN workflow.wait_status.execution_id IS 'number of the execution';
+COMMENT ON COLUMN workflow.wait_status.workflow IS 'name of the workflow';
+COMMENT ON COLUMN workflow.wait_status.scope IS
+'where it stands: empty at the top, else a path, as in step_status';
+COMMENT ON COLUMN workflow.wait_status.step_id IS 'step it stands in front of';
+COMMENT ON COLUMN workflow.wait_status.visit IS
+'which visit of that; null: not known before it begins';
+COMMENT ON COLUMN workflow.wait_status.attempt IS 'which attempt of that is the next';
+COMMENT ON COLUMN workflow.wait_status.kind IS
+'retry: the delay of its retry policy; hold: it is held by hold_step()';
+COMMENT ON COLUMN workflow.wait_status.since IS 'when it began to wait';
+COMMENT ON COLUMN workflow.wait_status.until IS
+'when it goes on by itself, or its time is over; infinity: when somebody lets it';
+COMMENT ON COLUMN workflow.wait_status.overdue IS
+'how long that has been so and nobody has gone on with it; null: the time has not come';
+
 CREATE VIEW workflow.interruptions WITH (security_barrier) AS
 SELECT e.id AS execution_id,
        e.workflow,

@@ -60,13 +60,11 @@ static StateStatement insert_statement = {
  * Those that are due are pending from now on; start_at has served, and says since when they
  * are in the queue.
  */
-#define IS_DUE " WHERE w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
-
 static const Oid due_types[] = {INT4OID};
 static StateStatement due_statement = {
 	"WITH due AS MATERIALIZED (SELECT e.id FROM workflow.waits AS w JOIN workflow.executions AS e"
-	"  ON e.id OPERATOR(pg_catalog.=) w.execution_id" IS_DUE
-	"  AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
+	"  ON e.id OPERATOR(pg_catalog.=) w.execution_id AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
+	"  WHERE w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
 	"  ORDER BY w.until LIMIT $1 FOR NO KEY UPDATE OF e SKIP LOCKED),"
 	" over AS (DELETE FROM workflow.waits AS w USING due AS d WHERE w.execution_id OPERATOR(pg_catalog.=) d.id)"
 	" UPDATE workflow.executions AS e SET status = 'pending', start_at = pg_catalog.now() FROM due AS d"

@@ -56,7 +56,9 @@ sub contents
 	return $node->safe_psql('postgres', join ";\n",
 	  q{SELECT name, version, owner, status, definition FROM workflow.definitions ORDER BY id},
 	  q{SELECT name, owner, sql FROM workflow.agents ORDER BY name},
-	  q{SELECT execution_id, workflow, version, status, role, input, output, error_type FROM workflow.execution_status
+	  # what waits for long has no status of its own in the version before
+	  q{SELECT execution_id, workflow, version, CASE WHEN status IN ('pending', 'running', 'waiting') THEN 'open' ELSE status END, role,
+			input, output, error_type FROM workflow.execution_status
 		WHERE workflow <> 'gated' ORDER BY execution_id},
 	  q{SELECT execution_id, step_id, attempt, s.status, s.output, s.error FROM workflow.step_executions AS s JOIN workflow.executions AS e ON e.id = execution_id
 		WHERE e.workflow <> 'gated' ORDER BY execution_id, s.started_at},

@@ -61,7 +61,7 @@ $node->safe_psql(
 			END IF;
 			wanted := coalesce(wanted, many + number);
 			EXIT WHEN many >= wanted
-				OR i % 10 = 0 AND NOT EXISTS (SELECT FROM workflow.executions WHERE status IN ('pending', 'running', 'cancelling'));
+				OR i % 10 = 0 AND NOT EXISTS (SELECT FROM workflow.executions WHERE status IN ('pending', 'running', 'waiting', 'cancelling'));
 			COMMIT;
 			PERFORM pg_sleep(0.002);
 		END LOOP;
@@ -75,12 +75,12 @@ $node->safe_psql(
 					WHERE d.id = x.definition_id AND key <> 'c1' ORDER BY random(), x.id LIMIT 1) AS step
 				FROM workflow.executions AS x
 				WHERE x.id > (SELECT max(id) FROM reference) AND CASE what
-					WHEN 'cancel' THEN x.workflow LIKE 'cancelled%' AND x.status = 'running' AND random() < 0.3
-					WHEN 'pause' THEN x.status IN ('pending', 'running') AND random() < 0.2
+					WHEN 'cancel' THEN x.workflow LIKE 'cancelled%' AND x.status IN ('running', 'waiting') AND random() < 0.3
+					WHEN 'pause' THEN x.status IN ('pending', 'running', 'waiting') AND random() < 0.2
 					WHEN 'resume' THEN x.status = 'paused' AND random() < 0.9
 					WHEN 'retry' THEN x.status IN ('failed', 'cancelled') AND x.retries < 3 AND random() < 0.2
-					WHEN 'hold_step' THEN x.status = 'running' AND random() < 0.2
-					WHEN 'skip_step' THEN x.workflow ~ '^chain' AND x.status IN ('pending', 'running') AND random() < 0.3
+					WHEN 'hold_step' THEN x.status IN ('running', 'waiting') AND random() < 0.2
+					WHEN 'skip_step' THEN x.workflow ~ '^chain' AND x.status IN ('pending', 'running', 'waiting') AND random() < 0.3
 					END
 		LOOP
 			BEGIN
@@ -106,7 +106,7 @@ $node->safe_psql(
 	-- what is held goes on
 	CREATE FUNCTION release(portion float) RETURNS bigint LANGUAGE sql
 	RETURN (SELECT count(workflow.release_step(id, step)) FROM workflow.executions, jsonb_each(step_marks) AS m (step, mark)
-		WHERE mark ->> 'mark' = 'hold' AND status IN ('pending', 'running', 'cancelling', 'paused') AND random() < portion);
+		WHERE mark ->> 'mark' = 'hold' AND status IN ('pending', 'running', 'waiting', 'cancelling', 'paused') AND random() < portion);
 });
 
 # --- the workload ---
@@ -316,7 +316,7 @@ my $start_all = q{
 		'forty', (SELECT jsonb_agg(i) FROM generate_series(1, 40) AS i))))
 	FROM workflow.definitions};
 my $all_ended = q{SELECT NOT EXISTS (SELECT FROM workflow.executions
-	WHERE status IN ('pending', 'running', 'cancelling', 'paused'))};
+	WHERE status IN ('pending', 'running', 'waiting', 'cancelling', 'paused'))};
 
 # --- what it is without interruption ---
 
@@ -448,7 +448,7 @@ while ($kills < $wanted_kills && $attempts++ < $patience)
 	$node->poll_query_until('postgres', 'SELECT true')
 	  or die 'timed out';
 	try_sql($node, 'w', "$start_all WHERE (SELECT count(*) < 40 FROM workflow.executions
-		WHERE status IN ('pending', 'running', 'paused'))");
+		WHERE status IN ('pending', 'running', 'waiting', 'paused'))");
 	# the first of them may be what the session is at when the server goes
 	foreach my $what (@steering[ map { int(rand(@steering)) } 1 .. 2 ])
 	{
@@ -485,7 +485,7 @@ sub relaxed_effects
 {
 	my $effects = try_sql($node, 'w', q{SELECT f.execution_id, f.step_id, f.place, f.pid FROM effects f
 		JOIN workflow.executions AS e ON e.id = f.execution_id
-		WHERE e.workflow ~ '_(relaxed|both)$' AND e.status IN ('pending', 'running', 'cancelling', 'paused')});
+		WHERE e.workflow ~ '_(relaxed|both)$' AND e.status IN ('pending', 'running', 'waiting', 'cancelling', 'paused')});
 
 	return split /\n/, $effects // '';
 }
@@ -499,7 +499,7 @@ while ($crashes < $wanted_crashes && $attempts++ < 2 * $patience)
 	$node->poll_query_until('postgres', 'SELECT true')
 	  or die 'timed out';
 	try_sql($node, 'w', "$start_all WHERE name ~ '_(relaxed|both)\$' AND (SELECT count(*) < 10 FROM workflow.executions
-		WHERE status IN ('pending', 'running', 'paused'))");
+		WHERE status IN ('pending', 'running', 'waiting', 'paused'))");
 	try_sql($node, 'w', "CALL steer('$_')") foreach ('cancel', 'pause', 'resume');
 	# what commits without waiting stays in memory, and goes with it
 	my $walwriter = try_sql($node, 'postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'});

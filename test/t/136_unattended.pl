@@ -40,7 +40,7 @@ foreach my $name (sort keys %decided)
 }
 $node->safe_psql('w', q{SELECT count(workflow.start(name, jsonb_build_object('n', n)))
 	FROM workflow.definitions, generate_series(1, 200) AS n});
-ok($node->poll_query_until('w', q{SELECT NOT EXISTS (SELECT FROM workflow.executions WHERE status IN ('pending', 'running'))}),
+ok($node->poll_query_until('w', q{SELECT NOT EXISTS (SELECT FROM workflow.executions WHERE status IN ('pending', 'running', 'waiting'))}),
 	'each of those whose end is decided in one transaction with others ends')
   or diagnose($node, 'w');
 is($node->safe_psql('w', q{SELECT workflow, status, ending, count(*) FROM workflow.executions GROUP BY 1, 2, 3 ORDER BY 1, 2}),
@@ -108,14 +108,14 @@ $node->safe_psql('w', q{
 			FROM workflow.definitions WHERE name ~ '^mix_' AND random() < 0.3;
 			COMMIT;
 			FOR e IN SELECT id, status FROM workflow.executions
-				WHERE status IN ('pending', 'running', 'paused') AND random() < 0.15
+				WHERE status IN ('pending', 'running', 'waiting', 'paused') AND random() < 0.15
 				OR status IN ('failed', 'cancelled', 'timed_out') AND workflow ~ '^mix_' AND retries < 3 AND random() < 0.05
 			LOOP
 				what := random();
 				BEGIN
 					IF e.status = 'paused' THEN
 						PERFORM workflow.resume(e.id);
-					ELSIF e.status NOT IN ('pending', 'running') THEN
+					ELSIF e.status NOT IN ('pending', 'running', 'waiting') THEN
 						PERFORM workflow.retry(e.id);
 					ELSIF what < 0.2 THEN
 						PERFORM workflow.cancel(e.id, compensate => what < 0.1);
@@ -141,7 +141,7 @@ $_->query_safe('SELECT 1') foreach @sessions;
 $_->quit foreach @sessions;
 $node->safe_psql('w', 'SELECT workflow.resume_executions(max_executions => 100000)');
 ok($node->poll_query_until('w', q{SELECT NOT EXISTS (SELECT FROM workflow.executions
-		WHERE status IN ('pending', 'running', 'cancelling', 'paused'))}), 'everything ends')
+		WHERE status IN ('pending', 'running', 'waiting', 'cancelling', 'paused'))}), 'everything ends')
   or diagnose($node, 'w');
 check_finished($node, 'w', 'mixed');
 cmp_ok($node->safe_psql('w', q{SELECT count(*) FROM workflow.executions WHERE workflow ~ '^mix_'}), '>=', 3 * $rounds, 'there were many');

@@ -355,10 +355,10 @@ sub diagnose
 
 	foreach my $sql (
 		q{SELECT id, workflow, status, recoveries, probation, recovered_at FROM workflow.executions
-			WHERE status IN ('pending', 'running', 'cancelling') ORDER BY id LIMIT 20},
+			WHERE status IN ('pending', 'running', 'waiting', 'cancelling') ORDER BY id LIMIT 20},
 		q{SELECT s.execution_id, s.scope, s.step_id, s.status, s.scope_outcome, s.started_at, s.completed_at
 			FROM workflow.step_executions s JOIN workflow.executions e ON e.id = s.execution_id
-			WHERE e.status IN ('running', 'cancelling') ORDER BY 1, started_at LIMIT 100},
+			WHERE e.status IN ('running', 'waiting', 'cancelling') ORDER BY 1, started_at LIMIT 100},
 		q{SELECT pid, state, runs_done FROM workflow.executors},
 		q{SELECT pid, backend_type, wait_event, state, query FROM pg_stat_activity WHERE backend_type LIKE 'pg_workflow%'})
 	{
