@@ -144,7 +144,7 @@ foreach my $name (sort keys %type)
 	is($type{$name}, $name =~ /_total$/ ? 'counter' : 'gauge', "type of $name");
 	isnt($help{$name} // $name, $name, "$name has a description");
 }
-my %bounded = map { $_ => 1 } qw(workflow status percentile agent role state condition activity);
+my %bounded = map { $_ => 1 } qw(workflow kind status percentile agent role state condition activity);
 my %used = map { $_ => 1 } map { /(\w+)=/g } keys %scraped;
 is_deeply([ grep { !$bounded{$_} } sort keys %used ], [], 'all labels are of names that are defined, or of states');
 
