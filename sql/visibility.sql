@@ -32,11 +32,18 @@ SELECT workflow.hold_step(:paused, 'read', 'VIS_PAYLOAD'), workflow.skip_step(:p
 SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD"}', tenant => 'VIS_TENANT', start_at => 'infinity') AS cancelled \gset
 SELECT workflow.cancel(:cancelled, 'VIS_PAYLOAD');
 SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD"}', tenant => 'VIS_TENANT', start_at => 'infinity') AS waiting \gset
-SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD", "number": 1, "sleep": true}', tenant => 'VIS_TENANT') AS running \gset
 BEGIN;
 SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD", "number": 1}', tenant => 'VIS_TENANT') AS held \gset
 SELECT workflow.hold_step(:held, 'say', 'VIS_PAYLOAD');
 COMMIT;
+SELECT set_config('test.id', :'held', false) = :'held' AS set;
+DO $$
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM workflow.waits WHERE execution_id = current_setting('test.id')::bigint) LOOP
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$;
+SELECT workflow.start('vis', '{"text": "VIS_PAYLOAD", "number": 1, "sleep": true}', tenant => 'VIS_TENANT') AS running \gset
 SELECT workflow.schedule('vis_schedule', 'vis', '0 0 * * *', '{"text": "VIS_PAYLOAD"}', tenant => 'VIS_TENANT', enabled => false) IS NULL AS scheduled;
 RESET ROLE;
 UPDATE workflow.executions SET interruptions = jsonb_build_array(jsonb_build_object('event', 'recovered', 'at', now(), 'reason', 'VIS_PAYLOAD'),
@@ -53,9 +60,6 @@ DO $$
 BEGIN
     WHILE NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = test.id() AND wait_event = 'PgSleep') LOOP
         PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
-    END LOOP;
-    WHILE NOT EXISTS (SELECT FROM workflow.waits WHERE execution_id = test.id() + 1) LOOP
-        PERFORM pg_sleep(0.01);
     END LOOP;
 END $$;
 

@@ -86,7 +86,7 @@ TABLE test.waits;
 SELECT workflow.release_step(test.id(), 'a');
 SELECT status FROM workflow.wait(test.id(), '60 s');
 
--- where it forks it is not forgotten
+-- where it forks each thread waits for itself, and the execution runs
 SELECT workflow.define($${"name": "waits_forked", "steps": [{"id": "p", "type": "parallel", "parallel_steps": [{"id": "a", "sql": "SELECT 1"}, {"id": "b", "sql": "SELECT 2"}]}]}$$);
 SELECT workflow.start('waits_forked', parallel => true, start_at => 'infinity') AS forked \gset
 SELECT set_config('test.id', :'forked', false) IS NOT NULL AS forked;
@@ -107,9 +107,10 @@ CALL test.until('SELECT status = ''waiting'' FROM workflow.executions WHERE id =
 SELECT count(*) FROM workflow.owners WHERE kind = 'open execution' AND owner::text = current_user;
 DELETE FROM workflow.waits WHERE execution_id = test.id();
 SELECT regexp_replace(detail, '\d+', 'N') AS detail FROM workflow.verify() WHERE check_name = 'waits';
-INSERT INTO workflow.waits (execution_id, scope, step_id, attempt, kind, until) VALUES (test.id(), '', 'a', 1, 'hold', 'infinity'), (:forked, '', 'p', 1, 'hold', 'infinity');
+INSERT INTO workflow.waits (execution_id, thread, scope, step_id, attempt, kind, until)
+VALUES (test.id(), '', '', 'a', 1, 'hold', 'infinity'), (0, 'p.a', 'p.a', 'a', 1, 'hold', 'infinity');
 SELECT regexp_replace(detail, '\d+', 'N') AS detail FROM workflow.verify() WHERE check_name = 'waits';
-DELETE FROM workflow.waits WHERE execution_id = :forked;
+DELETE FROM workflow.waits WHERE execution_id = 0;
 SELECT workflow.cancel_executions('waits_held', status => 'waiting');
 SELECT status FROM workflow.wait(test.id(), '60 s');
 SELECT count(*) FROM workflow.waits;

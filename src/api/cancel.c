@@ -92,7 +92,7 @@ workflow_cancel(PG_FUNCTION_ARGS)
 	after = (state.status == EXECUTION_PENDING || state.status == EXECUTION_BLOCKED) && !state.started
 		? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
 	if (state.status == EXECUTION_WAITING)
-		execution_waits_no_more(id);
+		executions_wait_no_more(&id, 1);
 	execution_cancel(id, after == EXECUTION_CANCELLED, GetUserId(), reason,
 					 compensate && after == EXECUTION_CANCELLING);
 	audit_execution("cancel", id, reason, state.status, after);

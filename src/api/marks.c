@@ -93,9 +93,9 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	entry.before = audit_object("mark", before ? before : "none");
 	entry.after = audit_object("mark", mark ? mark : "none");
 	audit(&entry);
-	/* one that waits comes to where it waits again, unless it may go on */
-	if (state.status == EXECUTION_WAITING)
-		execution_wake(id, state.role);
+	/* a thread that stands there comes there again; those of one that runs the scheduler wakes */
+	if (state.status != EXECUTION_RUNNING)
+		execution_wake_step(id, state.role, state.status, step_id);
 	wake_at_commit(WAKE_CONTROL);
 	return true;
 }

@@ -79,7 +79,7 @@ workflow_pause(PG_FUNCTION_ARGS)
 	}
 
 	if (state.status == EXECUTION_WAITING)
-		execution_waits_no_more(id);
+		executions_wait_no_more(&id, 1);
 	execution_pause(id, GetUserId(), reason, until);
 	audit_execution("pause", id, reason, state.status, EXECUTION_PAUSED);
 	wake_at_commit(WAKE_CONTROL);

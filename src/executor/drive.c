@@ -395,17 +395,13 @@ another_may_share(const Driver *driver)
 	}
 }
 
-/*
- * Is what the thread waits for to be written down, and the execution forgotten until then?  When it
- * is worth it, and nothing else of the execution is in anybody's memory: the thread of the
- * root scope is its only one where it does not fork.
- */
+/* Is what the thread waits for to be written down, and the thread forgotten until then? */
 static bool
 leaves_memory(const Driver *driver)
 {
 	const Thread *thread = driver->thread;
 
-	if (thread->bottom->container != NULL || thread->epilogue != NULL || thread->execution->paused ||
+	if (thread->epilogue != NULL || thread->execution->paused ||
 		driver->stuck != NULL || driver->batch.steps > 0 || stop_reason(driver) != STOP_NONE)
 		return false;
 	return thread->wait.until >= TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_short_wait);

@@ -115,16 +115,16 @@ begin(Driver *driver)
 	own_role_check();
 }
 
-/* The execution waits from now on, in front of the step its thread stands at. */
+/* The thread waits from now on, in front of the step it stands at. */
 static bool
 write_wait(const Thread *thread)
 {
 	const Frame *frame = thread->top;
 	bool		again = frame->next_attempt > 1;
 
-	return execution_wait(thread->execution, frame->scope, frame->at->id,
-						  again ? frame->attempt_visit : 0, again ? frame->next_attempt : 1,
-						  &thread->wait);
+	return thread_wait(thread->execution, thread->bottom->scope, frame->scope, frame->at->id,
+					   again ? frame->attempt_visit : 0, again ? frame->next_attempt : 1,
+					   &thread->wait);
 }
 
 /* Write what has happened. */

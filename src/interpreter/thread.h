@@ -150,7 +150,7 @@ typedef struct Thread
 	bool		walked;			/* has gone into a step since it was made */
 	bool		begun_late;		/* its execution's row has another started_at */
 	Wait		wait;			/* THREAD_PARK: for this */
-	bool		leaves;			/* .. and the execution is written down as waiting */
+	bool		leaves;			/* .. and that is written down */
 	bool		forks;			/* parallel containers are handed to other processes */
 	Frame	   *top;
 	Frame	   *bottom;			/* the thread ends when this scope ends */

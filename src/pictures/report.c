@@ -62,7 +62,7 @@ static const struct
 	const char *nothing;
 }			sections[] = {
 	{OVERVIEW_RUNNING, "Running executions", "Nothing runs."},
-	{OVERVIEW_WAITING, "Waiting executions", NULL},
+	{OVERVIEW_WAITING, "Waits", NULL},
 	{OVERVIEW_PAUSED, "Paused executions", NULL},
 	{OVERVIEW_FAILURES, "Recent failures", "None of the newest 10,000 executions has failed."},
 	{OVERVIEW_QUEUE, "Queue", "Nothing is queued."},

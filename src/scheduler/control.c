@@ -23,10 +23,25 @@
 #include "shared/fault.h"
 #include "state/epilogue.h"
 #include "state/steer.h"
+#include "state/waits.h"
 
 /* Pauses have ends; when the next one comes. */
 static bool look_for_pause_ends = true;	/* once at the start */
 static TimestampTz next_pause_end = DT_NOEND;
+
+/* Threads of executions that run wait, perhaps in front of a step that was marked. */
+static void
+wake_marked(const ControlledExecution *wanted, int count)
+{
+	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
+	int			nids = 0;
+
+	for (int i = 0; i < count; i++)
+		if (wanted[i].status == EXECUTION_RUNNING)
+			ids[nids++] = wanted[i].id;
+	if (executions_marked(ids, nids))
+		waits_expect(DT_NOBEGIN);
+}
 
 /* Do what is wanted of one execution. */
 static void
@@ -165,6 +180,7 @@ look_for_control(void)
 	ATTEMPT(committed)
 	{
 		count = executions_controlled(&wanted, &skipped);
+		wake_marked(wanted, count);
 	}
 	ATTEMPT_END(committed, false);
 	if (!committed)

@@ -23,6 +23,7 @@
 #include "definition/scope.h"
 #include "scheduler/live.h"
 #include "shared/fault.h"
+#include "state/waits.h"
 
 /* Largest range: what an executor that is stopped or lost has to give back. */
 #define MAX_RANGE 1024
@@ -64,8 +65,35 @@ forget_deadline(LiveJoin *join)
 	join->awaited = false;
 }
 
+int
+join_waiting_children(LiveJoin *join, int **children)
+{
+	WorkflowPlan *plan = definition_plan(join->execution->definition_id);
+	PlanNode   *container = &plan->nodes[join->container];
+	int			depth = join->scope.depth + 1;
+	char	   *from;
+	char	   *to;
+	char	  **threads;
+	int			nthreads;
+	int			count = 0;
+
+	scope_children_range(scope_path(plan, &join->scope), container, join->visit, &from, &to);
+	threads = threads_waiting(join->execution->id, from, to, &nthreads);
+	*children = palloc_extended(Max(nthreads, 1) * sizeof(int), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < nthreads; i++)
+	{
+		ScopeId		thread;
+
+		/* those further in are children of children */
+		if (scope_parse(plan, threads[i], &thread) && thread.depth == depth &&
+			thread.level[depth - 1].child < join->counts.total)
+			(*children)[count++] = thread.level[depth - 1].child;
+	}
+	return count;
+}
+
 /*
- * Children that have ended already, for a container found open when its thread
+ * Children that have ended already, or wait, for a container found open when its thread
  * was resumed: count them, and leave only the others to be handed out.  False: the rows
  * cannot be had now.
  */
@@ -80,8 +108,10 @@ recover_children(LiveJoin *join)
 	bool	   *ended = MemoryContextAllocZero(live_context, Max(join->counts.total, 1));
 	JoinCounts	counts = join->counts;
 	bool		committed;
+	int		   *waiting;
+	int			nwaiting = 0;
 	int			count;
-	int			start = -1;
+	int			end = -1;
 
 	ATTEMPT(committed)
 	{
@@ -102,6 +132,14 @@ recover_children(LiveJoin *join)
 			ended[child] = true;
 			step_count_child(&counts, records[i].scope_outcome);
 		}
+		count = join_waiting_children(join, &waiting);
+		for (int i = 0; i < count; i++)
+		{
+			if (ended[waiting[i]])
+				continue;
+			ended[waiting[i]] = true;
+			nwaiting++;
+		}
 	}
 	ATTEMPT_END(committed, false);
 	if (!committed)
@@ -110,17 +148,19 @@ recover_children(LiveJoin *join)
 		return false;
 	}
 	join->counts = counts;
+	join->active = join->waiting = nwaiting;
 
-	for (int child = 0; child <= join->counts.total; child++)
+	/* the last ranges first, so that those come first that have begun first */
+	for (int child = join->counts.total - 1; child >= -1; child--)
 	{
-		bool		left = (child < join->counts.total && !ended[child]);
+		bool		left = (child >= 0 && !ended[child]);
 
-		if (left && start < 0)
-			start = child;
-		else if (!left && start >= 0)
+		if (left && end < 0)
+			end = child + 1;
+		else if (!left && end >= 0)
 		{
-			join_put_back(join, start, child, false);
-			start = -1;
+			join_put_back(join, child + 1, end, false);
+			end = -1;
 		}
 	}
 	pfree(ended);
@@ -232,7 +272,7 @@ drop_fresh_ranges(LiveJoin *join)
 }
 
 /*
- * Make ranges ready, as many as may run at once.  A child that is parked takes no
+ * Make ranges ready, as many as may run at once.  A child that is parked or waits takes no
  * executor from the others, but it is one of the definition's max_parallelism.
  */
 void
@@ -250,7 +290,8 @@ join_hand_out(LiveJoin *join)
 	if (join->max_parallelism > limit)
 		at_once = join->max_parallelism;	/* parked children count too */
 	left = children_left(join);
-	while (join->active - (join->max_parallelism > 0 ? 0 : join->parked) < at_once && !dlist_is_empty(&join->ranges))
+	while (join->active - (join->max_parallelism > 0 ? 0 : join->parked + join->waiting) < at_once &&
+		   !dlist_is_empty(&join->ranges))
 	{
 		ChildRange *range = dlist_head_element(ChildRange, node, &join->ranges);
 		int			size = Max(1, Min(MAX_RANGE, left / (2 * Max(1, Min(at_once, limit)))));
@@ -303,6 +344,9 @@ cancel_children(LiveJoin *join)
 		inner->decided = true;
 		inner->cancelled = true;
 		inner->abandoned = (inner != join);
+		/* their rows go when the container is closed */
+		inner->active -= inner->waiting;
+		inner->waiting = 0;
 	}
 	while (again)
 	{
@@ -399,6 +443,13 @@ join_child_ended(LiveJoin *join, int completed, int failed, int skipped)
 	join->counts.completed += completed;
 	join->counts.failed += failed;
 	join->counts.skipped += skipped;
+}
+
+void
+join_child_waits(LiveJoin *join)
+{
+	join->waiting++;
+	join_hand_out(join);
 }
 
 /* A range, or a child that was parked, is over.  May free the join. */

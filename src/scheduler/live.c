@@ -20,6 +20,7 @@
 #include "state/role_limits.h"
 
 MemoryContext live_context = NULL;
+int			live_lost_runs = 0;
 
 static HTAB *executions = NULL;
 static HTAB *roles = NULL;
@@ -82,6 +83,8 @@ live_add(const ClaimedExecution *claimed)
 	dlist_init(&execution->ready);
 	dlist_init(&execution->joins);
 	slist_init(&execution->stuck);
+	execution->lost = 0;
+	execution->rests = false;
 	return execution;
 }
 
@@ -206,10 +209,26 @@ void
 live_remove(LiveExecution *execution)
 {
 	live_clear(execution);
+	waits_leave(execution);
 	role_queue(execution->role)->live--;
 	admission_leave(execution);
 	janitor_leave(execution);
 	hash_search(executions, &execution->id, HASH_REMOVE, NULL);
+}
+
+void
+live_run_lost(LiveExecution *execution)
+{
+	execution->lost++;
+	live_lost_runs++;
+}
+
+void
+live_run_settled(LiveExecution *execution)
+{
+	Assert(execution->lost > 0);
+	execution->lost--;
+	live_lost_runs--;
 }
 
 int

@@ -54,6 +54,10 @@ typedef struct LiveExecution
 	dlist_head	ready;			/* its ready runs */
 	dlist_head	joins;			/* its open joins */
 	slist_head	stuck;			/* its attempts that did not respond: StuckEntry */
+	int			lost;			/* of those that run, runs that were lost and are not settled */
+	bool		rests;			/* waits.c: has nothing but threads that wait .. */
+	TimestampTz rests_since;	/* .. by the steady clock */
+	dlist_node	rest_node;
 } LiveExecution;
 
 /* An attempt whose process does not respond; as long as the execution lives. */
@@ -89,8 +93,9 @@ typedef struct LiveJoin
 	pairingheap_node deadline_node; /* unless there is none, or it is decided */
 	bool		awaited;		/* it is in the heap */
 	dlist_head	ranges;			/* children not handed out */
-	int			active;			/* ranges ready or running, and children parked inside */
+	int			active;			/* ranges ready or running, children parked inside or waiting */
 	int			parked;			/* of these, parked */
+	int			waiting;		/* and waiting: their rows in workflow.waits are all there is of them */
 	bool		decided;		/* hands out nothing further .. */
 	bool		begins_no_more; /* .. but what has begun, since a child has failed */
 	bool		cancelled;		/* its children are being stopped */
@@ -199,6 +204,9 @@ extern void live_retake(LiveExecution *execution, const ClaimedExecution *claime
 extern void live_clear(LiveExecution *execution);	/* drop its ready runs and joins */
 extern void live_remove(LiveExecution *execution);
 extern int	live_count(void);
+extern int	live_lost_runs;		/* runs that were lost and are not settled, of all executions */
+extern void live_run_lost(LiveExecution *execution);
+extern void live_run_settled(LiveExecution *execution);
 /* The ids of those a function is true for, in the current context. */
 extern int	live_select(bool (*which) (LiveExecution *execution), int64 **ids);
 extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope, int container, int visit);
@@ -229,6 +237,10 @@ extern void join_range_ended(LiveJoin *join);
 extern void join_put_back(LiveJoin *join, int from, int to, bool fresh);
 extern void join_free(LiveJoin *join);
 extern bool join_is_under(const LiveJoin *join, const LiveJoin *ancestor);
+/* Which of its children wait, by the rows.  In a transaction. */
+extern int	join_waiting_children(LiveJoin *join, int **children);
+/* A child waits from now on, in place of the range it was in. */
+extern void join_child_waits(LiveJoin *join);
 extern TimestampTz joins_next_deadline(TimestampTz now);
 
 /* --- pool.c --- */
@@ -331,10 +343,13 @@ extern TimestampTz janitor_look_at_pending(TimestampTz now, bool left);
 /* --- control.c: what sessions want --- */
 extern TimestampTz look_for_control(void);	/* by the steady clock */
 
-/* --- waits.c: executions that wait --- */
-/* One has been written down until then; DT_NOBEGIN: the rows say until when. */
+/* --- waits.c: what waits in the table --- */
+/* A thread has been written down until then; DT_NOBEGIN: the rows say until when. */
 extern void waits_expect(TimestampTz until);
-/* Queue those whose time has come, a batch of them; true: there were some. */
+/* Has it nothing but threads that wait?  Then it leaves memory when that lasts. */
+extern void waits_rest(LiveExecution *execution);
+extern void waits_leave(LiveExecution *execution);	/* it is forgotten, or goes on */
+/* Go on with what is due, forget what rests; true: some may be claimed now, or there is room. */
 extern bool waits_look(void);
 extern TimestampTz waits_next(void);	/* by the steady clock */
 

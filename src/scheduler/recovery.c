@@ -265,6 +265,81 @@ run_again_later(ReadyRun *run, const char *why)
 	ready_park(run, TimestampTzPlusMilliseconds(steady_now(), delay));
 }
 
+/*
+ * Children of a lost run that had come to a wait before it was lost: they are not done again.  Nothing
+ * else may be left of it: true, and it is freed.
+ */
+static bool
+leave_waiting(ReadyRun *run, const int *children, int count)
+{
+	LiveJoin   *join = run->join;
+	bool	   *waits;
+	int			from = run->from;
+	int			to = run->to;
+	int			gap = run->from;
+	bool		taken = false;	/* a gap is the run's */
+
+	if (run->kind != RUN_CHILDREN)
+	{
+		int			child = run->scope.level[join->scope.depth].child;
+
+		for (int i = 0; i < count; i++)
+			if (children[i] == child)
+			{
+				run_abandon(run);
+				join_child_waits(join);
+				return true;
+			}
+		return false;
+	}
+	waits = MemoryContextAllocZero(live_context, Max(to - from, 1) * sizeof(bool));
+	for (int i = 0; i < count; i++)
+		if (children[i] >= from && children[i] < to)
+			waits[children[i] - from] = true;
+	for (int child = from; child <= to; child++)
+	{
+		if (child < to && !waits[child - from])
+			continue;
+		if (child < to)
+		{
+			join->active++;
+			join->waiting++;
+		}
+		if (gap < child && !taken)
+		{
+			run->from = gap;
+			run->to = child;
+			taken = true;
+		}
+		else
+			join_put_back(join, gap, child, false);
+		gap = child + 1;
+	}
+	pfree(waits);
+	if (taken)
+		return false;
+	run_abandon(run);
+	join_range_ended(join);
+	return true;
+}
+
+/* The children of its join that wait; false: that cannot be read now. */
+static bool
+read_waiting(ReadyRun *run, int **children, int *count)
+{
+	bool		committed;
+
+	*count = 0;
+	if (run->join == NULL || run->join->cancelled)
+		return true;
+	ATTEMPT(committed)
+	{
+		*count = join_waiting_children(run->join, children);
+	}
+	ATTEMPT_END(committed, false);
+	return committed;
+}
+
 /* Do a lost run again; false: its execution's row cannot be had. */
 static bool
 run_again(int64 id, void *argument)
@@ -279,23 +354,31 @@ run_again(int64 id, void *argument)
 	bool		locked = true;
 	bool		committed;
 	int			count = 0;
+	int		   *waiting = NULL;
+	int			nwaiting = 0;
 
 	if (execution->stopping != STOP_NONE)
 	{
 		execution->running--;
+		live_run_settled(execution);
 		run_abandon(run);
 		pfree(lost);
 		finalise_if_drained(execution);
 		return true;
 	}
+	if (!read_waiting(run, &waiting, &nwaiting))
+		return false;
 	if (run->join != NULL && run->join->decided)
 	{
 		LiveJoin   *join = run->join;
 
 		/* it was being stopped, or would not be begun again */
 		execution->running--;
-		run_abandon(run);
+		live_run_settled(execution);
 		pfree(lost);
+		if (nwaiting > 0 && leave_waiting(run, waiting, nwaiting))
+			return true;
+		run_abandon(run);
 		join_child_ended(join, 0, 1, 0);
 		join_range_ended(join);
 		return true;
@@ -315,6 +398,7 @@ run_again(int64 id, void *argument)
 		return false;
 
 	execution->running--;
+	live_run_settled(execution);
 	/* what is gone on with now is what was claimed meanwhile */
 	if (count > 0)
 		execution->again = false;
@@ -345,6 +429,13 @@ run_again(int64 id, void *argument)
 	{
 		run_abandon(run);
 		execution_stop(execution, recovered->cancelling ? STOP_CANCEL : STOP_ENDED);
+	}
+	else if (nwaiting > 0 && leave_waiting(run, waiting, nwaiting))
+	{
+		waits_expect(DT_NOBEGIN);
+		execution = live_find(id);
+		if (execution != NULL)
+			waits_rest(execution);
 	}
 	else if (!lost->counted)
 	{
@@ -385,6 +476,7 @@ run_lost(PoolExecutor *executor, const char *why, bool counted)
 		LostRun    *lost = MemoryContextAlloc(live_context, sizeof(LostRun));
 		int64		id = executor->runs[i]->execution->id;
 
+		live_run_lost(executor->runs[i]->execution);
 		lost->run = executor->runs[i];
 		lost->counted = counted;
 		strlcpy(lost->why, why, sizeof(lost->why));

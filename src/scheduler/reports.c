@@ -152,6 +152,10 @@ children_reported(ReadyRun *run, const Report *report)
 			requeue_thread(execution, join, &child, report, run->controls);
 			join_hand_out(join);
 			return;
+		case OUTCOME_WAITING:
+			join_put_back(join, next + 1, run->to, run->fresh);
+			join_child_waits(join);
+			return;
 		case OUTCOME_YIELDED:
 			join_put_back(join, next + 1, run->to, run->fresh);
 			if (join->decided && report->in_child)
@@ -196,6 +200,11 @@ thread_reported(ReadyRun *run, const Report *report)
 			requeue_thread(execution, parent, &run->scope, report, run->controls);
 			if (parent != NULL)
 				join_hand_out(parent);
+			return;
+		case OUTCOME_WAITING:
+			if (parent == NULL)
+				break;			/* and the execution with it */
+			join_child_waits(parent);
 			return;
 		default:
 			break;
@@ -256,8 +265,8 @@ run_reported(PoolExecutor *executor, const Report *report)
 {
 	ReadyRun   *run = executor->runs[0];
 	LiveExecution *execution = run->execution;
+	int64		id = execution->id;
 
-	/* it has the root's thread only, and is over for us */
 	if (report->outcome == OUTCOME_WAITING)
 		waits_expect(report->park_until);
 	if (report->outcome == OUTCOME_ERROR || report->outcome == OUTCOME_LOST)
@@ -304,5 +313,8 @@ run_reported(PoolExecutor *executor, const Report *report)
 	else
 		thread_reported(run, report);
 	pfree(run);
+	execution = live_find(id);
+	if (execution != NULL)
+		waits_rest(execution);
 	black_box_handles(0);
 }

@@ -113,7 +113,8 @@ BEGIN ATOMIC
              SELECT 'drained', CASE WHEN d.mode = 'steps' THEN d.drained_at END FROM workflow.drain_status AS d) AS h,
          LATERAL (SELECT GREATEST(q.wait,
                                   (SELECT now() - h.since FROM workflow.execution_status AS e
-                                   WHERE e.status IN ('running', 'cancelling') AND h.since IS NOT NULL LIMIT 1)) AS wait) AS w
+                                   WHERE e.status IN ('running', 'waiting', 'cancelling')
+                                     AND h.since IS NOT NULL LIMIT 1)) AS wait) AS w
     WHERE extract(epoch FROM w.wait) > t.offline
     UNION ALL
     SELECT 'scheduler frozen', current_database()::text, round(extract(epoch FROM clock_timestamp() - s.unanswered_since)), t.frozen, s.unanswered_since

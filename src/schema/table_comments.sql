@@ -186,9 +186,11 @@ COMMENT ON COLUMN workflow.step_executions.error IS
 'error of a failed attempt: SQLSTATE, message, detail, hint, context';
 
 COMMENT ON TABLE workflow.waits IS
-'what executions wait for that have nothing else to do (status waiting), one row each; a role sees '
-'those of its own executions';
+'what threads of executions wait for that are in nobody''s memory meanwhile, one row each; a role '
+'sees those of its own executions';
 COMMENT ON COLUMN workflow.waits.execution_id IS 'execution that waits';
+COMMENT ON COLUMN workflow.waits.thread IS
+'which thread: the scope that ends with it; empty: the execution''s first';
 COMMENT ON COLUMN workflow.waits.scope IS 'where it stands, as in step_executions';
 COMMENT ON COLUMN workflow.waits.step_id IS 'step it stands in front of';
 COMMENT ON COLUMN workflow.waits.visit IS 'which visit of that; null: not known before it begins';

@@ -175,11 +175,11 @@ CREATE INDEX step_executions_variables_idx ON workflow.step_executions (executio
     WHERE variables IS NOT NULL;
 
 /*
- * What executions wait for that have nothing else to do.  Its rows come and go with the status
- * "waiting": src/state/waits.c.
+ * What threads of executions wait for that nobody has in memory: src/state/waits.c.
  */
 CREATE TABLE workflow.waits (
     execution_id    bigint NOT NULL,
+    thread          text COLLATE "C" NOT NULL,  -- scope that ends with it
     scope           text COLLATE "C" NOT NULL,
     step_id         text COLLATE "C" NOT NULL,
     visit           integer,          -- null: not known before it begins
@@ -187,6 +187,6 @@ CREATE TABLE workflow.waits (
     kind            text NOT NULL,
     until           timestamptz NOT NULL,  -- infinity: until somebody wakes it
     since           timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    PRIMARY KEY (execution_id, scope)
+    PRIMARY KEY (execution_id, thread)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
 CREATE INDEX waits_until_idx ON workflow.waits (until);

@@ -624,11 +624,13 @@ BEGIN ATOMIC
               LIMIT CASE WHEN NOT $1 THEN 10000 END) AS e
         WHERE NOT EXISTS (SELECT FROM workflow.waits AS w WHERE w.execution_id = e.id)
         UNION ALL
-        SELECT 'error', format('there is what execution %s waits for, and it does not wait', w.execution_id),
+        /* what an execution stops by ending goes a moment later */
+        SELECT 'error', format('there is what execution %s waits for, which has ended', w.execution_id),
                format('DELETE FROM workflow.waits WHERE execution_id = %s', w.execution_id)
-        FROM (SELECT x.execution_id FROM workflow.waits AS x LIMIT CASE WHEN NOT $1 THEN 10000 END) AS w
-        WHERE NOT EXISTS (SELECT FROM workflow.executions AS e
-                          WHERE e.id = w.execution_id AND e.status = 'waiting')
+        FROM (SELECT DISTINCT x.execution_id FROM workflow.waits AS x
+              LIMIT CASE WHEN NOT $1 THEN 10000 END) AS w
+        WHERE NOT EXISTS (SELECT FROM workflow.executions AS e WHERE e.id = w.execution_id
+                          AND (e.completed_at IS NULL OR e.completed_at > now() - interval '1 minute'))
     $$),
     ('data', 'blocks', 'rows', $$
         SELECT 'warning', format('%s executions of %s are blocked, and their workflow is not',

@@ -286,13 +286,13 @@ SELECT w.execution_id,
        CASE WHEN w.until OPERATOR(pg_catalog.<) pg_catalog.clock_timestamp()
             THEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) w.until END AS overdue
 FROM workflow.waits AS w JOIN workflow.executions AS e
-     ON e.id OPERATOR(pg_catalog.=) w.execution_id AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text
+     ON e.id OPERATOR(pg_catalog.=) w.execution_id AND e.status OPERATOR(pg_catalog.=) ANY ('{waiting,running}'::pg_catalog.text[])
 WHERE pg_catalog.pg_has_role(e.role::pg_catalog.oid, 'USAGE')
    OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
    OR e.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.wait_status IS
-'what executions wait for that have the status waiting: a role''s own, those of workflows it may '
-'see, and all of them for members of pg_monitor';
+'what threads of executions wait for, that run or wait themselves: of a role''s own, of those of '
+'workflows it may see, and of all for members of pg_monitor';
 COMMENT ON COLUMN workflow.wait_status.execution_id IS 'number of the execution';
 COMMENT ON COLUMN workflow.wait_status.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.wait_status.scope IS

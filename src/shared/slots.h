@@ -83,7 +83,7 @@ typedef enum RunOutcome
 	OUTCOME_FORK,				/* stopped at a container that forks: fork says which */
 	OUTCOME_EPILOGUE,			/* the execution is to end, after its epilogue */
 	OUTCOME_PARKED,				/* nothing to do before park_until; go on from the rows then */
-	OUTCOME_WAITING,			/* the same, written down: nobody need remember it */
+	OUTCOME_WAITING,			/* the same, written down: nobody need remember the thread */
 	OUTCOME_YIELDED,			/* asked to make room; go on from the rows later */
 	OUTCOME_STOPPED,			/* asked to stop (cancel, timeout, sibling); the interrupted attempt is recorded */
 	OUTCOME_ERROR,				/* bookkeeping failed: error has the message */

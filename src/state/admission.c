@@ -176,17 +176,6 @@ static StateStatement release_statement = {
 
 static StateStatement waiting_schedules_statement = {WAITING_SCHEDULES, 0, NULL, NULL};
 
-static Datum
-array_of_ids(const int64 *ids, int count)
-{
-	Datum	   *elements = palloc(count * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		elements[i] = Int64GetDatum(ids[i]);
-	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
 static void
 change_all(StateStatement *statement, const int64 *ids, int count)
 {
@@ -194,7 +183,7 @@ change_all(StateStatement *statement, const int64 *ids, int count)
 
 	if (count == 0)
 		return;
-	value = array_of_ids(ids, count);
+	value = state_ids(ids, count);
 	state_execute(statement, &value, NULL);
 }
 
@@ -214,7 +203,7 @@ executions_block(int64 *ids, int count)
 
 	if (count == 0)
 		return 0;
-	value = array_of_ids(ids, count);
+	value = state_ids(ids, count);
 	nrows = (int) state_query(&block_statement, &value, NULL, false, 0);
 	for (int i = 0; i < nrows; i++)
 		ids[i] = state_column_int64(i, 2);

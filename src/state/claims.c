@@ -647,12 +647,7 @@ executions_recover(int64 id, bool counted, const Accused *accused, const char *r
 	values[4] = BoolGetDatum(accused != NULL && accused->all_but);
 	if (accused != NULL)
 	{
-		Datum	   *elements = palloc(Max(accused->count, 1) * sizeof(Datum));
-
-		for (int i = 0; i < accused->count; i++)
-			elements[i] = Int64GetDatum(accused->ids[i]);
-		values[2] = PointerGetDatum(construct_array(elements, accused->count, INT8OID, sizeof(int64),
-													FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		values[2] = state_ids(accused->ids, accused->count);
 		nulls[2] = ' ';
 	}
 	return read_claims(&recover_statement, values, nulls, recovered);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * closed_steps.c
- *	  Containers that end because of what is around them.
+ *	  Containers that end because of what is around them, and threads in them that
+ *	  wait.
  *
  * NOTES
  *	  The scheduler, which ends executions that nobody drives, and executors, for
@@ -21,6 +22,7 @@
 #include "state/event_log.h"
 #include "state/private.h"
 #include "state/steps.h"
+#include "state/waits.h"
 
 #define CLOSE_STEPS(status) \
 	"UPDATE workflow.step_executions AS s" \
@@ -102,16 +104,23 @@ tell_closed(uint64 number)
 	log_step(&row, state_column_text(number, 11));
 }
 
-static void
-close_steps(StateStatement *statement, Datum *values)
+static uint64
+close_steps(StateStatement *statement, Datum *values, int64 **executions)
 {
 	uint64		nclosed = state_query(statement, values, NULL, false, 0);
 
 	for (uint64 i = 0; i < nclosed && setting_log_events != LOG_EVENTS_OFF; i++)
 		tell_closed(i);
+	if (executions != NULL)
+	{
+		*executions = palloc(Max(nclosed, 1) * sizeof(int64));
+		for (uint64 i = 0; i < nclosed; i++)
+			(*executions)[i] = state_column_int64(i, 1);
+	}
 	state_done();
 	if (nclosed > 0)
 		fault_point("step.closed");
+	return nclosed;
 }
 
 void
@@ -122,7 +131,8 @@ step_close_open_between(int64 execution_id, const char *from, const char *to, St
 		CStringGetTextDatum(step_status_name(status))
 	};
 
-	close_steps(&close_between_statement, values);
+	close_steps(&close_between_statement, values, NULL);
+	threads_wait_no_more(execution_id, from, to);
 }
 
 void
@@ -130,7 +140,8 @@ step_close_open(int64 execution_id, StepStatus status)
 {
 	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(step_status_name(status))};
 
-	close_steps(&close_open_statement, values);
+	close_steps(&close_open_statement, values, NULL);
+	executions_wait_no_more(&execution_id, 1);
 }
 
 void
@@ -138,11 +149,17 @@ step_close_others(int64 execution_id, Datum kept)
 {
 	Datum		values[] = {Int64GetDatum(execution_id), kept};
 
-	close_steps(&close_others_statement, values);
+	close_steps(&close_others_statement, values, NULL);
+	executions_wait_no_more(&execution_id, 1);
 }
 
 void
 step_close_abandoned(void)
 {
-	close_steps(&close_abandoned_statement, NULL);
+	int64	   *executions;
+	uint64		nclosed = close_steps(&close_abandoned_statement, NULL, &executions);
+
+	/* children wait in containers that are open */
+	if (nclosed > 0)
+		executions_wait_no_more(executions, (int) nclosed);
 }

@@ -187,15 +187,11 @@ erasure_same(const Erasure *a, const Erasure *b)
 int64
 erasure_do(const Erasure *erasure)
 {
-	Datum	   *ids = palloc(erasure->count * sizeof(Datum));
 	Datum		values[2];
 	bool		isnull;
 	int64		rows;
 
-	for (int i = 0; i < erasure->count; i++)
-		ids[i] = Int64GetDatum(erasure->ids[i]);
-	values[0] = PointerGetDatum(construct_array(ids, erasure->count, INT8OID, sizeof(int64),
-												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[0] = state_ids(erasure->ids, erasure->count);
 	(void) state_query(&types_statement, values, NULL, false, 1);
 	values[1] = PointerGetDatum(DatumGetArrayTypePCopy(state_column(0, 1, &isnull)));
 	state_done();

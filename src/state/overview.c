@@ -134,7 +134,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" " SECOND("w.since") " AS since, " SECOND("w.until") " AS until"
 		" FROM (SELECT * FROM workflow.waits AS w ORDER BY w.until USING OPERATOR(pg_catalog.<) LIMIT 10000) AS w"
 		" JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) w.execution_id"
-		" WHERE e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text AND " VISIBLE
+		" WHERE e.status OPERATOR(pg_catalog.=) ANY ('{waiting,running}'::pg_catalog.text[]) AND " VISIBLE
 		" ORDER BY w.until USING OPERATOR(pg_catalog.<) LIMIT 20",
 		1, reader_types, NULL
 	},

@@ -55,6 +55,8 @@ extern int32 state_column_int32(uint64 row, int column);
 extern int64 state_column_int64(uint64 row, int column);
 /* Text as a C string in the current context, NULL for null. */
 extern char *state_column_text(uint64 row, int column);
+/* An array of int8, in the current context. */
+extern Datum state_ids(const int64 *ids, int count);
 /* 0 for null. */
 extern TimestampTz state_column_time(uint64 row, int column);
 /* A copy in the current context, NULL for null. */

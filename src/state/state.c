@@ -476,6 +476,17 @@ state_column_text(uint64 row, int column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
+Datum
+state_ids(const int64 *ids, int count)
+{
+	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = Int64GetDatum(ids[i]);
+	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
 /* 0: null. */
 TimestampTz
 state_column_time(uint64 row, int column)

@@ -1,18 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * waits.c
- *	  The table workflow.waits: what executions wait for that have nothing else
- *	  to do.
+ *	  The table workflow.waits: what threads wait for that nobody has in memory.
  *
  * NOTES
- *	  An execution is written down as waiting by its executor, in the transaction in
- *	  which its thread parks, and is in nobody's memory from then on.  It leaves this state
- *	  by becoming pending, when its time has come (in the scheduler) or when
- *	  somebody wakes it (in a session), and is claimed like any other; or by being
- *	  paused or cancelled.
+ *	  A thread is written down as waiting by its executor, in the transaction in
+ *	  which it parks, and is in nobody's memory from then on: who goes on with an
+ *	  execution goes on with its threads but for those that have a row here.  To wake a
+ *	  thread is to delete its row; whoever does that sees to it that somebody goes on
+ *	  with it.
  *
- *	  Who changes rows here has the row of their execution locked, so that nobody ever waits
- *	  for a lock in this table; and it has rows of executions that wait, only.
+ *	  An execution all of whose threads wait is "waiting": at once where the thread of the root
+ *	  scope is its only one, else when it has been so for a while, in the scheduler.  It leaves
+ *	  this state by becoming pending, when the time of one of them has come (in the
+ *	  scheduler) or when somebody wakes one (in a session), and is claimed like any
+ *	  other; or by being paused or cancelled.
+ *
+ *	  Locks: rows of executions that wait are changed here by who has the execution's row
+ *	  locked.  While it runs, its threads come and go beside each other: they share a
+ *	  lock on the execution's row, so that no mark or decision of a session is missed.  The
+ *	  scheduler skips what is locked.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +27,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -35,42 +43,59 @@ static const char *const kinds[] = {
 };
 
 static const Oid id_types[] = {INT8OID};
+static const Oid ids_types[] = {INT8ARRAYOID};
 
 /*
  * How it ends may have been decided, it may be to be made ready for a retry(), or steps of it have been
  * marked or released since the thread was loaded: that goes before.
  */
+#define MAY_WAIT(e) \
+	" WHERE " e ".id OPERATOR(pg_catalog.=) $1" \
+	" AND " e ".status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text" \
+	" AND " e ".ending IS NULL AND NOT " e ".reopen" \
+	" AND COALESCE(" e ".step_marks, 'null'::pg_catalog.jsonb)" \
+	"  OPERATOR(pg_catalog.=) COALESCE($2, 'null'::pg_catalog.jsonb)"
+
 static const Oid wait_types[] = {INT8OID, JSONBOID};
 static StateStatement wait_statement = {
-	"UPDATE workflow.executions AS e SET status = 'waiting' WHERE e.id OPERATOR(pg_catalog.=) $1"
-	" AND e.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text AND e.ending IS NULL AND NOT e.reopen"
-	" AND COALESCE(e.step_marks, 'null'::pg_catalog.jsonb) OPERATOR(pg_catalog.=) COALESCE($2, 'null'::pg_catalog.jsonb)"
-	NOTIFY_STATUS,
+	"UPDATE workflow.executions AS e SET status = 'waiting'" MAY_WAIT("e") NOTIFY_STATUS,
+	lengthof(wait_types), wait_types, NULL
+};
+static StateStatement share_statement = {
+	"SELECT FROM workflow.executions AS e" MAY_WAIT("e") " FOR SHARE SKIP LOCKED",
 	lengthof(wait_types), wait_types, NULL
 };
 
-static const Oid insert_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TIMESTAMPTZOID};
+/* There is a row already when its run was lost and is done again. */
+static const Oid insert_types[] = {
+	INT8OID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TIMESTAMPTZOID
+};
 static StateStatement insert_statement = {
-	"INSERT INTO workflow.waits (execution_id, scope, step_id, visit, attempt, kind, until)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	"INSERT INTO workflow.waits AS w (execution_id, thread, scope, step_id, visit, attempt, kind, until)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+	" ON CONFLICT (execution_id, thread) DO UPDATE SET scope = EXCLUDED.scope, step_id = EXCLUDED.step_id,"
+	" visit = EXCLUDED.visit, attempt = EXCLUDED.attempt, kind = EXCLUDED.kind, until = EXCLUDED.until",
 	lengthof(insert_types), insert_types, NULL
 };
 
-/*
- * Those that are due are pending from now on; start_at has served, and says since when they
- * are in the queue.
- */
-static const Oid due_types[] = {INT4OID};
+/* What cannot be had now does not stand in front of the others. */
+static const Oid due_types[] = {INT4OID, INT8ARRAYOID};
 static StateStatement due_statement = {
-	"WITH due AS MATERIALIZED (SELECT e.id FROM workflow.waits AS w JOIN workflow.executions AS e"
-	"  ON e.id OPERATOR(pg_catalog.=) w.execution_id AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
-	"  WHERE w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
-	"  ORDER BY w.until LIMIT $1 FOR NO KEY UPDATE OF e SKIP LOCKED),"
-	" over AS (DELETE FROM workflow.waits AS w USING due AS d WHERE w.execution_id OPERATOR(pg_catalog.=) d.id)"
-	" UPDATE workflow.executions AS e SET status = 'pending', start_at = pg_catalog.now() FROM due AS d"
-	" WHERE e.id OPERATOR(pg_catalog.=) d.id"
-	NOTIFY_STATUS ", e.role::pg_catalog.oid, e.start_at",
+	"SELECT w.execution_id, w.thread, e.id IS NULL FROM workflow.waits AS w LEFT JOIN workflow.executions AS e"
+	" ON e.id OPERATOR(pg_catalog.=) w.execution_id"
+	" WHERE w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
+	" AND (e.id IS NULL OR e.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text)"
+	" AND w.execution_id OPERATOR(pg_catalog.<>) ALL ($2)"
+	" ORDER BY w.until LIMIT $1 FOR UPDATE OF w SKIP LOCKED",
 	lengthof(due_types), due_types, NULL
+};
+static StateStatement due_idle_statement = {
+	"SELECT e.id FROM workflow.waits AS w JOIN workflow.executions AS e"
+	" ON e.id OPERATOR(pg_catalog.=) w.execution_id"
+	" WHERE w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
+	" AND e.status OPERATOR(pg_catalog.<>) 'running'::pg_catalog.text"
+	" ORDER BY w.until LIMIT $1 FOR NO KEY UPDATE OF e SKIP LOCKED",
+	1, due_types, NULL
 };
 
 static StateStatement next_statement = {
@@ -79,47 +104,170 @@ static StateStatement next_statement = {
 	0, NULL, NULL
 };
 
+/* start_at has served, and says since when they are in the queue. */
+#define WAKE_SET \
+	"UPDATE workflow.executions AS e SET status = 'pending', start_at = pg_catalog.now()"
+
+static StateStatement wake_due_statement = {
+	"WITH over AS (DELETE FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1)"
+	"  AND w.until OPERATOR(pg_catalog.<=) pg_catalog.now())"
+	" " WAKE_SET " WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)"
+	" AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
+	NOTIFY_STATUS ", e.role::pg_catalog.oid, e.start_at",
+	lengthof(ids_types), ids_types, NULL
+};
+
 static StateStatement wake_statement = {
-	"UPDATE workflow.executions AS e SET status = 'pending', start_at = pg_catalog.now() WHERE e.id OPERATOR(pg_catalog.=) $1"
-	NOTIFY_STATUS,
+	WAKE_SET " WHERE e.id OPERATOR(pg_catalog.=) $1" NOTIFY_STATUS,
 	lengthof(id_types), id_types, NULL
 };
 
-static StateStatement delete_statement = {
-	"DELETE FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) $1",
-	lengthof(id_types), id_types, NULL
+static const Oid of_step_types[] = {INT8OID, TEXTOID};
+static StateStatement forget_step_statement = {
+	"DELETE FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) $1"
+	" AND w.step_id OPERATOR(pg_catalog.=) $2",
+	lengthof(of_step_types), of_step_types, NULL
+};
+
+static StateStatement marked_statement = {
+	"UPDATE workflow.waits AS w SET until = pg_catalog.now() FROM (SELECT x.execution_id, x.thread"
+	"  FROM workflow.waits AS x JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) x.execution_id"
+	"  WHERE x.execution_id OPERATOR(pg_catalog.=) ANY ($1)"
+	"  AND CASE WHEN x.kind OPERATOR(pg_catalog.=) 'hold'::pg_catalog.text"
+	"   THEN COALESCE(e.step_marks OPERATOR(pg_catalog.->) x.step_id OPERATOR(pg_catalog.->>) 'mark', '')"
+	"    OPERATOR(pg_catalog.<>) 'hold'::pg_catalog.text ELSE e.step_marks OPERATOR(pg_catalog.?) x.step_id END"
+	"  FOR UPDATE OF x SKIP LOCKED) AS m"
+	" WHERE w.execution_id OPERATOR(pg_catalog.=) m.execution_id AND w.thread OPERATOR(pg_catalog.=) m.thread",
+	lengthof(ids_types), ids_types, NULL
+};
+
+/* A session may have marked a step, or woken a thread, that the scheduler has not looked at yet. */
+static StateStatement rest_statement = {
+	"UPDATE workflow.executions AS e SET status = 'waiting' FROM (SELECT x.id FROM workflow.executions AS x"
+	"  WHERE x.id OPERATOR(pg_catalog.=) ANY ($1) AND x.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+	"  AND x.ending IS NULL AND NOT x.reopen AND NOT x.control"
+	"  AND EXISTS (SELECT FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) x.id)"
+	"  FOR NO KEY UPDATE OF x SKIP LOCKED) AS r"
+	" WHERE e.id OPERATOR(pg_catalog.=) r.id" NOTIFY_STATUS ", e.id",
+	lengthof(ids_types), ids_types, NULL
+};
+
+static StateStatement forget_statement = {
+	"DELETE FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1)",
+	lengthof(ids_types), ids_types, NULL
+};
+
+static const Oid range_types[] = {INT8OID, TEXTOID, TEXTOID};
+#define IN_RANGE \
+	" FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) $1" \
+	" AND w.thread OPERATOR(pg_catalog.>=) $2 AND w.thread OPERATOR(pg_catalog.<) $3"
+static StateStatement forget_range_statement = {
+	"DELETE" IN_RANGE, lengthof(range_types), range_types, NULL
+};
+static StateStatement range_statement = {
+	"SELECT w.thread" IN_RANGE, lengthof(range_types), range_types, NULL
+};
+
+static const Oid over_types[] = {INT8ARRAYOID, TEXTARRAYOID};
+static StateStatement over_statement = {
+	"DELETE FROM workflow.waits AS w USING ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
+	" AS o (execution_id, thread) WHERE w.execution_id OPERATOR(pg_catalog.=) o.execution_id"
+	" AND w.thread OPERATOR(pg_catalog.=) o.thread",
+	lengthof(over_types), over_types, NULL
 };
 
 bool
-execution_wait(const LoadedExecution *execution, const char *scope, const char *step_id, int visit,
-			   int attempt, const Wait *wait)
+thread_wait(const LoadedExecution *execution, const char *thread, const char *scope,
+			const char *step_id, int visit, int attempt, const Wait *wait)
 {
 	Datum		values[lengthof(insert_types)];
-	char		nulls[lengthof(insert_types) + 1] = "       ";
+	char		nulls[lengthof(insert_types) + 1] = "        ";
+	bool		only = (*thread == '\0');
+	bool		waits;
 
 	values[0] = Int64GetDatum(execution->id);
 	state_set_jsonb(values, nulls, 1, execution->step_marks);
-	if (state_execute(&wait_statement, values, nulls) == 0)
+	if (only)
+		waits = state_execute(&wait_statement, values, nulls) > 0;
+	else
+	{
+		waits = state_query(&share_statement, values, nulls, false, 1) > 0;
+		state_done();
+	}
+	if (!waits)
 		return false;
+	values[1] = CStringGetTextDatum(thread);
 	nulls[1] = ' ';
-	values[1] = CStringGetTextDatum(scope);
-	values[2] = CStringGetTextDatum(step_id);
-	values[3] = Int32GetDatum(visit);
-	nulls[3] = visit != 0 ? ' ' : 'n';
-	values[4] = Int32GetDatum(attempt);
-	values[5] = CStringGetTextDatum(kinds[wait->kind]);
-	values[6] = TimestampTzGetDatum(wait->until);
+	values[2] = CStringGetTextDatum(scope);
+	values[3] = CStringGetTextDatum(step_id);
+	values[4] = Int32GetDatum(visit);
+	nulls[4] = visit != 0 ? ' ' : 'n';
+	values[5] = Int32GetDatum(attempt);
+	values[6] = CStringGetTextDatum(kinds[wait->kind]);
+	values[7] = TimestampTzGetDatum(wait->until);
 	state_execute(&insert_statement, values, nulls);
-	fault_point("execution.waiting");
+	if (only)
+		fault_point("execution.waiting");
+	else
+		fault_point("thread.waiting");
 	return true;
 }
 
 int
-executions_wake_due(int limit, QueueNews *news, TimestampTz *next, bool *locked)
+waits_due(int limit, const int64 *but, int nbut, DueWait **due)
+{
+	Datum		values[] = {Int32GetDatum(limit), state_ids(but, nbut)};
+	uint64		nrows = state_query(&due_statement, values, NULL, false, 0);
+
+	*due = palloc(Max(nrows, 1) * sizeof(DueWait));
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		bool		isnull;
+
+		(*due)[i].execution_id = state_column_int64(i, 1);
+		(*due)[i].thread = state_column_text(i, 2);
+		(*due)[i].lost = DatumGetBool(state_column(i, 3, &isnull));
+	}
+	state_done();
+	return (int) nrows;
+}
+
+void
+waits_over(const DueWait *waits, int count)
+{
+	Datum	   *threads = palloc(Max(count, 1) * sizeof(Datum));
+	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
+	Datum		values[lengthof(over_types)];
+
+	if (count == 0)
+		return;
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = waits[i].execution_id;
+		threads[i] = CStringGetTextDatum(waits[i].thread);
+	}
+	values[0] = state_ids(ids, count);
+	values[1] = PointerGetDatum(construct_array(threads, count, TEXTOID, -1, false, TYPALIGN_INT));
+	state_execute(&over_statement, values, NULL);
+	fault_point("thread.woken");
+}
+
+int
+executions_wake_due(int limit, QueueNews *news, int *ended)
 {
 	Datum		value = Int32GetDatum(limit);
-	uint64		nrows = state_query(&due_statement, &value, NULL, false, 0);
+	int			count = (int) state_query(&due_idle_statement, &value, NULL, false, 0);
+	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
+	uint64		nrows;
 
+	for (int i = 0; i < count; i++)
+		ids[i] = state_column_int64(i, 1);
+	state_done();
+	*ended = count;
+	if (count == 0)
+		return 0;
+	value = state_ids(ids, count);
+	nrows = state_query(&wake_due_statement, &value, NULL, false, 0);
 	for (uint64 i = 0; i < nrows; i++)
 	{
 		bool		isnull;
@@ -130,31 +278,85 @@ executions_wake_due(int limit, QueueNews *news, TimestampTz *next, bool *locked)
 	state_done();
 	if (nrows > 0)
 		fault_point("execution.woken");
-
-	*next = DT_NOEND;
-	if (state_query(&next_statement, NULL, NULL, false, 1) > 0)
-		*next = state_column_time(0, 1);
-	state_done();
-	/* what is due still, though there was room, somebody has locked */
-	*locked = (int) nrows < limit && *next <= GetCurrentTransactionStartTimestamp();
 	return (int) nrows;
 }
 
-void
-execution_wake(int64 id, Oid role)
+TimestampTz
+waits_next_due(void)
 {
-	Datum		value = Int64GetDatum(id);
+	TimestampTz next = DT_NOEND;
 
-	state_execute(&delete_statement, &value, NULL);
-	state_execute(&wake_statement, &value, NULL);
+	if (state_query(&next_statement, NULL, NULL, false, 1) > 0)
+	{
+		bool		isnull;
+
+		next = DatumGetTimestampTz(state_column(0, 1, &isnull));
+	}
+	state_done();
+	return next;
+}
+
+int
+executions_rest(int64 *ids, int count)
+{
+	Datum		value = state_ids(ids, count);
+	int			nrows;
+
+	nrows = (int) state_query(&rest_statement, &value, NULL, false, 0);
+	for (int i = 0; i < nrows; i++)
+		ids[i] = state_column_int64(i, 2);
+	state_done();
+	if (nrows > 0)
+		fault_point("execution.rests");
+	return nrows;
+}
+
+bool
+executions_marked(const int64 *ids, int count)
+{
+	Datum		value = state_ids(ids, count);
+
+	return count > 0 && state_execute(&marked_statement, &value, NULL) > 0;
+}
+
+void
+execution_wake_step(int64 id, Oid role, ExecutionStatus status, const char *step_id)
+{
+	Datum		values[] = {Int64GetDatum(id), CStringGetTextDatum(step_id)};
+
+	if (state_execute(&forget_step_statement, values, NULL) == 0 || status != EXECUTION_WAITING)
+		return;
+	state_execute(&wake_statement, values, NULL);
 	wake_for_deferred(role, GetCurrentTransactionStartTimestamp());
 	fault_point("execution.woken");
 }
 
 void
-execution_waits_no_more(int64 id)
+executions_wait_no_more(const int64 *ids, int count)
 {
-	Datum		value = Int64GetDatum(id);
+	Datum		value = state_ids(ids, count);
 
-	state_execute(&delete_statement, &value, NULL);
+	state_execute(&forget_statement, &value, NULL);
+}
+
+void
+threads_wait_no_more(int64 execution_id, const char *from, const char *to)
+{
+	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to)};
+
+	state_execute(&forget_range_statement, values, NULL);
+}
+
+char **
+threads_waiting(int64 execution_id, const char *from, const char *to, int *count)
+{
+	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to)};
+	uint64		nrows = state_query(&range_statement, values, NULL, false, 0);
+	char	  **threads = palloc_extended(Max(nrows, 1) * sizeof(char *), MCXT_ALLOC_HUGE);
+
+	for (uint64 i = 0; i < nrows; i++)
+		threads[i] = state_column_text(i, 1);
+	state_done();
+	*count = (int) nrows;
+	return threads;
 }

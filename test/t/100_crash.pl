@@ -413,6 +413,8 @@ for (my $i = $#plan; $i > 0; $i--)
 # Yields at nearly every step for a third of the time, one executor for another.
 my %phases = (
 	int($wanted_kills / 3) => "ALTER SYSTEM SET workflow.run_quantum = '10ms'",
+	# what waits does so in the table from then on
+	int($wanted_kills / 2) => 'ALTER SYSTEM SET workflow.short_wait = 0',
 	int($wanted_kills * 2 / 3) => 'ALTER SYSTEM SET workflow.max_executors_per_database = 1');
 
 # What sessions do.

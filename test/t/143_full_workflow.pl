@@ -9,12 +9,14 @@ use Test::More;
 
 use WorkflowTest;
 
-my $node = workflow_cluster('full', 'workflow.max_executors = 2', 'autovacuum = off', 'synchronous_commit = off');
+my $node = workflow_cluster('full', 'workflow.max_executors = 2', 'autovacuum = off', 'synchronous_commit = off',
+	'workflow.short_wait = 1d');
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
 install_extension($node, 'postgres');
-# the one that runs waits for a retry: a statement that lasted so long would keep dead rows
+# the one that runs waits for a retry, in memory, so that it counts: a statement that lasted so long
+# would keep dead rows
 sql(q{SELECT workflow.define('{"name": "full", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT 1/0", "retry":
 	{"errors": ["all"], "type": "fixed_delay", "initial_delay_ms": 3600000, "max_delay_ms": 3600000, "max_retries": 1}}]}')});
 my $first = sql("SELECT workflow.start('full')");

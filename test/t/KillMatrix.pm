@@ -64,6 +64,8 @@ my %scenes = (
 	pause_ends => qq{SELECT start_one('chain', 'infinity') AS id \\gset\nSELECT workflow.pause(:id, max_pause => '0.1 s');},
 	pause_undoes => qq{$gated SELECT workflow.pause(:id, max_pause => '0.1 s'); DELETE FROM gate;},
 	waits => qq{ALTER SYSTEM SET workflow.short_wait = 0; SELECT pg_reload_conf(); $fresh SELECT start_one('retries');},
+	waits_beside => qq{ALTER SYSTEM SET workflow.short_wait = '0.2 s'; SELECT pg_reload_conf(); $fresh SELECT start_one('waits_beside');},
+	rests => qq{ALTER SYSTEM SET workflow.short_wait = 0; SELECT pg_reload_conf(); $fresh SELECT start_one('waits_beside');},
 	marks => qq{$gated SELECT workflow.skip_step(:id, 'g3');},
 	retry => qq{SELECT set_mood('fail'); SELECT start_one('letter') AS id \\gset\nSELECT workflow.wait(:id, '60 s');
 		SELECT set_mood('well'); SELECT workflow.retry(:id);},
@@ -133,6 +135,9 @@ my %rows = (
 	'execution.resumed' => ['pause'],
 	'execution.waiting' => ['waits'],
 	'execution.woken' => ['waits'],
+	'thread.waiting' => ['waits_beside'],
+	'thread.woken' => ['waits_beside'],
+	'execution.rests' => ['rests'],
 	'execution.pause_timeout' => ['pause_ends'],
 	'execution.pause_to_epilogue' => ['pause_undoes'],
 	'execution.retried' => ['retry'],
@@ -334,6 +339,10 @@ sub define_workflows
 	define_workflow(@define, 'retries', 'r1', {
 		traced('r1', 'second_time', retry => { errors => ['40001'], max_retries => 2, type => 'fixed_delay', initial_delay_ms => 10 },
 			next_step => 'r2'), step('r2', 0) });
+	define_workflow(@define, 'waits_beside', 'block', {
+		block => { type => 'parallel', parallel_steps => [ 'w1', 'w2', 'beside' ], next_step => 'w3' },
+		(map { traced($_, 'second_time', retry => { errors => ['40001'], max_retries => 2, type => 'fixed_delay', initial_delay_ms => 400 }) } 'w1', 'w2'),
+		step('beside', 0), step('w3', 0) });
 	define_workflow(@define, 'batch', 'b1', {
 		map { step("b$_", 0, $_ < 6 ? (next_step => 'b' . ($_ + 1)) : ()) } 1 .. 6 }, commit => { max_steps => 10, max_ms => 1000 });
 	my ($undo, $compensation) = step('undo_u1', 0);
