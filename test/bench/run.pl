@@ -57,7 +57,7 @@ sub sized { my ($size) = @_; return int($size / $scale) || 1 }
 
 sub clean
 {
-	sql('TRUNCATE effects, measured, workflow.executions, workflow.step_executions');
+	sql('TRUNCATE effects, measured, workflow.executions, workflow.step_executions, workflow.waits');
 	sql('CHECKPOINT');
 }
 
@@ -460,6 +460,143 @@ workload(queue_batched => sub {
 		sub { bare_batches(8, $count) },
 		sub { engine('chain_batched', $count / 10, 10) });
 });
+
+# What waits for an hour: a million executions, and a hundred thousand iterations of one loop.  The
+# engine brings a tenth of the million there, the others are copies of their rows.
+workload(parked => sub {
+	my $count = sized(100000);
+	my $copies = 9;
+	my $many = $count * (1 + $copies);
+
+	executors(8);
+	sql('TRUNCATE broken');
+	clean();
+	restart_scheduler();
+	my $ready = restart_scheduler();
+	my $empty = scheduler_memory();
+
+	sql('INSERT INTO broken DEFAULT VALUES');
+	my $began = time;
+	sql("SELECT count(workflow.start('parked')) FROM generate_series(1, $count)");
+	poll("SELECT count(*) = $count FROM workflow.waits");
+	report('parked', "executions that come to wait, /s", [ $count / (time - $began) ]);
+	copy_rows('executions', 'id', $count, $copies);
+	copy_rows('step_executions', 'execution_id', $count, $copies);
+	copy_rows('waits', 'execution_id', $count, $copies);
+	sql("SELECT setval('workflow.executions_id_seq', (SELECT max(id) FROM workflow.executions))");
+	sql('VACUUM ANALYZE workflow.executions, workflow.step_executions, workflow.waits');
+	idle_and_ready("$many executions", $empty, $ready);
+	fires("of $many executions", 'SELECT execution_id, thread FROM workflow.waits ORDER BY execution_id LIMIT 1000');
+
+	# woken by a session, beside plain starts
+	my $some = sized(20000);
+	my (@woken, @started);
+	for (1 .. $rounds)
+	{
+		my ($first, $start) = (0, 0);
+
+		$began = time;
+		$first = sql("SELECT min(s) FROM (SELECT workflow.start('one') AS s FROM generate_series(1, $some) OFFSET 0) AS s");
+		poll("SELECT count(*) = 0 FROM workflow.executions WHERE id >= $first AND status IN ('pending', 'running')");
+		push @started, $some / (time - $began);
+		sql('TRUNCATE broken');
+		$began = time;
+		sql("SELECT count(workflow.skip_step(id, 'a')) FROM (SELECT id FROM workflow.executions WHERE status = 'waiting' ORDER BY id LIMIT $some) AS e");
+		poll("SELECT count(*) = 0 FROM workflow.executions WHERE status IN ('pending', 'running')");
+		push @woken, $some / (time - $began);
+	}
+	report('parked', "woken by a session, of $many, /s; beside start()", \@woken, \@started);
+
+	clean();
+	restart_scheduler();
+	$empty = scheduler_memory();
+	sql('INSERT INTO broken DEFAULT VALUES');
+	$began = time;
+	sql("SELECT workflow.start('parked_loop', (SELECT jsonb_build_object('items', jsonb_agg(i)) FROM generate_series(1, $count) AS i))");
+	poll("SELECT count(*) = $count FROM workflow.waits");
+	report('parked', "iterations of one loop that come to wait, /s", [ $count / (time - $began) ]);
+	poll(q{SELECT count(*) = 1 FROM workflow.executions WHERE status = 'waiting'});
+	idle_and_ready("$count iterations", $empty, $ready);
+	fires("of $count iterations", 'SELECT execution_id, thread FROM workflow.waits ORDER BY thread LIMIT 1000');
+	sql('TRUNCATE broken');
+	clean();
+	restart_scheduler();
+});
+
+sub poll
+{
+	my ($query) = @_;
+
+	sql("DO \$\$ BEGIN WHILE NOT ($query) LOOP COMMIT; PERFORM pg_sleep(0.02); END LOOP; END \$\$");
+}
+
+sub scheduler { return sql(q{SELECT pid FROM workflow.scheduler_state()}) }
+
+sub scheduler_memory
+{
+	open(my $status, '<', '/proc/' . scheduler() . '/status') or die "no scheduler\n";
+	my ($kilobytes) = join('', <$status>) =~ /^RssAnon:\s+(\d+)/m;
+	return $kilobytes;
+}
+
+# Milliseconds from the end of one scheduler until the next one has run an execution.
+sub restart_scheduler
+{
+	my $began = time;
+
+	sql(q{SELECT pg_terminate_backend(pid, 10000) FROM workflow.scheduler_state()});
+	sql(q{CALL workflow.run('one')});
+	return (time - $began) * 1000;
+}
+
+# So many more of the rows of a table, under other numbers.
+sub copy_rows
+{
+	my ($table, $id, $count, $copies) = @_;
+	my $columns = sql("SELECT string_agg(CASE attname WHEN '$id' THEN 'r.$id + 10000000 * c' ELSE 'r.' || quote_ident(attname) END, ', ' ORDER BY attnum)
+		FROM pg_attribute WHERE attrelid = 'workflow.$table'::regclass AND attnum > 0 AND NOT attisdropped");
+
+	sql("INSERT INTO workflow.$table OVERRIDING SYSTEM VALUE SELECT $columns FROM (SELECT * FROM workflow.$table WHERE $id IN (SELECT execution_id FROM workflow.waits) AND $id < 10000000) AS r, generate_series(1, $copies) AS c");
+}
+
+# What they cost while nothing happens.
+sub idle_and_ready
+{
+	my ($what, $empty, $ready) = @_;
+	my (@ready, $ticks);
+
+	push @ready, restart_scheduler() for 1 .. $rounds;
+	report('parked', "scheduler, private kB, $what", [ scheduler_memory() ], [$empty]);
+	report('parked', "restart to ready, ms, $what", \@ready, [ ($ready) x $rounds ]);
+	$ticks = worker_ticks();
+	sleep 10;
+	report('parked', "processor time in 10 s, ms, $what", [ (worker_ticks() - $ticks) * 10 ]);
+}
+
+# A thousand fall due in one second: how late are they?
+sub fires
+{
+	my ($what, $which) = @_;
+	my (@p50, @p99, @most);
+
+	for (1 .. $rounds)
+	{
+		sql("TRUNCATE due; INSERT INTO due SELECT execution_id, thread, clock_timestamp() + interval '3 s' + row_number() OVER () * interval '1 ms' FROM ($which) AS w");
+		sql(q{UPDATE workflow.step_executions AS s SET retry_at = d.at FROM due AS d WHERE s.execution_id = d.execution_id AND s.scope = d.thread AND s.retry_at > now()});
+		sql(q{UPDATE workflow.waits AS w SET until = d.at FROM due AS d WHERE w.execution_id = d.execution_id AND w.thread = d.thread});
+		# the scheduler has not been told of that: the next one finds it
+		restart_scheduler();
+		poll(q{SELECT count(*) = 1000 FROM due AS d JOIN workflow.step_executions AS s ON s.execution_id = d.execution_id AND s.scope = d.thread AND s.started_at >= d.at});
+		my @late = split /\|/, sql(q{SELECT percentile_cont('{0.5,0.99,1}'::float8[]) WITHIN GROUP (ORDER BY extract(epoch FROM s.started_at - d.at) * 1000)
+			FROM due AS d JOIN workflow.step_executions AS s ON s.execution_id = d.execution_id AND s.scope = d.thread AND s.started_at >= d.at}) =~ s/[{}]//gr =~ s/,/|/gr;
+		push @p50, $late[0];
+		push @p99, $late[1];
+		push @most, $late[2];
+	}
+	report('parked', "late, ms, p50, 1,000 in a second $what", \@p50);
+	report('parked', "late, ms, p99, 1,000 in a second $what", \@p99);
+	report('parked', "late, ms, most, 1,000 in a second $what", \@most);
+}
 
 # the views, read once a second by somebody who watches
 workload(watched => sub {

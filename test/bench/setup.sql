@@ -14,6 +14,24 @@ CREATE TABLE effects (
 	written_at	timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+/* What waits for its next attempt as long as there is a row in "broken", and when it is due. */
+CREATE TABLE broken ();
+CREATE TABLE due (execution_id bigint, thread text, at timestamptz);
+CREATE FUNCTION may_fail() RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM broken) THEN
+		RAISE EXCEPTION 'broken';
+	END IF;
+	RETURN 1;
+END $$;
+CREATE FUNCTION parked_step() RETURNS jsonb LANGUAGE sql AS $$
+	SELECT '{"id": "a", "sql": "SELECT may_fail()", "retry": {"errors": ["all"], "type": "fixed_delay", "jitter": false,
+		"max_retries": 1000, "initial_delay_ms": 3600000, "max_delay_ms": 3600000}}'::jsonb
+$$;
+SELECT workflow.define(jsonb_build_object('name', 'parked', 'steps', jsonb_build_array(parked_step()))) AS version \gset
+SELECT workflow.define(jsonb_build_object('name', 'parked_loop', 'steps', jsonb_build_array(jsonb_build_object('id', 'l', 'type', 'loop',
+	'execution_mode', 'parallel', 'collection', '${workflow.input.items}', 'loop_body', jsonb_build_array(parked_step()))))) AS version \gset
+
 /* Times that sessions measure, in milliseconds. */
 CREATE TABLE measured (ms double precision NOT NULL);
 
