@@ -68,6 +68,20 @@ SELECT workflow.start('names_fails') AS id \gset
 SELECT status FROM workflow.wait(:id);
 SELECT workflow.retry(:id, from_step => 'frist');
 
+-- names too long for a process's own memory: who looks while the step runs sees them whole, and the
+-- step once, in a block in a block as well
+SELECT workflow.define(jsonb_build_object('name', 'names_' || repeat('long_', 20), 'workflow_id', 'names_long', 'steps', jsonb_build_array(
+  jsonb_build_object('id', 'around_' || repeat('and_', 20) || 'it', 'type', 'loop', 'collection', '[1]'::jsonb, 'loop_body', jsonb_build_array(
+    jsonb_build_object('id', 'in_' || repeat('there_', 20), 'type', 'loop', 'collection', '[1]'::jsonb, 'loop_body', jsonb_build_array(
+      jsonb_build_object('id', 'sleeps_' || repeat('very_', 18) || 'well', 'sql', 'SELECT pg_sleep(600)')))))))) IS NOT NULL AS defined;
+SELECT workflow.start('names_long') AS id \gset
+SELECT set_config('test.id', :'id', false) IS NOT NULL AS set;
+CALL test.until('SELECT count(*) > 0 FROM workflow.activity WHERE execution_id = test.id() AND wait_event = ''PgSleep''');
+SELECT length(workflow), scope, step_id FROM workflow.activity WHERE execution_id = :id;
+SELECT scope, step_id, step_type, status FROM workflow.step_status WHERE execution_id = :id ORDER BY scope;
+SELECT workflow.cancel(:id);
+SELECT status FROM workflow.wait(:id);
+
 SELECT workflow.drop_agent('names_quote');
 DROP FUNCTION names_hint;
 DROP TABLE names_tried;

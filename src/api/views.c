@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "api/api.h"
+#include "definition/scope.h"
 #include "shared/clock.h"
 #include "shared/slots.h"
 #include "state/executions.h"
@@ -136,6 +137,31 @@ copy_slot(Slot *slot, SlotCopy *copy, int64 execution_id)
 	return asked_for;
 }
 
+/* May a text that is kept in so many bytes have been clipped? */
+static bool
+may_be_clipped(const char *text, size_t size)
+{
+	return strlen(text) + MAX_MULTIBYTE_CHAR_LEN >= size;
+}
+
+/*
+ * The plan that names of a slot are looked up in, since one of them may have been clipped: rows
+ * in tables have the whole of it.  NULL: they are as they are.
+ */
+static const WorkflowPlan *
+plan_of_names(const SlotCopy *slot)
+{
+	const Progress *progress = &slot->progress;
+
+	if (slot->database != MyDatabaseId || progress->definition_id == 0 || progress->step_id[0] == '\0')
+		return NULL;
+	if (!may_be_clipped(progress->workflow, sizeof(progress->workflow)) &&
+		!may_be_clipped(progress->step_id, sizeof(progress->step_id)) &&
+		!may_be_clipped(progress->scope, sizeof(progress->scope)))
+		return NULL;
+	return definition_plan(progress->definition_id);
+}
+
 /*
  * Columns about the execution a slot runs, all null before.
  */
@@ -143,12 +169,14 @@ static void
 fill_progress(const SlotCopy *slot, Datum *values, bool *nulls)
 {
 	const Progress *progress = &slot->progress;
+	const WorkflowPlan *plan = plan_of_names(slot);
 
 	values[COLUMN_EXECUTION_ID] = Int64GetDatum(progress->execution_id);
 	values[COLUMN_DEFINITION_ID] = Int32GetDatum(progress->definition_id);
-	values[COLUMN_WORKFLOW] = CStringGetTextDatum(progress->workflow);
-	values[COLUMN_STEP_ID] = CStringGetTextDatum(progress->step_id);
-	values[COLUMN_SCOPE] = CStringGetTextDatum(progress->scope);
+	values[COLUMN_WORKFLOW] = CStringGetTextDatum(plan ? plan->name : progress->workflow);
+	values[COLUMN_STEP_ID] = CStringGetTextDatum(plan && progress->node < plan->nnodes
+												 ? plan->nodes[progress->node].id : progress->step_id);
+	values[COLUMN_SCOPE] = CStringGetTextDatum(plan ? scope_path(plan, &progress->scope_id) : progress->scope);
 	values[COLUMN_BRANCH] = CStringGetTextDatum(progress->branch);
 	values[COLUMN_ITERATION] = Int32GetDatum(progress->iteration);
 	values[COLUMN_VISIT] = Int32GetDatum(progress->visit);
@@ -179,7 +207,7 @@ sees_workflow(const SlotCopy *slot)
 	if (slot->database != MyDatabaseId)
 		return false;
 	/* it may have been clipped */
-	if (strlen(name) + MAX_MULTIBYTE_CHAR_LEN >= NAMEDATALEN && progress->definition_id != 0)
+	if (may_be_clipped(name, sizeof(progress->workflow)) && progress->definition_id != 0)
 		name = definition_plan(progress->definition_id)->name;
 	return grants_allow(name, InvalidOid, GetUserId(), PRIVILEGE_SEE);
 }
