@@ -97,6 +97,40 @@ if ($versions[0] eq '1.0.0')
 		SELECT workflow.set_role_limits('-', max_running => 7)});
 	like(($node->psql('rights', $down))[2], qr/WARNING:  rights granted on workflows are lost.*WARNING:  limits of roles are lost/s, 'and not when they are open');
 	$node->safe_psql('rights', 'ALTER EXTENSION pg_workflow UPDATE; SELECT count(*) FROM workflow.grants');
+
+	# nor what nothing but a setting closes, wherever it is said; this session may see another value
+	$node->safe_psql('postgres', 'CREATE DATABASE unsaid; CREATE DATABASE another; CREATE ROLE starter');
+	$node->safe_psql('unsaid', "CREATE EXTENSION pg_workflow; SELECT workflow.define('$document')");
+	foreach my $case (
+		[ q{SET workflow.default_execute = 'owner'}, '' ],
+		[ q{ALTER DATABASE unsaid SET workflow.default_execute = 'owner'}, 'ALTER DATABASE unsaid RESET ALL' ],
+		[ q{ALTER ROLE starter IN DATABASE unsaid SET workflow.default_execute = 'OWNER'}, 'ALTER ROLE starter IN DATABASE unsaid RESET ALL' ],
+		[ q{ALTER ROLE starter SET workflow.default_execute = 'owner'}, 'ALTER ROLE starter RESET ALL' ],
+		[ q{ALTER SYSTEM SET workflow.default_execute = 'owner'}, 'ALTER SYSTEM RESET workflow.default_execute' ])
+	{
+		my ($set, $reset) = @$case;
+		my $session = $set =~ /^SET/ ? $set : q{SET workflow.default_execute = 'all'};
+
+		$node->safe_psql('postgres', $set) unless $set eq $session;
+		like(($node->psql('unsaid', "$session; $down"))[2], qr/ERROR:  workflows that only their owners may start.*DETAIL:  .*default_execute.*HINT:  .*grant_execute/s,
+			"closed by a setting: refused after $set");
+		$node->safe_psql('postgres', $reset) if $reset;
+	}
+	$node->safe_psql('postgres', q{ALTER DATABASE another SET workflow.default_execute = 'owner'; ALTER SYSTEM SET log_line_prefix = '%m \\';
+		ALTER DATABASE unsaid SET workflow.namespaces = 'yes'});
+	my ($status, $out, $err) = $node->psql('unsaid', "BEGIN; $down; ROLLBACK");
+	is($status, 0, 'another database may have it');
+	like($err, qr/WARNING:  names of workflows.*namespaces/, 'names that a setting kept apart: told');
+
+	# what the hint says
+	$node->safe_psql('postgres', q{ALTER DATABASE unsaid SET workflow.default_execute = 'owner'; ALTER DATABASE unsaid RESET workflow.namespaces});
+	($status, $out, $err) = $node->psql('unsaid', $down);
+	$node->safe_psql('unsaid', $err =~ /HINT:  Open them yourself, (SELECT .*?), and archive/ ? $1 : 'SELECT no_hint');
+	($status, $out, $err) = $node->psql('unsaid', $down);
+	is($status, 0, 'not when they are open, or archived');
+	unlike($err, qr/names of workflows/, 'nor are names told of that nothing kept apart');
+	$node->safe_psql('unsaid', q{ALTER EXTENSION pg_workflow UPDATE; SELECT workflow.set_status('closed', 1, 'archived')});
+	is(($node->psql('unsaid', $down))[0], 0, 'nor what nobody can start');
 }
 
 unlike(slurp_file($node->logfile), qr/PANIC|was terminated by signal|TRAP/, 'nothing crashed');

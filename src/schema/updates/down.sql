@@ -3,13 +3,41 @@
  * for are not lost silently: the script refuses, and says what to do, or tells what is lost.
  */
 
-/* Rights per workflow: what was closed would be open.  Limits of roles.  Erasures.  Traces. */
+/*
+ * Rights per workflow: what was closed would be open.  Limits of roles.  Erasures.  Traces.
+ *
+ * Of settings that the version before does not know counts whatever is said anywhere, for other
+ * sessions than this one.  The older library, once it is loaded, has forgotten what the
+ * configuration says: so the files are read.
+ */
 DO $$
+DECLARE
+    said text[] := ARRAY(
+        SELECT name || '=' || current_setting(name, true)
+        FROM unnest('{workflow.default_execute,workflow.namespaces}'::text[]) AS name
+        UNION
+        SELECT unnest(setconfig) FROM pg_db_role_setting
+        WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+        UNION
+        (SELECT DISTINCT ON (lower(name)) lower(name) || '=' || setting FROM pg_file_settings
+         ORDER BY lower(name), seqno DESC));
 BEGIN
     IF EXISTS (SELECT FROM workflow.grants WHERE NOT granted) THEN
         RAISE EXCEPTION 'workflows that were revoked from all roles would be open to all again'
             USING ERRCODE = '55000', DETAIL = 'The version before has no rights per workflow.',
             HINT = 'Open them yourself, SELECT workflow.grant_execute(workflow, ''-'') FROM workflow.grants WHERE NOT granted, and archive those that nobody is to start.';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(said) AS s WHERE lower(s) = 'workflow.default_execute=owner') AND EXISTS (
+            SELECT FROM workflow.definitions AS d
+            WHERE d.status IN ('active', 'deprecated')
+              AND NOT EXISTS (SELECT FROM workflow.grants AS g
+                              WHERE g.workflow = d.name AND g.privilege = 'start' AND g.role IS NULL)) THEN
+        RAISE EXCEPTION 'workflows that only their owners may start would be open to all'
+            USING ERRCODE = '55000', DETAIL = 'The setting workflow.default_execute is "owner", and the version before has no rights per workflow.',
+            HINT = 'Open them yourself, SELECT workflow.grant_execute(name, ''-'') FROM (SELECT DISTINCT name FROM workflow.definitions WHERE status IN (''active'', ''deprecated'')) AS d, and archive those that nobody is to start.';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(said) AS s WHERE CASE WHEN s ~ '^workflow[.]namespaces=' THEN split_part(s, '=', 2)::boolean END) THEN
+        RAISE WARNING 'names of workflows, agents and schedules are kept apart no more: the version before has no workflow.namespaces';
     END IF;
     IF EXISTS (SELECT FROM workflow.grants) THEN
         RAISE WARNING 'rights granted on workflows are lost: the version before has none';
