@@ -72,6 +72,14 @@ refuse_housekeeping(const char *name)
 				 errhint("Choose another name, or call that function to make or change this schedule.")));
 }
 
+/* A name that nobody has yet; the extension's own is no tenant's. */
+static void
+check_new_name(const char *name)
+{
+	if (pg_strcasecmp(name, HOUSEKEEPING_SCHEDULE) != 0)
+		require_namespace("schedule", name);
+}
+
 /* Names are parts of indexes and of the commands of jobs. */
 static void
 require_name(const char *value, const char *what)
@@ -187,6 +195,7 @@ store_schedule(Schedule *schedule, Jsonb **before)
 	*before = NULL;
 	while (!schedule_find(schedule->name, true, &old))
 	{
+		check_new_name(schedule->name);
 		if (schedule_insert(schedule))
 			return;
 		CHECK_FOR_INTERRUPTS();

@@ -303,7 +303,7 @@ define_definition_settings(void)
 							PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("workflow.namespaces",
-							 "Names of workflows and agents begin with the name of a schema.",
+							 "Names of workflows, agents and schedules begin with the name of a schema.",
 							 "It has to be one in which the role that chooses the name may create objects.",
 							 &setting_namespaces, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
