@@ -44,6 +44,40 @@ $node->safe_psql('postgres', 'ALTER DATABASE renamed SET TABLESPACE elsewhere');
 wait_for_endless($node, 'renamed');
 ok(wait_for_schedulers($node, 'a,renamed'), 'ALTER DATABASE SET TABLESPACE');
 
+# Tables of the extension go to another tablespace while executions run, and it is made in one.
+$node->safe_psql('postgres', 'CREATE DATABASE spaces');
+$node->safe_psql('spaces', q{SET default_tablespace = elsewhere; CREATE EXTENSION pg_workflow});
+is($node->safe_psql('spaces', q{SELECT count(*) FROM pg_class AS c JOIN pg_tablespace AS t ON t.oid = c.reltablespace
+	WHERE t.spcname = 'elsewhere' AND c.oid IN ('workflow.executions'::regclass, 'workflow.executions_pkey'::regclass)}), 2,
+	'CREATE EXTENSION with default_tablespace');
+$node->safe_psql('spaces', q{
+	CREATE TABLE effects (execution_id bigint, i int);
+	SELECT workflow.define('{"name": "chain", "steps": [
+		{"id": "first", "sql": "INSERT INTO effects VALUES ($1::bigint, 0)", "params": ["${workflow.execution_id}"]},
+		{"id": "rest", "type": "loop", "loop_config": {"collection": [1, 2, 3, 4, 5, 6, 7, 8, 9], "loop_body": ["one"]}},
+		{"id": "one", "sql": "INSERT INTO effects VALUES ($1::bigint, $2::int)", "params": ["${workflow.execution_id}", "${loop.item}"]}]}')});
+my $started = 0;
+foreach my $round (1 .. 3)
+{
+	foreach my $tablespace ('pg_default', 'elsewhere')
+	{
+		$node->safe_psql('spaces', q{SELECT workflow.start('chain') FROM generate_series(1, 20)});
+		$started += 20;
+		$node->poll_query_until('spaces', q{SELECT count(*) > 0 FROM workflow.executions WHERE status = 'running'
+			OR id > (SELECT max(id) - 20 FROM workflow.executions) AND status = 'completed'}) or die 'nothing runs';
+		$node->safe_psql('spaces', "ALTER TABLE workflow.$_ SET TABLESPACE $tablespace", timeout => 60)
+		  foreach 'executions', 'step_executions';
+		$node->safe_psql('spaces', "ALTER INDEX workflow.$_ SET TABLESPACE $tablespace", timeout => 60)
+		  foreach 'executions_pkey', 'executions_waiting_idx';
+	}
+}
+ok($node->poll_query_until('spaces', qq{SELECT count(*) = $started FROM workflow.executions WHERE status = 'completed'}),
+	'ALTER TABLE SET TABLESPACE while executions run: they come to their ends');
+is($node->safe_psql('spaces', q{SELECT count(*), count(DISTINCT (execution_id, i)) FROM effects}), join('|', (10 * $started) x 2),
+	'each step has run once');
+is($node->safe_psql('spaces', q{SELECT count(*) FROM workflow.verify(full => true) WHERE area = 'data' AND status <> 'ok'}), 0, 'and nothing is lost');
+$node->safe_psql('postgres', 'DROP DATABASE spaces');
+
 # --- rights ---
 
 my $workers = q{SELECT string_agg(pid::text, ',' ORDER BY pid) FROM pg_stat_activity

@@ -4,11 +4,12 @@
 use strict;
 use warnings FATAL => 'all';
 
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTest;
 
-my $node = workflow_cluster('drops', 'workflow.max_executors = 14', 'workflow.cancel_grace = 500ms');
+my $node = workflow_cluster('drops', 'workflow.max_executors = 14', 'workflow.cancel_grace = 500ms', 'deadlock_timeout = 100ms');
 
 # A workflow of every kind of thing that can be under way: a running step in a
 # parallel container, and something that waits behind it.
@@ -41,6 +42,16 @@ sub works
 	return;
 }
 
+# One that was about to come when the extension went goes again.
+sub no_worker_stays
+{
+	my ($name) = @_;
+
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'a'
+			AND backend_type ~ '^pg_workflow'}), "$name: no worker stays");
+	return;
+}
+
 # --- a session waits while the extension goes ---
 
 $node->safe_psql('postgres', 'CREATE DATABASE a');
@@ -50,12 +61,69 @@ foreach my $drop ('DROP EXTENSION pg_workflow', 'DROP EXTENSION pg_workflow CASC
 	$node->safe_psql('a', q{SELECT workflow.start('busy') FROM generate_series(1, 3)});
 	wait_for_endless($node, 'a');
 	$node->safe_psql('a', $drop, timeout => 60);
-	is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE datname = 'a'
-			AND backend_type ~ '^pg_workflow'}), 0, "$drop: no worker is left");
+	no_worker_stays($drop);
 	install('a');
 	ok(wait_for_schedulers($node, 'a'), 'the scheduler is back');
 	works('a', "it works after $drop and CREATE EXTENSION");
 }
+
+# --- sessions start, wait, steer and look all the time ---
+
+# What each does over and over, whether the extension is there or not, until it is told to stop.
+my $any = q{FROM (SELECT id FROM workflow.executions WHERE status IN ('pending', 'running', 'paused', 'waiting') ORDER BY random() LIMIT 1) AS e};
+my %habits = (
+	waits => q{SELECT workflow.start('quick') AS id \gset
+		SELECT status FROM workflow.wait(:id, '20 s');},
+	starts => q{BEGIN; SELECT workflow.start('busy'); SELECT workflow.start('quick'); COMMIT;},
+	executes => q{SELECT workflow.execute('quick') IS NOT NULL; CALL workflow.run('quick');},
+	holds => "SELECT workflow.pause(id) $any; SELECT workflow.resume(id) $any;",
+	ends => "SELECT workflow.cancel(id) $any; SELECT workflow.cancel(id) $any;",
+	looks => "SELECT count(t::text) FROM workflow.execution_status AS t; SELECT workflow.why(id) $any; SELECT count(*) FROM workflow.alerts;",
+	defines => q{SELECT workflow.define(d.document::jsonb || format('{"description": "%s"}', random())::jsonb)
+		FROM workflow.definitions AS d WHERE name = 'quick' ORDER BY version DESC LIMIT 1;});
+my $folder = PostgreSQL::Test::Utils::tempdir();
+my (@crowd, %said);
+foreach my $habit (sort keys %habits)
+{
+	append_to_file("$folder/$habit.sql", "\\set id 0\n" . "$habits{$habit}\nSELECT pg_sleep(0.01);\n\\if `test -e $folder/stop && echo 1 || echo 0`\n\\quit\n\\endif\n" x 50000);
+	foreach my $n (1 .. 2)
+	{
+		push @crowd, { habit => $habit, errors => "$folder/$habit.$n", process => IPC::Run::start(
+			[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('a'), '-f', "$folder/$habit.sql" ],
+			'<', '/dev/null', '>', '/dev/null', '2>', "$folder/$habit.$n") };
+	}
+}
+foreach my $round (1 .. 6)
+{
+	# there is much going on
+	$node->poll_query_until('a', q{SELECT count(*) FILTER (WHERE workflow = 'quick' AND status = 'completed') > 10
+			AND count(*) FILTER (WHERE workflow = 'busy' AND status IN ('running', 'cancelled')) > 2 FROM workflow.executions})
+	  or die 'the sessions do nothing';
+
+	# who drops takes locks in an order of its own, and may be the one that a deadlock is broken by
+	my ($status, $out, $err);
+	do
+	{
+		($status, $out, $err) = $node->psql('a', 'DROP EXTENSION pg_workflow CASCADE', extra_params => [ '-v', 'VERBOSITY=verbose' ], timeout => 120);
+	} while ($status != 0 && $err =~ /ERROR:  40P01/);
+	is($status, 0, "round $round: DROP EXTENSION CASCADE under load") or diag($err);
+	no_worker_stays("round $round");
+	install('a');
+}
+append_to_file("$folder/stop", '');
+foreach my $session (@crowd)
+{
+	ok($session->{process}->finish, "a session that $session->{habit} comes to its end");
+
+	my $errors = slurp_file($session->{errors});
+	$said{$1}++ while $errors =~ /((?:ERROR|FATAL|PANIC):  (?:XX\w{3}.*|\w{5}))/g;
+}
+note(join ', ', map { "$_ $said{$_}" } sort keys %said);
+$node->safe_psql('a', q{SELECT workflow.resume(id) FROM workflow.executions WHERE status = 'paused';
+	SELECT workflow.cancel(id) FROM workflow.executions WHERE status IN ('pending', 'running', 'paused', 'waiting')});
+ok($node->poll_query_until('a', q{SELECT count(*) = 0 FROM workflow.executions WHERE status IN ('pending', 'running', 'paused', 'waiting', 'cancelling')}),
+	'all are cancelled');
+works('a', 'it works after all that');
 
 # Somebody waits for an execution in a transaction that holds the extension's tables:
 # who drops them takes the executors away that the other waits for, so the wait ends
