@@ -13,7 +13,7 @@
 #	  and lib/; PostgreSQL::Test::Cluster takes it as install_path.
 #
 #	  Exit code 77, and a line that says why, when this machine's is the oldest,
-#	  or the packages cannot be had.
+#	  or no packages can be had.  All else is a failure.
 
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -32,6 +32,15 @@ skip()
 	exit 77
 }
 
+# Without an archive, or a way to it.  Where its lists have come it does not have what this script says.
+no_packages()
+{
+	tail -n 20 "$folder/apt.log"
+	ls "$folder/apt/lists/"*_Packages* >/dev/null 2>&1 &&
+		die "suite $suite does not have the packages of PostgreSQL $oldest_major"
+	skip "the packages of PostgreSQL $oldest_major cannot be had"
+}
+
 prepare
 [ "$(pg_major)" -gt $oldest_major ] || skip "PostgreSQL $oldest_major is the oldest there is"
 folder=$1
@@ -40,7 +49,7 @@ mkdir -p "$folder"
 # shellcheck disable=SC2086
 apt_private "$folder/apt" $suite download postgresql-$oldest_major postgresql-client-$oldest_major \
 	postgresql-server-dev-$oldest_major postgresql-$oldest_major-cron $libraries >"$folder/apt.log" 2>&1 ||
-	skip "the packages of PostgreSQL $oldest_major cannot be had, see $folder/apt.log"
+	no_packages
 for package in "$folder/apt/cache/"*.deb; do
 	dpkg-deb -x "$package" "$folder/root" || die "cannot unpack $package"
 done
@@ -62,7 +71,7 @@ not_found()
 while names=$(not_found) && [ -n "$names" ]; do
 	for name in $names; do
 		cp "$folder/root/usr/lib/"*"/$name" "$installation/lib/$name" ||
-			skip "$name is not here, and in none of the packages"
+			die "$name is not here, and in none of the packages"
 	done
 done
 
