@@ -55,12 +55,13 @@ GRANT SELECT ON atk.guarded TO PUBLIC;
 -- A14: an operator
 CREATE FUNCTION atk.compare(int, text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RETURN atk.note('operator') IS NOT NULL; END$$;
 CREATE OPERATOR atk.=== (LEFTARG = int, RIGHTARG = text, FUNCTION = atk.compare);
--- A15: the cast to json of a type in the result
-CREATE TYPE atk.pair AS (a int, b int);
-CREATE FUNCTION atk.pair_json(atk.pair) RETURNS json LANGUAGE plpgsql AS $$BEGIN PERFORM atk.note('cast'); RETURN '"pair"'; END$$;
+-- A15: the cast to json of a type in the result, and in a row and an array of it; the server asks for none of a row itself
 CREATE TYPE atk.mood AS ENUM ('good', 'bad');
-CREATE FUNCTION atk.mood_json(atk.mood) RETURNS json LANGUAGE plpgsql AS $$BEGIN PERFORM atk.note('cast of an enum'); RETURN '"mood"'; END$$;
+CREATE FUNCTION atk.mood_json(atk.mood) RETURNS json LANGUAGE plpgsql AS $$BEGIN PERFORM atk.note('cast of ' || $1); RETURN '"mood"'; END$$;
 CREATE CAST (atk.mood AS json) WITH FUNCTION atk.mood_json(atk.mood);
+CREATE TYPE atk.pair AS (a int, m atk.mood);
+CREATE FUNCTION atk.pair_json(atk.pair) RETURNS json LANGUAGE plpgsql AS $$BEGIN PERFORM atk.note('cast of a row'); RETURN '"pair"'; END$$;
+CREATE CAST (atk.pair AS json) WITH FUNCTION atk.pair_json(atk.pair);
 -- A16: the domain of a value that is bound
 CREATE FUNCTION atk.check_value(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RETURN atk.note('domain') IS NOT NULL; END$$;
 CREATE DOMAIN atk.checked AS text CHECK (atk.check_value(VALUE));
@@ -72,6 +73,7 @@ SELECT workflow.define($${"name": "atk_around", "steps": [
   {"id": "policy", "sql": "SELECT count(*) FROM atk.guarded"},
   {"id": "operator", "sql": "SELECT 1 OPERATOR(atk.===) 'x'"},
   {"id": "cast", "sql": "SELECT 'good'::atk.mood AS m"},
+  {"id": "casts", "sql": "SELECT ROW(1, 'bad')::atk.pair AS p, ARRAY['good', 'bad']::atk.mood[] AS l, ARRAY[ROW(2, 'good')]::atk.pair[] AS r"},
   {"id": "domain", "sql": "SELECT $1::atk.checked", "params": ["x"]},
   {"id": "index", "sql": "CREATE TEMP TABLE t (i int) ON COMMIT DELETE ROWS; CREATE INDEX ON t (atk.indexed(i)); INSERT INTO t VALUES (1)"},
   {"id": "after", "sql": "SELECT atk.note('the step behind it')"}]}$$) AS version;
