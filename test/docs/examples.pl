@@ -1,6 +1,6 @@
 #
 # examples.pl
-#	  The examples in a Markdown file: their SQL, and what they show.
+#	  The examples in a Markdown file: their SQL or shell, and what they show.
 #
 # NOTES
 #	  usage: examples.pl script FILE SCRIPT     write the SQL, print the number of blocks
@@ -10,6 +10,9 @@
 #	  session of psql.  A block that opens with ```text and follows it, with nothing
 #	  but blank lines between, is what it must print.  Without one it may print
 #	  anything but an error.  A block after a line "<!-- not run -->" is not run.
+#
+#	  A block that opens with ```sh is run by sh -e in the folder of SCRIPT, from the same
+#	  session; a command that fails is an error.
 #
 #	  Compared is without what differs from run to run or is layout only:
 #	    dates with times            one word
@@ -36,7 +39,15 @@ sub slurp
 	return scalar <$handle>;
 }
 
-# Blocks of a file: first line number, SQL, and lines [from, to) of the output.
+sub spill
+{
+	my ($name, $text) = @_;
+	open my $handle, '>', $name or die "cannot write $name: $!\n";
+	print $handle $text;
+	close $handle or die "cannot write $name: $!\n";
+}
+
+# Blocks of a file: first line number, kind, text, and lines [from, to) of the output.
 sub read_blocks
 {
 	my @lines = @_;
@@ -56,9 +67,9 @@ sub read_blocks
 
 			$i++ while $i + 1 < @lines && $lines[ $i + 1 ] !~ /^```\s*$/;
 			$i++;
-			if ($kind eq 'sql' && !$skip)
+			if ($kind =~ /^(?:sql|sh)$/ && !$skip)
 			{
-				my %block = (line => $from + 1, sql => join("\n", @lines[ $from .. $i - 1 ]));
+				my %block = (line => $from + 1, kind => $kind, text => join("\n", @lines[ $from .. $i - 1 ]));
 				my $j = $i + 1;
 
 				$j++ while $j < @lines && $lines[$j] =~ /^\s*$/;
@@ -120,13 +131,20 @@ my @blocks = read_blocks(@lines);
 
 if ($command eq 'script')
 {
-	open my $script, '>', $other or die "cannot write $other: $!\n";
+	my ($folder) = $other =~ m{^(.*/)};
+	my $script = '';
 	for my $n (0 .. $#blocks)
 	{
-		print $script "\\echo \@\@ block $n\n$blocks[$n]{sql}\n";
+		$script .= "\\echo \@\@ block $n\n";
+		if ($blocks[$n]{kind} eq 'sql')
+		{
+			$script .= "$blocks[$n]{text}\n";
+			next;
+		}
+		spill("$other.$n.sh", "$blocks[$n]{text}\n");
+		$script .= "\\set shown `cd '$folder' && sh -e '$other.$n.sh' 2>&1 || echo \"ERROR:  exit code \$?\"`\n\\echo :shown\n";
 	}
-	print $script "\\echo \@\@ end\n";
-	close $script or die "cannot write $other: $!\n";
+	spill($other, "$script\\echo \@\@ end\n");
 	print scalar(@blocks), "\n";
 	exit;
 }
@@ -174,7 +192,5 @@ for my $n (reverse 0 .. $#blocks)
 }
 if ($ENV{PGWF_DOCS_UPDATE})
 {
-	open my $out, '>', $file or die "cannot write $file: $!\n";
-	print $out join("\n", @lines);
-	close $out or die "cannot write $file: $!\n";
+	spill($file, join("\n", @lines));
 }

@@ -55,8 +55,16 @@ for file; do
 		cluster_psql "$cluster" "$book" -c 'CREATE EXTENSION pg_workflow' >>"$work/$page.log" 2>&1 ||
 		{ cat "$work/$page.log"; die "cannot prepare database $book"; }
 	begin=$(date +%s%3N)
-	(cd "$root" && cluster_psql "$cluster" "$book" -v ON_ERROR_STOP=0 -P pager=off) \
-		<"$work/$page.sql" >"$work/$page.out" 2>&1
+	(
+		# for what is run in a shell
+		PATH=$(cluster_bin "$cluster"):$PATH
+		PGHOST=$scratch/$cluster/socket
+		PGPORT=$(cluster_port "$cluster")
+		PGUSER=postgres
+		PGDATABASE=$book
+		export PATH PGHOST PGPORT PGUSER PGDATABASE
+		cd "$root" && cluster_psql "$cluster" "$book" -v ON_ERROR_STOP=0 -P pager=off
+	) <"$work/$page.sql" >"$work/$page.out" 2>&1
 	perl "$root/test/docs/examples.pl" compare "$file" "$work/$page.out" >"$work/$page.diff" 2>&1
 	verdict "docs/$page" "$work/$page.diff" "$blocks examples, $(($(date +%s%3N) - begin)) ms"
 	begin=$(date +%s%3N)
