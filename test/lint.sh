@@ -199,7 +199,7 @@ unwatched_tests()
 	grep -LE '^use (Watchdog|WorkflowTest|CrashTest)\>' test/t/*.pl
 }
 
-# The check of the install script, on one that has all it is to find.
+# The check of the scripts, on two that have all it is to find, and an update that has nothing.
 planted_faults()
 {
 	temporary=$(mktemp -d)
@@ -216,12 +216,61 @@ planted_faults()
 		SET search_path = public;
 		GRANT SELECT ON workflow.t TO PUBLIC;
 		GRANT SELECT ON workflow.t TO pg_monitor WITH GRANT OPTION;
+		ALTER TABLE public.t ADD COLUMN i int;
+		DROP TABLE workflow.t;
+		UPDATE workflow.t SET i = 1;
+		INSERT INTO workflow.t SELECT * FROM somewhere;
 	END
-	perl test/install_script.pl pg_workflow.control "$temporary/planted.sql" >"$temporary/found"
-	for line in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		grep -q "planted.sql:$line:" "$temporary/found" || echo "line $line of what was planted is not found"
+	cat >"$temporary/planted--1.0.0--1.1.0.sql" <<-'END'
+		\echo Use "ALTER EXTENSION pg_workflow UPDATE TO '1.1.0'" to load this file. \quit
+		CREATE OR REPLACE VIEW workflow.v AS SELECT * FROM somewhere;
+		CREATE OR REPLACE FUNCTION workflow.f() RETURNS int LANGUAGE c SECURITY DEFINER AS 'x';
+		CREATE OR REPLACE FUNCTION workflow.f() RETURNS int LANGUAGE sql AS $$SELECT now()$$;
+		CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE c AS 'x';
+		CREATE OR REPLACE TRIGGER t BEFORE INSERT ON workflow.t EXECUTE FUNCTION workflow.f();
+		CREATE TABLE IF NOT EXISTS workflow.t ();
+		DROP TABLE workflow.t CASCADE;
+		DROP TABLE public.t;
+		DROP TABLE workflow.t, public.t;
+		DROP FUNCTION IF EXISTS workflow.f();
+		DROP POLICY p ON public.t;
+		ALTER TABLE public.t ADD COLUMN i int;
+		ALTER TABLE workflow.t DROP COLUMN i CASCADE;
+		ALTER DOMAIN public.d ADD CHECK (VALUE > 0);
+		ALTER EXTENSION pg_workflow ADD TABLE workflow.t;
+		ALTER FUNCTION workflow.f() OWNER TO somebody;
+		UPDATE public.t SET i = 1;
+		UPDATE workflow.t SET i = (SELECT i FROM somewhere);
+		DELETE FROM workflow.t;
+		SET search_path = public;
+		GRANT EXECUTE ON FUNCTION workflow.f() TO PUBLIC;
+	END
+	cat >"$temporary/clean--1.1.0--1.0.0.sql" <<-'END'
+		\echo Use "ALTER EXTENSION pg_workflow UPDATE TO '1.0.0'" to load this file. \quit
+		DROP FUNCTION workflow.f(integer, text);
+		DROP POLICY p ON workflow.t;
+		DO $$BEGIN RAISE EXCEPTION 'no'; END$$;
+		ALTER DOMAIN workflow.d DROP CONSTRAINT c;
+		UPDATE workflow.t AS t SET i = s.i FROM (SELECT u.i FROM workflow.u AS u) AS s WHERE t.i = s.i;
+		CREATE OR REPLACE VIEW workflow.v WITH (security_barrier) AS SELECT * FROM workflow.t, pg_locks;
+		ALTER EXTENSION pg_workflow DROP TABLE workflow.t;
+		DROP TABLE workflow.t;
+	END
+	for script in planted planted--1.0.0--1.1.0; do
+		perl test/install_script.pl pg_workflow.control "$temporary/$script.sql" >"$temporary/found"
+		awk -v planted="/$script.sql:" '
+			FNR == NR { if (i = index($0, planted)) { split(substr($0, i + length(planted)), at, ":"); found[at[1]] = 1 }; next }
+			!(FNR in found) && !/^\\/ { print "not found: " $0 }' "$temporary/found" "$temporary/$script.sql"
 	done
+	perl test/install_script.pl pg_workflow.control "$temporary/clean--1.1.0--1.0.0.sql"
 	rm -rf "$temporary"
+}
+
+# Those of updates: what is written by hand, and what is built of that and the install scripts.
+update_scripts()
+{
+	ls src/schema/updates/*.sql
+	ls pg_workflow--*--*.sql 2>/dev/null
 }
 
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" pg_workflow.control)
@@ -245,7 +294,9 @@ rule "each TAP test is watched" "$(unwatched_tests)"
 rule "functions that depend on search_path set it" "$(perl test/owner_sql.pl src/schema/*.sql)"
 rule "hidden operators and functions that depend on search_path are found" "$(unpinned_faults)"
 rule "the install script adopts nothing and finds only its own" "$(perl test/install_script.pl pg_workflow.control src/schema/*.sql)"
-rule "the check of the install script finds what is wrong" "$(planted_faults)"
+# shellcheck disable=SC2046
+rule "nor do those of updates adopt anything" "$(perl test/install_script.pl pg_workflow.control $(update_scripts))"
+rule "the check of the scripts finds what is wrong" "$(planted_faults)"
 rule "docs/security.md says what the tests show" "$(perl test/docs/security.pl .)"
 rule "each transition has a fault point, each point a row of the kill matrix" "$(perl test/fault_points.pl)"
 rule "nothing left to do" \
