@@ -79,7 +79,8 @@ mkdir -p "$folder/source/test"
 cp -R "$root/Makefile" "$root/pg_workflow.control" "$root/META.json" "$root/src" "$folder/source/" &&
 	cp "$root/test/common.sh" "$folder/source/test/" || die "cannot copy the sources"
 find "$folder/source/src" -name '*.o' -delete
-make -s -j "$(nproc)" -C "$folder/source" with_llvm=no install >"$folder/make.log" 2>&1 || {
+# the headers are of before C23, in which their "bool (*walker) ()" takes no arguments
+make -s -j "$(nproc)" -C "$folder/source" with_llvm=no COPT=-std=gnu17 install >"$folder/make.log" 2>&1 || {
 	tail -n 20 "$folder/make.log"
 	die "cannot build for PostgreSQL $oldest_major"
 }
