@@ -435,7 +435,7 @@ next_timeout(void)
 	long		timeout = pool_next_timeout(now);
 
 	next = Min(next, appointment(Min(next_janitor_at, joins_next_deadline(GetCurrentTimestamp()))));
-	next = Min(next, admission_next_schedules(now));
+	next = Min(next, Min(admission_next_schedules(now), waits_next()));
 	if (claims_retry_at > now)
 		next = Min(next, claims_retry_at);
 	if (setting_enabled && !drained_of_executions())
@@ -447,7 +447,6 @@ next_timeout(void)
 			next = Min(next, appointment(next_start_at));
 		if (!look_for_pending)
 			next = Min(next, executions_next_look());
-		next = Min(next, waits_next());
 	}
 	if (next != DT_NOEND)
 	{
@@ -580,8 +579,7 @@ serve(void)
 		if ((wake & (WAKE_PENDING | WAKE_QUEUED)) ||
 			next_start_at <= GetCurrentTimestamp() || executions_next_look() <= steady_now())
 			look_for_pending = true;
-		if (setting_enabled && !drained_of_executions())
-			look_for_pending |= waits_look();
+		look_for_pending |= waits_look();
 		look_for_work();
 		next_janitor_at = Min(janitor_look(GetCurrentTimestamp()),
 							  janitor_look_at_pending(GetCurrentTimestamp(),

@@ -24,7 +24,7 @@ sub start
 {
 	my ($name, $input) = @_;
 
-	return sql(sprintf q{SELECT workflow.start('%s', %s, parallel => true)}, $name, $input // 'NULL');
+	return sql(sprintf q{SELECT workflow.start('%s', %s, parallel => true)}, $name, $input // q{'{}'});
 }
 
 sub ended { return sql("SELECT status, error_type FROM workflow.wait($_[0], '60 s')"); }
@@ -230,6 +230,39 @@ foreach my $short ('0', '10s')
 	wait_until("SELECT count(*) = 0 FROM workflow.waits WHERE execution_id = $id", "$short: the other is not waited for");
 	wait_until("SELECT count(*) = 0 FROM workflow.step_executions WHERE execution_id = $id AND status = 'running'", "$short: and nothing of it is open");
 }
+
+# --- drained, no execution begins, and what runs goes on ---
+
+sql(q{SELECT workflow.define(jsonb_build_object('name', 'drained', 'steps', jsonb_build_array(jsonb_build_object('id', 'p', 'type', 'parallel', 'parallel_steps', jsonb_build_array(
+	body(600, 'd') -> 0 || '{"id": "d"}', '{"id": "e", "sql": "SELECT pg_advisory_xact_lock_shared(1)"}'::jsonb)))))});
+short_wait('0');
+sql(q{TRUNCATE broken; INSERT INTO broken VALUES ('d')});
+my $keeper = $node->background_psql('postgres');
+$keeper->query_safe('SELECT pg_advisory_lock(1)');
+my $drained = start('drained');
+threads_wait($drained, 1, 'running', 'one waits beside one that runs');
+sql(q{SELECT workflow.drain('the disks are changed')});
+wait_until("SELECT max(attempt) >= 2 FROM workflow.step_executions WHERE execution_id = $drained AND step_id = 'd'", 'drained, it is woken');
+sql('TRUNCATE broken');
+wait_until("SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = $drained AND step_id = 'd' AND status = 'completed'", 'and goes on');
+$keeper->query_safe('SELECT pg_advisory_unlock(1)');
+is(ended($drained), 'completed|', 'both end');
+sql('SELECT workflow.undrain()');
+
+# --- a session has the row of an execution, and a thousand others are due behind its threads ---
+
+sql(q{TRUNCATE broken; INSERT INTO broken VALUES ('%')});
+my @locked = (start('late', $list->(1200)), start('soon', $list->(20)));
+threads_wait($locked[0], 1200, 'waiting', 'twelve hundred wait');
+$keeper->query_safe("BEGIN; SELECT FROM workflow.executions WHERE id = $locked[0] FOR UPDATE");
+sql("UPDATE workflow.waits SET until = now() - interval '1 h' WHERE execution_id = $locked[0]");
+sql('TRUNCATE broken');
+is(ended($locked[1]), 'completed|', 'they do not stand in the way of another');
+$keeper->query_safe('ROLLBACK');
+$keeper->quit;
+wait_until("SELECT NOT EXISTS (SELECT FROM workflow.waits WHERE execution_id = $locked[0] AND until < now())", 'let go, they are woken');
+sql("SELECT workflow.cancel($locked[0])");
+is(ended($locked[0]), 'cancelled|Cancelled', 'and cancelled');
 
 # --- released while it is being written down, many times ---
 
