@@ -11,7 +11,8 @@
 #	  valgrind	every process of the server in valgrind, with the server's
 #				suppressions; suites regress and isolation
 #	  caches	debug_discard_caches = 1: whatever the server may forget it forgets at
-#				once; regress alone
+#				once.  A start() takes a second then, so it is a short suite that waits
+#				as long as that takes: t/006
 #	  PGWF_SUITES, PGWF_TESTS and REGRESS choose as for check.sh, which it calls.
 #	  Left out unless PGWF_TESTS names them are tests of other people's programs, and
 #	  two that AddressSanitizer's own memory and preloading get in the way of (155,
@@ -41,7 +42,10 @@ case $mode in
 	caches)
 		build=valgrind
 		flags="-Og -g -DUSE_VALGRIND"
-		suites=regress
+		suites=tap
+		PGWF_TESTS=${PGWF_TESTS:-006_everything_once.pl}
+		PG_TEST_TIMEOUT_DEFAULT=3600
+		export PG_TEST_TIMEOUT_DEFAULT
 		;;
 	*)
 		sed -n '9,23s/^#	  //p' "$0"
