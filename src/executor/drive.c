@@ -395,16 +395,44 @@ another_may_share(const Driver *driver)
 	}
 }
 
+/* What could not be written down is parked for so long, ms. */
+#define TRY_AGAIN_MS 1000
+
 /* Is what the thread waits for to be written down, and the thread forgotten until then? */
 static bool
-leaves_memory(const Driver *driver)
+waits_for_long(const Driver *driver)
 {
 	const Thread *thread = driver->thread;
 
-	if (thread->epilogue != NULL || thread->execution->paused ||
-		driver->stuck != NULL || driver->batch.steps > 0 || stop_reason(driver) != STOP_NONE)
-		return false;
-	return thread->wait.until >= TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_short_wait);
+	return thread->epilogue == NULL &&
+		thread->wait.until >= TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_short_wait);
+}
+
+/* Can it be?  Not with others' steps in its transaction, nor when somebody wants something of it. */
+static bool
+may_be_forgotten(const Driver *driver)
+{
+	return !driver->thread->execution->paused && driver->stuck == NULL &&
+		driver->batch.steps == 0 && stop_reason(driver) == STOP_NONE;
+}
+
+/* The thread stands where it has to wait. */
+static RunOutcome
+park(Driver *driver)
+{
+	Thread	   *thread = driver->thread;
+	bool		is_long = waits_for_long(driver);
+
+	thread->leaves = is_long && may_be_forgotten(driver);
+	finish(driver, false);
+	driver->report->park_until = thread->wait.until;
+	if (thread->leaves)
+		return OUTCOME_WAITING;
+	/* somebody had its row for a moment, say: it does not stay in memory for that */
+	if (is_long)
+		driver->report->park_until = Min(thread->wait.until,
+										 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRY_AGAIN_MS));
+	return OUTCOME_PARKED;
 }
 
 /*
@@ -504,10 +532,7 @@ drive_thread(Driver *driver)
 				finish(driver, false);
 				return OUTCOME_YIELDED;
 			case THREAD_PARK:
-				thread->leaves = leaves_memory(driver);
-				finish(driver, false);
-				driver->report->park_until = thread->wait.until;
-				return thread->leaves ? OUTCOME_WAITING : OUTCOME_PARKED;
+				return park(driver);
 			case THREAD_FLUSH:
 				finish(driver, false);
 				if (stop_interrupts(stop_reason(driver)))

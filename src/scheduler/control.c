@@ -29,17 +29,18 @@
 static bool look_for_pause_ends = true;	/* once at the start */
 static TimestampTz next_pause_end = DT_NOEND;
 
-/* Threads of executions that run wait, perhaps in front of a step that was marked. */
+/*
+ * Threads of them wait, perhaps in front of a step that was marked while they ran, whatever has
+ * become of them since.
+ */
 static void
 wake_marked(const ControlledExecution *wanted, int count)
 {
 	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
-	int			nids = 0;
 
 	for (int i = 0; i < count; i++)
-		if (wanted[i].status == EXECUTION_RUNNING)
-			ids[nids++] = wanted[i].id;
-	if (executions_marked(ids, nids))
+		ids[i] = wanted[i].id;
+	if (executions_marked(ids, count))
 		waits_expect(DT_NOBEGIN);
 }
 
@@ -76,8 +77,11 @@ control_execution(const ControlledExecution *wanted)
 			break;
 		case EXECUTION_PENDING:
 		case EXECUTION_BLOCKED:
-			/* or it was marked, or given away, paused and resumed before we have looked */
-			if (given)
+			/*
+			 * or it was marked, or given away, paused and resumed before we have looked: its
+			 * joins do not know which threads of it wait still
+			 */
+			if (given || (execution != NULL && joins_wait(execution)))
 			{
 				execution->controls++;
 				execution_stop(execution, STOP_PAUSE);

@@ -445,6 +445,17 @@ join_child_ended(LiveJoin *join, int completed, int failed, int skipped)
 	join->counts.skipped += skipped;
 }
 
+bool
+joins_wait(LiveExecution *execution)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &execution->joins)
+		if (dlist_container(LiveJoin, node, iter.cur)->waiting > 0)
+			return true;
+	return false;
+}
+
 void
 join_child_waits(LiveJoin *join)
 {

@@ -159,7 +159,10 @@ live_claims_undo(void)
 	nclaims = 0;
 }
 
-/* One that was given to another role meanwhile does not go on as the former one. */
+/*
+ * One that was given to another role meanwhile does not go on as the former one; nor does one with
+ * threads that wait, of which sessions may have woken some: nothing of it may run that would report.
+ */
 void
 live_claims_committed(void)
 {
@@ -167,7 +170,8 @@ live_claims_committed(void)
 	{
 		LiveExecution *execution = claims[i].again ? live_find(claims[i].id) : NULL;
 
-		if (execution != NULL && execution->again && execution->next.role != execution->role)
+		if (execution != NULL && execution->again &&
+			(execution->next.role != execution->role || joins_wait(execution)))
 			execution_restart(execution, &execution->next);
 	}
 	nclaims = 0;

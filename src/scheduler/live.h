@@ -241,6 +241,8 @@ extern bool join_is_under(const LiveJoin *join, const LiveJoin *ancestor);
 extern int	join_waiting_children(LiveJoin *join, int **children);
 /* A child waits from now on, in place of the range it was in. */
 extern void join_child_waits(LiveJoin *join);
+/* Does a child of any of its joins wait? */
+extern bool joins_wait(LiveExecution *execution);
 extern TimestampTz joins_next_deadline(TimestampTz now);
 
 /* --- pool.c --- */

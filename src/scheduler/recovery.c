@@ -357,6 +357,8 @@ run_again(int64 id, void *argument)
 	int		   *waiting = NULL;
 	int			nwaiting = 0;
 
+	/* it may have written down until when a thread waits */
+	waits_expect(DT_NOBEGIN);
 	if (execution->stopping != STOP_NONE)
 	{
 		execution->running--;
@@ -377,7 +379,12 @@ run_again(int64 id, void *argument)
 		live_run_settled(execution);
 		pfree(lost);
 		if (nwaiting > 0 && leave_waiting(run, waiting, nwaiting))
+		{
+			execution = live_find(id);
+			if (execution != NULL)
+				waits_rest(execution);
 			return true;
+		}
 		run_abandon(run);
 		join_child_ended(join, 0, 1, 0);
 		join_range_ended(join);
@@ -414,7 +421,6 @@ run_again(int64 id, void *argument)
 	{
 		/* it had ended, or was paused, or waits: its rows say where it stands */
 		run_abandon(run);
-		waits_expect(DT_NOBEGIN);
 		if (paused)
 			execution_stop(execution, STOP_PAUSE);
 		else
@@ -432,7 +438,6 @@ run_again(int64 id, void *argument)
 	}
 	else if (nwaiting > 0 && leave_waiting(run, waiting, nwaiting))
 	{
-		waits_expect(DT_NOBEGIN);
 		execution = live_find(id);
 		if (execution != NULL)
 			waits_rest(execution);

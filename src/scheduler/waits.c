@@ -202,16 +202,9 @@ wake_due(void)
 static bool
 rests(LiveExecution *execution)
 {
-	dlist_iter	iter;
-
-	if (execution->running > 0 || !dlist_is_empty(&execution->ready) ||
-		execution->stopping != STOP_NONE || execution->again || execution->in_epilogue ||
-		!slist_is_empty(&execution->stuck))
-		return false;
-	dlist_foreach(iter, &execution->joins)
-		if (dlist_container(LiveJoin, node, iter.cur)->waiting > 0)
-			return true;
-	return false;
+	return execution->running == 0 && dlist_is_empty(&execution->ready) &&
+		execution->stopping == STOP_NONE && !execution->again && !execution->in_epilogue &&
+		slist_is_empty(&execution->stuck) && joins_wait(execution);
 }
 
 void

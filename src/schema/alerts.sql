@@ -140,6 +140,14 @@ BEGIN ATOMIC
       AND NOT EXISTS (SELECT FROM workflow.no_workers((SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)) AS n
                       WHERE n.reason <> 'role')
     UNION ALL
+    SELECT 'not taken up', current_database()::text, count(*), NULL, min(w.until)
+    FROM workflow.wait_status AS w
+    WHERE w.until < clock_timestamp() - interval '5 s'
+      AND NOT EXISTS (SELECT FROM workflow.locked_executions AS k WHERE k.execution_id = w.execution_id)
+      AND NOT EXISTS (SELECT FROM workflow.no_workers((SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)) AS n
+                      WHERE n.reason <> 'role')
+    HAVING count(*) > 0
+    UNION ALL
     SELECT 'executor frozen', x.pid::text, round(extract(epoch FROM clock_timestamp() - x.last_heartbeat)), t.frozen, x.last_heartbeat
     FROM everywhere AS t, workflow.executors AS x
     WHERE x.database = current_database() AND x.state <> 'idle'
@@ -169,7 +177,10 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'row locked', k.workflow, round(extract(epoch FROM max(now() - k.since))), t.offline, min(k.since)
     FROM everywhere AS t, workflow.locked_executions AS k
-    WHERE k.status IN ('running', 'cancelling') AND extract(epoch FROM now() - k.since) > t.offline
+    WHERE (k.status IN ('running', 'cancelling')
+           OR EXISTS (SELECT FROM workflow.wait_status AS w
+                      WHERE w.execution_id = k.execution_id AND w.until < clock_timestamp()))
+      AND extract(epoch FROM now() - k.since) > t.offline
     GROUP BY k.workflow, t.offline
     UNION ALL
     /* pg_cron does not call: its job is missing, of another role or database, or fails */

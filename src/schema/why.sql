@@ -288,6 +288,15 @@ BEGIN ATOMIC
                  FROM workflow.queue AS w WHERE w.execution_id = e.execution_id) AS q ON true
         WHERE e.status = 'pending' AND NOT e.limited AND COALESCE(e.start_at <= clock_timestamp(), true)
         UNION ALL
+        SELECT 2, 'not taken up', concat_ws('/', NULLIF(w.scope, ''), w.step_id), w.until,
+               'its time has come, and the scheduler does not know of it: its row was loaded behind its back',
+               format('SELECT pg_terminate_backend(%s) -- the next scheduler takes up what is there', s.pid)
+        FROM scheduler AS s, workflow.wait_status AS w
+        WHERE w.execution_id = reasons.execution_id AND w.overdue > interval '5 s'
+          AND s.pid IS NOT NULL AND s.again_since IS NULL
+          AND NOT EXISTS (SELECT FROM locked) AND NOT EXISTS (SELECT FROM missing) AND NOT EXISTS (SELECT FROM silent)
+          AND NOT EXISTS (SELECT FROM workflow.locked_executions AS k WHERE k.execution_id = w.execution_id)
+        UNION ALL
         SELECT 3, 'retry', concat_ws('/', NULLIF(r.scope, ''), r.step_id), r.completed_at,
                concat_ws(': ', r.loop_label, format('attempt %s is due at %s after %s', r.attempt + 1, date_trunc('second', r.retry_at), r.message)),
                format('SELECT workflow.skip_step(%s, %L)', reasons.execution_id, r.step_id)

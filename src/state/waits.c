@@ -58,7 +58,8 @@ static const Oid ids_types[] = {INT8ARRAYOID};
 
 static const Oid wait_types[] = {INT8OID, JSONBOID};
 static StateStatement wait_statement = {
-	"UPDATE workflow.executions AS e SET status = 'waiting'" MAY_WAIT("e") NOTIFY_STATUS,
+	"UPDATE workflow.executions AS e SET status = 'waiting' FROM (SELECT x.id FROM workflow.executions AS x"
+	MAY_WAIT("x") " FOR NO KEY UPDATE SKIP LOCKED) AS m WHERE e.id OPERATOR(pg_catalog.=) m.id" NOTIFY_STATUS,
 	lengthof(wait_types), wait_types, NULL
 };
 static StateStatement share_statement = {
@@ -74,7 +75,8 @@ static StateStatement insert_statement = {
 	"INSERT INTO workflow.waits AS w (execution_id, thread, scope, step_id, visit, attempt, kind, until)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 	" ON CONFLICT (execution_id, thread) DO UPDATE SET scope = EXCLUDED.scope, step_id = EXCLUDED.step_id,"
-	" visit = EXCLUDED.visit, attempt = EXCLUDED.attempt, kind = EXCLUDED.kind, until = EXCLUDED.until",
+	" visit = EXCLUDED.visit, attempt = EXCLUDED.attempt, kind = EXCLUDED.kind, until = EXCLUDED.until,"
+	" since = EXCLUDED.since",
 	lengthof(insert_types), insert_types, NULL
 };
 

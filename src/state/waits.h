@@ -64,7 +64,7 @@ extern TimestampTz waits_next_due(void);
  * sessions want something of.  Returns how many do, their ids in front.
  */
 extern int	executions_rest(int64 *ids, int count);
-/* Steps of executions that run were marked: threads that may stand at one are due.  False: there are none. */
+/* Steps of executions were marked: threads that may stand at one are due.  False: there are none. */
 extern bool executions_marked(const int64 *ids, int count);
 
 /*

@@ -98,6 +98,15 @@ $node->append_conf('postgresql.conf', 'workflow.enabled = on');
 $node->reload;
 is(ended($soon), 'completed|', 'it is gone on with when it may');
 
+# --- a wait that nobody has told the scheduler of is told ---
+
+$before = sql(q{SELECT min(id) FROM workflow.executions WHERE status = 'waiting'});
+sql("UPDATE workflow.waits SET until = now() - interval '1 min' WHERE execution_id = $before");
+is(sql("SELECT reason FROM workflow.why($before) LIMIT 1"), 'not taken up', 'why() tells');
+is(sql(q{SELECT value FROM workflow.alerts WHERE condition = 'not taken up'}), '1', 'so does an alert');
+sql(sql("SELECT help FROM workflow.why($before) LIMIT 1"));
+wait_until("SELECT count(*) = 0 FROM workflow.wait_status WHERE overdue > '0 s'", 'what is said to help does');
+
 # --- somebody has the row locked when its time comes ---
 
 sql('INSERT INTO broken DEFAULT VALUES');
