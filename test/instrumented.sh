@@ -127,8 +127,7 @@ PGWF_SUITES=${PGWF_SUITES:-$suites}
 PGWF_TESTS=${PGWF_TESTS:-$(cd "$root/test/t" && grep -L '^use PartsTest' ./*.pl | sed 's,^./,,' | grep -v '^155_\|^166_')}
 PGWF_SETTING=
 [ "$mode" != caches ] || PGWF_SETTING="debug_discard_caches = 1"
-PGWF_INSTRUMENTED=yes
-export PG_CONFIG PGWF_SUITES PGWF_TESTS PGWF_SETTING PGWF_INSTRUMENTED
+export PG_CONFIG PGWF_SUITES PGWF_TESTS PGWF_SETTING
 
 make -s -C "$root" clean
 "$root/test/check.sh" | tee "$folder/check.log"
