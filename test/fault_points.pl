@@ -1,6 +1,7 @@
 # Compares the fault points of the source (src/shared/fault.h) with the rows of the kill matrix
 # (test/t/KillMatrix.pm) and with the transitions in section 12 of docs/architecture.md: each
-# point has a row and is in the page, each transition has a point.  Prints what is wrong.
+# point has a row and is in the page, each transition has a point, and docs/reliability.md has
+# their number.  Prints what is wrong.
 
 use strict;
 use warnings FATAL => 'all';
@@ -33,4 +34,6 @@ foreach my $line (grep { /^\| / && !/^\| from \|/ } split /\n/, $section)
 {
 	print "docs/architecture.md: no point in \"$line\"\n" unless $line =~ /`[a-z_]+\.[a-z_]+` \|$/;
 }
+my $count = keys %source;
+print "docs/reliability.md: the kill matrix has $count points\n" unless read_file('docs/reliability.md') =~ /\b$count in all:/;
 print "no fault points are found\n" unless %source && %matrix && %page;

@@ -28,8 +28,8 @@ our @EXPORT = qw(kill_cluster kill_points kill_blows kill_once kill_report);
 # --- rows ---
 
 # What is done, while somebody stands at the point, to whom: "self" is who stands there.
-# Somebody who is not there just then is replaced by who is at the point.  Ordered so that
-# neighbours differ, and what is cheap comes first.
+# Somebody who is not there just then is replaced by who is at the point, and counted as that.
+# Ordered so that neighbours differ, and what is cheap comes first.
 my @blows = (
 	[ self => 'TERM' ], [ executor => 'TERM' ], [ self => 'KILL' ], [ scheduler => 'TERM' ],
 	[ self => 'INT' ], [ walwriter => 'KILL' ], [ executor => 'STOP' ], [ session => 'TERM' ],
@@ -367,6 +367,7 @@ sub define_workflows
 # --- one case ---
 
 my %counted;
+my %absent;
 my $slowest = 0;
 my $slowest_case = '';
 
@@ -396,9 +397,11 @@ sub wait_at_point
 	return 0;
 }
 
+# The process that is to be hit, and who that is: "self" in place of who is not there.
 sub process
 {
 	my ($node, $whom, $self) = @_;
+	my $pid;
 	my %where = (
 		launcher => q{backend_type = 'pg_workflow launcher'},
 		scheduler => q{backend_type = 'pg_workflow scheduler' AND datname = 'w'},
@@ -407,10 +410,11 @@ sub process
 		walwriter => q{backend_type = 'walwriter'},
 		checkpointer => q{backend_type = 'checkpointer'});
 
-	return $self if $whom eq 'self';
-	return postmaster_pid($node) if $whom eq 'postmaster';
-	return $node->safe_psql('postgres',
-		"SELECT pid FROM pg_stat_activity WHERE $where{$whom} ORDER BY pid = $self, state = 'idle', pid LIMIT 1") || $self;
+	return ($self, 'self') if $whom eq 'self';
+	return (postmaster_pid($node), 'postmaster') if $whom eq 'postmaster';
+	$pid = $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE $where{$whom} ORDER BY pid = $self, state = 'idle', pid LIMIT 1");
+	return $pid ? ($pid, $whom) : ($self, 'self');
 }
 
 # all processes whose parent it is
@@ -463,8 +467,8 @@ sub start_again
 # Do it, and let who stands at the point go on.
 sub strike
 {
-	my ($node, $point, $self, $whom, $signal, $scene) = @_;
-	my $pid = process($node, $whom, $self);
+	my ($node, $point, $self, $wanted, $signal, $scene) = @_;
+	my ($pid, $whom) = process($node, $wanted, $self);
 	my $taken = asked_for($node, $point) . ".$self";
 	my @children = $whom eq 'postmaster' ? children($pid) : ();
 
@@ -478,6 +482,7 @@ sub strike
 	}
 	start_again($node, $signal, $scene, $pid, @children) if $whom eq 'postmaster';
 	$counted{"$whom SIG$signal"}++;
+	$absent{$wanted}++ if $whom ne $wanted;
 	return;
 }
 
@@ -589,10 +594,12 @@ sub finish
 	return 0;
 }
 
-# What was done, and how long the longest took to end afterwards.
+# What was done, who was not there for it, and how long the longest took to end afterwards.
 sub kill_report
 {
-	return (join(', ', map { "$_: $counted{$_}" } sort keys %counted), $slowest, $slowest_case);
+	my ($done, $missed) = map { my $times = $_; join(', ', map { "$_: $times->{$_}" } sort keys %$times) } \%counted, \%absent;
+
+	return ($done . ($missed ne '' ? "; not there, so that self was hit: $missed" : ''), $slowest, $slowest_case);
 }
 
 1;
