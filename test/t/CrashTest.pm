@@ -35,15 +35,16 @@ sub postmaster_pid
 }
 
 # A running cluster with database "w", the extension and the effects in it; settings are lines
-# of postgresql.conf, before them perhaps a hash of what Cluster->new() takes.  Killed processes
-# lose nothing the kernel has, so fsync would only cost time.
+# of postgresql.conf, before them perhaps a hash of what Cluster->new() takes, and as "init" a list
+# of what initdb does.  Killed processes lose nothing the kernel has, so fsync would only cost time.
 sub crash_cluster
 {
 	my ($name, @settings) = @_;
 	my %more = ref $settings[0] ? %{ shift @settings } : ();
+	my $init = delete $more{init};
 	my $node = PostgreSQL::Test::Cluster->new($name, %more);
 
-	$node->init;
+	$node->init($init ? (extra => $init) : ());
 	$node->append_conf('postgresql.conf',
 		join("\n",
 			"shared_preload_libraries = 'pg_workflow'",
