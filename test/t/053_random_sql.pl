@@ -121,7 +121,7 @@ my @kinds = (
 	sub { 'EXECUTE p' },
 	sub { 'DECLARE c CURSOR ' . one_of('', 'WITH HOLD ') . 'FOR SELECT ' . call() },
 	sub { 'FETCH c' },
-	sub { one_of('LOCK TABLE parents', 'LISTEN x', "NOTIFY x, 'y'", 'UNLISTEN *', 'RESET ALL', 'SHOW work_mem', 'TABLE parents', 'CHECKPOINT', 'ANALYZE parents',
+	sub { one_of('LOCK TABLE parents', "NOTIFY x, 'y'", 'UNLISTEN *', 'RESET ALL', 'SHOW work_mem', 'TABLE parents', 'CHECKPOINT', 'ANALYZE parents',
 			'TRUNCATE children', 'COMMENT ON TABLE parents IS NULL', 'GRANT SELECT ON parents TO nobody', 'SET CONSTRAINTS ALL IMMEDIATE',
 			'CLUSTER parents', 'REINDEX TABLE parents', "COPY parents TO '/nowhere/x'", 'SELECT', 'SELECT 1 WHERE false', 'this is no SQL', 'SELECT (1',
 			"SELECT 'unterminated", 'SELECT 1/0', 'SELECT pg_catalog.now() IS NULL', 'CREATE VIEW v AS SELECT 1', 'CREATE TYPE mood AS ENUM ()') });
