@@ -16,7 +16,7 @@
 #	  PGWF_SUITES, PGWF_TESTS and REGRESS choose as for check.sh, which it calls.
 #	  Left out unless PGWF_TESTS names them are tests of other people's programs, and
 #	  some that AddressSanitizer's own memory and preloading get in the way of (126,
-#	  155, 166).
+#	  127, 155, 166).
 #
 #	  The source is what this machine's release of Debian has, without its patches: a
 #	  patched one installs contrib modules where the packages have theirs.  It is
@@ -124,7 +124,7 @@ EOT
 set_program
 PG_CONFIG=$built/bin/pg_config
 PGWF_SUITES=${PGWF_SUITES:-$suites}
-PGWF_TESTS=${PGWF_TESTS:-$(cd "$root/test/t" && grep -L '^use PartsTest' ./*.pl | sed 's,^./,,' | grep -v '^126_\|^155_\|^166_')}
+PGWF_TESTS=${PGWF_TESTS:-$(cd "$root/test/t" && grep -L '^use PartsTest' ./*.pl | sed 's,^./,,' | grep -v '^126_\|^127_\|^155_\|^166_')}
 PGWF_SETTING=
 [ "$mode" != caches ] || PGWF_SETTING="debug_discard_caches = 1"
 export PG_CONFIG PGWF_SUITES PGWF_TESTS PGWF_SETTING
