@@ -34,6 +34,10 @@ define_workflow($node, 'w', 'undone', 'one', {
 	step('one', 0, next_step => 'wrong', compensate => { id => 'undo', type => 'sql', sql => 'SELECT 1', %again }, %again),
 	wrong => { type => 'sql', sql => 'SELECT 1 / 0', %again } });
 
+# needs memory for certain, also behind the gate
+define_workflow($node, 'w', 'large', 'large', { step('large', 0, %again,
+	sql => q{SELECT length(repeat(effect(input.e, 'large', input.p), 20000))}, next_step => 'last'), step('last', 0, %again) });
+
 my $names = q{('chain', 'batched', 'block', 'undone')};
 my $all_ended = q{SELECT NOT EXISTS (SELECT FROM workflow.executions WHERE status NOT IN ('completed', 'failed'))};
 
@@ -43,15 +47,16 @@ sub start_all
 	return;
 }
 
-# Meanwhile more is started, so that there is something to do.
+# Wait until there are so many more refusals than before.  Meanwhile more is started, so that there
+# is something to do.
 sub wait_for_refusals
 {
-	my ($count, $name) = @_;
-	my $until = refusals() + $count;
+	my ($before, $count, $name) = @_;
+	my $until = $before + $count;
 
 	for (my $tries = 1; refusals() < $until && $tries < 100 * $PostgreSQL::Test::Utils::timeout_default; $tries++)
 	{
-		try_sql($node, 'w', "SELECT workflow.start('chain')") if $tries % 100 == 0;
+		try_sql($node, 'w', "SELECT workflow.start('large')") if $tries % 100 == 0;
 		usleep(10_000);
 	}
 	cmp_ok(refusals(), '>=', $until, "$name: memory is refused");
@@ -100,6 +105,7 @@ foreach my $kind ('executor', 'scheduler', 'launcher')
 		{
 			my $name = "$kind $how, $least bytes";
 			my $from = -s $node->logfile;
+			my $before = refusals();
 
 			# executors alone are asked for much
 			next if $least > 1024 && $kind ne 'executor';
@@ -116,7 +122,7 @@ foreach my $kind ('executor', 'scheduler', 'launcher')
 			}
 			start_all();
 			# each start of a scheduler comes later, those of the launcher after five seconds
-			wait_for_refusals($kind eq 'executor' ? 10 : 1, $name) if $least == 1024;
+			wait_for_refusals($before, $kind eq 'executor' ? 10 : 1, $name) if $least == 1024;
 			wait_for_log($from, $told, "$name: the log says so") if $kind eq 'executor' && $least == 1024;
 			wait_until($node, q{SELECT EXISTS (SELECT FROM workflow.alerts WHERE condition = 'done again')}, "$name: an alert says so")
 			  if $kind eq 'executor' && $least == 1024;
@@ -135,12 +141,14 @@ foreach my $kind ('executor', 'scheduler', 'launcher')
 
 foreach my $round (1, 2)
 {
-	close_gate($node, 'one -');
+	close_gate($node, 'large -');
+	$node->safe_psql('w', q{SELECT count(workflow.start('large')) FROM generate_series(1, 10)});
 	start_all();
 	my ($victim) = wait_at_gate($node, 5);
+	my $before = refusals();
 	no_memory($victim, 1024);
 	open_gate();
-	wait_for_refusals(1, "one executor ($round)");
+	wait_for_refusals($before, 1, "one executor ($round)");
 	all_is_well("one executor ($round)");
 	no_memory();
 	$node->safe_psql('w', 'TRUNCATE gates');
