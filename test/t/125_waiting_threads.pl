@@ -119,7 +119,7 @@ foreach my $short ('0', '200ms', '10s')
 	sql(q{TRUNCATE broken; INSERT INTO broken VALUES ('l[7]')});
 	$id = start('late', $list->(20));
 	threads_wait($id, 1, $short eq '10s' ? 'running' : 'waiting', "$short: one waits");
-	is(sql("SELECT count(*) FROM workflow.step_executions WHERE execution_id = $id AND step_id = 'b'"), 19, "$short: the others have gone on");
+	wait_until("SELECT count(*) = 19 FROM workflow.step_executions WHERE execution_id = $id AND step_id = 'b'", "$short: the others have gone on");
 	is(sql("SELECT thread, scope, step_id, attempt, kind FROM workflow.waits WHERE execution_id = $id"), 'l[7]|l[7]|a|2|retry', "$short: as the table says");
 
 	# --- paused and resumed, it waits; cancelled, nothing is left ---
@@ -144,7 +144,7 @@ foreach my $short ('0', '200ms', '10s')
 		'9 hold, 1 retry', "$short: as the table says");
 	sql("SELECT workflow.release_step($id, 'b')");
 	threads_wait($id, 1, $short eq '10s' ? 'running' : 'waiting', "$short: released, nine go on");
-	is(sql("SELECT count(*) FROM effects WHERE id = $id"), 9, "$short: they have");
+	wait_until("SELECT count(*) = 9 FROM effects WHERE id = $id", "$short: they have");
 	# a step that waits for another attempt may be skipped
 	sql("SELECT workflow.skip_step($id, 'a')");
 	is(ended($id), 'completed|', "$short: the last goes on when its step is skipped");
@@ -286,7 +286,7 @@ sql(q{CREATE PROCEDURE hold_and_release(n int) LANGUAGE plpgsql AS $$
 			COMMIT;
 		END LOOP;
 	END $$});
-$node->pgbench('--no-vacuum --client=4 --transactions=25', 0, [qr/processed: 100\/100/], [qr/^$/], 'four sessions hold and release', { '128_release' => 'CALL hold_and_release(5)' });
+$node->pgbench('--no-vacuum --client=4 --transactions=25', 0, [qr/processed: 100\/100/], [qr/^$/], 'four sessions hold and release', { '125_release' => 'CALL hold_and_release(5)' });
 wait_until(q{SELECT count(*) = 500 FROM workflow.executions WHERE workflow = 'released' AND status = 'completed'}, 'none of 500 is forgotten');
 is(sql(q{SELECT count(*) FROM workflow.step_executions AS s JOIN workflow.executions AS e ON e.id = execution_id WHERE workflow = 'released'}), 2000, 'each step has run once');
 
