@@ -64,8 +64,12 @@ my %scenes = (
 	pause_ends => qq{SELECT start_one('chain', 'infinity') AS id \\gset\nSELECT workflow.pause(:id, max_pause => '0.1 s');},
 	pause_undoes => qq{$gated SELECT workflow.pause(:id, max_pause => '0.1 s'); DELETE FROM gate;},
 	waits => qq{ALTER SYSTEM SET workflow.short_wait = 0; SELECT pg_reload_conf(); $fresh SELECT start_one('retries');},
-	waits_beside => qq{ALTER SYSTEM SET workflow.short_wait = '0.2 s'; SELECT pg_reload_conf(); $fresh SELECT start_one('waits_beside');},
-	rests => qq{ALTER SYSTEM SET workflow.short_wait = 0; SELECT pg_reload_conf(); $fresh SELECT start_one('waits_beside');},
+	# the other branch keeps it from resting
+	waits_beside => qq{ALTER SYSTEM SET workflow.short_wait = 0; SELECT pg_reload_conf(); $fresh INSERT INTO gate VALUES ('one');
+		SELECT start_one('waits_beside') AS id \\gset
+		CALL wait_for('EXISTS (SELECT FROM workflow.step_executions WHERE execution_id = ' || :id || ' AND step_id = ''w1'' AND status = ''completed'')');
+		DELETE FROM gate;},
+	rests => qq{ALTER SYSTEM SET workflow.short_wait = 0; SELECT pg_reload_conf(); $fresh SELECT start_one('rests');},
 	marks => qq{$gated SELECT workflow.skip_step(:id, 'g3');},
 	retry => qq{SELECT set_mood('fail'); SELECT start_one('letter') AS id \\gset\nSELECT workflow.wait(:id, '60 s');
 		SELECT set_mood('well'); SELECT workflow.retry(:id);},
@@ -340,6 +344,10 @@ sub define_workflows
 		traced('r1', 'second_time', retry => { errors => ['40001'], max_retries => 2, type => 'fixed_delay', initial_delay_ms => 10 },
 			next_step => 'r2'), step('r2', 0) });
 	define_workflow(@define, 'waits_beside', 'block', {
+		block => { type => 'parallel', parallel_steps => [ 'w1', 'gate' ], next_step => 'w3' },
+		traced('w1', 'second_time', retry => { errors => ['40001'], max_retries => 2, type => 'fixed_delay', initial_delay_ms => 100 }),
+		traced('gate', 'pass_gate'), step('w3', 0) });
+	define_workflow(@define, 'rests', 'block', {
 		block => { type => 'parallel', parallel_steps => [ 'w1', 'w2', 'beside' ], next_step => 'w3' },
 		(map { traced($_, 'second_time', retry => { errors => ['40001'], max_retries => 2, type => 'fixed_delay', initial_delay_ms => 400 }) } 'w1', 'w2'),
 		step('beside', 0), step('w3', 0) });
