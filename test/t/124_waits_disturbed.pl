@@ -80,9 +80,9 @@ ends($_, 'paused and resumed in one statement, it goes on') foreach $first, $sec
 foreach my $order ([ 'pause', 'release', 'resume' ], [ 'release', 'pause', 'resume' ], [ 'pause', 'resume', 'release' ])
 {
 	my %do = (pause => 'workflow.pause(ID)', resume => 'workflow.resume(ID)', release => q{workflow.release_step(ID, 'x')});
-	my $id = query(q{SELECT workflow.start('soon', parallel => true, start_at => now() + interval '0.2 s')});
+	my $id = query(q{BEGIN; SELECT workflow.start('soon', parallel => true) AS id; SELECT workflow.hold_step(max(id), 'x') FROM workflow.executions;
+		SELECT workflow.hold_step(max(id), 'q') FROM workflow.executions; COMMIT}) =~ s/\n.*//sr;
 
-	query("SELECT workflow.hold_step($id, 'x'), workflow.hold_step($id, 'q')");
 	wait_for("count(*) = 1 FROM workflow.waits WHERE execution_id = $id", "@$order: a branch is held");
 	query('BEGIN; ' . join('', map { 'SELECT ' . $do{$_} =~ s/ID/$id/r . '; ' } @$order) . 'COMMIT');
 	wait_for("count(*) = 1 FROM workflow.waits WHERE execution_id = $id AND step_id = 'q'", "@$order: it goes on up to the next step that is held");

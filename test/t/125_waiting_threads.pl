@@ -75,6 +75,14 @@ sql(q{
 		END IF;
 		RETURN 1;
 	END $$;
+	-- held before anything of it can begin
+	CREATE FUNCTION start_held(workflow text, input jsonb, VARIADIC steps text[]) RETURNS bigint LANGUAGE plpgsql AS $$
+	DECLARE
+		id bigint := workflow.start(workflow, input, parallel => true);
+	BEGIN
+		PERFORM workflow.hold_step(id, s) FROM unnest(steps) AS s;
+		RETURN id;
+	END $$;
 	CREATE FUNCTION body(delay int, place text) RETURNS jsonb LANGUAGE sql RETURN jsonb_build_array(
 		jsonb_build_object('id', 'a', 'sql', 'SELECT may_fail(input.place)', 'input_mapping', jsonb_build_object('place', place),
 			'retry', jsonb_build_object('errors', '["all"]'::jsonb, 'type', 'fixed_delay', 'jitter', false,
@@ -136,9 +144,7 @@ foreach my $short ('0', '200ms', '10s')
 	# --- held and released: only that step's threads are woken ---
 
 	sql(q{TRUNCATE broken; INSERT INTO broken VALUES ('l[0]')});
-	$id = sql(sprintf q{SELECT workflow.hold_step(workflow.start('late', %s, parallel => true, start_at => now() + interval '0.1 s'), 'b')}, $list->(10));
-	is($id, 't', "$short: a step is held");
-	$id = sql('SELECT max(id) FROM workflow.executions');
+	$id = sql(sprintf q{SELECT start_held('late', %s, 'b')}, $list->(10));
 	threads_wait($id, 10, $short eq '10s' ? 'running' : 'waiting', "$short: ten wait, nine before that step");
 	is(sql("SELECT string_agg(n || ' ' || kind, ', ' ORDER BY kind) FROM (SELECT kind, count(*) AS n FROM workflow.waits WHERE execution_id = $id GROUP BY kind) AS k"),
 		'9 hold, 1 retry', "$short: as the table says");
@@ -153,15 +159,13 @@ foreach my $short ('0', '200ms', '10s')
 	# --- who comes first decides; a time limit ends what waits ---
 
 	sql(q{TRUNCATE broken; INSERT INTO broken VALUES ('k'), ('m')});
-	$id = sql(q{SELECT workflow.start('any', parallel => true, start_at => now() + interval '0.1 s')});
-	sql("SELECT workflow.hold_step($id, 'l')");
+	$id = sql(q{SELECT start_held('any', '{}', 'l')});
 	threads_wait($id, 3, $short eq '10s' ? 'running' : 'waiting', "$short: three wait");
 	sql("SELECT workflow.release_step($id, 'l')");
 	is(ended($id), 'completed|', "$short: the first of three ends it");
 	is(sql("SELECT count(*) FROM workflow.waits WHERE execution_id = $id"), 0, "$short: the others are not waited for");
 	sql(q{TRUNCATE broken; INSERT INTO broken VALUES ('l[1]'), ('l[2]')});
-	$id = sql(sprintf q{SELECT workflow.hold_step(workflow.start('limited', %s, parallel => true, start_at => now() + interval '0.1 s'), 'a')}, $list->(3));
-	$id = sql('SELECT max(id) FROM workflow.executions');
+	$id = sql(sprintf q{SELECT start_held('limited', %s, 'a')}, $list->(3));
 	like(ended($id), qr/^(timed_out\|Timeout|failed\|)/, "$short: its time limit ends a loop whose iterations are held");
 	all_is_right("$short, stopped");
 
@@ -200,8 +204,7 @@ sql(q{SELECT workflow.define(jsonb_build_object('name', 'nested', 'steps', jsonb
 foreach my $short ('0', '10s')
 {
 	short_wait($short);
-	my $id = sql(q{SELECT workflow.start('nested', parallel => true, start_at => now() + interval '0.2 s')});
-	sql("SELECT workflow.hold_step($id, s) FROM unnest('{x,v,w,z}'::text[]) AS s");
+	my $id = sql(q{SELECT start_held('nested', '{}', 'x', 'v', 'w', 'z')});
 	threads_wait($id, 2, $short eq '0' ? 'waiting' : 'running', "$short: one waits in a fork in a fork, one in a fork in a loop");
 	is(sql("SELECT string_agg(thread || ' ' || scope || ' ' || step_id, ', ' ORDER BY thread) FROM workflow.waits WHERE execution_id = $id"),
 		'p.q/q.x p.q/q.x x, p.s/s[0]/t.v p.s/s[0]/t.v v', "$short: as the table says");
@@ -222,8 +225,7 @@ foreach my $short ('0', '10s')
 	is(sql("SELECT string_agg(n || ' ' || step_id, ', ' ORDER BY step_id) FROM (SELECT step_id, count(*) AS n FROM workflow.step_executions
 		WHERE execution_id = $id GROUP BY step_id) AS s"), '1 p, 1 q, 1 s, 3 t, 3 u, 3 v, 3 w, 1 x, 1 y, 1 z', "$short: each step has run once");
 
-	$id = sql(q{SELECT workflow.start('ends', parallel => true, start_at => now() + interval '0.2 s')});
-	sql("SELECT workflow.hold_step($id, 'k'), workflow.hold_step($id, 'f')");
+	$id = sql(q{SELECT start_held('ends', '{}', 'k', 'f')});
 	threads_wait($id, 2, $short eq '0' ? 'waiting' : 'running', "$short: two wait");
 	sql("SELECT workflow.release_step($id, 'f')");
 	is(ended($id), 'failed|Enough', "$short: one ends the execution");
