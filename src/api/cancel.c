@@ -20,7 +20,6 @@
 #include "api/api.h"
 #include "api/steer.h"
 #include "shared/slots.h"
-#include "state/waits.h"
 
 extern PGDLLEXPORT Datum workflow_cancel(PG_FUNCTION_ARGS);
 
@@ -91,8 +90,6 @@ workflow_cancel(PG_FUNCTION_ARGS)
 	/* one that was resumed may have containers to close and something to undo */
 	after = (state.status == EXECUTION_PENDING || state.status == EXECUTION_BLOCKED) && !state.started
 		? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
-	if (state.status == EXECUTION_WAITING)
-		executions_wait_no_more(&id, 1);
 	execution_cancel(id, after == EXECUTION_CANCELLED, GetUserId(), reason,
 					 compensate && after == EXECUTION_CANCELLING);
 	audit_execution("cancel", id, reason, state.status, after);

@@ -21,13 +21,20 @@
 #include "api/steer.h"
 #include "shared/slots.h"
 #include "state/steer.h"
-#include "state/waits.h"
 
 extern PGDLLEXPORT Datum workflow_pause(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_resume(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_pause);
 PG_FUNCTION_INFO_V1(workflow_resume);
+
+/* Not yet over, nor being brought to an end, nor paused or blocked. */
+static bool
+is_going_on(ExecutionStatus status)
+{
+	return status == EXECUTION_PENDING || status == EXECUTION_RUNNING ||
+		status == EXECUTION_WAITING;
+}
 
 /* When a pause that begins now is over: by the argument, else by the definition. */
 static TimestampTz
@@ -67,8 +74,7 @@ workflow_pause(PG_FUNCTION_ARGS)
 	lock_to_steer(id, "paused", &state);
 	until = pause_end(fcinfo, 2, &state);
 	refuse_executed(&state, "paused");
-	if (state.status != EXECUTION_PENDING && state.status != EXECUTION_RUNNING &&
-		state.status != EXECUTION_WAITING)
+	if (!is_going_on(state.status))
 	{
 		/* asking twice is no mistake, asking too late may be one */
 		if (state.status != EXECUTION_PAUSED)
@@ -78,8 +84,6 @@ workflow_pause(PG_FUNCTION_ARGS)
 		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(state.status)));
 	}
 
-	if (state.status == EXECUTION_WAITING)
-		executions_wait_no_more(&id, 1);
 	execution_pause(id, GetUserId(), reason, until);
 	audit_execution("pause", id, reason, state.status, EXECUTION_PAUSED);
 	wake_at_commit(WAKE_CONTROL);
@@ -100,8 +104,7 @@ workflow_resume(PG_FUNCTION_ARGS)
 	lock_to_steer(id, "resumed", &state);
 	if (state.status != EXECUTION_PAUSED)
 	{
-		if (state.status != EXECUTION_PENDING && state.status != EXECUTION_RUNNING &&
-			state.status != EXECUTION_WAITING)
+		if (!is_going_on(state.status))
 			ereport(NOTICE,
 					(errmsg("execution %lld is not resumed: its status is \"%s\"",
 							(long long) id, execution_status_name(state.status))));

@@ -153,7 +153,8 @@ plan_of_names(const SlotCopy *slot)
 {
 	const Progress *progress = &slot->progress;
 
-	if (slot->database != MyDatabaseId || progress->definition_id == 0 || progress->step_id[0] == '\0')
+	if (slot->database != MyDatabaseId || progress->definition_id == 0 ||
+		progress->step_id[0] == '\0')
 		return NULL;
 	if (!may_be_clipped(progress->workflow, sizeof(progress->workflow)) &&
 		!may_be_clipped(progress->step_id, sizeof(progress->step_id)) &&
@@ -174,9 +175,10 @@ fill_progress(const SlotCopy *slot, Datum *values, bool *nulls)
 	values[COLUMN_EXECUTION_ID] = Int64GetDatum(progress->execution_id);
 	values[COLUMN_DEFINITION_ID] = Int32GetDatum(progress->definition_id);
 	values[COLUMN_WORKFLOW] = CStringGetTextDatum(plan ? plan->name : progress->workflow);
-	values[COLUMN_STEP_ID] = CStringGetTextDatum(plan && progress->node < plan->nnodes
-												 ? plan->nodes[progress->node].id : progress->step_id);
-	values[COLUMN_SCOPE] = CStringGetTextDatum(plan ? scope_path(plan, &progress->scope_id) : progress->scope);
+	values[COLUMN_STEP_ID] = CStringGetTextDatum(plan ? plan->nodes[progress->node].id
+												 : progress->step_id);
+	values[COLUMN_SCOPE] = CStringGetTextDatum(plan ? scope_path(plan, &progress->scope_id)
+											   : progress->scope);
 	values[COLUMN_BRANCH] = CStringGetTextDatum(progress->branch);
 	values[COLUMN_ITERATION] = Int32GetDatum(progress->iteration);
 	values[COLUMN_VISIT] = Int32GetDatum(progress->visit);

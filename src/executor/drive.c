@@ -408,7 +408,7 @@ waits_for_long(const Driver *driver)
 		thread->wait.until >= TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_short_wait);
 }
 
-/* Can it be?  Not with others' steps in its transaction, nor when somebody wants something of it. */
+/* Can it be?  Not with other steps in its transaction, nor when somebody wants something of it. */
 static bool
 may_be_forgotten(const Driver *driver)
 {
@@ -430,8 +430,9 @@ park(Driver *driver)
 		return OUTCOME_WAITING;
 	/* somebody had its row for a moment, say: it does not stay in memory for that */
 	if (is_long)
-		driver->report->park_until = Min(thread->wait.until,
-										 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRY_AGAIN_MS));
+		driver->report->park_until =
+			Min(thread->wait.until,
+				TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRY_AGAIN_MS));
 	return OUTCOME_PARKED;
 }
 

@@ -161,7 +161,8 @@ live_claims_undo(void)
 
 /*
  * One that was given to another role meanwhile does not go on as the former one; nor does one with
- * threads that wait, of which sessions may have woken some: nothing of it may run that would report.
+ * threads that wait, of which sessions may have woken some: nothing of it may run that would
+ * report.
  */
 void
 live_claims_committed(void)

@@ -95,7 +95,7 @@ typedef struct LiveJoin
 	dlist_head	ranges;			/* children not handed out */
 	int			active;			/* ranges ready or running, children parked inside or waiting */
 	int			parked;			/* of these, parked */
-	int			waiting;		/* and waiting: their rows in workflow.waits are all there is of them */
+	int			waiting;		/* and waiting: a row in workflow.waits is all there is of each */
 	bool		decided;		/* hands out nothing further .. */
 	bool		begins_no_more; /* .. but what has begun, since a child has failed */
 	bool		cancelled;		/* its children are being stopped */

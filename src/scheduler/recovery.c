@@ -266,8 +266,8 @@ run_again_later(ReadyRun *run, const char *why)
 }
 
 /*
- * Children of a lost run that had come to a wait before it was lost: they are not done again.  Nothing
- * else may be left of it: true, and it is freed.
+ * Children of a lost run that had come to a wait before it was lost: they are not done again.
+ * Nothing else may be left of it: true, and it is freed.
  */
 static bool
 leave_waiting(ReadyRun *run, const int *children, int count)

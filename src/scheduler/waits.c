@@ -105,8 +105,8 @@ typedef enum DueFate
 } DueFate;
 
 /*
- * What becomes of a thread that is due.  In a transaction.  Its join does not count it as waiting any
- * more when it is to be queued.
+ * What becomes of a thread that is due.  In a transaction.  Its join does not count it as waiting
+ * any more when it is to be queued.
  */
 static DueFate
 judge(const DueWait *wait, WokenThread *woken)
@@ -235,10 +235,12 @@ waits_rest(LiveExecution *execution)
 static TimestampTz
 next_rest(void)
 {
+	LiveExecution *execution;
+
 	if (dlist_is_empty(&resting))
 		return DT_NOEND;
-	return TimestampTzPlusMilliseconds(dlist_head_element(LiveExecution, rest_node, &resting)->rests_since,
-									   setting_short_wait);
+	execution = dlist_head_element(LiveExecution, rest_node, &resting);
+	return TimestampTzPlusMilliseconds(execution->rests_since, setting_short_wait);
 }
 
 /* Forget those that have rested for long enough; how many. */

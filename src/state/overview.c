@@ -56,9 +56,11 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
 		" WHERE e.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[]) AND " VISIBLE " LIMIT 10000) AS r) AS \"running\","
 		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
-		" WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at IS NULL AND " VISIBLE " LIMIT 10000) AS p) AS \"queued\","
+		" WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at IS NULL"
+		" AND " VISIBLE " LIMIT 10000) AS p) AS \"queued\","
 		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
-		" WHERE e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text AND " VISIBLE " LIMIT 10000) AS w) AS \"waiting\","
+		" WHERE e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
+		" AND " VISIBLE " LIMIT 10000) AS w) AS \"waiting\","
 		" (SELECT pg_catalog.count(*) FROM " NEWEST_EXECUTIONS " AS e"
 		" WHERE e.status OPERATOR(pg_catalog.=) 'paused'::pg_catalog.text AND " VISIBLE ") AS \"paused\","
 		ENDS_OF_LATE("completed") " AS \"completed in 24 h\","
@@ -132,9 +134,11 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 	[OVERVIEW_WAITING] = {
 		"SELECT w.execution_id AS execution, e.workflow, w.step_id AS step, w.kind AS \"for\","
 		" " SECOND("w.since") " AS since, " SECOND("w.until") " AS until"
-		" FROM (SELECT * FROM workflow.waits AS w ORDER BY w.until USING OPERATOR(pg_catalog.<) LIMIT 10000) AS w"
+		" FROM (SELECT * FROM workflow.waits AS w"
+		"  ORDER BY w.until USING OPERATOR(pg_catalog.<) LIMIT 10000) AS w"
 		" JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) w.execution_id"
-		" WHERE e.status OPERATOR(pg_catalog.=) ANY ('{waiting,running}'::pg_catalog.text[]) AND " VISIBLE
+		" WHERE e.status OPERATOR(pg_catalog.=) ANY ('{waiting,running}'::pg_catalog.text[])"
+		" AND " VISIBLE
 		" ORDER BY w.until USING OPERATOR(pg_catalog.<) LIMIT 20",
 		1, reader_types, NULL
 	},

@@ -21,8 +21,11 @@
 #include "state/steer.h"
 
 static const Oid pause_types[] = {INT8OID, REGROLEOID, TEXTOID, TIMESTAMPTZOID};
+/* The first thread waits only with its execution; others do so while that is paused, too. */
 static StateStatement pause_statement = {
-	"UPDATE workflow.executions AS e SET status = 'paused', control = true, limited = false,"
+	"WITH over AS (DELETE FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) $1"
+	"  AND w.thread OPERATOR(pg_catalog.=) ''::pg_catalog.text)"
+	" UPDATE workflow.executions AS e SET status = 'paused', control = true, limited = false,"
 	" paused_at = pg_catalog.clock_timestamp(), paused_by = $2, pause_reason = $3, paused_until = $4"
 	" WHERE e.id OPERATOR(pg_catalog.=) $1"
 	NOTIFY_STATUS,

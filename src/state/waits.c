@@ -14,7 +14,8 @@
  *	  scope is its only one, else when it has been so for a while, in the scheduler.  It leaves
  *	  this state by becoming pending, when the time of one of them has come (in the
  *	  scheduler) or when somebody wakes one (in a session), and is claimed like any
- *	  other; or by being paused or cancelled.
+ *	  other; or by being paused or cancelled.  What closes its containers
+ *	  (closed_steps.c) takes the rows with it.
  *
  *	  Locks: rows of executions that wait are changed here by who has the execution's row
  *	  locked.  While it runs, its threads come and go beside each other: they share a
@@ -46,8 +47,8 @@ static const Oid id_types[] = {INT8OID};
 static const Oid ids_types[] = {INT8ARRAYOID};
 
 /*
- * How it ends may have been decided, it may be to be made ready for a retry(), or steps of it have been
- * marked or released since the thread was loaded: that goes before.
+ * How it ends may have been decided, it may be to be made ready for a retry(), or steps of it have
+ * been marked or released since the thread was loaded: that goes before.
  */
 #define MAY_WAIT(e) \
 	" WHERE " e ".id OPERATOR(pg_catalog.=) $1" \
@@ -58,8 +59,9 @@ static const Oid ids_types[] = {INT8ARRAYOID};
 
 static const Oid wait_types[] = {INT8OID, JSONBOID};
 static StateStatement wait_statement = {
-	"UPDATE workflow.executions AS e SET status = 'waiting' FROM (SELECT x.id FROM workflow.executions AS x"
-	MAY_WAIT("x") " FOR NO KEY UPDATE SKIP LOCKED) AS m WHERE e.id OPERATOR(pg_catalog.=) m.id" NOTIFY_STATUS,
+	"UPDATE workflow.executions AS e SET status = 'waiting'"
+	" FROM (SELECT x.id FROM workflow.executions AS x" MAY_WAIT("x")
+	"  FOR NO KEY UPDATE SKIP LOCKED) AS m WHERE e.id OPERATOR(pg_catalog.=) m.id" NOTIFY_STATUS,
 	lengthof(wait_types), wait_types, NULL
 };
 static StateStatement share_statement = {
@@ -72,18 +74,20 @@ static const Oid insert_types[] = {
 	INT8OID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TIMESTAMPTZOID
 };
 static StateStatement insert_statement = {
-	"INSERT INTO workflow.waits AS w (execution_id, thread, scope, step_id, visit, attempt, kind, until)"
+	"INSERT INTO workflow.waits AS w"
+	" (execution_id, thread, scope, step_id, visit, attempt, kind, until)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-	" ON CONFLICT (execution_id, thread) DO UPDATE SET scope = EXCLUDED.scope, step_id = EXCLUDED.step_id,"
-	" visit = EXCLUDED.visit, attempt = EXCLUDED.attempt, kind = EXCLUDED.kind, until = EXCLUDED.until,"
-	" since = EXCLUDED.since",
+	" ON CONFLICT (execution_id, thread) DO UPDATE SET scope = EXCLUDED.scope,"
+	" step_id = EXCLUDED.step_id, visit = EXCLUDED.visit, attempt = EXCLUDED.attempt,"
+	" kind = EXCLUDED.kind, until = EXCLUDED.until, since = EXCLUDED.since",
 	lengthof(insert_types), insert_types, NULL
 };
 
 /* What cannot be had now does not stand in front of the others. */
 static const Oid due_types[] = {INT4OID, INT8ARRAYOID};
 static StateStatement due_statement = {
-	"SELECT w.execution_id, w.thread, e.id IS NULL FROM workflow.waits AS w LEFT JOIN workflow.executions AS e"
+	"SELECT w.execution_id, w.thread, e.id IS NULL"
+	" FROM workflow.waits AS w LEFT JOIN workflow.executions AS e"
 	" ON e.id OPERATOR(pg_catalog.=) w.execution_id"
 	" WHERE w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
 	" AND (e.id IS NULL OR e.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text)"
@@ -101,7 +105,8 @@ static StateStatement due_idle_statement = {
 };
 
 static StateStatement next_statement = {
-	"SELECT w.until FROM workflow.waits AS w WHERE w.until OPERATOR(pg_catalog.<) 'infinity'::pg_catalog.timestamptz"
+	"SELECT w.until FROM workflow.waits AS w"
+	" WHERE w.until OPERATOR(pg_catalog.<) 'infinity'::pg_catalog.timestamptz"
 	" ORDER BY w.until LIMIT 1",
 	0, NULL, NULL
 };
@@ -111,7 +116,8 @@ static StateStatement next_statement = {
 	"UPDATE workflow.executions AS e SET status = 'pending', start_at = pg_catalog.now()"
 
 static StateStatement wake_due_statement = {
-	"WITH over AS (DELETE FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1)"
+	"WITH over AS (DELETE FROM workflow.waits AS w"
+	"  WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1)"
 	"  AND w.until OPERATOR(pg_catalog.<=) pg_catalog.now())"
 	" " WAKE_SET " WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)"
 	" AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
@@ -133,20 +139,25 @@ static StateStatement forget_step_statement = {
 
 static StateStatement marked_statement = {
 	"UPDATE workflow.waits AS w SET until = pg_catalog.now() FROM (SELECT x.execution_id, x.thread"
-	"  FROM workflow.waits AS x JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) x.execution_id"
+	"  FROM workflow.waits AS x"
+	"  JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) x.execution_id"
 	"  WHERE x.execution_id OPERATOR(pg_catalog.=) ANY ($1)"
 	"  AND CASE WHEN x.kind OPERATOR(pg_catalog.=) 'hold'::pg_catalog.text"
-	"   THEN COALESCE(e.step_marks OPERATOR(pg_catalog.->) x.step_id OPERATOR(pg_catalog.->>) 'mark', '')"
-	"    OPERATOR(pg_catalog.<>) 'hold'::pg_catalog.text ELSE e.step_marks OPERATOR(pg_catalog.?) x.step_id END"
+	"   THEN COALESCE(e.step_marks OPERATOR(pg_catalog.->) x.step_id"
+	"    OPERATOR(pg_catalog.->>) 'mark', '') OPERATOR(pg_catalog.<>) 'hold'::pg_catalog.text"
+	"   ELSE e.step_marks OPERATOR(pg_catalog.?) x.step_id END"
 	"  FOR UPDATE OF x SKIP LOCKED) AS m"
-	" WHERE w.execution_id OPERATOR(pg_catalog.=) m.execution_id AND w.thread OPERATOR(pg_catalog.=) m.thread",
+	" WHERE w.execution_id OPERATOR(pg_catalog.=) m.execution_id"
+	" AND w.thread OPERATOR(pg_catalog.=) m.thread",
 	lengthof(ids_types), ids_types, NULL
 };
 
 /* A session may have marked a step, or woken a thread, that the scheduler has not looked at yet. */
 static StateStatement rest_statement = {
-	"UPDATE workflow.executions AS e SET status = 'waiting' FROM (SELECT x.id FROM workflow.executions AS x"
-	"  WHERE x.id OPERATOR(pg_catalog.=) ANY ($1) AND x.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+	"UPDATE workflow.executions AS e SET status = 'waiting'"
+	" FROM (SELECT x.id FROM workflow.executions AS x"
+	"  WHERE x.id OPERATOR(pg_catalog.=) ANY ($1)"
+	"  AND x.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
 	"  AND x.ending IS NULL AND NOT x.reopen AND NOT x.control"
 	"  AND EXISTS (SELECT FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) x.id)"
 	"  FOR NO KEY UPDATE OF x SKIP LOCKED) AS r"
@@ -344,7 +355,9 @@ executions_wait_no_more(const int64 *ids, int count)
 void
 threads_wait_no_more(int64 execution_id, const char *from, const char *to)
 {
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to)};
+	Datum		values[] = {
+		Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to)
+	};
 
 	state_execute(&forget_range_statement, values, NULL);
 }
@@ -352,7 +365,9 @@ threads_wait_no_more(int64 execution_id, const char *from, const char *to)
 char **
 threads_waiting(int64 execution_id, const char *from, const char *to, int *count)
 {
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to)};
+	Datum		values[] = {
+		Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to)
+	};
 	uint64		nrows = state_query(&range_statement, values, NULL, false, 0);
 	char	  **threads = palloc_extended(Max(nrows, 1) * sizeof(char *), MCXT_ALLOC_HUGE);
 

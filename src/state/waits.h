@@ -30,10 +30,11 @@ typedef struct Wait
 } Wait;
 
 /*
- * A thread of a running execution waits from now on: it stands in this scope, in front of this attempt
- * of a step.  thread: the scope that ends with it; empty: it is the execution's only one, which
- * waits with it.  visit: 0, that is not known yet.  False: the execution does not run any more, somebody has it
- * locked, or its steps are marked otherwise than when it was loaded, and nothing has changed.
+ * A thread of a running execution waits from now on: it stands in this scope, in front of this
+ * attempt of a step.  thread: the scope that ends with it; empty: it is the execution's only one,
+ * which waits with it.  visit: 0, that is not known yet.  False: the execution does not run any
+ * more, somebody has it locked, or its steps are marked otherwise than when it was loaded, and
+ * nothing has changed.
  */
 extern bool thread_wait(const LoadedExecution *execution, const char *thread, const char *scope,
 						const char *step_id, int visit, int attempt, const Wait *wait);
@@ -46,33 +47,36 @@ typedef struct DueWait
 	bool		lost;			/* there is no such execution */
 } DueWait;
 
-/* At most limit of them, but for some executions, locked; those that somebody else has locked are left out. */
+/*
+ * At most limit of them, but for some executions, locked; those that somebody else has locked are
+ * left out.
+ */
 extern int	waits_due(int limit, const int64 *but, int nbut, DueWait **due);
 /* They are not waited for any more. */
 extern void waits_over(const DueWait *waits, int count);
 /*
  * The same for what is due of executions that do not run: those that wait are pending from now
- * on.  Returns how many these are, in *news where they are in the queues, and in *ended how many waits
- * have ended, at most limit, those of one execution counted several times.
+ * on.  Returns how many these are, in *news where they are in the queues, and in *ended how many
+ * waits have ended, at most limit.
  */
 extern int	executions_wake_due(int limit, QueueNews *news, int *ended);
 /* When the next one is due, perhaps in the past; DT_NOEND: never. */
 extern TimestampTz waits_next_due(void);
 
 /*
- * These executions, which run, have nothing but threads that wait: they wait from now on, but for those that
- * sessions want something of.  Returns how many do, their ids in front.
+ * These executions, which run, have nothing but threads that wait: they wait from now on, but for
+ * those that sessions want something of.  Returns how many do, their ids in front.
  */
 extern int	executions_rest(int64 *ids, int count);
-/* Steps of executions were marked: threads that may stand at one are due.  False: there are none. */
+/* Steps of executions were marked: threads that may stand at one are due.  False: none are. */
 extern bool executions_marked(const int64 *ids, int count);
 
 /*
- * Threads of a locked execution that is not running, and is this role's, are not waited for any more if
- * they stand in front of this step: if it waits itself it is pending then.
+ * Threads of a locked execution that is not running, and is this role's, are not waited for any
+ * more if they stand in front of this step: if it waits itself it is pending then.
  */
 extern void execution_wake_step(int64 id, Oid role, ExecutionStatus status, const char *step_id);
-/* They are paused or cancelled, or their end is decided, and nobody goes on with their threads. */
+/* Their end is decided, or written: nobody goes on with their threads. */
 extern void executions_wait_no_more(const int64 *ids, int count);
 /* The same for the children of a container: scope_children_range(). */
 extern void threads_wait_no_more(int64 execution_id, const char *from, const char *to);

@@ -27,17 +27,25 @@ BEGIN
             USING ERRCODE = '55000', DETAIL = 'The version before has no rights per workflow.',
             HINT = 'Open them yourself, SELECT workflow.grant_execute(workflow, ''-'') FROM workflow.grants WHERE NOT granted, and archive those that nobody is to start.';
     END IF;
-    IF EXISTS (SELECT FROM unnest(said) AS s WHERE lower(s) = 'workflow.default_execute=owner') AND EXISTS (
+    IF 'workflow.default_execute=owner' = ANY (SELECT lower(s) FROM unnest(said) AS s) AND EXISTS (
             SELECT FROM workflow.definitions AS d
             WHERE d.status IN ('active', 'deprecated')
               AND NOT EXISTS (SELECT FROM workflow.grants AS g
-                              WHERE g.workflow = d.name AND g.privilege = 'start' AND g.role IS NULL)) THEN
+                              WHERE g.workflow = d.name AND g.privilege = 'start'
+                                AND g.role IS NULL)) THEN
         RAISE EXCEPTION 'workflows that only their owners may start would be open to all'
-            USING ERRCODE = '55000', DETAIL = 'The setting workflow.default_execute is "owner", and the version before has no rights per workflow.',
-            HINT = 'Open them yourself, SELECT workflow.grant_execute(name, ''-'') FROM (SELECT DISTINCT name FROM workflow.definitions WHERE status IN (''active'', ''deprecated'')) AS d, and archive those that nobody is to start.';
+            USING ERRCODE = '55000',
+            DETAIL = 'The setting workflow.default_execute is "owner", and the version before has '
+                     'no rights per workflow.',
+            HINT = 'Open them yourself, SELECT workflow.grant_execute(name, ''-'') FROM (SELECT '
+                   'DISTINCT name FROM workflow.definitions WHERE status IN (''active'', '
+                   '''deprecated'')) AS d, and archive those that nobody is to start.';
     END IF;
-    IF EXISTS (SELECT FROM unnest(said) AS s WHERE CASE WHEN s ~ '^workflow[.]namespaces=' THEN split_part(s, '=', 2)::boolean END) THEN
-        RAISE WARNING 'names of workflows, agents and schedules are kept apart no more: the version before has no workflow.namespaces';
+    IF EXISTS (SELECT FROM unnest(said) AS s
+               WHERE CASE WHEN s ~ '^workflow[.]namespaces='
+                          THEN split_part(s, '=', 2)::boolean END) THEN
+        RAISE WARNING 'names of workflows, agents and schedules are kept apart no more: the '
+                      'version before has no workflow.namespaces';
     END IF;
     IF EXISTS (SELECT FROM workflow.grants) THEN
         RAISE WARNING 'rights granted on workflows are lost: the version before has none';
@@ -52,7 +60,8 @@ BEGIN
         RAISE WARNING 'the traces that executions belong to are lost: the version before has none';
     END IF;
     IF EXISTS (SELECT FROM workflow.executions WHERE status = 'waiting') THEN
-        RAISE WARNING 'executions that wait are queued, and count for max_running: the version before keeps them in memory';
+        RAISE WARNING 'executions that wait are queued, and count for max_running: the version '
+                      'before keeps them in memory';
     END IF;
 END $$;
 
@@ -64,4 +73,5 @@ ALTER TABLE workflow.statistics_state DROP COLUMN pruned_until;
 UPDATE workflow.executions SET status = 'pending' WHERE status = 'waiting';
 ALTER DOMAIN workflow.status_of_execution DROP CONSTRAINT status_of_execution_check;
 ALTER DOMAIN workflow.status_of_execution ADD CONSTRAINT status_of_execution_check
-    CHECK (VALUE IN ('pending', 'running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'timed_out', 'blocked'));
+    CHECK (VALUE IN ('pending', 'running', 'paused', 'cancelling', 'completed', 'failed',
+                     'cancelled', 'timed_out', 'blocked'));
