@@ -29,6 +29,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/catcache.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -121,13 +122,37 @@ own_role_before_connecting(void)
 	CacheRegisterSyscacheCallback(DATABASEOID, role_invalidated, (Datum) 0);
 }
 
+/*
+ * Has the session been set up as it would be now?  What is found out once, when it begins, is
+ * whether the role is a superuser and may come in; all else is looked up when it is needed.
+ */
+static bool
+session_fits_role(void)
+{
+	Oid			role = GetAuthenticatedUserId();
+	bool		superuser = strcmp(GetConfigOption("is_superuser", false, false), "on") == 0;
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	bool		fits;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	fits = ((Form_pg_authid) GETSTRUCT(tuple))->rolsuper == superuser &&
+		((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	ReleaseSysCache(tuple);
+	return fits && compat_may_connect(MyDatabaseId, role);
+}
+
+/*
+ * A hint that came while the session was set up is about any role of the server, or means that
+ * the caches have been forgotten: to leave for it alone would be to leave for ever where roles
+ * come and go all the time.
+ */
 void
 own_role_connected(void)
 {
 	StartTransactionCommand();
 	fingerprint = take_fingerprint();
-	/* after the session has been set up: nobody knows what it has seen */
-	changed = hinted;
+	changed = hinted && !session_fits_role();
 	CommitTransactionCommand();
 }
 

@@ -5,6 +5,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTest;
@@ -114,6 +115,28 @@ like(step_rows($node, 'postgres', $id), qr/^s1 failed/, 'and not any more, in an
 isnt(changes($_), 'same', $_) foreach
 	'GRANT pg_read_all_data TO alice', 'GRANT pg_monitor TO team', 'GRANT pg_signal_backend TO pg_monitor', 'REVOKE pg_monitor FROM team',
 	'REVOKE pg_read_all_data FROM alice', 'ALTER ROLE alice NOINHERIT', 'ALTER ROLE alice CONNECTION LIMIT 50', q{ALTER ROLE alice VALID UNTIL '2200-01-01'};
+
+# --- other roles come and go while an executor comes: it stays ---
+
+$node->safe_psql('postgres', q{ALTER SYSTEM SET workflow.executor_max_runs = 1; SELECT pg_reload_conf();
+	CREATE TABLE churn ();
+	CREATE PROCEDURE churn() LANGUAGE plpgsql AS $$
+	BEGIN
+		WHILE EXISTS (SELECT FROM pg_class WHERE relname = 'churn') LOOP
+			CREATE ROLE comes_and_goes;
+			COMMIT;
+			DROP ROLE comes_and_goes;
+			COMMIT;
+		END LOOP;
+	END $$});
+my $churn = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'CALL churn()' ], '>', \my $said, '2>&1');
+my $newest = $node->safe_psql('postgres', 'SELECT max(id) FROM workflow.executor_history');
+run_execution($node, 'postgres', 'who', 'alice') foreach 1 .. 40;
+is($node->safe_psql('postgres', "SELECT count(*) >= 30, count(*) FILTER (WHERE reason = 'role') FROM workflow.executor_history WHERE id > $newest"),
+	't|0', 'forty executors come while other roles are made and dropped, and none leaves for that');
+$node->safe_psql('postgres', 'DROP TABLE churn; ALTER SYSTEM RESET workflow.executor_max_runs; SELECT pg_reload_conf()');
+$churn->finish;
+is($said, '', 'they were, without an error');
 
 # --- its right to connect (A47) ---
 
