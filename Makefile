@@ -224,10 +224,12 @@ OBJS = \
 	src/shared/my_slot.o \
 	src/shared/own_role.o \
 	src/shared/queue_bounds.o \
+	src/shared/registry.o \
 	src/shared/role_value.o \
 	src/shared/settings.o \
 	src/shared/traceparent.o \
 	src/shared/trust.o \
+	src/shared/shared_memory.o \
 	src/shared/shares.o \
 	src/shared/slots.o \
 	src/shared/subscription.o \

@@ -65,7 +65,7 @@
 #include "shared/breakers.h"
 #include "shared/compat.h"
 #include "shared/settings.h"
-#include "shared/slots.h"
+#include "shared/shared_memory.h"
 #include "shared/worker.h"
 
 COMPAT_MODULE_MAGIC;
@@ -106,7 +106,7 @@ workflow_shmem_request(void)
 {
 	if (previous_shmem_request_hook)
 		previous_shmem_request_hook();
-	slots_request_shmem();
+	shared_memory_request();
 	breakers_request_shmem();
 }
 
@@ -116,6 +116,6 @@ workflow_shmem_startup(void)
 {
 	if (previous_shmem_startup_hook)
 		previous_shmem_startup_hook();
-	slots_init_shmem();
+	shared_memory_init();
 	breakers_init_shmem();
 }

@@ -25,8 +25,8 @@
 
 #include "api/api.h"
 #include "shared/clock.h"
+#include "shared/registry.h"
 #include "shared/settings.h"
-#include "shared/slots.h"
 #include "state/admission.h"
 #include "state/role_limits.h"
 

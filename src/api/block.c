@@ -21,7 +21,7 @@
 #include "api/api.h"
 #include "shared/compat.h"
 #include "shared/identity.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/blocks.h"
 #include "state/grants.h"
 #include "state/owners.h"

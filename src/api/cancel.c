@@ -19,7 +19,7 @@
 
 #include "api/api.h"
 #include "api/steer.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 
 extern PGDLLEXPORT Datum workflow_cancel(PG_FUNCTION_ARGS);
 

@@ -25,7 +25,10 @@
 
 #include "api/api.h"
 #include "shared/compat.h"
+#include "shared/databases.h"
 #include "shared/identity.h"
+#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/drain.h"
 #include "state/state.h"
 

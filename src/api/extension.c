@@ -18,7 +18,7 @@
 #include "api/api.h"
 #include "shared/compat.h"
 #include "shared/identity.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_version(PG_FUNCTION_ARGS);

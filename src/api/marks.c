@@ -17,7 +17,7 @@
 
 #include "api/api.h"
 #include "api/steer.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/steer.h"
 #include "state/steps.h"
 #include "state/waits.h"

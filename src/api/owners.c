@@ -29,7 +29,7 @@
 #include "api/schedule.h"
 #include "shared/identity.h"
 #include "shared/role_value.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/cron_jobs.h"
 #include "state/owners.h"
 

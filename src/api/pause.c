@@ -20,6 +20,7 @@
 #include "api/api.h"
 #include "api/steer.h"
 #include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/steer.h"
 
 extern PGDLLEXPORT Datum workflow_pause(PG_FUNCTION_ARGS);

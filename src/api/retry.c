@@ -22,7 +22,7 @@
 #include "api/api.h"
 #include "api/steer.h"
 #include "interpreter/reopen.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/blocks.h"
 #include "state/dead_letters.h"
 #include "state/owners.h"

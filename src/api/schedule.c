@@ -22,7 +22,7 @@
 #include "api/api.h"
 #include "api/schedule.h"
 #include "shared/identity.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_schedule(PG_FUNCTION_ARGS);

@@ -34,7 +34,7 @@
 
 #include "api/api.h"
 #include "api/schedule.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_schedule_tick(PG_FUNCTION_ARGS);

@@ -17,7 +17,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "shared/slots.h"
+#include "shared/registry.h"
 #include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_engine_counters(PG_FUNCTION_ARGS);

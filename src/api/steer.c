@@ -20,7 +20,7 @@
 #include "api/steer.h"
 #include "shared/compat.h"
 #include "shared/role_value.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/grants.h"
 
 extern PGDLLEXPORT Datum workflow_workflow_to_steer(PG_FUNCTION_ARGS);

@@ -50,10 +50,12 @@
 #include "api/utility_hook.h"
 #include "interpreter/run_sql.h"
 #include "shared/compat.h"
+#include "shared/databases.h"
 #include "shared/identity.h"
 #include "shared/own_role.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
+#include "shared/wake.h"
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
 

@@ -42,6 +42,7 @@
 #include "api/wait_cycle.h"
 #include "interpreter/thread.h"
 #include "shared/clock.h"
+#include "shared/databases.h"
 #include "shared/fault.h"
 #include "shared/slots.h"
 #include "shared/worker.h"

@@ -40,7 +40,7 @@
 
 #include "api/wait_cycle.h"
 #include "shared/clock.h"
-#include "shared/slots.h"
+#include "shared/registry.h"
 
 /* The time between two looks at most, ms. */
 #define LONGEST_INTERVAL_MS 30000

@@ -22,9 +22,9 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "shared/databases.h"
 #include "shared/identity.h"
 #include "shared/settings.h"
-#include "shared/slots.h"
 #include "shared/subscription.h"
 #include "state/state.h"
 

@@ -18,6 +18,7 @@
 #include "executor/driver.h"
 #include "interpreter/reopen.h"
 #include "state/announce.h"
+#include "shared/slots.h"
 
 /*
  * An execution that was claimed so long before it begins, ms, has its row say when it began: its

@@ -41,6 +41,7 @@
 #include "shared/fault.h"
 #include "shared/own_role.h"
 #include "shared/settings.h"
+#include "shared/slots.h"
 #include "shared/weather.h"
 
 StopReason

@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-#include "shared/slots.h"
+#include "shared/registry.h"
 
 /*
  * Do a run and fill in the report.  Called without a transaction, returns without one;

@@ -14,7 +14,7 @@
 #include "postgres.h"
 
 #include "interpreter/thread.h"
-#include "shared/slots.h"
+#include "shared/registry.h"
 
 /* What an error means: see drive.c. */
 typedef enum Phase

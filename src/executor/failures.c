@@ -23,6 +23,7 @@
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "shared/fault.h"
+#include "shared/slots.h"
 #include "shared/weather.h"
 
 void

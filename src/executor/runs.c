@@ -21,6 +21,7 @@
 
 #include "executor/drive.h"
 #include "executor/driver.h"
+#include "shared/slots.h"
 
 /* How the thread of a child ended, into the report's counts. */
 static void

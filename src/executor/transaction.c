@@ -32,6 +32,8 @@
 #include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/own_role.h"
+#include "shared/slots.h"
+#include "shared/wake.h"
 
 /*
  * Our own statements see the newest rows, also in a transaction that is to have others;

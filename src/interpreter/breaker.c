@@ -28,7 +28,7 @@
 #include "interpreter/breaker.h"
 #include "interpreter/leaf.h"
 #include "shared/breakers.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 
 /* Calls inside calls; further ones are made and not counted. */
 #define MAX_CALLS 16

@@ -19,7 +19,7 @@
 #include "definition/plan.h"
 #include "interpreter/evaluate.h"
 #include "interpreter/run_sql.h"
-#include "shared/slots.h"
+#include "shared/registry.h"
 #include "state/claims.h"
 #include "state/steps.h"
 #include "state/waits.h"

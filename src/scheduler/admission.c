@@ -31,6 +31,7 @@
 #include "shared/clock.h"
 #include "shared/role_value.h"
 #include "shared/settings.h"
+#include "shared/wake.h"
 #include "state/admission.h"
 #include "state/blocks.h"
 #include "state/history.h"

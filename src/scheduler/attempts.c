@@ -26,6 +26,7 @@
 
 #include "scheduler/live.h"
 #include "shared/clock.h"
+#include "shared/databases.h"
 #include "shared/weather.h"
 
 /* No wait for a lock is longer than this, ms. */

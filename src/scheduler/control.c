@@ -21,6 +21,7 @@
 #include "shared/black_box.h"
 #include "shared/clock.h"
 #include "shared/fault.h"
+#include "shared/wake.h"
 #include "state/epilogue.h"
 #include "state/steer.h"
 #include "state/waits.h"

@@ -19,6 +19,7 @@
 #include "scheduler/live.h"
 #include "shared/clock.h"
 #include "shared/settings.h"
+#include "shared/slots.h"
 #include "state/announce.h"
 #include "state/history.h"
 

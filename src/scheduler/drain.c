@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "scheduler/live.h"
+#include "shared/databases.h"
 #include "shared/fault.h"
 #include "state/drain.h"
 

@@ -18,6 +18,7 @@
 #include "interpreter/thread.h"
 #include "scheduler/live.h"
 #include "shared/fault.h"
+#include "shared/wake.h"
 #include "state/epilogue.h"
 
 /* An error of an execution that no step has raised. */

@@ -24,6 +24,7 @@
 
 #include "scheduler/live.h"
 #include "shared/settings.h"
+#include "shared/wake.h"
 #include "state/janitor.h"
 
 /* Time between two looks through what is pending, ms, and as a part of the timeout. */

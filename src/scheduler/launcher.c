@@ -40,8 +40,9 @@
 
 #include "shared/clock.h"
 #include "shared/compat.h"
+#include "shared/databases.h"
 #include "shared/fault.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "shared/worker.h"
 
 /*

@@ -31,6 +31,7 @@
 #include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/settings.h"
+#include "shared/slots.h"
 #include "shared/worker.h"
 #include "state/role_limits.h"
 

@@ -20,6 +20,7 @@
 #include "scheduler/live.h"
 #include "shared/black_box.h"
 #include "shared/clock.h"
+#include "shared/databases.h"
 #include "shared/fault.h"
 #include "shared/identity.h"
 #include "shared/settings.h"

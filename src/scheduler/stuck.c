@@ -37,6 +37,7 @@
 #include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/settings.h"
+#include "shared/slots.h"
 #include "state/event_log.h"
 #include "state/history.h"
 

@@ -27,6 +27,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_control.h"
+#include "common/controldata_utils.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -208,6 +210,26 @@ make_box(const char *name, int nentries)
 	made->nentries = nentries;
 	made->magic = BOX_MAGIC;
 	return made;
+}
+
+/*
+ * Was nothing of ours interrupted when the server that wrote this data directory went?  It was
+ * shut down, or ended in its recovery, for want of room say, where none of us had begun.
+ * Asked while the control file still says so: not yet started, restarting after a crash, or
+ * when the postmaster itself ends.
+ */
+bool
+server_was_shut_down(void)
+{
+	bool		is_valid;
+	ControlFileData *control = get_controlfile(DataDir, &is_valid);
+	bool		result = is_valid && (control->state == DB_SHUTDOWNED ||
+									  control->state == DB_SHUTDOWNED_IN_RECOVERY ||
+									  control->state == DB_SHUTDOWNING ||
+									  control->state == DB_IN_CRASH_RECOVERY);
+
+	pfree(control);
+	return result;
 }
 
 /*

@@ -10,10 +10,13 @@
 
 #include "postgres.h"
 
-#include "shared/slots.h"
+#include "shared/registry.h"
 
 /* The postmaster, when it makes shared memory: at its start, and again after a crash. */
 extern void black_box_open(int nslots, int ndatabases);
+
+/* Was nothing of ours interrupted when the server that wrote this data directory went? */
+extern bool server_was_shut_down(void);
 
 /* Is it known who was at work when the server went down the last time? */
 extern bool black_box_knows(void);

@@ -12,7 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/clock.h"
-#include "shared/slots.h"
+#include "shared/registry.h"
 
 /* Where the library was not preloaded, of this process. */
 static TimestampTz own_offset = 0;

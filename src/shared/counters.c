@@ -26,7 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/counters.h"
-#include "shared/slots.h"
+#include "shared/registry.h"
 
 /* Where this process counts; NULL: it does not. */
 static CounterBlock *my_block = NULL;

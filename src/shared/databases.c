@@ -33,8 +33,11 @@
 #include "shared/black_box.h"
 #include "shared/clock.h"
 #include "shared/compat.h"
+#include "shared/databases.h"
 #include "shared/fault.h"
+#include "shared/shares.h"
 #include "shared/slots.h"
+#include "shared/wake.h"
 #include "shared/weather.h"
 #include "shared/worker.h"
 
@@ -54,79 +57,6 @@ static bool weather_ended_us = false;
 
 static void schedule_restart(DatabaseEntry *entry, int code, bool orderly);
 static void scheduler_detach(int code, Datum argument);
-
-/* --- entries --- */
-
-/* Known not to have the extension, and nobody needs to know. */
-static bool
-is_replaceable(const DatabaseEntry *entry)
-{
-	return entry->state == DATABASE_ABSENT && entry->holds == 0 && entry->nslots == 0;
-}
-
-/*
- * The entry of a database.  With create, a missing one is made (state UNKNOWN),
- * if need be in the place of a database known not to have the extension.  The
- * caller holds registry->lock, exclusively with create.  NULL: none, or no room.
- * An entry stays where it is as long as it has a scheduler, executors or holds.
- */
-DatabaseEntry *
-database_entry(Oid database, bool create)
-{
-	DatabaseEntry *unused = NULL;
-	DatabaseEntry *absent = NULL;
-
-	for (int i = 0; i < registry->ndatabases; i++)
-	{
-		DatabaseEntry *entry = &registry->databases[i];
-
-		if (entry->state == DATABASE_UNUSED)
-		{
-			if (unused == NULL)
-				unused = entry;
-		}
-		else if (entry->database == database)
-			return entry;
-		else if (is_replaceable(entry))
-			absent = entry;
-	}
-
-	if (!create)
-		return NULL;
-	if (unused == NULL)
-		unused = absent;
-	if (unused == NULL)
-		return NULL;
-
-	fault_point("database.known");
-	/* The generation goes on counting: an old scheduler must not fit. */
-	unused->database = database;
-	unused->state = DATABASE_UNKNOWN;
-	unused->scheduler_pid = 0;
-	unused->scheduler_pgprocno = -1;
-	unused->holds = 0;
-	unused->extension_holds = 0;
-	unused->nslots = 0;
-	unused->nretired = 0;
-	unused->waits_until = 0;
-	unused->started_at = 0;
-	unused->next_start = 0;
-	unused->failures = 0;
-	unused->failing_since = 0;
-	unused->failure[0] = '\0';
-	unused->again_since = 0;
-	unused->again_until = 0;
-	unused->orderly_end = registry->orderly_start;
-	unused->blame_known = black_box_knows();
-	pg_atomic_write_u32(&unused->wake, 0);
-	unused->pending_limit = 0;
-	unused->pending_full_at = 0;
-	memset(&unused->counted_before, 0, sizeof(EngineCounts));
-	memset(&unused->scheduler_counters, 0, sizeof(CounterBlock));
-	memset(&unused->reset_at, 0, sizeof(EngineCounts));
-	unused->counted_since = GetCurrentTimestamp();
-	return unused;
-}
 
 /*
  * Number of slots of a database that are not free: executors that live, or that
@@ -229,7 +159,7 @@ database_begin_start(Oid database, uint32 *generation)
 	result = entry != NULL && entry->state == DATABASE_UNKNOWN && entry->holds == 0;
 	if (result)
 	{
-		entry->state = DATABASE_STARTING;
+		database_set_state(entry, DATABASE_STARTING);
 		entry->started_at = steady_now();
 		*generation = ++entry->generation;
 	}
@@ -252,7 +182,7 @@ database_start_failed(Oid database, uint32 generation, bool is_failure)
 	if (entry != NULL && entry->state == DATABASE_STARTING &&
 		entry->generation == generation)
 	{
-		entry->state = DATABASE_UNKNOWN;
+		database_set_state(entry, DATABASE_UNKNOWN);
 		if (is_failure)
 			schedule_restart(entry, 1, false);
 		fault_point("database.start_failed");
@@ -285,7 +215,7 @@ database_cancel_start(DatabaseEntry *entry)
 {
 	if (entry->state == DATABASE_STARTING)
 	{
-		entry->state = DATABASE_UNKNOWN;
+		database_set_state(entry, DATABASE_UNKNOWN);
 		entry->generation++;
 	}
 }
@@ -303,7 +233,7 @@ database_retire(DatabaseEntry *entry)
 		database_terminate_workers(entry);
 	else if (entry->holds == 0)
 	{
-		entry->state = DATABASE_UNUSED;
+		database_set_state(entry, DATABASE_UNUSED);
 		entry->database = InvalidOid;
 		fault_point("database.forgotten");
 	}
@@ -370,12 +300,12 @@ scheduler_attach(Oid database, uint32 generation)
 		entry->generation == generation;
 	if (valid && entry->holds > 0)
 	{
-		entry->state = DATABASE_UNKNOWN;
+		database_set_state(entry, DATABASE_UNKNOWN);
 		valid = false;
 	}
 	if (valid)
 	{
-		entry->state = DATABASE_ACTIVE;
+		database_set_state(entry, DATABASE_ACTIVE);
 		entry->scheduler_pid = MyProcPid;
 		entry->scheduler_pgprocno = compat_my_pgprocno();
 		entry->drain = DRAIN_NONE;
@@ -497,7 +427,7 @@ no_entry_is_free(void)
 	{
 		const DatabaseEntry *entry = &registry->databases[i];
 
-		if (entry->state == DATABASE_UNUSED || is_replaceable(entry))
+		if (entry->state == DATABASE_UNUSED || database_is_replaceable(entry))
 			return false;
 	}
 	return true;
@@ -582,12 +512,12 @@ scheduler_detach(int code, Datum argument pg_attribute_unused())
 	if (extension_is_absent &&
 		(pg_atomic_read_u32(&entry->wake) & WAKE_EXTENSION) == 0)
 	{
-		entry->state = DATABASE_ABSENT;
+		database_set_state(entry, DATABASE_ABSENT);
 		fault_point("database.absent");
 	}
 	else
 	{
-		entry->state = DATABASE_UNKNOWN;
+		database_set_state(entry, DATABASE_UNKNOWN);
 		schedule_restart(entry, code, worker_asked_to_exit());
 	}
 	share_stop_waiting(entry);

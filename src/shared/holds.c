@@ -25,7 +25,9 @@
 #include "utils/timestamp.h"
 
 #include "shared/clock.h"
+#include "shared/databases.h"
 #include "shared/slots.h"
+#include "shared/wake.h"
 #include "shared/worker.h"
 
 /* A hold gives up waiting after this; the server's own checks decide then. */

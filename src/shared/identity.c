@@ -48,8 +48,8 @@
 
 #include "shared/compat.h"
 #include "shared/identity.h"
+#include "shared/registry.h"
 #include "shared/role_value.h"
-#include "shared/slots.h"
 
 /* The table whose owner is taken for the extension's. */
 #define OWNER_TABLE_NAME "executions"

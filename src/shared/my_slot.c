@@ -24,7 +24,9 @@
 #include "shared/fault.h"
 #include "shared/own_role.h"
 #include "shared/settings.h"
+#include "shared/shares.h"
 #include "shared/slots.h"
+#include "shared/wake.h"
 #include "shared/worker.h"
 
 /* Runs between two looks at the memory of the process. */
@@ -146,12 +148,12 @@ slot_take_run(Run *run)
 	if (my_slot->state == SLOT_ASSIGNED)
 	{
 		*run = my_slot->run;
-		my_slot->state = SLOT_RUNNING;
+		slot_set_state(my_slot, SLOT_RUNNING);
 		taken = true;
 	}
 	else if (my_slot->state == SLOT_STARTING)
 	{
-		my_slot->state = SLOT_IDLE;
+		slot_set_state(my_slot, SLOT_IDLE);
 		my_slot->idle_since = steady_now();
 		ready = true;
 	}
@@ -204,7 +206,7 @@ slot_report(const Report *report)
 	if (my_slot->trouble == TROUBLE_NONE)
 	{
 		my_slot->report = *report;
-		my_slot->state = SLOT_REPORTED;
+		slot_set_state(my_slot, SLOT_REPORTED);
 		my_slot->runs_done++;
 		my_slot->memory_bytes = memory;
 		my_slot->peak_memory = Max(my_slot->peak_memory, memory);

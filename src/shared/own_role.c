@@ -36,7 +36,7 @@
 
 #include "shared/compat.h"
 #include "shared/own_role.h"
-#include "shared/slots.h"
+#include "shared/registry.h"
 
 static bool hinted = false;		/* something may have changed */
 static bool changed = false;	/* it has */

@@ -32,7 +32,9 @@
 
 #include "shared/clock.h"
 #include "shared/settings.h"
+#include "shared/shares.h"
 #include "shared/slots.h"
+#include "shared/wake.h"
 
 /* For how long a slot that became free is kept for those that wait. */
 #define OFFER_MS 1000

@@ -1,28 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * slots.c
- *	  Shared memory, and the executors' slots in it as the scheduler sees them.
+ *	  The executors' slots as the scheduler sees them.
  *
  * NOTES
- *	  Locks are described in slots.h.  The life of a slot:
- *
- *		FREE -> STARTING		scheduler: slot_allocate(), then registers a worker
- *		STARTING, pid set		executor: slot_attach(), before it connects
- *		STARTING -> IDLE		executor: its first slot_take_run()
- *		STARTING -> FREE		no pid: scheduler: slot_release(), or its exit
- *		IDLE -> ASSIGNED		scheduler: slot_assign()
- *		ASSIGNED -> RUNNING		executor: slot_take_run()
- *		RUNNING -> REPORTED		executor: slot_report()
- *		REPORTED -> IDLE		scheduler: slot_take_report()
- *		any -> FREE				executor: on exit, after its transaction was aborted
- *
- *	  The generation grows at each allocation and each release.  Who holds an old
- *	  one (a worker that starts late, a scheduler that looks for a dead executor)
- *	  finds out by comparing.  Slots are shared by all databases: the scheduler's
- *	  functions first check that the slot is still that scheduler's.
- *
- *	  The executor's side is in my_slot.c.  Nothing here can fail between taking
- *	  a lock and releasing it.
+ *	  The protocol is in slots.h, the executor's side in my_slot.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,148 +12,39 @@
 
 #include <signal.h>
 
-#include "catalog/pg_control.h"
-#include "common/controldata_utils.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/latch.h"
-#include "storage/proc.h"
-#include "storage/shmem.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "shared/clock.h"
 #include "shared/compat.h"
 #include "shared/settings.h"
-#include "shared/black_box.h"
+#include "shared/shares.h"
 #include "shared/slots.h"
 
-#define REGISTRY_NAME "pg_workflow"
-
-Registry   *registry = NULL;
-
-/* At least so many executors can be stuck before there are fewer than workflow.max_executors. */
-#define MIN_RESERVE 4
-
-static Size registry_size(void);
-static int	number_of_slots(void);
-
-/* --- shared memory --- */
-
-/*
- * Ask for the memory and the locks of the registry.  Needs the final values of
- * the settings: called by shmem_request_hook.
- */
 void
-slots_request_shmem(void)
+slot_set_state(Slot *slot, SlotState state)
 {
-	RequestAddinShmemSpace(registry_size());
-	RequestNamedLWLockTranche(REGISTRY_NAME, 2);
-}
-
-/*
- * Was nothing of ours interrupted when the server that wrote this data directory went?  It was
- * shut down, or ended in its recovery, for want of room say, where none of us had begun.
- * Asked while the control file still says so: not yet started, restarting after a crash, or
- * when the postmaster itself ends.
- */
-bool
-server_was_shut_down(void)
-{
-	bool		is_valid;
-	ControlFileData *control = get_controlfile(DataDir, &is_valid);
-	bool		result = is_valid && (control->state == DB_SHUTDOWNED ||
-									  control->state == DB_SHUTDOWNED_IN_RECOVERY ||
-									  control->state == DB_SHUTDOWNING ||
-									  control->state == DB_IN_CRASH_RECOVERY);
-
-	pfree(control);
-	return result;
-}
-
-/*
- * Make or find the registry.  Called by shmem_startup_hook: in the postmaster,
- * and where processes are not forked in each of them.
- */
-void
-slots_init_shmem(void)
-{
-	Registry   *shared;
-	bool		found;
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct(REGISTRY_NAME, registry_size(), &found);
-	if (!found)
+	switch (state)
 	{
-		memset(shared, 0, registry_size());
-		shared->lock = &(GetNamedLWLockTranche(REGISTRY_NAME))[0].lock;
-		shared->cycle_lock = &(GetNamedLWLockTranche(REGISTRY_NAME))[1].lock;
-		shared->launcher_pgprocno = -1;
-		shared->orderly_start = server_was_shut_down();
-		pg_atomic_init_u32(&shared->settings_changes, 0);
-		shared->ndatabases = setting_max_databases;
-		shared->nslots = number_of_slots();
-		black_box_open(shared->nslots, shared->ndatabases);
-		ConditionVariableInit(&shared->databases_changed);
-		for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
-			ConditionVariableInit(&shared->finished[i]);
-
-		shared->databases = (DatabaseEntry *)
-			((char *) shared + MAXALIGN(sizeof(Registry)));
-		for (int i = 0; i < shared->ndatabases; i++)
-		{
-			DatabaseEntry *entry = &shared->databases[i];
-
-			entry->state = DATABASE_UNUSED;
-			entry->scheduler_pgprocno = -1;
-			pg_atomic_init_u32(&entry->wake, 0);
-			SpinLockInit(&entry->queued_lock);
-			queue_news_clear(&entry->queued);
-			pg_atomic_init_u32(&entry->pending_credits, 0);
-			pg_atomic_init_u32(&entry->pending_until_count, 0);
-		}
-
-		shared->slots = (Slot *)
-			((char *) shared->databases +
-			 MAXALIGN(mul_size(shared->ndatabases, sizeof(DatabaseEntry))));
-		for (int i = 0; i < shared->nslots; i++)
-		{
-			Slot	   *slot = &shared->slots[i];
-
-			SpinLockInit(&slot->mutex);
-			slot->state = SLOT_FREE;
-			slot->pgprocno = -1;
-		}
-
-		shared->clock_offset = steady_offset();
-		shared->waits_for = (pg_atomic_uint64 *)
-			((char *) shared->slots + MAXALIGN(mul_size(shared->nslots, sizeof(Slot))));
-		for (int i = 0; i < MaxBackends; i++)
-			pg_atomic_init_u64(&shared->waits_for[i], 0);
+		case SLOT_FREE:
+			break;				/* whoever had it is gone, at whatever it was */
+		case SLOT_STARTING:
+			Assert(slot->state == SLOT_FREE);
+			break;
+		case SLOT_IDLE:
+			Assert(slot->state == SLOT_STARTING || slot->state == SLOT_REPORTED);
+			break;
+		case SLOT_ASSIGNED:
+			Assert(slot->state == SLOT_IDLE);
+			break;
+		case SLOT_RUNNING:
+			Assert(slot->state == SLOT_ASSIGNED);
+			break;
+		case SLOT_REPORTED:
+			Assert(slot->state == SLOT_RUNNING);
+			break;
 	}
-	LWLockRelease(AddinShmemInitLock);
-
-	registry = shared;
-}
-
-/* Size of the registry with its arrays behind it. */
-static Size
-registry_size(void)
-{
-	Size		size = MAXALIGN(sizeof(Registry));
-
-	size = add_size(size, MAXALIGN(mul_size(setting_max_databases,
-											sizeof(DatabaseEntry))));
-	size = add_size(size, MAXALIGN(mul_size(number_of_slots(), sizeof(Slot))));
-	size = add_size(size, mul_size(MaxBackends, sizeof(pg_atomic_uint64)));
-	return size;
-}
-
-/* Some in reserve for the successors of executors that are stuck or retired. */
-static int
-number_of_slots(void)
-{
-	return setting_max_executors + Max(MIN_RESERVE, setting_max_executors / 4);
+	slot->state = state;
 }
 
 /* --- the scheduler's side --- */
@@ -196,7 +69,7 @@ slot_clear(Slot *slot, DatabaseEntry *entry)
 	entry->nslots--;
 	if (slot->retired)
 		entry->nretired--;
-	slot->state = SLOT_FREE;
+	slot_set_state(slot, SLOT_FREE);
 	slot->generation++;
 	slot->database = InvalidOid;
 	slot->role = InvalidOid;
@@ -266,7 +139,7 @@ slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 		SpinLockAcquire(&slot->mutex);
 		if (slot->state == SLOT_FREE)
 		{
-			slot->state = SLOT_STARTING;
+			slot_set_state(slot, SLOT_STARTING);
 			slot->generation++;
 			slot->database = database;
 			slot->role = role;
@@ -394,7 +267,7 @@ slot_assign(int slot_number, const Run *run)
 		slot->stop = STOP_NONE;
 		slot->stop_execution = 0;
 		slot->heartbeat_at = now;
-		slot->state = SLOT_ASSIGNED;
+		slot_set_state(slot, SLOT_ASSIGNED);
 		pgprocno = slot->pgprocno;
 		assigned = true;
 	}
@@ -526,7 +399,7 @@ slot_take_report(int slot_number, Report *report)
 			slot->exit_reason = EXIT_ROOM;
 		}
 		slot->idle_since = steady_now();
-		slot->state = SLOT_IDLE;
+		slot_set_state(slot, SLOT_IDLE);
 		if (slot->exit_requested)
 			pgprocno = slot->pgprocno;
 		taken = true;
@@ -535,15 +408,6 @@ slot_take_report(int slot_number, Report *report)
 
 	set_latch_of(pgprocno);
 	return taken;
-}
-
-/* The executor is to leave when it is idle; the slot's lock is held. */
-void
-slot_leave(Slot *slot)
-{
-	slot->exit_requested = true;
-	if (slot->leaving_since == 0)
-		slot->leaving_since = GetCurrentTimestamp();
 }
 
 /*

@@ -17,7 +17,9 @@
 
 #include <signal.h>
 
+#include "shared/shares.h"
 #include "shared/slots.h"
+#include "shared/wake.h"
 
 /* The state of an executor as people see it. */
 const char *

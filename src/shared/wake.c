@@ -29,10 +29,7 @@
 #include "utils/resowner.h"
 
 #include "shared/fault.h"
-#include "shared/slots.h"
-
-/* This process's database; set by attaching, in sessions by the first wake-up. */
-DatabaseEntry *my_database_entry = NULL;
+#include "shared/wake.h"
 
 static uint32 reasons_at_commit = 0;
 static QueueNews queued_at_commit;
@@ -187,7 +184,7 @@ wake_scheduler(Oid database, uint32 reasons)
 	{
 		if (entry->state == DATABASE_ABSENT)
 		{
-			entry->state = DATABASE_UNKNOWN;
+			database_set_state(entry, DATABASE_UNKNOWN);
 			fault_point("database.installed");
 		}
 		if (reasons & WAKE_EXTENSION)
@@ -204,18 +201,6 @@ wake_scheduler(Oid database, uint32 reasons)
 
 	if (!active)
 		wake_launcher();
-}
-
-DatabaseEntry *
-session_database_entry(void)
-{
-	if (my_database_entry == NULL || my_database_entry->database != MyDatabaseId)
-	{
-		LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-		my_database_entry = database_entry(MyDatabaseId, true);
-		LWLockRelease(registry->lock);
-	}
-	return my_database_entry;
 }
 
 /* Set bits of an entry, with WAKE_QUEUED what was queued, and the latch of its scheduler, if there is one. */
@@ -263,15 +248,4 @@ broadcast_all_finished(void)
 {
 	for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
 		broadcast_finished(i);
-}
-
-/*
- * Set the latch of a process known by its number; -1: nobody.  Latches are
- * never freed: at worst another process wakes up for nothing.
- */
-void
-set_latch_of(int pgprocno)
-{
-	if (pgprocno >= 0)
-		SetLatch(&ProcGlobal->allProcs[pgprocno].procLatch);
 }

@@ -29,7 +29,7 @@
 #include "shared/breakers.h"
 #include "shared/fault.h"
 #include "shared/role_value.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/private.h"
 #include "state/state.h"
 

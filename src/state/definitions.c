@@ -25,7 +25,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/private.h"
 #include "state/state.h"
 

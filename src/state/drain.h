@@ -8,7 +8,7 @@
 #ifndef PGWF_DRAIN_H
 #define PGWF_DRAIN_H
 
-#include "shared/slots.h"
+#include "shared/registry.h"
 #include "state/state.h"
 
 typedef struct DrainState

@@ -18,7 +18,7 @@
 #include "miscadmin.h"
 #include "utils/syscache.h"
 
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/private.h"
 #include "state/role_limits.h"
 #include "state/row_cache.h"

@@ -33,7 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/fault.h"
-#include "shared/slots.h"
+#include "shared/wake.h"
 #include "state/private.h"
 #include "state/state.h"
 #include "state/waits.h"
