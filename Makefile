@@ -62,6 +62,7 @@ OBJS = \
 	src/api/schedule_run.o \
 	src/api/schedule_times.o \
 	src/api/start.o \
+	src/api/startable.o \
 	src/api/statistics.o \
 	src/api/steer.o \
 	src/api/utility_hook.o \

@@ -66,7 +66,9 @@ extern int	version_argument(FunctionCallInfo fcinfo, int argument);
 /* The name of a role, or an error when there is none with this OID; hint: what to do then. */
 extern char *required_role_name(Oid role, const char *hint);
 
-/* An error for a name that is reserved: of a "workflow", an "agent", a "schedule". */
+/* Is a name reserved for the extension? */
+extern bool is_reserved_name(const char *name);
+/* An error for one: of a "workflow", an "agent", a "schedule". */
 extern void refuse_reserved_name(const char *what, const char *name);
 
 /* An error for a new name that the caller may not use under workflow.namespaces. */
@@ -74,8 +76,14 @@ extern void require_namespace(const char *what, const char *name);
 
 /* Find a definition or raise an error that names it. */
 extern void require_definition(const char *workflow, int version, Definition *definition);
+
+/* --- startable.c --- */
+
+/* All roles: what the server shows as the grantee of what PUBLIC has. */
+#define EVERYBODY "-"
+
 /*
- * Same for one that the role may start and can: neither blocked nor a draft, and with a
+ * Find a definition that the role may start and can: neither blocked nor a draft, and with a
  * version unless it trusts the owner; warns of a deprecated one.
  */
 extern void require_startable(const char *workflow, int version, Oid role, Definition *definition);
@@ -83,10 +91,19 @@ extern void require_startable(const char *workflow, int version, Oid role, Defin
 /* An error when the role may not start executions of the workflow. */
 extern void require_may_start(const Definition *definition, Oid role);
 
-/* --- grants.c --- */
-
 /* The call that lets a role start a workflow, for hints. */
 extern char *grant_call(const char *workflow, Oid role);
+
+/* The role as an argument in such a call: an identifier, which a regrole is read from. */
+extern const char *role_argument(Oid role);
+
+/* An error when the workflow is blocked for who starts it: nothing of it may begin. */
+extern void require_not_blocked(const Definition *definition, Oid starter);
+/*
+ * A statement that has a workflow run for a role; in its place what comes first, where it is
+ * blocked or the role may not start it.
+ */
+extern char *help_to_begin(const char *workflow, Oid role, char *help);
 
 /* --- agent.c --- */
 
@@ -157,16 +174,6 @@ extern void raise_warnings(const ProblemList *problems);
 extern void require_room_in_queue(Oid role);
 /* An error when the role has as many queued as it may have. */
 extern void require_room_of_role(Oid role);
-
-/* --- block.c --- */
-
-/* An error when the workflow is blocked for who starts it: nothing of it may begin. */
-extern void require_not_blocked(const Definition *definition, Oid starter);
-/*
- * A statement that has a workflow run for a role; in its place what comes first, where it is
- * blocked or the role may not start it.
- */
-extern char *help_to_begin(const char *workflow, Oid role, char *help);
 
 /* --- start.c --- */
 

@@ -195,8 +195,8 @@ required_role_name(Oid role, const char *hint)
 }
 
 /* In whatever letters: a look-alike would deceive who reads it. */
-static bool
-is_reserved(const char *name)
+bool
+is_reserved_name(const char *name)
 {
 	return pg_strncasecmp(name, RESERVED_PREFIX, strlen(RESERVED_PREFIX)) == 0;
 }
@@ -204,7 +204,7 @@ is_reserved(const char *name)
 void
 refuse_reserved_name(const char *what, const char *name)
 {
-	if (is_reserved(name))
+	if (is_reserved_name(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_RESERVED_NAME),
 				 errmsg("unacceptable %s name: \"%s\"", what, name),
@@ -242,24 +242,6 @@ require_namespace(const char *what, const char *name)
 				 errhint("Use the name of a schema in which you may create objects.")));
 }
 
-/*
- * A workflow of a reserved name is the extension's: what another role's would do,
- * it would do as whoever starts it in good faith.  After a restore the owner may be
- * another superuser.
- */
-static void
-require_trusted(const char *asked, const Definition *definition)
-{
-	if ((is_reserved(asked) || is_reserved(definition->name)) &&
-		definition->owner != extension_owner() && !superuser_arg(definition->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("workflow \"%s\" has a name of the extension's and belongs to role \"%s\"",
-						asked, role_shown_name(definition->owner)),
-				 errdetail("Names with the prefix \"%s\" are reserved; this one was taken before they were.", RESERVED_PREFIX),
-				 errhint("workflow.schedule_housekeeping() stores the extension's own version.")));
-}
-
 void
 require_definition(const char *workflow, int version, Definition *definition)
 {
@@ -278,106 +260,6 @@ require_definition(const char *workflow, int version, Definition *definition)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("workflow \"%s\" does not exist", workflow),
 			 errhint("%s", hint)));
-}
-
-/*
- * Warn of a deprecated definition, once per transaction and definition in a row:
- * a bulk start must not drown the client in warnings.
- */
-static void
-warn_deprecated(const Definition *definition)
-{
-	static TimestampTz warned_at = 0;
-	static int	warned_about = 0;
-
-	if (warned_at == GetCurrentTransactionStartTimestamp() &&
-		warned_about == definition->id)
-		return;
-	warned_at = GetCurrentTransactionStartTimestamp();
-	warned_about = definition->id;
-	ereport(WARNING,
-			(errcode(ERRCODE_WARNING_DEPRECATED_FEATURE),
-			 errmsg("version %d of workflow \"%s\" is deprecated",
-					definition->version, definition->name)));
-}
-
-/* Nobody vouches any more for what would run with the rights of who starts it. */
-static void
-require_owner(const Definition *definition)
-{
-	char	   *owner;
-
-	if (SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(definition->owner)))
-		return;
-	/* NULL: deleted this moment */
-	owner = owner_of_workflow(definition->name);
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("workflow \"%s\" cannot be started", definition->name),
-			 errdetail("It belongs to role %s: there is no such role.",
-					   owner != NULL ? owner : role_shown_name(definition->owner)),
-			 errhint("A superuser or the owner of the extension can give it to another: SELECT workflow.set_owner(%s, '..').",
-					 quote_literal_cstr(definition->name))));
-}
-
-/*
- * The newest version is what the owner has defined last, and would run as the role.
- */
-static void
-require_trusted_owner(const Definition *definition, Oid role)
-{
-	if (owner_is_trusted(definition->owner, role))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("workflow \"%s\" cannot be started by role \"%s\" without a version",
-					definition->name, role_shown_name(role)),
-			 errdetail("It belongs to role \"%s\", which is not among \"%s\".",
-					   role_shown_name(definition->owner), "workflow.trusted_owners"),
-			 errhint("Look at the newest version, %d, and give its number, or add the owner to the setting.",
-					 definition->version)));
-}
-
-void
-require_may_start(const Definition *definition, Oid role)
-{
-	if (grants_allow(definition->name, definition->owner, role, PRIVILEGE_START))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for workflow \"%s\"", definition->name),
-			 errdetail("Role \"%s\" may not start it.", role_shown_name(role)),
-			 errhint("Its owner, role \"%s\", lets it with SELECT %s.",
-					 role_shown_name(definition->owner), grant_call(definition->name, role))));
-}
-
-void
-require_startable(const char *workflow, int version, Oid role, Definition *definition)
-{
-	require_definition(workflow, version, definition);
-	require_trusted(workflow, definition);
-	require_owner(definition);
-	require_may_start(definition, role);
-	require_not_blocked(definition, role);
-	if (version == 0)
-		require_trusted_owner(definition, role);
-
-	if (strcmp(definition->status, "active") == 0)
-		return;
-	if (strcmp(definition->status, "deprecated") == 0)
-	{
-		warn_deprecated(definition);
-		return;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("workflow \"%s\" cannot be started", workflow),
-			 version == 0 ?
-			 errdetail("It has no active version; the newest, version %d, has status \"%s\".",
-					   definition->version, definition->status) :
-			 errdetail("Version %d has status \"%s\".",
-					   definition->version, definition->status),
-			 errhint("Use workflow.set_status() to make a version active.")));
 }
 
 int

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * block.c
- *	  workflow.block(), unblock(), and what refuses a blocked workflow.
+ *	  workflow.block() and unblock().
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction.  Executions that are queued
@@ -32,25 +32,6 @@ extern PGDLLEXPORT Datum workflow_unblock(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(workflow_block);
 PG_FUNCTION_INFO_V1(workflow_unblock);
 
-void
-require_not_blocked(const Definition *definition, Oid starter)
-{
-	WorkflowBlock block;
-
-	if (!definition->blocked || !block_find(definition->name, starter, &block))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("workflow \"%s\" is blocked", definition->name),
-			 block.automatic ?
-			 errdetail("WorkflowBlocked: at %s, automatically: %s.",
-					   timestamptz_to_str(block.blocked_at), block.reason ? block.reason : "no reason") :
-			 errdetail("WorkflowBlocked: at %s, by role \"%s\": %s.",
-					   timestamptz_to_str(block.blocked_at), block.blocked_by,
-					   block.reason ? block.reason : "no reason was given"),
-			 errhint("workflow.unblock() lets it be started again.")));
-}
-
 static void
 check_may_block(const char *workflow, Oid owner)
 {
@@ -75,21 +56,6 @@ require_may_block(FunctionCallInfo fcinfo, Definition *definition)
 	if (!owner_lock_workflow(definition->name, &owner))
 		require_definition(workflow, 0, definition);
 	check_may_block(definition->name, owner);
-}
-
-char *
-help_to_begin(const char *workflow, Oid role, char *help)
-{
-	Definition	definition;
-	WorkflowBlock block;
-
-	if (!definition_find(workflow, 0, &definition))
-		return help;
-	if (!grants_allow(definition.name, definition.owner, role, PRIVILEGE_START))
-		return psprintf("SELECT %s", grant_call(definition.name, role));
-	if (!definition.blocked || !block_find(definition.name, role, &block))
-		return help;
-	return psprintf("SELECT workflow.unblock(%s)", quote_literal_cstr(definition.name));
 }
 
 /*

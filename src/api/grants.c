@@ -27,9 +27,6 @@ extern PGDLLEXPORT Datum workflow_revoke_execute(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(workflow_grant_execute);
 PG_FUNCTION_INFO_V1(workflow_revoke_execute);
 
-/* All roles: what the server shows as the grantee of what PUBLIC has. */
-#define EVERYBODY "-"
-
 /* The arguments of both functions, of a workflow that the caller owns; it is locked. */
 typedef struct Request
 {
@@ -85,15 +82,6 @@ read_request(FunctionCallInfo fcinfo, Request *request)
 	require_may_grant(definition->name, definition->owner);
 }
 
-/* The role as an argument of these functions: an identifier, which a regrole is read from. */
-static const char *
-role_argument(Oid role)
-{
-	char	   *name = OidIsValid(role) ? GetUserNameFromId(role, true) : NULL;
-
-	return name != NULL ? quote_identifier(name) : EVERYBODY;
-}
-
 static void
 audit_request(const char *action, const Request *request)
 {
@@ -105,13 +93,6 @@ audit_request(const char *action, const Request *request)
 	jsonb_push_text(&state, "privilege", privilege_name(request->privilege));
 	entry.after = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 	audit(&entry);
-}
-
-char *
-grant_call(const char *workflow, Oid role)
-{
-	return psprintf("workflow.grant_execute(%s, %s)", quote_literal_cstr(workflow),
-					quote_literal_cstr(role_argument(role)));
 }
 
 /* Who revokes may think that the role can do it no more. */

@@ -32,6 +32,12 @@ present_execution(const Driver *driver)
 	return driver->run->execution_ids[driver->run->kind == RUN_START ? driver->position : 0];
 }
 
+StopReason
+stop_reason(const Driver *driver)
+{
+	return slot_stop_reason(present_execution(driver));
+}
+
 void
 count_wait(const Run *run, TimestampTz now)
 {

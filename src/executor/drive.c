@@ -44,12 +44,6 @@
 #include "shared/slots.h"
 #include "shared/weather.h"
 
-StopReason
-stop_reason(const Driver *driver)
-{
-	return slot_stop_reason(present_execution(driver));
-}
-
 /* The branch of a parallel or fork_join step a thread is in, the innermost one. */
 static const char *
 present_branch(const Thread *thread)

@@ -97,8 +97,6 @@ typedef struct Driver
 /* --- drive.c --- */
 /* Drive one thread whatever happens to it. */
 extern RunOutcome drive_one(Driver *driver);
-/* Whether, and why, the work on the present execution is to end. */
-extern StopReason stop_reason(const Driver *driver);
 
 /* --- failures.c --- */
 /* The leaf the thread stands at has not completed, or is not to be run at all. */
@@ -118,6 +116,8 @@ extern void forget_error(Driver *driver);
 /* --- begin_thread.c --- */
 /* The execution of the present position. */
 extern int64 present_execution(const Driver *driver);
+/* Whether, and why, the work on the present execution is to end. */
+extern StopReason stop_reason(const Driver *driver);
 /* What was ready has been begun with. */
 extern void count_wait(const Run *run, TimestampTz now);
 /* Make the thread the run is about.  False: there is nothing to do. */

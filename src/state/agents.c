@@ -252,12 +252,7 @@ agent_find(const char *name)
 	agent = read_agent(name);
 	MemoryContextSwitchTo(oldcontext);
 
-	/*
-	 * The old copy, if any, may still be in use.  (Looked up again: reading may
-	 * have emptied the cache.)
-	 */
-	if (agent_cache == NULL)
-		create_agent_cache();
+	/* The old copy, if any, may still be in use. */
 	entry = hash_search(agent_cache, name, HASH_FIND, NULL);
 	if (entry != NULL)
 	{
@@ -384,16 +379,4 @@ agent_describe(const char *name)
 	}
 	state_done();
 	return result;
-}
-
-/*
- * Part of state_forget_plans().
- */
-void
-agents_forget(void)
-{
-	if (agent_cache_context != NULL)
-		MemoryContextSetParent(agent_cache_context, retired_context);
-	agent_cache_context = NULL;
-	agent_cache = NULL;
 }

@@ -53,6 +53,7 @@ static MemoryContext found_context = NULL;
 
 static HTAB *plan_cache = NULL;
 static MemoryContext plan_cache_context = NULL;
+static uint64 plan_cache_installation = 0;
 
 #define DEFINITION_COLUMNS \
 	"d.id, d.name, d.version, d.status, d.owner::pg_catalog.oid, " \
@@ -403,6 +404,7 @@ create_plan_cache(void)
 {
 	HASHCTL		control;
 
+	plan_cache_installation = state_installation;
 	plan_cache_context = AllocSetContextCreate(TopMemoryContext,
 											   "workflow plans",
 											   ALLOCSET_SMALL_SIZES);
@@ -465,7 +467,11 @@ definition_plan(int definition_id)
 
 	state_check_installation();
 
-	if (plan_cache == NULL)
+	/*
+	 * Of another installation, which has other definitions by these ids.  The plans stay where
+	 * they are: a step can drop the extension, and its thread still has one in its hands.
+	 */
+	if (plan_cache == NULL || plan_cache_installation != state_installation)
 		create_plan_cache();
 	entry = hash_search(plan_cache, &definition_id, HASH_FIND, NULL);
 	if (entry != NULL)
@@ -478,16 +484,4 @@ definition_plan(int definition_id)
 	entry->plan = plan;
 	MemoryContextSetParent(context, plan_cache_context);
 	return plan;
-}
-
-/*
- * Part of state_forget_plans().  The plans stay where they are: a step can drop the
- * extension, and its thread still has one in its hands.
- */
-void
-definitions_forget(void)
-{
-	plan_cache_context = NULL;
-	plan_cache = NULL;
-	found_counter = 0;
 }

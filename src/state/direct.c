@@ -50,6 +50,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -88,8 +89,9 @@ struct TableShape
 
 static TableShape *shapes = NULL;
 
-void
-state_shapes_invalidated(Oid relation)
+/* Relation cache callback: what is known of a table may not be so any more. */
+static void
+shapes_invalidated(Datum argument pg_attribute_unused(), Oid relation)
 {
 	for (TableShape *shape = shapes; shape != NULL; shape = shape->next)
 	{
@@ -244,6 +246,8 @@ open_table(StateTable *table, LOCKMODE lockmode)
 	state_check_installation();
 	if (shape == NULL)
 	{
+		if (shapes == NULL)
+			CacheRegisterRelcacheCallback(shapes_invalidated, (Datum) 0);
 		shape = MemoryContextAllocZero(TopMemoryContext, sizeof(TableShape));
 		shape->context = AllocSetContextCreate(TopMemoryContext, "pg_workflow table", ALLOCSET_SMALL_SIZES);
 		shape->next = shapes;

@@ -84,7 +84,4 @@ extern bool state_scan_update(StateScan *scan, int ncolumns, const int *columns,
 
 extern void state_scan_end(StateScan *scan);
 
-/* The relation, or all with InvalidOid, may have changed its shape. */
-extern void state_shapes_invalidated(Oid relation);
-
 #endif							/* PGWF_DIRECT_H */

@@ -179,13 +179,6 @@ grants_allow(const char *workflow, Oid owner, Oid role, Privilege privilege)
 	return everybody;
 }
 
-/* Part of state_forget_plans(). */
-void
-grants_forget(void)
-{
-	row_cache_forget(&cache);
-}
-
 /* --- changes --- */
 
 /*

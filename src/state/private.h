@@ -35,12 +35,6 @@ extern void require_read_write(void);
 extern void state_definitions_changed(void);
 extern void state_agents_changed(void);
 
-/* Parts of state_forget_plans(). */
-extern void definitions_forget(void);
-extern void agents_forget(void);
-extern void grants_forget(void);
-extern void role_limits_forget(void);
-
 struct StateStatement;
 /*
  * As state_query(), of the newest rows, whatever snapshot the transaction has: for rights

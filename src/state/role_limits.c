@@ -133,13 +133,6 @@ role_max_executors(Oid role)
 	return limit;
 }
 
-/* Part of state_forget_plans(). */
-void
-role_limits_forget(void)
-{
-	row_cache_forget(&cache);
-}
-
 bool
 role_limits_set(Oid role, const RoleLimits *limits)
 {

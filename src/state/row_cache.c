@@ -46,9 +46,3 @@ row_cache_table(RowCache *cache, MemoryContext *context)
 	*context = cache->context;
 	return cache->table;
 }
-
-void
-row_cache_forget(RowCache *cache)
-{
-	cache->valid = false;
-}

@@ -35,7 +35,5 @@ typedef struct RowCache
  * NULL: the table has no rows.  Needs a transaction.
  */
 extern HTAB *row_cache_table(RowCache *cache, MemoryContext *context);
-/* Part of state_forget_plans(). */
-extern void row_cache_forget(RowCache *cache);
 
 #endif							/* PGWF_ROW_CACHE_H */

@@ -36,7 +36,6 @@
 #include "utils/timestamp.h"
 
 #include "shared/identity.h"
-#include "state/direct.h"
 #include "state/private.h"
 #include "state/state.h"
 
@@ -77,7 +76,6 @@ relation_invalidated(Datum argument pg_attribute_unused(), Oid relation)
 {
 	bool		all = !OidIsValid(relation);
 
-	state_shapes_invalidated(relation);
 	if (all || relation == definitions_relation)
 	{
 		state_definitions_counter++;
@@ -431,11 +429,10 @@ state_forget_plans(void)
 	list_free(prepared_statements);
 	prepared_statements = NIL;
 
+	/* whoever keeps something looks at these before using it */
 	state_installation++;
-	definitions_forget();
-	agents_forget();
-	grants_forget();
-	role_limits_forget();
+	state_definitions_counter++;
+	state_agents_counter++;
 	installation_checked = false;
 }
 
