@@ -73,20 +73,25 @@ OBJS = \
 	src/api/why.o \
 	src/scheduler/admission.o \
 	src/scheduler/attempts.o \
+	src/scheduler/claims.o \
 	src/scheduler/control.o \
 	src/scheduler/departures.o \
 	src/scheduler/drain.o \
 	src/scheduler/endings.o \
+	src/scheduler/executor_history.o \
+	src/scheduler/executors.o \
 	src/scheduler/janitor.o \
 	src/scheduler/joins.o \
 	src/scheduler/launcher.o \
 	src/scheduler/live.o \
 	src/scheduler/pool.o \
+	src/scheduler/ready.o \
 	src/scheduler/recovery.o \
 	src/scheduler/reports.o \
 	src/scheduler/scheduled.o \
 	src/scheduler/scheduler.o \
 	src/scheduler/stuck.o \
+	src/scheduler/stuck_rows.o \
 	src/scheduler/waits.o \
 	src/executor/begin_thread.o \
 	src/executor/drive.o \

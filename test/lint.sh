@@ -288,7 +288,7 @@ rule "who meets a step asks for its traits, not for its type" \
 rule "SQL that runs as the owner hides no operator" "$(perl test/owner_sql.pl src/*/*.[ch] src/*/*/*.[ch])"
 rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody" \
 	"$(grep -nE 'scheduler_begin\(|StartTransactionCommand\(' -r src/scheduler --include='*.[ch]' |
-		grep -vE '^src/scheduler/(launcher|scheduler)\.c:[0-9]+:(scheduler_begin\(void\)|	StartTransactionCommand\(\);)$|^src/scheduler/live\.h:')"
+		grep -vE '^src/scheduler/(launcher|attempts)\.c:[0-9]+:(scheduler_begin\(void\)|	StartTransactionCommand\(\);)$|^src/scheduler/live\.h:')"
 rule "no wait of a TAP test is left unchecked" "$(unchecked_waits)"
 rule "each TAP test is watched" "$(unwatched_tests)"
 rule "functions that depend on search_path set it" "$(perl test/owner_sql.pl src/schema/*.sql)"
@@ -314,5 +314,6 @@ rule "the library has the version of the control file" \
 	"$(grep -q "LIBRARY_VERSION \"$version\"" src/shared/identity.h || echo src/shared/identity.h)"
 if [ -f pg_workflow.so ]; then
 	rule "no symbols but entry points are exported" "$(exported)"
+	rule "files call each other in no circle of more than three, or that has grown" "$(perl test/circles.pl)"
 fi
 exit $broken

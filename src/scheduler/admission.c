@@ -22,7 +22,6 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -34,7 +33,6 @@
 #include "shared/wake.h"
 #include "state/admission.h"
 #include "state/blocks.h"
-#include "state/history.h"
 #include "state/role_limits.h"
 
 /* Executions of a blocked workflow that are taken out of a group at once. */
@@ -237,7 +235,7 @@ call_next(Limited *entry, int room)
 		dlist_push_tail(&worth_trying, dlist_pop_head_node(&entry->waiting));
 }
 
-void
+static void
 admission_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 {
 	execution->workflow = limited(workflows, claimed->workflow);
@@ -250,7 +248,13 @@ admission_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 	execution->of_schedule = (claimed->schedule_id != 0);
 }
 
-void
+const char *
+admission_workflow(const LiveExecution *execution)
+{
+	return execution->workflow->name;
+}
+
+static void
 admission_leave(LiveExecution *execution)
 {
 	room_appeared = true;
@@ -269,7 +273,7 @@ admission_leave(LiveExecution *execution)
 }
 
 /* It was given to another role. */
-void
+static void
 admission_change_role(LiveExecution *execution, Oid role)
 {
 	room_appeared = true;
@@ -466,44 +470,6 @@ block_claimed(void)
 	return true;
 }
 
-void
-admission_stuck(int64 execution_id)
-{
-	LiveExecution *execution = live_find(execution_id);
-	const char *workflow;
-	Oid			role;
-	Definition	definition;
-	WorkflowBlock block;
-	TimestampTz since = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													(int64) setting_stuck_window * -1000);
-	int64		count;
-	char	   *reason;
-
-	if (setting_stuck_threshold == 0 || execution == NULL)
-		return;
-	workflow = execution->workflow->name;
-	role = execution->role;
-	count = executor_history_count_stuck(workflow, role, Max(since, block_last_lifted(workflow)));
-	if (count < setting_stuck_threshold || block_find(workflow, role, &block))
-		return;
-	/* whoever has the rights of the owner may block it for all, others only for themselves */
-	if (definition_find(workflow, 0, &definition) && has_privs_of_role(role, definition.owner))
-		role = InvalidOid;
-	reason = psprintf("%lld attempts got stuck within %d seconds", (long long) count,
-					  setting_stuck_window);
-	if (!block_insert(workflow, role, reason, InvalidOid, count))
-		return;
-	wake_at_commit(WAKE_ADMISSION); /* ourselves */
-	ereport(WARNING,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 OidIsValid(role) ?
-			 errmsg("workflow \"%s\" is blocked for role \"%s\": %s", workflow,
-					role_shown_name(role), reason) :
-			 errmsg("workflow \"%s\" is blocked: %s", workflow, reason),
-			 errhint("workflow.unblock() lets it be started again. The settings are \"%s\" and \"%s\".",
-					 "workflow.stuck_threshold", "workflow.stuck_window")));
-}
-
 /*
  * A workflow was blocked or unblocked, or a definition or a limit changed: make executions
  * pending again that are blocked no longer, a batch of them, and look at all groups
@@ -527,7 +493,7 @@ admission_changed(void)
 	if (count > 0)
 		executions_look_everywhere();
 	done = block_claimed() && committed;
-	pool_limits_changed();
+	role_limits_forgotten();
 	try_all_groups();
 	if (done && !left)
 		return DT_NOEND;
@@ -798,3 +764,9 @@ admission_next(TimestampTz now, bool queued, bool room)
 	/* what is to be tried and has no room is tried when there is some */
 	return locked_retry_at > now || room ? locked_retry_at : DT_NOEND;
 }
+
+const LiveFollower admission_follower = {
+	.enter = admission_enter,
+	.leave = admission_leave,
+	.change_role = admission_change_role,
+};

@@ -20,8 +20,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "pgstat.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
@@ -38,6 +40,9 @@
 /* The same trouble is told of again after this time, ms. */
 #define TELL_AGAIN_MS 60000
 
+/* While something waits for a time, how often to see whether the clock has been changed, ms. */
+#define LOOK_AT_CLOCK_MS 10000
+
 typedef struct Postponed
 {
 	dlist_node	node;
@@ -48,12 +53,50 @@ typedef struct Postponed
 	TimestampTz at;
 } Postponed;
 
+MemoryContext live_context = NULL;
+static MemoryContext loop_context = NULL;	/* emptied at each turn of the loop */
+
 static dlist_head postponed = DLIST_STATIC_INIT(postponed);
 
 void
 attempts_initialize(void)
 {
+	loop_context = AllocSetContextCreate(TopMemoryContext, "workflow scheduler loop",
+										 ALLOCSET_DEFAULT_SIZES);
+	live_context = AllocSetContextCreate(TopMemoryContext, "workflow live state",
+										 ALLOCSET_DEFAULT_SIZES);
 	SetConfigOption("lock_timeout", LOCK_PATIENCE, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+void
+scheduler_begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(loop_context);
+}
+
+/* durable: wait for the disk. */
+void
+scheduler_commit(bool durable)
+{
+	int			saved_synchronous_commit = synchronous_commit;
+
+	PopActiveSnapshot();
+	if (!durable)
+		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+	CommitTransactionCommand();
+	synchronous_commit = saved_synchronous_commit;
+	counters_committed();
+	MemoryContextSwitchTo(loop_context);
+	pgstat_report_stat(false);
+}
+
+MemoryContext
+scheduler_context(void)
+{
+	return loop_context;
 }
 
 /* Say so, not each time. */
@@ -94,6 +137,18 @@ scheduler_attempt_failed(void)
 }
 
 /* --- later --- */
+
+/*
+ * When to look, by the steady clock, whether a time has come that is one of the server's clock:
+ * that may be put forward meanwhile.
+ */
+TimestampTz
+appointment(TimestampTz at)
+{
+	if (at == DT_NOEND)
+		return at;
+	return Min(steady_time(at), TimestampTzPlusMilliseconds(steady_now(), LOOK_AT_CLOCK_MS));
+}
 
 void
 postpone(PostponedAction action, int64 id, void *argument)

@@ -64,7 +64,7 @@ look_again(LiveExecution *execution, TimestampTz at)
 	pairingheap_add(deadlines, &execution->deadline_node);
 }
 
-void
+static void
 janitor_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 {
 	execution->timeout_seconds = claimed->in_epilogue ? 0 : claimed->timeout_seconds;
@@ -77,7 +77,7 @@ janitor_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 										   claimed->resumes ? GRACE_MS : (int64) execution->timeout_seconds * 1000));
 }
 
-void
+static void
 janitor_leave(LiveExecution *execution)
 {
 	if (execution->timeout_seconds > 0)
@@ -212,3 +212,17 @@ janitor_look_at_pending(TimestampTz now, bool left)
 																	  (int64) setting_pending_timeout * 1000 / PENDING_CHECK_PART)));
 	return next_pending_check;
 }
+
+/* Claimed again: its time counts anew. */
+static void
+janitor_retake(LiveExecution *execution, const ClaimedExecution *claimed)
+{
+	janitor_leave(execution);
+	janitor_enter(execution, claimed);
+}
+
+const LiveFollower janitor_follower = {
+	.enter = janitor_enter,
+	.leave = janitor_leave,
+	.retake = janitor_retake,
+};

@@ -229,16 +229,6 @@ join_put_back(LiveJoin *join, int from, int to, bool fresh)
 	dlist_push_head(&join->ranges, &range->node);
 }
 
-/* Is the join this one or one inside a child of it? */
-bool
-join_is_under(const LiveJoin *join, const LiveJoin *ancestor)
-{
-	for (; join != NULL; join = join->parent)
-		if (join == ancestor)
-			return true;
-	return false;
-}
-
 static int
 children_left(LiveJoin *join)
 {

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * live.c
- *	  Executions that are not over and their ready runs.
+ *	  Executions that are not over.
  *
  * NOTES
- *	  Scheduler only.  Ready runs wait in one heap per role, by priority and then
- *	  in the order of arrival.  Everything is allocated in live_context and freed
- *	  one by one; nothing here can fail but for want of memory.
+ *	  Scheduler only.  Everything is allocated in live_context and freed one by one;
+ *	  nothing here can fail but for want of memory.  Who counts executions, or looks at
+ *	  them at a time, follows their coming and going: LiveFollower.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,42 +14,27 @@
 
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "scheduler/live.h"
-#include "state/role_limits.h"
 
-MemoryContext live_context = NULL;
 int			live_lost_runs = 0;
 
 static HTAB *executions = NULL;
-static HTAB *roles = NULL;
-static uint64 next_sequence = 0;
-static int	ready_runs = 0;
-static pairingheap *parked = NULL;
-
-static int	compare_parked(const pairingheap_node *a, const pairingheap_node *b, void *arg);
+static const LiveFollower *const *followers;
+static int	nfollowers = 0;
 
 void
-live_initialize(void)
+live_initialize(const LiveFollower *const *who, int count)
 {
 	HASHCTL		control = {0};
-	MemoryContext oldcontext;
 
-	live_context = AllocSetContextCreate(TopMemoryContext, "workflow live state",
-										 ALLOCSET_DEFAULT_SIZES);
+	followers = who;
+	nfollowers = count;
 	control.hcxt = live_context;
 	control.keysize = sizeof(int64);
 	control.entrysize = sizeof(LiveExecution);
 	executions = hash_create("workflow executions", 1024, &control,
 							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	control.keysize = sizeof(Oid);
-	control.entrysize = sizeof(RoleQueue);
-	oldcontext = MemoryContextSwitchTo(live_context);
-	parked = pairingheap_allocate(compare_parked, NULL);
-	MemoryContextSwitchTo(oldcontext);
-	roles = hash_create("workflow roles", 16, &control,
-						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 LiveExecution *
@@ -78,38 +63,15 @@ live_add(const ClaimedExecution *claimed)
 	execution->controls = 0;
 	execution->in_epilogue = false;
 	execution->suspect = (claimed->recoveries >= 2);
-	admission_enter(execution, claimed);
-	janitor_enter(execution, claimed);
+	for (int i = 0; i < nfollowers; i++)
+		if (followers[i]->enter != NULL)
+			followers[i]->enter(execution, claimed);
 	dlist_init(&execution->ready);
 	dlist_init(&execution->joins);
 	slist_init(&execution->stuck);
 	execution->lost = 0;
 	execution->rests = false;
 	return execution;
-}
-
-/* Claimed in the transaction that is open. */
-typedef struct Claim
-{
-	int64		id;
-	bool		again;
-} Claim;
-
-static Claim *claims = NULL;
-static int	nclaims = 0;
-static int	claims_size = 0;
-
-static void
-note_claim(int64 id, bool again)
-{
-	if (nclaims == claims_size)
-	{
-		claims_size = Max(2 * claims_size, 1024);
-		claims = claims == NULL ? MemoryContextAlloc(live_context, claims_size * sizeof(Claim))
-			: repalloc_huge(claims, claims_size * sizeof(Claim));
-	}
-	claims[nclaims].id = id;
-	claims[nclaims++].again = again;
 }
 
 void
@@ -120,64 +82,6 @@ live_note_next(LiveExecution *execution, const ClaimedExecution *claimed)
 	execution->next.workflow = execution->next.tenant = NULL;	/* they stay what they are */
 }
 
-/* Was it paused and resumed, or ended and retried, before its runs were over? */
-bool
-live_claim(const ClaimedExecution *claimed)
-{
-	LiveExecution *execution = live_add(claimed);
-
-	if (execution != NULL)
-	{
-		note_claim(claimed->id, false);
-		return true;
-	}
-	execution = live_find(claimed->id);
-	if (!execution->again)
-		note_claim(claimed->id, true);
-	live_note_next(execution, claimed);
-	return false;
-}
-
-void
-live_claims_begin(void)
-{
-	nclaims = 0;
-}
-
-void
-live_claims_undo(void)
-{
-	for (int i = 0; i < nclaims; i++)
-	{
-		LiveExecution *execution = live_find(claims[i].id);
-
-		if (claims[i].again)
-			execution->again = false;
-		else
-			live_remove(execution);
-	}
-	nclaims = 0;
-}
-
-/*
- * One that was given to another role meanwhile does not go on as the former one; nor does one with
- * threads that wait, of which sessions may have woken some: nothing of it may run that would
- * report.
- */
-void
-live_claims_committed(void)
-{
-	for (int i = 0; i < nclaims; i++)
-	{
-		LiveExecution *execution = claims[i].again ? live_find(claims[i].id) : NULL;
-
-		if (execution != NULL && execution->again &&
-			(execution->next.role != execution->role || joins_wait(execution)))
-			execution_restart(execution, &execution->next);
-	}
-	nclaims = 0;
-}
-
 void
 live_retake(LiveExecution *execution, const ClaimedExecution *claimed)
 {
@@ -186,13 +90,16 @@ live_retake(LiveExecution *execution, const ClaimedExecution *claimed)
 	{
 		role_queue(execution->role)->live--;
 		role_queue(claimed->role)->live++;
-		admission_change_role(execution, claimed->role);
+		for (int i = 0; i < nfollowers; i++)
+			if (followers[i]->change_role != NULL)
+				followers[i]->change_role(execution, claimed->role);
 		execution->role = claimed->role;
 	}
 	execution->priority = claimed->priority;
 	execution->in_epilogue = claimed->in_epilogue;
-	janitor_leave(execution);
-	janitor_enter(execution, claimed);
+	for (int i = 0; i < nfollowers; i++)
+		if (followers[i]->retake != NULL)
+			followers[i]->retake(execution, claimed);
 }
 
 void
@@ -214,10 +121,10 @@ void
 live_remove(LiveExecution *execution)
 {
 	live_clear(execution);
-	waits_leave(execution);
+	for (int i = 0; i < nfollowers; i++)
+		if (followers[i]->leave != NULL)
+			followers[i]->leave(execution);
 	role_queue(execution->role)->live--;
-	admission_leave(execution);
-	janitor_leave(execution);
 	hash_search(executions, &execution->id, HASH_REMOVE, NULL);
 }
 
@@ -257,269 +164,3 @@ live_select(bool (*which) (LiveExecution *execution), int64 **ids)
 	return count;
 }
 
-/* --- ready runs --- */
-
-/* More urgent first, then older first; a pairing heap gives the largest. */
-static int
-compare_ready(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
-{
-	const ReadyRun *left = pairingheap_const_container(ReadyRun, heap_node, a);
-	const ReadyRun *right = pairingheap_const_container(ReadyRun, heap_node, b);
-
-	if (left->priority != right->priority)
-		return left->priority > right->priority ? 1 : -1;
-	if (left->sequence != right->sequence)
-		return left->sequence < right->sequence ? 1 : -1;
-	return 0;
-}
-
-RoleQueue *
-role_queue(Oid role)
-{
-	bool		found;
-	RoleQueue  *queue = hash_search(roles, &role, HASH_ENTER, &found);
-
-	if (!found)
-	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(live_context);
-
-		queue->heap = pairingheap_allocate(compare_ready, NULL);
-		queue->count = 0;
-		queue->live = 0;
-		queue->launched_at = 0;
-		queue->starting = 0;
-		queue->staying = 0;
-		queue->present = 0;
-		queue->max_executors = NO_LIMIT;
-		queue->limit_read_at = 0;
-		queue->failed_starts = 0;
-		queue->retry_at = 0;
-		MemoryContextSwitchTo(oldcontext);
-	}
-	return queue;
-}
-
-/* A new ready run, enqueued. */
-ReadyRun *
-ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope,
-		  int container, int visit)
-{
-	ReadyRun   *run = MemoryContextAllocZero(live_context, sizeof(ReadyRun));
-
-	run->execution = execution;
-	run->kind = kind;
-	run->join = join;
-	if (scope != NULL)
-		run->scope = *scope;
-	run->container = container;
-	run->visit = visit;
-	run->priority = kind == RUN_CHILDREN ? join->priority : execution->priority;
-	run->sequence = next_sequence++;
-	ready_enqueue(run);
-	return run;
-}
-
-void
-ready_enqueue(ReadyRun *run)
-{
-	RoleQueue  *queue = role_queue(run->execution->role);
-
-	run->queued_at = GetCurrentTimestamp();
-	pairingheap_add(queue->heap, &run->heap_node);
-	queue->count++;
-	ready_runs++;
-	dlist_push_tail(&run->execution->ready, &run->node);
-}
-
-/* Earliest first. */
-static int
-compare_parked(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
-{
-	TimestampTz left = pairingheap_const_container(ReadyRun, heap_node, a)->parked_until;
-	TimestampTz right = pairingheap_const_container(ReadyRun, heap_node, b)->parked_until;
-
-	return left == right ? 0 : left < right ? 1 : -1;
-}
-
-/* A queued run waits for a time first. */
-void
-ready_park(ReadyRun *run, TimestampTz until)
-{
-	ready_dequeue(run);
-	run->parked_until = until;
-	if (run->join != NULL)
-		run->join->parked++;
-	pairingheap_add(parked, &run->heap_node);
-	dlist_push_tail(&run->execution->ready, &run->node);
-}
-
-TimestampTz
-ready_next_unpark(void)
-{
-	if (pairingheap_is_empty(parked))
-		return DT_NOEND;
-	return pairingheap_container(ReadyRun, heap_node, pairingheap_first(parked))->parked_until;
-}
-
-void
-ready_unpark(TimestampTz now)
-{
-	while (!pairingheap_is_empty(parked))
-	{
-		ReadyRun   *run = pairingheap_container(ReadyRun, heap_node, pairingheap_first(parked));
-
-		if (run->parked_until > now)
-			return;
-		ready_dequeue(run);
-		ready_enqueue(run);
-	}
-}
-
-void
-ready_dequeue(ReadyRun *run)
-{
-	RoleQueue  *queue = role_queue(run->execution->role);
-
-	if (run->parked_until != 0)
-	{
-		pairingheap_remove(parked, &run->heap_node);
-		run->parked_until = 0;
-		if (run->join != NULL)
-			run->join->parked--;
-		dlist_delete(&run->node);
-		return;
-	}
-	pairingheap_remove(queue->heap, &run->heap_node);
-	queue->count--;
-	ready_runs--;
-	dlist_delete(&run->node);
-}
-
-void
-ready_discard(ReadyRun *run)
-{
-	ready_dequeue(run);
-	pfree(run);
-}
-
-/* Nobody else will write the row of the attempt that it was to begin with. */
-void
-run_abandon(ReadyRun *run)
-{
-	if (run->stuck != NULL)
-		stuck_record(run->execution, run->stuck);
-	pfree(run);
-}
-
-void
-ready_abandon(ReadyRun *run)
-{
-	ready_dequeue(run);
-	run_abandon(run);
-}
-
-/*
- * Depth of the scope whose end is the end of the run's thread.  The scope of a JOIN
- * run can be deeper: a container can fork inside a loop that runs in its thread.
- */
-int
-thread_depth(const ReadyRun *run)
-{
-	return run->join != NULL ? run->join->scope.depth + 1 : 0;
-}
-
-/*
- * Make a run that was interrupted, or gave way, one that goes on from its rows.
- * What a START or JOIN run was to do first may have been done.
- */
-void
-ready_resume(ReadyRun *run)
-{
-	run->fresh = false;
-	if (run->kind == RUN_CHILDREN || run->kind == RUN_EPILOGUE)
-		return;
-	run->kind = RUN_THREAD;
-	run->scope.depth = thread_depth(run);
-	run->container = -1;
-	run->visit = 0;
-}
-
-ReadyRun *
-ready_first(RoleQueue *queue)
-{
-	if (pairingheap_is_empty(queue->heap))
-		return NULL;
-	return pairingheap_container(ReadyRun, heap_node, pairingheap_first(queue->heap));
-}
-
-RoleQueue *
-role_waiting_longest(bool (*which) (RoleQueue *queue))
-{
-	HASH_SEQ_STATUS status;
-	RoleQueue  *queue;
-	RoleQueue  *best = NULL;
-
-	hash_seq_init(&status, roles);
-	while ((queue = hash_seq_search(&status)) != NULL)
-		if (queue->count > 0 && which(queue) &&
-			(best == NULL || queue->launched_at < best->launched_at))
-			best = queue;
-	return best;
-}
-
-/* Roles that something is true of. */
-int
-roles_count(bool (*which) (RoleQueue *queue))
-{
-	HASH_SEQ_STATUS status;
-	RoleQueue  *queue;
-	int			count = 0;
-
-	hash_seq_init(&status, roles);
-	while ((queue = hash_seq_search(&status)) != NULL)
-		if (which(queue))
-			count++;
-	return count;
-}
-
-/* The role with the most urgent ready run among those that can be served. */
-RoleQueue *
-ready_best_role(bool (*usable) (RoleQueue *queue))
-{
-	HASH_SEQ_STATUS status;
-	RoleQueue  *queue;
-	RoleQueue  *best = NULL;
-
-	hash_seq_init(&status, roles);
-	while ((queue = hash_seq_search(&status)) != NULL)
-	{
-		if (queue->count == 0 || !usable(queue))
-			continue;
-		if (best == NULL ||
-			compare_ready(&ready_first(queue)->heap_node,
-						  &ready_first(best)->heap_node, NULL) > 0)
-			best = queue;
-	}
-	return best;
-}
-
-int
-ready_total(void)
-{
-	return ready_runs;
-}
-
-/* When the longest waiting among the most urgent runs was queued; DT_NOEND: none waits. */
-TimestampTz
-ready_oldest(void)
-{
-	HASH_SEQ_STATUS status;
-	RoleQueue  *queue;
-	TimestampTz oldest = DT_NOEND;
-
-	hash_seq_init(&status, roles);
-	while ((queue = hash_seq_search(&status)) != NULL)
-		if (queue->count > 0)
-			oldest = Min(oldest, ready_first(queue)->queued_at);
-	return oldest;
-}

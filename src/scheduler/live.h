@@ -102,6 +102,16 @@ typedef struct LiveJoin
 	bool		abandoned;		/* so is the thread it belongs to: it is not closed */
 } LiveJoin;
 
+/* Is it that join, or one below it? */
+static inline bool
+join_is_under(const LiveJoin *join, const LiveJoin *ancestor)
+{
+	for (; join != NULL; join = join->parent)
+		if (join == ancestor)
+			return true;
+	return false;
+}
+
 /* A run waiting for an executor. */
 typedef struct ReadyRun
 {
@@ -185,20 +195,21 @@ typedef struct PoolExecutor
 	ReadyRun   *runs[RUN_MAX_EXECUTIONS];
 } PoolExecutor;
 
-/* --- live.c: executions, ready runs --- */
-extern MemoryContext live_context;
+/* --- live.c: executions --- */
+/* Who counts executions, or looks at them at a time: told of each, whoever makes it come or go. */
+typedef struct LiveFollower
+{
+	void		(*enter) (LiveExecution *execution, const ClaimedExecution *claimed);
+	void		(*leave) (LiveExecution *execution);
+	void		(*change_role) (LiveExecution *execution, Oid role);	/* to that */
+	void		(*retake) (LiveExecution *execution, const ClaimedExecution *claimed);	/* it begins again */
+} LiveFollower;
 
-extern void live_initialize(void);
+extern void live_initialize(const LiveFollower *const *who, int count);
 extern LiveExecution *live_find(int64 id);
 extern LiveExecution *live_add(const ClaimedExecution *claimed);
-/* The same for a claimed one: when it is there still, it begins again when that is over. */
-extern bool live_claim(const ClaimedExecution *claimed);
-/* Claims from now on can be undone, when their transaction has failed. */
-extern void live_claims_begin(void);
 /* It was claimed while it was there. */
 extern void live_note_next(LiveExecution *execution, const ClaimedExecution *claimed);
-extern void live_claims_undo(void);
-extern void live_claims_committed(void);	/* instead */
 /* It begins again as what it was claimed as now: nothing of it is ready, nor runs. */
 extern void live_retake(LiveExecution *execution, const ClaimedExecution *claimed);
 extern void live_clear(LiveExecution *execution);	/* drop its ready runs and joins */
@@ -209,6 +220,17 @@ extern void live_run_lost(LiveExecution *execution);
 extern void live_run_settled(LiveExecution *execution);
 /* The ids of those a function is true for, in the current context. */
 extern int	live_select(bool (*which) (LiveExecution *execution), int64 **ids);
+
+/* --- claims.c: until they are committed --- */
+/* Add one that is claimed: when it is there still, it begins again when that is over. */
+extern bool live_claim(const ClaimedExecution *claimed);
+/* Claims from now on can be undone, when their transaction has failed. */
+extern void live_claims_begin(void);
+extern void live_claims_undo(void);
+extern void live_claims_committed(void);	/* instead */
+
+/* --- ready.c: runs that wait for an executor --- */
+extern void ready_initialize(void);
 extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope, int container, int visit);
 extern void ready_park(ReadyRun *run, TimestampTz until);	/* instead: not before a time */
 extern void ready_unpark(TimestampTz now);	/* those that are due */
@@ -228,6 +250,9 @@ extern RoleQueue *role_queue(Oid role);
 extern int	roles_count(bool (*which) (RoleQueue *queue));
 extern int	ready_total(void);
 extern TimestampTz ready_oldest(void);
+/* CONNECTION LIMIT of a role, or limits of roles, may have changed: to be read again. */
+extern bool role_forget_limit(RoleQueue *queue);
+extern void role_limits_forgotten(void);
 
 /* --- joins.c --- */
 extern bool join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork);
@@ -236,7 +261,6 @@ extern void join_child_ended(LiveJoin *join, int completed, int failed, int skip
 extern void join_range_ended(LiveJoin *join);
 extern void join_put_back(LiveJoin *join, int from, int to, bool fresh);
 extern void join_free(LiveJoin *join);
-extern bool join_is_under(const LiveJoin *join, const LiveJoin *ancestor);
 /* Which of its children wait, by the rows.  In a transaction. */
 extern int	join_waiting_children(LiveJoin *join, int **children);
 /* A child waits from now on, in place of the range it was in. */
@@ -245,27 +269,38 @@ extern void join_child_waits(LiveJoin *join);
 extern bool joins_wait(LiveExecution *execution);
 extern TimestampTz joins_next_deadline(TimestampTz now);
 
-/* --- pool.c --- */
-extern void pool_initialize(DatabaseEntry *entry, uint32 generation);
-extern void pool_reap(void);	/* reports and deaths */
-extern void pool_dispatch(void);	/* ready runs to executors */
-extern long pool_next_timeout(TimestampTz now);
-extern void pool_limits_changed(void);
-extern int	pool_limit(void);
-extern TimestampTz pool_no_workers_since(void);	/* 0: there are some */
+/* --- executors.c: which there are, and stopping what they run --- */
+extern void executors_initialize(void);
+extern int	pool_limit(void);	/* executors this database may have */
+extern int	pool_count(void);	/* that it has, without those that are retired */
+extern void executor_add(PoolExecutor *executor);
+extern void executor_forget(PoolExecutor *executor);
 extern dlist_head pool_executors;
 extern bool executor_is_idle(const PoolExecutor *executor);
 extern void pool_retire(PoolExecutor *executor);
 extern PoolExecutor *pool_adopt(int slot);
+extern void pool_stop_execution(LiveExecution *execution, StopReason reason);
+extern void pool_reload_execution(LiveExecution *execution);
+extern void pool_stop_join(LiveJoin *join);
+extern void pool_shorten_ranges(LiveJoin *join);
 
-/* --- departures.c: executors that leave, and what is told of them --- */
+/* --- pool.c: who is started, and what each gets to do --- */
+extern void pool_initialize(DatabaseEntry *entry, uint32 generation);
+extern void pool_reap(void);	/* reports and deaths */
+extern void pool_dispatch(void);	/* ready runs to executors */
+extern long pool_next_timeout(TimestampTz now);
+extern TimestampTz pool_no_workers_since(void);	/* 0: there are some */
+
+/* --- executor_history.c: what is told of those that have gone or got stuck --- */
 extern void executor_note(PoolExecutor *executor, const SlotView *view);
+extern void executor_departed(PoolExecutor *executor);
+extern void history_of_stuck(PoolExecutor *executor, const Progress *progress);
+
+/* --- departures.c: executors that leave --- */
 extern void executor_let_go(PoolExecutor *executor, ExitReason reason);
 extern void executor_asked_to_leave(PoolExecutor *executor, const ExitRequest *request);
-extern void executor_departed(PoolExecutor *executor);
 extern void dismiss_idle_and_old(TimestampTz now);
 extern TimestampTz departures_next(TimestampTz now);
-extern void history_of_stuck(PoolExecutor *executor, const Progress *progress);
 
 /* --- drain.c --- */
 extern bool drain_look(DatabaseEntry *entry);
@@ -274,19 +309,17 @@ extern bool drained_of_executions(void);
 extern bool drained_of_steps(void);
 extern void drain_executors(void);
 
-/* --- stuck.c: stopping what runs, and what does not stop --- */
+/* --- stuck_rows.c --- */
+/* Write the row of a stuck attempt whose thread is being stopped: nobody else will. */
+extern void stuck_record(LiveExecution *execution, const StuckAttempt *stuck);
+
+/* --- stuck.c: what does not stop --- */
 extern void stuck_initialize(void);
 extern void stuck_look(TimestampTz now);
 extern TimestampTz stuck_next(TimestampTz now);
 extern void stuck_now(PoolExecutor *executor);
 extern bool stuck_soon(const PoolExecutor *executor);
-/* Write the row of a stuck attempt whose thread is being stopped: nobody else will. */
-extern void stuck_record(LiveExecution *execution, const StuckAttempt *stuck);
 extern void stuck_ended(PoolExecutor *executor);
-extern void pool_stop_execution(LiveExecution *execution, StopReason reason);
-extern void pool_reload_execution(LiveExecution *execution);
-extern void pool_stop_join(LiveJoin *join);
-extern void pool_shorten_ranges(LiveJoin *join);
 
 /* --- reports.c --- */
 extern void run_reported(PoolExecutor *executor, const Report *report);
@@ -314,11 +347,9 @@ extern void execution_overdue(LiveExecution *execution);
 extern void give_up_for_role(LiveExecution *execution, const char *reason);
 
 /* --- admission.c: what may run --- */
+extern const LiveFollower admission_follower;
 extern void admission_initialize(void);
 extern void admission_recover(void);	/* groups of executions that wait */
-extern void admission_enter(LiveExecution *execution, const ClaimedExecution *claimed);
-extern void admission_leave(LiveExecution *execution);
-extern void admission_change_role(LiveExecution *execution, Oid role);
 extern int	admission_room(void);
 extern int	admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitted, bool *left);
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
@@ -329,16 +360,14 @@ extern bool admission_schedules_due(TimestampTz now);
 extern int	admission_release_scheduled(void);	/* those that wait for others of their schedule */
 extern TimestampTz admission_next_schedules(TimestampTz now);
 extern TimestampTz admission_changed(void);
-/* One more attempt of the execution got stuck: block its workflow if it runs away.  In a transaction. */
-extern void admission_stuck(int64 execution_id);
+extern const char *admission_workflow(const LiveExecution *execution);	/* its name */
 extern bool admission_is_due(void);
 extern bool admission_waits(void);	/* something waits for room */
 extern TimestampTz admission_next(TimestampTz now, bool queued, bool room);
 
 /* --- janitor.c: what waits too long --- */
+extern const LiveFollower janitor_follower;
 extern void janitor_initialize(void);
-extern void janitor_enter(LiveExecution *execution, const ClaimedExecution *claimed);
-extern void janitor_leave(LiveExecution *execution);
 extern TimestampTz janitor_look(TimestampTz now);
 extern TimestampTz janitor_look_at_pending(TimestampTz now, bool left);
 
@@ -350,19 +379,20 @@ extern TimestampTz look_for_control(void);	/* by the steady clock */
 extern void waits_expect(TimestampTz until);
 /* Has it nothing but threads that wait?  Then it leaves memory when that lasts. */
 extern void waits_rest(LiveExecution *execution);
-extern void waits_leave(LiveExecution *execution);	/* it is forgotten, or goes on */
+extern void waits_leave(LiveExecution *execution);	/* it goes on */
+extern const LiveFollower waits_follower;	/* it is forgotten */
 /* Go on with what is due, forget what rests; true: some may be claimed now, or there is room. */
 extern bool waits_look(void);
 extern TimestampTz waits_next(void);	/* by the steady clock */
 
-/* --- scheduler.c --- */
+/* --- attempts.c: transactions that may fail --- */
+/* What lasts as long as the process; and what lasts a turn of the loop, in which transactions begin. */
+extern MemoryContext live_context;
+extern void attempts_initialize(void);
 extern TimestampTz appointment(TimestampTz at);	/* by the server's clock; when to look, by the steady one */
 extern void scheduler_begin(void);
 extern void scheduler_commit(bool durable);
 extern MemoryContext scheduler_context(void);
-
-/* --- attempts.c: transactions that may fail --- */
-extern void attempts_initialize(void);
 
 /*
  * A transaction: ATTEMPT(succeeded) { .. } ATTEMPT_END(succeeded, durable).  succeeded is false

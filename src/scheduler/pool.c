@@ -49,8 +49,6 @@
 
 static DatabaseEntry *database = NULL;
 static uint32 scheduler_generation;
-dlist_head	pool_executors;
-static int	nexecutors = 0;
 static bool exhausted = false;	/* told that there are no workers */
 static TimestampTz no_workers_since = 0;	/* 0: the last attempt to get one was a success */
 static TimestampTz launch_retry_at = 0;
@@ -61,22 +59,7 @@ pool_initialize(DatabaseEntry *entry, uint32 generation)
 {
 	database = entry;
 	scheduler_generation = generation;
-	dlist_init(&pool_executors);
-}
-
-/* Executors this database may have. */
-int
-pool_limit(void)
-{
-	if (setting_max_executors_per_database > 0)
-		return Min(setting_max_executors_per_database, setting_max_executors);
-	return setting_max_executors;
-}
-
-bool
-executor_is_idle(const PoolExecutor *executor)
-{
-	return !executor->starting && !executor->busy && !executor->leaving;
+	executors_initialize();
 }
 
 static PoolExecutor *
@@ -95,44 +78,6 @@ find_idle(Oid role)
 }
 
 /* --- reports and deaths --- */
-
-/* Another executor may be started in place of this one, which lives. */
-void
-pool_retire(PoolExecutor *executor)
-{
-	if (executor->retired)
-		return;
-	executor->retired = true;
-	nexecutors--;
-	slot_retire(executor->slot);
-}
-
-/* An executor that a scheduler before this one has left behind. */
-PoolExecutor *
-pool_adopt(int slot)
-{
-	PoolExecutor *executor = MemoryContextAllocZero(live_context, sizeof(PoolExecutor));
-
-	executor->slot = slot;
-	executor->generation = slot_generation(slot);
-	executor->role = registry->slots[slot].role;
-	executor->leaving = true;
-	executor->retired = true;
-	dlist_push_tail(&pool_executors, &executor->node);
-	return executor;
-}
-
-static void
-forget(PoolExecutor *executor)
-{
-	executor_departed(executor);
-	dlist_delete(&executor->node);
-	if (!executor->retired)
-		nexecutors--;
-	if (executor->handle != NULL)
-		pfree(executor->handle);
-	pfree(executor);
-}
 
 /*
  * The executor ended before it was idle: nobody could connect as its role, say.  Or it
@@ -244,7 +189,10 @@ pool_reap(void)
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
 		if (!look_at(executor))
-			forget(executor);
+		{
+			executor_departed(executor);
+			executor_forget(executor);
+		}
 	}
 }
 
@@ -264,7 +212,7 @@ note_exhaustion(bool now_exhausted, const char *limit)
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("out of background worker slots for workflow executors"),
-				 errdetail("%d executors work in this database; workflows go on with them.", nexecutors),
+				 errdetail("%d executors work in this database; workflows go on with them.", pool_count()),
 				 errhint("You might need to increase \"%s\".", limit)));
 	else if (!now_exhausted && exhausted)
 		ereport(LOG, (errmsg("workflow executors can be started again")));
@@ -318,8 +266,7 @@ launch(Oid role)
 	executor->since = now;
 	executor->launched_at = now;
 	role_queue(role)->launched_at = now;
-	dlist_push_tail(&pool_executors, &executor->node);
-	nexecutors++;
+	executor_add(executor);
 	fault_point("slot.starting");
 	return true;
 }
@@ -480,7 +427,7 @@ role_takes_part(RoleQueue *queue)
 static void
 count_executors(void)
 {
-	int			total = launch_refused ? Max(nexecutors, 1) : pool_limit();
+	int			total = launch_refused ? Max(pool_count(), 1) : pool_limit();
 	dlist_iter	iter;
 
 	(void) roles_count(forget_counts);
@@ -500,29 +447,14 @@ count_executors(void)
 	present_share = Max(1, total / Max(1, roles_count(role_takes_part)));
 }
 
-static bool
-forget_limit(RoleQueue *queue)
-{
-	queue->max_executors = NO_LIMIT;
-	queue->limit_read_at = 0;
-	return false;
-}
-
 /* The CONNECTION LIMIT of a role may have changed: nobody tells. */
 static bool
 forget_old_limit(RoleQueue *queue)
 {
 	if (queue->limit_read_at != 0 &&
 		TimestampDifferenceExceeds(queue->limit_read_at, steady_now(), LAUNCH_RETRY_MS))
-		forget_limit(queue);
+		role_forget_limit(queue);
 	return false;
-}
-
-/* Limits of roles were set. */
-void
-pool_limits_changed(void)
-{
-	(void) roles_count(forget_limit);
 }
 
 /* Read how many executors may work for a role, unless that was just done.  False: not now. */
@@ -601,7 +533,7 @@ hand_out(void)
 
 		while ((queue = ready_best_role(role_has_idle)) != NULL)
 			assign(find_idle(queue->role), queue);
-		if (nexecutors >= pool_limit())
+		if (pool_count() >= pool_limit())
 			return;
 		queue = next_role_in_need();
 		if (queue == NULL)
@@ -703,7 +635,7 @@ pool_dispatch(void)
 	{
 		hand_out();
 		now = steady_now();
-	} while (ready_total() > 0 && (launch_refused || nexecutors >= pool_limit()) && make_room(now));
+	} while (ready_total() > 0 && (launch_refused || pool_count() >= pool_limit()) && make_room(now));
 
 	if (!launch_refused)
 		slots_are_not_wanted();
@@ -731,7 +663,7 @@ give_way(TimestampTz now)
 {
 	TimestampTz next = DT_NOEND;
 	bool		waiting = ready_total() > 0 || slots_are_wanted_elsewhere();
-	bool		room = nexecutors < pool_limit();
+	bool		room = pool_count() < pool_limit();
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &pool_executors)
@@ -769,7 +701,7 @@ pool_next_timeout(TimestampTz now)
 		/* waiting for a worker, or for a role to be tried again */
 		if (launch_retry_at > now)
 			next = Min(next, launch_retry_at);
-		if (nexecutors < pool_limit())
+		if (pool_count() < pool_limit())
 			next = Min(next, TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS));
 		else if (next_role_in_need() != NULL)
 			next = Min(next, TimestampTzPlusMilliseconds(now, setting_run_quantum));

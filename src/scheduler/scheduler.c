@@ -18,11 +18,9 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
@@ -44,11 +42,12 @@
  */
 #define DURABLE_CLAIMS_MS 10000
 
-/* While something waits for a time, how often to see whether the clock has been changed, ms. */
-#define LOOK_AT_CLOCK_MS 10000
+/* Told of executions that come and go, in this order. */
+static const LiveFollower *const live_followers[] = {
+	&admission_follower, &janitor_follower, &waits_follower
+};
 
 static DatabaseEntry *database = NULL;
-static MemoryContext loop_context = NULL;
 static bool look_for_pending = true;
 static TimestampTz next_start_at = DT_NOEND;
 static TimestampTz durable_claims_until;
@@ -56,39 +55,6 @@ static TimestampTz next_admission_at = DT_NOBEGIN;	/* once at the start */
 static TimestampTz next_janitor_at = DT_NOEND;
 static TimestampTz next_control_at = DT_NOBEGIN;	/* once at the start */
 static TimestampTz claims_retry_at = DT_NOBEGIN;	/* no claim before: the last one failed */
-
-/* --- transactions --- */
-
-void
-scheduler_begin(void)
-{
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(loop_context);
-}
-
-/* durable: wait for the disk. */
-void
-scheduler_commit(bool durable)
-{
-	int			saved_synchronous_commit = synchronous_commit;
-
-	PopActiveSnapshot();
-	if (!durable)
-		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
-	CommitTransactionCommand();
-	synchronous_commit = saved_synchronous_commit;
-	counters_committed();
-	MemoryContextSwitchTo(loop_context);
-	pgstat_report_stat(false);
-}
-
-MemoryContext
-scheduler_context(void)
-{
-	return loop_context;
-}
 
 /* --- work --- */
 
@@ -414,18 +380,6 @@ show_state(void)
 	database->no_workers_since = pool_no_workers_since();
 }
 
-/*
- * When to look, by the steady clock, whether a time has come that is one of the server's clock:
- * that may be put forward meanwhile.
- */
-TimestampTz
-appointment(TimestampTz at)
-{
-	if (at == DT_NOEND)
-		return at;
-	return Min(steady_time(at), TimestampTzPlusMilliseconds(steady_now(), LOOK_AT_CLOCK_MS));
-}
-
 /* How long to sleep when nobody wakes us; -1: for ever. */
 static long
 next_timeout(void)
@@ -508,7 +462,8 @@ prepare(const WorkerParameters *parameters)
 
 	while (!require_extension(0, NULL))
 		worker_sleep(SKIPPED_RETRY_MS, wait_event_scheduler());
-	live_initialize();
+	ready_initialize();
+	live_initialize(live_followers, lengthof(live_followers));
 	admission_initialize();
 	janitor_initialize();
 	pool_initialize(database, parameters->generation);
@@ -547,8 +502,8 @@ serve(void)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(loop_context);
-		MemoryContextReset(loop_context);
+		MemoryContextSwitchTo(scheduler_context());
+		MemoryContextReset(scheduler_context());
 
 		wake = scheduler_take_wake(database);
 		if ((wake & WAKE_EXTENSION) && !require_extension(0, NULL))
@@ -610,9 +565,7 @@ workflow_scheduler_main(Datum argument pg_attribute_unused())
 
 	prefer_indexes();
 	attempts_initialize();
-	loop_context = AllocSetContextCreate(TopMemoryContext, "workflow scheduler loop",
-										 ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(loop_context);
+	MemoryContextSwitchTo(scheduler_context());
 	PG_TRY();
 	{
 		prepare(&parameters);

@@ -299,3 +299,7 @@ waits_next(void)
 {
 	return Min(Max(appointment(next_due), retry_at), next_rest());
 }
+
+const LiveFollower waits_follower = {
+	.leave = waits_leave,
+};
