@@ -92,6 +92,7 @@ OBJS = \
 	src/scheduler/scheduler.o \
 	src/scheduler/stuck.o \
 	src/scheduler/stuck_rows.o \
+	src/scheduler/timers.o \
 	src/scheduler/waits.o \
 	src/executor/begin_thread.o \
 	src/executor/drive.o \

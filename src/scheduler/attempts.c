@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "pgstat.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -40,31 +41,38 @@
 /* The same trouble is told of again after this time, ms. */
 #define TELL_AGAIN_MS 60000
 
-/* While something waits for a time, how often to see whether the clock has been changed, ms. */
-#define LOOK_AT_CLOCK_MS 10000
-
-typedef struct Postponed
+typedef struct PostponedKey
 {
-	dlist_node	node;
 	PostponedAction action;
 	int64		id;
 	void	   *argument;
-	int			delay;
-	TimestampTz at;
+} PostponedKey;
+
+typedef struct Postponed
+{
+	PostponedKey key;			/* hash key */
+	int			delay;			/* the last one, ms */
+	Timer		timer;
 } Postponed;
 
 MemoryContext live_context = NULL;
 static MemoryContext loop_context = NULL;	/* emptied at each turn of the loop */
 
-static dlist_head postponed = DLIST_STATIC_INIT(postponed);
+static HTAB *postponed = NULL;
 
 void
 attempts_initialize(void)
 {
+	HASHCTL		control = {.keysize = sizeof(PostponedKey),.entrysize = sizeof(Postponed)};
+
 	loop_context = AllocSetContextCreate(TopMemoryContext, "workflow scheduler loop",
 										 ALLOCSET_DEFAULT_SIZES);
 	live_context = AllocSetContextCreate(TopMemoryContext, "workflow live state",
 										 ALLOCSET_DEFAULT_SIZES);
+	control.hcxt = live_context;
+	postponed = hash_create("workflow postponed", 16, &control,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	timers_initialize(live_context);
 	SetConfigOption("lock_timeout", LOCK_PATIENCE, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
@@ -138,76 +146,43 @@ scheduler_attempt_failed(void)
 
 /* --- later --- */
 
-/*
- * When to look, by the steady clock, whether a time has come that is one of the server's clock:
- * that may be put forward meanwhile.
- */
-TimestampTz
-appointment(TimestampTz at)
+static void postponed_due(Timer *timer);
+
+static void
+do_later(const PostponedKey *key, int delay)
 {
-	if (at == DT_NOEND)
-		return at;
-	return Min(steady_time(at), TimestampTzPlusMilliseconds(steady_now(), LOOK_AT_CLOCK_MS));
+	bool		found;
+	Postponed  *entry = hash_search(postponed, key, HASH_ENTER, &found);
+
+	if (found)
+		return;
+	entry->delay = delay;
+	memset(&entry->timer, 0, sizeof(Timer));
+	timer_set(&entry->timer, CLOCK_STEADY,
+			  TimestampTzPlusMilliseconds(steady_now(), delay), postponed_due);
+}
+
+/* Its action may put off something else, or the same once more. */
+static void
+postponed_due(Timer *timer)
+{
+	Postponed  *entry = (Postponed *) ((char *) timer - offsetof(Postponed, timer));
+	PostponedKey key = entry->key;
+	int			delay = entry->delay;
+
+	(void) hash_search(postponed, &key, HASH_REMOVE, NULL);
+	if (!key.action(key.id, key.argument))
+		do_later(&key, Min(2 * delay, LAST_RETRY_MS));
 }
 
 void
 postpone(PostponedAction action, int64 id, void *argument)
 {
-	Postponed  *entry;
-	dlist_iter	iter;
+	PostponedKey key;
 
-	dlist_foreach(iter, &postponed)
-	{
-		entry = dlist_container(Postponed, node, iter.cur);
-		if (entry->action == action && entry->id == id && entry->argument == argument)
-			return;
-	}
-	entry = MemoryContextAlloc(live_context, sizeof(Postponed));
-	entry->action = action;
-	entry->id = id;
-	entry->argument = argument;
-	entry->delay = SKIPPED_RETRY_MS;
-	entry->at = TimestampTzPlusMilliseconds(steady_now(), entry->delay);
-	dlist_push_tail(&postponed, &entry->node);
-}
-
-TimestampTz
-postponed_next(void)
-{
-	TimestampTz next = DT_NOEND;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &postponed)
-		next = Min(next, dlist_container(Postponed, node, iter.cur)->at);
-	return next;
-}
-
-void
-postponed_look(TimestampTz now)
-{
-	dlist_head	due;
-	dlist_mutable_iter iter;
-
-	dlist_init(&due);
-	dlist_foreach_modify(iter, &postponed)
-	{
-		if (dlist_container(Postponed, node, iter.cur)->at > now)
-			continue;
-		dlist_delete(iter.cur);
-		dlist_push_tail(&due, iter.cur);
-	}
-	while (!dlist_is_empty(&due))
-	{
-		Postponed  *entry = dlist_container(Postponed, node, dlist_pop_head_node(&due));
-
-		/* it may put off something else */
-		if (entry->action(entry->id, entry->argument))
-		{
-			pfree(entry);
-			continue;
-		}
-		entry->delay = Min(2 * entry->delay, LAST_RETRY_MS);
-		entry->at = TimestampTzPlusMilliseconds(steady_now(), entry->delay);
-		dlist_push_tail(&postponed, &entry->node);
-	}
+	memset(&key, 0, sizeof(key));
+	key.action = action;
+	key.id = id;
+	key.argument = argument;
+	do_later(&key, SKIPPED_RETRY_MS);
 }

@@ -143,7 +143,6 @@ pool_stop_execution(LiveExecution *execution, StopReason reason)
 void
 pool_reload_execution(LiveExecution *execution)
 {
-	dlist_mutable_iter iter;
 	dlist_iter	each;
 
 	execution->controls++;
@@ -155,15 +154,7 @@ pool_reload_execution(LiveExecution *execution)
 			if (executor->runs[i]->execution == execution)
 				slot_request_stop(executor->slot, STOP_YIELD, 0);
 	}
-	dlist_foreach_modify(iter, &execution->ready)
-	{
-		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
-
-		if (run->parked_until == 0)
-			continue;
-		ready_dequeue(run);
-		ready_enqueue(run);
-	}
+	ready_unpark_all(execution);
 }
 
 /* Interrupt the executors that work on children of a join, at any depth. */

@@ -34,34 +34,15 @@
 /* Time for an executor to begin what is overdue, ms. */
 #define GRACE_MS Max(setting_cancel_grace, 100)
 
-static pairingheap *deadlines = NULL;
 static TimestampTz next_pending_check = DT_NOBEGIN; /* once at the start */
 static int	seen_pending_timeout = 0;
 
-/* Earliest first. */
-static int
-compare_deadlines(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
-{
-	TimestampTz left = pairingheap_const_container(LiveExecution, deadline_node, a)->look_at;
-	TimestampTz right = pairingheap_const_container(LiveExecution, deadline_node, b)->look_at;
-
-	return left == right ? 0 : left < right ? 1 : -1;
-}
-
-void
-janitor_initialize(void)
-{
-	MemoryContext oldcontext = MemoryContextSwitchTo(live_context);
-
-	deadlines = pairingheap_allocate(compare_deadlines, NULL);
-	MemoryContextSwitchTo(oldcontext);
-}
+static void look_at_execution(Timer *timer);
 
 static void
 look_again(LiveExecution *execution, TimestampTz at)
 {
-	execution->look_at = at;
-	pairingheap_add(deadlines, &execution->deadline_node);
+	timer_set(&execution->janitor, CLOCK_SERVER, at, look_at_execution);
 }
 
 static void
@@ -80,8 +61,7 @@ janitor_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 static void
 janitor_leave(LiveExecution *execution)
 {
-	if (execution->timeout_seconds > 0)
-		pairingheap_remove(deadlines, &execution->deadline_node);
+	timer_unset(&execution->janitor);
 }
 
 /* Has it been claimed and not begun?  Its time has not begun either. */
@@ -92,35 +72,19 @@ has_not_begun(LiveExecution *execution)
 		dlist_head_element(ReadyRun, node, &execution->ready)->kind == RUN_START;
 }
 
-/* What is parked goes to an executor. */
-static void
-unpark_all(LiveExecution *execution)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &execution->ready)
-	{
-		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
-
-		if (run->parked_until == 0)
-			continue;
-		ready_dequeue(run);
-		ready_enqueue(run);
-	}
-}
-
 /* The time of an execution may be over. */
 static void
-look_at_execution(LiveExecution *execution, TimestampTz now)
+look_at_execution(Timer *timer)
 {
+	LiveExecution *execution = (LiveExecution *) ((char *) timer - offsetof(LiveExecution, janitor));
+	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz grace_end = TimestampTzPlusMilliseconds(now, GRACE_MS);
 	TimestampTz deadline = DT_NOEND;
 	bool		committed;
 
 	if (execution->in_epilogue)
 	{
-		look_again(execution, DT_NOEND);	/* it has no deadline */
-		return;
+		return;					/* it has no deadline */
 	}
 	if (has_not_begun(execution))
 	{
@@ -145,7 +109,7 @@ look_at_execution(LiveExecution *execution, TimestampTz now)
 	else if (!execution->overdue)
 	{
 		execution->overdue = true;
-		unpark_all(execution);
+		ready_unpark_all(execution);
 		look_again(execution, grace_end);
 	}
 	else
@@ -153,23 +117,6 @@ look_at_execution(LiveExecution *execution, TimestampTz now)
 		look_again(execution, grace_end);	/* it is taken out when it is forgotten */
 		execution_overdue(execution);
 	}
-}
-
-/* Look at the executions whose time may be over; returns when to look again. */
-TimestampTz
-janitor_look(TimestampTz now)
-{
-	while (!pairingheap_is_empty(deadlines))
-	{
-		LiveExecution *execution = pairingheap_container(LiveExecution, deadline_node,
-														 pairingheap_first(deadlines));
-
-		if (execution->look_at > now)
-			return execution->look_at;
-		pairingheap_remove_first(deadlines);
-		look_at_execution(execution, now);
-	}
-	return DT_NOEND;
 }
 
 /*

@@ -28,41 +28,18 @@
 /* Largest range: what an executor that is stopped or lost has to give back. */
 #define MAX_RANGE 1024
 
-static pairingheap *deadlines = NULL;	/* of the first join with a deadline on */
-
 static void join_check(LiveJoin *join);
 
-/* Earliest first. */
-static int
-compare_deadlines(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
-{
-	TimestampTz left = pairingheap_const_container(LiveJoin, deadline_node, a)->deadline;
-	TimestampTz right = pairingheap_const_container(LiveJoin, deadline_node, b)->deadline;
-
-	return left == right ? 0 : left < right ? 1 : -1;
-}
-
+/* Its time is over. */
 static void
-await_deadline(LiveJoin *join)
+join_overdue(Timer *timer)
 {
-	if (deadlines == NULL)
-	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(live_context);
+	LiveJoin   *join = (LiveJoin *) ((char *) timer - offsetof(LiveJoin, timer));
 
-		deadlines = pairingheap_allocate(compare_deadlines, NULL);
-		MemoryContextSwitchTo(oldcontext);
-	}
-	pairingheap_add(deadlines, &join->deadline_node);
-	join->awaited = true;
-}
-
-/* It is decided, or gone. */
-static void
-forget_deadline(LiveJoin *join)
-{
-	if (join->awaited)
-		pairingheap_remove(deadlines, &join->deadline_node);
-	join->awaited = false;
+	if (join->decided)
+		return;
+	join->decided = true;
+	join_check(join);			/* it may be freed */
 }
 
 int
@@ -197,7 +174,7 @@ join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
 	dlist_push_tail(&execution->joins, &join->node);
 	fault_point("join.created");
 	if (join->deadline != DT_NOEND)
-		await_deadline(join);
+		timer_set(&join->timer, CLOCK_SERVER, join->deadline, join_overdue);
 	join_check(join);
 	return true;
 }
@@ -209,7 +186,7 @@ join_free(LiveJoin *join)
 
 	dlist_foreach_modify(iter, &join->ranges)
 		pfree(dlist_container(ChildRange, node, iter.cur));
-	forget_deadline(join);
+	timer_unset(&join->timer);
 	dlist_delete(&join->node);
 	pfree(join);
 }
@@ -459,25 +436,4 @@ join_range_ended(LiveJoin *join)
 {
 	join->active--;
 	join_check(join);
-}
-
-/*
- * Decide joins whose time is over; returns when the next one's is.
- */
-TimestampTz
-joins_next_deadline(TimestampTz now)
-{
-	while (deadlines != NULL && !pairingheap_is_empty(deadlines))
-	{
-		LiveJoin	   *join = pairingheap_container(LiveJoin, deadline_node, pairingheap_first(deadlines));
-
-		if (!join->decided && join->deadline > now)
-			return join->deadline;
-		forget_deadline(join);
-		if (join->decided)
-			continue;
-		join->decided = true;
-		join_check(join);		/* it may be freed */
-	}
-	return DT_NOEND;
 }

@@ -63,6 +63,7 @@ live_add(const ClaimedExecution *claimed)
 	execution->controls = 0;
 	execution->in_epilogue = false;
 	execution->suspect = (claimed->recoveries >= 2);
+	memset(&execution->janitor, 0, sizeof(Timer));
 	for (int i = 0; i < nfollowers; i++)
 		if (followers[i]->enter != NULL)
 			followers[i]->enter(execution, claimed);

@@ -25,6 +25,22 @@
  */
 #define SKIPPED_RETRY_MS 200
 
+typedef enum TimerClock
+{
+	CLOCK_STEADY,				/* how long something lasts */
+	CLOCK_SERVER				/* what rows say */
+} TimerClock;
+
+/* Something to be done at a time: timers.c.  Zero at first. */
+typedef struct Timer
+{
+	pairingheap_node node;
+	bool		is_set;
+	TimerClock	clock;
+	TimestampTz at;
+	void		(*due) (struct Timer *timer);
+} Timer;
+
 /* What a limit counts: admission.c */
 typedef struct Limited Limited;
 
@@ -45,8 +61,7 @@ typedef struct LiveExecution
 	bool		suspect;		/* recovered without progress: tried alone */
 	int			timeout_seconds;	/* janitor.c: 0 = none */
 	bool		overdue;		/* and nobody seems to mind */
-	TimestampTz look_at;
-	pairingheap_node deadline_node;
+	Timer		janitor;		/* when to look at it */
 	Limited    *workflow;		/* it counts for these */
 	Limited    *tenant;			/* NULL: none */
 	Limited    *of_role;
@@ -90,8 +105,7 @@ typedef struct LiveJoin
 	int			max_parallelism;
 	int			priority;
 	TimestampTz deadline;
-	pairingheap_node deadline_node; /* unless there is none, or it is decided */
-	bool		awaited;		/* it is in the heap */
+	Timer		timer;			/* of the deadline, unless it is decided */
 	dlist_head	ranges;			/* children not handed out */
 	int			active;			/* ranges ready or running, children parked inside or waiting */
 	int			parked;			/* of these, parked */
@@ -132,7 +146,7 @@ typedef struct ReadyRun
 	uint64		sequence;
 	TimestampTz queued_at;
 	int			controls;		/* the execution's when it was dispatched */
-	TimestampTz parked_until;	/* 0: it is in its role's queue, else among the parked */
+	Timer		parked;			/* not set: it is in its role's queue */
 } ReadyRun;
 
 /* The ready runs of one role and what is known about running as it. */
@@ -195,6 +209,14 @@ typedef struct PoolExecutor
 	ReadyRun   *runs[RUN_MAX_EXECUTIONS];
 } PoolExecutor;
 
+/* --- timers.c --- */
+extern void timers_initialize(MemoryContext context);
+extern void timer_set(Timer *timer, TimerClock clock, TimestampTz at, void (*due) (Timer *timer));
+extern void timer_unset(Timer *timer);
+extern void timers_run(void);
+extern TimestampTz timers_next(void);	/* by the steady clock */
+extern TimestampTz appointment(TimestampTz at);	/* by the server's clock; when to look, by the steady one */
+
 /* --- live.c: executions --- */
 /* Who counts executions, or looks at them at a time: told of each, whoever makes it come or go. */
 typedef struct LiveFollower
@@ -233,8 +255,7 @@ extern void live_claims_committed(void);	/* instead */
 extern void ready_initialize(void);
 extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope, int container, int visit);
 extern void ready_park(ReadyRun *run, TimestampTz until);	/* instead: not before a time */
-extern void ready_unpark(TimestampTz now);	/* those that are due */
-extern TimestampTz ready_next_unpark(void);	/* when the next is due */
+extern void ready_unpark_all(LiveExecution *execution);	/* they do not wait any longer */
 extern void ready_enqueue(ReadyRun *run);	/* (again) */
 extern void ready_dequeue(ReadyRun *run);	/* out of the queue, still allocated */
 extern void ready_discard(ReadyRun *run);	/* out and freed */
@@ -267,7 +288,6 @@ extern int	join_waiting_children(LiveJoin *join, int **children);
 extern void join_child_waits(LiveJoin *join);
 /* Does a child of any of its joins wait? */
 extern bool joins_wait(LiveExecution *execution);
-extern TimestampTz joins_next_deadline(TimestampTz now);
 
 /* --- executors.c: which there are, and stopping what they run --- */
 extern void executors_initialize(void);
@@ -367,8 +387,6 @@ extern TimestampTz admission_next(TimestampTz now, bool queued, bool room);
 
 /* --- janitor.c: what waits too long --- */
 extern const LiveFollower janitor_follower;
-extern void janitor_initialize(void);
-extern TimestampTz janitor_look(TimestampTz now);
 extern TimestampTz janitor_look_at_pending(TimestampTz now, bool left);
 
 /* --- control.c: what sessions want --- */
@@ -389,7 +407,6 @@ extern TimestampTz waits_next(void);	/* by the steady clock */
 /* What lasts as long as the process; and what lasts a turn of the loop, in which transactions begin. */
 extern MemoryContext live_context;
 extern void attempts_initialize(void);
-extern TimestampTz appointment(TimestampTz at);	/* by the server's clock; when to look, by the steady one */
 extern void scheduler_begin(void);
 extern void scheduler_commit(bool durable);
 extern MemoryContext scheduler_context(void);
@@ -426,7 +443,5 @@ extern void scheduler_attempt_failed(void);
  */
 typedef bool (*PostponedAction) (int64 id, void *argument);
 extern void postpone(PostponedAction action, int64 id, void *argument);
-extern void postponed_look(TimestampTz now);
-extern TimestampTz postponed_next(void);	/* when the next is due; DT_NOEND: none */
 
 #endif							/* PGWF_LIVE_H */

@@ -5,7 +5,7 @@
  *
  * NOTES
  *	  Scheduler only.  They wait in one heap per role, by priority and then in the order
- *	  of arrival; those that are parked in one by time.  Everything is allocated in
+ *	  of arrival; those that are parked have a timer.  Everything is allocated in
  *	  live_context and freed one by one; nothing here can fail but for want of memory.
  *
  *-------------------------------------------------------------------------
@@ -22,7 +22,6 @@
 static HTAB *roles = NULL;
 static uint64 next_sequence = 0;
 static int	ready_runs = 0;
-static pairingheap *parked = NULL;
 
 /* More urgent first, then older first; a pairing heap gives the largest. */
 static int
@@ -38,29 +37,16 @@ compare_ready(const pairingheap_node *a, const pairingheap_node *b, void *arg pg
 	return 0;
 }
 
-/* Earliest first. */
-static int
-compare_parked(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
-{
-	TimestampTz left = pairingheap_const_container(ReadyRun, heap_node, a)->parked_until;
-	TimestampTz right = pairingheap_const_container(ReadyRun, heap_node, b)->parked_until;
-
-	return left == right ? 0 : left < right ? 1 : -1;
-}
-
 void
 ready_initialize(void)
 {
 	HASHCTL		control = {0};
-	MemoryContext oldcontext = MemoryContextSwitchTo(live_context);
 
 	control.hcxt = live_context;
 	control.keysize = sizeof(Oid);
 	control.entrysize = sizeof(RoleQueue);
 	roles = hash_create("workflow roles", 16, &control,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	parked = pairingheap_allocate(compare_parked, NULL);
-	MemoryContextSwitchTo(oldcontext);
 }
 
 RoleQueue *
@@ -121,35 +107,39 @@ ready_enqueue(ReadyRun *run)
 	dlist_push_tail(&run->execution->ready, &run->node);
 }
 
+static void
+unpark(Timer *timer)
+{
+	ReadyRun   *run = (ReadyRun *) ((char *) timer - offsetof(ReadyRun, parked));
+
+	if (run->join != NULL)
+		run->join->parked--;
+	dlist_delete(&run->node);
+	ready_enqueue(run);
+}
+
 /* A queued run waits for a time first. */
 void
 ready_park(ReadyRun *run, TimestampTz until)
 {
 	ready_dequeue(run);
-	run->parked_until = until;
 	if (run->join != NULL)
 		run->join->parked++;
-	pairingheap_add(parked, &run->heap_node);
+	timer_set(&run->parked, CLOCK_STEADY, until, unpark);
 	dlist_push_tail(&run->execution->ready, &run->node);
 }
 
-TimestampTz
-ready_next_unpark(void)
-{
-	if (pairingheap_is_empty(parked))
-		return DT_NOEND;
-	return pairingheap_container(ReadyRun, heap_node, pairingheap_first(parked))->parked_until;
-}
-
 void
-ready_unpark(TimestampTz now)
+ready_unpark_all(LiveExecution *execution)
 {
-	while (!pairingheap_is_empty(parked))
-	{
-		ReadyRun   *run = pairingheap_container(ReadyRun, heap_node, pairingheap_first(parked));
+	dlist_mutable_iter iter;
 
-		if (run->parked_until > now)
-			return;
+	dlist_foreach_modify(iter, &execution->ready)
+	{
+		ReadyRun   *run = dlist_container(ReadyRun, node, iter.cur);
+
+		if (!run->parked.is_set)
+			continue;
 		ready_dequeue(run);
 		ready_enqueue(run);
 	}
@@ -160,10 +150,9 @@ ready_dequeue(ReadyRun *run)
 {
 	RoleQueue  *queue = role_queue(run->execution->role);
 
-	if (run->parked_until != 0)
+	if (run->parked.is_set)
 	{
-		pairingheap_remove(parked, &run->heap_node);
-		run->parked_until = 0;
+		timer_unset(&run->parked);
 		if (run->join != NULL)
 			run->join->parked--;
 		dlist_delete(&run->node);

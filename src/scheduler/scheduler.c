@@ -51,10 +51,32 @@ static DatabaseEntry *database = NULL;
 static bool look_for_pending = true;
 static TimestampTz next_start_at = DT_NOEND;
 static TimestampTz durable_claims_until;
-static TimestampTz next_admission_at = DT_NOBEGIN;	/* once at the start */
-static TimestampTz next_janitor_at = DT_NOEND;
-static TimestampTz next_control_at = DT_NOBEGIN;	/* once at the start */
 static TimestampTz claims_retry_at = DT_NOBEGIN;	/* no claim before: the last one failed */
+
+/* --- what is looked at from time to time --- */
+
+typedef struct Look
+{
+	Timer		timer;			/* the first member */
+	bool		due;			/* once at the start */
+} Look;
+
+static Look control = {.due = true};	/* what sessions want */
+static Look admission = {.due = true};	/* blocks and limits */
+static Look pending = {.due = true};	/* what has been pending for too long */
+
+static void
+look_is_due(Timer *timer)
+{
+	((Look *) timer)->due = true;
+}
+
+static void
+look_again(Look *look, TimerClock clock, TimestampTz at)
+{
+	look->due = false;
+	timer_set(&look->timer, clock, at, look_is_due);
+}
 
 /* --- work --- */
 
@@ -385,10 +407,9 @@ static long
 next_timeout(void)
 {
 	TimestampTz now = steady_now();
-	TimestampTz next = Min(Min(ready_next_unpark(), next_control_at), Min(next_admission_at, postponed_next()));
+	TimestampTz next = timers_next();
 	long		timeout = pool_next_timeout(now);
 
-	next = Min(next, appointment(Min(next_janitor_at, joins_next_deadline(GetCurrentTimestamp()))));
 	next = Min(next, Min(admission_next_schedules(now), waits_next()));
 	if (claims_retry_at > now)
 		next = Min(next, claims_retry_at);
@@ -465,7 +486,6 @@ prepare(const WorkerParameters *parameters)
 	ready_initialize();
 	live_initialize(live_followers, lengthof(live_followers));
 	admission_initialize();
-	janitor_initialize();
 	pool_initialize(database, parameters->generation);
 
 	durable_claims_until = TimestampTzPlusMilliseconds(steady_now(), DURABLE_CLAIMS_MS);
@@ -515,13 +535,13 @@ serve(void)
 		if ((wake & WAKE_BREAKERS) && !save_breakers(0, NULL))
 			postpone(save_breakers, 0, NULL);
 		pool_reap();
-		postponed_look(steady_now());
-		if ((wake & WAKE_CONTROL) || next_control_at <= steady_now())
-			next_control_at = look_for_control();
+		timers_run();
+		if ((wake & WAKE_CONTROL) || control.due)
+			look_again(&control, CLOCK_STEADY, look_for_control());
 		stuck_look(steady_now());
-		if ((wake & WAKE_ADMISSION) || next_admission_at <= steady_now())
+		if ((wake & WAKE_ADMISSION) || admission.due)
 		{
-			next_admission_at = admission_changed();
+			look_again(&admission, CLOCK_STEADY, admission_changed());
 			look_for_pending = true;
 		}
 		if ((wake & (WAKE_PENDING | WAKE_ADMISSION)) || admission_schedules_due(steady_now()))
@@ -536,10 +556,9 @@ serve(void)
 			look_for_pending = true;
 		look_for_pending |= waits_look();
 		look_for_work();
-		next_janitor_at = Min(janitor_look(GetCurrentTimestamp()),
-							  janitor_look_at_pending(GetCurrentTimestamp(),
-													  look_for_pending || admission_waits()));
-		ready_unpark(steady_now());
+		look_again(&pending, CLOCK_SERVER,
+				   janitor_look_at_pending(GetCurrentTimestamp(),
+										   look_for_pending || admission_waits()));
 		pool_dispatch();
 		show_state();
 		timeout = next_timeout();
