@@ -120,7 +120,8 @@ foreach my $way (sort keys %ways)
 	my $locker = $node->background_psql('w');
 	$locker->query_safe("BEGIN; SELECT FROM workflow.step_executions WHERE execution_id = $id AND step_id = 'p' FOR UPDATE");
 	open_gate();
-	my $waiting = q{pg_stat_activity WHERE backend_type = 'pg_workflow executor' AND wait_event_type = 'Lock'};
+	# for the row, not still at the gate
+	my $waiting = q{pg_stat_activity WHERE backend_type = 'pg_workflow executor' AND wait_event_type = 'Lock' AND wait_event <> 'advisory'};
 	wait_until($node, "SELECT count(*) = 1 FROM $waiting", 'the join waits');
 	my $pid = $node->safe_psql('w', "SELECT pid FROM $waiting");
 	$ways{$way}->(0, $pid);
