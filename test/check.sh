@@ -118,8 +118,10 @@ mkdir -p "$check" "$scratch/check-out"
 out=$scratch/check-out
 results=$out/results
 failures=$out/failures
+failing=$out/failing
 : >"$results"
 : >"$failures"
+: >"$failing"
 
 # What the tests of other people's programs need is installed while the library is built.
 # Who cannot install it gets the suite without, and is told so.
@@ -155,6 +157,7 @@ tap_verdict()
 	else
 		[ "$not_ok" -gt 0 ] || not_ok=1
 		echo "not ok $1 ($ok passed, $not_ok failed, $4 s)"
+		grep '^not ok ' "$2" | head -n 5 | sed "s|^|# failed: $1: |" >>"$failing"
 		show "$2"
 		failed "$not_ok"
 	fi
@@ -291,6 +294,7 @@ run_regress()
 	passed "$good"
 	failed "$bad"
 	if [ "$bad" -gt 0 ]; then
+		sed -n 's/^not ok/# failed:/p' "$out/$1.lines" >>"$failing"
 		show "$out/$1.log" 20
 		show "$out/$1/regression.diffs" 400
 		show "$scratch/$cluster/log/server.log" 40
@@ -498,6 +502,7 @@ good=$(awk '$1 == "passed" { n += $2 } END { print n + 0 }' "$results")
 bad=$(awk '$1 == "failed" { n += $2 } END { print n + 0 }' "$results")
 [ "$good" -gt 0 ] || bad=$((bad + 1))
 echo
+cat "$failing"
 echo "# $(($(date +%s) - started)) seconds"
 echo "$good passed, $bad failed"
 [ "$bad" -eq 0 ]
