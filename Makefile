@@ -210,6 +210,7 @@ OBJS = \
 	src/definition/plan_container.o \
 	src/definition/plan_epilogue.o \
 	src/definition/plan_retry.o \
+	src/definition/plan_scope.o \
 	src/definition/plan_step.o \
 	src/definition/problem.o \
 	src/definition/reach.o \

@@ -8,6 +8,7 @@
  *	  plan_step.c      fields that every step may have
  *	  steps/           those that only steps of a type have
  *	  plan_container.c what containers have in common: lines of children
+ *	  plan_scope.c     the scopes: what follows what
  *	  plan_epilogue.c  compensations, the definition's on_failure
  *	  fields.c         which fields there are; reading one from an object
  *	  validate.c       the plan as a graph
@@ -21,6 +22,7 @@
 
 #include "definition/names.h"
 #include "definition/plan.h"
+#include "definition/plan_scope.h"
 
 /* Beyond these the definition is refused, or a warning says that it is large. */
 #define MAX_STEPS 20000
@@ -41,6 +43,13 @@ typedef struct Place
 	const char *step_id;		/* NULL: not about one step */
 } Place;
 
+/* A step of a graph begins when another has ended. */
+typedef struct Dependency
+{
+	int			node;
+	int			on;
+} Dependency;
+
 /* A plan that is being built. */
 typedef struct Builder
 {
@@ -52,6 +61,9 @@ typedef struct Builder
 	NameMap    *variables;		/* assigned by some set step or catch clause */
 	const Json **sources;		/* the object of each node */
 	const char *start_step;		/* as written, may be NULL */
+	Dependency *dependencies;	/* NULL: all scopes are chains, see plan_depend() */
+	int			ndependencies;
+	int			dependencies_size;
 	bool		links_broken;	/* some way from step to step is missing: do not ask what can be reached */
 	PlanNode	defaults;		/* no step: what leaf steps take where they lack it */
 
@@ -172,9 +184,21 @@ extern const char *needed_children(const PlanNode *node, bool all);
 extern bool step_configuration(Builder *builder, const Place *place, const char *field,
 							   const FieldSet *set, Place *config);
 
+/* --- plan_scope.c --- */
+
+/*
+ * A step begins when another one of its scope has ended, and whatever else it depends on:
+ * so its scope is a graph, and the order in which its steps are listed means nothing.
+ * The native format cannot say that; front ends can.
+ */
+extern void plan_depend(Builder *builder, int node, int on);
+extern void build_scopes(Builder *builder);
+
 /* --- plan_epilogue.c --- */
 
-/* Find compensations and the on_failure chain; all nodes are built and linked. */
+/* All nodes are built and linked. */
+extern void find_compensations(Builder *builder);
+/* What leads to them, and the on_failure chain; the scopes are built. */
 extern void build_epilogue(Builder *builder, const Place *place);
 extern void check_chain(Builder *builder, const bool *reachable, const bool *in_chain);
 
@@ -193,7 +217,6 @@ extern bool validate_graph(Builder *builder);
 
 /* --- reach.c --- */
 
-extern int	root_successor(const PlanNode *node, int k, bool *more);
 extern void compute_reach(Builder *builder);
 
 /* Can the root scope get from one node to the other by at least one step? */

@@ -11,6 +11,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/explain.h"
+#include "definition/plan_scope.h"
 #include "definition/steps/sql.h"
 
 #define LINE_WIDTH 100
@@ -27,7 +28,7 @@ struct Explainer
 	int			left;			/* steps of the root scope, or of the chain, not shown yet */
 };
 
-static void explain_chain(Explainer *explainer, int first, int indent);
+static void explain_scope(Explainer *explainer, const PlanScope *scope, int indent);
 
 /*
  * Is it one of the steps of the root scope, or of those of the on_failure chain?
@@ -294,7 +295,7 @@ explain_line(Explainer *explainer, const PlanNode *node, int k, int indent)
 		pfree(heading.data);
 		below += INDENT;
 	}
-	explain_chain(explainer, line->first, below);
+	explain_scope(explainer, &explainer->plan->scopes[line->scope], below);
 }
 
 /*
@@ -304,6 +305,9 @@ explain_line(Explainer *explainer, const PlanNode *node, int k, int indent)
 static void
 explain_step(Explainer *explainer, const PlanNode *node, int indent, int follows)
 {
+	const int  *successors;
+	int			nsuccessors = scope_successors(explainer->plan, node, &successors);
+
 	explainer->shown[node->index] = true;
 	if (is_of_chain(node, explainer->chain))
 		explainer->left--;
@@ -319,15 +323,16 @@ explain_step(Explainer *explainer, const PlanNode *node, int indent, int follows
 		explain_fact(explainer, indent, "undone by:");
 		explain_step(explainer, &explainer->plan->nodes[node->compensation], indent + INDENT, -1);
 	}
-	if (node->next >= 0 && node->next != follows)
-		explain_fact(explainer, indent, "next: %s", explainer->plan->nodes[node->next].id);
-	else if (node->next < 0 && node->container < 0 && explainer->left > 0 &&
-			 node->compensates < 0 && !step_is_terminal(node))
+	for (int i = 0; i < nsuccessors; i++)
+		if (successors[i] != follows)
+			explain_fact(explainer, indent, "next: %s", explainer->plan->nodes[successors[i]].id);
+	if (nsuccessors == 0 && node->container < 0 && explainer->left > 0 &&
+		node->compensates < 0 && !step_is_terminal(node))
 		explain_fact(explainer, indent, "next: end");
 }
 
 /*
- * The steps from one on, as they follow each other.
+ * The steps from one on, as they follow each other in a chain; of a graph this one.
  */
 static void
 explain_chain(Explainer *explainer, int first, int indent)
@@ -335,12 +340,24 @@ explain_chain(Explainer *explainer, int first, int indent)
 	while (first >= 0 && !explainer->shown[first])
 	{
 		const PlanNode *node = &explainer->plan->nodes[first];
-		int			next = node->next;
+		bool		is_graph = node->scope >= 0 && explainer->plan->scopes[node->scope].is_graph;
+		int			next = is_graph ? -1 : scope_next(explainer->plan, node);
 
 		explain_step(explainer, node, indent,
 					 next >= 0 && !explainer->shown[next] ? next : -1);
 		first = next;
 	}
+}
+
+/*
+ * All steps of a line; of a graph by index, whatever follows what.
+ */
+static void
+explain_scope(Explainer *explainer, const PlanScope *scope, int indent)
+{
+	explain_chain(explainer, scope->first, indent);
+	for (int i = 0; i < scope->nnodes; i++)
+		explain_chain(explainer, scope->nodes[i], indent);
 }
 
 /*

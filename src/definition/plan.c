@@ -427,6 +427,8 @@ build_steps(Builder *builder, const Place *place)
 		build_step(builder, &plan->nodes[i]);
 	link_root(builder);
 	find_start(builder, place);
+	find_compensations(builder);
+	build_scopes(builder);
 	build_epilogue(builder, place);
 	if (validate_graph(builder))
 		resolve_references(builder);
@@ -468,6 +470,8 @@ plan_compile(const Json *document, int max_nesting, ProblemList *problems)
 		name_map_free(builder.ids);
 	if (builder.sources != NULL)
 		pfree(builder.sources);
+	if (builder.dependencies != NULL)
+		pfree(builder.dependencies);
 	if (builder.position != NULL)
 		pfree(builder.position);
 	if (builder.component != NULL)

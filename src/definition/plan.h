@@ -147,10 +147,35 @@ typedef struct PlanSetting
 	const char *path;			/* where it stands in the stored form; defaults are shared */
 } PlanSetting;
 
-/* The children of a container that run one after the other. */
+/*
+ * The steps that run in one scope, as a graph: what follows what.  plan_scope.h has the
+ * questions that are asked of it.
+ *
+ * Mostly it is a chain: one of its steps runs at a time, and each leads to its one
+ * successor, or by a case or an error of it to another step.  Whoever leads to a step
+ * begins it, so that also in the root scope, which may have cycles, each but the first
+ * waits for one end.
+ *
+ * In a graph a step begins when all those that it depends on have ended.
+ */
+typedef struct PlanScope
+{
+	int			container;		/* node; -1: the root scope */
+	int			line;			/* of the container */
+	int			first;			/* node that it begins with, of a graph the lowest; -1: it has no steps */
+	bool		is_graph;
+	int			nnodes;
+	int		   *nodes;			/* of a line that is a chain as they follow each other, else by index */
+	int		   *dependencies;	/* of each: how many ends it waits for */
+	int		   *edges;			/* of each: where its successors begin; one more at the end */
+	int		   *successors;		/* nodes; those of one step by index */
+} PlanScope;
+
+/* The children of a container that make up one scope, as the document lists them. */
 typedef struct PlanLine
 {
 	char	   *name;			/* branch name, child id, "then", "else", "case 1" .., NULL for a loop body */
+	int			scope;			/* of plan->scopes: who walks asks that for what is first and next */
 	int			first;			/* node */
 	int			last;			/* node */
 	int			nsteps;
@@ -169,7 +194,9 @@ typedef struct PlanNode
 	/* place */
 	int			container;		/* node of the container, -1 in the root scope */
 	int			line;			/* which of the container's lines */
-	int			next;			/* the following node in its scope, -1: end of the scope */
+	int			next;			/* what the document says follows, -1: nothing; who walks asks the scope */
+	int			scope;			/* of plan->scopes; -1: a compensation, which is in none */
+	int			position;		/* among the scope's nodes */
 	int			depth;			/* number of containers around it */
 	int			compensation;	/* the step that undoes it, -1: none */
 	int			compensates;	/* the step that it undoes, -1: it is no compensation */
@@ -215,6 +242,8 @@ typedef struct WorkflowPlan
 	char	   *label;			/* the document's own "version" */
 	PlanNode   *nodes;
 	int			nnodes;
+	PlanScope  *scopes;			/* the root scope, then those of the containers' lines */
+	int			nscopes;
 	int			start;			/* node */
 	int			on_failure;		/* first node of the chain that runs before the execution fails; -1 = none */
 	int			ncompensations;

@@ -61,7 +61,7 @@ compensation_complaint(const Builder *builder, const PlanNode *node, const PlanN
 /*
  * Find the compensations.  They get the place of what they undo.
  */
-static void
+void
 find_compensations(Builder *builder)
 {
 	WorkflowPlan *plan = builder->plan;
@@ -129,15 +129,15 @@ refuse_ways_to_compensations(Builder *builder)
 	for (int i = 0; i < plan->nnodes; i++)
 	{
 		PlanNode   *node = &plan->nodes[i];
-		bool		more = true;
+		PlanWay		way;
+		int			next;
+		int			k = 0;
 
-		for (int k = 0; more; k++)
+		while ((next = scope_way(plan, node, &k, &way)) >= 0)
 		{
-			int			next = root_successor(node, k, &more);
-
-			if (next < 0 || plan->nodes[next].compensates < 0)
+			if (plan->nodes[next].compensates < 0)
 				continue;
-			epilogue_error(builder, node, k == 0 ? "next_step" : k > node->nlines ? "catch" : NULL,
+			epilogue_error(builder, node, way == WAY_NEXT ? "next_step" : way == WAY_CATCH ? "catch" : NULL,
 						   "Write a step of its own for the compensation.",
 						   psprintf("step \"%s\" is the compensation of \"%s\" and cannot be the next step",
 									plan->nodes[next].id,
@@ -194,7 +194,6 @@ find_chain(Builder *builder, const Place *place)
 void
 build_epilogue(Builder *builder, const Place *place)
 {
-	find_compensations(builder);
 	refuse_ways_to_compensations(builder);
 	find_chain(builder, place);
 }
@@ -218,14 +217,16 @@ report_shared(Builder *builder, const bool *reachable, const bool *in_chain)
 	}
 	for (int i = 0; i < builder->plan->nnodes; i++)
 	{
-		bool		more = nodes[i].container < 0 && in_chain[i] && !reachable[i];
+		PlanWay		way;
+		int			next;
+		int			k = 0;
 
-		for (int k = 0; more; k++)
+		if (nodes[i].container >= 0 || !in_chain[i] || reachable[i])
+			continue;
+		while ((next = scope_way(builder->plan, &nodes[i], &k, &way)) >= 0)
 		{
-			int			next = root_successor(&nodes[i], k, &more);
-
-			if (next >= 0 && reachable[next])
-				epilogue_error(builder, &nodes[i], k == 0 ? "next_step" : NULL,
+			if (reachable[next])
+				epilogue_error(builder, &nodes[i], way == WAY_NEXT ? "next_step" : NULL,
 							   "The chain needs steps of its own: what fails has run already.",
 							   psprintf("a step of the on_failure chain leads to \"%s\", which can be reached from \"%s\"",
 										nodes[next].id, nodes[builder->plan->start].id));

@@ -9,8 +9,7 @@
  *	  Strongly connected components by Tarjan's algorithm, without recursion.  It
  *	  completes a component after all that can be reached from it, so the set of
  *	  those is known at once.  The sets make a bit matrix, which is left out in
- *	  the usual case of a scope without jumps: there the order of the chain says
- *	  everything.
+ *	  the usual case of a chain without jumps: there its order says everything.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,22 +32,6 @@ typedef struct Search
 	int			nopen;
 	int			row;			/* words in a row of the matrix, 0 = no matrix */
 } Search;
-
-/*
- * The k-th step that can follow: next_step, then the jumps of a switch, then
- * where errors lead.  -1: none.  *more: whether to ask for the next k.
- */
-int
-root_successor(const PlanNode *node, int k, bool *more)
-{
-	*more = k < node->nlines + node->ncatches;
-	if (k == 0)
-		return node->next;
-	if (k <= node->nlines)
-		return node->lines[k - 1].jump;
-	return k <= node->nlines + node->ncatches
-		? node->catches[k - 1 - node->nlines].target : -1;
-}
 
 /*
  * A node has been found.
@@ -81,17 +64,14 @@ complete_component(Search *search, int root)
 	is_cycle = search->nopen - first > 1;
 	for (int i = first; i < search->nopen; i++)
 	{
-		PlanNode   *node = &nodes[search->open[i]];
-		bool		more = true;
+		PlanWay		way;
+		int			next;
+		int			k = 0;
 
-		for (int k = 0; more; k++)
+		while ((next = scope_way(builder->plan, &nodes[search->open[i]], &k, &way)) >= 0)
 		{
-			int			next = root_successor(node, k, &more);
-			int			below;
+			int			below = builder->component[next];
 
-			if (next < 0)
-				continue;
-			below = builder->component[next];
 			if (below == component)
 				is_cycle = true;
 			if (search->row > 0)
@@ -123,20 +103,21 @@ search_from(Search *search, int start)
 	while (search->npath > 0)
 	{
 		int			node = search->path[search->npath - 1];
-		bool		more;
-		int			next = root_successor(&builder->plan->nodes[node],
-										  search->edge[node]++, &more);
+		int			edge = search->edge[node];
+		PlanWay		way;
+		int			next = scope_way(builder->plan, &builder->plan->nodes[node],
+									 &search->edge[node], &way);
 
 		if (next >= 0 && search->number[next] < 0)
 		{
 			/* Come back to this edge: it tells the low number then. */
-			search->edge[node]--;
+			search->edge[node] = edge;
 			enter(search, next);
 			continue;
 		}
 		if (next >= 0 && builder->component[next] < 0)
 			search->low[node] = Min(search->low[node], search->low[next]);
-		if (more)
+		if (next >= 0)
 			continue;
 		if (search->low[node] == search->number[node])
 			complete_component(search, node);
@@ -152,7 +133,7 @@ compute_reach(Builder *builder)
 {
 	WorkflowPlan *plan = builder->plan;
 	Search		search;
-	bool		has_jumps = false;
+	bool		has_jumps = plan->scopes[0].is_graph;
 
 	for (int i = 0; i < plan->nnodes; i++)
 	{

@@ -116,18 +116,7 @@ compute_positions(Builder *builder)
 
 	builder->position = palloc(sizeof(int) * plan->nnodes);
 	for (int i = 0; i < plan->nnodes; i++)
-		builder->position[i] = -1;
-	for (int i = 0; i < plan->nnodes; i++)
-	{
-		for (int k = 0; k < plan->nodes[i].nlines; k++)
-		{
-			int			position = 0;
-
-			for (int child = plan->nodes[i].lines[k].first; child >= 0;
-				 child = plan->nodes[child].next)
-				builder->position[child] = position++;
-		}
-	}
+		builder->position[i] = plan->nodes[i].scope > 0 ? plan->nodes[i].position : -1;
 }
 
 /*
@@ -232,28 +221,30 @@ find_reachable(Builder *builder, int from, int *found)
 	while (height > 0)
 	{
 		PlanNode   *node = &plan->nodes[stack[--height]];
-		bool		more = true;
+		PlanWay		way;
+		int			next;
+		int			k = 0;
 
 		if (node->container < 0)
 			builder->position[node->index] = (*found)++;
-		for (int k = 0; more; k++)
+		while ((next = scope_way(plan, node, &k, &way)) >= 0)
 		{
-			int			next = root_successor(node, k, &more);
-
-			if (next >= 0 && !reachable[next])
+			if (!reachable[next])
 			{
 				reachable[next] = true;
 				stack[height++] = next;
 			}
 		}
-		for (int k = 0; k < node->nlines; k++)
+		for (int line = 0; line < node->nlines; line++)
 		{
-			int			first = node->lines[k].first;
+			const PlanScope *scope = &plan->scopes[node->lines[line].scope];
 
-			if (first >= 0 && !reachable[first])
+			for (int i = 0; i < scope->nnodes; i++)
 			{
-				reachable[first] = true;
-				stack[height++] = first;
+				if (scope->dependencies[i] > 0 || reachable[scope->nodes[i]])
+					continue;
+				reachable[scope->nodes[i]] = true;
+				stack[height++] = scope->nodes[i];
 			}
 		}
 	}
@@ -283,11 +274,13 @@ report_unreachable(Builder *builder, const bool *reachable)
  * Does the workflow end when it has got through this step?
  */
 static bool
-can_end_at(const PlanNode *node)
+can_end_at(const WorkflowPlan *plan, const PlanNode *node)
 {
+	const int  *successors;
+
 	if (step_is_terminal(node))
 		return true;
-	if (node->container >= 0 || node->next >= 0)
+	if (node->container >= 0 || scope_successors(plan, node, &successors) > 0)
 		return false;
 	if (!step_chooses(node) || conditional_part(node)->default_line < 0 ||
 		(conditional_part(node)->condition != NULL && node->nlines == 1))
@@ -305,7 +298,7 @@ static void
 check_ends(Builder *builder, const bool *reachable, bool is_chain)
 {
 	for (int i = 0; i < builder->plan->nnodes; i++)
-		if (reachable[i] && can_end_at(&builder->plan->nodes[i]))
+		if (reachable[i] && can_end_at(builder->plan, &builder->plan->nodes[i]))
 			return;
 	problem_add(builder->problems, PROBLEM_ERROR, is_chain ? "on_failure" : "steps", NULL,
 				is_chain ? "Leave out \"next_step\" of the last step." :
@@ -321,6 +314,9 @@ report_cycle(Builder *builder, const int *stack, int from, int height)
 {
 	const PlanNode *nodes = builder->plan->nodes;
 	const PlanNode *last = &nodes[stack[height - 1]];
+	const int  *successors;
+	int			nsuccessors = scope_successors(builder->plan, last, &successors);
+	bool		follows = false;
 	StringInfoData names;
 
 	initStringInfo(&names);
@@ -333,8 +329,9 @@ report_cycle(Builder *builder, const int *stack, int from, int height)
 		}
 		appendStringInfo(&names, "%s -> ", nodes[stack[i]].id);
 	}
-	step_error(builder, last, nodes[stack[height - 1]].next == stack[from] ?
-			   "next_step" : NULL,
+	for (int i = 0; i < nsuccessors; i++)
+		follows |= (successors[i] == stack[from]);
+	step_error(builder, last, follows ? "next_step" : NULL,
 			   "Give one of these steps \"max_visits\", so that the cycle ends.",
 			   psprintf("steps form a cycle without \"max_visits\": %s%s", names.data,
 						nodes[stack[from]].id));
@@ -367,25 +364,23 @@ check_cycles(Builder *builder, const bool *reachable)
 		while (height > 0)
 		{
 			PlanNode   *node = &plan->nodes[stack[height - 1]];
-			bool		more;
-			int			next = root_successor(node, edge[node->index]++, &more);
+			PlanWay		way;
+			int			next = scope_way(plan, node, &edge[node->index], &way);
 
-			if (next >= 0 && plan->nodes[next].max_visits == 0)
-			{
-				if (state[next] == 1)
-					report_cycle(builder, stack, place[next], height);
-				else if (state[next] == 0)
-				{
-					state[next] = 1;
-					place[next] = height;
-					stack[height++] = next;
-					continue;
-				}
-			}
-			if (!more)
+			if (next < 0)
 			{
 				state[node->index] = 2;
 				height--;
+			}
+			else if (plan->nodes[next].max_visits > 0 || state[next] == 2)
+				;				/* ends by itself, or has been looked at */
+			else if (state[next] == 1)
+				report_cycle(builder, stack, place[next], height);
+			else
+			{
+				state[next] = 1;
+				place[next] = height;
+				stack[height++] = next;
 			}
 		}
 	}
@@ -434,7 +429,7 @@ check_scope_lengths(Builder *builder)
 	{
 		for (int k = 0; k < plan->nodes[i].nlines; k++)
 		{
-			if (plan->nodes[i].lines[k].first < 0 ||
+			if (plan->scopes[plan->nodes[i].lines[k].scope].nnodes == 0 ||
 				scope_length(plan, i, k) <= PLAN_MAX_SCOPE_LENGTH)
 				continue;
 			step_error(builder, &plan->nodes[i], NULL, "Use shorter ids, or nest less deep.",

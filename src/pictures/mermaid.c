@@ -20,6 +20,7 @@
  */
 #include "postgres.h"
 
+#include "definition/plan_scope.h"
 #include "definition/steps/conditional.h"
 #include "definition/steps/loop.h"
 #include "pictures/pictures.h"
@@ -99,10 +100,14 @@ goes_on(const Chart *chart, const PlanNode *node)
 		return !step_is_terminal(node);
 	if (conditional_part(node)->default_line < 0)
 		return true;
-	for (int i = 0; i < plan->nnodes; i++)
-		if (plan->nodes[i].container == node->index && plan->nodes[i].next < 0 &&
-			plan->nodes[i].compensates < 0 && goes_on(chart, &plan->nodes[i]))
-			return true;
+	for (int line = 0; line < node->nlines; line++)
+	{
+		const PlanScope *scope = plan_scope(plan, node, line);
+
+		for (int i = 0; i < scope->nnodes; i++)
+			if (scope->edges[i] == scope->edges[i + 1] && goes_on(chart, &plan->nodes[scope->nodes[i]]))
+				return true;
+	}
 	return false;
 }
 
@@ -289,11 +294,12 @@ append_label(Chart *chart, const PlanNode *node)
 
 /* Edges that a step brings with it, at most: the one to it, and those that lead to no other step. */
 static int
-count_edges(const PlanNode *node)
+count_edges(const WorkflowPlan *plan, const PlanNode *node)
 {
+	const int  *successors;
 	int			count = 1 + node->ncatches;
 
-	if (node->next < 0)
+	if (scope_successors(plan, node, &successors) == 0)
 		count++;
 	if (step_is_container(node))
 		count += step_chooses(node) ? node->nlines + 1 : 1;
@@ -309,12 +315,13 @@ draw_chain(Chart *chart, int index, int indent)
 	while (index >= 0 && !chart->drawn[index])
 	{
 		const PlanNode *node = &chart->plan->nodes[index];
+		const int  *successors;
 
 		if (chart->ndrawn >= MAX_NODES || chart->out.len >= MAX_NODE_TEXT ||
-			chart->nedges + count_edges(node) > MAX_EDGES)
+			chart->nedges + count_edges(chart->plan, node) > MAX_EDGES)
 			return;
 		draw_node(chart, index, indent);
-		index = node->next;
+		index = scope_successors(chart->plan, node, &successors) > 0 ? successors[0] : -1;
 	}
 }
 
@@ -342,7 +349,7 @@ draw_container(Chart *chart, const PlanNode *node, int indent)
 	appendStringInfo(&chart->out, "subgraph s%d[\" \"]\n", node->index);
 	draw_box(chart, node, indent + 1);
 	for (int i = 0; i < node->nlines; i++)
-		draw_chain(chart, node->lines[i].first, indent + 1);
+		draw_chain(chart, plan_scope(chart->plan, node, i)->first, indent + 1);
 	if (!step_iterates(node) && goes_on(chart, node))
 	{
 		begin_line(chart, indent + 1);
@@ -362,7 +369,7 @@ draw_node(Chart *chart, int index, int indent)
 
 	chart->drawn[index] = true;
 	chart->order[chart->ndrawn++] = index;
-	chart->nedges += count_edges(node);
+	chart->nedges += count_edges(chart->plan, node);
 	if (step_is_container(node))
 		draw_container(chart, node, indent);
 	else
@@ -380,7 +387,8 @@ draw_ways_in(Chart *chart, const PlanNode *node)
 	for (int i = 0; i < node->nlines; i++)
 	{
 		const PlanLine *line = &node->lines[i];
-		int			target = line->first >= 0 ? line->first : line->jump;
+		int			first = plan_scope(chart->plan, node, i)->first;
+		int			target = first >= 0 ? first : line->jump;
 		const char *text = NULL;
 
 		if (step_iterates(node))
@@ -408,6 +416,8 @@ draw_edges(Chart *chart, const PlanNode *node)
 {
 	char	   *exit = exit_of(chart, node->index);
 	const char *text = text_of_exit(node);
+	const int  *successors;
+	int			nsuccessors;
 
 	draw_ways_in(chart, node);
 	for (int i = 0; i < node->ncatches; i++)
@@ -416,8 +426,10 @@ draw_edges(Chart *chart, const PlanNode *node)
 	/* what undoes another step has its place among those that do */
 	if (node->compensates >= 0 || (!goes_on(chart, node) && (step_chooses(node) || node->container >= 0)))
 		return;
-	if (node->next >= 0 && goes_on(chart, node))
-		draw_edge_to(chart, exit, node->next, "-->", text);
+	nsuccessors = scope_successors(chart->plan, node, &successors);
+	if (nsuccessors > 0 && goes_on(chart, node))
+		for (int i = 0; i < nsuccessors; i++)
+			draw_edge_to(chart, exit, successors[i], "-->", text);
 	else if (node->container < 0)
 		draw_edge(chart, exit, node->in_chain ? "over" : "finish", "-->", text);
 	else if (step_iterates(&chart->plan->nodes[node->container]))
