@@ -228,6 +228,7 @@ typedef struct PlanNode
 	/* containers */
 	PlanLine   *lines;			/* parallel: a line per child; fork_join: per branch; conditional: per case; loop: one */
 	int			nlines;
+	int		   *lines_by_name;	/* lines sorted by name, for plan_find_line(); NULL: they have none */
 	int			max_parallelism;	/* 0 = unlimited */
 	ErrorPolicy on_error;
 	JoinRule	join;			/* when its children make it succeed */
@@ -293,6 +294,11 @@ extern const char *join_policy_name(JoinPolicy policy);
 /* Could there be a setting of this name? */
 extern bool plan_is_setting_name(const char *name);
 extern PlanNode *plan_find(const WorkflowPlan *plan, const char *step_id);
+/*
+ * Which line of a container has this name, of so many bytes; -1: none.  Paths of scopes have
+ * '_' where a name has ' ', which is the same here: no two lines differ in that only.
+ */
+extern int	plan_find_line(const PlanNode *container, const char *name, size_t length);
 
 /*
  * The plan as an indented tree, for workflow.explain().  notes: something to add to

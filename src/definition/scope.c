@@ -88,24 +88,6 @@ scope_path(const WorkflowPlan *plan, const ScopeId *scope)
 	return path;
 }
 
-/* The line of a container that a path names; -1: none. */
-static int
-line_by_path_name(const PlanNode *container, const char *name, int length)
-{
-	for (int i = 0; i < container->nlines; i++)
-	{
-		const char *candidate = container->lines[i].name;
-		int			k;
-
-		for (k = 0; k < length && candidate[k]; k++)
-			if (name[k] != (candidate[k] == ' ' ? '_' : candidate[k]))
-				break;
-		if (k == length && candidate[k] == '\0')
-			return i;
-	}
-	return -1;
-}
-
 /* A number without sign or leading zeros; false when there is none, or one too large. */
 static bool
 read_number(const char **p, int *number)
@@ -156,7 +138,7 @@ read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer, Sc
 	if (**p != '.')
 		return false;
 	length = strcspn(++(*p), "/");
-	level->child = line_by_path_name(container, *p, (int) length);
+	level->child = plan_find_line(container, *p, length);
 	*p += length;
 	return level->child >= 0;
 }

@@ -220,19 +220,24 @@ record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit, cons
 {
 	StepError	error = {.type = "NotStarted", .sqlerrcode = ERRCODE_QUERY_CANCELED};
 	int			nbegun;
-	char	  **begun = step_begun_branches(thread->execution->id, from, to, node->id, &nbegun);
+	char	  **names = step_begun_branches(thread->execution->id, from, to, node->id, &nbegun);
+	bool	   *begun = palloc0(node->nlines * sizeof(bool));
 
+	for (int i = 0; i < nbegun; i++)
+	{
+		int			line = plan_find_line(node, names[i], strlen(names[i]));
+
+		if (line >= 0)
+			begun[line] = true;
+	}
 	error.message = expired ? psprintf(NOT_STARTED "the time of \"%s\" was over", node->id) :
 		psprintf(NOT_STARTED "how \"%s\" ends was certain before", node->id);
 	for (int line = 0; line < node->nlines; line++)
 	{
 		PlanNode   *first = &thread->plan->nodes[node->lines[line].first];
 		StepRow    *skipped;
-		bool		has_begun = false;
 
-		for (int i = 0; i < nbegun && !has_begun; i++)
-			has_begun = (strcmp(begun[i], node->lines[line].name) == 0);
-		if (has_begun)
+		if (begun[line])
 			continue;
 		skipped = step_row(thread, frame, first, 1);
 		skipped->scope = scope_child_path(frame->scope, node, visit, line);

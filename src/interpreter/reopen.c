@@ -98,9 +98,10 @@ reopen_scope(Reopening *reopening, const char *scope)
 		step_reopen(reopening->execution_id, record);
 	if (step_chooses(node))
 	{
-		for (int i = 0; i < node->nlines; i++)
-			if (strcmp(node->lines[i].name, record->branch_taken) == 0)
-				reopen_scope(reopening, scope_child_path(scope, node, record->visit, i));
+		int			line = plan_find_line(node, record->branch_taken, strlen(record->branch_taken));
+
+		if (line >= 0)
+			reopen_scope(reopening, scope_child_path(scope, node, record->visit, line));
 		return;
 	}
 	scope_children_range(scope, node, record->visit, &from, &to);

@@ -318,19 +318,7 @@ place_in_plan(const WorkflowPlan *plan, const char *step_id, const char *name)
 {
 	const PlanNode *node = plan_find(plan, step_id);
 
-	for (int i = 0; node != NULL && i < node->nlines; i++)
-	{
-		const char *known = node->lines[i].name;
-		size_t		k = 0;
-
-		if (known == NULL)
-			continue;
-		while (known[k] != '\0' && name[k] == (known[k] == ' ' ? '_' : known[k]))
-			k++;
-		if (known[k] == '\0' && name[k] == '\0')
-			return i;
-	}
-	return 0;
+	return node != NULL ? Max(plan_find_line(node, name, strlen(name)), 0) : 0;
 }
 
 static Line *

@@ -101,9 +101,8 @@ recover_children(LiveJoin *join)
 			int			child = records[i].loop_iteration_index;
 
 			if (!step_iterates(container))
-				for (child = container->nlines - 1; child >= 0; child--)
-					if (strcmp(container->lines[child].name, records[i].branch_name) == 0)
-						break;
+				child = plan_find_line(container, records[i].branch_name,
+									   strlen(records[i].branch_name));
 			if (child < 0 || child >= counts.total || ended[child])
 				continue;
 			ended[child] = true;

@@ -97,6 +97,7 @@ test_wide_block(void)
 {
 	StringInfoData document;
 	WorkflowPlan *plan;
+	int			found = 0;
 
 	initStringInfo(&document);
 	appendStringInfoString(&document, "{\"name\": \"t\", \"steps\": [{\"id\": \"all\", \"type\": \"parallel\", \"parallel_steps\": [");
@@ -104,6 +105,21 @@ test_wide_block(void)
 		appendStringInfo(&document, "{\"id\": \"s%d\", \"sql\": \"SELECT 1\"}%s", i, i < 999 ? ", " : "]}]}");
 	plan = plan_of(document.data);
 	CHECK(plan != NULL && plan->nscopes == 1001 && is_sound(plan, 0), "a block of 1,000 lines");
+	if (plan == NULL)
+		return;
+	for (int i = 0; i < 1000; i++)
+	{
+		const PlanNode *all = plan_find(plan, "all");
+		const char *name = psprintf("s%d", i);
+		int			line = plan_find_line(all, name, strlen(name));
+
+		found += (line >= 0 && strcmp(all->lines[line].name, name) == 0 &&
+				  plan_scope(plan, all, line)->first == plan_find(plan, name)->index);
+	}
+	CHECK(found == 1000, "each line is found by its name");
+	CHECK(plan_find_line(plan_find(plan, "all"), "s", 1) < 0 &&
+		  plan_find_line(plan_find(plan, "all"), "s1000", 5) < 0 &&
+		  plan_find_line(plan_find(plan, "all"), "s1000", 4) >= 0, "no others are");
 }
 
 static void
@@ -144,6 +160,8 @@ test_chains(void)
 	CHECK(scope_way(plan, look, &k, &way) == choose->index && way == WAY_NEXT &&
 		  scope_way(plan, look, &k, &way) == plan_find(plan, "last")->index && way == WAY_CATCH &&
 		  scope_way(plan, look, &k, &way) == -1, "ways from a step with a catch");
+	CHECK(plan_find_line(choose, "case 2", 6) == 1 && plan_find_line(choose, "case_2", 6) == 1 &&
+		  plan_find_line(choose, "case", 4) == -1, "lines by name, and as paths have it");
 }
 
 static void

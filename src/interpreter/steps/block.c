@@ -48,9 +48,11 @@ block_resume(Thread *thread, Frame *frame, PlanNode *node,
 	records = step_children(thread->execution->id, from, to, node->id, false, &count);
 	for (int i = 0; i < count; i++)
 	{
-		for (int line = 0; line < node->nlines; line++)
-			if (strcmp(records[i].branch_name, node->lines[line].name) == 0)
-				ended[line] = true;
+		int			line = plan_find_line(node, records[i].branch_name,
+										  strlen(records[i].branch_name));
+
+		if (line >= 0)
+			ended[line] = true;
 		step_count_child(&counts, records[i].scope_outcome);
 	}
 	for (int line = 0; line < node->nlines; line++)

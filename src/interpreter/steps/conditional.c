@@ -18,10 +18,7 @@
 static int
 line_by_name(const PlanNode *node, const char *name)
 {
-	for (int i = 0; i < node->nlines; i++)
-		if (strcmp(node->lines[i].name, name) == 0)
-			return i;
-	return -1;
+	return plan_find_line(node, name, strlen(name));
 }
 
 /*
