@@ -107,6 +107,8 @@ OBJS = \
 	src/interpreter/enter.o \
 	src/interpreter/epilogue.o \
 	src/interpreter/errors.o \
+	src/interpreter/frontier.o \
+	src/interpreter/frontier_rows.o \
 	src/interpreter/evaluate.o \
 	src/interpreter/evaluate_operators.o \
 	src/interpreter/evaluate_template.o \

@@ -285,6 +285,9 @@ rule "no file over 800 lines" "$(too_long)"
 rule "who meets a step asks for its traits, not for its type" \
 	"$(grep -rnE '\bSTEP_(AGENT|SQL|PARALLEL|FORK_JOIN|CONDITIONAL|LOOP|SET|SUCCEED|FAIL)\b' src --include='*.[ch]' |
 		grep -vE '^src/(definition|interpreter)/(steps/|step_type)' | grep -v 'node->type = STEP_AGENT;')"
+rule "who walks a plan asks its scopes what is first and next" \
+	"$(grep -nE '\b(node|nodes\[[^]]*\])(->|\.)next\b|\blines?(\[[^]]*\])?(->|\.)(first|last)\b' src/*/*.[ch] src/*/*/*.[ch] |
+		grep -vE '^src/definition/plan[a-z_]*\.c:')"
 rule "SQL that runs as the owner hides no operator" "$(perl test/owner_sql.pl src/*/*.[ch] src/*/*/*.[ch])"
 rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody" \
 	"$(grep -nE 'scheduler_begin\(|StartTransactionCommand\(' -r src/scheduler --include='*.[ch]' |

@@ -298,7 +298,7 @@ batch_limit(const Driver *driver)
 		const LoopPart *loop = loop_part(frame->container);
 
 		if (loop != NULL && loop->batch_size > 0)
-			limit = Max(limit, Min(MAX_BATCH, loop->batch_size * frame->container->lines[0].nsteps));
+			limit = Max(limit, Min(MAX_BATCH, loop->batch_size * frame->frontier.scope->nnodes));
 	}
 	return limit;
 }

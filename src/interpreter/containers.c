@@ -234,7 +234,7 @@ record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit, cons
 		psprintf(NOT_STARTED "how \"%s\" ends was certain before", node->id);
 	for (int line = 0; line < node->nlines; line++)
 	{
-		PlanNode   *first = &thread->plan->nodes[node->lines[line].first];
+		PlanNode   *first = &thread->plan->nodes[plan_scope(thread->plan, node, line)->first];
 		StepRow    *skipped;
 
 		if (begun[line])
@@ -323,7 +323,7 @@ thread_may_pause(const Thread *thread)
 	{
 		if (frame->container != NULL && step_iterates(frame->container))
 			return frame == thread->top && frame->next_attempt <= 1 &&
-				(frame->at == NULL || frame->at->index == frame->container->lines[0].first);
+				(frame->at == NULL || frame->at->index == frame->frontier.scope->first);
 		if (frame == thread->bottom)
 			return true;
 	}

@@ -129,6 +129,7 @@ enter_chain(Thread *thread)
 		finish_execution(thread);
 		return;
 	}
+	/* the chain is a part of the root scope that its first step does not lead to */
 	thread->top->at = &plan->nodes[plan->on_failure];
 	newest = step_newest_of_scope(thread->execution->id, thread->top->scope, DT_NOEND);
 	node = newest ? plan_find(plan, newest->step_id) : NULL;
@@ -136,7 +137,7 @@ enter_chain(Thread *thread)
 		thread->last_time = Max(thread->last_time, newest->completed_at);
 	if (node == NULL || !node->in_chain)
 		return;
-	thread_find_frontier(thread);
+	thread_go_on_from(thread, newest);
 	/* all of it has run, and who was to write the end could not; in a loop the condition is next */
 	if (thread->top->container == NULL && thread->top->at == NULL)
 		finish_execution(thread);

@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 
 #include "definition/scope.h"
+#include "interpreter/frontier_rows.h"
 #include "interpreter/reopen.h"
 #include "interpreter/steps/step_ops.h"
 #include "shared/fault.h"
@@ -39,31 +40,42 @@ step_input_key(const char *scope, const char *step_id, int visit)
 }
 
 /*
+ * What the newest row of a scope says, as the execution was when it ended: a container that
+ * was closed with what is around it was open then.  That its time was over is said by its
+ * own thread, as Timeout.
+ */
+static FrontierRow
+row_as_left(const StepRecord *record, const PlanNode *node)
+{
+	StepRecord	left = *record;
+
+	if (step_is_container(node) && record->scope_outcome == SCOPE_OPEN &&
+		(record->status == STATUS_CANCELLED ||
+		 (record->status == STATUS_TIMED_OUT &&
+		  (record->error_type == NULL || strcmp(record->error_type, "Timeout") != 0))))
+		left.status = STATUS_RUNNING;
+	return frontier_row(node, &left);
+}
+
+/*
  * Did the row, the newest of its scope, keep it from ending well?  Where it ended the
  * execution, further in than the root scope, its scope has not ended for what is around it.
  */
 static bool
-is_unfinished(const StepRecord *record, const PlanNode *node)
+is_unfinished(const WorkflowPlan *plan, const StepRecord *record, const PlanNode *node)
 {
-	switch (record->scope_outcome)
-	{
-		case SCOPE_COMPLETED:
-			return step_is_terminal(node) && record->scope[0] != '\0';
-		case SCOPE_SKIPPED:
-			return false;
-		case SCOPE_FAILED:
-		case SCOPE_TIMED_OUT:
-		case SCOPE_CANCELLED:
-			return true;
-		case SCOPE_OPEN:
-			break;
-	}
-	if (!step_is_container(node))
-		return false;
-	/* it was open when what is around it ended; its own thread says Timeout where its time was over */
-	return record->status == STATUS_RUNNING || record->status == STATUS_CANCELLED ||
-		(record->status == STATUS_TIMED_OUT &&
-		 (record->error_type == NULL || strcmp(record->error_type, "Timeout") != 0));
+	FrontierRow row = row_as_left(record, node);
+	Frontier	frontier;
+
+	frontier_begin(&frontier, plan,
+				   plan_scope(plan, node->container >= 0 ? &plan->nodes[node->container] : NULL,
+							  node->line));
+	frontier_add(&frontier, &row, 1);
+	if (!frontier.ended)
+		return row.stand == STAND_OPEN && frontier_next(&frontier) == node->index;
+	if (record->scope_outcome == SCOPE_COMPLETED)
+		return step_is_terminal(node) && record->scope[0] != '\0';
+	return record->scope_outcome != SCOPE_SKIPPED;
 }
 
 static void
@@ -82,7 +94,7 @@ reopen_scope(Reopening *reopening, const char *scope)
 	if (node == NULL)
 		return;
 	container = step_is_container(node);
-	if (!is_unfinished(record, node))
+	if (!is_unfinished(reopening->plan, record, node))
 		return;
 	if (!container || never_began(record) ||
 		(record->status != STATUS_RUNNING && !step_ops[node->type]->was_opened(node, record)))

@@ -5,9 +5,9 @@
  *	  children of a fork and for what comes after its join.
  *
  * NOTES
- *	  Needs a transaction; writes nothing.  The frontier of a scope is its newest
- *	  row: an open container is gone into, after an ended step comes the next one,
- *	  and without any row the scope is at its beginning.
+ *	  Needs a transaction; writes nothing.  Where a scope goes on is told by
+ *	  frontier.c, from its newest row: an open container is gone into, after an ended
+ *	  step comes what follows it, and without any row the scope is at its beginning.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,7 @@
 
 #include "definition/scope.h"
 #include "definition/steps/loop.h"
+#include "interpreter/frontier_rows.h"
 #include "interpreter/steps/step_ops.h"
 #include "interpreter/thread.h"
 
@@ -248,17 +249,49 @@ ended_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record
 	return row;
 }
 
-/*
- * Find out where the scope of the top frame stands.
- */
+/* The row that ended the scope of the top frame: it has ended once more, for what is around it. */
+static void
+end_scope_again(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
+{
+	StepRow    *last = ended_row(thread, frame, node, record);
+
+	if (frame->container == NULL)
+	{
+		bool		completed = record->scope_outcome == SCOPE_COMPLETED ||
+			record->scope_outcome == SCOPE_SKIPPED;
+
+		/*
+		 * What ended with the execution is not retried: its end was lost, or its output
+		 * failed.  A row that completed may have the error of a condition.
+		 */
+		execution_ended(thread, completed ? "completed" : scope_outcome_name(record->scope_outcome),
+						scope_last_ran(thread, frame, last)->output,
+						completed ? NULL : record->error,
+						completed ? NULL : record->error_type);
+	}
+	else if (frame == thread->bottom)
+	{
+		thread->ended = true;
+		thread->outcome = record->scope_outcome;
+	}
+	else
+		step_ops[frame->container->type]->child_ended(thread, frame, record->scope_outcome, last);
+}
+
 void
 thread_find_frontier(Thread *thread)
 {
-	Frame	   *frame = thread->top;
-	StepRecord *record = step_newest_of_scope(thread->execution->id, frame->scope, DT_NOEND);
-	PlanNode   *node;
+	thread_go_on_from(thread, step_newest_of_scope(thread->execution->id, thread->top->scope, DT_NOEND));
+}
 
-	if (record == NULL)
+void
+thread_go_on_from(Thread *thread, const StepRecord *newest)
+{
+	Frame	   *frame = thread->top;
+	PlanNode   *node;
+	FrontierRow row;
+
+	if (newest == NULL)
 	{
 		frame->fresh = true;
 		if (frame->container != NULL && step_iterates(frame->container) &&
@@ -267,74 +300,35 @@ thread_find_frontier(Thread *thread)
 		return;
 	}
 
-	node = plan_find(thread->plan, record->step_id);
+	node = plan_find(thread->plan, newest->step_id);
 	if (node == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("execution " INT64_FORMAT " has a row of step \"%s\", which its definition does not have",
-						thread->execution->id, record->step_id)));
-	thread->last_time = Max(thread->last_time, Max(record->completed_at, record->started_at));
+						thread->execution->id, newest->step_id)));
+	thread->last_time = Max(thread->last_time, Max(newest->completed_at, newest->started_at));
 
-	if (record->status == STATUS_RUNNING)
+	/* no plan has a graph yet: of that the newest row of each step would be needed */
+	Assert(!frame->frontier.scope->is_graph);
+	row = frontier_row(node, newest);
+	frontier_add(&frame->frontier, &row, 1);
+	frame_follow_frontier(thread, frame);
+	switch (row.stand)
 	{
-		frame->at = node;
-		resume_container(thread, frame, node, record);
-	}
-	else if (record->retry_at != 0)
-	{
-		frame->at = node;
-		frame->next_attempt = record->attempt + 1;
-		frame->attempt_visit = record->visit;
-		frame->attempt_at = attempt_time(record);
-		frame->never_begun = never_began(record);
-	}
-	else if (record->status == STATUS_SKIPPED && never_began(record))
-	{
-		/* its block is open again: it begins now */
-		frame->at = node;
-		frame->next_attempt = record->attempt + 1;
-		frame->attempt_visit = record->visit;
-		frame->attempt_at = record->completed_at;
-		frame->never_begun = true;
-	}
-	else if (record->scope_outcome != SCOPE_OPEN)
-	{
-		StepRow    *last = ended_row(thread, frame, node, record);
-
-		frame->at = NULL;
-		if (frame->container == NULL)
-		{
-			bool		completed = record->scope_outcome == SCOPE_COMPLETED ||
-				record->scope_outcome == SCOPE_SKIPPED;
-
-			/*
-			 * What ended with the execution is not retried: its end was lost, or its
-			 * output failed.  A row that completed may have the error of a condition.
-			 */
-			execution_ended(thread, completed ? "completed" : scope_outcome_name(record->scope_outcome),
-							scope_last_ran(thread, frame, last)->output,
-							completed ? NULL : record->error,
-							completed ? NULL : record->error_type);
-		}
-		else if (frame == thread->bottom)
-		{
-			thread->ended = true;
-			thread->outcome = record->scope_outcome;
-		}
-		else
-			step_ops[frame->container->type]->child_ended(thread, frame, record->scope_outcome, last);
-	}
-	else
-	{
-		CatchClause *clause = record->status == STATUS_FAILED || record->status == STATUS_TIMED_OUT
-			? step_catcher(node, record->status, record->error_type, record->error) : NULL;
-
-		frame->at = node->next >= 0 ? &thread->plan->nodes[node->next] : NULL;
-		if (step_chooses(node) && record->branch_taken != NULL)
-			for (int i = 0; i < node->nlines; i++)
-				if (node->lines[i].jump >= 0 && strcmp(node->lines[i].name, record->branch_taken) == 0)
-					frame->at = &thread->plan->nodes[node->lines[i].jump];
-		if (clause != NULL)
-			frame->at = &thread->plan->nodes[clause->target];
+		case STAND_OPEN:
+			resume_container(thread, frame, node, newest);
+			break;
+		case STAND_AGAIN:
+			frame->next_attempt = newest->attempt + 1;
+			frame->attempt_visit = newest->visit;
+			/* what its block did not let begin begins now */
+			frame->attempt_at = newest->retry_at != 0 ? attempt_time(newest) : newest->completed_at;
+			frame->never_begun = never_began(newest);
+			break;
+		case STAND_ENDED:
+			break;
+		case STAND_ENDED_SCOPE:
+			end_scope_again(thread, frame, node, newest);
+			break;
 	}
 }

@@ -193,27 +193,3 @@ attempt_time(const StepRecord *failed)
 {
 	return failed->completed_at > GetCurrentTimestamp() ? DT_NOBEGIN : failed->retry_at;
 }
-
-/*
- * Is it the row of a step that was not begun, nor, a container, opened?  What comes before a step
- * was not asked then, its "when" say.  A step of a user's does not end with this status and
- * these words; a container does that has them from a step in it.
- */
-bool
-never_began(const StepRecord *record)
-{
-	const char *message;
-	const char *step_id;
-
-	if (record->error == NULL)
-		return false;
-	step_id = jsonb_member_string(record->error, "step_id");
-	if (step_id == NULL || strcmp(step_id, record->step_id) != 0)
-		return false;
-	if (record->status == STATUS_FAILED)
-		return strcmp(record->error_type, "MaxVisitsExceeded") == 0;
-	if (record->status != STATUS_SKIPPED && record->status != STATUS_TIMED_OUT)
-		return false;
-	message = jsonb_member_string(record->error, "message");
-	return message != NULL && strncmp(message, NOT_STARTED, strlen(NOT_STARTED)) == 0;
-}

@@ -24,10 +24,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "definition/error_names.h"
 #include "definition/scope.h"
 #include "definition/steps/agent.h"
 #include "definition/steps/loop.h"
+#include "interpreter/frontier_rows.h"
 #include "interpreter/steps/step_ops.h"
 #include "interpreter/thread.h"
 #include "shared/settings.h"
@@ -163,19 +163,25 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 	{
 		frame->scope = pstrdup("");
 		frame->scope_id.depth = 0;
-		frame->at = &thread->plan->nodes[thread->plan->start];
 	}
 	else
 	{
-		PlanLine   *line = &frame->container->lines[step_iterates(frame->container) ? 0 : child];
-
 		frame->scope = scope_child_path(frame->parent->scope, frame->container,
 										frame->visit, child);
 		frame->scope_id = scope_child(&frame->parent->scope_id, frame->container->index,
 									  frame->visit, child);
-		frame->at = &thread->plan->nodes[line->first];
 	}
+	frontier_begin(&frame->frontier, thread->plan, plan_scope(thread->plan, frame->container, child));
 	MemoryContextSwitchTo(oldcontext);
+	frame_follow_frontier(thread, frame);
+}
+
+void
+frame_follow_frontier(Thread *thread, Frame *frame)
+{
+	int			next = frontier_next(&frame->frontier);
+
+	frame->at = next >= 0 ? &thread->plan->nodes[next] : NULL;
 }
 
 /*
@@ -311,28 +317,6 @@ check_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 }
 
 /*
- * The clause that catches a failed step's error, by what its row says; NULL: none.
- */
-CatchClause *
-step_catcher(const PlanNode *node, StepStatus status, const char *error_type, Jsonb *error)
-{
-	char	   *sqlstate = jsonb_member_string(error, "sqlstate");
-
-	for (int i = 0; i < node->ncatches; i++)
-	{
-		CatchClause *clause = &node->catches[i];
-		bool		covers = clause->nerrors == 0;
-
-		for (int k = 0; k < clause->nerrors && !covers; k++)
-			covers = error_name_covers(clause->errors[k], error_type, sqlstate,
-									   status == STATUS_TIMED_OUT);
-		if (covers)
-			return clause;
-	}
-	return NULL;
-}
-
-/*
  * An error has been caught: the scope goes on with the step the clause names, the
  * error in its variable.  False when that finds no room.
  */
@@ -408,6 +392,7 @@ failure_is_handled(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 void
 step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
+	FrontierRow ended = {.node = node->index};
 	bool		failed;
 	bool		scope_expired;
 
@@ -429,9 +414,12 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	if (failed && row->status != STATUS_CANCELLED && !scope_expired)
 		failed = !failure_is_handled(thread, frame, node, row);
 
+	ended.stand = failed ? STAND_ENDED_SCOPE : STAND_ENDED;
+	ended.leads_to = frame->jump != NULL ? frame->jump->index : -1;
+	frontier_add(&frame->frontier, &ended, 1);
+	frame_follow_frontier(thread, frame);
 	if (failed)
 	{
-		frame->at = NULL;
 		if (row->status == STATUS_CANCELLED)
 			row->scope_outcome = SCOPE_CANCELLED;
 		else if (scope_expired || row->status == STATUS_TIMED_OUT)
@@ -441,10 +429,6 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	}
 	else
 	{
-		if (frame->jump != NULL)
-			frame->at = frame->jump;
-		else if (frame->at == node)
-			frame->at = node->next >= 0 ? &thread->plan->nodes[node->next] : NULL;
 		/* a scope in which nothing ran was skipped itself */
 		if (frame->at == NULL)
 			row->scope_outcome = frame->container != NULL && !frame->ran &&

@@ -16,8 +16,8 @@
 
 #include "postgres.h"
 
-#include "definition/plan.h"
 #include "interpreter/evaluate.h"
+#include "interpreter/frontier.h"
 #include "interpreter/run_sql.h"
 #include "shared/registry.h"
 #include "state/claims.h"
@@ -97,6 +97,7 @@ typedef struct Frame
 	int			child;			/* line or iteration */
 	ScopeId		scope_id;
 	char	   *scope;
+	Frontier	frontier;		/* what its rows say, those of this thread among them */
 	PlanNode   *at;				/* next step; NULL: the line is at its end */
 	PlanNode   *jump;			/* where the step that is ending leads, NULL = to its next */
 	int			next_attempt;	/* > 1: at is to be tried again .. */
@@ -199,7 +200,6 @@ extern void thread_leaf_succeeded(Thread *thread, Jsonb *output);
 extern void thread_loop_goes_on(Thread *thread);
 /* When the attempt that follows a failed one is due. */
 extern TimestampTz attempt_time(const StepRecord *failed);
-extern bool never_began(const StepRecord *record);
 /* True: another attempt follows. */
 extern bool thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error);
 extern void thread_free(Thread *thread);
@@ -258,8 +258,8 @@ extern void frame_set_deadline(Thread *thread, Frame *frame, TimestampTz from);
 extern void frame_load_activation(Thread *thread, Frame *frame);
 extern StepRow *step_row(Thread *thread, Frame *frame, PlanNode *node, int visit);
 extern void step_fail(StepRow *row, StepStatus status, const StepError *error);
-extern CatchClause *step_catcher(const PlanNode *node, StepStatus status,
-								 const char *error_type, Jsonb *error);
+/* Go on where the frame's scope goes on. */
+extern void frame_follow_frontier(Thread *thread, Frame *frame);
 extern void step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row);
 extern void execution_ended(Thread *thread, const char *status, Jsonb *output,
 							Jsonb *error, const char *error_type);
@@ -275,7 +275,10 @@ extern StepError *mapping_error(const char *what, const EvaluateContext *context
 extern StepError *condition_error(const char *why);
 
 /* resume.c */
+/* Find out where the scope of the top frame stands. */
 extern void thread_find_frontier(Thread *thread);
+/* The same, the newest row being known: NULL, there is none. */
+extern void thread_go_on_from(Thread *thread, const StepRecord *newest);
 /* Deadline of a scope that others or this thread may have begun before. */
 extern void frame_attach_deadline(Thread *thread, Frame *frame, bool fresh);
 /*

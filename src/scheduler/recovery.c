@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "interpreter/evaluate.h"
+#include "interpreter/frontier_rows.h"
 #include "scheduler/live.h"
 #include "shared/black_box.h"
 #include "shared/clock.h"
@@ -27,36 +28,20 @@
 #include "shared/worker.h"
 #include "state/owners.h"
 #include "state/steer.h"
-#include "state/steps.h"
 
 /*
- * The step of the top level that an execution stood at, by its rows: the open
- * container, or what follows the step that ended last.  NULL: they do not tell,
- * since a catch or a switch has led elsewhere, or its epilogue was run.
+ * The step of the top level that an execution stood at, by its rows.  NULL: its epilogue
+ * was run, or it was at its end.
  */
 static const char *
 step_stood_at(const LiveExecution *execution)
 {
-	const WorkflowPlan *plan = definition_plan(execution->definition_id);
-	const StepRecord *last;
 	const PlanNode *node;
 
 	if (execution->in_epilogue)
 		return NULL;
-	last = step_newest_of_scope(execution->id, "", DT_NOEND);
-	if (last == NULL)
-		return plan->nodes[plan->start].id;
-	node = plan_find(plan, last->step_id);
-	if (node == NULL)
-		return NULL;
-	if (last->status == STATUS_RUNNING || last->retry_at != 0)
-		return node->id;
-	if (last->status != STATUS_COMPLETED && last->status != STATUS_SKIPPED)
-		return NULL;
-	for (int i = 0; i < node->nlines; i++)
-		if (node->lines[i].jump >= 0)
-			return NULL;
-	return node->next >= 0 ? plan->nodes[node->next].id : NULL;
+	node = execution_stands_at(execution->id, definition_plan(execution->definition_id));
+	return node != NULL ? node->id : NULL;
 }
 
 /* Fail an execution that has been interrupted too often. */

@@ -146,6 +146,13 @@ foreach my $parallel ('true', 'false')
 	is($node->safe_psql('w', q{SELECT string_agg(step, ' ' ORDER BY step) FROM before_poison}), 'ahead too', 'what was before it has run, once');
 }
 
+# Where a catch has led is known from the rows as well.
+$node->safe_psql('w', q{SELECT workflow.define('{"name": "poison_caught", "steps": [
+		{"id": "fails", "sql": "SELECT 1 / 0", "catch": [{"next_step": "poison"}]},
+		{"id": "other", "sql": "SELECT 1", "next_step": null},
+		{"id": "poison", "sql": "SELECT die(''fatal'', ''poison_caught'')"}]}')});
+check_poison(start('poison_caught', 0), 'poison_caught');
+
 # --- the server dies, and the poison is tried first (A164) ---
 
 my $poison = start('poison_kill', 10);

@@ -38,7 +38,8 @@ includes="-I$top/src -I$here -I$("$pg_config" --includedir-server) -I$("$pg_conf
 libraries="-L$("$pg_config" --pkglibdir) -L$("$pg_config" --libdir) -lpgcommon -lpgport -lcjson -lm"
 
 objects=
-for source in "$top"/src/definition/*.c "$top"/src/definition/*/*.c "$top/src/shared/breaker_machine.c" "$top/src/shared/queue_bounds.c"; do
+for source in "$top"/src/definition/*.c "$top"/src/definition/*/*.c "$top/src/shared/breaker_machine.c" "$top/src/shared/queue_bounds.c" \
+		"$top/src/interpreter/frontier.c"; do
 	object=$scratch/$(basename "$source" .c).o
 	$cc $flags $includes -c -o "$object" "$source" || exit 1
 	objects="$objects $object"

@@ -134,7 +134,7 @@ condition_decided(Thread *thread, PlanNode *node, bool result, const StepError *
 	if (part->kind == LOOP_UNTIL)
 		frame_enter_child(thread, frame, next);
 	else
-		frame->at = &thread->plan->nodes[node->lines[0].first];
+		frame->at = &thread->plan->nodes[frame->frontier.scope->first];
 }
 
 bool
