@@ -74,10 +74,22 @@ join_final_verdict(const JoinRule *rule, const JoinCounts *counts)
 	return join_verdict(rule, &final);
 }
 
+JoinCourse
+join_course(const JoinRule *rule, const JoinCounts *counts)
+{
+	if (rule->cancel_when_decided && join_verdict(rule, counts) != JOIN_UNDECIDED)
+		return JOIN_CANCELS;
+	return rule->stop_on_failure && counts->failed > 0 ? JOIN_BEGINS_NO_MORE : JOIN_GOES_ON;
+}
+
 bool
 join_begins_more(const JoinRule *rule, const JoinCounts *counts)
 {
-	if (rule->stop_on_failure && counts->failed > 0)
-		return false;
-	return !rule->cancel_when_decided || join_verdict(rule, counts) == JOIN_UNDECIDED;
+	return join_course(rule, counts) == JOIN_GOES_ON;
+}
+
+bool
+join_may_stop_children(const JoinRule *rule)
+{
+	return rule->cancel_when_decided || rule->stop_on_failure;
 }

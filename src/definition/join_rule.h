@@ -60,12 +60,23 @@ typedef enum JoinVerdict
 	JOIN_FAILED
 } JoinVerdict;
 
+/* What becomes of the children that are open, while the container is. */
+typedef enum JoinCourse
+{
+	JOIN_GOES_ON,				/* they begin and end */
+	JOIN_BEGINS_NO_MORE,		/* those that have begun end, the others do not begin */
+	JOIN_CANCELS				/* nobody waits for them: they are stopped */
+} JoinCourse;
+
 /* Successes needed of so many children that count. */
 extern int	join_required(const JoinRule *rule, int counted);
 extern JoinVerdict join_verdict(const JoinRule *rule, const JoinCounts *counts);
 /* The same when nothing more will happen: what is open has not succeeded. */
 extern JoinVerdict join_final_verdict(const JoinRule *rule, const JoinCounts *counts);
+extern JoinCourse join_course(const JoinRule *rule, const JoinCounts *counts);
 /* May another child begin? */
 extern bool join_begins_more(const JoinRule *rule, const JoinCounts *counts);
+/* May the container close with children that were stopped, or not gone on with? */
+extern bool join_may_stop_children(const JoinRule *rule);
 
 #endif							/* PGWF_JOIN_RULE_H */

@@ -364,6 +364,14 @@ is_stranger(const Driver *driver)
 	return own_role_changed() || (!driver->any_leaf && own_settings_changed());
 }
 
+bool
+range_goes_on(const Run *run, const JoinCounts *counts)
+{
+	const JoinRule rule = {.policy = JOIN_ALL,.stop_on_failure = run->stop_on_failure};
+
+	return join_begins_more(&rule, counts);
+}
+
 /*
  * The thread has ended: may the next execution, or child, share its transaction?  Not
  * behind one whose end is to be decided by this commit, rows not written yet: the
@@ -374,6 +382,7 @@ another_may_share(const Driver *driver)
 {
 	const Run  *run = driver->run;
 	const Thread *thread = driver->thread;
+	JoinCounts	counts;
 
 	if (!batch_has_room(driver) || thread->outcome == SCOPE_CANCELLED ||
 		(thread->execution_ended && epilogue_follows(thread)))
@@ -383,8 +392,10 @@ another_may_share(const Driver *driver)
 		case RUN_START:
 			return driver->position + 1 < run->nexecutions;
 		case RUN_CHILDREN:
+			counts = driver->report->counts;
+			step_count_child(&counts, thread->outcome);
 			return driver->position + 1 < run->to && !thread->execution_ended &&
-				(thread->outcome == SCOPE_COMPLETED || !run->stop_on_failure);
+				range_goes_on(run, &counts);
 		default:
 			return false;
 	}

@@ -97,6 +97,11 @@ typedef struct Driver
 /* --- drive.c --- */
 /* Drive one thread whatever happens to it. */
 extern RunOutcome drive_one(Driver *driver);
+/*
+ * May another child of a range begin?  What a range knows of its join is whether a failure
+ * stops it, and how its own children have ended.
+ */
+extern bool range_goes_on(const Run *run, const JoinCounts *counts);
 
 /* --- failures.c --- */
 /* The leaf the thread stands at has not completed, or is not to be run at all. */

@@ -23,24 +23,6 @@
 #include "executor/driver.h"
 #include "shared/slots.h"
 
-/* How the thread of a child ended, into the report's counts. */
-static void
-count_child(Report *report, ScopeOutcome outcome)
-{
-	switch (outcome)
-	{
-		case SCOPE_COMPLETED:
-			report->completed++;
-			break;
-		case SCOPE_SKIPPED:
-			report->skipped++;
-			break;
-		default:
-			report->failed++;
-			break;
-	}
-}
-
 /* Fresh executions, one after the other. */
 static RunOutcome
 drive_executions(Driver *driver)
@@ -83,6 +65,7 @@ drive_children(Driver *driver)
 	const Run  *run = driver->run;
 	Report	   *report = driver->report;
 
+	report->counts.total = run->to - run->from;
 	for (; driver->position < run->to; driver->position++)
 	{
 		RunOutcome	outcome;
@@ -108,10 +91,10 @@ drive_children(Driver *driver)
 			report->execution_ended = true;
 			return outcome;
 		}
-		count_child(report, driver->thread->outcome);
+		step_count_child(&report->counts, driver->thread->outcome);
 		if (outcome == OUTCOME_STOPPED)
 			return outcome;
-		if (run->stop_on_failure && report->failed > 0)
+		if (!range_goes_on(run, &report->counts))
 			return OUTCOME_DONE;
 		if (stop_reason(driver) != STOP_NONE && driver->position + 1 < run->to)
 			return stop_interrupts(stop_reason(driver)) ? OUTCOME_STOPPED : OUTCOME_YIELDED;

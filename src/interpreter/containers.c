@@ -272,7 +272,7 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 	expired = container_expired(thread, node, frame, row->started_at, row->completed_at);
 	/* children that were stopped, or not gone on with after a crash */
 	if (container_is_concurrent(node) &&
-		(node->join.cancel_when_decided || node->join.stop_on_failure || expired))
+		(join_may_stop_children(&node->join) || expired))
 		step_close_open_between(thread->execution->id, from, to,
 								expired ? STATUS_TIMED_OUT : STATUS_CANCELLED);
 	if (step_iterates(node))

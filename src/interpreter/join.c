@@ -387,7 +387,7 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 	counts.failed = (int) summary.failed;
 	counts.skipped = (int) summary.skipped;
 	row->counts = counts;
-	failed = (join_verdict(&node->join, &counts) == JOIN_FAILED);
+	failed = (join_final_verdict(&node->join, &counts) == JOIN_FAILED);
 
 	row->status = STATUS_COMPLETED;
 	row->error = condition_error;

@@ -368,19 +368,15 @@ join_check(LiveJoin *join)
 {
 	if (!join->decided)
 	{
-		if (join->rule.stop_on_failure && join->counts.failed > 0)
-		{
-			join->decided = true;
+		JoinCourse	course = join_course(&join->rule, &join->counts);
+
+		/* where its time is over, running children have the deadline themselves */
+		join->decided = course != JOIN_GOES_ON ||
+			(join->deadline != DT_NOEND && GetCurrentTimestamp() >= join->deadline);
+		if (course == JOIN_BEGINS_NO_MORE)
 			begin_no_more(join);
-		}
-		if (join->deadline != DT_NOEND && GetCurrentTimestamp() >= join->deadline)
-			join->decided = true;	/* running children have the deadline themselves */
-		if (join->rule.cancel_when_decided &&
-			join_verdict(&join->rule, &join->counts) != JOIN_UNDECIDED)
-		{
-			join->decided = true;
+		else if (course == JOIN_CANCELS)
 			cancel_children(join);
-		}
 	}
 	join_hand_out(join);
 	if (join->active == 0 && (join->decided || dlist_is_empty(&join->ranges)) &&

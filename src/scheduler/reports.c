@@ -130,7 +130,7 @@ children_reported(ReadyRun *run, const Report *report)
 	int			next = run->from + report->handled;
 	ScopeId		child;
 
-	join_child_ended(join, report->completed, report->failed, report->skipped);
+	join_child_ended(join, report->counts.completed, report->counts.failed, report->counts.skipped);
 	if (join->cancelled)
 	{
 		join_range_ended(join);

@@ -110,9 +110,7 @@ typedef struct Report
 	RunOutcome	outcome;
 	int			handled;		/* RUN_START: executions dealt with (incl. the one that forked or yielded); RUN_CHILDREN: children */
 	bool		in_child;		/* RUN_CHILDREN: the one behind those has begun */
-	int			completed;		/* RUN_CHILDREN: outcomes of the ended ones */
-	int			failed;
-	int			skipped;
+	JoinCounts	counts;			/* RUN_CHILDREN: how those of its range ended */
 	bool		execution_ended;	/* the execution is over (its end, succeed, fail, timeout) */
 	bool		scope_ended;	/* RUN_THREAD, RUN_JOIN of a child thread: the scope ended with scope_failed / scope_skipped */
 	bool		scope_failed;

@@ -162,6 +162,26 @@ test_beginning(void)
 	CHECK(join_begins_more(&wait, &(JoinCounts) {3, 1, 1, 0}), "wait: all of them");
 }
 
+/* What becomes of those that run. */
+static void
+test_course(void)
+{
+	JoinRule	stop = {JOIN_ALL,.stop_on_failure = true};
+	JoinRule	cancel = {JOIN_ANY,.cancel_when_decided = true};
+	JoinRule	both = {JOIN_ALL,.stop_on_failure = true,.cancel_when_decided = true};
+	JoinRule	wait = {JOIN_ALL};
+
+	CHECK(join_course(&stop, &(JoinCounts) {3, 1, 0, 0}) == JOIN_GOES_ON, "stop: no failure yet");
+	CHECK(join_course(&stop, &(JoinCounts) {3, 1, 1, 0}) == JOIN_BEGINS_NO_MORE, "stop: what has begun ends");
+	CHECK(join_course(&cancel, &(JoinCounts) {3, 0, 1, 0}) == JOIN_GOES_ON, "cancel: one may still succeed");
+	CHECK(join_course(&cancel, &(JoinCounts) {3, 1, 0, 0}) == JOIN_CANCELS, "cancel: success is certain");
+	CHECK(join_course(&cancel, &(JoinCounts) {3, 0, 3, 0}) == JOIN_CANCELS, "cancel: failure is certain");
+	CHECK(join_course(&both, &(JoinCounts) {3, 0, 1, 0}) == JOIN_CANCELS, "both: nobody waits for the rest");
+	CHECK(join_course(&wait, &(JoinCounts) {3, 0, 1, 0}) == JOIN_GOES_ON, "neither: all of them begin and end");
+	CHECK(join_may_stop_children(&stop) && join_may_stop_children(&cancel) && !join_may_stop_children(&wait),
+		  "whose children may be left open");
+}
+
 int
 main(void)
 {
@@ -169,5 +189,6 @@ main(void)
 	test_examples();
 	test_ratio();
 	test_beginning();
+	test_course();
 	return done_testing();
 }
