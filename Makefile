@@ -367,15 +367,16 @@ roots:
 
 else
 
-# A pg_config with headers: the one that is given, else the one that is found.
+# A pg_config with headers and the server's list of errors: the one that is given, else the one that is found.
 PG_CONFIG_ASKED := $(PG_CONFIG)
 override PG_CONFIG := $(shell PG_CONFIG='$(PG_CONFIG_ASKED)' && . test/common.sh && find_pg_config build)
 
 ifeq ($(PG_CONFIG),)
 
 all install clean:
-	@echo "$(if $(PG_CONFIG_ASKED),$(PG_CONFIG_ASKED) does not lead,Nothing leads) to the server headers of PostgreSQL 15 or later." >&2
-	@echo "Install postgresql-server-dev-NN, or let \"make check\" do it, or set PG_CONFIG." >&2
+	@echo "$(if $(PG_CONFIG_ASKED),$(PG_CONFIG_ASKED) does not lead,Nothing leads) to the server headers of PostgreSQL 15 or later" >&2
+	@echo "and to that server's list of its errors, errcodes.txt." >&2
+	@echo "Install postgresql-server-dev-NN and postgresql-NN, or let \"make check\" do it, or set PG_CONFIG." >&2
 	@exit 1
 
 .PHONY: all install clean
@@ -391,7 +392,7 @@ $(error libcjson was not found by pkg-config: install libcjson-dev and pkg-confi
 endif
 endif
 
-PG_CPPFLAGS = -Isrc $(shell pkg-config --cflags libcjson 2>/dev/null)
+PG_CPPFLAGS = -Isrc -Ibuild $(shell pkg-config --cflags libcjson 2>/dev/null)
 SHLIB_LINK = $(shell pkg-config --libs libcjson 2>/dev/null)
 
 # From 16 on modules hide their symbols unless told otherwise; make it so on 15.
@@ -441,6 +442,16 @@ src/api/verify.o: build/script_objects.h
 build/script_objects.h: $(SCHEMA) src/schema/objects.awk
 	mkdir -p build
 	awk -f src/schema/objects.awk $(SCHEMA) >$@.tmp
+	mv $@.tmp $@
+
+# What the server calls its errors.
+ERRCODES := $(shell $(PG_CONFIG) --sharedir)/errcodes.txt
+
+src/definition/error_names.o: build/error_conditions.h
+
+build/error_conditions.h: $(ERRCODES) src/definition/error_conditions.awk build/built_for
+	mkdir -p build
+	LC_ALL=C awk -f src/definition/error_conditions.awk $(ERRCODES) >$@.tmp
 	mv $@.tmp $@
 
 pg_workflow--$(EXTVERSION).sql: $(SCHEMA) pg_workflow.control Makefile

@@ -44,6 +44,7 @@ missing_files()
 	{
 		echo "postgresql-client-$major $pgxs"
 		echo "postgresql-server-dev-$major $("$1" --includedir-server)/postgres.h"
+		echo "postgresql-$major $("$1" --sharedir)/errcodes.txt"
 		if [ "${2:-test}" = test ]; then
 			bin=$("$1" --bindir)
 			libraries=$("$1" --pkglibdir)

@@ -70,7 +70,7 @@ flags()
 {
 	echo "-std=gnu99 -D_GNU_SOURCE -Wall -Wextra -Wmissing-prototypes" \
 		"-Wdeclaration-after-statement -Wvla -Wendif-labels -fPIC -O2" \
-		"-include $(libc_header) -I$root/src -isystem $(headers "$1")" \
+		"-include $(libc_header) -I$root/src -I$root/build -isystem $(headers "$1")" \
 		"$(pkg-config --cflags libcjson 2>/dev/null)"
 }
 
@@ -111,6 +111,10 @@ compile()
 	# made by make, where that has been here
 	[ -f "$root/build/script_objects.h" ] ||
 		awk -f "$root/src/schema/objects.awk" "$root"/src/schema/*.sql >"$root/build/script_objects.h"
+	# the list of errors is in the server's package: that of the server which is here does
+	[ -f "$root/build/error_conditions.h" ] ||
+		LC_ALL=C awk -f "$root/src/definition/error_conditions.awk" "$("$PG_CONFIG" --sharedir)/errcodes.txt" \
+			>"$root/build/error_conditions.h"
 	log=$dir/compile-$1.log
 	: >"$log"
 	# two at a time; each compiler writes its own log, so that lines do not mix

@@ -52,7 +52,7 @@ typedef struct ScriptObject
 } ScriptObject;
 
 static const ScriptObject script_objects[] = {
-#include "../../build/script_objects.h"
+#include "script_objects.h"
 };
 
 typedef struct Check

@@ -36,11 +36,14 @@ seconds=30
 scratch=${1:-$(mktemp -d "${TMPDIR:-/tmp}/pg_workflow_fuzz.XXXXXX")} || exit 1
 mkdir -p "$scratch" || exit 1
 pg_config=$(find_pg_config build)
-[ -n "$pg_config" ] || die "no pg_config with server headers"
+[ -n "$pg_config" ] || die "no pg_config with server headers and errcodes.txt"
+
+LC_ALL=C awk -f "$top/src/definition/error_conditions.awk" "$("$pg_config" --sharedir)/errcodes.txt" \
+	>"$scratch/error_conditions.h" || exit 1
 
 targets="definition expression cron scope"
 
-flags="-std=gnu99 -g -O1 -fno-sanitize-recover=undefined -Wno-ignored-attributes -DFRONTEND -D_GNU_SOURCE -I$top/src -I$here
+flags="-std=gnu99 -g -O1 -fno-sanitize-recover=undefined -Wno-ignored-attributes -DFRONTEND -D_GNU_SOURCE -I$top/src -I$here -I$scratch
 	-I$("$pg_config" --includedir-server) -I$("$pg_config" --includedir)/internal"
 libraries="-L$("$pg_config" --pkglibdir) -L$("$pg_config" --libdir) -lpgcommon -lpgport -lcjson -lm"
 

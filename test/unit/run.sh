@@ -16,7 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd) || exit 1
 top=$(cd "$here/../.." && pwd) || exit 1
 . "$top/test/common.sh"
 pg_config=$(find_pg_config build)
-[ -n "$pg_config" ] || die "no pg_config with server headers"
+[ -n "$pg_config" ] || die "no pg_config with server headers and errcodes.txt"
 cc=${CC:-cc}
 
 scratch=
@@ -34,7 +34,9 @@ else
 fi
 
 flags="-std=gnu99 -g -O1 -Wall -Wextra -DFRONTEND -D_GNU_SOURCE ${CFLAGS:-}"
-includes="-I$top/src -I$here -I$("$pg_config" --includedir-server) -I$("$pg_config" --includedir)/internal"
+LC_ALL=C awk -f "$top/src/definition/error_conditions.awk" "$("$pg_config" --sharedir)/errcodes.txt" \
+	>"$scratch/error_conditions.h" || exit 1
+includes="-I$top/src -I$here -I$scratch -I$("$pg_config" --includedir-server) -I$("$pg_config" --includedir)/internal"
 libraries="-L$("$pg_config" --pkglibdir) -L$("$pg_config" --libdir) -lpgcommon -lpgport -lcjson -lm"
 
 objects=

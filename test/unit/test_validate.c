@@ -8,6 +8,8 @@
  */
 #include "documents.h"
 
+#include "definition/error_names.h"
+
 static void
 test_documents(void)
 {
@@ -218,6 +220,23 @@ test_error_names(void)
 						 TEST_NESTING, NULL, problems);
 	CHECK(problems->count == 0, "names of errors that may be right");
 	print_problems(problems);
+}
+
+/* The list is the server's: what PL/pgSQL can catch by name can be named. */
+static void
+test_conditions(void)
+{
+	CHECK(error_name_covers("unique_violation", NULL, "23505", false), "the name of a condition");
+	CHECK(error_name_covers("zero_length_character_string", NULL, "2200F", false), "the last of them");
+	CHECK(!error_name_covers("unique_violation", NULL, "23503", false), "another error than the condition");
+	CHECK(error_name_covers("null_value_not_allowed", NULL, "22004", false) &&
+		  error_name_covers("null_value_not_allowed", NULL, "39004", false), "a name that two errors have");
+	CHECK(error_name_covers("string_data_right_truncation", NULL, "22001", false) &&
+		  !error_name_covers("string_data_right_truncation", NULL, "01004", false), "an error, and no warning");
+	CHECK(!error_name_covers("no_data", NULL, "02000", false) &&
+		  !error_name_covers("successful_completion", NULL, "00000", false), "what is no error");
+	CHECK(error_name_meant("unique_voilation") != NULL &&
+		  strcmp(error_name_meant("unique_voilation"), "unique_violation") == 0, "a mistake in a name");
 }
 
 static void
@@ -532,6 +551,7 @@ main(void)
 	test_documents();
 	test_steps();
 	test_error_names();
+	test_conditions();
 	test_containers();
 	test_graph();
 	test_references();
