@@ -81,28 +81,18 @@ check_agent(const char *name, const char *step_id, const char *path,
  * one reference to an object does not.
  */
 static void
-note_input(SqlUse *use, const Template *mapping)
+note_input(SqlUse *use, const Json *step)
 {
-	Json	   *literal = NULL;
-	char	   *message;
+	const Json *mapping = json_get(step, "input_mapping");
+	const char **names;
 
-	if (mapping != NULL && mapping->kind == TEMPLATE_LITERAL)
-		literal = json_parse(mapping->text, &message);
-	use->knows_input = mapping == NULL || literal != NULL || mapping->kind == TEMPLATE_OBJECT;
-	if (mapping != NULL && mapping->kind == TEMPLATE_OBJECT)
-	{
-		use->input_names = mapping->keys;
-		use->ninput_names = mapping->nitems;
-	}
-	if (literal == NULL)
+	use->knows_input = mapping == NULL || json_kind(mapping) != JSON_STRING;
+	if (mapping == NULL || json_kind(mapping) != JSON_OBJECT)
 		return;
-	for (const Json *member = json_first(literal); member != NULL; member = json_next(member))
-		use->ninput_names++;
-	use->input_names = palloc(Max(use->ninput_names, 1) * sizeof(char *));
-	use->ninput_names = 0;
-	for (const Json *member = json_first(literal); member != NULL; member = json_next(member))
-		use->input_names[use->ninput_names++] = pstrdup(json_key(member));
-	json_free(literal);
+	names = palloc(Max(json_count(mapping), 1) * sizeof(char *));
+	for (const Json *member = json_first(mapping); member != NULL; member = json_next(member))
+		names[use->ninput_names++] = json_key(member);
+	use->input_names = names;
 }
 
 /* The SQL of a container's condition; NULL: it has none. */
@@ -119,12 +109,12 @@ condition_sql(const PlanNode *node)
  * The SQL forms of conditions.
  */
 static void
-check_conditions(const PlanNode *node, ProblemList *problems)
+check_conditions(const PlanNode *node, const Json *step, ProblemList *problems)
 {
 	SqlUse		use = {.is_condition = true};
 	const char *sql = condition_sql(node);
 
-	note_input(&use, node->input_mapping);
+	note_input(&use, step);
 	if (sql != NULL)
 		check_sql(sql, &use, node->id,
 				  loop_part(node) == NULL ? psprintf("steps.%s.condition.sql", node->id) :
@@ -170,16 +160,18 @@ check_settings_used(const PlanNode *node, ProblemList *problems)
  * Check a document that has passed all other checks.
  */
 static void
-check_plan(const WorkflowPlan *plan, ProblemList *problems)
+check_plan(const WorkflowPlan *plan, const Json *stored, ProblemList *problems)
 {
 	NameMap    *checked = name_map_create(64);
+	const Json *step = json_first(json_get(stored, "steps"));
 
 	if (plan->notify && !setting_notify)
 		problem_add(problems, PROBLEM_WARNING, "notify", NULL,
 					"The setting is \"workflow.notify\": every role that can connect to the database can listen.",
 					"nothing is announced in this database");
 	check_settings(plan->settings, plan->nsettings, NULL, checked, problems);
-	for (int i = 0; i < plan->nnodes; i++)
+	/* nodes stand in the order of the steps */
+	for (int i = 0; i < plan->nnodes; i++, step = json_next(step))
 	{
 		const PlanNode *node = &plan->nodes[i];
 		const SqlPart *sql = sql_part(node);
@@ -188,13 +180,13 @@ check_plan(const WorkflowPlan *plan, ProblemList *problems)
 		{
 			SqlUse		use = {.outside = sql->outside,.nparams = sql->nparams};
 
-			note_input(&use, node->input_mapping);
+			note_input(&use, step);
 			check_sql(sql->text, &use, node->id, psprintf("steps.%s.sql", node->id), problems);
 		}
 		if (step_agent(node) != NULL)
 			check_agent(step_agent(node), node->id,
 						psprintf("steps.%s.agent_name", node->id), problems);
-		check_conditions(node, problems);
+		check_conditions(node, step, problems);
 		check_settings(node->settings, node->nsettings, node->id, checked, problems);
 		check_settings_used(node, problems);
 	}
@@ -293,9 +285,16 @@ check_raw(const Json *value, const char *path, const char *step_id,
 	}
 }
 
+static void
+check_document(const Json *document, ProblemList *problems)
+{
+	check_raw(document, "", NULL, false, problems);
+}
+
 char *
 check_definition(Jsonb *document, ProblemList *problems)
 {
+	static const DefinitionChecks checks = {check_plan, check_document};
 	Size		size = VARSIZE(document);
 	char	   *text;
 	char	   *normalised;
@@ -310,18 +309,7 @@ check_definition(Jsonb *document, ProblemList *problems)
 						 "workflow.max_definition_size")));
 
 	text = JsonbToCString(NULL, &document->root, size);
-	normalised = definition_normalise(text, setting_max_nesting, check_plan, problems);
-	if (normalised == NULL)
-	{
-		char	   *message;
-		Json	   *json = json_parse(text, &message);
-
-		if (json != NULL)
-		{
-			check_raw(json, "", NULL, false, problems);
-			json_free(json);
-		}
-	}
+	normalised = definition_normalise(text, setting_max_nesting, &checks, problems);
 	pfree(text);
 	return problems->errors > 0 ? NULL : normalised;
 }

@@ -50,6 +50,17 @@ use_our_memory(void)
 }
 
 /*
+ * Is a text too long?  NULL, or what is wrong with it.
+ */
+char *
+json_text_complaint(const char *text)
+{
+	if (strlen(text) <= JSON_MAX_SIZE)
+		return NULL;
+	return psprintf("the JSON document is larger than %d MB", JSON_MAX_SIZE / (1024 * 1024));
+}
+
+/*
  * Parse a document in the current memory context.
  */
 Json *
@@ -59,12 +70,9 @@ json_parse(const char *text, char **message)
 	size_t		length = strlen(text);
 	cJSON	   *document;
 
-	if (length > JSON_MAX_SIZE)
-	{
-		*message = psprintf("the JSON document is larger than %d MB",
-							JSON_MAX_SIZE / (1024 * 1024));
+	*message = json_text_complaint(text);
+	if (*message != NULL)
 		return NULL;
-	}
 
 	initStringInfo(&prepared);
 	enlargeStringInfo(&prepared, length + length / 8);
@@ -82,6 +90,37 @@ json_parse(const char *text, char **message)
 	if (document == NULL)
 		*message = pstrdup("the JSON document could not be parsed");
 	return (Json *) document;
+}
+
+/*
+ * Look for what is too deep or too many.
+ */
+static char *
+tree_complaint(const Json *value, int depth, int *values)
+{
+	char	   *complaint = NULL;
+
+	if (++*values > JSON_MAX_VALUES)
+		return json_too_many_values();
+	if (json_kind(value) != JSON_OBJECT && json_kind(value) != JSON_ARRAY)
+		return NULL;
+	if (depth == JSON_MAX_DEPTH)
+		return json_too_deep();
+	for (const Json *item = json_first(value); item != NULL && complaint == NULL;
+		 item = json_next(item))
+		complaint = tree_complaint(item, depth + 1, values);
+	return complaint;
+}
+
+/*
+ * Would json_parse() refuse a tree that was made?  NULL, or why.
+ */
+char *
+json_tree_complaint(const Json *value)
+{
+	int			values = 0;
+
+	return tree_complaint(value, 0, &values);
 }
 
 /*
@@ -246,4 +285,115 @@ json_get(const Json *object, const char *key)
 		if (strcmp(json_key(member), key) == 0)
 			return member;
 	return NULL;
+}
+
+/*
+ * An item for a tree that is made here.  cJSON's own functions would have to be watched
+ * for what they could not allocate.
+ */
+static cJSON *
+new_item(int type)
+{
+	cJSON	   *item = palloc0(sizeof(cJSON));
+
+	item->type = type;
+	return item;
+}
+
+Json *
+json_new_object(void)
+{
+	return (Json *) new_item(cJSON_Object);
+}
+
+Json *
+json_new_array(void)
+{
+	return (Json *) new_item(cJSON_Array);
+}
+
+Json *
+json_new_null(void)
+{
+	return (Json *) new_item(cJSON_NULL);
+}
+
+Json *
+json_new_string(const char *string)
+{
+	Json	   *value = (Json *) new_item(cJSON_String);
+
+	json_set_string(value, string);
+	return value;
+}
+
+/*
+ * Set the text of a string that json_new_string() made.
+ */
+void
+json_set_string(Json *value, const char *string)
+{
+	cJSON	   *item = (cJSON *) value;
+	bool		is_marked = string[0] == JSON_NUMBER_MARK || string[0] == JSON_STRING_MARK;
+
+	if (item->valuestring != NULL)
+		pfree(item->valuestring);
+	item->valuestring = is_marked ? psprintf("%c%s", JSON_STRING_MARK, string) : pstrdup(string);
+}
+
+/*
+ * A value that shares what it holds with the given one, which must last as long.
+ */
+Json *
+json_share(const Json *value)
+{
+	cJSON	   *item = new_item(0);
+
+	*item = *(const cJSON *) value;
+	item->type |= cJSON_IsReference;
+	item->type &= ~cJSON_StringIsConst;
+	item->string = NULL;
+	item->next = item->prev = NULL;
+	return (Json *) item;
+}
+
+/*
+ * Put a value behind the last one of an array, or of an object, where it has a key.
+ */
+void
+json_add(Json *collection, const char *key, Json *value)
+{
+	cJSON	   *parent = (cJSON *) collection;
+	cJSON	   *item = (cJSON *) value;
+
+	if (key != NULL)
+		item->string = pstrdup(key);
+
+	/* cJSON's lists: the first one's prev is the last one */
+	if (parent->child == NULL)
+	{
+		parent->child = item->prev = item;
+		return;
+	}
+	item->prev = parent->child->prev;
+	item->prev->next = item;
+	parent->child->prev = item;
+}
+
+/*
+ * Make of a value an object whose only member it is.
+ */
+void
+json_wrap(Json *value, const char *key)
+{
+	cJSON	   *item = (cJSON *) value;
+	cJSON	   *inner = new_item(0);
+
+	*inner = *item;
+	inner->string = NULL;
+	inner->next = inner->prev = NULL;
+	item->type = cJSON_Object | (item->type & cJSON_StringIsConst);
+	item->valuestring = NULL;
+	item->child = NULL;
+	json_add(value, key, (Json *) inner);
 }

@@ -52,6 +52,22 @@ extern const Json *json_next(const Json *value);	/* its next sibling */
 extern const char *json_key(const Json *member);
 extern const Json *json_get(const Json *object, const char *key);	/* NULL: no such member */
 
+/* Trees that are made, of new values and of what they share with another tree, which must last. */
+extern Json *json_new_object(void);
+extern Json *json_new_array(void);
+extern Json *json_new_null(void);
+extern Json *json_new_string(const char *string);
+extern void json_set_string(Json *value, const char *string);	/* only what the former made */
+extern Json *json_share(const Json *value);
+/* Behind the last one: of an array (key NULL) or of an object. */
+extern void json_add(Json *collection, const char *key, Json *value);
+/* It becomes an object with one member: what it was. */
+extern void json_wrap(Json *value, const char *key);
+
+/* Why json_parse() would refuse such a tree, or such a long text; NULL: it would not. */
+extern char *json_tree_complaint(const Json *value);
+extern char *json_text_complaint(const char *text);
+
 /* The value as compact JSON text, numbers as they were. */
 extern char *json_print(const Json *value);
 /* The same at the end of a buffer, and a string with its quotes and escapes. */

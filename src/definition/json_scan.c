@@ -36,6 +36,18 @@ typedef struct Scanner
 	char	   *message;
 } Scanner;
 
+char *
+json_too_many_values(void)
+{
+	return psprintf("the JSON document has more than %d values", JSON_MAX_VALUES);
+}
+
+char *
+json_too_deep(void)
+{
+	return psprintf("the JSON document is nested more than %d levels deep", JSON_MAX_DEPTH);
+}
+
 /*
  * Note what is wrong at the current place; always false.
  */
@@ -229,16 +241,14 @@ scan_value(Scanner *scanner, Expecting *expecting)
 
 	if (++scanner->values > JSON_MAX_VALUES)
 	{
-		scanner->message = psprintf("the JSON document has more than %d values",
-									JSON_MAX_VALUES);
+		scanner->message = json_too_many_values();
 		return false;
 	}
 	if (c == '{' || c == '[')
 	{
 		if (scanner->depth == JSON_MAX_DEPTH)
 		{
-			scanner->message = psprintf("the JSON document is nested more than %d levels deep",
-										JSON_MAX_DEPTH);
+			scanner->message = json_too_deep();
 			return false;
 		}
 		scanner->open[scanner->depth++] = c;

@@ -19,4 +19,8 @@
 
 extern char *json_scan(const char *text, StringInfo out);
 
+/* What is said of documents that are. */
+extern char *json_too_many_values(void);
+extern char *json_too_deep(void);
+
 #endif							/* PGWF_JSON_SCAN_H */

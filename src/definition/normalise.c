@@ -7,8 +7,12 @@
  *	  Pure: any process, no locks, no transaction.
  *
  *	  The stored form has one way to say each thing: steps by id, children by id,
- *	  no aliases.  It is then compiled to a plan like any stored definition, and
- *	  what that finds is reported at the path where the author wrote it.
+ *	  no aliases.  It is a tree that shares with the given one what stays as it is.
+ *	  It is then compiled to a plan like any stored definition, and what that finds
+ *	  is reported at the path where the author wrote it.
+ *
+ *	  Each step is gone through once.  Inline children get their ids after that, when
+ *	  it is known which ids there are; until then their places are empty strings.
  *
  *-------------------------------------------------------------------------
  */
@@ -77,16 +81,40 @@ normaliser_add_draft(Normaliser *normaliser, const Json *source, const char *pat
 void
 normaliser_moved(Normaliser *normaliser, const char *path, const char *given)
 {
-	if (normaliser->collecting || strcmp(path, given) == 0)
-		return;
-	if (normaliser->nmoved == normaliser->moved_allocated)
+	Move	   *move;
+
+	if (normaliser->nmoves == normaliser->moves_allocated)
 	{
-		normaliser->moved_allocated *= 2;
-		normaliser->given_paths = repalloc(normaliser->given_paths,
-										   sizeof(char *) * normaliser->moved_allocated);
+		normaliser->moves_allocated *= 2;
+		normaliser->moves = repalloc(normaliser->moves,
+									 sizeof(Move) * normaliser->moves_allocated);
 	}
-	if (name_map_add(normaliser->moved, pstrdup(path), normaliser->nmoved))
-		normaliser->given_paths[normaliser->nmoved++] = pstrdup(given);
+	move = &normaliser->moves[normaliser->nmoves++];
+	move->draft = normaliser->current;
+	move->path = path;
+	move->given = given;
+}
+
+/*
+ * Make the moves known by their paths, now that all ids are.
+ */
+static void
+name_moves(Normaliser *normaliser)
+{
+	normaliser->moved = name_map_create(Max(normaliser->nmoves, 1));
+	for (int i = 0; i < normaliser->nmoves; i++)
+	{
+		const Move *move = &normaliser->moves[i];
+		const Draft *draft = move->draft >= 0 ? &normaliser->drafts[move->draft] : NULL;
+		const char *path = move->path;
+
+		if (draft != NULL && draft->duplicate)
+			continue;
+		if (draft != NULL)
+			path = psprintf("steps.%s%s", draft->id, move->path);
+		if (strcmp(path, move->given) != 0)
+			name_map_add(normaliser->moved, path, i);
+	}
 }
 
 /*
@@ -94,11 +122,13 @@ normaliser_moved(Normaliser *normaliser, const char *path, const char *given)
  * part of it that was moved decides.
  */
 static char *
-given_path(const Normaliser *normaliser, const char *path)
+given_path(Normaliser *normaliser, const char *path)
 {
 	char	   *prefix = pstrdup(path);
 	size_t		length = strlen(prefix);
 
+	if (normaliser->moved == NULL)
+		name_moves(normaliser);
 	while (length > 0)
 	{
 		int			moved;
@@ -106,7 +136,7 @@ given_path(const Normaliser *normaliser, const char *path)
 		prefix[length] = '\0';
 		moved = name_map_get(normaliser->moved, prefix);
 		if (moved >= 0)
-			return psprintf("%s%s", normaliser->given_paths[moved], path + length);
+			return psprintf("%s%s", normaliser->moves[moved].given, path + length);
 		while (--length > 0 && prefix[length] != '.' && prefix[length] != '[')
 			;
 	}
@@ -140,8 +170,8 @@ collect_chain(Normaliser *normaliser, const Json *value)
 }
 
 /*
- * Take down the members of steps, then go through all drafts, which adds their
- * inline children behind them.
+ * Take down the members of steps, then put all drafts into the stored form, which adds
+ * their inline children behind them.
  */
 static void
 collect_steps(Normaliser *normaliser, const Json *steps, const Json *on_failure)
@@ -149,7 +179,6 @@ collect_steps(Normaliser *normaliser, const Json *steps, const Json *on_failure)
 	bool		is_array = json_kind(steps) == JSON_ARRAY;
 	int			index = 0;
 
-	normaliser->collecting = true;
 	for (const Json *step = json_first(steps); step != NULL; step = json_next(step))
 	{
 		char	   *path;
@@ -176,7 +205,6 @@ collect_steps(Normaliser *normaliser, const Json *steps, const Json *on_failure)
 		collect_chain(normaliser, on_failure);
 	for (int i = 0; i < normaliser->ndrafts && normaliser->ndrafts <= MAX_STEPS; i++)
 		normalise_step(normaliser, i);
-	normaliser->collecting = false;
 }
 
 /*
@@ -234,10 +262,10 @@ chain_draft(Normaliser *normaliser, const Json *item, int *cursor)
 }
 
 /*
- * Write on_failure as the id of its first step, and have the others follow.
+ * on_failure as the id of its first step, which the others follow.
  */
-static void
-write_chain(Normaliser *normaliser, const Json *value)
+static Json *
+stored_chain(Normaliser *normaliser, const Json *value)
 {
 	Draft	   *first;
 	Draft	   *draft;
@@ -248,13 +276,9 @@ write_chain(Normaliser *normaliser, const Json *value)
 		item = json_first(value);
 	first = draft = item != NULL ? chain_draft(normaliser, item, &cursor) : NULL;
 	if (first == NULL)
-	{
-		json_append(&normaliser->out, value);
-		return;
-	}
+		return json_share(value);
 	if (json_kind(value) == JSON_ARRAY)
 		normaliser_moved(normaliser, "on_failure", "on_failure[0]");
-	json_append_string(&normaliser->out, first->id);
 	while (json_kind(value) == JSON_ARRAY && (item = json_next(item)) != NULL)
 	{
 		Draft	   *next = chain_draft(normaliser, item, &cursor);
@@ -266,6 +290,7 @@ write_chain(Normaliser *normaliser, const Json *value)
 						"\"on_failure\" must be the id of a step, a step, or an array of those");
 		draft = next != NULL ? next : draft;
 	}
+	return json_new_string(first->id);
 }
 
 /*
@@ -294,43 +319,40 @@ follow_order(Normaliser *normaliser, const Json *on_failure)
 }
 
 /*
- * Write all steps as one object.
+ * All steps as one object, with the ids and followers that are known now.
  */
-static void
-write_steps(Normaliser *normaliser)
+static Json *
+stored_steps(Normaliser *normaliser)
 {
-	const char *separator = "";
+	Json	   *stored = json_new_object();
 
-	appendStringInfoString(&normaliser->out, ",\"steps\":{");
-	normaliser->cursor = 0;
 	for (int i = 0; i < normaliser->ndrafts; i++)
 	{
-		if (normaliser->drafts[i].duplicate)
-			continue;
-		appendStringInfoString(&normaliser->out, separator);
-		separator = ",";
-		json_append_string(&normaliser->out, normaliser->drafts[i].id);
-		appendStringInfoChar(&normaliser->out, ':');
-		normalise_step(normaliser, i);
+		Draft	   *draft = &normaliser->drafts[i];
+
+		if (draft->reference != NULL)
+			json_set_string(draft->reference, draft->id);
+		if (draft->stored_id != NULL)
+			json_set_string(draft->stored_id, draft->id);
+		if (draft->default_next != NULL && !draft->says_next)
+			json_add(draft->stored, "next_step", json_new_string(draft->default_next));
+		if (!draft->duplicate)
+			json_add(stored, draft->id, draft->stored);
 	}
-	appendStringInfoChar(&normaliser->out, '}');
+	return stored;
 }
 
 /*
- * Write the defaults, which have aliases like steps.
+ * The defaults, which have aliases like steps.
  */
-static void
-write_defaults(Normaliser *normaliser, const Json *defaults)
+static Json *
+stored_defaults(Normaliser *normaliser, const Json *defaults)
 {
-	StringInfo	out = &normaliser->out;
-	const char *separator = "";
+	Json	   *stored;
 
 	if (json_kind(defaults) != JSON_OBJECT)
-	{
-		json_append(out, defaults);
-		return;
-	}
-	appendStringInfoChar(out, '{');
+		return json_share(defaults);
+	stored = json_new_object();
 	for (const Json *member = json_first(defaults); member != NULL;
 		 member = json_next(member))
 	{
@@ -338,39 +360,30 @@ write_defaults(Normaliser *normaliser, const Json *defaults)
 
 		normaliser_moved(normaliser, psprintf("defaults.%s", field),
 						 psprintf("defaults.%s", json_key(member)));
-		appendStringInfoString(out, separator);
-		separator = ",";
-		json_append_string(out, field);
-		appendStringInfoChar(out, ':');
-		json_append(out, member);
+		json_add(stored, field, json_share(member));
 	}
-	appendStringInfoChar(out, '}');
+	return stored;
 }
 
 /*
- * Write the whole document in the stored form.
+ * The whole document in the stored form.
  */
-static void
-write_document(Normaliser *normaliser, const Json *document)
+static Json *
+stored_document(Normaliser *normaliser, const Json *document)
 {
-	StringInfo	out = &normaliser->out;
+	Json	   *stored = json_new_object();
 	const Json *name = json_get(document, "name");
 	const Json *workflow_id = json_get(document, "workflow_id");
 	const Json *start = json_get(document, "start_step");
 	const Json *steps = json_get(document, "steps");
 	const char *first = NULL;
 
-	/* The name is always the first member, so a comma never goes wrong. */
 	if ((name == NULL || json_kind(name) == JSON_NULL) && workflow_id != NULL)
 	{
 		name = workflow_id;
 		normaliser_moved(normaliser, "name", "workflow_id");
 	}
-	appendStringInfoString(out, "{\"name\":");
-	if (name != NULL)
-		json_append(out, name);
-	else
-		appendStringInfoString(out, "null");
+	json_add(stored, "name", name != NULL ? json_share(name) : json_new_null());
 
 	for (const Json *member = json_first(document); member != NULL;
 		 member = json_next(member))
@@ -379,59 +392,48 @@ write_document(Normaliser *normaliser, const Json *document)
 
 		if (strcmp(key, "name") == 0 || strcmp(key, "steps") == 0)
 			continue;
-		appendStringInfoChar(out, ',');
-		json_append_string(out, key);
-		appendStringInfoChar(out, ':');
 		if (strcmp(key, "defaults") == 0)
-			write_defaults(normaliser, member);
+			json_add(stored, key, stored_defaults(normaliser, member));
 		else if (strcmp(key, "on_failure") == 0)
-			write_chain(normaliser, member);
+			json_add(stored, key, stored_chain(normaliser, member));
 		else
-			json_append(out, member);
+			json_add(stored, key, json_share(member));
 	}
 
 	if (steps != NULL && json_kind(steps) == JSON_ARRAY)
 		first = follow_order(normaliser, json_get(document, "on_failure"));
 	if (first != NULL && start == NULL)
-	{
-		appendStringInfoString(out, ",\"start_step\":");
-		json_append_string(out, first);
-	}
-	if (steps != NULL &&
-		(json_kind(steps) == JSON_ARRAY || json_kind(steps) == JSON_OBJECT))
-		write_steps(normaliser);
-	else if (steps != NULL)
-	{
-		appendStringInfoString(out, ",\"steps\":");
-		json_append(out, steps);
-	}
-	appendStringInfoChar(out, '}');
+		json_add(stored, "start_step", json_new_string(first));
+	if (steps != NULL)
+		json_add(stored, "steps",
+				 json_kind(steps) == JSON_ARRAY || json_kind(steps) == JSON_OBJECT ?
+				 stored_steps(normaliser) : json_share(steps));
+	return stored;
 }
 
 /*
- * Compile what was written, and report what that found where the author
- * will look for it.  False when there are errors, other than the check's.
+ * Compile the stored form, and report what that found where the author will look for
+ * it.  False when there are errors, other than those of the caller's check.
  */
 static bool
-compile_and_translate(Normaliser *normaliser, int max_nesting, PlanCheck check)
+compile_and_translate(Normaliser *normaliser, const Json *stored, int max_nesting,
+					  const DefinitionChecks *checks)
 {
 	ProblemList *found = problem_list_create();
 	ProblemList *problems = normaliser->problems;
 	WorkflowPlan *plan;
 	bool		valid;
-	char	   *message;
-	Json	   *stored = json_parse(normaliser->out.data, &message);
+	char	   *complaint = json_tree_complaint(stored);
 
-	if (stored == NULL)
+	if (complaint != NULL)
 	{
-		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
+		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", complaint);
 		return false;
 	}
 	plan = plan_compile(stored, max_nesting, found);
-	json_free(stored);
 	valid = plan != NULL && found->errors + problems->errors == 0;
-	if (valid && check != NULL)
-		check(plan, found);
+	if (valid && checks != NULL)
+		checks->plan(plan, stored, found);
 
 	for (int i = 0; i < found->count; i++)
 	{
@@ -448,56 +450,78 @@ compile_and_translate(Normaliser *normaliser, int max_nesting, PlanCheck check)
 }
 
 /*
- * Check a document and put it into the stored form.  Works in the current
- * memory context and leaves its work space there.
+ * Put a document into the stored form; NULL when that has too many steps.
  */
-char *
-definition_normalise(const char *document, int max_nesting, PlanCheck check,
-					 ProblemList *problems)
+static Json *
+normalise(Normaliser *normaliser, const Json *given)
 {
-	Normaliser	normaliser;
-	char	   *message;
-	Json	   *given = json_parse(document, &message);
-	const Json *steps;
-	bool		valid;
+	const Json *steps = json_get(given, "steps");
+	bool		is_array = steps != NULL && json_kind(steps) == JSON_ARRAY;
+	bool		is_object = steps != NULL && json_kind(steps) == JSON_OBJECT;
 
-	if (given == NULL || json_kind(given) != JSON_OBJECT)
+	normaliser->current = -1;
+	normaliser->allocated = normaliser->moves_allocated = normaliser->jumps_allocated = 64;
+	normaliser->drafts = palloc(sizeof(Draft) * normaliser->allocated);
+	normaliser->moves = palloc(sizeof(Move) * normaliser->moves_allocated);
+	normaliser->jumps = palloc(sizeof(MaybeJump) * normaliser->jumps_allocated);
+	normaliser->ids = name_map_create(64);
+	normaliser->children = name_map_create(64);
+	normaliser->held = name_map_create(64);
+
+	if (is_array || is_object)
+		collect_steps(normaliser, steps, json_get(given, "on_failure"));
+	if (normaliser->ndrafts > MAX_STEPS)
 	{
-		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s",
-					given == NULL ? message : psprintf("a definition must be an object, not %s",
-													   json_kind_name(given)));
-		return NULL;
-	}
-
-	memset(&normaliser, 0, sizeof(normaliser));
-	normaliser.problems = problems;
-	normaliser.allocated = 64;
-	normaliser.drafts = palloc(sizeof(Draft) * normaliser.allocated);
-	normaliser.moved_allocated = 64;
-	normaliser.given_paths = palloc(sizeof(char *) * normaliser.moved_allocated);
-	normaliser.ids = name_map_create(64);
-	normaliser.children = name_map_create(64);
-	normaliser.held = name_map_create(64);
-	normaliser.moved = name_map_create(64);
-	initStringInfo(&normaliser.out);
-
-	steps = json_get(given, "steps");
-	if (steps != NULL &&
-		(json_kind(steps) == JSON_ARRAY || json_kind(steps) == JSON_OBJECT))
-		collect_steps(&normaliser, steps, json_get(given, "on_failure"));
-	if (normaliser.ndrafts > MAX_STEPS)
-	{
-		problem_add(problems, PROBLEM_ERROR, "steps", NULL,
+		problem_add(normaliser->problems, PROBLEM_ERROR, "steps", NULL,
 					"Use a loop, or several workflows.",
 					"a definition cannot have more than %d steps", MAX_STEPS);
 		return NULL;
 	}
-	generate_ids(&normaliser);
-	if (steps != NULL && json_kind(steps) == JSON_OBJECT)
-		normaliser_find_routes(&normaliser);
-	write_document(&normaliser, given);
-	valid = compile_and_translate(&normaliser, max_nesting, check);
+	generate_ids(normaliser);
+	if (is_object)
+		normaliser_make_jumps(normaliser);
+	return stored_document(normaliser, given);
+}
 
-	json_free(given);
-	return valid ? normaliser.out.data : NULL;
+/*
+ * Check a document and put it into the stored form.  Works in the current
+ * memory context and leaves its work space there.
+ */
+char *
+definition_normalise(const char *document, int max_nesting, const DefinitionChecks *checks,
+					 ProblemList *problems)
+{
+	Normaliser	normaliser;
+	char	   *message = NULL;
+	char	   *text = NULL;
+	Json	   *given = json_parse(document, &message);
+	Json	   *stored = NULL;
+
+	memset(&normaliser, 0, sizeof(normaliser));
+	normaliser.problems = problems;
+	if (given != NULL && json_kind(given) != JSON_OBJECT)
+		message = psprintf("a definition must be an object, not %s", json_kind_name(given));
+	if (message != NULL)
+		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
+	else
+		stored = normalise(&normaliser, given);
+	if (stored != NULL && compile_and_translate(&normaliser, stored, max_nesting, checks))
+	{
+		text = json_print(stored);
+		message = json_text_complaint(text);
+		if (message != NULL)
+		{
+			problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
+			text = NULL;
+		}
+	}
+	if (text == NULL && given != NULL && checks != NULL)
+		checks->document(given, problems);
+
+	/* what is stored shares with what is given */
+	if (stored != NULL)
+		json_free(stored);
+	if (given != NULL)
+		json_free(given);
+	return text;
 }

@@ -32,39 +32,6 @@ canonical(const Alias *aliases, const char *field)
 }
 
 /*
- * Begin the next member of the object that is being written.
- */
-void
-begin_member(Normaliser *normaliser, const char *key)
-{
-	StringInfo	out = &normaliser->out;
-
-	if (normaliser->collecting)
-		return;
-	if (out->len > 0 && out->data[out->len - 1] != '{')
-		appendStringInfoChar(out, ',');
-	json_append_string(out, key);
-	appendStringInfoChar(out, ':');
-}
-
-/*
- * Write a piece of text, or a value as it is.
- */
-void
-write_text(Normaliser *normaliser, const char *text)
-{
-	if (!normaliser->collecting)
-		appendStringInfoString(&normaliser->out, text);
-}
-
-void
-write_value(Normaliser *normaliser, const Json *value)
-{
-	if (!normaliser->collecting)
-		json_append(&normaliser->out, value);
-}
-
-/*
  * Places of a member and of an element below a place.
  */
 GivenPlace
@@ -90,68 +57,52 @@ element_place(GivenPlace place, int index)
 }
 
 /*
- * An object where the id of a child is expected: a step of its own.
+ * One child: an id, or the step itself, which becomes a draft of its own.
  */
-static void
-inline_child(Normaliser *normaliser, const Json *value, const char *given)
+static Json *
+stored_child(Normaliser *normaliser, const Json *value, const char *given)
 {
-	Draft	   *draft;
+	Json	   *reference;
 
-	if (normaliser->collecting)
+	if (json_kind(value) == JSON_OBJECT)
 	{
+		reference = json_new_string("");
 		normaliser_add_draft(normaliser, value, given, normaliser->current,
 							 normaliser->branch, NULL);
-		return;
+		normaliser->drafts[normaliser->ndrafts - 1].reference = reference;
+		return reference;
 	}
-
-	/* Found in the order in which they were collected. */
-	while (normaliser->drafts[normaliser->cursor].source != value)
-		normaliser->cursor++;
-	draft = &normaliser->drafts[normaliser->cursor++];
-	json_append_string(&normaliser->out, draft->id);
-}
-
-/*
- * One child: an id, or the step itself.
- */
-static void
-write_child(Normaliser *normaliser, const Json *value, const char *given)
-{
-	if (json_kind(value) == JSON_OBJECT)
-		inline_child(normaliser, value, given);
-	else
+	if (json_kind(value) == JSON_STRING)
 	{
-		if (json_kind(value) == JSON_STRING && normaliser->collecting)
-		{
-			name_map_add(normaliser->children, json_string(value), 0);
-			if (!normaliser->in_branch)
-				name_map_add(normaliser->held, json_string(value), 0);
-		}
-		write_value(normaliser, value);
+		name_map_add(normaliser->children, json_string(value), 0);
+		if (!normaliser->in_branch)
+			name_map_add(normaliser->held, json_string(value), 0);
 	}
+	return json_share(value);
 }
 
 /*
  * Children in one of the forms in which they may be given: an id, a step, or an
  * array of those.
  */
-void
-write_children(Normaliser *normaliser, const Json *value, GivenPlace place,
-			   ChildrenShape shape)
+Json *
+stored_children(Normaliser *normaliser, const Json *value, GivenPlace place,
+				ChildrenShape shape)
 {
+	Json	   *stored;
 	int			index = 0;
 
 	if (json_kind(value) != JSON_ARRAY)
 	{
-		bool		wrap = shape == CHILDREN_LIST &&
-			(json_kind(value) == JSON_STRING || json_kind(value) == JSON_OBJECT);
+		Json	   *child = stored_child(normaliser, value, place.given);
 
-		if (wrap)
-			normaliser_moved(normaliser, psprintf("%s[0]", place.path), place.given);
-		write_text(normaliser, wrap ? "[" : "");
-		write_child(normaliser, value, place.given);
-		write_text(normaliser, wrap ? "]" : "");
-		return;
+		if (shape != CHILDREN_LIST ||
+			(json_kind(value) != JSON_STRING && json_kind(value) != JSON_OBJECT))
+			return child;
+		normaliser_moved(normaliser, psprintf("%s[0]", place.path), place.given);
+		stored = json_new_array();
+		json_add(stored, NULL, child);
+		return stored;
 	}
 
 	if (shape == CHILDREN_ONE_OR_LIST && json_count(value) == 1)
@@ -159,69 +110,67 @@ write_children(Normaliser *normaliser, const Json *value, GivenPlace place,
 		GivenPlace	element = element_place(place, 0);
 
 		normaliser_moved(normaliser, place.path, element.given);
-		write_child(normaliser, json_first(value), element.given);
-		return;
+		return stored_child(normaliser, json_first(value), element.given);
 	}
 
-	write_text(normaliser, "[");
+	stored = json_new_array();
 	for (const Json *item = json_first(value); item != NULL; item = json_next(item))
-	{
-		GivenPlace	element = element_place(place, index);
+		json_add(stored, NULL,
+				 stored_child(normaliser, item, element_place(place, index++).given));
+	return stored;
+}
 
-		write_text(normaliser, index++ > 0 ? "," : "");
-		write_child(normaliser, item, element.given);
+/*
+ * One case of a switch.
+ */
+static Json *
+stored_case(Normaliser *normaliser, const Json *value, GivenPlace place)
+{
+	Json	   *stored = json_new_object();
+
+	for (const Json *member = json_first(value); member != NULL;
+		 member = json_next(member))
+	{
+		const char *field = canonical(case_aliases, json_key(member));
+		GivenPlace	below = member_place(normaliser, place, field, json_key(member));
+
+		if (strcmp(field, "step") == 0 && json_kind(member) != JSON_NULL)
+			json_add(stored, field,
+					 stored_children(normaliser, member, below, CHILDREN_ONE_OR_LIST));
+		else
+			json_add(stored, field, json_share(member));
 	}
-	write_text(normaliser, "]");
+	return stored;
 }
 
 /*
  * The cases of a switch.
  */
-void
-write_switch(Normaliser *normaliser, const Json *value, GivenPlace place)
+Json *
+stored_switch(Normaliser *normaliser, const Json *value, GivenPlace place)
 {
+	Json	   *stored;
 	int			index = 0;
 
 	if (json_kind(value) != JSON_ARRAY)
-	{
-		write_value(normaliser, value);
-		return;
-	}
-	write_text(normaliser, "[");
+		return json_share(value);
+	stored = json_new_array();
 	for (const Json *item = json_first(value); item != NULL; item = json_next(item))
 	{
-		GivenPlace	element = element_place(place, index);
+		GivenPlace	element = element_place(place, index++);
 
-		write_text(normaliser, index++ > 0 ? "," : "");
-		if (json_kind(item) != JSON_OBJECT)
-		{
-			write_value(normaliser, item);
-			continue;
-		}
-		write_text(normaliser, "{");
-		for (const Json *member = json_first(item); member != NULL;
-			 member = json_next(member))
-		{
-			const char *field = canonical(case_aliases, json_key(member));
-			GivenPlace	below = member_place(normaliser, element, field, json_key(member));
-
-			begin_member(normaliser, field);
-			if (strcmp(field, "step") == 0 && json_kind(member) != JSON_NULL)
-				write_children(normaliser, member, below, CHILDREN_ONE_OR_LIST);
-			else
-				write_value(normaliser, member);
-		}
-		write_text(normaliser, "}");
+		json_add(stored, NULL, json_kind(item) == JSON_OBJECT ?
+				 stored_case(normaliser, item, element) : json_share(item));
 	}
-	write_text(normaliser, "]");
+	return stored;
 }
 
 /*
  * Where a conditional leads, or a switch when no case applies: children, or a
  * jump.
  */
-void
-write_target(Normaliser *normaliser, const Json *value, GivenPlace place)
+Json *
+stored_target(Normaliser *normaliser, const Json *value, GivenPlace place)
 {
 	if (json_kind(value) == JSON_OBJECT && json_count(value) == 1)
 	{
@@ -234,61 +183,81 @@ write_target(Normaliser *normaliser, const Json *value, GivenPlace place)
 			below.path = place.path;
 			below.given = psprintf("%s.%s", place.given, json_key(only));
 			normaliser_moved(normaliser, below.path, below.given);
-			write_children(normaliser, only, below, CHILDREN_ONE_OR_LIST);
-			return;
+			return stored_children(normaliser, only, below, CHILDREN_ONE_OR_LIST);
 		}
 		if (strcmp(field, "next_step") == 0)
 		{
+			Json	   *jump = json_new_object();
+
 			member_place(normaliser, place, field, json_key(only));
-			write_text(normaliser, "{");
-			begin_member(normaliser, field);
-			write_value(normaliser, only);
-			write_text(normaliser, "}");
-			return;
+			json_add(jump, field, json_share(only));
+			return jump;
 		}
 	}
-	write_children(normaliser, value, place, CHILDREN_ONE_OR_LIST);
+	return stored_children(normaliser, value, place, CHILDREN_ONE_OR_LIST);
+}
+
+/*
+ * A branch of a conditional: children, or, if that turns out to route, a jump.
+ */
+Json *
+stored_condition_branch(Normaliser *normaliser, const Json *value, GivenPlace place)
+{
+	MaybeJump  *jump;
+	Json	   *stored;
+
+	if (json_kind(value) != JSON_STRING)
+		return stored_target(normaliser, value, place);
+	normaliser->in_branch = true;
+	stored = stored_child(normaliser, value, place.given);
+	normaliser->in_branch = false;
+
+	if (normaliser->njumps == normaliser->jumps_allocated)
+	{
+		normaliser->jumps_allocated *= 2;
+		normaliser->jumps = repalloc(normaliser->jumps,
+									 sizeof(MaybeJump) * normaliser->jumps_allocated);
+	}
+	jump = &normaliser->jumps[normaliser->njumps++];
+	jump->draft = normaliser->current;
+	jump->id = stored;
+	jump->place = place;
+	return stored;
 }
 
 /*
  * One branch of a fork_join: {"steps": [..]}, or its steps alone.
  */
-void
-write_branch(Normaliser *normaliser, const Json *value, GivenPlace place)
+Json *
+stored_branch(Normaliser *normaliser, const Json *value, GivenPlace place)
 {
+	Json	   *stored;
 	GivenPlace	steps;
 
+	if (json_kind(value) != JSON_ARRAY && json_kind(value) != JSON_OBJECT &&
+		json_kind(value) != JSON_STRING)
+		return json_share(value);
+	stored = json_new_object();
 	if (json_kind(value) == JSON_OBJECT &&
 		(json_get(value, "steps") != NULL ||
 		 (json_get(value, "type") == NULL && json_get(value, "agent_name") == NULL &&
 		  json_get(value, "sql") == NULL)))
 	{
-		write_text(normaliser, "{");
 		for (const Json *member = json_first(value); member != NULL;
 			 member = json_next(member))
 		{
-			steps = member_place(normaliser, place, json_key(member), json_key(member));
-			begin_member(normaliser, json_key(member));
-			if (strcmp(json_key(member), "steps") == 0)
-				write_children(normaliser, member, steps, CHILDREN_LIST);
-			else
-				write_value(normaliser, member);
+			const char *key = json_key(member);
+
+			steps = member_place(normaliser, place, key, key);
+			json_add(stored, key, strcmp(key, "steps") != 0 ? json_share(member) :
+					 stored_children(normaliser, member, steps, CHILDREN_LIST));
 		}
-		write_text(normaliser, "}");
-		return;
-	}
-	if (json_kind(value) != JSON_ARRAY && json_kind(value) != JSON_OBJECT &&
-		json_kind(value) != JSON_STRING)
-	{
-		write_value(normaliser, value);
-		return;
+		return stored;
 	}
 
 	steps.path = psprintf("%s.steps", place.path);
 	steps.given = place.given;
 	normaliser_moved(normaliser, steps.path, steps.given);
-	write_text(normaliser, "{");
-	begin_member(normaliser, "steps");
-	write_children(normaliser, value, steps, CHILDREN_LIST);
-	write_text(normaliser, "}");
+	json_add(stored, "steps", stored_children(normaliser, value, steps, CHILDREN_LIST));
+	return stored;
 }

@@ -176,10 +176,10 @@ find_routes(Routing *routing)
 }
 
 /*
- * Mark the conditionals that route.  Needs all ids, and who is held.
+ * Find the conditionals that route.  Needs all ids, and who is held.
  */
-void
-normaliser_find_routes(Normaliser *normaliser)
+static void
+mark_routes(Normaliser *normaliser)
 {
 	int			count = normaliser->ndrafts;
 	Routing		routing;
@@ -207,4 +207,25 @@ normaliser_find_routes(Normaliser *normaliser)
 	pfree(routing.may);
 	pfree(routing.routes);
 	pfree(routing.stack);
+}
+
+/*
+ * Make jumps of the branches of the conditionals that route.
+ */
+void
+normaliser_make_jumps(Normaliser *normaliser)
+{
+	mark_routes(normaliser);
+	for (int i = 0; i < normaliser->njumps; i++)
+	{
+		const MaybeJump *jump = &normaliser->jumps[i];
+
+		if (!normaliser->drafts[jump->draft].routes)
+			continue;
+		json_wrap(jump->id, "next_step");
+		normaliser->current = jump->draft;
+		normaliser_moved(normaliser, psprintf("%s.next_step", jump->place.path),
+						 jump->place.given);
+	}
+	normaliser->current = -1;
 }

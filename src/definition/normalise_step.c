@@ -36,16 +36,17 @@ canonical_step_field(const char *field)
 }
 
 /*
- * One field; what children it names is for the type to say.
+ * Add one field; what children it names is for the type to say.
  */
 static void
-write_field(Normaliser *normaliser, const StepTypeInfo *info, const char *field,
-			const Json *value, GivenPlace place)
+add_field(Normaliser *normaliser, Json *stored, const StepTypeInfo *info, const char *field,
+		  const Json *value, GivenPlace place)
 {
-	begin_member(normaliser, field);
-	if (json_kind(value) == JSON_NULL || info == NULL || info->write_children == NULL ||
-		!info->write_children(normaliser, field, value, place))
-		write_value(normaliser, value);
+	Json	   *children = NULL;
+
+	if (json_kind(value) != JSON_NULL && info != NULL && info->stored_children != NULL)
+		children = info->stored_children(normaliser, field, value, place);
+	json_add(stored, field, children != NULL ? children : json_share(value));
 }
 
 /* Is it a field of the configuration, which may stand on the step itself? */
@@ -62,26 +63,22 @@ is_flat(const StepTypeInfo *info, const char *field)
  * The configuration of a step, from its own object and from the fields that stand
  * flat on the step.
  */
-static void
-write_config(Normaliser *normaliser, const Json *step, GivenPlace place,
-			 const StepTypeInfo *info, const Alias *aliases)
+static Json *
+stored_config(Normaliser *normaliser, const Json *step, GivenPlace place,
+			  const StepTypeInfo *info, const Alias *aliases)
 {
 	const char *name = info->config;
 	const Json *config = json_get(step, name);
 	GivenPlace	config_place;
+	Json	   *stored;
 
 	config_place.path = psprintf("%s.%s", place.path, name);
 	config_place.given = psprintf("%s.%s", place.given, name);
-
-	begin_member(normaliser, name);
 	if (config != NULL && json_kind(config) != JSON_OBJECT &&
 		json_kind(config) != JSON_NULL)
-	{
-		write_value(normaliser, config);
-		return;
-	}
+		return json_share(config);
 
-	write_text(normaliser, "{");
+	stored = json_new_object();
 	if (config != NULL && json_kind(config) == JSON_OBJECT)
 	{
 		for (const Json *member = json_first(config); member != NULL;
@@ -89,9 +86,8 @@ write_config(Normaliser *normaliser, const Json *step, GivenPlace place,
 		{
 			const char *field = canonical(aliases, json_key(member));
 
-			write_field(normaliser, info, field, member,
-						member_place(normaliser, config_place, field,
-									 json_key(member)));
+			add_field(normaliser, stored, info, field, member,
+					  member_place(normaliser, config_place, field, json_key(member)));
 		}
 	}
 	else
@@ -108,17 +104,17 @@ write_config(Normaliser *normaliser, const Json *step, GivenPlace place,
 		below.path = psprintf("%s.%s", config_place.path, field);
 		below.given = psprintf("%s.%s", place.given, json_key(member));
 		normaliser_moved(normaliser, below.path, below.given);
-		write_field(normaliser, info, field, member, below);
+		add_field(normaliser, stored, info, field, member, below);
 	}
-	write_text(normaliser, "}");
+	return stored;
 }
 
 /*
- * One field of a step that belongs to no configuration.
+ * Add one field of a step that belongs to no configuration.
  */
 static void
-write_step_field(Normaliser *normaliser, const StepTypeInfo *info, const Json *member,
-				 GivenPlace place)
+add_step_field(Normaliser *normaliser, Json *stored, const StepTypeInfo *info,
+			   const Json *member, GivenPlace place)
 {
 	const char *field = canonical_step_field(json_key(member));
 
@@ -126,16 +122,16 @@ write_step_field(Normaliser *normaliser, const StepTypeInfo *info, const Json *m
 	{
 		const char *branch = normaliser->branch;
 
-		begin_member(normaliser, field);
 		normaliser->branch = "undo";
-		write_children(normaliser, member, member_place(normaliser, place, field, field),
-					   CHILDREN_ONE_OR_LIST);
+		json_add(stored, field,
+				 stored_children(normaliser, member, member_place(normaliser, place, field, field),
+								 CHILDREN_ONE_OR_LIST));
 		normaliser->branch = branch;
 		return;
 	}
-	if (field != json_key(member) || (info != NULL && info->write_children != NULL))
+	if (field != json_key(member) || (info != NULL && info->stored_children != NULL))
 		place = member_place(normaliser, place, field, json_key(member));
-	write_field(normaliser, info, field, member, place);
+	add_field(normaliser, stored, info, field, member, place);
 }
 
 /*
@@ -168,55 +164,49 @@ step_type(const Json *step)
 }
 
 /*
- * Go through one step.
+ * Put one step into the stored form.  What its id and the default of its next_step are is
+ * not known yet.
  */
 void
 normalise_step(Normaliser *normaliser, int index)
 {
-	const Draft *draft = &normaliser->drafts[index];
-	const Json *step = draft->source;
+	const Json *step = normaliser->drafts[index].source;
 	const char *type;
-	const char *default_next = draft->default_next;
 	const StepTypeInfo *info = NULL;
 	const Alias *aliases = no_aliases;
 	StepType	known;
 	bool		has_config;
+	bool		says_next;
+	Json	   *stored;
+	Json	   *stored_id;
 	GivenPlace	place;
 
 	if (json_kind(step) != JSON_OBJECT)
 	{
-		write_value(normaliser, step);
+		normaliser->drafts[index].stored = json_share(step);
+		normaliser->drafts[index].says_next = true;
 		return;
 	}
 
 	type = step_type(step);
 	if (step_type_named(type, &known))
 		info = step_types[known];
-	if (normaliser->collecting && (info == NULL || (info->traits & TRAIT_CONTAINER) == 0) &&
-		json_get(step, "compensate") == NULL)
-		return;					/* no children to collect */
 	has_config = (info != NULL && info->config != NULL);
 	if (has_config && info->config_aliases != NULL)
 		aliases = info->config_aliases;
+	says_next = info != NULL && (info->traits & TRAIT_TERMINAL) != 0;
 
 	normaliser->current = index;
-	place.path = psprintf("steps.%s", draft->id != NULL ? draft->id : "");
-	place.given = draft->path;
-	if (!normaliser->collecting)
-		normaliser_moved(normaliser, place.path, place.given);
+	place.path = "";
+	place.given = normaliser->drafts[index].path;
+	normaliser_moved(normaliser, place.path, place.given);
 
-	write_text(normaliser, "{");
-	begin_member(normaliser, "id");
-	if (!normaliser->collecting)
-		json_append_string(&normaliser->out, draft->id);
+	stored = json_new_object();
+	stored_id = json_new_string("");
+	json_add(stored, "id", stored_id);
 	if (!is_of_no_kind(step))
-		begin_member(normaliser, "type");
-	if (is_of_no_kind(step))
-		;
-	else if (type[0] == '\0')
-		write_value(normaliser, json_get(step, "type"));
-	else if (!normaliser->collecting)
-		json_append_string(&normaliser->out, type);
+		json_add(stored, "type",
+				 type[0] == '\0' ? json_share(json_get(step, "type")) : json_new_string(type));
 
 	for (const Json *member = json_first(step); member != NULL;
 		 member = json_next(member))
@@ -229,16 +219,15 @@ normalise_step(Normaliser *normaliser, int index)
 						   is_flat(info, canonical(aliases, key))))
 			continue;
 		if (strcmp(canonical_step_field(key), "next_step") == 0)
-			default_next = NULL;
-		write_step_field(normaliser, info, member, place);
+			says_next = true;
+		add_step_field(normaliser, stored, info, member, place);
 	}
 	if (has_config)
-		write_config(normaliser, step, place, info, aliases);
-	if (default_next != NULL && (info == NULL || (info->traits & TRAIT_TERMINAL) == 0))
-	{
-		begin_member(normaliser, "next_step");
-		if (!normaliser->collecting)
-			json_append_string(&normaliser->out, default_next);
-	}
-	write_text(normaliser, "}");
+		json_add(stored, info->config, stored_config(normaliser, step, place, info, aliases));
+
+	/* the array of drafts may be elsewhere by now */
+	normaliser->drafts[index].stored = stored;
+	normaliser->drafts[index].stored_id = stored_id;
+	normaliser->drafts[index].says_next = says_next;
+	normaliser->current = -1;
 }

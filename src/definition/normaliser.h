@@ -24,10 +24,30 @@ typedef struct Draft
 	int			parent;			/* draft whose inline child it is, -1 = a member of steps */
 	const char *branch;			/* inline child of a branch: its name; a compensation: "undo" */
 	bool		in_chain;		/* stands in the definition's on_failure */
-	bool		duplicate;		/* the key occurs twice: not written */
+	bool		duplicate;		/* the key occurs twice: not stored */
+	bool		says_next;		/* names what follows it, or nothing can */
 	const char *default_next;	/* from the order of an array */
 	bool		routes;			/* conditional whose branches are jumps */
+	Json	   *stored;			/* the step in the stored form */
+	Json	   *stored_id;		/* its id in there; NULL: it is no object */
+	Json	   *reference;		/* the id that stands where an inline child stood */
 } Draft;
+
+/* Where something was given that stands at another path in the stored form. */
+typedef struct Move
+{
+	int			draft;			/* the path is below this one's; -1: below the document */
+	const char *path;
+	const char *given;
+} Move;
+
+/* The id of a step as a conditional's branch: a jump, if the conditional routes. */
+typedef struct MaybeJump
+{
+	int			draft;
+	Json	   *id;
+	GivenPlace	place;
+} MaybeJump;
 
 typedef struct Normaliser
 {
@@ -36,26 +56,20 @@ typedef struct Normaliser
 	int			ndrafts;
 	int			allocated;
 
-	/*
-	 * Every step is gone through twice by the same code: first to find the inline
-	 * children, which need ids that nothing else in the document has, then to
-	 * write.
-	 */
-	bool		collecting;
-	int			current;		/* draft being gone through */
-	int			cursor;			/* where its next inline child is expected */
+	int			current;		/* draft being gone through, -1 = none */
 	const char *branch;			/* branch being gone through, NULL = none */
 
 	NameMap    *ids;			/* explicit and generated ids -> draft */
 	NameMap    *children;		/* ids used as a child somewhere */
 	NameMap    *held;			/* those of them that are not just a conditional's branch */
 	bool		in_branch;		/* the single id of such a branch is being gone through */
-	NameMap    *moved;			/* path in the stored form -> index of given_paths */
-	char	  **given_paths;
-	int			nmoved;
-	int			moved_allocated;
-
-	StringInfoData out;
+	Move	   *moves;
+	int			nmoves;
+	int			moves_allocated;
+	NameMap    *moved;			/* path in the stored form -> move; NULL until something is reported */
+	MaybeJump  *jumps;
+	int			njumps;
+	int			jumps_allocated;
 } Normaliser;
 
 /* A word that may be used for one of the stored form; a list ends with NULL. */
@@ -65,12 +79,17 @@ typedef struct Alias
 	const char *stored;
 } Alias;
 
-/* How children are written. */
+/* How children are stored. */
 typedef enum ChildrenShape
 {
 	CHILDREN_LIST,				/* always an array */
 	CHILDREN_ONE_OR_LIST		/* one id, or an array of several */
 } ChildrenShape;
+
+/*
+ * What makes values of the stored form is given the author's and returns a new one, which
+ * shares with that what stays as it is.  Paths of places are below the current draft's.
+ */
 
 /* --- normalise.c --- */
 
@@ -81,28 +100,26 @@ extern void normaliser_add_draft(Normaliser *normaliser, const Json *source,
 /* Note that what stands at one path in the stored form was given at another. */
 extern void normaliser_moved(Normaliser *normaliser, const char *path, const char *given);
 
-/* --- normalise_children.c: they write nothing while collecting --- */
+/* --- normalise_children.c --- */
 
 extern const char *canonical(const Alias *aliases, const char *field);
-extern void begin_member(Normaliser *normaliser, const char *key);
-extern void write_text(Normaliser *normaliser, const char *text);
-extern void write_value(Normaliser *normaliser, const Json *value);
 extern GivenPlace member_place(Normaliser *normaliser, GivenPlace place,
 							   const char *key, const char *given_key);
-extern void write_children(Normaliser *normaliser, const Json *value, GivenPlace place,
-						   ChildrenShape shape);
-extern void write_switch(Normaliser *normaliser, const Json *value, GivenPlace place);
-extern void write_target(Normaliser *normaliser, const Json *value,
-						 GivenPlace place);
-extern void write_branch(Normaliser *normaliser, const Json *value, GivenPlace place);
+extern Json *stored_children(Normaliser *normaliser, const Json *value, GivenPlace place,
+							 ChildrenShape shape);
+extern Json *stored_switch(Normaliser *normaliser, const Json *value, GivenPlace place);
+extern Json *stored_target(Normaliser *normaliser, const Json *value, GivenPlace place);
+extern Json *stored_condition_branch(Normaliser *normaliser, const Json *value, GivenPlace place);
+extern Json *stored_branch(Normaliser *normaliser, const Json *value, GivenPlace place);
 
 /* --- normalise_routes.c --- */
 
-extern void normaliser_find_routes(Normaliser *normaliser);
+/* Make jumps of the branches of conditionals that route. */
+extern void normaliser_make_jumps(Normaliser *normaliser);
 
 /* --- normalise_step.c --- */
 
-/* Go through one step: collect its inline children, or write it. */
+/* Put one step into the stored form; its inline children become drafts. */
 extern void normalise_step(Normaliser *normaliser, int draft);
 
 /* The name in the stored form of a field of a step. */

@@ -270,18 +270,24 @@ typedef struct WorkflowPlan
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */
 } WorkflowPlan;
 
-/* Looks at a plan without errors; reports with the paths of the stored form. */
-typedef void (*PlanCheck) (const WorkflowPlan *plan, ProblemList *found);
+/* What the caller checks, who can know more than the document says. */
+typedef struct DefinitionChecks
+{
+	/* A plan without errors, and its document; reports with the paths of the stored form. */
+	void		(*plan) (const WorkflowPlan *plan, const Json *stored, ProblemList *found);
+	/* A document as given, of which there is no stored form since it has errors. */
+	void		(*document) (const Json *given, ProblemList *problems);
+} DefinitionChecks;
 
 /*
  * Check a document and put it into the stored form: the aliases replaced,
  * inline children pulled out, arrays turned into maps.  Returns the normalised
- * document as JSON text, NULL when there are errors other than those of check (which
+ * document as JSON text, NULL when there are errors other than those of checks (which
  * may be NULL); problems gets everything found, warnings included, with the paths of
  * the document as given.  max_nesting: setting of the same name.
  */
 extern char *definition_normalise(const char *document, int max_nesting,
-								  PlanCheck check, ProblemList *problems);
+								  const DefinitionChecks *checks, ProblemList *problems);
 
 /*
  * Build the plan of a normalised document.  problems is for what should not

@@ -72,9 +72,9 @@ typedef struct StepTypeInfo
 	const char *alias;			/* another name that it may have there; NULL: none */
 	const char *config;			/* field with an object for fields->flat; NULL: it has none */
 	const struct Alias *config_aliases; /* of fields in there; NULL: none */
-	/* Write the value of a field that names children; false: it does not. */
-	bool		(*write_children) (struct Normaliser *normaliser, const char *field,
-								   const struct Json *value, struct GivenPlace place);
+	/* The stored value of a field that names children; NULL: it does not. */
+	struct Json *(*stored_children) (struct Normaliser *normaliser, const char *field,
+									 const struct Json *value, struct GivenPlace place);
 
 	/* The plan */
 

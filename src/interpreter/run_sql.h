@@ -65,7 +65,7 @@ typedef struct SqlUse
 	bool		is_condition;	/* returns a boolean, and writes nothing */
 	int			nparams;		/* $1 .. that it is given */
 	bool		knows_input;	/* these are all values that it reads as input.x */
-	char	  **input_names;
+	const char **input_names;
 	int			ninput_names;
 } SqlUse;
 

@@ -173,6 +173,48 @@ test_limits(void)
 	json_free(json);
 }
 
+/* A tree that is made, and shares with one that was read. */
+static void
+test_made(void)
+{
+	char	   *message;
+	Json	   *given = json_parse("{\"a\": [1, {\"b\": \"\\u0001x\"}], \"c\": \"d\"}", &message);
+	Json	   *made = json_new_object();
+	Json	   *list = json_new_array();
+	Json	   *name = json_new_string("");
+	Json	   *shared = json_share(json_get(given, "c"));
+	Json	   *deep = json_new_string("x");
+	char	   *printed;
+
+	json_add(made, "name", name);
+	json_add(made, "list", list);
+	json_add(list, NULL, json_share(json_get(given, "a")));
+	json_add(list, NULL, json_new_null());
+	json_add(list, NULL, json_new_object());
+	json_add(made, "c", shared);
+	json_set_string(name, "\001 no number");
+	json_wrap(shared, "next");
+	printed = json_print(made);
+	CHECK(strcmp(printed, "{\"name\":\"\\u0001 no number\",\"list\":[[1,{\"b\":\"\\u0001x\"}],null,{}],\"c\":{\"next\":\"d\"}}") == 0,
+		  "a tree that is made");
+	printf("# %s\n", printed);
+	CHECK(json_count(list) == 3 && json_get(made, "c") == shared && json_tree_complaint(made) == NULL,
+		  "it is as one that was read");
+	json_free(made);
+	printed = json_print(given);
+	CHECK(strcmp(printed, "{\"a\":[1,{\"b\":\"\\u0001x\"}],\"c\":\"d\"}") == 0, "what it has shared is as it was");
+	json_free(given);
+
+	for (int i = 0; i < JSON_MAX_DEPTH; i++)
+		json_wrap(deep, "x");
+	CHECK(json_tree_complaint(deep) == NULL, "made as deep as is allowed");
+	json_wrap(deep, "x");
+	message = json_tree_complaint(deep);
+	CHECK(message != NULL && strcmp(message, "the JSON document is nested more than 200 levels deep") == 0,
+		  "made one level deeper");
+	json_free(deep);
+}
+
 int
 main(void)
 {
@@ -180,5 +222,6 @@ main(void)
 	test_access();
 	test_refused();
 	test_limits();
+	test_made();
 	return done_testing();
 }

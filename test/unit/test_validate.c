@@ -518,6 +518,22 @@ test_many(void)
 	definition_normalise(quoted(text.data), TEST_NESTING, NULL, problems);
 	CHECK(problems->errors == 50000 && problems->count == MAX_PROBLEMS, "50,000 unknown fields");
 
+	/* what stands flat on a step is one level further in, in the stored form */
+	for (int depth = JSON_MAX_DEPTH - 4; depth <= JSON_MAX_DEPTH - 3; depth++)
+	{
+		resetStringInfo(&text);
+		appendStringInfoString(&text, "{`name`: `t`, `start_step`: `a`, `steps`: {`a`: {`type`: `loop`, `loop_body`: `b`, `collection`: ");
+		for (int i = 0; i < depth; i++)
+			appendStringInfoChar(&text, '[');
+		for (int i = 0; i < depth; i++)
+			appendStringInfoChar(&text, ']');
+		appendStringInfoString(&text, "}, " AGENT("b") "}}");
+		if (depth == JSON_MAX_DEPTH - 4)
+			accepted("as deep as can be stored", text.data);
+		else
+			REFUSED("deeper than can be stored", text.data, "", "the JSON document is nested more than 200 levels deep", NULL);
+	}
+
 	resetStringInfo(&text);
 	appendStringInfoString(&text, "{`name`: `t`, `steps`: [");
 	for (int i = 0; i < 20001; i++)

@@ -188,41 +188,16 @@ conditional_subject(const PlanNode *node, bool all)
 	return all && part->condition != NULL ? part->condition->text : NULL;
 }
 
-/*
- * A branch of a conditional: children, or a jump.
- */
-static void
-write_condition_branch(Normaliser *normaliser, const Json *value, GivenPlace place)
-{
-	bool		is_id = json_kind(value) == JSON_STRING;
-
-	if (is_id && !normaliser->collecting &&
-		normaliser->drafts[normaliser->current].routes)
-	{
-		normaliser_moved(normaliser, psprintf("%s.next_step", place.path), place.given);
-		write_text(normaliser, "{");
-		begin_member(normaliser, "next_step");
-		write_value(normaliser, value);
-		write_text(normaliser, "}");
-		return;
-	}
-	normaliser->in_branch = is_id;
-	write_target(normaliser, value, place);
-	normaliser->in_branch = false;
-}
-
-static bool
-write_branches(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
+static Json *
+stored_branches(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
 {
 	if (strcmp(field, "switch") == 0)
-		write_switch(normaliser, value, place);
-	else if (strcmp(field, "default") == 0)
-		write_target(normaliser, value, place);
-	else if (strcmp(field, "if_true_step") == 0 || strcmp(field, "if_false_step") == 0)
-		write_condition_branch(normaliser, value, place);
-	else
-		return false;
-	return true;
+		return stored_switch(normaliser, value, place);
+	if (strcmp(field, "default") == 0)
+		return stored_target(normaliser, value, place);
+	if (strcmp(field, "if_true_step") == 0 || strcmp(field, "if_false_step") == 0)
+		return stored_condition_branch(normaliser, value, place);
+	return NULL;
 }
 
 static const FieldSet fields_of_conditional = {
@@ -236,7 +211,7 @@ const StepTypeInfo step_type_conditional = {
 	.name = "conditional",
 	.traits = TRAIT_CONTAINER | TRAIT_CHOOSES,
 	.fields = &fields_of_conditional,
-	.write_children = write_branches,
+	.stored_children = stored_branches,
 	.part_size = sizeof(ConditionalPart),
 	.build = build_conditional,
 	.check_references = check_conditional,

@@ -123,36 +123,26 @@ build_fork_join(Builder *builder, PlanNode *node, const Place *config)
 /*
  * The branches of a fork_join.
  */
-static void
-write_branches(Normaliser *normaliser, const Json *value, GivenPlace place)
+static Json *
+stored_branches(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
 {
+	Json	   *stored;
+
+	if (strcmp(field, "branches") != 0)
+		return NULL;
 	if (json_kind(value) != JSON_OBJECT)
-	{
-		write_value(normaliser, value);
-		return;
-	}
-	write_text(normaliser, "{");
+		return json_share(value);
+	stored = json_new_object();
 	for (const Json *member = json_first(value); member != NULL;
 		 member = json_next(member))
 	{
 		GivenPlace	below = member_place(normaliser, place, json_key(member), json_key(member));
 
-		begin_member(normaliser, json_key(member));
 		normaliser->branch = json_key(member);
-		write_branch(normaliser, member, below);
+		json_add(stored, json_key(member), stored_branch(normaliser, member, below));
 		normaliser->branch = NULL;
 	}
-	write_text(normaliser, "}");
-}
-
-static bool
-write_branch_children(Normaliser *normaliser, const char *field, const Json *value,
-					  GivenPlace place)
-{
-	if (strcmp(field, "branches") != 0)
-		return false;
-	write_branches(normaliser, value, place);
-	return true;
+	return stored;
 }
 
 static const FieldSet fields_of_fork_join = {
@@ -168,7 +158,7 @@ const StepTypeInfo step_type_fork_join = {
 	.fields = &fields_of_fork_join,
 	.alias = "fork-join",
 	.config = "fork_join_config",
-	.write_children = write_branch_children,
+	.stored_children = stored_branches,
 	.build = build_fork_join,
 	.explain_heading = explain_join,
 	.line_word = "branch ",

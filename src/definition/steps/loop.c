@@ -173,13 +173,12 @@ static const Alias loop_aliases[] = {
 	{NULL, NULL}
 };
 
-static bool
-write_body(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
+static Json *
+stored_body(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
 {
 	if (strcmp(field, "loop_body") != 0)
-		return false;
-	write_children(normaliser, value, place, CHILDREN_LIST);
-	return true;
+		return NULL;
+	return stored_children(normaliser, value, place, CHILDREN_LIST);
 }
 
 static const FieldSet fields_of_loop = {
@@ -195,7 +194,7 @@ const StepTypeInfo step_type_loop = {
 	.fields = &fields_of_loop,
 	.config = "loop_config",
 	.config_aliases = loop_aliases,
-	.write_children = write_body,
+	.stored_children = stored_body,
 	.part_size = sizeof(LoopPart),
 	.build = build_loop,
 	.check_references = check_loop,

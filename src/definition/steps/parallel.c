@@ -96,14 +96,12 @@ build_parallel(Builder *builder, PlanNode *node, const Place *place)
 	build_on_join(builder, node, place);
 }
 
-static bool
-write_parallel_children(Normaliser *normaliser, const char *field, const Json *value,
-						GivenPlace place)
+static Json *
+stored_parallel_steps(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
 {
 	if (strcmp(field, "parallel_steps") != 0)
-		return false;
-	write_children(normaliser, value, place, CHILDREN_LIST);
-	return true;
+		return NULL;
+	return stored_children(normaliser, value, place, CHILDREN_LIST);
 }
 
 static const FieldSet fields_of_parallel = {
@@ -117,7 +115,7 @@ const StepTypeInfo step_type_parallel = {
 	.name = "parallel",
 	.traits = TRAIT_CONTAINER | TRAIT_FORKS,
 	.fields = &fields_of_parallel,
-	.write_children = write_parallel_children,
+	.stored_children = stored_parallel_steps,
 	.build = build_parallel,
 	.explain_heading = explain_join,
 	.lines_noun = "steps",
