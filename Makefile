@@ -189,11 +189,13 @@ OBJS = \
 	src/definition/expression_lexer.o \
 	src/definition/expression_reference.o \
 	src/definition/fields.o \
+	src/definition/front_end.o \
 	src/definition/join_rule.o \
 	src/definition/json.o \
 	src/definition/json_print.o \
 	src/definition/json_scan.o \
 	src/definition/names.o \
+	src/definition/native.o \
 	src/definition/normalise.o \
 	src/definition/normalise_children.o \
 	src/definition/normalise_routes.o \

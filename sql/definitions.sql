@@ -125,6 +125,16 @@ SELECT workflow.define(jsonb_build_object('name', 'def_big', 'start_step', 'a', 
   'steps', '{"a": {"type": "set", "output": 1}}'::jsonb));
 ROLLBACK;
 
+-- languages: one so far; a version that lacks one, as an older one would, says so
+SELECT DISTINCT language FROM workflow.definitions WHERE name LIKE 'def!_%' ESCAPE '!';
+BEGIN;
+INSERT INTO workflow.definitions (name, version, owner, document, definition, language)
+SELECT 'def_later', 1, owner, document, definition, 'later' FROM workflow.definitions WHERE name = 'def_order' ORDER BY version LIMIT 1;
+\set VERBOSITY terse
+SELECT workflow.explain('def_later');
+\set VERBOSITY default
+ROLLBACK;
+
 -- a thousand steps, in milliseconds
 SELECT workflow.define(jsonb_build_object('name', 'def_thousand', 'start_step', 's1', 'steps',
   (SELECT jsonb_object_agg('s' || i, jsonb_build_object('type', 'sql', 'sql', 'SELECT ' || i,

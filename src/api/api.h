@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "utils/jsonb.h"
 
+#include "definition/front_end.h"
 #include "definition/plan.h"
 #include "shared/compat.h"
 #include "state/executions.h"
@@ -153,10 +154,10 @@ extern void check_setting(const PlanSetting *setting, const char *step_id, const
 /* --- check.c --- */
 
 /*
- * All checks of a document, SQL and agents included; returns the normalised text,
- * NULL when there are errors.
+ * All checks of a document, SQL and agents included; returns the text of its stored form,
+ * NULL when there are errors.  language, which may be NULL, gets what it is written in.
  */
-extern char *check_definition(Jsonb *document, ProblemList *problems);
+extern char *check_definition(Jsonb *document, ProblemList *problems, const FrontEnd **language);
 
 /* --- define.c --- */
 

@@ -292,7 +292,7 @@ check_document(const Json *document, ProblemList *problems)
 }
 
 char *
-check_definition(Jsonb *document, ProblemList *problems)
+check_definition(Jsonb *document, ProblemList *problems, const FrontEnd **language)
 {
 	static const DefinitionChecks checks = {check_plan, check_document};
 	Size		size = VARSIZE(document);
@@ -309,7 +309,7 @@ check_definition(Jsonb *document, ProblemList *problems)
 						 "workflow.max_definition_size")));
 
 	text = JsonbToCString(NULL, &document->root, size);
-	normalised = definition_normalise(text, setting_max_nesting, &checks, problems);
+	normalised = definition_check(text, setting_max_nesting, &checks, problems, language);
 	pfree(text);
 	return problems->errors > 0 ? NULL : normalised;
 }

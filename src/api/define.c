@@ -164,7 +164,7 @@ store_definition(NewDefinition *new, bool ours)
 		int			version = 1;
 		char	   *before = NULL;
 
-		if (definition_lock_newest(new->name, new->normalised, &newest, &same))
+		if (definition_lock_newest(new, &newest, &same))
 		{
 			/* what somebody made under a reserved name is not taken over, but superseded */
 			bool		foreign = ours && newest.owner != new->owner;
@@ -242,7 +242,7 @@ claim_names(const NewDefinition *new, bool ours)
 	/* who waits for a name keeps no name or row of somebody else's locked meanwhile */
 	refuse_clash(new);
 	/* the row comes first: set_status() has locked it when the transaction goes on with define() */
-	if (definition_lock_newest(new->name, new->normalised, &newest, &same) && !ours)
+	if (definition_lock_newest(new, &newest, &same) && !ours)
 		check_owner(&newest);
 	/* whom we waited for may have used them */
 	if (definition_lock_names(new->name, new->workflow_id))
@@ -255,10 +255,11 @@ define(Jsonb *document, char *status, bool ours)
 {
 	ProblemList *problems = problem_list_create();
 	NewDefinition new;
+	const FrontEnd *language;
 	char	   *normalised;
 
 	check_status(status);
-	normalised = check_definition(document, problems);
+	normalised = check_definition(document, problems, &language);
 	if (normalised == NULL)
 		raise_problems(document, problems);
 	raise_warnings(problems);
@@ -270,6 +271,7 @@ define(Jsonb *document, char *status, bool ours)
 	new.label = jsonb_member_string(new.normalised, "version");
 	new.workflow_id = jsonb_member_string(new.normalised, "workflow_id");
 	new.description = jsonb_member_string(new.normalised, "description");
+	new.language = language->name;
 	new.status = status;
 	new.owner = ours ? extension_owner() : GetUserId();
 	if (!ours)
@@ -314,7 +316,7 @@ workflow_validate(PG_FUNCTION_ARGS)
 
 	state_check_installation();
 	InitMaterializedSRF(fcinfo, 0);
-	(void) check_definition(document, problems);
+	(void) check_definition(document, problems, NULL);
 
 	for (int i = 0; i < problems->count; i++)
 	{

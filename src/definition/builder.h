@@ -4,6 +4,7 @@
  *	  What the files that build and check a plan share.  Private to
  *	  src/definition.
  *
+ *	  front_end.c      languages; a document's way to its stored form and its plan
  *	  plan.c           the plan: header, nodes, ids
  *	  plan_step.c      fields that every step may have
  *	  steps/           those that only steps of a type have
@@ -20,6 +21,7 @@
 #ifndef PGWF_BUILDER_H
 #define PGWF_BUILDER_H
 
+#include "definition/front_end.h"
 #include "definition/names.h"
 #include "definition/plan.h"
 #include "definition/plan_scope.h"
@@ -60,6 +62,7 @@ typedef struct Builder
 	NameMap    *ids;			/* step id -> node */
 	NameMap    *variables;		/* assigned by some set step or catch clause */
 	const Json **sources;		/* the object of each node */
+	int			reserved;		/* nodes that there is room for */
 	const char *start_step;		/* as written, may be NULL */
 	Dependency *dependencies;	/* NULL: all scopes are chains, see plan_depend() */
 	int			ndependencies;
@@ -204,8 +207,27 @@ extern void check_chain(Builder *builder, const bool *reachable, const bool *in_
 
 /* --- plan.c --- */
 
-/* Plan of a parsed document: plan_build() and definition_normalise() share it. */
-extern WorkflowPlan *plan_compile(const Json *document, int max_nesting, ProblemList *problems);
+/*
+ * What front ends make plans with: room for so many nodes, the nodes, what leads from one
+ * to the other.
+ */
+extern void plan_reserve(Builder *builder, int count);
+/* The node of a step, and the object that its fields are read from; NULL: the id is taken. */
+extern PlanNode *plan_add_node(Builder *builder, const char *id, const Json *source);
+/* In its scope a step is followed by another. */
+extern void plan_connect(Builder *builder, int node, int next);
+/* The plan of what was made; fit for use only when no error was reported. */
+extern WorkflowPlan *plan_finish(Builder *builder);
+
+/* The native front end: a whole document in the stored form. */
+extern void build_definition(Builder *builder, const Json *document);
+
+/*
+ * Plan of a parsed document in the stored form.  Always returns one; it is fit for use only
+ * when no error was added.
+ */
+extern WorkflowPlan *plan_compile(const FrontEnd *language, const Json *stored, int max_nesting,
+								  ProblemList *problems);
 
 /* Place of a node's own object; release place->path. */
 extern Place node_place(const Builder *builder, int node);

@@ -122,8 +122,9 @@ name_moves(Normaliser *normaliser)
  * part of it that was moved decides.
  */
 static char *
-given_path(Normaliser *normaliser, const char *path)
+given_path(void *places, const char *path)
 {
+	Normaliser *normaliser = places;
 	char	   *prefix = pstrdup(path);
 	size_t		length = strlen(prefix);
 
@@ -412,53 +413,21 @@ stored_document(Normaliser *normaliser, const Json *document)
 }
 
 /*
- * Compile the stored form, and report what that found where the author will look for
- * it.  False when there are errors, other than those of the caller's check.
+ * Put a document into the stored form.  Works in the current memory context and leaves
+ * its work space there.
  */
-static bool
-compile_and_translate(Normaliser *normaliser, const Json *stored, int max_nesting,
-					  const DefinitionChecks *checks)
+Json *
+normalise_document(Checking *checking)
 {
-	ProblemList *found = problem_list_create();
-	ProblemList *problems = normaliser->problems;
-	WorkflowPlan *plan;
-	bool		valid;
-	char	   *complaint = json_tree_complaint(stored);
-
-	if (complaint != NULL)
-	{
-		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", complaint);
-		return false;
-	}
-	plan = plan_compile(stored, max_nesting, found);
-	valid = plan != NULL && found->errors + problems->errors == 0;
-	if (valid && checks != NULL)
-		checks->plan(plan, stored, found);
-
-	for (int i = 0; i < found->count; i++)
-	{
-		Problem    *problem = &found->items[i];
-
-		if (problem->severity == PROBLEM_ERROR)
-			found->errors--;
-		problem_add(problems, problem->severity, given_path(normaliser, problem->path),
-					problem->step_id, problem->hint, "%s", problem->message);
-	}
-	/* Those that were only counted. */
-	problems->errors += found->errors;
-	return valid;
-}
-
-/*
- * Put a document into the stored form; NULL when that has too many steps.
- */
-static Json *
-normalise(Normaliser *normaliser, const Json *given)
-{
+	Normaliser *normaliser = palloc0(sizeof(Normaliser));
+	const Json *given = checking->given;
 	const Json *steps = json_get(given, "steps");
 	bool		is_array = steps != NULL && json_kind(steps) == JSON_ARRAY;
 	bool		is_object = steps != NULL && json_kind(steps) == JSON_OBJECT;
 
+	checking->given_path = given_path;
+	checking->places = normaliser;
+	normaliser->problems = checking->problems;
 	normaliser->current = -1;
 	normaliser->allocated = normaliser->moves_allocated = normaliser->jumps_allocated = 64;
 	normaliser->drafts = palloc(sizeof(Draft) * normaliser->allocated);
@@ -481,47 +450,4 @@ normalise(Normaliser *normaliser, const Json *given)
 	if (is_object)
 		normaliser_make_jumps(normaliser);
 	return stored_document(normaliser, given);
-}
-
-/*
- * Check a document and put it into the stored form.  Works in the current
- * memory context and leaves its work space there.
- */
-char *
-definition_normalise(const char *document, int max_nesting, const DefinitionChecks *checks,
-					 ProblemList *problems)
-{
-	Normaliser	normaliser;
-	char	   *message = NULL;
-	char	   *text = NULL;
-	Json	   *given = json_parse(document, &message);
-	Json	   *stored = NULL;
-
-	memset(&normaliser, 0, sizeof(normaliser));
-	normaliser.problems = problems;
-	if (given != NULL && json_kind(given) != JSON_OBJECT)
-		message = psprintf("a definition must be an object, not %s", json_kind_name(given));
-	if (message != NULL)
-		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
-	else
-		stored = normalise(&normaliser, given);
-	if (stored != NULL && compile_and_translate(&normaliser, stored, max_nesting, checks))
-	{
-		text = json_print(stored);
-		message = json_text_complaint(text);
-		if (message != NULL)
-		{
-			problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
-			text = NULL;
-		}
-	}
-	if (text == NULL && given != NULL && checks != NULL)
-		checks->document(given, problems);
-
-	/* what is stored shares with what is given */
-	if (stored != NULL)
-		json_free(stored);
-	if (given != NULL)
-		json_free(given);
-	return text;
 }

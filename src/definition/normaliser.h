@@ -10,6 +10,7 @@
 #ifndef PGWF_NORMALISER_H
 #define PGWF_NORMALISER_H
 
+#include "definition/front_end.h"
 #include "definition/json.h"
 #include "definition/names.h"
 #include "definition/problem.h"
@@ -92,6 +93,9 @@ typedef enum ChildrenShape
  */
 
 /* --- normalise.c --- */
+
+/* The stored form of a document; NULL when it has too many steps. */
+extern Json *normalise_document(Checking *checking);
 
 extern void normaliser_add_draft(Normaliser *normaliser, const Json *source,
 								 const char *path, int parent, const char *branch,

@@ -255,35 +255,62 @@ build_header(Builder *builder, const Place *place)
 }
 
 /*
+ * Room for the nodes: they do not move.
+ */
+void
+plan_reserve(Builder *builder, int count)
+{
+	builder->plan->nodes = palloc0(sizeof(PlanNode) * count);
+	builder->sources = palloc0(sizeof(Json *) * count);
+	builder->ids = name_map_create(count);
+	builder->reserved = count;
+}
+
+/*
+ * Add the node of a step, which the id leads to.
+ */
+PlanNode *
+plan_add_node(Builder *builder, const char *id, const Json *source)
+{
+	WorkflowPlan *plan = builder->plan;
+	PlanNode   *node = &plan->nodes[plan->nnodes];
+
+	Assert(plan->nnodes < builder->reserved);
+	if (!name_map_add(builder->ids, id, plan->nnodes))
+		return NULL;
+	node->index = plan->nnodes;
+	node->id = pstrdup(id);
+	node->container = -1;
+	node->next = -1;
+	node->compensation = node->compensates = -1;
+	builder->sources[plan->nnodes++] = source;
+	return node;
+}
+
+/*
+ * Lead from a step to the one that follows it.
+ */
+void
+plan_connect(Builder *builder, int node, int next)
+{
+	builder->plan->nodes[node].next = next;
+}
+
+/*
  * A node for each step, known by its id.
  */
 static void
 build_nodes(Builder *builder, const Json *steps)
 {
-	WorkflowPlan *plan = builder->plan;
-	int			count = json_count(steps);
-
-	plan->nodes = palloc0(sizeof(PlanNode) * count);
-	builder->sources = palloc0(sizeof(Json *) * count);
-	builder->ids = name_map_create(count);
-
+	plan_reserve(builder, json_count(steps));
 	for (const Json *step = json_first(steps); step != NULL; step = json_next(step))
 	{
-		PlanNode   *node = &plan->nodes[plan->nnodes];
+		PlanNode   *node = plan_add_node(builder, json_key(step), step);
 		const char *complaint = name_id_complaint(json_key(step));
 		Place		place;
 
-		if (!name_map_add(builder->ids, json_key(step), plan->nnodes))
-			continue;			/* the first of that name stays */
-		node->index = plan->nnodes;
-		node->id = pstrdup(json_key(step));
-		node->container = -1;
-		node->next = -1;
-		node->compensation = node->compensates = -1;
-		builder->sources[plan->nnodes++] = step;
-
-		if (complaint == NULL)
-			continue;
+		if (node == NULL || complaint == NULL)
+			continue;			/* the first of a name stays */
 		place = node_place(builder, node->index);
 		field_error(builder, &place, NULL, NULL, "the id of a step %s", complaint);
 	}
@@ -338,7 +365,7 @@ link_root(Builder *builder)
 						json_string(next),
 						plan->nodes[plan->nodes[target].container].id);
 		else
-			node->next = target;
+			plan_connect(builder, i, target);
 		pfree(unconstify(char *, place.path));
 	}
 	builder->links_broken |= builder->problems->errors > errors;
@@ -470,6 +497,34 @@ build_steps(Builder *builder, const Place *place)
 	find_compensations(builder);
 	build_scopes(builder);
 	build_epilogue(builder, place);
+}
+
+/*
+ * Everything of a document in the stored form.
+ */
+void
+build_definition(Builder *builder, const Json *document)
+{
+	Place		place = {document, "", NULL};
+
+	if (json_kind(document) != JSON_OBJECT)
+	{
+		field_error(builder, &place, NULL, NULL, "a definition must be an object, not %s",
+					json_kind_name(document));
+		return;
+	}
+	build_header(builder, &place);
+	build_steps(builder, &place);
+}
+
+/*
+ * Check what has been made, and find the way around it.
+ */
+static void
+finish_steps(Builder *builder)
+{
+	WorkflowPlan *plan = builder->plan;
+
 	if (validate_graph(builder))
 		resolve_references(builder);
 
@@ -481,15 +536,32 @@ build_steps(Builder *builder, const Place *place)
 		sort_lines(&plan->nodes[i]);
 }
 
-/*
- * Build the plan of a document in the stored form.  Always returns one; it is
- * fit for use only when no error was added.
- */
 WorkflowPlan *
-plan_compile(const Json *document, int max_nesting, ProblemList *problems)
+plan_finish(Builder *builder)
+{
+	if (builder->plan->nnodes > 0)
+		finish_steps(builder);
+
+	name_map_free(builder->variables);
+	if (builder->ids != NULL)
+		name_map_free(builder->ids);
+	if (builder->sources != NULL)
+		pfree(builder->sources);
+	if (builder->dependencies != NULL)
+		pfree(builder->dependencies);
+	if (builder->position != NULL)
+		pfree(builder->position);
+	if (builder->component != NULL)
+		pfree(builder->component);
+	if (builder->reach != NULL)
+		pfree(builder->reach);
+	return builder->plan;
+}
+
+WorkflowPlan *
+plan_compile(const FrontEnd *language, const Json *stored, int max_nesting, ProblemList *problems)
 {
 	Builder		builder;
-	Place		place = {document, "", NULL};
 
 	memset(&builder, 0, sizeof(builder));
 	builder.plan = palloc0(sizeof(WorkflowPlan));
@@ -498,49 +570,8 @@ plan_compile(const Json *document, int max_nesting, ProblemList *problems)
 	builder.max_nesting = Min(max_nesting, PLAN_MAX_NESTING);
 	builder.variables = name_map_create(8);
 
-	if (json_kind(document) != JSON_OBJECT)
-	{
-		field_error(&builder, &place, NULL, NULL, "a definition must be an object, not %s",
-					json_kind_name(document));
-		return builder.plan;
-	}
-	build_header(&builder, &place);
-	build_steps(&builder, &place);
-
-	name_map_free(builder.variables);
-	if (builder.ids != NULL)
-		name_map_free(builder.ids);
-	if (builder.sources != NULL)
-		pfree(builder.sources);
-	if (builder.dependencies != NULL)
-		pfree(builder.dependencies);
-	if (builder.position != NULL)
-		pfree(builder.position);
-	if (builder.component != NULL)
-		pfree(builder.component);
-	if (builder.reach != NULL)
-		pfree(builder.reach);
-	return builder.plan;
-}
-
-/*
- * Build the plan of a stored definition; NULL when that has errors.
- */
-WorkflowPlan *
-plan_build(const char *normalised, ProblemList *problems)
-{
-	char	   *message;
-	Json	   *document = json_parse(normalised, &message);
-	WorkflowPlan *plan;
-
-	if (document == NULL)
-	{
-		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
-		return NULL;
-	}
-	plan = plan_compile(document, PLAN_MAX_NESTING, problems);
-	json_free(document);
-	return problems->errors == 0 ? plan : NULL;
+	language->compile(&builder, stored);
+	return plan_finish(&builder);
 }
 
 /*

@@ -270,32 +270,6 @@ typedef struct WorkflowPlan
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */
 } WorkflowPlan;
 
-/* What the caller checks, who can know more than the document says. */
-typedef struct DefinitionChecks
-{
-	/* A plan without errors, and its document; reports with the paths of the stored form. */
-	void		(*plan) (const WorkflowPlan *plan, const Json *stored, ProblemList *found);
-	/* A document as given, of which there is no stored form since it has errors. */
-	void		(*document) (const Json *given, ProblemList *problems);
-} DefinitionChecks;
-
-/*
- * Check a document and put it into the stored form: the aliases replaced,
- * inline children pulled out, arrays turned into maps.  Returns the normalised
- * document as JSON text, NULL when there are errors other than those of checks (which
- * may be NULL); problems gets everything found, warnings included, with the paths of
- * the document as given.  max_nesting: setting of the same name.
- */
-extern char *definition_normalise(const char *document, int max_nesting,
-								  const DefinitionChecks *checks, ProblemList *problems);
-
-/*
- * Build the plan of a normalised document.  problems is for what should not
- * happen: a stored document passed validation when it came in.
- * definition_normalise() calls it as its last check.
- */
-extern WorkflowPlan *plan_build(const char *normalised, ProblemList *problems);
-
 extern const char *join_policy_name(JoinPolicy policy);
 /* Could there be a setting of this name? */
 extern bool plan_is_setting_name(const char *name);

@@ -88,7 +88,7 @@ add_child(Builder *builder, PlanNode *node, const Place *place, const char *fiel
 	if (line->nsteps++ == 0)
 		line->first = index;
 	else
-		builder->plan->nodes[line->last].next = index;
+		plan_connect(builder, line->last, index);
 	line->last = index;
 }
 

@@ -19,6 +19,8 @@ COMMENT ON COLUMN workflow.definitions.document IS 'document as it was given to 
 COMMENT ON COLUMN workflow.definitions.definition IS
 'document in its normalised form, which executions follow';
 COMMENT ON COLUMN workflow.definitions.created_at IS 'when this version was defined';
+COMMENT ON COLUMN workflow.definitions.language IS
+'what the documents are written in: native, the format of the manual''s page "Definitions"';
 
 COMMENT ON TABLE workflow.agents IS
 'functions and SQL statements that steps of type agent name; written by workflow.register_agent()';

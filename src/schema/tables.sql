@@ -25,6 +25,7 @@ CREATE TABLE workflow.definitions (
     document        jsonb NOT NULL,   -- as given to define()
     definition      jsonb NOT NULL,   -- normalised
     created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    language        text NOT NULL DEFAULT 'native',
     UNIQUE (name, version)
 );
 CREATE INDEX definitions_alerts_idx ON workflow.definitions (name)

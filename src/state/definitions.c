@@ -25,6 +25,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "definition/front_end.h"
 #include "shared/wake.h"
 #include "state/private.h"
 #include "state/state.h"
@@ -87,28 +88,29 @@ static StateStatement find_by_workflow_id = {
 	2, find_types, NULL
 };
 
-static const Oid lock_types[] = {TEXTOID, JSONBOID};
+static const Oid lock_types[] = {TEXTOID, JSONBOID, TEXTOID};
 /* as text: two numbers that are equal may still be written differently, 1 and 1.0 */
 static StateStatement lock_newest = {
 	"SELECT " DEFINITION_COLUMNS ", "
 	"d.definition::pg_catalog.text OPERATOR(pg_catalog.=) $2::pg_catalog.text "
+	"AND d.language OPERATOR(pg_catalog.=) $3 "
 	"FROM workflow.definitions AS d "
 	"WHERE d.name OPERATOR(pg_catalog.=) $1 "
 	"ORDER BY d.version DESC LIMIT 1 FOR UPDATE",
-	2, lock_types, NULL
+	3, lock_types, NULL
 };
 
 static const Oid insert_types[] = {TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID,
-REGROLEOID, TEXTOID, JSONBOID, JSONBOID};
+REGROLEOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID};
 static StateStatement insert_definition = {
 	"INSERT INTO workflow.definitions AS d (name, version, label, workflow_id, status, "
-	"owner, description, document, definition) "
+	"owner, description, document, definition, language) "
 	/* a further version has the owner of the last, whose name, if there is no such role, is there alone */
 	"VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT l.owner FROM workflow.definitions AS l "
 	"WHERE l.name OPERATOR(pg_catalog.=) $1 AND l.owner::pg_catalog.oid OPERATOR(pg_catalog.=) $6::pg_catalog.oid "
-	"ORDER BY l.version DESC LIMIT 1), workflow.role_of($6)), $7, $8, $9) "
+	"ORDER BY l.version DESC LIMIT 1), workflow.role_of($6)), $7, $8, $9, $10) "
 	"ON CONFLICT (name, version) DO NOTHING RETURNING d.id",
-	9, insert_types, NULL
+	10, insert_types, NULL
 };
 
 static const Oid set_status_types[] = {INT4OID, TEXTOID};
@@ -138,7 +140,7 @@ static StateStatement find_leading = {
 
 static const Oid plan_types[] = {INT4OID};
 static StateStatement select_document = {
-	"SELECT d.definition::pg_catalog.text FROM workflow.definitions AS d "
+	"SELECT d.definition::pg_catalog.text, d.language FROM workflow.definitions AS d "
 	"WHERE d.id OPERATOR(pg_catalog.=) $1",
 	1, plan_types, NULL
 };
@@ -260,15 +262,15 @@ definition_find(const char *workflow, int version, Definition *definition)
 }
 
 bool
-definition_lock_newest(const char *name, Jsonb *normalised,
-					   Definition *newest, bool *same)
+definition_lock_newest(const NewDefinition *new, Definition *newest, bool *same)
 {
-	Datum		values[2];
+	Datum		values[3];
 	bool		found;
 	bool		isnull;
 
-	values[0] = CStringGetTextDatum(name);
-	values[1] = JsonbPGetDatum(normalised);
+	values[0] = CStringGetTextDatum(new->name);
+	values[1] = JsonbPGetDatum(new->normalised);
+	values[2] = CStringGetTextDatum(new->language);
 	found = state_query(&lock_newest, values, NULL, false, 1) > 0;
 	if (found)
 	{
@@ -298,8 +300,8 @@ limits_changed(void)
 int
 definition_insert(const NewDefinition *definition, int version)
 {
-	Datum		values[9];
-	char		nulls[10] = "         ";
+	Datum		values[10];
+	char		nulls[11] = "          ";
 	int			id = 0;
 
 	values[0] = CStringGetTextDatum(definition->name);
@@ -311,6 +313,7 @@ definition_insert(const NewDefinition *definition, int version)
 	values[6] = optional_text(definition->description, &nulls[6]);
 	values[7] = JsonbPGetDatum(definition->document);
 	values[8] = JsonbPGetDatum(definition->normalised);
+	values[9] = CStringGetTextDatum(definition->language);
 
 	if (state_query(&insert_definition, values, nulls, false, 0) > 0)
 		id = state_column_int32(0, 1);
@@ -425,12 +428,17 @@ build_plan(int definition_id, MemoryContext *context)
 {
 	Datum		value = Int32GetDatum(definition_id);
 	char	   *document = NULL;
+	char	   *name = NULL;
+	const FrontEnd *language;
 	ProblemList *problems;
 	WorkflowPlan *plan;
 	MemoryContext oldcontext;
 
 	if (state_query(&select_document, &value, NULL, false, 1) > 0)
+	{
 		document = state_column_text(0, 1);
+		name = state_column_text(0, 2);
+	}
 	state_done();
 	if (document == NULL)
 		ereport(ERROR,
@@ -438,11 +446,20 @@ build_plan(int definition_id, MemoryContext *context)
 				 errmsg("workflow definition with id %d does not exist",
 						definition_id)));
 
+	language = front_end_named(name);
+	if (language == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("language \"%s\" of a workflow definition is not supported by this version of pg_workflow",
+						name),
+				 errdetail("It is the definition with id %d.", definition_id),
+				 errhint("Update the extension, or define the workflow again.")));
+
 	problems = problem_list_create();
 	*context = AllocSetContextCreate(CurrentMemoryContext, "workflow plan",
 									 ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(*context);
-	plan = plan_build(document, problems);
+	plan = plan_build(language, document, problems);
 	MemoryContextSwitchTo(oldcontext);
 	if (plan == NULL || problems->errors > 0)
 		ereport(ERROR,

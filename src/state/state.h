@@ -135,6 +135,7 @@ typedef struct NewDefinition
 	const char *label;			/* the document's own "version", may be NULL */
 	const char *workflow_id;	/* may be NULL */
 	const char *description;	/* may be NULL */
+	const char *language;		/* name of its front end */
 	const char *status;
 	Oid			owner;
 	Jsonb	   *document;		/* as given */
@@ -151,10 +152,9 @@ typedef struct NewDefinition
 extern bool definition_find(const char *workflow, int version, Definition *definition);
 /*
  * Lock the newest version of a name against others who define it.  Returns false
- * when there is none; *same = its document is the normalised one given.
+ * when there is none; *same = its document, in the stored form, is that of the new one.
  */
-extern bool definition_lock_newest(const char *name, Jsonb *normalised,
-								   Definition *newest, bool *same);
+extern bool definition_lock_newest(const NewDefinition *new, Definition *newest, bool *same);
 /* Insert a version.  Returns its id, 0 when another session took the number. */
 extern int	definition_insert(const NewDefinition *definition, int version);
 extern void definition_set_status(int definition_id, const char *status);

@@ -10,6 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "definition/front_end.h"
 #include "definition/plan.h"
 
 #include "target.h"
@@ -18,17 +19,17 @@ static void
 check_accepted(const char *stored)
 {
 	ProblemList *problems = problem_list_create();
-	char	   *again = definition_normalise(stored, PLAN_MAX_NESTING, NULL, problems);
+	char	   *again = definition_check(stored, PLAN_MAX_NESTING, NULL, problems, NULL);
 	WorkflowPlan *plan;
 
 	/* The order of members may change once. */
 	require(again != NULL && strlen(again) == strlen(stored),
 			"the stored form does not stay as it is", stored);
 	stored = again;
-	again = definition_normalise(stored, PLAN_MAX_NESTING, NULL, problems);
+	again = definition_check(stored, PLAN_MAX_NESTING, NULL, problems, NULL);
 	require(again != NULL && strcmp(again, stored) == 0,
 			"the stored form does not settle", stored);
-	plan = plan_build(stored, problems);
+	plan = plan_build(&front_end_native, stored, problems);
 	require(plan != NULL && problems->errors == 0, "no plan", stored);
 	for (int i = 0; i < plan->nnodes; i++)
 		require(plan_find(plan, plan->nodes[i].id) == &plan->nodes[i],
@@ -41,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ProblemList *problems = problem_list_create();
 	char	   *text = input_string(data, size);
-	char	   *stored = definition_normalise(text, PLAN_MAX_NESTING, NULL, problems);
+	char	   *stored = definition_check(text, PLAN_MAX_NESTING, NULL, problems, NULL);
 
 	require((stored != NULL) == (problems->errors == 0),
 			"accepted with errors, or refused without", text);

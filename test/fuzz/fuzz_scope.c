@@ -8,6 +8,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "definition/front_end.h"
 #include "definition/scope.h"
 
 #include "target.h"
@@ -25,12 +26,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char	   *text = input_string(data, size);
 	ProblemList *problems = problem_list_create();
-	char	   *stored = definition_normalise(definition, PLAN_MAX_NESTING, NULL, problems);
+	char	   *stored = definition_check(definition, PLAN_MAX_NESTING, NULL, problems, NULL);
 	WorkflowPlan *plan;
 	ScopeId		scope;
 
 	require(stored != NULL, "the definition is not accepted", definition);
-	plan = plan_build(stored, problems);
+	plan = plan_build(&front_end_native, stored, problems);
 	if (scope_parse(plan, text, &scope))
 		require(strcmp(scope_path(plan, &scope), text) == 0, "the scope has another path", text);
 	arena_reset();

@@ -11,6 +11,7 @@
 #ifndef PGWF_DOCUMENTS_H
 #define PGWF_DOCUMENTS_H
 
+#include "definition/front_end.h"
 #include "definition/plan.h"
 
 #include "check.h"
@@ -31,6 +32,19 @@ quoted(const char *document)
 		if (*c == '`')
 			*c = '"';
 	return copy;
+}
+
+/* The stored form of a document that is expected to be native. */
+static inline char *
+definition_normalise(const char *document, int max_nesting, const DefinitionChecks *checks,
+					 ProblemList *problems)
+{
+	const FrontEnd *language = NULL;
+	char	   *stored = definition_check(document, max_nesting, checks, problems, &language);
+
+	if (stored != NULL && language != front_end_named("native"))
+		CHECK(false, "the language of %s", document);
+	return stored;
 }
 
 /* What was reported, a line each. */
@@ -100,7 +114,7 @@ accepted(const char *name, const char *document)
 	WorkflowPlan *plan = NULL;
 
 	if (stored != NULL)
-		plan = plan_build(stored, problems);
+		plan = plan_build(&front_end_native, stored, problems);
 	CHECK(plan != NULL && problems->errors == 0, "%s", name);
 	print_problems(problems);
 	return plan;

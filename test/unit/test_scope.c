@@ -23,7 +23,7 @@ nested_plan(void)
 		TEST_NESTING, NULL, problems);
 
 	print_problems(problems);
-	return stored != NULL ? plan_build(stored, problems) : NULL;
+	return stored != NULL ? plan_build(&front_end_native, stored, problems) : NULL;
 }
 
 int

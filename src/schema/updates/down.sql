@@ -66,6 +66,7 @@ BEGIN
 END $$;
 
 ALTER TABLE workflow.executions DROP COLUMN traceparent, DROP COLUMN erased_at;
+ALTER TABLE workflow.definitions DROP COLUMN language;
 ALTER TABLE workflow.dead_letters DROP COLUMN replays, DROP COLUMN erased_at;
 ALTER TABLE workflow.statistics_state DROP COLUMN pruned_until;
 

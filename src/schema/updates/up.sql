@@ -23,3 +23,6 @@ UPDATE workflow.statistics_state SET pruned_until = pg_catalog.clock_timestamp()
 ALTER DOMAIN workflow.status_of_execution DROP CONSTRAINT status_of_execution_check;
 ALTER DOMAIN workflow.status_of_execution ADD CONSTRAINT status_of_execution_check
     CHECK (VALUE IN ('pending', 'running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled', 'timed_out', 'blocked', 'waiting'));
+
+/* Definitions have a language: so far there was one. */
+ALTER TABLE workflow.definitions ADD COLUMN language text NOT NULL DEFAULT 'native';
