@@ -21,6 +21,7 @@
 
 #include "api/api.h"
 #include "api/steer.h"
+#include "definition/scope.h"
 #include "interpreter/reopen.h"
 #include "shared/wake.h"
 #include "state/blocks.h"
@@ -51,16 +52,6 @@ require_input_step(const WorkflowPlan *plan, const char *step_id)
 				 errhint("Only steps of the types sql and agent do.")));
 }
 
-/* Id of the step in a key of step_inputs. */
-static char *
-key_step_id(const char *key)
-{
-	const char *slash = strrchr(key, '/');
-	const char *id = slash ? slash + 1 : key;
-
-	return pnstrdup(id, strcspn(id, "#"));
-}
-
 /*
  * When the last visit of from_step began, on the top level; *key: what an input is
  * stored under.
@@ -83,7 +74,7 @@ find_from_step(const ExecutionState *state, const WorkflowPlan *plan, const char
 												  plan->nodes[node->container].id) :
 				 errdetail("The execution has not come to the step."),
 				 errhint("It can be retried from a step of the top level that it has run, or, without one, from where it failed.")));
-	*key = step_input_key("", node->id, record->visit);
+	*key = scope_step_path("", node->id, record->visit);
 	return step_first_started(state->id, "", node->id, record->visit);
 }
 
@@ -269,7 +260,7 @@ workflow_retry(PG_FUNCTION_ARGS)
 	else if (input != NULL)
 		key = find_failed_step(&state, plan);
 	if (input != NULL)
-		require_input_step(plan, key_step_id(key));
+		require_input_step(plan, scope_path_step(key));
 
 	take_dead_letter(id);
 	execution_retry(id, from, key, input);

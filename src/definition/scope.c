@@ -26,18 +26,37 @@ append_name(StringInfo path, const char *name)
 		appendStringInfoChar(path, *p == ' ' ? '_' : *p);
 }
 
-/* "parent/step#visit", what all paths of the container's children begin with. */
+/* "parent/step#visit", what all paths of a container's children begin with. */
 static void
-append_container(StringInfo path, const char *parent, const PlanNode *container, int visit)
+append_step(StringInfo path, const char *parent, const char *step_id, int visit)
 {
 	if (*parent)
 	{
 		appendStringInfoString(path, parent);
 		appendStringInfoChar(path, '/');
 	}
-	appendStringInfoString(path, container->id);
+	appendStringInfoString(path, step_id);
 	if (visit > 1)
 		appendStringInfo(path, "#%d", visit);
+}
+
+char *
+scope_step_path(const char *scope, const char *step_id, int visit)
+{
+	StringInfoData path;
+
+	initStringInfo(&path);
+	append_step(&path, scope, step_id, visit);
+	return path.data;
+}
+
+char *
+scope_path_step(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *id = slash != NULL ? slash + 1 : path;
+
+	return pnstrdup(id, strcspn(id, "#.["));
 }
 
 char *
@@ -46,7 +65,7 @@ scope_child_path(const char *parent, const PlanNode *container, int visit, int c
 	StringInfoData path;
 
 	initStringInfo(&path);
-	append_container(&path, parent, container, visit);
+	append_step(&path, parent, container->id, visit);
 	if (step_iterates(container))
 		appendStringInfo(&path, "[%d]", child);
 	else
@@ -65,7 +84,7 @@ scope_children_range(const char *parent, const PlanNode *container, int visit,
 	char		separator = (step_iterates(container)) ? '[' : '.';
 
 	initStringInfo(&path);
-	append_container(&path, parent, container, visit);
+	append_step(&path, parent, container->id, visit);
 	appendStringInfoChar(&path, separator);
 	*from = pstrdup(path.data);
 	/* the byte after the separator is the first that no child begins with */
@@ -106,40 +125,59 @@ read_number(const char **p, int *number)
 	return true;
 }
 
-/* The level that begins at *p, which is set behind it; outer is the one around it, or NULL. */
-static bool
-read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer, ScopeLevel *level)
+bool
+scope_next_level(const char **p, ScopeText *level)
 {
-	size_t		length = strcspn(*p, "#.[");
-	char	   *id = pnstrdup(*p, length);
-	PlanNode   *container = plan_find(plan, id);
-
-	pfree(id);
-	if (container == NULL || container->container != (outer ? outer->node : -1))
-		return false;
-	if (outer && !step_iterates(&plan->nodes[outer->node]) && container->line != outer->child)
-		return false;
-	level->node = container->index;
+	level->step = *p;
+	level->step_length = (int) strcspn(*p, "#.[/");
 	level->visit = 1;
-	*p += length;
+	*p += level->step_length;
 	if (**p == '#')
 	{
 		(*p)++;
 		if (!read_number(p, &level->visit) || level->visit <= 1)
 			return false;
 	}
-	if (step_iterates(container))
-	{
-		if (**p != '[')
-			return false;
-		(*p)++;
-		return read_number(p, &level->child) && *(*p)++ == ']';
-	}
-	if (**p != '.')
+	level->iterates = **p == '[';
+	if (**p != '[' && **p != '.')
 		return false;
-	length = strcspn(++(*p), "/");
-	level->child = plan_find_line(container, *p, length);
-	*p += length;
+	level->child = level->iterates ? *p : *p + 1;
+	level->child_length = (int) strcspn(level->child, "/");
+	*p = level->child + level->child_length;
+	if (**p == '/')
+		(*p)++;
+	return true;
+}
+
+/* The level that begins at *p, which is set behind it; outer is the one around it, or NULL. */
+static bool
+read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer, ScopeLevel *level)
+{
+	ScopeText	text;
+	char	   *id;
+	PlanNode   *container;
+
+	if (!scope_next_level(p, &text))
+		return false;
+	id = pnstrdup(text.step, text.step_length);
+	container = plan_find(plan, id);
+	pfree(id);
+	if (container == NULL || container->container != (outer ? outer->node : -1))
+		return false;
+	if (outer && !step_iterates(&plan->nodes[outer->node]) && container->line != outer->child)
+		return false;
+	if (text.iterates != step_iterates(container))
+		return false;
+	level->node = container->index;
+	level->visit = text.visit;
+	if (text.iterates)
+	{
+		const char *number = text.child + 1;
+
+		return read_number(&number, &level->child) && *number == ']' &&
+			number + 1 == text.child + text.child_length;
+	}
+	level->child = plan_find_line(container, text.child, text.child_length);
 	return level->child >= 0;
 }
 
@@ -151,15 +189,14 @@ scope_parse(const WorkflowPlan *plan, const char *path, ScopeId *scope)
 	scope->depth = 0;
 	while (*p)
 	{
-		if (scope->depth > 0 && *p++ != '/')
-			return false;
 		if (scope->depth >= PLAN_MAX_NESTING ||
 			!read_level(plan, &p, scope->depth > 0 ? &scope->level[scope->depth - 1] : NULL,
 						&scope->level[scope->depth]))
 			return false;
 		scope->depth++;
 	}
-	return true;
+	/* a slash is between two levels */
+	return p == path || p[-1] != '/';
 }
 
 bool

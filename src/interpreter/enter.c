@@ -22,7 +22,6 @@
 #include "definition/steps/sql.h"
 #include "interpreter/jsonb_values.h"
 #include "interpreter/leaf.h"
-#include "interpreter/reopen.h"
 #include "interpreter/steps/step_ops.h"
 #include "interpreter/thread.h"
 #include "shared/trust.h"
@@ -210,7 +209,7 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	evaluate_in(thread, frame, &context);
 	if (thread->execution->step_inputs != NULL)
 		leaf->input = jsonb_get_member(thread->execution->step_inputs,
-									   step_input_key(frame->scope, node->id, row->visit));
+									   scope_step_path(frame->scope, node->id, row->visit));
 	if (leaf->input == NULL && node->input_mapping != NULL)
 	{
 		leaf->input = evaluate_template(&context, node->input_mapping);

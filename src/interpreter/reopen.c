@@ -31,14 +31,6 @@ typedef struct Reopening
 	List	   *failed;			/* keys of leaves that failed */
 } Reopening;
 
-char *
-step_input_key(const char *scope, const char *step_id, int visit)
-{
-	char	   *key = *scope ? psprintf("%s/%s", scope, step_id) : pstrdup(step_id);
-
-	return visit > 1 ? psprintf("%s#%d", key, visit) : key;
-}
-
 /*
  * What the newest row of a scope says, as the execution was when it ended: a container that
  * was closed with what is around it was open then.  That its time was over is said by its
@@ -101,7 +93,7 @@ reopen_scope(Reopening *reopening, const char *scope)
 	{
 		if (record->status == STATUS_FAILED || record->status == STATUS_TIMED_OUT)
 			reopening->failed = lappend(reopening->failed,
-										step_input_key(scope, record->step_id, record->visit));
+										scope_step_path(scope, record->step_id, record->visit));
 		if (reopening->change)
 			step_retry(reopening->execution_id, record);
 		return;

@@ -19,11 +19,8 @@ extern bool execution_is_compensated(int64 execution_id, const WorkflowPlan *pla
 
 /*
  * The steps that would be tried again because they failed, as keys of
- * executions.step_inputs; nothing is changed.
+ * executions.step_inputs, which are those of scope_step_path(); nothing is changed.
  */
 extern List *reopen_failed_steps(int64 execution_id, const WorkflowPlan *plan);
-
-/* "scope/step", "step" at the top, with "#visit" unless it is the first. */
-extern char *step_input_key(const char *scope, const char *step_id, int visit);
 
 #endif							/* PGWF_REOPEN_H */

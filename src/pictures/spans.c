@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "definition/scope.h"
 #include "pictures/spans.h"
 
 /* Steps kept of a line, branches and attempts kept of a step, lines altogether. */
@@ -420,7 +421,7 @@ is_running_leaf(const Reader *reader, const TraceRow *row)
 
 /*
  * The line that the scope of a row names; NULL when what is on the way there is not
- * kept.  A scope is "step.branch", "step#2[3]" and so on, separated by slashes.
+ * kept.
  */
 static Line *
 line_of_scope(Reader *reader, const TraceRow *row)
@@ -442,27 +443,18 @@ line_of_scope(Reader *reader, const TraceRow *row)
 	}
 	while (*p != '\0' && line != NULL)
 	{
-		size_t		length = strcspn(p, "#.[/");
-		int			visit = 1;
+		ScopeText	level;
 		Span	   *span;
-		const char *name;
 
-		if (p[length] == '#')
-			visit = atoi(p + length + 1);
-		span = find_span(line, p, length, visit);
-		if (span == NULL && is_running_leaf(reader, row))
-			span = add_container(reader, line, pnstrdup(p, length), visit, start);
-		p += length + strcspn(p + length, ".[/");
-		if (span == NULL || *p == '\0' || *p == '/')
+		if (!scope_next_level(&p, &level))
 			return NULL;
-		if (*p == '.')
-			p++;
-		length = strcspn(p, "/");
-		name = pnstrdup(p, length);
-		p += length;
-		if (*p == '/')
-			p++;
-		line = find_line(reader, line->context, span, name);
+		span = find_span(line, level.step, level.step_length, level.visit);
+		if (span == NULL && is_running_leaf(reader, row))
+			span = add_container(reader, line, pnstrdup(level.step, level.step_length), level.visit,
+								 start);
+		if (span == NULL)
+			return NULL;
+		line = find_line(reader, line->context, span, pnstrdup(level.child, level.child_length));
 	}
 	return line;
 }

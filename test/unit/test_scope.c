@@ -53,5 +53,9 @@ main(void)
 			  "a path: \"%s\"", paths[i]);
 	for (int i = 0; i < (int) lengthof(others); i++)
 		CHECK(!scope_parse(plan, others[i], &scope), "none: \"%s\"", others[i]);
+	CHECK(strcmp(scope_step_path("", "a", 1), "a") == 0 &&
+		  strcmp(scope_step_path("items[0]", "a", 2), "items[0]/a#2") == 0, "path of a step");
+	CHECK(strcmp(scope_path_step("a#2"), "a") == 0 && strcmp(scope_path_step("items[0]/a"), "a") == 0,
+		  "step of a path");
 	return done_testing();
 }
