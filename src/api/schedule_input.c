@@ -6,7 +6,8 @@
  * NOTES
  *	  Runs in sessions; reads one row.  A placeholder is
  *	      ${name}  ${name + interval}  ${name - interval}  ${name, format}
- *	  in a string of the document, format being one of to_char().  Names are
+ *	  in a string of the document, format being one of to_char(): what is around them is
+ *	  read as in definitions (template.c), what is in them is not.  Names are
  *	  schedule, workflow, timezone; and of times, on the clocks of the schedule's
  *	  zone: due_at, previous_run_at, date (of due_at), time.  "$${" stands for "${".
  *	  The values become parts of strings of a document; nothing here becomes SQL.
@@ -27,6 +28,7 @@
 
 #include "api/api.h"
 #include "api/schedule.h"
+#include "definition/template.h"
 
 /* What the placeholders stand for. */
 typedef struct Moment
@@ -172,32 +174,21 @@ fill_in(void *state, char *value, int length)
 {
 	const Moment *moment = state;
 	const char *end = value + length;
+	const char *p = value;
 	StringInfoData result;
 
 	initStringInfo(&result);
-	for (const char *p = value; p < end;)
+	while ((p = template_skip_text(p, end, &result)) != NULL)
 	{
-		const char *close;
+		const char *close = memchr(p, '}', end - p);
 		Placeholder placeholder;
 
-		if (end - p >= 3 && memcmp(p, "$${", 3) == 0)
-		{
-			appendStringInfoString(&result, "${");
-			p += 3;
-			continue;
-		}
-		if (end - p < 2 || memcmp(p, "${", 2) != 0)
-		{
-			appendStringInfoChar(&result, *p++);
-			continue;
-		}
-		close = memchr(p, '}', end - p);
 		if (close == NULL)
 		{
-			parse_placeholder(p + 2, end, false, &placeholder);
+			parse_placeholder(p, end, false, &placeholder);
 			refuse(&placeholder, "The closing brace is missing.");
 		}
-		parse_placeholder(p + 2, close, true, &placeholder);
+		parse_placeholder(p, close, true, &placeholder);
 		appendStringInfoString(&result, placeholder_value(moment, &placeholder));
 		p = close + 1;
 	}

@@ -190,6 +190,35 @@ add_raw_text(Template *template, int *allocated, StringInfo raw)
 	resetStringInfo(raw);
 }
 
+const char *
+template_skip_text(const char *text, const char *end, StringInfo raw)
+{
+	while (text < end)
+	{
+		const char *dollar = memchr(text, '$', end - text);
+
+		if (dollar == NULL)
+		{
+			appendBinaryStringInfo(raw, text, end - text);
+			break;
+		}
+		appendBinaryStringInfo(raw, text, dollar - text);
+		if (end - dollar >= 3 && memcmp(dollar, "$${", 3) == 0)
+		{
+			appendStringInfoString(raw, "${");
+			text = dollar + 3;
+		}
+		else if (end - dollar >= 2 && dollar[1] == '{')
+			return dollar + 2;
+		else
+		{
+			appendStringInfoChar(raw, '$');
+			text = dollar + 1;
+		}
+	}
+	return NULL;
+}
+
 /*
  * A string: pieces of raw text and expressions.  The first expression that does
  * not parse ends it: where a broken one stops is anybody's guess.
@@ -199,45 +228,24 @@ template_parse_string(const char *string, ExpressionError *error)
 {
 	Template   *template = make_template(TEMPLATE_TEXT);
 	StringInfoData raw;
+	const char *end = string + strlen(string);
 	const char *p = string;
 	const char *counted = string;
 	int			position = 1;	/* of *counted */
 	int			allocated = 0;
 
 	initStringInfo(&raw);
-	while (*p != '\0')
+	while ((p = template_skip_text(p, end, &raw)) != NULL)
 	{
-		const char *dollar = strchr(p, '$');
+		Template   *item = make_template(TEMPLATE_EXPRESSION);
 
-		if (dollar == NULL)
-		{
-			appendStringInfoString(&raw, p);
-			break;
-		}
-		appendBinaryStringInfo(&raw, p, dollar - p);
-		if (strncmp(dollar, "$${", 3) == 0)
-		{
-			appendStringInfoString(&raw, "${");
-			p = dollar + 3;
-		}
-		else if (dollar[1] == '{')
-		{
-			Template   *item = make_template(TEMPLATE_EXPRESSION);
-
-			position += count_characters(counted, dollar + 2);
-			counted = dollar + 2;
-			item->expression = expression_parse_embedded_at(counted, position,
-															&p, error);
-			if (item->expression == NULL)
-				return NULL;
-			add_raw_text(template, &allocated, &raw);
-			add_item(template, &allocated, item);
-		}
-		else
-		{
-			appendStringInfoChar(&raw, '$');
-			p = dollar + 1;
-		}
+		position += count_characters(counted, p);
+		counted = p;
+		item->expression = expression_parse_embedded_at(counted, position, &p, error);
+		if (item->expression == NULL)
+			return NULL;
+		add_raw_text(template, &allocated, &raw);
+		add_item(template, &allocated, item);
 	}
 
 	if (template->nitems == 0)

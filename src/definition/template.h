@@ -45,6 +45,12 @@ extern Template *template_parse(const Json *value, const char *path,
 /* A string alone: NULL and *error, positioned in the string, when it does not parse. */
 extern Template *template_parse_string(const char *string, ExpressionError *error);
 
+/*
+ * The text in front of the next "${", appended to raw with "${" for each "$${".  Returns where
+ * what is in the braces begins; NULL: there is no further one.
+ */
+extern const char *template_skip_text(const char *text, const char *end, StringInfo raw);
+
 /* True for a template without references: "a literal". */
 #define template_is_literal(t) ((t)->kind == TEMPLATE_LITERAL)
 
