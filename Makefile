@@ -165,6 +165,7 @@ OBJS = \
 	src/state/grants.o \
 	src/state/history.o \
 	src/state/names.o \
+	src/state/pauses.o \
 	src/state/prune.o \
 	src/state/role_limits.o \
 	src/state/row_cache.o \

@@ -192,21 +192,10 @@ TimestampTz
 thread_deadline(const Thread *thread, TimestampTz from, int seconds)
 {
 	const LoadedExecution *execution = thread->execution;
-	TimestampTz deadline;
 
 	if (execution->retried_at != 0)
 		from = Max(from, execution->retried_at);
-	deadline = TimestampTzPlusMilliseconds(from, (int64) seconds * 1000);
-	for (int i = 0; i < execution->npauses; i++)
-	{
-		const Pause *pause = &execution->pauses[i];
-
-		if (pause->from >= deadline)
-			break;
-		if (pause->to > from)
-			deadline += pause->to - Max(pause->from, from);
-	}
-	return deadline;
+	return deadline_with_pauses(from, seconds, execution->pauses, execution->npauses);
 }
 
 /*

@@ -201,13 +201,6 @@ static StateStatement load_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
-/* By itself: few executions are paused, and setting up its plan is felt by all. */
-static StateStatement pauses_statement = {
-	"SELECT pg_catalog.lower(p), pg_catalog.upper(p) FROM workflow.executions AS e, pg_catalog.unnest(e.pauses) AS p"
-	" WHERE e.id OPERATOR(pg_catalog.=) $1 ORDER BY 1",
-	lengthof(id_types), id_types, NULL
-};
-
 static const Oid began_types[] = {INT8OID, TIMESTAMPTZOID};
 static StateStatement began_statement = {
 	"UPDATE workflow.executions SET started_at = $2 WHERE id OPERATOR(pg_catalog.=) $1"
@@ -684,23 +677,6 @@ execution_try_lock(int64 id)
 	return state_execute(&exists_statement, &value, NULL) > 0 ? ROW_BUSY : ROW_MISSING;
 }
 
-/* Its pauses do not overlap; in order. */
-static void
-load_pauses(LoadedExecution *execution)
-{
-	Datum		values[1];
-
-	values[0] = Int64GetDatum(execution->id);
-	execution->npauses = (int) state_query(&pauses_statement, values, NULL, false, 0);
-	execution->pauses = palloc(Max(execution->npauses, 1) * sizeof(Pause));
-	for (int i = 0; i < execution->npauses; i++)
-	{
-		execution->pauses[i].from = state_column_time(i, 1);
-		execution->pauses[i].to = state_column_time(i, 2);
-	}
-	state_done();
-}
-
 LoadedExecution *
 execution_load(int64 id)
 {
@@ -740,7 +716,7 @@ execution_load(int64 id)
 	}
 	state_done();
 	if (has_pauses)
-		load_pauses(result);
+		result->npauses = execution_load_pauses(id, &result->pauses);
 	return result;
 }
 

@@ -10,6 +10,7 @@
 #define PGWF_CLAIMS_H
 
 #include "shared/queue_bounds.h"
+#include "state/pauses.h"
 #include "state/steps.h"
 
 /* What the scheduler needs to know of an execution. */
@@ -108,13 +109,6 @@ typedef enum RowLock
 } RowLock;
 
 extern RowLock execution_try_lock(int64 id);
-
-/* A time in which an execution was paused. */
-typedef struct Pause
-{
-	TimestampTz from;
-	TimestampTz to;
-} Pause;
 
 /* What a thread needs to know of its execution; NULL when it is neither running nor paused. */
 typedef struct LoadedExecution

@@ -19,6 +19,7 @@
 #include "state/dead_letters.h"
 #include "state/event_log.h"
 #include "state/janitor.h"
+#include "state/pauses.h"
 #include "state/private.h"
 
 typedef struct KnownTimeout
@@ -38,17 +39,13 @@ static StateStatement timeout_statement = {
 	lengthof(definition_types), definition_types, NULL
 };
 
-static const Oid deadline_types[] = {INT8OID, INT4OID};
-/* As thread_deadline() has it: clocks begin anew with a retry, and stand still in pauses. */
-static StateStatement deadline_statement = {
-	"SELECT b.began OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => $2)"
-	" OPERATOR(pg_catalog.+) COALESCE((SELECT pg_catalog.sum(pg_catalog.upper(p) OPERATOR(pg_catalog.-)"
-	"   GREATEST(pg_catalog.lower(p), b.began))"
-	"  FROM pg_catalog.unnest(e.pauses) AS p WHERE pg_catalog.upper(p) OPERATOR(pg_catalog.>) b.began), pg_catalog.make_interval())"
-	" FROM workflow.executions AS e, LATERAL (SELECT GREATEST(e.started_at, e.retried_at)) AS b (began)"
-	" WHERE e.id OPERATOR(pg_catalog.=) $1"
+static const Oid began_types[] = {INT8OID};
+/* Clocks begin anew with a retry. */
+static StateStatement began_statement = {
+	"SELECT GREATEST(e.started_at, e.retried_at), e.pauses IS NOT NULL"
+	" FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
 	" AND e.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
-	lengthof(deadline_types), deadline_types, NULL
+	lengthof(began_types), began_types, NULL
 };
 
 /* What is pending and has not begun, by the three indexes it can be in, since a time. */
@@ -113,19 +110,25 @@ definition_timeout(int definition_id)
 TimestampTz
 execution_deadline(int64 id, int timeout_seconds)
 {
-	Datum		values[2];
-	TimestampTz result = DT_NOEND;
+	Datum		value = Int64GetDatum(id);
+	TimestampTz began = DT_NOEND;
+	bool		has_pauses = false;
+	Pause	   *pauses = NULL;
+	int			npauses = 0;
 
-	values[0] = Int64GetDatum(id);
-	values[1] = Int32GetDatum(timeout_seconds);
-	if (state_query(&deadline_statement, values, NULL, false, 1) > 0)
+	if (state_query(&began_statement, &value, NULL, false, 1) > 0)
 	{
 		bool		isnull;
 
-		result = DatumGetTimestampTz(state_column(0, 1, &isnull));
+		began = DatumGetTimestampTz(state_column(0, 1, &isnull));
+		has_pauses = DatumGetBool(state_column(0, 2, &isnull));
 	}
 	state_done();
-	return result;
+	if (began == DT_NOEND)
+		return DT_NOEND;
+	if (has_pauses)
+		npauses = execution_load_pauses(id, &pauses);
+	return deadline_with_pauses(began, timeout_seconds, pauses, npauses);
 }
 
 int
