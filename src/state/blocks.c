@@ -37,8 +37,8 @@ static StateStatement find_statement = {
 };
 
 #define NOTIFY_BLOCK(event) \
-	" RETURNING (SELECT pg_catalog.pg_notify('workflow', pg_catalog.format(" \
-	"'{\"event\": \"" event "\", \"workflow\": %s, \"kind\": \"%s\"}', pg_catalog.to_json(b.workflow), b.kind))" \
+	" RETURNING (SELECT " NOTIFY("\"event\": \"" event "\", \"workflow\": %s, \"kind\": \"%s\"", \
+								"pg_catalog.to_json(b.workflow), b.kind") \
 	" WHERE " MAY_NOTIFY ")"
 
 static const Oid insert_types[] = {TEXTOID, TEXTOID, REGROLEOID, INT8OID, TEXTOID, REGROLEOID};

@@ -73,9 +73,10 @@ static StateStatement select_names = {
 };
 
 #define NOTIFY_BREAKER \
-	"(SELECT pg_catalog.pg_notify('workflow', pg_catalog.format(" \
-	"'{\"agent\": %s, \"role\": %s, \"circuit_breaker\": \"%s\"}', pg_catalog.to_json(b.agent)," \
-	" pg_catalog.to_json(pg_catalog.pg_get_userbyid(b.role::pg_catalog.oid)), b.state)) WHERE " MAY_NOTIFY ")"
+	"(SELECT " NOTIFY("\"agent\": %s, \"role\": %s, \"circuit_breaker\": \"%s\"", \
+					  "pg_catalog.to_json(b.agent)," \
+					  " pg_catalog.to_json(pg_catalog.pg_get_userbyid(b.role::pg_catalog.oid)), b.state") \
+	" WHERE " MAY_NOTIFY ")"
 
 static const Oid write_types[] = {TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID};
 static StateStatement update_breaker = {

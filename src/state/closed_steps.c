@@ -19,6 +19,7 @@
 
 #include "shared/fault.h"
 #include "shared/settings.h"
+#include "state/announce.h"
 #include "state/event_log.h"
 #include "state/private.h"
 #include "state/steps.h"
@@ -32,20 +33,15 @@
 	" WHERE s.execution_id OPERATOR(pg_catalog.=) $1" \
 	" AND s.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
 
-/* What tell_closed() reads; the last column announces what has ended, as announce_step() does. */
+/* What tell_closed() and announce_closed() read; the last column is null where nobody is to know. */
 #define CLOSED_STEPS \
 	" RETURNING s.execution_id, s.visit, s.attempt, s.scope, s.step_id, s.step_type, s.status," \
 	" s.loop_label, s.started_at, s.completed_at," \
 	" (SELECT e.workflow FROM workflow.executions AS e" \
 	"  WHERE e.id OPERATOR(pg_catalog.=) s.execution_id)," \
-	" (SELECT pg_catalog.pg_notify('workflow', pg_catalog.format(" \
-	"'{\"execution_id\": %s, \"workflow\": %s, \"step_id\": %s, \"scope\": %s, \"status\": \"%s\"}'," \
-	" e.id, pg_catalog.to_json(e.workflow), pg_catalog.to_json(s.step_id)," \
-	" pg_catalog.to_json(s.scope), s.status))" \
-	" FROM workflow.executions AS e" \
+	" (SELECT true FROM workflow.executions AS e" \
 	" JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id" \
-	" WHERE " MAY_NOTIFY " AND e.id OPERATOR(pg_catalog.=) s.execution_id" \
-	" AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
+	" WHERE e.id OPERATOR(pg_catalog.=) s.execution_id AND " DEFINITION_NOTIFIES ")"
 
 static const Oid close_open_types[] = {INT8OID, TEXTOID};
 static StateStatement close_open_statement = {
@@ -104,6 +100,19 @@ tell_closed(uint64 number)
 	log_step(&row, state_column_text(number, 11));
 }
 
+/* It has ended for those who listen. */
+static void
+announce_closed(uint64 number)
+{
+	bool		isnull;
+
+	(void) state_column(number, 12, &isnull);
+	if (!isnull)
+		announce_step(state_column_int64(number, 1), state_column_text(number, 11),
+					  state_column_text(number, 5), state_column_text(number, 4),
+					  state_column_text(number, 7), NULL);
+}
+
 static uint64
 close_steps(StateStatement *statement, Datum *values, int64 **executions)
 {
@@ -111,6 +120,8 @@ close_steps(StateStatement *statement, Datum *values, int64 **executions)
 
 	for (uint64 i = 0; i < nclosed && setting_log_events != LOG_EVENTS_OFF; i++)
 		tell_closed(i);
+	for (uint64 i = 0; i < nclosed; i++)
+		announce_closed(i);
 	if (executions != NULL)
 	{
 		*executions = palloc(Max(nclosed, 1) * sizeof(int64));

@@ -73,16 +73,23 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
 	" AND pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) " \
 	CppAsString2(MAX_NOTIFY_QUEUE_USAGE) "::pg_catalog.float8"
 
+/* On the channel of announce.c; the members of the payload, and what they are. */
+#define NOTIFY(members, values) \
+	"pg_catalog.pg_notify('workflow', pg_catalog.format('{" members "}', " values "))"
+
+/* Where a definition, d, asks for it. */
+#define DEFINITION_NOTIFIES \
+	MAY_NOTIFY " AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb"
+
 /*
  * Part of a RETURNING: announces the new status of execution e where its
- * definition asks for that, as interpreter/journal.c does for the executors.
+ * definition asks for that, as announce_execution() does one by one.
  */
 #define NOTIFY_STATUS \
-	" RETURNING (SELECT pg_catalog.pg_notify('workflow', pg_catalog.format(" \
-	"'{\"execution_id\": %s, \"workflow\": %s, \"status\": \"%s\"}'," \
-	" e.id, pg_catalog.to_json(e.workflow), e.status))" \
-	" FROM workflow.definitions AS d WHERE " MAY_NOTIFY " AND d.id OPERATOR(pg_catalog.=) e.definition_id" \
-	" AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
+	" RETURNING (SELECT " NOTIFY("\"execution_id\": %s, \"workflow\": %s, \"status\": \"%s\"", \
+								"e.id, pg_catalog.to_json(e.workflow), e.status") \
+	" FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) e.definition_id" \
+	" AND " DEFINITION_NOTIFIES ")"
 
 /*
  * What has happened to an execution and that it went on after, with one thing more:
