@@ -314,7 +314,11 @@ run_reported(PoolExecutor *executor, const Report *report)
 		thread_reported(run, report);
 	pfree(run);
 	execution = live_find(id);
-	if (execution != NULL)
+	/* who paused and resumed it may have woken a thread that had not told of its wait yet */
+	if (execution != NULL && execution->again && execution->stopping == STOP_NONE &&
+		joins_wait(execution))
+		execution_restart(execution, &execution->next);
+	else if (execution != NULL)
 		waits_rest(execution);
 	black_box_handles(0);
 }

@@ -111,6 +111,34 @@ foreach my $short ('0', '30s')
 	is(query("SELECT count(*) FROM workflow.step_executions WHERE execution_id = $id"), 5, "$short: nothing was done twice");
 }
 
+# --- paused, resumed and skipped while an executor has written that a thread waits, and has not told so ---
+
+short_wait('0');
+my $gate = $node->background_psql('w');
+query(q{SELECT workflow.define(jsonb_build_object('name', 'beside', 'steps', jsonb_build_array(jsonb_build_object('id', 'p', 'type', 'parallel',
+	'parallel_steps', jsonb_build_array(tries('x', 3600000), '{"id": "y", "sql": "SELECT pg_advisory_xact_lock_shared(2)"}'::jsonb)), '{"id": "q", "sql": "SELECT 3"}'::jsonb)))});
+foreach my $order ('pause resume skip', 'pause skip resume')
+{
+	my %do = (pause => 'workflow.pause(ID)', resume => 'workflow.resume(ID)', skip => q{workflow.skip_step(ID, 'x')});
+
+	query(q{INSERT INTO broken VALUES ('x')});
+	$gate->query_safe('SELECT pg_advisory_lock(2)');
+	ask_for_point($node, 'thread.waiting');
+	my $id = query(q{SELECT workflow.start('beside', parallel => true)});
+	wait_at_point($node, 'thread.waiting');
+	wait_for(q{count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}, "$order: the other branch runs");
+	ask_for_point($node, 'executor.committed');
+	leave_point($node, 'thread.waiting');
+	wait_at_point($node, 'executor.committed');
+	query('BEGIN; ' . join('', map { 'SELECT ' . $do{$_} =~ s/ID/$id/r . '; ' } split / /, $order) . 'COMMIT');
+	wait_for("status = 'running' AND NOT control FROM workflow.executions WHERE id = $id", "$order: it is claimed again");
+	query('TRUNCATE broken');
+	leave_point($node, 'executor.committed');
+	$gate->query_safe('SELECT pg_advisory_unlock(2)');
+	ends($id, "$order: it goes on");
+}
+$gate->quit;
+
 # --- a session has the row of an execution that begins to wait ---
 
 short_wait('0');
