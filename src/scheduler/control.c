@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
@@ -41,8 +42,9 @@ wake_marked(const ControlledExecution *wanted, int count)
 
 	for (int i = 0; i < count; i++)
 		ids[i] = wanted[i].id;
+	/* due from this transaction's time on */
 	if (executions_marked(ids, count))
-		waits_expect(DT_NOBEGIN);
+		waits_expect(GetCurrentTransactionStartTimestamp());
 }
 
 /* Do what is wanted of one execution. */

@@ -35,7 +35,8 @@
 /* Threads that are woken, or executions that are forgotten, in one transaction. */
 #define WAITS_BATCH 1000
 
-static TimestampTz next_due = DT_NOBEGIN;	/* by the server's clock; at first, not known */
+/* By the server's clock, at first not known; what is due before is not looked for. */
+static TimestampTz next_due = DT_NOBEGIN;
 static TimestampTz retry_at = DT_NOBEGIN;	/* by the steady one: not before */
 
 /* Those that rest, the one that has for longest first. */
@@ -164,7 +165,7 @@ wake_due(void)
 		int64	   *unsettled = NULL;
 		int			nunsettled = live_lost_runs > 0 ? live_select(has_lost_runs, &unsettled) : 0;
 		DueWait    *due;
-		int			count = waits_due(WAITS_BATCH, unsettled, nunsettled, &due);
+		int			count = waits_due(WAITS_BATCH, next_due, unsettled, nunsettled, &due);
 		DueWait    *over = palloc(Max(count, 1) * sizeof(DueWait));
 
 		for (int i = 0; i < count; i++)
@@ -177,8 +178,8 @@ wake_due(void)
 				over[nover++] = due[i];
 		}
 		waits_over(over, nover);
-		nwoken = executions_wake_due(WAITS_BATCH, &news, &nidle);
-		next = waits_next_due();
+		nwoken = executions_wake_due(WAITS_BATCH, next_due, &news, &nidle);
+		next = waits_next_due(next_due);
 	}
 	ATTEMPT_END(committed, false);
 	/* what is due still, though nothing could be done, somebody has */

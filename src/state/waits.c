@@ -83,46 +83,55 @@ static StateStatement insert_statement = {
 	lengthof(insert_types), insert_types, NULL
 };
 
-/* What cannot be had now does not stand in front of the others. */
-static const Oid due_types[] = {INT4OID, INT8ARRAYOID};
+/*
+ * What is due from a time on: while somebody keeps an old snapshot what has waited before it stays
+ * in the index.  What cannot be had now does not stand in front of the others.
+ */
+#define IS_DUE(from) \
+	"w.until OPERATOR(pg_catalog.>=) " from " AND w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
+
+static const Oid due_types[] = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID};
 static StateStatement due_statement = {
 	"SELECT w.execution_id, w.thread, e.id IS NULL"
 	" FROM workflow.waits AS w LEFT JOIN workflow.executions AS e"
 	" ON e.id OPERATOR(pg_catalog.=) w.execution_id"
-	" WHERE w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
+	" WHERE " IS_DUE("$2")
 	" AND (e.id IS NULL OR e.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text)"
-	" AND w.execution_id OPERATOR(pg_catalog.<>) ALL ($2)"
+	" AND w.execution_id OPERATOR(pg_catalog.<>) ALL ($3)"
 	" ORDER BY w.until LIMIT $1 FOR UPDATE OF w SKIP LOCKED",
 	lengthof(due_types), due_types, NULL
 };
+static const Oid due_idle_types[] = {INT4OID, TIMESTAMPTZOID};
 static StateStatement due_idle_statement = {
 	"SELECT e.id FROM workflow.waits AS w JOIN workflow.executions AS e"
 	" ON e.id OPERATOR(pg_catalog.=) w.execution_id"
-	" WHERE w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
+	" WHERE " IS_DUE("$2")
 	" AND e.status OPERATOR(pg_catalog.<>) 'running'::pg_catalog.text"
 	" ORDER BY w.until LIMIT $1 FOR NO KEY UPDATE OF e SKIP LOCKED",
-	1, due_types, NULL
+	lengthof(due_idle_types), due_idle_types, NULL
 };
 
+static const Oid next_types[] = {TIMESTAMPTZOID};
 static StateStatement next_statement = {
 	"SELECT w.until FROM workflow.waits AS w"
-	" WHERE w.until OPERATOR(pg_catalog.<) 'infinity'::pg_catalog.timestamptz"
+	" WHERE w.until OPERATOR(pg_catalog.>=) $1"
+	" AND w.until OPERATOR(pg_catalog.<) 'infinity'::pg_catalog.timestamptz"
 	" ORDER BY w.until LIMIT 1",
-	0, NULL, NULL
+	lengthof(next_types), next_types, NULL
 };
 
 /* start_at has served, and says since when they are in the queue. */
 #define WAKE_SET \
 	"UPDATE workflow.executions AS e SET status = 'pending', start_at = pg_catalog.now()"
 
+static const Oid wake_due_types[] = {INT8ARRAYOID, TIMESTAMPTZOID};
 static StateStatement wake_due_statement = {
 	"WITH over AS (DELETE FROM workflow.waits AS w"
-	"  WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1)"
-	"  AND w.until OPERATOR(pg_catalog.<=) pg_catalog.now())"
+	"  WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1) AND " IS_DUE("$2") ")"
 	" " WAKE_SET " WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)"
 	" AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
 	NOTIFY_STATUS ", e.role::pg_catalog.oid, e.start_at",
-	lengthof(ids_types), ids_types, NULL
+	lengthof(wake_due_types), wake_due_types, NULL
 };
 
 static StateStatement wake_statement = {
@@ -227,9 +236,11 @@ thread_wait(const LoadedExecution *execution, const char *thread, const char *sc
 }
 
 int
-waits_due(int limit, const int64 *but, int nbut, DueWait **due)
+waits_due(int limit, TimestampTz from, const int64 *but, int nbut, DueWait **due)
 {
-	Datum		values[] = {Int32GetDatum(limit), state_ids(but, nbut)};
+	Datum		values[] = {
+		Int32GetDatum(limit), TimestampTzGetDatum(from), state_ids(but, nbut)
+	};
 	uint64		nrows = state_query(&due_statement, values, NULL, false, 0);
 
 	*due = palloc(Max(nrows, 1) * sizeof(DueWait));
@@ -266,10 +277,10 @@ waits_over(const DueWait *waits, int count)
 }
 
 int
-executions_wake_due(int limit, QueueNews *news, int *ended)
+executions_wake_due(int limit, TimestampTz from, QueueNews *news, int *ended)
 {
-	Datum		value = Int32GetDatum(limit);
-	int			count = (int) state_query(&due_idle_statement, &value, NULL, false, 0);
+	Datum		values[] = {Int32GetDatum(limit), TimestampTzGetDatum(from)};
+	int			count = (int) state_query(&due_idle_statement, values, NULL, false, 0);
 	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
 	uint64		nrows;
 
@@ -279,8 +290,8 @@ executions_wake_due(int limit, QueueNews *news, int *ended)
 	*ended = count;
 	if (count == 0)
 		return 0;
-	value = state_ids(ids, count);
-	nrows = state_query(&wake_due_statement, &value, NULL, false, 0);
+	values[0] = state_ids(ids, count);
+	nrows = state_query(&wake_due_statement, values, NULL, false, 0);
 	for (uint64 i = 0; i < nrows; i++)
 	{
 		bool		isnull;
@@ -295,11 +306,12 @@ executions_wake_due(int limit, QueueNews *news, int *ended)
 }
 
 TimestampTz
-waits_next_due(void)
+waits_next_due(TimestampTz from)
 {
+	Datum		value = TimestampTzGetDatum(from);
 	TimestampTz next = DT_NOEND;
 
-	if (state_query(&next_statement, NULL, NULL, false, 1) > 0)
+	if (state_query(&next_statement, &value, NULL, false, 1) > 0)
 	{
 		bool		isnull;
 

@@ -48,10 +48,10 @@ typedef struct DueWait
 } DueWait;
 
 /*
- * At most limit of them, but for some executions, locked; those that somebody else has locked are
- * left out.
+ * At most limit of them that are due since a time, but for some executions, locked; those that
+ * somebody else has locked are left out.
  */
-extern int	waits_due(int limit, const int64 *but, int nbut, DueWait **due);
+extern int	waits_due(int limit, TimestampTz from, const int64 *but, int nbut, DueWait **due);
 /* They are not waited for any more. */
 extern void waits_over(const DueWait *waits, int count);
 /*
@@ -59,9 +59,9 @@ extern void waits_over(const DueWait *waits, int count);
  * on.  Returns how many these are, in *news where they are in the queues, and in *ended how many
  * waits have ended, at most limit.
  */
-extern int	executions_wake_due(int limit, QueueNews *news, int *ended);
-/* When the next one is due, perhaps in the past; DT_NOEND: never. */
-extern TimestampTz waits_next_due(void);
+extern int	executions_wake_due(int limit, TimestampTz from, QueueNews *news, int *ended);
+/* When the next one from a time on is due, perhaps in the past; DT_NOEND: never. */
+extern TimestampTz waits_next_due(TimestampTz from);
 
 /*
  * These executions, which run, have nothing but threads that wait: they wait from now on, but for

@@ -23,9 +23,9 @@ run_all("SELECT count(workflow.start('short')) FROM generate_series(1, $many)");
 run_all("SELECT count(workflow.start('short', start_at => now() - interval '1 day')) FROM generate_series(1, $many)");
 
 foreach my $case (
-	[ 'executions that are queued', 'pending', "workflow.start('short')" ],
-	[ 'deferred executions', 'start_at', "workflow.start('short', start_at => now() - interval '1 hour')" ],
-	[ 'executions of a priority of their own', 'pending', "workflow.start('short', priority => 7)" ])
+	[ 'executions that are queued', 'executions_pending', "workflow.start('short')" ],
+	[ 'deferred executions', 'executions_start_at', "workflow.start('short', start_at => now() - interval '1 hour')" ],
+	[ 'executions of a priority of their own', 'executions_pending', "workflow.start('short', priority => 7)" ])
 {
 	my ($what, $index, $start) = @$case;
 
@@ -37,6 +37,26 @@ foreach my $case (
 	run_one_by_one($node, 'postgres', $runs, $start);
 	cmp_ok(entries_read($index, $start) - $second, '<', $runs * $many / 3, "$what: claims do not");
 }
+
+# --- what has waited and goes on stays in its index, too ---
+
+$node->safe_psql('postgres', q{ALTER SYSTEM SET workflow.short_wait = 0; SELECT pg_reload_conf()});
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION tries(id bigint, times int) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		IF (SELECT count(*) FROM workflow.step_executions WHERE execution_id = id) < times THEN
+			RAISE 'not yet';
+		END IF;
+		RETURN 'now';
+	END $$;
+	SELECT workflow.define('{"name": "waits", "steps": [{"id": "a", "sql": "SELECT tries(input.id, input.times)",
+		"input_mapping": {"id": "${workflow.execution_id}", "times": "${workflow.input.times}"},
+		"retry": {"errors": ["all"], "type": "fixed_delay", "jitter": false, "max_retries": 1000, "initial_delay_ms": 20, "max_delay_ms": 20}}]}')});
+run_all(sprintf q{SELECT count(workflow.start('waits', '{"times": 100}')) FROM generate_series(1, %d)}, $many / 100);
+my $wait = q{workflow.start('waits', '{"times": 1}')};
+my $walked = entries_read('waits_until', $wait);
+run_all(sprintf q{SELECT workflow.start('waits', '{"times": %d}')}, $runs);
+cmp_ok(entries_read('waits_until', $wait) - $walked, '<', $runs * $many / 3, 'who wakes the next does not walk over those');
 
 # --- nothing is passed over ---
 
@@ -115,7 +135,7 @@ done_testing();
 sub run_all
 {
 	$node->safe_psql('postgres', $_[0]);
-	$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM workflow.executions WHERE status IN ('pending', 'running')})
+	$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM workflow.executions WHERE status IN ('pending', 'running', 'waiting')})
 	  or die 'executions do not end';
 }
 
@@ -140,7 +160,7 @@ sub resume_one
 sub entries_read
 {
 	my ($index, $start) = @_;
-	my $statement = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'executions_${index}_idx'";
+	my $statement = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = '${index}_idx'";
 	my $read = $node->safe_psql('postgres', $statement);
 	my $reports = 0;
 
