@@ -58,6 +58,26 @@ TABLE test.done;
 SELECT retries, pauses IS NOT NULL AS pauses, reopen, error FROM workflow.executions WHERE id = test.id();
 SELECT action, reason, before, after FROM workflow.audit_log WHERE execution_id = test.id() ORDER BY id;
 
+-- stopped in the delay before another attempt, on the top and in a branch: that is made at once
+SELECT workflow.define(jsonb_build_object('name', 'again_delayed', 'steps', jsonb_build_array(
+    test.step('a', '{"retry": {"type": "fixed_delay", "initial_delay_ms": 3600000}}'),
+    jsonb_build_object('id', 'p', 'type', 'parallel', 'parallel_steps', jsonb_build_array(
+        test.step('b', '{"retry": {"type": "fixed_delay", "initial_delay_ms": 3600000}}'), test.step('c'))))));
+CALL test.break('a', 'b');
+SELECT set_config('test.id', workflow.start('again_delayed')::text, false) IS NOT NULL AS started;
+CALL test.until($$SELECT count(*) = 1 FROM workflow.waits WHERE execution_id = test.id() AND step_id = 'a'$$);
+SELECT workflow.cancel(test.id(), 'it is mended');
+SELECT status FROM workflow.wait(test.id(), '60 s');
+CALL test.break('b');
+SELECT workflow.retry(test.id());
+CALL test.until($$SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'c'$$);
+CALL test.until($$SELECT count(*) = 1 FROM workflow.waits WHERE execution_id = test.id() AND step_id = 'b'$$);
+SELECT workflow.cancel(test.id(), 'so is this');
+SELECT status FROM workflow.wait(test.id(), '60 s');
+CALL test.mend();
+CALL test.again();
+SELECT scope, step_id, attempt, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY scope, attempt;
+
 -- from an earlier step on: it and all after it are done again
 CALL test.break('d');
 CALL test.go('again_chain');

@@ -86,6 +86,13 @@ reopen_scope(Reopening *reopening, const char *scope)
 	if (node == NULL)
 		return;
 	container = step_is_container(node);
+	/* it was stopped while it waited for another attempt: that is made at once */
+	if (record->retry_at != 0)
+	{
+		if (reopening->change)
+			step_retry(reopening->execution_id, record);
+		return;
+	}
 	if (!is_unfinished(reopening->plan, record, node))
 		return;
 	if (!container || never_began(record) ||
