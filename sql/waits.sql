@@ -96,11 +96,13 @@ SELECT workflow.start('waits_limited') AS any \gset
 CALL test.until('SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = ''b''');
 SELECT status FROM workflow.executions WHERE id = test.id();
 TABLE test.waits;
+SELECT labels, value FROM workflow.metrics WHERE name = 'workflow_waiting_executions' ORDER BY labels;
 SELECT workflow.release_step(test.id(), 'a');
 SELECT status FROM workflow.wait(test.id(), '60 s');
 
 -- in bulk, and what the checks say
 CALL test.to_wait('waits_held', $$SELECT workflow.hold_step(test.id(), 'a')$$);
+SELECT labels, value FROM workflow.metrics WHERE name = 'workflow_waiting_executions' ORDER BY labels;
 SELECT workflow.pause_executions('waits_held'), count(*) FROM test.waits;
 SELECT workflow.resume_executions('waits_held');
 CALL test.until('SELECT status = ''waiting'' FROM workflow.executions WHERE id = test.id()');

@@ -342,7 +342,10 @@ FROM workflow.queue_depth AS d WHERE d.oldest_wait IS NOT NULL GROUP BY d.workfl
 UNION ALL
 /* for a time, or somebody: nothing of them is in memory */
 SELECT 'workflow_waiting_executions', jsonb_build_object('kind', k.kind),
-       (SELECT count(*) FROM workflow.wait_status AS w WHERE w.kind = k.kind)
+       (SELECT count(*) FROM workflow.execution_status AS e
+        WHERE e.status = 'waiting'
+          AND e.execution_id IN (SELECT w.execution_id FROM workflow.wait_status AS w
+                                 WHERE w.kind = k.kind))
 FROM unnest('{retry,hold}'::text[]) AS k (kind)
 UNION ALL
 SELECT 'workflow_executors', jsonb_build_object('state', x.state),
