@@ -38,6 +38,7 @@
 /* By the server's clock, at first not known; what is due before is not looked for. */
 static TimestampTz next_due = DT_NOBEGIN;
 static TimestampTz retry_at = DT_NOBEGIN;	/* by the steady one: not before */
+static bool far = false;		/* the next look is at all that is due, not at the first of it */
 
 /* Those that rest, the one that has for longest first. */
 static dlist_head resting = DLIST_STATIC_INIT(resting);
@@ -153,6 +154,7 @@ wake_due(void)
 	static WokenThread woken[WAITS_BATCH];
 	static int	nqueued;
 	TimestampTz next = DT_NOEND;
+	TimestampTz to = DT_NOEND;
 	bool		committed;
 	int			nover = 0;
 	int			nidle = 0;
@@ -165,8 +167,13 @@ wake_due(void)
 		int64	   *unsettled = NULL;
 		int			nunsettled = live_lost_runs > 0 ? live_select(has_lost_runs, &unsettled) : 0;
 		DueWait    *due;
-		int			count = waits_due(WAITS_BATCH, next_due, unsettled, nunsettled, &due);
-		DueWait    *over = palloc(Max(count, 1) * sizeof(DueWait));
+		DueWait    *over;
+		int			count;
+
+		if (!far)
+			to = waits_nth_due(WAITS_BATCH, next_due);
+		count = waits_due(WAITS_BATCH, next_due, to, unsettled, nunsettled, &due);
+		over = palloc(Max(count, 1) * sizeof(DueWait));
 
 		for (int i = 0; i < count; i++)
 		{
@@ -178,12 +185,14 @@ wake_due(void)
 				over[nover++] = due[i];
 		}
 		waits_over(over, nover);
-		nwoken = executions_wake_due(WAITS_BATCH, next_due, &news, &nidle);
+		nwoken = executions_wake_due(WAITS_BATCH, next_due, to, &news, &nidle);
 		next = waits_next_due(next_due);
 	}
 	ATTEMPT_END(committed, false);
+	/* what somebody has locked may stand in front of the others */
+	far = committed && to != DT_NOEND && nover + nidle < WAITS_BATCH / 2;
 	/* what is due still, though nothing could be done, somebody has */
-	if (!committed || (nover + nidle == 0 && next <= GetCurrentTimestamp()))
+	if (!committed || (nover + nidle == 0 && !far && next <= GetCurrentTimestamp()))
 		retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 	if (!committed)
 	{

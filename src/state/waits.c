@@ -90,22 +90,31 @@ static StateStatement insert_statement = {
 #define IS_DUE(from) \
 	"w.until OPERATOR(pg_catalog.>=) " from " AND w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
 
-static const Oid due_types[] = {INT4OID, TIMESTAMPTZOID, INT8ARRAYOID};
+static const Oid nth_due_types[] = {INT4OID, TIMESTAMPTZOID};
+static StateStatement nth_due_statement = {
+	"SELECT w.until FROM workflow.waits AS w WHERE " IS_DUE("$2") " ORDER BY w.until OFFSET $1 LIMIT 1",
+	lengthof(nth_due_types), nth_due_types, NULL
+};
+
+/* None of these reads all that is due to find what it is for. */
+#define IS_DUE_UP_TO(from, to) IS_DUE(from) " AND w.until OPERATOR(pg_catalog.<=) " to
+
+static const Oid due_types[] = {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8ARRAYOID};
 static StateStatement due_statement = {
 	"SELECT w.execution_id, w.thread, e.id IS NULL"
 	" FROM workflow.waits AS w LEFT JOIN workflow.executions AS e"
 	" ON e.id OPERATOR(pg_catalog.=) w.execution_id"
-	" WHERE " IS_DUE("$2")
+	" WHERE " IS_DUE_UP_TO("$2", "$3")
 	" AND (e.id IS NULL OR e.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text)"
-	" AND w.execution_id OPERATOR(pg_catalog.<>) ALL ($3)"
+	" AND w.execution_id OPERATOR(pg_catalog.<>) ALL ($4)"
 	" ORDER BY w.until LIMIT $1 FOR UPDATE OF w SKIP LOCKED",
 	lengthof(due_types), due_types, NULL
 };
-static const Oid due_idle_types[] = {INT4OID, TIMESTAMPTZOID};
+static const Oid due_idle_types[] = {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 static StateStatement due_idle_statement = {
 	"SELECT e.id FROM workflow.waits AS w JOIN workflow.executions AS e"
 	" ON e.id OPERATOR(pg_catalog.=) w.execution_id"
-	" WHERE " IS_DUE("$2")
+	" WHERE " IS_DUE_UP_TO("$2", "$3")
 	" AND e.status OPERATOR(pg_catalog.<>) 'running'::pg_catalog.text"
 	" ORDER BY w.until LIMIT $1 FOR NO KEY UPDATE OF e SKIP LOCKED",
 	lengthof(due_idle_types), due_idle_types, NULL
@@ -124,10 +133,10 @@ static StateStatement next_statement = {
 #define WAKE_SET \
 	"UPDATE workflow.executions AS e SET status = 'pending', start_at = pg_catalog.now()"
 
-static const Oid wake_due_types[] = {INT8ARRAYOID, TIMESTAMPTZOID};
+static const Oid wake_due_types[] = {INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 static StateStatement wake_due_statement = {
 	"WITH over AS (DELETE FROM workflow.waits AS w"
-	"  WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1) AND " IS_DUE("$2") ")"
+	"  WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1) AND " IS_DUE_UP_TO("$2", "$3") ")"
 	" " WAKE_SET " WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)"
 	" AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
 	NOTIFY_STATUS ", e.role::pg_catalog.oid, e.start_at",
@@ -235,11 +244,36 @@ thread_wait(const LoadedExecution *execution, const char *thread, const char *sc
 	return true;
 }
 
+/* The time in the first column of the only row; DT_NOEND: there is none. */
+static TimestampTz
+query_time(StateStatement *statement, Datum *values)
+{
+	TimestampTz time = DT_NOEND;
+
+	if (state_query(statement, values, NULL, false, 1) > 0)
+	{
+		bool		isnull;
+
+		time = DatumGetTimestampTz(state_column(0, 1, &isnull));
+	}
+	state_done();
+	return time;
+}
+
+TimestampTz
+waits_nth_due(int n, TimestampTz from)
+{
+	Datum		values[] = {Int32GetDatum(n - 1), TimestampTzGetDatum(from)};
+
+	return query_time(&nth_due_statement, values);
+}
+
 int
-waits_due(int limit, TimestampTz from, const int64 *but, int nbut, DueWait **due)
+waits_due(int limit, TimestampTz from, TimestampTz to, const int64 *but, int nbut, DueWait **due)
 {
 	Datum		values[] = {
-		Int32GetDatum(limit), TimestampTzGetDatum(from), state_ids(but, nbut)
+		Int32GetDatum(limit), TimestampTzGetDatum(from), TimestampTzGetDatum(to),
+		state_ids(but, nbut)
 	};
 	uint64		nrows = state_query(&due_statement, values, NULL, false, 0);
 
@@ -277,9 +311,11 @@ waits_over(const DueWait *waits, int count)
 }
 
 int
-executions_wake_due(int limit, TimestampTz from, QueueNews *news, int *ended)
+executions_wake_due(int limit, TimestampTz from, TimestampTz to, QueueNews *news, int *ended)
 {
-	Datum		values[] = {Int32GetDatum(limit), TimestampTzGetDatum(from)};
+	Datum		values[] = {
+		Int32GetDatum(limit), TimestampTzGetDatum(from), TimestampTzGetDatum(to)
+	};
 	int			count = (int) state_query(&due_idle_statement, values, NULL, false, 0);
 	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
 	uint64		nrows;
@@ -309,16 +345,8 @@ TimestampTz
 waits_next_due(TimestampTz from)
 {
 	Datum		value = TimestampTzGetDatum(from);
-	TimestampTz next = DT_NOEND;
 
-	if (state_query(&next_statement, &value, NULL, false, 1) > 0)
-	{
-		bool		isnull;
-
-		next = DatumGetTimestampTz(state_column(0, 1, &isnull));
-	}
-	state_done();
-	return next;
+	return query_time(&next_statement, &value);
 }
 
 int

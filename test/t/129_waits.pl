@@ -181,5 +181,34 @@ foreach my $end ('COMMIT', 'ROLLBACK')
 $keeper->quit;
 effects_are_right('released');
 
+# --- very many that are due at one moment, after a stop of the server say: none is walked over by all looks before its own ---
+
+my $many = 50_000;
+my $scheduler = q{SELECT pid FROM workflow.scheduler_state() WHERE pid IS NOT NULL};
+
+sub next_scheduler
+{
+	my $pid = sql($scheduler);
+
+	sql("SELECT pg_terminate_backend($pid)");
+	wait_until("SELECT count(*) = 1 FROM ($scheduler) AS s WHERE pid <> $pid", 'another scheduler');
+	return;
+}
+
+# what is woken is not claimed
+sql(q{SELECT workflow.drain('it is enough that they are woken')});
+sql(qq{SELECT count(workflow.start('held', start_at => 'infinity')) FROM generate_series(1, $many);
+	UPDATE workflow.executions SET status = 'waiting', started_at = now(), start_at = NULL WHERE status = 'pending';
+	INSERT INTO workflow.waits (execution_id, thread, scope, step_id, attempt, kind, until)
+	SELECT id, '', '', 'a', 1, 'hold', now() + id * interval '1 us' FROM workflow.executions WHERE workflow = 'held' AND status = 'waiting'});
+my $entries = q{SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'waits_until_idx'};
+my $read = sql($entries);
+next_scheduler();
+wait_until(q{SELECT NOT EXISTS (SELECT FROM workflow.waits WHERE until < now())}, 'all are woken');
+is(sql(q{SELECT count(*) FROM workflow.executions WHERE status = 'pending'}), $many, 'and queued');
+# it reports what it has read when it ends, if not before
+next_scheduler();
+cmp_ok(sql($entries) - $read, '<', 10 * $many, 'each was read a few times');
+
 $node->stop;
 done_testing();
