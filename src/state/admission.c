@@ -92,7 +92,7 @@ static StateStatement groups_statement = {
 
 static const Oid claim_types[] = {INT4OID, TEXTOID, TEXTOID, OIDOID};
 static StateStatement claim_statement = {
-	CLAIM_SET "SELECT id, started_at FROM workflow.executions WHERE " IS_WAITING
+	CLAIM_SET " FROM workflow.executions WHERE " IS_WAITING
 	" AND workflow OPERATOR(pg_catalog.=) $2 AND " TENANT " OPERATOR(pg_catalog.=) $3"
 	" AND role OPERATOR(pg_catalog.=) $4 ORDER BY priority DESC, id" CLAIM_END,
 	lengthof(claim_types), claim_types, NULL

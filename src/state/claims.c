@@ -85,7 +85,7 @@ static StateStatement roles_statement = {
 
 static const Oid level_types[] = {INT4OID, INT4OID, INT8OID, OIDOID};
 static StateStatement claim_level_statement = {
-	CLAIM_SET "SELECT id, started_at" QUEUED IN_LEVEL CLAIM_END,
+	CLAIM_SET QUEUED IN_LEVEL CLAIM_END,
 	lengthof(level_types), level_types, NULL
 };
 
@@ -102,7 +102,7 @@ static StateStatement find_level_statement = {
 
 static const Oid claim_due_types[] = {INT4OID, TIMESTAMPTZOID, OIDOID};
 static StateStatement claim_due_statement = {
-	CLAIM_SET "SELECT id, started_at" DEFERRED " AND role OPERATOR(pg_catalog.=) $3"
+	CLAIM_SET DEFERRED " AND role OPERATOR(pg_catalog.=) $3"
 	" AND start_at OPERATOR(pg_catalog.>=) $2"
 	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()"	/* stable: bounds the index scan */
 	" ORDER BY start_at" CLAIM_END,

@@ -104,13 +104,16 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
  * The two ends of a claim, with a query for the ids in between: what it finds is running.
  * $1: how many at most.
  */
+/* Of one that was woken start_at says from now on since when it runs again. */
 #define CLAIM_SET \
 	"UPDATE workflow.executions AS e SET status = 'running', limited = false," \
-	" started_at = COALESCE(e.started_at, pg_catalog.clock_timestamp()) FROM ("
+	" started_at = COALESCE(e.started_at, pg_catalog.clock_timestamp())," \
+	" start_at = CASE WHEN e.started_at IS NULL OR e.start_at IS NULL THEN e.start_at" \
+	" ELSE pg_catalog.clock_timestamp() END FROM (SELECT id, started_at, start_at"
 #define CLAIM_END \
 	" LIMIT $1 FOR UPDATE SKIP LOCKED) AS due WHERE e.id OPERATOR(pg_catalog.=) due.id" \
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id, false, e.recoveries, e.workflow, e.tenant," \
-	" due.started_at IS NOT NULL, e.ending IS NOT NULL, GREATEST(e.created_at, e.start_at), e.schedule_id"
+	" due.started_at IS NOT NULL, e.ending IS NOT NULL, GREATEST(e.created_at, due.start_at), e.schedule_id"
 
 /*
  * A step of it may run: it is running, or was paused during that step, and resumed, and queued,

@@ -178,8 +178,21 @@ foreach my $end ('COMMIT', 'ROLLBACK')
 	is(ended($id), 'completed|', "released by a transaction that ends with $end");
 	$releaser->quit;
 }
-$keeper->quit;
 effects_are_right('released');
+
+# --- since when it runs again is known: while that is a moment ago nothing says that the scheduler does not know of it ---
+
+my $queued = sql(q{BEGIN; SELECT workflow.start('held') AS id; SELECT workflow.hold_step(max(id), 'a') FROM workflow.executions; COMMIT}) =~ s/\n.*//sr;
+wait_until("SELECT status = 'waiting' FROM workflow.executions WHERE id = $queued", 'it is held');
+$keeper->query_safe('SELECT pg_advisory_lock(1)');
+sql(q{SELECT workflow.drain('it is to stay in the queue')});
+sql("SELECT workflow.release_step($queued, 'a')");
+my $before_claim = sql(q{SELECT clock_timestamp()});
+sql(q{SELECT workflow.undrain()});
+wait_until(q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}, 'it runs');
+is(sql("SELECT start_at > '$before_claim' FROM workflow.executions WHERE id = $queued"), 't', 'since then');
+$keeper->quit;
+is(ended($queued), 'completed|', 'to its end');
 
 # --- very many that are due at one moment, after a stop of the server say: none is walked over by all looks before its own ---
 
