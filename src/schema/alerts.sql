@@ -141,8 +141,11 @@ BEGIN ATOMIC
                       WHERE n.reason <> 'role')
     UNION ALL
     SELECT 'not taken up', current_database()::text, count(*), NULL, min(w.until)
-    FROM workflow.wait_status AS w
+    FROM workflow.wait_status AS w CROSS JOIN workflow.scheduler_state() AS s
     WHERE w.until < clock_timestamp() - interval '5 s'
+      /* it is at it, or cannot be */
+      AND s.ready_since IS NULL AND s.again_since IS NULL
+      AND NOT EXISTS (SELECT FROM workflow.locked_tables)
       AND NOT EXISTS (SELECT FROM workflow.locked_executions AS k WHERE k.execution_id = w.execution_id)
       AND NOT EXISTS (SELECT FROM workflow.no_workers((SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)) AS n
                       WHERE n.reason <> 'role')

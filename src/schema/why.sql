@@ -293,7 +293,7 @@ BEGIN ATOMIC
                format('SELECT pg_terminate_backend(%s) -- the next scheduler takes up what is there', s.pid)
         FROM scheduler AS s, workflow.wait_status AS w
         WHERE w.execution_id = reasons.execution_id AND w.overdue > interval '5 s'
-          AND s.pid IS NOT NULL AND s.again_since IS NULL
+          AND s.pid IS NOT NULL AND s.ready_since IS NULL AND s.again_since IS NULL
           AND NOT EXISTS (SELECT FROM locked) AND NOT EXISTS (SELECT FROM missing) AND NOT EXISTS (SELECT FROM silent)
           AND NOT EXISTS (SELECT FROM workflow.locked_executions AS k WHERE k.execution_id = w.execution_id)
         UNION ALL

@@ -104,6 +104,11 @@ $before = sql(q{SELECT min(id) FROM workflow.executions WHERE status = 'waiting'
 sql("UPDATE workflow.waits SET until = now() - interval '1 min' WHERE execution_id = $before");
 is(sql("SELECT reason FROM workflow.why($before) LIMIT 1"), 'not taken up', 'why() tells');
 is(sql(q{SELECT value FROM workflow.alerts WHERE condition = 'not taken up'}), '1', 'so does an alert');
+my $locker = $node->background_psql('postgres');
+$locker->query_safe('BEGIN; LOCK TABLE workflow.waits IN SHARE MODE');
+is(sql(q{SELECT string_agg(condition, ', ') FROM workflow.alerts WHERE condition = 'not taken up'}), '', 'while somebody keeps the table that is not said of it');
+$locker->query_safe('ROLLBACK');
+$locker->quit;
 sql(sql("SELECT help FROM workflow.why($before) LIMIT 1"));
 wait_until("SELECT count(*) = 0 FROM workflow.wait_status WHERE overdue > '0 s'", 'what is said to help does');
 
