@@ -364,16 +364,15 @@ run_again(int64 id, void *argument)
 		execution->running--;
 		live_run_settled(execution);
 		pfree(lost);
-		if (nwaiting > 0 && leave_waiting(run, waiting, nwaiting))
+		if (nwaiting == 0 || !leave_waiting(run, waiting, nwaiting))
 		{
-			execution = live_find(id);
-			if (execution != NULL)
-				waits_rest(execution);
-			return true;
+			run_abandon(run);
+			join_child_ended(join, 0, 1, 0);
+			join_range_ended(join);
 		}
-		run_abandon(run);
-		join_child_ended(join, 0, 1, 0);
-		join_range_ended(join);
+		execution = live_find(id);
+		if (execution != NULL)
+			waits_rest(execution);
 		return true;
 	}
 
