@@ -31,6 +31,10 @@
 	"(1000::pg_catalog.float8 OPERATOR(pg_catalog.*) pg_catalog.date_part('epoch', " \
 	end " OPERATOR(pg_catalog.-) " start "))"
 #define NOW "pg_catalog.clock_timestamp()"
+/* It could be run: what has waited, or was deferred, has a start_at that has come. */
+#define IS_QUEUED(e) \
+	e ".status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text" \
+	" AND (" e ".start_at IS NULL OR " e ".start_at OPERATOR(pg_catalog.<=) " NOW ")"
 #define SECOND(time) "pg_catalog.date_trunc('second', " time ")"
 
 #define NEWEST_EXECUTIONS \
@@ -56,8 +60,7 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
 		" WHERE e.status OPERATOR(pg_catalog.=) ANY ('{running,cancelling}'::pg_catalog.text[]) AND " VISIBLE " LIMIT 10000) AS r) AS \"running\","
 		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
-		" WHERE e.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text AND e.start_at IS NULL"
-		" AND " VISIBLE " LIMIT 10000) AS p) AS \"queued\","
+		" WHERE " IS_QUEUED("e") " AND " VISIBLE " LIMIT 10000) AS p) AS \"queued\","
 		" (SELECT pg_catalog.count(*) FROM (SELECT FROM workflow.executions AS e"
 		" WHERE e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
 		" AND " VISIBLE " LIMIT 10000) AS w) AS \"waiting\","
@@ -82,9 +85,9 @@ static StateStatement statements[NUM_OVERVIEWS] = {
 	},
 	[OVERVIEW_QUEUE] = {
 		"SELECT e.workflow, e.tenant, e.priority, pg_catalog.count(*) AS queued,"
-		" pg_catalog.max(" MILLISECONDS("e.created_at", NOW) ") AS \"oldest\""
-		" FROM (SELECT * FROM workflow.executions AS p WHERE p.status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text"
-		" AND p.start_at IS NULL ORDER BY p.priority USING OPERATOR(pg_catalog.>), p.id USING OPERATOR(pg_catalog.<) LIMIT 10000) AS e"
+		" pg_catalog.max(" MILLISECONDS("GREATEST(e.created_at, e.start_at)", NOW) ") AS \"oldest\""
+		" FROM (SELECT * FROM workflow.executions AS p WHERE " IS_QUEUED("p")
+		" ORDER BY p.priority USING OPERATOR(pg_catalog.>), p.id USING OPERATOR(pg_catalog.<) LIMIT 10000) AS e"
 		" WHERE " VISIBLE " GROUP BY e.workflow, e.tenant, e.priority"
 		" ORDER BY pg_catalog.count(*) USING OPERATOR(pg_catalog.>), e.workflow USING OPERATOR(pg_catalog.<) LIMIT 50",
 		1, reader_types, NULL

@@ -192,6 +192,7 @@ wait_until("SELECT status = 'waiting' FROM workflow.executions WHERE id = $queue
 $keeper->query_safe('SELECT pg_advisory_lock(1)');
 sql(q{SELECT workflow.drain('it is to stay in the queue')});
 sql("SELECT workflow.release_step($queued, 'a')");
+is(sql(q{SELECT substring(workflow.report() FROM '<h2>Queue</h2>.*?</table>') ~ 'held'}), 't', 'released, it is in the queue of the report');
 my $before_claim = sql(q{SELECT clock_timestamp()});
 sql(q{SELECT workflow.undrain()});
 wait_until(q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}, 'it runs');
