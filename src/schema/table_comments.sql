@@ -76,8 +76,8 @@ COMMENT ON COLUMN workflow.executions.idempotency_key IS
 COMMENT ON COLUMN workflow.executions.schedule_id IS
 'schedule that started it, in workflow.schedule_entries';
 COMMENT ON COLUMN workflow.executions.start_at IS
-'not to be run before, and of one that has waited since when it was queued again; infinity, with a '
-'schedule: others of it have to end first; null: at once';
+'not to be run before, and of one that has waited since when it was queued, or runs, again; '
+'infinity, with a schedule: others of it have to end first; null: at once';
 COMMENT ON COLUMN workflow.executions.created_at IS 'when start() was called';
 COMMENT ON COLUMN workflow.executions.started_at IS 'when an executor was first to run it';
 COMMENT ON COLUMN workflow.executions.completed_at IS 'when it reached a final status';
