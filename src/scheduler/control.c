@@ -89,8 +89,12 @@ control_execution(const ControlledExecution *wanted)
 				execution->controls++;
 				execution_stop(execution, STOP_PAUSE);
 			}
-			else if (execution != NULL && wanted->marked)
-				pool_reload_execution(execution);
+			else if (execution != NULL)
+			{
+				execution->resumed = true;
+				if (wanted->marked)
+					pool_reload_execution(execution);
+			}
 			break;
 		default:
 			break;

@@ -61,6 +61,7 @@ live_add(const ClaimedExecution *claimed)
 	execution->stopping = STOP_NONE;
 	execution->again = false;
 	execution->controls = 0;
+	execution->resumed = false;
 	execution->in_epilogue = false;
 	execution->suspect = (claimed->recoveries >= 2);
 	memset(&execution->janitor, 0, sizeof(Timer));
@@ -97,6 +98,7 @@ live_retake(LiveExecution *execution, const ClaimedExecution *claimed)
 		execution->role = claimed->role;
 	}
 	execution->priority = claimed->priority;
+	execution->resumed = false;
 	execution->in_epilogue = claimed->in_epilogue;
 	for (int i = 0; i < nfollowers; i++)
 		if (followers[i]->retake != NULL)

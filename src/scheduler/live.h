@@ -57,6 +57,7 @@ typedef struct LiveExecution
 	int			controls;		/* how often its threads were told to look at its row */
 	bool		again;			/* claimed meanwhile: begins anew from its rows then .. */
 	ClaimedExecution next;		/* .. as what that was claimed as; without texts */
+	bool		resumed;		/* paused and resumed, and its threads were not stopped for that */
 	bool		in_epilogue;	/* its end is decided: its only thread is a RUN_EPILOGUE */
 	bool		suspect;		/* recovered without progress: tried alone */
 	int			timeout_seconds;	/* janitor.c: 0 = none */

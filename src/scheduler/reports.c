@@ -258,6 +258,27 @@ settle_others(PoolExecutor *executor, int first, int trouble, const Report *repo
 }
 
 /*
+ * Who paused and resumed it, before we have looked, may have woken a thread that had not told of
+ * its wait yet: it goes on from its rows, when it is claimed if it was not yet.
+ */
+static bool
+begins_anew(LiveExecution *execution)
+{
+	if (execution->stopping != STOP_NONE || !joins_wait(execution))
+		return false;
+	if (execution->again)
+		execution_restart(execution, &execution->next);
+	else if (execution->resumed)
+	{
+		execution->controls++;
+		execution_stop(execution, STOP_PAUSE);
+	}
+	else
+		return false;
+	return true;
+}
+
+/*
  * What a report means.  The executor is idle again.
  */
 void
@@ -314,11 +335,7 @@ run_reported(PoolExecutor *executor, const Report *report)
 		thread_reported(run, report);
 	pfree(run);
 	execution = live_find(id);
-	/* who paused and resumed it may have woken a thread that had not told of its wait yet */
-	if (execution != NULL && execution->again && execution->stopping == STOP_NONE &&
-		joins_wait(execution))
-		execution_restart(execution, &execution->next);
-	else if (execution != NULL)
+	if (execution != NULL && !begins_anew(execution))
 		waits_rest(execution);
 	black_box_handles(0);
 }

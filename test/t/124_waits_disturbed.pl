@@ -115,27 +115,31 @@ foreach my $short ('0', '30s')
 
 short_wait('0');
 my $gate = $node->background_psql('w');
-query(q{SELECT workflow.define(jsonb_build_object('name', 'beside', 'steps', jsonb_build_array(jsonb_build_object('id', 'p', 'type', 'parallel',
-	'parallel_steps', jsonb_build_array(tries('x', 3600000), '{"id": "y", "sql": "SELECT pg_advisory_xact_lock_shared(2)"}'::jsonb)), '{"id": "q", "sql": "SELECT 3"}'::jsonb)))});
-foreach my $order ('pause resume skip', 'pause skip resume')
+query(q{SELECT workflow.define(jsonb_build_object('name', name, 'steps', jsonb_build_array(jsonb_build_object('id', 'p', 'type', 'parallel',
+	'parallel_steps', jsonb_build_array(tries('x', 3600000), '{"id": "y", "sql": "SELECT pg_advisory_xact_lock_shared(2)"}'::jsonb)), '{"id": "q", "sql": "SELECT 3"}'::jsonb)) || more)
+	FROM (VALUES ('beside', '{}'::jsonb), ('beside_one', '{"max_running": 1}')) AS w (name, more)});
+# where one may run, it waits for its own end to be claimed again
+foreach my $case ([ 'beside', 'pause resume skip' ], [ 'beside', 'pause skip resume' ], [ 'beside_one', 'pause skip resume' ])
 {
+	my ($workflow, $order) = @$case;
 	my %do = (pause => 'workflow.pause(ID)', resume => 'workflow.resume(ID)', skip => q{workflow.skip_step(ID, 'x')});
 
 	query(q{INSERT INTO broken VALUES ('x')});
 	$gate->query_safe('SELECT pg_advisory_lock(2)');
 	ask_for_point($node, 'thread.waiting');
-	my $id = query(q{SELECT workflow.start('beside', parallel => true)});
+	my $id = query("SELECT workflow.start('$workflow', parallel => true)");
 	wait_at_point($node, 'thread.waiting');
-	wait_for(q{count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}, "$order: the other branch runs");
+	wait_for(q{count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}, "$workflow, $order: the other branch runs");
 	ask_for_point($node, 'executor.committed');
 	leave_point($node, 'thread.waiting');
 	wait_at_point($node, 'executor.committed');
 	query('BEGIN; ' . join('', map { 'SELECT ' . $do{$_} =~ s/ID/$id/r . '; ' } split / /, $order) . 'COMMIT');
-	wait_for("status = 'running' AND NOT control FROM workflow.executions WHERE id = $id", "$order: it is claimed again");
+	wait_for(($workflow eq 'beside' ? q{status = 'running'} : 'limited') . " AND NOT control FROM workflow.executions WHERE id = $id",
+		"$order: it is " . ($workflow eq 'beside' ? 'claimed again' : 'queued'));
 	query('TRUNCATE broken');
 	leave_point($node, 'executor.committed');
 	$gate->query_safe('SELECT pg_advisory_unlock(2)');
-	ends($id, "$order: it goes on");
+	ends($id, "$workflow, $order: it goes on");
 }
 $gate->quit;
 
