@@ -119,7 +119,7 @@ queue_new_execution(NewExecution *new, bool *created)
 	id = execution_insert(new, created);
 	fault_point("execution.queued");
 	if (*created && setting_notify && announces(definition_plan(new->definition->id)))
-		announce_execution(id, new->definition->name, "pending", NULL, NULL);
+		announce_execution(id, new->definition->name, EXECUTION_PENDING, NULL, NULL);
 	return id;
 }
 

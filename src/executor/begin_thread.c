@@ -52,7 +52,7 @@ begin_execution(LoadedExecution *execution)
 	Thread	   *thread = thread_create(execution, execution->parallel);
 
 	if (announces(thread->plan))
-		announce_execution(execution->id, execution->workflow, "running", NULL, NULL);
+		announce_execution(execution->id, execution->workflow, EXECUTION_RUNNING, NULL, NULL);
 	return thread;
 }
 
@@ -130,7 +130,7 @@ make_thread(Driver *driver)
 	driver->paused = (execution != NULL && execution->paused && !driver->reload && driver->stuck == NULL);
 	if (execution == NULL || driver->paused || (execution->reopen && driver->reload) ||
 		(is_anothers(execution) && !driver->reload && driver->stuck == NULL) ||
-		(execution->ending != NULL) != (run->kind == RUN_EPILOGUE))
+		execution->decided != (run->kind == RUN_EPILOGUE))
 	{
 		MemoryContextSwitchTo(driver->context);
 		return false;

@@ -164,7 +164,7 @@ write_rows(Driver *driver)
 	if (execution_ended)
 	{
 		driver->ended[driver->nended++] = thread->execution->id;
-		count_at_commit(counter_of_end(execution_status_from_name(thread->execution_status)), 1);
+		count_at_commit(counter_of_end(thread->execution_status), 1);
 	}
 }
 

@@ -48,11 +48,11 @@ static void advance(Thread *thread);
 bool
 epilogue_follows(const Thread *thread)
 {
-	const char *status = thread->execution_status;
+	ExecutionStatus status = thread->execution_status;
 
 	/* execute() takes back everything anyway */
 	return thread->parks && thread->epilogue == NULL &&
-		(strcmp(status, "failed") == 0 || strcmp(status, "timed_out") == 0) &&
+		(status == EXECUTION_FAILED || status == EXECUTION_TIMED_OUT) &&
 		(thread->plan->on_failure >= 0 || thread->plan->ncompensations > 0);
 }
 
@@ -124,7 +124,7 @@ enter_chain(Thread *thread)
 	StepRecord *newest;
 	PlanNode   *node;
 
-	if (plan->on_failure < 0 || strcmp(thread->execution->ending, "cancelled") == 0)
+	if (plan->on_failure < 0 || thread->execution->ending == EXECUTION_CANCELLED)
 	{
 		finish_execution(thread);
 		return;

@@ -224,7 +224,7 @@ execute_inline(const Definition *definition, Jsonb *input, int64 *execution_id)
 		journal_committed(thread, false);
 	}
 
-	if (strcmp(thread->execution_status, "completed") != 0)
+	if (thread->execution_status != EXECUTION_COMPLETED)
 		raise_failure(thread);
 	MemoryContextSwitchTo(callercontext);
 	output = thread->execution_output

@@ -164,7 +164,7 @@ reopen_execution(LoadedExecution *execution)
 	if (epilogue != 0)
 		step_set_aside(execution->id, execution->retries, epilogue);
 	/* one that is to end before it has gone on has another epilogue, and nothing else */
-	if (execution->ending == NULL)
+	if (!execution->decided)
 	{
 		if (execution->reopen_from != 0)
 			step_set_aside(execution->id, execution->retries, execution->reopen_from);

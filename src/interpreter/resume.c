@@ -257,14 +257,14 @@ end_scope_again(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *
 
 	if (frame->container == NULL)
 	{
-		bool		completed = record->scope_outcome == SCOPE_COMPLETED ||
-			record->scope_outcome == SCOPE_SKIPPED;
+		ExecutionStatus status = execution_status_of_scope(record->scope_outcome);
+		bool		completed = status == EXECUTION_COMPLETED;
 
 		/*
 		 * What ended with the execution is not retried: its end was lost, or its output
 		 * failed.  A row that completed may have the error of a condition.
 		 */
-		execution_ended(thread, completed ? "completed" : scope_outcome_name(record->scope_outcome),
+		execution_ended(thread, status,
 						scope_last_ran(thread, frame, last)->output,
 						completed ? NULL : record->error,
 						completed ? NULL : record->error_type);

@@ -435,16 +435,13 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		epilogue_chain_ended(thread, row);
 	else if (frame->container == NULL)
 	{
-		if (row->scope_outcome == SCOPE_COMPLETED)
-			execution_ended(thread, "completed", scope_last_ran(thread, frame, row)->output, NULL, NULL);
+		ExecutionStatus status = execution_status_of_scope(row->scope_outcome);
+
+		thread->execution_expired = scope_expired && status == EXECUTION_TIMED_OUT;
+		if (status == EXECUTION_COMPLETED)
+			execution_ended(thread, status, scope_last_ran(thread, frame, row)->output, NULL, NULL);
 		else
-		{
-			thread->execution_expired = scope_expired && row->scope_outcome == SCOPE_TIMED_OUT;
-			execution_ended(thread, step_status_name(row->status == STATUS_CANCELLED ? STATUS_CANCELLED :
-													 row->scope_outcome == SCOPE_TIMED_OUT ? STATUS_TIMED_OUT :
-													 STATUS_FAILED),
-							NULL, row->error, row->error_type);
-		}
+			execution_ended(thread, status, NULL, row->error, row->error_type);
 	}
 	else if (frame == thread->bottom)
 	{
@@ -476,10 +473,10 @@ close_open_containers(Thread *thread)
  * the execution returns.
  */
 void
-execution_ended(Thread *thread, const char *status, Jsonb *output, Jsonb *error,
+execution_ended(Thread *thread, ExecutionStatus status, Jsonb *output, Jsonb *error,
 				const char *error_type)
 {
-	if (thread->plan->output != NULL && strcmp(status, "completed") == 0)
+	if (thread->plan->output != NULL && status == EXECUTION_COMPLETED)
 	{
 		EvaluateContext context;
 		Frame	   *root = thread->top;
@@ -492,7 +489,7 @@ execution_ended(Thread *thread, const char *status, Jsonb *output, Jsonb *error,
 		{
 			StepError  *failure = mapping_error("output", &context);
 
-			status = "failed";
+			status = EXECUTION_FAILED;
 			error_type = failure->type;
 			error = step_error_jsonb(failure, NULL, NULL);
 		}
@@ -504,7 +501,7 @@ execution_ended(Thread *thread, const char *status, Jsonb *output, Jsonb *error,
 	thread->execution_output = output;
 	thread->execution_error = error;
 	thread->execution_error_type = error_type;
-	if (strcmp(status, "timed_out") == 0 && error == NULL)
+	if (status == EXECUTION_TIMED_OUT && error == NULL)
 		thread->execution_error_type = "Timeout";
 }
 

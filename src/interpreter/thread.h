@@ -184,7 +184,7 @@ typedef struct Thread
 	bool		execution_lost; /* somebody else ended it first */
 	bool		execution_decided;	/* it is to end so, after its epilogue */
 	bool		execution_expired;	/* its own time was over */
-	const char *execution_status;
+	ExecutionStatus execution_status;
 	Jsonb	   *execution_output;
 	Jsonb	   *execution_error;
 	const char *execution_error_type;
@@ -261,7 +261,7 @@ extern void step_fail(StepRow *row, StepStatus status, const StepError *error);
 /* Go on where the frame's scope goes on. */
 extern void frame_follow_frontier(Thread *thread, Frame *frame);
 extern void step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row);
-extern void execution_ended(Thread *thread, const char *status, Jsonb *output,
+extern void execution_ended(Thread *thread, ExecutionStatus status, Jsonb *output,
 							Jsonb *error, const char *error_type);
 extern TimestampTz thread_time(Thread *thread);
 extern Jsonb *step_error_jsonb(const StepError *error, const char *step_id, const char *scope);

@@ -115,7 +115,7 @@ end_pause(const OverduePause *pause)
 	if (pause->decided ||
 		(pause->begun && (plan->on_failure >= 0 || plan->ncompensations > 0)))
 	{
-		execution_decide_idle(pause->id, "failed", error, "PauseTimeout");
+		execution_decide_idle(pause->id, EXECUTION_FAILED, error, "PauseTimeout");
 		execution_resume(pause->id);
 		audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_PENDING);
 		wake_at_commit(WAKE_PENDING);	/* ourselves */
@@ -123,7 +123,7 @@ end_pause(const OverduePause *pause)
 		return false;
 	}
 	step_close_open(pause->id, STATUS_CANCELLED);
-	execution_finalise(pause->id, "failed", error, "PauseTimeout");
+	execution_finalise(pause->id, EXECUTION_FAILED, error, "PauseTimeout");
 	audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_FAILED);
 	fault_point("execution.pause_timeout");
 	return true;

@@ -239,7 +239,7 @@ write_failure(int64 id, void *argument)
 		if (lock == ROW_LOCKED)
 		{
 			step_close_open(id, STATUS_CANCELLED);
-			execution_finalise(id, "failed", failure->error, failure->type);
+			execution_finalise(id, EXECUTION_FAILED, failure->error, failure->type);
 			fault_point("execution.given_up");
 		}
 	}
@@ -300,11 +300,11 @@ execution_overdue(LiveExecution *execution)
 		epilogue = plan->on_failure >= 0 || plan->ncompensations > 0;
 		if (lock == ROW_LOCKED && epilogue)
 			/* waits for an executor, without a deadline */
-			execution_decide_idle(id, "timed_out", error, "Timeout");
+			execution_decide_idle(id, EXECUTION_TIMED_OUT, error, "Timeout");
 		else if (lock == ROW_LOCKED)
 		{
 			step_close_open(id, STATUS_TIMED_OUT);
-			execution_finalise(id, "timed_out", error, "Timeout");
+			execution_finalise(id, EXECUTION_TIMED_OUT, error, "Timeout");
 			fault_point("execution.overdue");
 		}
 	}

@@ -217,7 +217,7 @@ executions_refuse(const int64 *ids, int count)
 {
 	change_all(&refuse_statement, ids, count);
 	for (int i = 0; i < count; i++)
-		log_execution(ids[i], NULL, "failed", NULL, "WorkflowFull", 0);
+		log_execution(ids[i], NULL, EXECUTION_FAILED, NULL, "WorkflowFull", 0);
 	for (int i = 0; i < count; i++)
 		dead_letters_after_end(ids[i], EXECUTION_FAILED, execution_dead_letter(ids[i]));
 	if (count > 0)

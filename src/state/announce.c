@@ -97,13 +97,13 @@ announce_step(int64 execution_id, const char *workflow, const char *step_id, con
 }
 
 void
-announce_execution(int64 execution_id, const char *workflow, const char *status,
+announce_execution(int64 execution_id, const char *workflow, ExecutionStatus status,
 				   const Jsonb *error, const char *error_type)
 {
 	StringInfoData payload;
 
 	begin_payload(&payload, execution_id, workflow);
-	add_member(&payload, "status", status);
+	add_member(&payload, "status", execution_status_name(status));
 	add_member(&payload, "failed_step", jsonb_member_string(error, "step_id"));
 	add_error_type(&payload, error_type);
 	send_payload(&payload);

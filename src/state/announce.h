@@ -12,6 +12,7 @@
 #include "utils/jsonb.h"
 
 #include "definition/plan.h"
+#include "state/state.h"
 
 /* Does the definition ask for notifications, and are they wanted at all? */
 extern bool announces(const WorkflowPlan *plan);
@@ -22,7 +23,7 @@ extern bool announces(const WorkflowPlan *plan);
  */
 extern void announce_step(int64 execution_id, const char *workflow, const char *step_id,
 						  const char *scope, const char *status, const char *error_type);
-extern void announce_execution(int64 execution_id, const char *workflow, const char *status,
+extern void announce_execution(int64 execution_id, const char *workflow, ExecutionStatus status,
 							   const Jsonb *error, const char *error_type);
 
 /* An executor: "started", "stuck" or "ended"; reason may be NULL.  Nothing without workflow.notify. */

@@ -689,6 +689,7 @@ execution_load(int64 id)
 	values[0] = Int64GetDatum(id);
 	if (state_query(&load_statement, values, NULL, false, 1) > 0)
 	{
+		char	   *ending;
 		bool		isnull;
 
 		result = palloc0(sizeof(LoadedExecution));
@@ -703,9 +704,13 @@ execution_load(int64 id)
 		result->input = state_column_jsonb(0, 8);
 		result->paused = DatumGetBool(state_column(0, 9, &isnull));
 		has_pauses = DatumGetBool(state_column(0, 10, &isnull));
-		result->ending = state_column_text(0, 11);
-		if (result->ending != NULL)
+		ending = state_column_text(0, 11);
+		result->decided = ending != NULL;
+		if (result->decided)
+		{
+			result->ending = execution_status_from_name(ending);
 			result->error = state_column_jsonb(0, 12);
+		}
 		result->retries = state_column_int32(0, 13);
 		result->retried_at = state_column_time(0, 14);
 		result->reopen = DatumGetBool(state_column(0, 15, &isnull));
@@ -729,7 +734,7 @@ execution_began(int64 id, TimestampTz started_at)
 }
 
 bool
-execution_finish(int64 id, const char *status, TimestampTz started_at,
+execution_finish(int64 id, ExecutionStatus status, TimestampTz started_at,
 				 Jsonb *output, Jsonb *error, const char *error_type)
 {
 	Datum		values[lengthof(finish_types)];
@@ -739,7 +744,7 @@ execution_finish(int64 id, const char *status, TimestampTz started_at,
 		return true;
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum(status);
+	values[1] = CStringGetTextDatum(execution_status_name(status));
 	state_set_time(values, nulls, 2, started_at);
 	state_set_jsonb(values, nulls, 3, output);
 	state_set_jsonb(values, nulls, 4, error);
@@ -748,14 +753,14 @@ execution_finish(int64 id, const char *status, TimestampTz started_at,
 }
 
 bool
-execution_finalise(int64 id, const char *status, Jsonb *error, const char *error_type)
+execution_finalise(int64 id, ExecutionStatus status, Jsonb *error, const char *error_type)
 {
 	Datum		values[lengthof(finalise_types)];
 	char		nulls[lengthof(finalise_types)];
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum(status);
+	values[1] = CStringGetTextDatum(execution_status_name(status));
 	state_set_jsonb(values, nulls, 2, error);
 	state_set_text(values, nulls, 3, error_type);
 	if (!state_end_execution(&finalise_statement, 2, values, nulls))

@@ -126,8 +126,9 @@ typedef struct LoadedExecution
 	bool		paused;
 	int			npauses;		/* those that are over, in order */
 	Pause	   *pauses;
-	char	   *ending;			/* decided: its epilogue is to be run, nothing else; NULL = not */
-	Jsonb	   *error;			/* what it ends with then */
+	bool		decided;		/* how it ends: its epilogue is to be run, nothing else */
+	ExecutionStatus ending;		/* what it ends with then */
+	Jsonb	   *error;
 	int			retries;		/* by workflow.retry() */
 	TimestampTz retried_at;		/* the last time; 0: never */
 	bool		reopen;			/* its rows have to be reopened first */
@@ -146,9 +147,10 @@ extern void execution_began(int64 id, TimestampTz started_at);
  * its last step.  started_at 0: keep.  Returns false when it is something else (somebody
  * cancelled or ended it).
  */
-extern bool execution_finish(int64 id, const char *status, TimestampTz started_at,
+extern bool execution_finish(int64 id, ExecutionStatus status, TimestampTz started_at,
 							 Jsonb *output, Jsonb *error, const char *error_type);
 /* The end decided by the scheduler: of a running, paused or cancelling execution. */
-extern bool execution_finalise(int64 id, const char *status, Jsonb *error, const char *error_type);
+extern bool execution_finalise(int64 id, ExecutionStatus status, Jsonb *error,
+							   const char *error_type);
 
 #endif							/* PGWF_CLAIMS_H */

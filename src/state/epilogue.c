@@ -115,7 +115,7 @@ execution_partial_output(int64 id)
 }
 
 bool
-execution_decide(int64 id, const char *ending, TimestampTz started_at,
+execution_decide(int64 id, ExecutionStatus ending, TimestampTz started_at,
 				 Jsonb *output, Jsonb *error, const char *error_type)
 {
 	Datum		values[lengthof(decide_types)] = {0};
@@ -124,7 +124,7 @@ execution_decide(int64 id, const char *ending, TimestampTz started_at,
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum(ending);
+	values[1] = CStringGetTextDatum(execution_status_name(ending));
 	values[2] = TimestampTzGetDatum(started_at);
 	nulls[2] = started_at == 0 ? 'n' : ' ';
 	values[3] = PointerGetDatum(output);
@@ -141,12 +141,12 @@ execution_decide(int64 id, const char *ending, TimestampTz started_at,
 }
 
 void
-execution_decide_idle(int64 id, const char *ending, Jsonb *error, const char *error_type)
+execution_decide_idle(int64 id, ExecutionStatus ending, Jsonb *error, const char *error_type)
 {
 	Datum		values[lengthof(decide_idle_types)];
 
 	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum(ending);
+	values[1] = CStringGetTextDatum(execution_status_name(ending));
 	values[2] = PointerGetDatum(error);
 	values[3] = CStringGetTextDatum(error_type);
 	state_execute(&decide_idle_statement, values, NULL);
@@ -258,7 +258,7 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	step_close_open(id, STATUS_CANCELLED);
 	if (status == EXECUTION_CANCELLING)
 	{
-		execution_finalise(id, "cancelled", NULL, "Cancelled");
+		execution_finalise(id, EXECUTION_CANCELLED, NULL, "Cancelled");
 		fault_point("execution.cancel_complete");
 	}
 	return SETTLED_OVER;

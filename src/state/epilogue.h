@@ -16,14 +16,15 @@
  * started_at 0: keep.  Returns false when it is not running any more, or that has been
  * decided already.
  */
-extern bool execution_decide(int64 id, const char *ending, TimestampTz started_at,
+extern bool execution_decide(int64 id, ExecutionStatus ending, TimestampTz started_at,
 							 Jsonb *output, Jsonb *error, const char *error_type);
 
 /*
  * The same, by the scheduler, of an execution that nothing runs of; its output is that of
  * nobody.  Nothing is changed when it has been decided already.
  */
-extern void execution_decide_idle(int64 id, const char *ending, Jsonb *error, const char *error_type);
+extern void execution_decide_idle(int64 id, ExecutionStatus ending, Jsonb *error,
+								  const char *error_type);
 
 /* The epilogue is over: so is the execution.  False when somebody has stopped it. */
 extern bool execution_finish_epilogue(int64 id);

@@ -244,11 +244,10 @@ log_step(const StepRow *row, const char *workflow)
 }
 
 void
-log_execution(int64 id, const char *workflow, const char *status, const Jsonb *error,
+log_execution(int64 id, const char *workflow, ExecutionStatus status, const Jsonb *error,
 			  const char *error_type, TimestampTz started_at)
 {
-	ExecutionStatus code = execution_status_from_name(status);
-	bool		failed = code == EXECUTION_FAILED || code == EXECUTION_TIMED_OUT;
+	bool		failed = status == EXECUTION_FAILED || status == EXECUTION_TIMED_OUT;
 	MemoryContext context;
 	LogLine    *line;
 	StringInfoData message;
@@ -263,8 +262,8 @@ log_execution(int64 id, const char *workflow, const char *status, const Jsonb *e
 	initStringInfo(&message);
 	initStringInfo(&detail);
 	appendStringInfo(&message, "workflow \"%s\", execution " INT64_FORMAT " %s", workflow, id,
-					 code == EXECUTION_TIMED_OUT ? "timed out" : status);
-	appendStringInfo(&detail, "Status %s.", status);
+					 status == EXECUTION_TIMED_OUT ? "timed out" : execution_status_name(status));
+	appendStringInfo(&detail, "Status %s.", execution_status_name(status));
 	if (started_at != 0)
 		add_duration(&detail, started_at, GetCurrentTimestamp());
 	add_error(line, &message, &detail, error, error_type);

@@ -77,13 +77,14 @@ is_null(StateScan *row, int column)
 }
 
 static bool
-has_status(StateScan *row, const char *status)
+has_status(StateScan *row, ExecutionStatus status)
 {
+	const char *name = execution_status_name(status);
 	bool		isnull;
 	text	   *value = DatumGetTextPP(state_scan_value(row, COLUMN_STATUS, &isnull));
 	size_t		length = VARSIZE_ANY_EXHDR(value);
 
-	return strlen(status) == length && memcmp(VARDATA_ANY(value), status, length) == 0;
+	return strlen(name) == length && memcmp(VARDATA_ANY(value), name, length) == 0;
 }
 
 /* What happens to few of them: paused, retried, decided, steps held. */
@@ -104,7 +105,7 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 	/* a step may follow in this transaction, and take its time */
 	if (!state_find(&executions, AccessShareLock, id, &row))
 		return false;
-	if (has_status(&row, "running") && !has_history(&row))
+	if (has_status(&row, EXECUTION_RUNNING) && !has_history(&row))
 	{
 		LoadedExecution *result = palloc0(sizeof(LoadedExecution));
 		bool		isnull;
@@ -127,7 +128,7 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 }
 
 bool
-execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
+execution_finish_directly(int64 id, ExecutionStatus status, TimestampTz started_at,
 						  Jsonb *output, Jsonb *error, const char *error_type)
 {
 	static const int changed[] = {
@@ -141,13 +142,13 @@ execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
 
 	if (!state_find(&executions, RowExclusiveLock, id, &row))
 		return false;
-	if (has_status(&row, "running") && is_null(&row, COLUMN_ENDING) &&
+	if (has_status(&row, EXECUTION_RUNNING) && is_null(&row, COLUMN_ENDING) &&
 		!state_scan_bool(&row, COLUMN_REOPEN))
 	{
 		bool		isnull;
 
 		memset(nulls, ' ', sizeof(nulls));
-		values[0] = CStringGetTextDatum(status);
+		values[0] = CStringGetTextDatum(execution_status_name(status));
 		state_set_time(values, nulls, 1, started_at != 0 ? started_at : state_scan_time(&row, COLUMN_STARTED_AT));
 		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 		state_set_text(values, nulls, 3, error_type);
@@ -158,7 +159,7 @@ execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
 	}
 	state_scan_end(&row);
 	if (finished)
-		dead_letters_after_end(id, execution_status_from_name(status), letter);
+		dead_letters_after_end(id, status, letter);
 	return finished;
 }
 
@@ -208,7 +209,7 @@ executions_claim_directly(int limit, Oid role, int32 priority, int64 from,
 		CHECK_FOR_INTERRUPTS();
 		if (*count - first < limit)
 		{
-			values[0] = CStringGetTextDatum("running");
+			values[0] = CStringGetTextDatum(execution_status_name(EXECUTION_RUNNING));
 			values[1] = TimestampTzGetDatum(started_at != 0 ? started_at : GetCurrentTimestamp());
 			if (state_scan_update(&row, lengthof(changed), changed, values, nulls, false))
 			{
@@ -244,7 +245,7 @@ execution_insert_directly(const NewExecution *execution, int64 *id)
 	SET(COLUMN_DEFINITION_ID, Int32GetDatum(execution->definition->id));
 	SET(COLUMN_WORKFLOW, CStringGetTextDatum(execution->definition->name));
 	SET(COLUMN_VERSION, Int32GetDatum(execution->definition->version));
-	SET(COLUMN_STATUS, CStringGetTextDatum("pending"));
+	SET(COLUMN_STATUS, CStringGetTextDatum(execution_status_name(EXECUTION_PENDING)));
 	SET(COLUMN_ROLE, role_value(execution->role));
 	SET(COLUMN_PRIORITY, Int32GetDatum(execution->priority));
 	SET(COLUMN_PARALLEL, BoolGetDatum(execution->parallel));

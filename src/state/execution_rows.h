@@ -21,7 +21,7 @@
 extern bool execution_load_directly(int64 id, LoadedExecution **execution);
 
 /* As execution_finish(). */
-extern bool execution_finish_directly(int64 id, const char *status, TimestampTz started_at,
+extern bool execution_finish_directly(int64 id, ExecutionStatus status, TimestampTz started_at,
 									  Jsonb *output, Jsonb *error, const char *error_type);
 
 /*

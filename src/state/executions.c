@@ -258,7 +258,8 @@ execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason, boo
 	bool		isnull = true;
 
 	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum(final ? "cancelled" : "cancelling");
+	values[1] = CStringGetTextDatum(execution_status_name(final ? EXECUTION_CANCELLED :
+																EXECUTION_CANCELLING));
 	values[2] = ObjectIdGetDatum(cancelled_by);
 	values[3] = reason ? CStringGetTextDatum(reason) : (Datum) 0;
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());

@@ -143,7 +143,7 @@ executions_time_out_pending(int timeout_seconds, int64 **ids, TimestampTz *oldes
 		(*ids)[i] = state_column_int64(i, 2);
 	state_done();
 	for (uint64 i = 0; i < nrows; i++)
-		log_execution((*ids)[i], NULL, "timed_out", NULL, "PendingTimeout", 0);
+		log_execution((*ids)[i], NULL, EXECUTION_TIMED_OUT, NULL, "PendingTimeout", 0);
 	for (uint64 i = 0; i < nrows; i++)
 		dead_letters_after_end((*ids)[i], EXECUTION_TIMED_OUT, execution_dead_letter((*ids)[i]));
 	if (nrows > 0)

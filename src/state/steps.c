@@ -300,6 +300,26 @@ scope_outcome_name(ScopeOutcome outcome)
 	return outcome_names[outcome];
 }
 
+ExecutionStatus
+execution_status_of_scope(ScopeOutcome outcome)
+{
+	switch (outcome)
+	{
+		case SCOPE_COMPLETED:
+		case SCOPE_SKIPPED:
+			return EXECUTION_COMPLETED;
+		case SCOPE_TIMED_OUT:
+			return EXECUTION_TIMED_OUT;
+		case SCOPE_CANCELLED:
+			return EXECUTION_CANCELLED;
+		case SCOPE_FAILED:
+		case SCOPE_OPEN:
+			break;
+	}
+	Assert(outcome == SCOPE_FAILED);
+	return EXECUTION_FAILED;
+}
+
 void
 step_count_child(JoinCounts *counts, ScopeOutcome outcome)
 {

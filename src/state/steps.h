@@ -73,6 +73,8 @@ typedef struct StepRow
 
 extern const char *step_status_name(StepStatus status);
 extern const char *scope_outcome_name(ScopeOutcome outcome);
+/* How an execution ends whose root scope ended so. */
+extern ExecutionStatus execution_status_of_scope(ScopeOutcome outcome);
 /* One more child of a container has ended. */
 extern void step_count_child(JoinCounts *counts, ScopeOutcome outcome);
 

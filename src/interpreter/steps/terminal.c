@@ -38,7 +38,7 @@ end_execution(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, const 
 		row->scope_outcome = SCOPE_FAILED;
 		thread->outcome = SCOPE_FAILED;
 		journal_add(thread, row);
-		execution_ended(thread, "failed", row->output, row->error, row->error_type);
+		execution_ended(thread, EXECUTION_FAILED, row->output, row->error, row->error_type);
 	}
 	else
 	{
@@ -47,7 +47,7 @@ end_execution(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, const 
 		if (node->is_referenced)
 			frame_remember(frame, node, row);
 		journal_add(thread, row);
-		execution_ended(thread, "completed", row->output, NULL, NULL);
+		execution_ended(thread, EXECUTION_COMPLETED, row->output, NULL, NULL);
 	}
 	return THREAD_LEAF;
 }
