@@ -103,18 +103,20 @@ raise_warnings(const ProblemList *problems)
 	}
 }
 
-static void
-check_status(const char *status)
+static DefinitionStatus
+required_status(const char *name)
 {
-	static const char *const known[] = {"draft", "active", "deprecated", "archived"};
+	const char *known[NUM_DEFINITION_STATUSES];
+	DefinitionStatus status;
 
-	for (int i = 0; i < (int) lengthof(known); i++)
-		if (strcmp(status, known[i]) == 0)
-			return;
+	if (definition_status_find(name, &status))
+		return status;
+	for (int i = 0; i < NUM_DEFINITION_STATUSES; i++)
+		known[i] = definition_status_name((DefinitionStatus) i);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid status of a workflow definition: \"%s\"", status),
-			 errhint("%s", hint_about_word(status, known, lengthof(known)))));
+			 errmsg("invalid status of a workflow definition: \"%s\"", name),
+			 errhint("%s", hint_about_word(name, known, lengthof(known)))));
 }
 
 /*
@@ -143,11 +145,10 @@ audit_workflow(const char *action, const char *name, const char *version_before,
 	audit(&entry);
 }
 
-/* The status is one of those of check_status(). */
 static char *
-version_text(int version, const char *status)
+version_text(int version, DefinitionStatus status)
 {
-	return psprintf("{\"version\": %d, \"status\": \"%s\"}", version, status);
+	return psprintf("{\"version\": %d, \"status\": \"%s\"}", version, definition_status_name(status));
 }
 
 /*
@@ -173,7 +174,7 @@ store_definition(NewDefinition *new, bool ours)
 				check_owner(&newest);
 			if (same && !foreign)
 			{
-				if (strcmp(newest.status, new->status) != 0)
+				if (newest.status != new->status)
 				{
 					definition_set_status(newest.id, new->status);
 					audit_workflow("define", new->name,
@@ -182,7 +183,8 @@ store_definition(NewDefinition *new, bool ours)
 					ereport(NOTICE,
 							(errmsg("status of version %d of workflow \"%s\" changed from \"%s\" to \"%s\"",
 									newest.version, newest.name,
-									newest.status, new->status)));
+									definition_status_name(newest.status),
+									definition_status_name(new->status))));
 				}
 				return newest.version;
 			}
@@ -251,14 +253,13 @@ claim_names(const NewDefinition *new, bool ours)
 
 /* Check a document and store it, for the caller or as one of the extension's own. */
 static int
-define(Jsonb *document, char *status, bool ours)
+define(Jsonb *document, DefinitionStatus status, bool ours)
 {
 	ProblemList *problems = problem_list_create();
 	NewDefinition new;
 	const FrontEnd *language;
 	char	   *normalised;
 
-	check_status(status);
 	normalised = check_definition(document, problems, &language);
 	if (normalised == NULL)
 		raise_problems(document, problems);
@@ -288,7 +289,7 @@ define(Jsonb *document, char *status, bool ours)
 int
 define_own(const char *document)
 {
-	return define(jsonb_from_text(document), "active", true);
+	return define(jsonb_from_text(document), DEFINITION_ACTIVE, true);
 }
 
 /*
@@ -298,7 +299,7 @@ Datum
 workflow_define(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *document = required_jsonb(fcinfo, 0, "definition");
-	char	   *status = required_text(fcinfo, 1, "status");
+	DefinitionStatus status = required_status(required_text(fcinfo, 1, "status"));
 
 	PG_RETURN_INT32(define(document, status, false));
 }
@@ -349,18 +350,17 @@ workflow_set_status(PG_FUNCTION_ARGS)
 {
 	char	   *workflow = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	int			version = version_argument(fcinfo, 1);
-	char	   *status = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	DefinitionStatus status = required_status(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	Definition	definition;
 	Oid			owner;
 
-	check_status(status);
 	require_definition(workflow, version, &definition);
 	check_owner(&definition);
 	/* as by lock_to_steer(); what is given may be its workflow_id */
 	(void) owner_lock_workflow(pstrdup(definition.name), &owner);
 	require_definition(workflow, version, &definition);
 	check_owner(&definition);
-	if (strcmp(definition.status, status) != 0)
+	if (definition.status != status)
 	{
 		audit_workflow("set_status", definition.name,
 					   version_text(definition.version, definition.status),

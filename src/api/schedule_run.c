@@ -173,23 +173,23 @@ decide(ScheduleRun *run)
 	if (running < schedule->max_concurrent_runs && queued == 0)
 	{
 		run->execution_id = start_execution_of(schedule, run->due_at, false);
-		run->outcome = "started";
+		run->outcome = SCHEDULE_STARTED;
 	}
 	else if (strcmp(schedule->overlap, "skip") == 0)
 	{
-		run->outcome = "skipped";
+		run->outcome = SCHEDULE_SKIPPED;
 		run->reason = psprintf("%lld of at most %d executions have not ended",
 							   (long long) (running + queued), schedule->max_concurrent_runs);
 	}
 	else if (queued >= MAX_QUEUED)
 	{
-		run->outcome = "skipped";
+		run->outcome = SCHEDULE_SKIPPED;
 		run->reason = psprintf("%lld executions wait already", (long long) queued);
 	}
 	else
 	{
 		run->execution_id = start_execution_of(schedule, run->due_at, true);
-		run->outcome = "queued";
+		run->outcome = SCHEDULE_QUEUED;
 		wake_at_commit(WAKE_PENDING);	/* what it waits for may have ended meanwhile */
 	}
 }
@@ -201,7 +201,7 @@ record(const ScheduleRun *run)
 	schedule_record(run);
 	if (run->execution_id != 0)
 		audit_schedule(run->manual ? "run_schedule_now" : "start", run->schedule->name,
-					   run->execution_id, NULL, NULL, audit_object("outcome", run->outcome));
+					   run->execution_id, NULL, NULL, audit_object("outcome", schedule_outcome_name(run->outcome)));
 }
 
 /* --- in a subtransaction --- */
@@ -263,7 +263,7 @@ schedule_realigned(const Schedule *schedule, TimestampTz now, bool at_beat)
 void
 schedule_forget_due(const Schedule *schedule, const char *reason)
 {
-	ScheduleRun run = {.schedule = schedule, .due_at = schedule->next_run_at, .outcome = "missed",
+	ScheduleRun run = {.schedule = schedule, .due_at = schedule->next_run_at, .outcome = SCHEDULE_MISSED,
 	.reason = reason};
 
 	if (schedule->enabled && schedule->next_run_at <= GetCurrentTimestamp())
@@ -333,8 +333,8 @@ static const char *
 describe(const ScheduleRun *run)
 {
 	if (run->execution_id != 0)
-		return psprintf("%s: execution %lld", run->outcome, (long long) run->execution_id);
-	return psprintf("%s: %s", run->outcome, run->reason);
+		return psprintf("%s: execution %lld", schedule_outcome_name(run->outcome), (long long) run->execution_id);
+	return psprintf("%s: %s", schedule_outcome_name(run->outcome), run->reason);
 }
 
 static bool
@@ -437,7 +437,7 @@ attempt_decision(bool (*work) (void *argument), Beat *beat, bool *kept)
 static const char *
 record_missed(const Beat *beat)
 {
-	ScheduleRun late = {.schedule = beat->schedule, .due_at = beat->schedule->next_run_at, .outcome = "missed"};
+	ScheduleRun late = {.schedule = beat->schedule, .due_at = beat->schedule->next_run_at, .outcome = SCHEDULE_MISSED};
 
 	late.reason = psprintf("noticed at %s%s", time_text(beat->now), beat->run.due_at == DT_NOEND ?
 						   ", later than max_lateness" : ", with later times due as well");
@@ -476,7 +476,7 @@ run_due(const char *name, Schedule *schedule, TimestampTz now)
 		error = attempt_decision(step_decide, &beat, &decided);
 	if (error != NULL)
 	{
-		run->outcome = "failed";
+		run->outcome = SCHEDULE_FAILED;
 		run->execution_id = 0;
 		run->reason = error->detail == NULL ? error->message :
 			psprintf("%s: %s", error->message, error->detail);

@@ -208,7 +208,6 @@ workflow_execute(PG_FUNCTION_ARGS)
 
 	/* a step may change definitions, and with them what definition_find() gave */
 	definition.name = pstrdup(definition.name);
-	definition.status = pstrdup(definition.status);
 
 	output = execute_inline(&definition, input, &execution_id);
 	if (output == NULL)

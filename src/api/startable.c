@@ -162,9 +162,9 @@ require_startable(const char *workflow, int version, Oid role, Definition *defin
 	if (version == 0)
 		require_trusted_owner(definition, role);
 
-	if (strcmp(definition->status, "active") == 0)
+	if (definition->status == DEFINITION_ACTIVE)
 		return;
-	if (strcmp(definition->status, "deprecated") == 0)
+	if (definition->status == DEFINITION_DEPRECATED)
 	{
 		warn_deprecated(definition);
 		return;
@@ -174,9 +174,9 @@ require_startable(const char *workflow, int version, Oid role, Definition *defin
 			 errmsg("workflow \"%s\" cannot be started", workflow),
 			 version == 0 ?
 			 errdetail("It has no active version; the newest, version %d, has status \"%s\".",
-					   definition->version, definition->status) :
+					   definition->version, definition_status_name(definition->status)) :
 			 errdetail("Version %d has status \"%s\".",
-					   definition->version, definition->status),
+					   definition->version, definition_status_name(definition->status)),
 			 errhint("Use workflow.set_status() to make a version active.")));
 }
 

@@ -227,7 +227,7 @@ void
 epilogue_compensated(Thread *thread, StepRow *row)
 {
 	if (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT)
-		row->on_failure = "ignored";
+		row->on_failure = FAILURE_IGNORED;
 	journal_add(thread, row);
 	if (row->status == STATUS_CANCELLED)
 	{

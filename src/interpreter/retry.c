@@ -175,7 +175,7 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 			return false;
 	}
 
-	row->on_failure = "retried";
+	row->on_failure = FAILURE_RETRIED;
 	row->retry_at = retry_at;
 	row->completed_at = now;
 	frame->next_attempt = row->attempt + 1;

@@ -328,7 +328,7 @@ failure_is_caught(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 			return false;
 		}
 	}
-	row->on_failure = "caught";
+	row->on_failure = FAILURE_CAUGHT;
 	/* also where that is the step itself, or a conditional was to lead elsewhere */
 	frame->jump = &thread->plan->nodes[clause->target];
 	return true;
@@ -357,14 +357,14 @@ failure_is_handled(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		case ON_FAILURE_FAIL:
 			break;
 		case ON_FAILURE_IGNORE:
-			row->on_failure = "ignored";
+			row->on_failure = FAILURE_IGNORED;
 			return true;
 		case ON_FAILURE_DEFAULT:
 			evaluate_in(thread, frame, &context);
 			value = evaluate_template(&context, node->failure_default);
 			if (value != NULL)
 			{
-				row->on_failure = "default";
+				row->on_failure = FAILURE_DEFAULT;
 				row->output = value;
 				return true;
 			}

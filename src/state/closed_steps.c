@@ -92,8 +92,7 @@ tell_closed(uint64 number)
 	row.step_id = state_column_text(number, 5);
 	if (!step_type_named(state_column_text(number, 6), &row.type))
 		return;					/* of a type that this version does not have */
-	row.status = strcmp(state_column_text(number, 7), step_status_name(STATUS_TIMED_OUT)) == 0
-		? STATUS_TIMED_OUT : STATUS_CANCELLED;
+	row.status = step_status_from_name(state_column_text(number, 7));
 	row.loop_label = state_column_text(number, 8);
 	row.started_at = state_column_time(number, 9);
 	row.completed_at = state_column_time(number, 10);

@@ -47,6 +47,13 @@ typedef struct CachedPlanEntry
 	WorkflowPlan *plan;
 } CachedPlanEntry;
 
+static const char *const status_names[] = {
+	[DEFINITION_DRAFT] = "draft",
+	[DEFINITION_ACTIVE] = "active",
+	[DEFINITION_DEPRECATED] = "deprecated",
+	[DEFINITION_ARCHIVED] = "archived"
+};
+
 static FoundDefinition found_cache[FOUND_CACHE_SIZE];
 static int	found_count = 0;
 static uint64 found_counter = 0;	/* state_definitions_counter it was filled under */
@@ -145,6 +152,34 @@ static StateStatement select_document = {
 	1, plan_types, NULL
 };
 
+const char *
+definition_status_name(DefinitionStatus status)
+{
+	return status_names[status];
+}
+
+bool
+definition_status_find(const char *name, DefinitionStatus *status)
+{
+	for (int i = 0; i < NUM_DEFINITION_STATUSES; i++)
+	{
+		*status = (DefinitionStatus) i;
+		if (strcmp(name, status_names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static DefinitionStatus
+status_from_name(const char *name)
+{
+	DefinitionStatus status;
+
+	if (!definition_status_find(name, &status))
+		elog(ERROR, "unknown status of a definition: \"%s\"", name);
+	return status;
+}
+
 /*
  * The first row of SPI_tuptable as a definition, in the current memory context.
  */
@@ -156,7 +191,7 @@ read_definition(Definition *definition)
 	definition->id = state_column_int32(0, 1);
 	definition->name = state_column_text(0, 2);
 	definition->version = state_column_int32(0, 3);
-	definition->status = state_column_text(0, 4);
+	definition->status = status_from_name(state_column_text(0, 4));
 	definition->owner = DatumGetObjectId(state_column(0, 5, &isnull));
 	definition->priority = state_column_int32(0, 6);
 	definition->tenant = state_column_text(0, 7);
@@ -221,7 +256,6 @@ remember(const char *workflow, int version, const Definition *definition,
 	entry->version = version;
 	entry->definition = *definition;
 	entry->definition.name = pstrdup(definition->name);
-	entry->definition.status = pstrdup(definition->status);
 	if (definition->tenant != NULL)
 		entry->definition.tenant = pstrdup(definition->tenant);
 	MemoryContextSwitchTo(oldcontext);
@@ -308,7 +342,7 @@ definition_insert(const NewDefinition *definition, int version)
 	values[1] = Int32GetDatum(version);
 	values[2] = optional_text(definition->label, &nulls[2]);
 	values[3] = optional_text(definition->workflow_id, &nulls[3]);
-	values[4] = CStringGetTextDatum(definition->status);
+	values[4] = CStringGetTextDatum(definition_status_name(definition->status));
 	values[5] = ObjectIdGetDatum(definition->owner);
 	values[6] = optional_text(definition->description, &nulls[6]);
 	values[7] = JsonbPGetDatum(definition->document);
@@ -325,12 +359,12 @@ definition_insert(const NewDefinition *definition, int version)
 }
 
 void
-definition_set_status(int definition_id, const char *status)
+definition_set_status(int definition_id, DefinitionStatus status)
 {
 	Datum		values[2];
 
 	values[0] = Int32GetDatum(definition_id);
-	values[1] = CStringGetTextDatum(status);
+	values[1] = CStringGetTextDatum(definition_status_name(status));
 	state_execute(&update_status, values, NULL);
 	limits_changed();
 }

@@ -236,8 +236,8 @@ log_step(const StepRow *row, const char *workflow)
 						 row->counts.completed, row->counts.total, row->counts.failed, row->counts.skipped);
 	add_duration(&detail, row->started_at, row->completed_at);
 	add_error(line, &message, &detail, row->error, row->error_type);
-	if (row->on_failure != NULL)
-		appendStringInfo(&detail, " On failure: %s.", row->on_failure);
+	if (row->on_failure != FAILURE_STANDS)
+		appendStringInfo(&detail, " On failure: %s.", failure_handling_name(row->on_failure));
 	line->message = clipped(message.data);
 	line->detail = clipped(detail.data);
 	MemoryContextSwitchTo(context);

@@ -21,6 +21,14 @@
 #include "state/private.h"
 #include "state/schedules.h"
 
+static const char *const outcome_names[] = {
+	[SCHEDULE_STARTED] = "started",
+	[SCHEDULE_QUEUED] = "queued",
+	[SCHEDULE_SKIPPED] = "skipped",
+	[SCHEDULE_MISSED] = "missed",
+	[SCHEDULE_FAILED] = "failed"
+};
+
 #define SELECT_SCHEDULE \
 	"SELECT s.id, s.name, s.workflow, s.version, s.cron, s.timezone, s.input, s.priority," \
 	" s.tenant, s.start_at, s.end_at, s.max_concurrent_runs, s.overlap, s.max_lateness," \
@@ -296,6 +304,12 @@ schedule_document(int id)
 	return document;
 }
 
+const char *
+schedule_outcome_name(ScheduleOutcome outcome)
+{
+	return outcome_names[outcome];
+}
+
 void
 schedule_record(const ScheduleRun *run)
 {
@@ -308,7 +322,7 @@ schedule_record(const ScheduleRun *run)
 	values[2] = ObjectIdGetDatum(run->schedule->role);
 	values[3] = TimestampTzGetDatum(run->due_at);
 	values[4] = BoolGetDatum(run->manual);
-	state_set_text(values, nulls, 5, run->outcome);
+	state_set_text(values, nulls, 5, schedule_outcome_name(run->outcome));
 	set_value(values, nulls, 6, Int64GetDatum(run->execution_id), run->execution_id != 0);
 	state_set_text(values, nulls, 7, run->reason);
 	state_execute(&insert_run, values, nulls);

@@ -37,13 +37,24 @@ typedef struct Schedule
 	TimestampTz created_at;
 } Schedule;
 
+typedef enum ScheduleOutcome
+{
+	SCHEDULE_STARTED,
+	SCHEDULE_QUEUED,			/* others of it have to end first */
+	SCHEDULE_SKIPPED,
+	SCHEDULE_MISSED,
+	SCHEDULE_FAILED
+} ScheduleOutcome;
+
+extern const char *schedule_outcome_name(ScheduleOutcome outcome);
+
 /* What became of a time. */
 typedef struct ScheduleRun
 {
 	const Schedule *schedule;
 	TimestampTz due_at;
 	bool		manual;
-	const char *outcome;
+	ScheduleOutcome outcome;
 	int64		execution_id;	/* 0: none */
 	const char *reason;			/* may be NULL */
 } ScheduleRun;

@@ -114,12 +114,26 @@ extern void audit_execution(const char *action, int64 execution_id, const char *
 
 /* --- definitions.c --- */
 
+typedef enum DefinitionStatus
+{
+	DEFINITION_DRAFT,
+	DEFINITION_ACTIVE,
+	DEFINITION_DEPRECATED,
+	DEFINITION_ARCHIVED
+} DefinitionStatus;
+
+#define NUM_DEFINITION_STATUSES (DEFINITION_ARCHIVED + 1)
+
+extern const char *definition_status_name(DefinitionStatus status);
+/* False when there is no status of this name. */
+extern bool definition_status_find(const char *name, DefinitionStatus *status);
+
 typedef struct Definition
 {
 	int			id;
 	char	   *name;
 	int			version;
-	char	   *status;
+	DefinitionStatus status;
 	Oid			owner;
 	int			priority;		/* of its executions, unless start() says otherwise */
 	char	   *tenant;			/* the same; NULL: none */
@@ -136,7 +150,7 @@ typedef struct NewDefinition
 	const char *workflow_id;	/* may be NULL */
 	const char *description;	/* may be NULL */
 	const char *language;		/* name of its front end */
-	const char *status;
+	DefinitionStatus status;
 	Oid			owner;
 	Jsonb	   *document;		/* as given */
 	Jsonb	   *normalised;
@@ -157,7 +171,7 @@ extern bool definition_find(const char *workflow, int version, Definition *defin
 extern bool definition_lock_newest(const NewDefinition *new, Definition *newest, bool *same);
 /* Insert a version.  Returns its id, 0 when another session took the number. */
 extern int	definition_insert(const NewDefinition *definition, int version);
-extern void definition_set_status(int definition_id, const char *status);
+extern void definition_set_status(int definition_id, DefinitionStatus status);
 /*
  * Name of another definition that uses this name as its workflow_id, or this
  * workflow_id as its name or workflow_id; NULL when there is none.  What others have

@@ -41,6 +41,14 @@ static const char *const outcome_names[] = {
 	[SCOPE_SKIPPED] = "skipped"
 };
 
+static const char *const handling_names[] = {
+	[FAILURE_STANDS] = NULL,
+	[FAILURE_IGNORED] = "ignored",
+	[FAILURE_DEFAULT] = "default",
+	[FAILURE_CAUGHT] = "caught",
+	[FAILURE_RETRIED] = "retried"
+};
+
 /* The columns, in the order of the table. */
 static const char *const columns[] = {
 	"execution_id", "started_at", "completed_at", "retry_at", "visit", "attempt", "executor_pid",
@@ -300,6 +308,12 @@ scope_outcome_name(ScopeOutcome outcome)
 	return outcome_names[outcome];
 }
 
+const char *
+failure_handling_name(FailureHandling handling)
+{
+	return handling_names[handling];
+}
+
 ExecutionStatus
 execution_status_of_scope(ScopeOutcome outcome)
 {
@@ -331,9 +345,9 @@ step_count_child(JoinCounts *counts, ScopeOutcome outcome)
 		counts->failed++;
 }
 
-/* Inverse of the two above, for rows read back. */
-static StepStatus
-status_from_name(const char *name)
+/* The inverse, for rows read back. */
+StepStatus
+step_status_from_name(const char *name)
 {
 	for (int i = 0; i < (int) lengthof(status_names); i++)
 		if (strcmp(status_names[i], name) == 0)
@@ -390,7 +404,7 @@ set_row(const StepRow *row, Datum *values, char *nulls)
 	state_set_text(values, nulls, i++, step_type_name(row->type));
 	state_set_text(values, nulls, i++, status_names[row->status]);
 	state_set_text(values, nulls, i++, outcome_names[row->scope_outcome]);
-	state_set_text(values, nulls, i++, row->on_failure);
+	state_set_text(values, nulls, i++, failure_handling_name(row->on_failure));
 	state_set_text(values, nulls, i++, row->agent_name);
 	state_set_text(values, nulls, i++, row->parent_step_id);
 	state_set_text(values, nulls, i++, row->branch_name);
@@ -442,7 +456,7 @@ step_close(const StepRow *row)
 	values[4] = Int32GetDatum(row->attempt);
 	state_set_text(values, nulls, 5, status_names[row->status]);
 	state_set_text(values, nulls, 6, outcome_names[row->scope_outcome]);
-	state_set_text(values, nulls, 7, row->on_failure);
+	state_set_text(values, nulls, 7, failure_handling_name(row->on_failure));
 	state_set_text(values, nulls, 8, row->error_type);
 	state_set_jsonb(values, nulls, 9, row->output);
 	state_set_jsonb(values, nulls, 10, row->error);
@@ -482,7 +496,7 @@ read_record(uint64 row, StepRecord *record)
 	record->visit = state_column_int32(row, 5);
 	record->loop_iteration_index = column_number(row, 6);
 	record->loop_collection_size = column_number(row, 7);
-	record->status = status_from_name(state_column_text(row, 8));
+	record->status = step_status_from_name(state_column_text(row, 8));
 	record->scope_outcome = outcome_from_name(state_column_text(row, 9));
 	record->attempt = state_column_int32(row, 10);
 	value = state_column(row, 11, &isnull);

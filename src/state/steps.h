@@ -31,6 +31,16 @@ typedef enum ScopeOutcome
 	SCOPE_SKIPPED
 } ScopeOutcome;
 
+/* How the failure of a step was dealt with. */
+typedef enum FailureHandling
+{
+	FAILURE_STANDS,				/* it was not, or there was none */
+	FAILURE_IGNORED,
+	FAILURE_DEFAULT,
+	FAILURE_CAUGHT,
+	FAILURE_RETRIED				/* another attempt follows */
+} FailureHandling;
+
 /* One attempt at one step: a row.  NULL and -1 stand for SQL null. */
 typedef struct StepRow
 {
@@ -42,7 +52,7 @@ typedef struct StepRow
 	StepType	type;
 	StepStatus	status;
 	ScopeOutcome scope_outcome;
-	const char *on_failure;		/* how a failure was dealt with: ignored, default */
+	FailureHandling on_failure;
 	const char *agent_name;
 	const char *parent_step_id;
 	const char *branch_name;
@@ -72,7 +82,10 @@ typedef struct StepRow
 } StepRow;
 
 extern const char *step_status_name(StepStatus status);
+extern StepStatus step_status_from_name(const char *name);
 extern const char *scope_outcome_name(ScopeOutcome outcome);
+/* NULL: it stands. */
+extern const char *failure_handling_name(FailureHandling handling);
 /* How an execution ends whose root scope ended so. */
 extern ExecutionStatus execution_status_of_scope(ScopeOutcome outcome);
 /* One more child of a container has ended. */
