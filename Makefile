@@ -157,6 +157,7 @@ OBJS = \
 	src/state/definitions.o \
 	src/state/direct.o \
 	src/state/drain.o \
+	src/state/ends.o \
 	src/state/epilogue.o \
 	src/state/erasure.o \
 	src/state/event_log.o \

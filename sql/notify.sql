@@ -71,6 +71,13 @@ SELECT workflow.cancel(:id);
 SELECT status FROM workflow.wait(:id, '60 seconds');
 SELECT 'all have come' AS end;
 \o
+-- and a failure: with what has failed, as an executor says it
+\o | grep -E '"status": "failed"|all' | sed -e 's/"execution_id": [0-9]*/"execution_id": N/' -e 's/PID [0-9]*/PID N/'
+SELECT workflow.start('notify_cancel', start_at => 'infinity') AS id \gset
+SELECT workflow.pause(:id, max_pause => '1 ms');
+SELECT status FROM workflow.wait(:id, '60 seconds');
+SELECT 'all have come' AS end;
+\o
 
 -- A186: the type of an error, which may be made of anything, is cut: a payload has less than 8000 bytes
 SELECT workflow.define(jsonb_build_object('name', repeat(chr(1), 255), 'notify', true,

@@ -288,6 +288,9 @@ rule "who meets a step asks for its traits, not for its type" \
 rule "who walks a plan asks its scopes what is first and next" \
 	"$(grep -nE '\b(node|nodes\[[^]]*\])(->|\.)next\b|\blines?(\[[^]]*\])?(->|\.)(first|last)\b' src/*/*.[ch] src/*/*/*.[ch] |
 		grep -vE '^src/definition/plan[a-z_]*\.c:')"
+rule "executions end in ends.c, and directly in execution_rows.c" \
+	"$(grep -nE 'workflow[.]executions.* SET ([^"]*, )?(status = (.(completed|failed|timed_out|cancelled).|[$]|COALESCE|[a-z.]*ending)|completed_at = [^N])' \
+		$(find src -name '*.[ch]' -o -path 'src/schema/*.sql' | grep -vE '/(ends|execution_rows)[.]c$|/(updates|releases)/|/verify_checks'))"
 rule "SQL that runs as the owner hides no operator" "$(perl test/owner_sql.pl src/*/*.[ch] src/*/*/*.[ch])"
 rule "the scheduler begins transactions in ATTEMPT only, which waits for nobody" \
 	"$(grep -nE 'scheduler_begin\(|StartTransactionCommand\(' -r src/scheduler --include='*.[ch]' |

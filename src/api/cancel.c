@@ -20,6 +20,7 @@
 #include "api/api.h"
 #include "api/steer.h"
 #include "shared/wake.h"
+#include "state/ends.h"
 
 extern PGDLLEXPORT Datum workflow_cancel(PG_FUNCTION_ARGS);
 
@@ -52,7 +53,7 @@ change_cancel(const ExecutionState *state, const char *reason, bool compensate)
 	if (cancelling)
 		execution_set_compensate(state->id, compensate);
 	else
-		execution_cancel(state->id, false, GetUserId(), reason, false);
+		execution_cancel(state->id, GetUserId(), reason, false);
 	audit_execution("cancel", state->id, reason, state->status, EXECUTION_CANCELLING);
 	wake_at_commit(WAKE_CONTROL);
 }
@@ -90,16 +91,13 @@ workflow_cancel(PG_FUNCTION_ARGS)
 	/* one that was resumed may have containers to close and something to undo */
 	after = (state.status == EXECUTION_PENDING || state.status == EXECUTION_BLOCKED) && !state.started
 		? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
-	execution_cancel(id, after == EXECUTION_CANCELLED, GetUserId(), reason,
-					 compensate && after == EXECUTION_CANCELLING);
-	audit_execution("cancel", id, reason, state.status, after);
 	if (after == EXECUTION_CANCELLED)
-	{
-		wake_waiters_at_commit(id);
-		if (state.of_schedule)
-			wake_at_commit(WAKE_PENDING);	/* another one may run instead */
-	}
+		execution_cancel_unbegun(id, GetUserId(), reason);
 	else
+	{
+		execution_cancel(id, GetUserId(), reason, compensate);
 		wake_at_commit(WAKE_CONTROL);
+	}
+	audit_execution("cancel", id, reason, state.status, after);
 	PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(after)));
 }

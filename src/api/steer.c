@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -20,56 +19,11 @@
 #include "api/steer.h"
 #include "shared/compat.h"
 #include "shared/role_value.h"
-#include "shared/wake.h"
 #include "state/grants.h"
 
 extern PGDLLEXPORT Datum workflow_workflow_to_steer(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_workflow_to_steer);
-
-/*
- * Wait channels with an execution this transaction made final: those who wait
- * for it look again at commit.  A bit per channel, not a list of executions, so
- * that cancelling a million pending ones needs no memory.
- */
-static bool channels_to_wake[NUM_WAIT_CHANNELS];
-static bool any_channel_to_wake = false;
-static bool callback_registered = false;
-
-/*
- * At commit wake the waiters; otherwise forget them.  Waking somebody for
- * nothing, after a subtransaction was rolled back, does no harm.
- */
-static void
-wake_waiters(XactEvent event, void *argument pg_attribute_unused())
-{
-	if (!any_channel_to_wake)
-		return;
-	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
-		event != XACT_EVENT_PREPARE)
-		return;
-
-	if (event == XACT_EVENT_COMMIT && registry != NULL)
-	{
-		for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
-			if (channels_to_wake[i])
-				broadcast_finished(i);
-	}
-	memset(channels_to_wake, 0, sizeof(channels_to_wake));
-	any_channel_to_wake = false;
-}
-
-void
-wake_waiters_at_commit(int64 execution_id)
-{
-	if (!callback_registered)
-	{
-		RegisterXactCallback(wake_waiters, NULL);
-		callback_registered = true;
-	}
-	channels_to_wake[(uint64) execution_id % NUM_WAIT_CHANNELS] = true;
-	any_channel_to_wake = true;
-}
 
 bool
 may_steer(const ExecutionState *state)

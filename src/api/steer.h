@@ -31,7 +31,4 @@ extern void refuse_executed(const ExecutionState *state, const char *what);
  */
 extern void require_may_give_data(const ExecutionState *state, const char *argument);
 
-/* Have those who wait for the execution look again when we commit. */
-extern void wake_waiters_at_commit(int64 execution_id);
-
 #endif							/* PGWF_STEER_H */

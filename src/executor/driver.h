@@ -83,8 +83,6 @@ typedef struct Driver
 	int			steps;			/* written */
 	bool		progressed;		/* rows of steps, or an end, are */
 	bool		wait_for_disk;	/* something in it is not relaxed */
-	int			nended;			/* executions that have ended in it */
-	int64		ended[RUN_MAX_EXECUTIONS];
 
 	/* a failure to be recorded; its context is for the last one */
 	MemoryContext failure_context;

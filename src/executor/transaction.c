@@ -161,11 +161,6 @@ write_rows(Driver *driver)
 	/* the steps of a relaxed definition do not wait for the disk, the end does */
 	if (!thread->plan->relaxed || execution_ended)
 		driver->wait_for_disk = true;
-	if (execution_ended)
-	{
-		driver->ended[driver->nended++] = thread->execution->id;
-		count_at_commit(counter_of_end(thread->execution_status), 1);
-	}
 }
 
 /* What is noted of the open transaction. */
@@ -178,7 +173,6 @@ forget_transaction(Driver *driver)
 	driver->steps = 0;
 	driver->progressed = false;
 	driver->wait_for_disk = false;
-	driver->nended = 0;
 	driver->batch.steps = 0;
 	driver->batch.open = false;
 }
@@ -211,7 +205,7 @@ commit(Driver *driver)
 	restore_isolation();
 	PG_TRY();
 	{
-		CommitTransactionCommand();
+		commit_and_wake();
 	}
 	PG_FINALLY();
 	{
@@ -235,8 +229,6 @@ commit(Driver *driver)
 		breaker_call_succeeded(driver->call);
 		driver->call = -1;
 	}
-	for (int i = 0; i < driver->nended; i++)
-		broadcast_finished(driver->ended[i]);
 	forget_transaction(driver);
 	pgstat_report_stat(false);
 }

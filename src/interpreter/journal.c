@@ -21,9 +21,9 @@
 #include "shared/fault.h"
 #include "shared/settings.h"
 #include "state/announce.h"
+#include "state/ends.h"
 #include "state/epilogue.h"
 #include "state/event_log.h"
-#include "state/jsonb_text.h"
 
 void
 journal_add(Thread *thread, StepRow *row)
@@ -50,27 +50,6 @@ journal_announce_start(Thread *thread)
 	/* behind the rows that lead there; heard when it has been committed, before the step runs */
 	thread->announces_start = true;
 	thread->dirty = true;
-}
-
-/*
- * Tell whoever wants to know that the execution has ended.  Behind its epilogue it ends with
- * the error that was decided on before.
- */
-static void
-tell_end(Thread *thread)
-{
-	const LoadedExecution *execution = thread->execution;
-	Jsonb	   *error = thread->epilogue != NULL ? execution->error : thread->execution_error;
-	const char *error_type = thread->execution_error_type;
-
-	if (error_type == NULL && error != NULL)
-		error_type = jsonb_member_string(error, "type");
-	if (setting_log_events != LOG_EVENTS_OFF)
-		log_execution(execution->id, execution->workflow, thread->execution_status, error,
-					  error_type, execution->started_at);
-	if (announces(thread->plan))
-		announce_execution(execution->id, execution->workflow, thread->execution_status, error,
-						   error_type);
 }
 
 void
@@ -121,17 +100,11 @@ journal_flush(Thread *thread)
 														 thread->execution_error, thread->execution_error_type);
 			thread->execution_lost = !thread->execution_decided;
 		}
-		else if (!execution_finish(thread->execution->id, thread->execution_status,
-							  thread->execution->started_at, thread->execution_output,
-							  thread->execution_error, thread->execution_error_type))
-			thread->execution_lost = true;
-		else if (thread->bottom->container != NULL)
-		{
-			/* ended from within a child: what is open around it ends with it */
-			step_close_open(thread->execution->id, STATUS_CANCELLED);
-		}
-		if (!thread->execution_lost && !thread->execution_decided)
-			tell_end(thread);
+		else
+			thread->execution_lost = !execution_finish(thread->execution, thread->execution_status,
+													   thread->execution_output, thread->execution_error,
+													   thread->execution_error_type,
+													   thread->bottom->container != NULL);
 		thread->execution_flushed = true;
 		thread->dirty = true;
 	}

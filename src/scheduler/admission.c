@@ -33,6 +33,7 @@
 #include "shared/wake.h"
 #include "state/admission.h"
 #include "state/blocks.h"
+#include "state/ends.h"
 #include "state/role_limits.h"
 
 /* Executions of a blocked workflow that are taken out of a group at once. */
@@ -245,7 +246,6 @@ admission_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 		execution->tenant->running++;
 	execution->of_role = limited_role(execution->role);
 	execution->of_role->running++;
-	execution->of_schedule = (claimed->schedule_id != 0);
 }
 
 const char *
@@ -258,8 +258,6 @@ static void
 admission_leave(LiveExecution *execution)
 {
 	room_appeared = true;
-	if (execution->of_schedule)
-		admission_schedule_has_room();
 	execution->workflow->running--;
 	call_next(execution->workflow, room_of_workflow(execution->workflow));
 	execution->of_role->running--;
@@ -568,7 +566,6 @@ judge_all(ClaimedExecution *claimed, int count)
 	(void) executions_block(ids[BLOCKED], nids[BLOCKED]);
 	executions_refuse(ids[REFUSED], nids[REFUSED]);
 	tell_waiters(ids[BLOCKED], nids[BLOCKED]);
-	tell_waiters(ids[REFUSED], nids[REFUSED]);
 	return admitted;
 }
 

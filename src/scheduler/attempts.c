@@ -30,6 +30,7 @@
 #include "scheduler/live.h"
 #include "shared/clock.h"
 #include "shared/databases.h"
+#include "shared/wake.h"
 #include "shared/weather.h"
 
 /* No wait for a lock is longer than this, ms. */
@@ -94,7 +95,7 @@ scheduler_commit(bool durable)
 	PopActiveSnapshot();
 	if (!durable)
 		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
-	CommitTransactionCommand();
+	commit_and_wake();
 	synchronous_commit = saved_synchronous_commit;
 	counters_committed();
 	MemoryContextSwitchTo(loop_context);

@@ -23,6 +23,7 @@
 #include "shared/clock.h"
 #include "shared/fault.h"
 #include "shared/wake.h"
+#include "state/ends.h"
 #include "state/epilogue.h"
 #include "state/steer.h"
 #include "state/waits.h"
@@ -122,7 +123,6 @@ end_pause(const OverduePause *pause)
 		fault_point("execution.pause_to_epilogue");
 		return false;
 	}
-	step_close_open(pause->id, STATUS_CANCELLED);
 	execution_finalise(pause->id, EXECUTION_FAILED, error, "PauseTimeout");
 	audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_FAILED);
 	fault_point("execution.pause_timeout");
@@ -165,8 +165,6 @@ end_pauses(void)
 		if (!committed || !over)
 			continue;
 		execution = live_find(ids[i]);
-		broadcast_finished(ids[i]);
-		admission_schedule_has_room();
 		/* a step of before the pause runs still */
 		if (execution != NULL)
 			execution_over(execution);

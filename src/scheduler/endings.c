@@ -19,6 +19,7 @@
 #include "scheduler/live.h"
 #include "shared/fault.h"
 #include "shared/wake.h"
+#include "state/ends.h"
 #include "state/epilogue.h"
 
 /* An error of an execution that no step has raised. */
@@ -93,9 +94,7 @@ settle(int64 id, void *argument pg_attribute_unused())
 			return true;		/* it lives again since this was put off */
 		else if (execution != NULL)
 			live_remove(execution);
-		else
-			admission_schedule_has_room();
-		broadcast_finished(id);
+		broadcast_finished(id); /* its row may be gone */
 		return true;
 	}
 	if (execution != NULL)
@@ -238,7 +237,6 @@ write_failure(int64 id, void *argument)
 		lock = execution_try_lock(id);
 		if (lock == ROW_LOCKED)
 		{
-			step_close_open(id, STATUS_CANCELLED);
 			execution_finalise(id, EXECUTION_FAILED, failure->error, failure->type);
 			fault_point("execution.given_up");
 		}
@@ -248,7 +246,8 @@ write_failure(int64 id, void *argument)
 		return false;
 	pfree(failure->error);
 	pfree(failure);
-	broadcast_finished(id);
+	if (lock == ROW_MISSING)
+		broadcast_finished(id);
 	execution = live_find(id);
 	if (execution == NULL)
 		return true;
@@ -303,7 +302,6 @@ execution_overdue(LiveExecution *execution)
 			execution_decide_idle(id, EXECUTION_TIMED_OUT, error, "Timeout");
 		else if (lock == ROW_LOCKED)
 		{
-			step_close_open(id, STATUS_TIMED_OUT);
 			execution_finalise(id, EXECUTION_TIMED_OUT, error, "Timeout");
 			fault_point("execution.overdue");
 		}
@@ -317,7 +315,6 @@ execution_overdue(LiveExecution *execution)
 		return;
 	}
 	live_remove(execution);
-	broadcast_finished(id);
 }
 
 /* Give up because nobody can run as its role. */

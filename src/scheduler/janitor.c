@@ -126,7 +126,6 @@ look_at_execution(Timer *timer)
 TimestampTz
 janitor_look_at_pending(TimestampTz now, bool left)
 {
-	int64	   *ids = NULL;
 	int			count = 0;
 	TimestampTz oldest = DT_NOEND;
 	bool		committed;
@@ -145,13 +144,11 @@ janitor_look_at_pending(TimestampTz now, bool left)
 
 	ATTEMPT(committed)
 	{
-		count = executions_time_out_pending(setting_pending_timeout, &ids, &oldest);
+		count = executions_time_out_pending(setting_pending_timeout, &oldest);
 	}
 	ATTEMPT_END(committed, count > 0);
 	if (!committed)
 		return next_pending_check = TimestampTzPlusMilliseconds(now, PENDING_CHECK_MS);
-	for (int i = 0; i < count; i++)
-		broadcast_finished(ids[i]);
 	next_pending_check = oldest;
 	if (oldest != DT_NOEND)
 		next_pending_check = Max(TimestampTzPlusMilliseconds(oldest, (int64) setting_pending_timeout * 1000),

@@ -66,7 +66,6 @@ typedef struct LiveExecution
 	Limited    *workflow;		/* it counts for these */
 	Limited    *tenant;			/* NULL: none */
 	Limited    *of_role;
-	bool		of_schedule;	/* others of its schedule may wait for its end */
 	dlist_head	ready;			/* its ready runs */
 	dlist_head	joins;			/* its open joins */
 	slist_head	stuck;			/* its attempts that did not respond: StuckEntry */
@@ -376,7 +375,6 @@ extern int	admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitte
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
 extern void admission_committed(void);
 extern void admission_undo(void);	/* instead: the transaction has failed */
-extern void admission_schedule_has_room(void);	/* perhaps */
 extern bool admission_schedules_due(TimestampTz now);
 extern int	admission_release_scheduled(void);	/* those that wait for others of their schedule */
 extern TimestampTz admission_next_schedules(TimestampTz now);

@@ -24,13 +24,6 @@
 static bool schedule_has_room = true;	/* perhaps; once at the start */
 static TimestampTz look_at_schedules_at = DT_NOEND;
 
-/* One of a schedule's executions may have ended of which we remember nothing. */
-void
-admission_schedule_has_room(void)
-{
-	schedule_has_room = true;
-}
-
 /* Is it time to look at those that wait for others of their schedule? */
 bool
 admission_schedules_due(TimestampTz now)

@@ -544,7 +544,8 @@ serve(void)
 			look_again(&admission, CLOCK_STEADY, admission_changed());
 			look_for_pending = true;
 		}
-		if ((wake & (WAKE_PENDING | WAKE_ADMISSION)) || admission_schedules_due(steady_now()))
+		if ((wake & (WAKE_PENDING | WAKE_ADMISSION | WAKE_SCHEDULED)) ||
+			admission_schedules_due(steady_now()))
 			look_for_pending |= admission_release_scheduled() > 0;
 		if (wake & WAKE_PENDING)
 			executions_look_everywhere();

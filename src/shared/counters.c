@@ -77,12 +77,6 @@ counters_detach(void)
 	my_block = NULL;
 }
 
-bool
-counters_are_schedulers(void)
-{
-	return my_block != NULL && my_block == &my_database_entry->scheduler_counters;
-}
-
 TimestampTz
 counters_enter(EngineCounter doing)
 {

@@ -83,7 +83,6 @@ typedef struct EngineStatistics
 /* From now on this process counts there, beginning with what it does. */
 extern void counters_attach(CounterBlock *block, EngineCounter doing);
 extern void counters_detach(void);
-extern bool counters_are_schedulers(void);
 /* From now on the time goes to something else; returns what the clock says. */
 extern TimestampTz counters_enter(EngineCounter doing);
 /* The same, by who has looked at the clock. */

@@ -253,6 +253,7 @@ typedef enum DatabaseState
 #define WAKE_QUEUED		0x40	/* executions were queued: DatabaseEntry.queued says where to look */
 #define WAKE_SUBSCRIPTION 0x80	/* one was created, altered or dropped */
 #define WAKE_BREAKERS	0x100	/* a circuit breaker has changed and is not in the table yet */
+#define WAKE_SCHEDULED	0x200	/* an execution of a schedule has ended: another one may begin */
 
 /* Are the workflows of a database to run? */
 typedef enum DrainMode

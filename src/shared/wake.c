@@ -34,6 +34,15 @@
 static uint32 reasons_at_commit = 0;
 static QueueNews queued_at_commit;
 static bool launcher_at_commit = false;
+
+/*
+ * Wait channels with an execution that this transaction ends.  A bit per channel, not a list of
+ * executions, so that cancelling a million pending ones needs no memory.
+ */
+static bool finished_at_commit[NUM_WAIT_CHANNELS];
+static bool any_finished_at_commit = false;
+static bool finished_later = false; /* commit_and_wake() is at work */
+
 static bool committed = false;	/* and not sent yet */
 static bool callback_registered = false;
 
@@ -67,6 +76,16 @@ wake_for_deferred(Oid role, TimestampTz start_at)
 {
 	queue_news_add_deferred(&queued_at_commit, role, start_at);
 	wake_at_commit(WAKE_QUEUED);
+}
+
+void
+wake_waiters_at_commit(int64 execution_id)
+{
+	if (registry == NULL)
+		return;
+	register_callback();
+	finished_at_commit[(uint64) execution_id % NUM_WAIT_CHANNELS] = true;
+	any_finished_at_commit = true;
 }
 
 /* Wake the launcher when the current transaction commits; it reads pg_database again. */
@@ -104,6 +123,32 @@ register_callback(void)
 	callback_registered = true;
 }
 
+static void
+forget_finished(void)
+{
+	if (any_finished_at_commit)
+		memset(finished_at_commit, 0, sizeof(finished_at_commit));
+	any_finished_at_commit = false;
+}
+
+static void
+wake_finished(void)
+{
+	for (int i = 0; any_finished_at_commit && i < NUM_WAIT_CHANNELS; i++)
+		if (finished_at_commit[i])
+			broadcast_finished(i);
+	forget_finished();
+}
+
+void
+commit_and_wake(void)
+{
+	finished_later = true;
+	CommitTransactionCommand();
+	finished_later = false;
+	wake_finished();
+}
+
 /* At the end of a transaction: have what was asked for sent, or forget it. */
 static void
 wake_xact_callback(XactEvent event, void *argument pg_attribute_unused())
@@ -121,6 +166,8 @@ wake_xact_callback(XactEvent event, void *argument pg_attribute_unused())
 			reasons_at_commit = 0;
 			queue_news_clear(&queued_at_commit);
 			launcher_at_commit = false;
+			forget_finished();
+			finished_later = false;
 			break;
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
@@ -144,6 +191,8 @@ wake_release_callback(ResourceReleasePhase phase, bool commit pg_attribute_unuse
 	launcher_at_commit = false;
 	if (reasons != 0)
 		fault_point("session.committed");
+	if (!finished_later)
+		wake_finished();
 	if (reasons != 0)
 		wake_scheduler(MyDatabaseId, reasons);
 	if (reasons & WAKE_QUEUED)

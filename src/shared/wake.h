@@ -27,6 +27,9 @@ extern void launcher_looks(void);
 /* At the commit of the current transaction, wake the launcher to read pg_database again. */
 extern void wake_launcher_at_commit(void);
 extern void broadcast_finished(int64 execution_id); /* wait() looks again */
+extern void wake_waiters_at_commit(int64 execution_id); /* the same, when this transaction commits */
+/* Commit; who waits is woken behind all of it: what it has notified has been sent, too. */
+extern void commit_and_wake(void);
 extern void broadcast_all_finished(void);	/* all of them do */
 
 #endif							/* PGWF_WAKE_H */

@@ -21,8 +21,6 @@
 
 #include "shared/fault.h"
 #include "state/admission.h"
-#include "state/dead_letters.h"
-#include "state/event_log.h"
 #include "state/private.h"
 
 static const Oid ids_types[] = {INT8ARRAYOID};
@@ -57,17 +55,6 @@ static StateStatement block_statement = {
 	"  AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text FOR UPDATE SKIP LOCKED) AS x"
 	" WHERE e.id OPERATOR(pg_catalog.=) x.id"
 	NOTIFY_STATUS ", e.id",
-	lengthof(ids_types), ids_types, NULL
-};
-
-static StateStatement refuse_statement = {
-	"UPDATE workflow.executions AS e SET status = 'failed', error_type = 'WorkflowFull', started_at = NULL,"
-	" completed_at = pg_catalog.clock_timestamp(),"
-	" error = pg_catalog.jsonb_build_object('type', 'WorkflowFull', 'sqlstate', '53400',"
-	" 'message', pg_catalog.format('workflow \"%s\" has as many executions as it may have', e.workflow),"
-	" 'hint', 'See \"max_running\" and \"when_full\" of the definition.')"
-	" WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)"
-	NOTIFY_STATUS,
 	lengthof(ids_types), ids_types, NULL
 };
 
@@ -210,18 +197,6 @@ executions_block(int64 *ids, int count)
 	state_done();
 	fault_point("execution.blocked");
 	return nrows;
-}
-
-void
-executions_refuse(const int64 *ids, int count)
-{
-	change_all(&refuse_statement, ids, count);
-	for (int i = 0; i < count; i++)
-		log_execution(ids[i], NULL, EXECUTION_FAILED, NULL, "WorkflowFull", 0);
-	for (int i = 0; i < count; i++)
-		dead_letters_after_end(ids[i], EXECUTION_FAILED, execution_dead_letter(ids[i]));
-	if (count > 0)
-		fault_point("execution.refused");
 }
 
 int

@@ -20,8 +20,6 @@ extern void executions_set_aside(const int64 *ids, int count);
  * locked.  Returns how many; their ids come first in ids.
  */
 extern int	executions_block(int64 *ids, int count);
-/* Their workflow is full and has them refused: failed. */
-extern void executions_refuse(const int64 *ids, int count);
 
 /* --- the scheduler: groups of waiting executions --- */
 

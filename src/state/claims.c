@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * claims.c
- *	  The table workflow.executions: from pending to running to its end.
+ *	  The table workflow.executions: from pending to running.
  *
  * NOTES
- *	  Claiming and recovering run in the scheduler, loading and finishing in
- *	  executors and in execute().  A claim locks rows only for the length of its
+ *	  Claiming and recovering run in the scheduler, loading in executors and in
+ *	  execute().  A claim locks rows only for the length of its
  *	  own transaction and skips what somebody else has locked (a cancel).
  *
  *	  Each role has a queue of its own, and is claimed for by itself: what waits in
@@ -31,8 +31,6 @@
 
 #include "shared/clock.h"
 #include "state/claims.h"
-#include "state/dead_letters.h"
-#include "state/event_log.h"
 #include "state/execution_rows.h"
 #include "state/janitor.h"
 #include "state/private.h"
@@ -161,7 +159,7 @@ static StateStatement recover_statement = {
 	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id,"
 	" e.status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND (e.ending IS NULL OR NOT e.compensate),"
-	" e.recoveries, e.workflow, e.tenant, true, e.ending IS NOT NULL, e.created_at, e.schedule_id",
+	" e.recoveries, e.workflow, e.tenant, true, e.ending IS NOT NULL, e.created_at",
 	lengthof(recover_types), recover_types, NULL
 };
 
@@ -208,31 +206,6 @@ static StateStatement began_statement = {
 	lengthof(began_types), began_types, NULL
 };
 
-static const Oid finish_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTOID};
-static StateStatement finish_statement = {
-	"UPDATE workflow.executions SET status = $2, started_at = COALESCE($3, started_at), output = $4,"
-	" error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
-	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NULL AND NOT reopen"
-	" AND (" IS_RUN ")"
-	" RETURNING status, dead_letter_id",
-	lengthof(finish_types), finish_types, NULL
-};
-
-static const Oid finalise_types[] = {INT8OID, TEXTOID, JSONBOID, TEXTOID};
-static StateStatement finalise_statement = {
-	/* the end of an execution whose epilogue cannot be run, or is stopped, was decided before */
-	"UPDATE workflow.executions AS e SET status = COALESCE(e.ending, $2), ending = NULL,"
-	" error = CASE WHEN e.ending IS NULL THEN $3 WHEN $3 IS NULL THEN e.error"
-	"  ELSE COALESCE(e.error, '{}'::pg_catalog.jsonb)"
-	"   OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('epilogue', $3) END,"
-	" error_type = CASE WHEN e.ending IS NULL THEN $4 ELSE e.error_type END,"
-	" completed_at = pg_catalog.clock_timestamp()"
-	" WHERE id OPERATOR(pg_catalog.=) $1"
-	" AND status OPERATOR(pg_catalog.=) ANY ('{running,paused,cancelling}'::pg_catalog.text[])"
-	NOTIFY_STATUS ", e.status, e.dead_letter_id",
-	lengthof(finalise_types), finalise_types, NULL
-};
-
 /* Run a statement that returns executions; rows in the current context. */
 static int
 read_claims(StateStatement *statement, Datum *values, const char *nulls, ClaimedExecution **claimed)
@@ -256,7 +229,6 @@ read_claims(StateStatement *statement, Datum *values, const char *nulls, Claimed
 		result[i].resumes = DatumGetBool(state_column(i, 9, &isnull));
 		result[i].in_epilogue = DatumGetBool(state_column(i, 10, &isnull));
 		result[i].due_at = state_column_time(i, 11);
-		result[i].schedule_id = state_column_int32(i, 12);
 	}
 	state_done();
 	for (uint64 i = 0; i < nrows; i++)
@@ -731,40 +703,4 @@ execution_began(int64 id, TimestampTz started_at)
 	Datum		values[] = {Int64GetDatum(id), TimestampTzGetDatum(started_at)};
 
 	state_execute(&began_statement, values, NULL);
-}
-
-bool
-execution_finish(int64 id, ExecutionStatus status, TimestampTz started_at,
-				 Jsonb *output, Jsonb *error, const char *error_type)
-{
-	Datum		values[lengthof(finish_types)];
-	char		nulls[lengthof(finish_types)];
-
-	if (execution_finish_directly(id, status, started_at, output, error, error_type))
-		return true;
-	memset(nulls, ' ', sizeof(nulls));
-	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum(execution_status_name(status));
-	state_set_time(values, nulls, 2, started_at);
-	state_set_jsonb(values, nulls, 3, output);
-	state_set_jsonb(values, nulls, 4, error);
-	state_set_text(values, nulls, 5, error_type);
-	return state_end_execution(&finish_statement, 1, values, nulls);
-}
-
-bool
-execution_finalise(int64 id, ExecutionStatus status, Jsonb *error, const char *error_type)
-{
-	Datum		values[lengthof(finalise_types)];
-	char		nulls[lengthof(finalise_types)];
-
-	memset(nulls, ' ', sizeof(nulls));
-	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum(execution_status_name(status));
-	state_set_jsonb(values, nulls, 2, error);
-	state_set_text(values, nulls, 3, error_type);
-	if (!state_end_execution(&finalise_statement, 2, values, nulls))
-		return false;
-	log_execution(id, NULL, status, error, error_type, 0);
-	return true;
 }

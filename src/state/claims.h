@@ -2,7 +2,7 @@
  *
  * claims.h
  *	  The table workflow.executions, as the scheduler and the drivers use it:
- *	  claim, load, finish, recover.
+ *	  claim, load, recover.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +28,6 @@ typedef struct ClaimedExecution
 	bool		resumes;		/* it has run before and goes on from its rows */
 	bool		in_epilogue;	/* how it ends is decided, its epilogue is to be run; not cancelling then */
 	TimestampTz due_at;			/* when it was queued, or to be run if that was later */
-	int			schedule_id;	/* schedule it is of; 0: none */
 } ClaimedExecution;
 
 /*
@@ -141,16 +140,5 @@ extern LoadedExecution *execution_load(int64 id);
 
 /* It has begun at that time, later than its row says. */
 extern void execution_began(int64 id, TimestampTz started_at);
-
-/*
- * The end of a running execution, or of one that was paused, and perhaps resumed, during
- * its last step.  started_at 0: keep.  Returns false when it is something else (somebody
- * cancelled or ended it).
- */
-extern bool execution_finish(int64 id, ExecutionStatus status, TimestampTz started_at,
-							 Jsonb *output, Jsonb *error, const char *error_type);
-/* The end decided by the scheduler: of a running, paused or cancelling execution. */
-extern bool execution_finalise(int64 id, ExecutionStatus status, Jsonb *error,
-							   const char *error_type);
 
 #endif							/* PGWF_CLAIMS_H */

@@ -176,9 +176,6 @@ dead_letters_after_end(int64 execution_id, ExecutionStatus status, int64 letter)
 	values[0] = Int64GetDatum(letter);
 	values[1] = Int64GetDatum(execution_id);
 
-	/* executors count theirs, which they know from those of execute() in a step */
-	if (counters_are_schedulers())
-		count_at_commit(counter_of_end(status), 1);
 	switch (status)
 	{
 		case EXECUTION_COMPLETED:
@@ -203,25 +200,6 @@ dead_letters_after_end(int64 execution_id, ExecutionStatus status, int64 letter)
 		default:
 			Assert(false);
 	}
-}
-
-bool
-state_end_execution(StateStatement *statement, int column, Datum *values, const char *nulls)
-{
-	bool		ended = state_query(statement, values, nulls, false, 0) > 0;
-	ExecutionStatus status = EXECUTION_FAILED;
-	int64		letter = 0;
-	bool		isnull = true;
-
-	if (ended)
-	{
-		status = execution_status_from_name(state_column_text(0, column));
-		letter = DatumGetInt64(state_column(0, column + 1, &isnull));
-	}
-	state_done();
-	if (ended)
-		dead_letters_after_end(DatumGetInt64(values[0]), status, isnull ? 0 : letter);
-	return ended;
 }
 
 int64

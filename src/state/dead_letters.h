@@ -17,11 +17,6 @@
  */
 extern void dead_letters_after_end(int64 execution_id, ExecutionStatus status, int64 letter);
 
-/*
- * Run a statement that ends the execution of its first argument and returns its
- * status and dead_letter_id, from this column on; false: it did not.
- */
-extern bool state_end_execution(StateStatement *statement, int column, Datum *values, const char *nulls);
 /* dead_letter_id of an execution; 0: none. */
 extern int64 execution_dead_letter(int64 execution_id);
 

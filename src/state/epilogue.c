@@ -7,8 +7,7 @@
  *	  While "ending" is set in an execution's row, its status is still running (paused,
  *	  pending when it is resumed), or cancelling when a session wants it: how it ends is decided, its epilogue has
  *	  to be run, and nothing else of it.  A cancelling execution has an epilogue
- *	  only with "compensate".  Deciding and finishing run in executors, settling in
- *	  the scheduler.
+ *	  only with "compensate".  Deciding runs in executors, settling in the scheduler.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +20,7 @@
 
 #include "shared/fault.h"
 #include "shared/settings.h"
-#include "state/dead_letters.h"
+#include "state/ends.h"
 #include "state/epilogue.h"
 #include "state/private.h"
 
@@ -44,17 +43,8 @@ static StateStatement decide_idle_statement = {
 };
 
 static const Oid id_types[] = {INT8OID};
-static StateStatement finish_statement = {
-	"UPDATE workflow.executions SET status = ending, ending = NULL, completed_at = pg_catalog.clock_timestamp()"
-	" WHERE id OPERATOR(pg_catalog.=) $1 AND ending IS NOT NULL"
-	" AND (" IS_RUN
-	" OR (status OPERATOR(pg_catalog.=) 'cancelling'::pg_catalog.text AND compensate))"
-	" RETURNING status, dead_letter_id",
-	lengthof(id_types), id_types, NULL
-};
-
 static StateStatement ending_statement = {
-	"SELECT status, ending, compensate, role::pg_catalog.oid, priority, definition_id, recoveries, workflow, tenant, schedule_id"
+	"SELECT status, ending, compensate, role::pg_catalog.oid, priority, definition_id, recoveries, workflow, tenant"
 	" FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) $1",
 	lengthof(id_types), id_types, NULL
 };
@@ -152,16 +142,6 @@ execution_decide_idle(int64 id, ExecutionStatus ending, Jsonb *error, const char
 	state_execute(&decide_idle_statement, values, NULL);
 }
 
-bool
-execution_finish_epilogue(int64 id)
-{
-	Datum		value = Int64GetDatum(id);
-	bool		finished = state_end_execution(&finish_statement, 1, &value, NULL);
-
-	fault_point("execution.epilogue_over");
-	return finished;
-}
-
 /* An array of the ids of some steps of a plan. */
 static Datum
 id_array(const WorkflowPlan *plan, char *(*id_of) (const WorkflowPlan *plan, const PlanNode *node))
@@ -230,7 +210,6 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	claimed->recoveries = state_column_int32(0, 7);
 	claimed->workflow = state_column_text(0, 8);
 	claimed->tenant = state_column_text(0, 9);
-	claimed->schedule_id = state_column_int32(0, 10);
 	claimed->in_epilogue = true;
 	state_done();
 
@@ -255,12 +234,13 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	/* retried and claimed meanwhile: what is open in it may be at work */
 	if (status == EXECUTION_RUNNING)
 		return SETTLED_OVER;
-	step_close_open(id, STATUS_CANCELLED);
 	if (status == EXECUTION_CANCELLING)
 	{
 		execution_finalise(id, EXECUTION_CANCELLED, NULL, "Cancelled");
 		fault_point("execution.cancel_complete");
 	}
+	else
+		step_close_open(id, STATUS_CANCELLED);
 	return SETTLED_OVER;
 }
 

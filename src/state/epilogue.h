@@ -26,9 +26,6 @@ extern bool execution_decide(int64 id, ExecutionStatus ending, TimestampTz start
 extern void execution_decide_idle(int64 id, ExecutionStatus ending, Jsonb *error,
 								  const char *error_type);
 
-/* The epilogue is over: so is the execution.  False when somebody has stopped it. */
-extern bool execution_finish_epilogue(int64 id);
-
 typedef enum Settlement
 {
 	SETTLED_EPILOGUE,			/* it is to be run, *claimed says of what; containers left open are closed */

@@ -21,7 +21,6 @@
 
 #include "shared/identity.h"
 #include "shared/role_value.h"
-#include "state/dead_letters.h"
 #include "state/direct.h"
 #include "state/execution_rows.h"
 #include "state/janitor.h"
@@ -128,8 +127,7 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 }
 
 bool
-execution_finish_directly(int64 id, ExecutionStatus status, TimestampTz started_at,
-						  Jsonb *output, Jsonb *error, const char *error_type)
+execution_finish_directly(ExecutionEnd *end, Jsonb *output)
 {
 	static const int changed[] = {
 		COLUMN_STATUS, COLUMN_STARTED_AT, COLUMN_COMPLETED_AT, COLUMN_ERROR_TYPE, COLUMN_OUTPUT, COLUMN_ERROR
@@ -137,29 +135,32 @@ execution_finish_directly(int64 id, ExecutionStatus status, TimestampTz started_
 	StateScan	row;
 	Datum		values[lengthof(changed)];
 	char		nulls[lengthof(changed)];
-	int64		letter = 0;
 	bool		finished = false;
 
-	if (!state_find(&executions, RowExclusiveLock, id, &row))
+	if (!state_find(&executions, RowExclusiveLock, end->id, &row))
 		return false;
 	if (has_status(&row, EXECUTION_RUNNING) && is_null(&row, COLUMN_ENDING) &&
 		!state_scan_bool(&row, COLUMN_REOPEN))
 	{
 		bool		isnull;
 
+		end->from = EXECUTION_RUNNING;
+		end->dead_letter = DatumGetInt64(state_scan_value(&row, COLUMN_DEAD_LETTER_ID, &isnull));
+		end->executed = state_scan_bool(&row, COLUMN_INLINE);
+		end->of_schedule = !is_null(&row, COLUMN_SCHEDULE_ID);
+		if (end->started_at == 0)
+			end->started_at = state_scan_time(&row, COLUMN_STARTED_AT);
+
 		memset(nulls, ' ', sizeof(nulls));
-		values[0] = CStringGetTextDatum(execution_status_name(status));
-		state_set_time(values, nulls, 1, started_at != 0 ? started_at : state_scan_time(&row, COLUMN_STARTED_AT));
+		values[0] = CStringGetTextDatum(execution_status_name(end->status));
+		state_set_time(values, nulls, 1, end->started_at);
 		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
-		state_set_text(values, nulls, 3, error_type);
+		state_set_text(values, nulls, 3, end->error_type);
 		state_set_jsonb(values, nulls, 4, output);
-		state_set_jsonb(values, nulls, 5, error);
-		letter = DatumGetInt64(state_scan_value(&row, COLUMN_DEAD_LETTER_ID, &isnull));
+		state_set_jsonb(values, nulls, 5, end->error);
 		finished = state_scan_update(&row, lengthof(changed), changed, values, nulls, true);
 	}
 	state_scan_end(&row);
-	if (finished)
-		dead_letters_after_end(id, status, letter);
 	return finished;
 }
 
@@ -181,7 +182,6 @@ read_claimed(StateScan *row, ClaimedExecution *claimed)
 	claimed->in_epilogue = !is_null(row, COLUMN_ENDING);
 	/* what is in this index has no start_at */
 	claimed->due_at = state_scan_time(row, COLUMN_CREATED_AT);
-	claimed->schedule_id = is_null(row, COLUMN_SCHEDULE_ID) ? 0 : state_scan_int32(row, COLUMN_SCHEDULE_ID);
 }
 
 bool

@@ -7,7 +7,7 @@
  * NOTES
  *	  Each function says false where the case is not the ordinary one, or the table
  *	  not as plain as it was made; then it has done nothing, and the caller, who is
- *	  in claims.c or executions.c, uses the statement that knows all cases.
+ *	  in claims.c, ends.c or executions.c, uses the statement that knows all cases.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,14 +15,14 @@
 #define PGWF_EXECUTION_ROWS_H
 
 #include "state/claims.h"
+#include "state/ends.h"
 #include "state/executions.h"
 
 /* As execution_load(); *execution stays NULL when there is nothing to load. */
 extern bool execution_load_directly(int64 id, LoadedExecution **execution);
 
-/* As execution_finish(). */
-extern bool execution_finish_directly(int64 id, ExecutionStatus status, TimestampTz started_at,
-									  Jsonb *output, Jsonb *error, const char *error_type);
+/* As execution_finish(); the rest of the end is filled in. */
+extern bool execution_finish_directly(ExecutionEnd *end, Jsonb *output);
 
 /*
  * Make pending executions of a role and a priority running, from a number on, at most limit, and add

@@ -19,7 +19,6 @@
 #include "utils/timestamp.h"
 
 #include "shared/fault.h"
-#include "state/dead_letters.h"
 #include "state/execution_rows.h"
 #include "state/executions.h"
 #include "state/private.h"
@@ -77,13 +76,14 @@ static StateStatement read_row = {
 	1, id_types, NULL
 };
 
-static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID, BOOLOID};
+static const Oid cancel_types[] = {INT8OID, REGROLEOID, TEXTOID, BOOLOID};
 static StateStatement cancel_execution = {
-	"UPDATE workflow.executions AS e SET status = $2, compensate = $6, control = $5 IS NULL, cancelled_by = $3, "
-	"cancel_reason = $4, error = CASE WHEN e.ending IS NOT NULL THEN e.error END, limited = false, "
-	"cancelled_at = COALESCE($5, pg_catalog.clock_timestamp()), completed_at = $5, "
-	"error_type = CASE WHEN $5 IS NULL THEN e.error_type ELSE 'Cancelled'::pg_catalog.text END WHERE e.id OPERATOR(pg_catalog.=) $1"
-	NOTIFY_STATUS ", e.dead_letter_id",
+	"UPDATE workflow.executions AS e SET status = 'cancelling', compensate = $4, control = true,"
+	" cancelled_by = $2, cancel_reason = $3, limited = false,"
+	" error = CASE WHEN e.ending IS NOT NULL THEN e.error END,"
+	" cancelled_at = pg_catalog.clock_timestamp(), completed_at = NULL"
+	" WHERE e.id OPERATOR(pg_catalog.=) $1"
+	NOTIFY_STATUS,
 	lengthof(cancel_types), cancel_types, NULL
 };
 
@@ -250,27 +250,16 @@ execution_row(int64 id, Datum *row)
 }
 
 void
-execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason, bool compensate)
+execution_cancel(int64 id, Oid cancelled_by, const char *reason, bool compensate)
 {
 	Datum		values[lengthof(cancel_types)];
-	char		nulls[lengthof(cancel_types) + 1] = "      ";
-	int64		letter = 0;
-	bool		isnull = true;
+	char		nulls[] = "    ";
 
 	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum(execution_status_name(final ? EXECUTION_CANCELLED :
-																EXECUTION_CANCELLING));
-	values[2] = ObjectIdGetDatum(cancelled_by);
-	values[3] = reason ? CStringGetTextDatum(reason) : (Datum) 0;
-	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
-	nulls[3] = reason ? ' ' : 'n';
-	nulls[4] = final ? ' ' : 'n';
-	values[5] = BoolGetDatum(compensate);
-	if (state_query(&cancel_execution, values, nulls, false, 0) > 0)
-		letter = DatumGetInt64(state_column(0, 2, &isnull));
-	state_done();
-	if (final)
-		dead_letters_after_end(id, EXECUTION_CANCELLED, isnull ? 0 : letter);
+	values[1] = ObjectIdGetDatum(cancelled_by);
+	state_set_text(values, nulls, 2, reason);
+	values[3] = BoolGetDatum(compensate);
+	state_execute(&cancel_execution, values, nulls);
 	fault_point("execution.cancelled");
 }
 

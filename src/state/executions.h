@@ -79,8 +79,8 @@ extern bool execution_lock(int64 id, ExecutionState *state);
 /* The whole row as a value of type workflow.executions; false when there is none. */
 extern bool execution_row(int64 id, Datum *row);
 
-/* Make a locked execution cancelled (final) or cancelling, and then perhaps compensated. */
-extern void execution_cancel(int64 id, bool final, Oid cancelled_by, const char *reason, bool compensate);
+/* A locked execution is to be cancelled, and perhaps compensated: see ends.h for one that has not begun. */
+extern void execution_cancel(int64 id, Oid cancelled_by, const char *reason, bool compensate);
 /* Change whether a locked execution that is being cancelled is compensated. */
 extern void execution_set_compensate(int64 id, bool compensate);
 

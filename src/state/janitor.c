@@ -16,8 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/fault.h"
-#include "state/dead_letters.h"
-#include "state/event_log.h"
+#include "state/ends.h"
 #include "state/janitor.h"
 #include "state/pauses.h"
 #include "state/private.h"
@@ -60,19 +59,13 @@ static StateStatement began_statement = {
 /* It could not be begun while it was paused, nor before it was retried. */
 #define WAITS_SINCE "GREATEST(created_at, start_at, pg_catalog.upper(pauses))"
 
-static const Oid time_out_types[] = {INT4OID};
-static StateStatement time_out_statement = {
-	"UPDATE workflow.executions AS e SET status = 'timed_out', limited = false, error_type = 'PendingTimeout',"
-	" completed_at = pg_catalog.clock_timestamp(),"
-	" error = pg_catalog.jsonb_build_object('type', 'PendingTimeout', 'sqlstate', '57014',"
-	" 'message', 'the execution was not begun in time', 'hint', 'See workflow.pending_timeout.')"
-	" FROM (SELECT id FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
+static const Oid waited_types[] = {INT4OID};
+static StateStatement waited_statement = {
+	"SELECT id FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
 	WAITING("id", " AND " WAITS_SINCE " OPERATOR(pg_catalog.<=) (pg_catalog.now() OPERATOR(pg_catalog.-)"
 			" pg_catalog.make_interval(secs => $1))")
-	" LIMIT 1000)) AND status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text FOR UPDATE SKIP LOCKED) AS x"
-	" WHERE e.id OPERATOR(pg_catalog.=) x.id"
-	NOTIFY_STATUS ", e.id",
-	lengthof(time_out_types), time_out_types, NULL
+	" LIMIT 1000)) AND status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text FOR UPDATE SKIP LOCKED",
+	lengthof(waited_types), waited_types, NULL
 };
 
 static StateStatement oldest_statement = {
@@ -132,22 +125,17 @@ execution_deadline(int64 id, int timeout_seconds)
 }
 
 int
-executions_time_out_pending(int timeout_seconds, int64 **ids, TimestampTz *oldest)
+executions_time_out_pending(int timeout_seconds, TimestampTz *oldest)
 {
 	Datum		value = Int32GetDatum(timeout_seconds);
-	uint64		nrows = state_query(&time_out_statement, &value, NULL, false, 0);
+	uint64		nrows = state_query(&waited_statement, &value, NULL, false, 0);
+	int64	   *ids = palloc(Max(nrows, 1) * sizeof(int64));
 	bool		isnull;
 
-	*ids = palloc(Max(nrows, 1) * sizeof(int64));
 	for (uint64 i = 0; i < nrows; i++)
-		(*ids)[i] = state_column_int64(i, 2);
+		ids[i] = state_column_int64(i, 1);
 	state_done();
-	for (uint64 i = 0; i < nrows; i++)
-		log_execution((*ids)[i], NULL, EXECUTION_TIMED_OUT, NULL, "PendingTimeout", 0);
-	for (uint64 i = 0; i < nrows; i++)
-		dead_letters_after_end((*ids)[i], EXECUTION_TIMED_OUT, execution_dead_letter((*ids)[i]));
-	if (nrows > 0)
-		fault_point("execution.pending_timeout");
+	executions_time_out(ids, (int) nrows);
 
 	state_query(&oldest_statement, NULL, NULL, false, 1);
 	*oldest = DatumGetTimestampTz(state_column(0, 1, &isnull));

@@ -17,9 +17,9 @@ extern TimestampTz execution_deadline(int64 id, int timeout_seconds);
 
 /*
  * End pending executions that have not begun and have waited for longer than the
- * timeout, some of them if they are many.  Returns how many and their ids; *oldest:
- * since when those that are left wait, DT_NOEND: none does.
+ * timeout, some of them if they are many.  Returns how many; *oldest: since when
+ * those that are left wait, DT_NOEND: none does.
  */
-extern int	executions_time_out_pending(int timeout_seconds, int64 **ids, TimestampTz *oldest);
+extern int	executions_time_out_pending(int timeout_seconds, TimestampTz *oldest);
 
 #endif							/* PGWF_JANITOR_H */

@@ -113,7 +113,7 @@ extern void state_set_time(Datum *values, char *nulls, int argument, TimestampTz
 #define CLAIM_END \
 	" LIMIT $1 FOR UPDATE SKIP LOCKED) AS due WHERE e.id OPERATOR(pg_catalog.=) due.id" \
 	" RETURNING e.id, e.role::pg_catalog.oid, e.priority, e.definition_id, false, e.recoveries, e.workflow, e.tenant," \
-	" due.started_at IS NOT NULL, e.ending IS NOT NULL, GREATEST(e.created_at, due.start_at), e.schedule_id"
+	" due.started_at IS NOT NULL, e.ending IS NOT NULL, GREATEST(e.created_at, due.start_at)"
 
 /*
  * A step of it may run: it is running, or was paused during that step, and resumed, and queued,
