@@ -132,9 +132,8 @@ log_end(const ExecutionEnd *end)
 {
 	bool		of_thread = end->by == ENDED_BY_THREAD || end->by == ENDED_BY_EPILOGUE;
 
-	if (end->by != ENDED_BY_SESSION)
-		log_execution(end->id, end->workflow, end->status, end->error, end->error_type,
-					  of_thread ? end->started_at : 0);
+	log_execution(end->id, end->workflow, end->status, end->error, end->error_type,
+				  of_thread ? end->started_at : 0);
 }
 
 static void

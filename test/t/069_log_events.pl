@@ -131,6 +131,11 @@ $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.activity 
 $node->safe_psql('postgres', "SELECT workflow.cancel($id); SELECT status FROM workflow.wait($id)");
 ok($node->wait_for_log(qr/workflow "sleeps", execution $id cancelled/, $offset), 'cancelled');
 
+# and one that a session writes: nobody has claimed what it cancels
+$id = $node->safe_psql('postgres', q{SELECT workflow.start('sleeps', start_at => now() + interval '1 day')});
+$node->safe_psql('postgres', "SELECT workflow.cancel($id)");
+like(slurp_file($node->logfile, $offset), qr/workflow "sleeps", execution $id cancelled\n[^\n]*DETAIL:  Status cancelled\. Error type Cancelled\./, 'cancelled by a session');
+
 # containers that are open then: whoever closes them, each has its line, ahead of the execution's
 $node->safe_psql('postgres', q{SELECT workflow.define('{"name": "opened", "steps": [
 	{"id": "both", "type": "parallel", "parallel_steps": [
