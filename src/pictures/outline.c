@@ -104,10 +104,10 @@ remark_of(const Outliner *outliner, const Span *span)
 		appendStringInfo(&text, ", visit %d", span->visit);
 	if (span->last_attempt > 1)
 		appendStringInfo(&text, ", %d attempts", span->last_attempt);
-	if (span->on_failure != NULL && strcmp(span->on_failure, "default") == 0)
+	if (span->on_failure == FAILURE_DEFAULT)
 		appendStringInfoString(&text, ", default taken");
-	else if (span->on_failure != NULL && strcmp(span->on_failure, "retried") != 0)
-		appendStringInfo(&text, ", %s", span->on_failure);
+	else if (span->on_failure != FAILURE_STANDS && span->on_failure != FAILURE_RETRIED)
+		appendStringInfo(&text, ", %s", failure_handling_name(span->on_failure));
 	return text.len > 0 ? plain_text(text.data + 2) : NULL;
 }
 

@@ -67,19 +67,24 @@ span_status_is_bad(SpanStatus status)
 	return status == SPAN_FAILED || status == SPAN_TIMED_OUT || status == SPAN_CANCELLED;
 }
 
-/*
- * A status out of the table.
- */
-static SpanStatus
-status_from_name(const char *name)
-{
-	if (strcmp(name, "timed_out") == 0)
-		return SPAN_TIMED_OUT;
-	for (int i = 0; i < NUM_SPAN_STATUSES; i++)
-		if (strcmp(name, status_names[i]) == 0)
-			return (SpanStatus) i;
-	return SPAN_RUNNING;
-}
+/* What the table says of a step, and of a scope. */
+static const SpanStatus statuses[] = {
+	[STATUS_RUNNING] = SPAN_RUNNING,
+	[STATUS_COMPLETED] = SPAN_COMPLETED,
+	[STATUS_FAILED] = SPAN_FAILED,
+	[STATUS_TIMED_OUT] = SPAN_TIMED_OUT,
+	[STATUS_CANCELLED] = SPAN_CANCELLED,
+	[STATUS_SKIPPED] = SPAN_SKIPPED
+};
+
+static const SpanStatus outcomes[] = {
+	[SCOPE_OPEN] = SPAN_RUNNING,
+	[SCOPE_COMPLETED] = SPAN_COMPLETED,
+	[SCOPE_FAILED] = SPAN_FAILED,
+	[SCOPE_TIMED_OUT] = SPAN_TIMED_OUT,
+	[SCOPE_CANCELLED] = SPAN_CANCELLED,
+	[SCOPE_SKIPPED] = SPAN_SKIPPED
+};
 
 /* --- what is kept, and what is summed up --- */
 
@@ -257,14 +262,14 @@ thin_out_spans(Line *line)
  * What the rows so far say of a line: the row that ended it, if there is one.
  */
 static void
-update_line(const Reader *reader, Line *line, const Span *span, const char *outcome)
+update_line(const Reader *reader, Line *line, const Span *span, ScopeOutcome outcome)
 {
 	if (line->start == 0 || span->start < line->start)
 		line->start = span->start;
 	line->end = Max(line->end, span->end);
-	if (outcome != NULL)
+	if (outcome != SCOPE_OPEN)
 	{
-		line->status = status_from_name(outcome);
+		line->status = outcomes[outcome];
 		line->ended = true;
 	}
 	else if (!line->ended && reader->is_over)
@@ -405,7 +410,7 @@ add_container(Reader *reader, Line *line, const char *step_id, int visit, Timest
 	span = add_span(line, &row);
 	span->status = SPAN_RUNNING;
 	span->end = reader->tree->execution->now;
-	update_line(reader, line, span, NULL);
+	update_line(reader, line, span, SCOPE_OPEN);
 	return span;
 }
 
@@ -416,7 +421,7 @@ is_running_leaf(const Reader *reader, const TraceRow *row)
 	const PlanNode *node = plan_find(reader->tree->plan, row->step_id);
 
 	return node != NULL && !step_is_container(node) && row->completed_at == 0 &&
-		strcmp(row->status, "running") == 0;
+		row->status == STATUS_RUNNING;
 }
 
 /*
@@ -482,7 +487,7 @@ add_attempt(const Reader *reader, Span *span, const TraceRow *row)
 {
 	Attempt    *attempt = palloc0(sizeof(Attempt));
 
-	attempt->status = status_from_name(row->status);
+	attempt->status = statuses[row->status];
 	attempt->start = row->started_at;
 	attempt->end = row->completed_at != 0 ? row->completed_at : reader->tree->execution->now;
 	attempt->end = Max(attempt->end, attempt->start);
@@ -502,7 +507,7 @@ add_attempt(const Reader *reader, Span *span, const TraceRow *row)
 		span->due = row->retry_at;
 		span->end = reader->tree->execution->now;
 	}
-	span->on_failure = row->on_failure != NULL ? pstrdup(row->on_failure) : NULL;
+	span->on_failure = row->on_failure;
 	if (span->agent_name == NULL && row->agent_name != NULL)
 		span->agent_name = pstrdup(row->agent_name);
 	if (row->branch_taken != NULL)
@@ -523,7 +528,7 @@ count_row(SpanTree *tree, const TraceRow *row)
 
 		totals->attempts++;
 		if (row->retry_at == 0)
-			totals->by_status[status_from_name(row->status)]++;
+			totals->by_status[statuses[row->status]]++;
 		else if (tree->execution->completed_at == 0)
 			totals->by_status[SPAN_WAITING]++;
 		totals->total_ms += Max(end - row->started_at, 0) / 1000.0;

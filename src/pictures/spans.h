@@ -67,7 +67,7 @@ typedef struct Span
 	TimestampTz start;
 	TimestampTz end;			/* of one that runs or waits: now */
 	TimestampTz due;			/* of one that waits: its next attempt */
-	char	   *on_failure;			/* how its failure was dealt with; NULL = it had none, or was not */
+	FailureHandling on_failure;
 	char	   *agent_name;			/* NULL = none */
 	List	   *attempts;		/* of Attempt: the first ones, and the last */
 	int			last_attempt;	/* its number */

@@ -345,7 +345,7 @@ step_count_child(JoinCounts *counts, ScopeOutcome outcome)
 		counts->failed++;
 }
 
-/* The inverse, for rows read back. */
+/* The inverses, for rows read back. */
 StepStatus
 step_status_from_name(const char *name)
 {
@@ -355,8 +355,8 @@ step_status_from_name(const char *name)
 	return STATUS_RUNNING;
 }
 
-static ScopeOutcome
-outcome_from_name(const char *name)
+ScopeOutcome
+scope_outcome_from_name(const char *name)
 {
 	if (name != NULL)
 	{
@@ -365,6 +365,15 @@ outcome_from_name(const char *name)
 				return (ScopeOutcome) i;
 	}
 	return SCOPE_OPEN;
+}
+
+FailureHandling
+failure_handling_from_name(const char *name)
+{
+	for (int i = 1; name != NULL && i < (int) lengthof(handling_names); i++)
+		if (strcmp(handling_names[i], name) == 0)
+			return (FailureHandling) i;
+	return FAILURE_STANDS;
 }
 
 /* Negative stands for null. */
@@ -497,7 +506,7 @@ read_record(uint64 row, StepRecord *record)
 	record->loop_iteration_index = column_number(row, 6);
 	record->loop_collection_size = column_number(row, 7);
 	record->status = step_status_from_name(state_column_text(row, 8));
-	record->scope_outcome = outcome_from_name(state_column_text(row, 9));
+	record->scope_outcome = scope_outcome_from_name(state_column_text(row, 9));
 	record->attempt = state_column_int32(row, 10);
 	value = state_column(row, 11, &isnull);
 	record->condition_result = isnull ? -1 : DatumGetBool(value);

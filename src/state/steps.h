@@ -84,8 +84,10 @@ typedef struct StepRow
 extern const char *step_status_name(StepStatus status);
 extern StepStatus step_status_from_name(const char *name);
 extern const char *scope_outcome_name(ScopeOutcome outcome);
+extern ScopeOutcome scope_outcome_from_name(const char *name);
 /* NULL: it stands. */
 extern const char *failure_handling_name(FailureHandling handling);
+extern FailureHandling failure_handling_from_name(const char *name);
 /* How an execution ends whose root scope ended so. */
 extern ExecutionStatus execution_status_of_scope(ScopeOutcome outcome);
 /* One more child of a container has ended. */

@@ -273,9 +273,9 @@ hand_over(uint64 nrows, TraceRowFunction function, void *context, TraceRow *row)
 		row->visit = state_column_int32(i, 3);
 		row->attempt = state_column_int32(i, 4);
 		row->type = state_column_text(i, 5);
-		row->status = state_column_text(i, 6);
-		row->scope_outcome = state_column_text(i, 7);
-		row->on_failure = state_column_text(i, 8);
+		row->status = step_status_from_name(state_column_text(i, 6));
+		row->scope_outcome = scope_outcome_from_name(state_column_text(i, 7));
+		row->on_failure = failure_handling_from_name(state_column_text(i, 8));
 		row->agent_name = state_column_text(i, 9);
 		row->branch_taken = state_column_text(i, 10);
 		(void) state_column(i, 11, &isnull);

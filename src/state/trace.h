@@ -9,7 +9,7 @@
 #ifndef PGWF_TRACE_H
 #define PGWF_TRACE_H
 
-#include "state/state.h"
+#include "state/steps.h"
 
 /* A time the execution stood still: paused, or ended until it was retried. */
 typedef struct TracePause
@@ -90,9 +90,9 @@ typedef struct TraceRow
 	int			visit;
 	int			attempt;
 	const char *type;
-	const char *status;
-	const char *scope_outcome;	/* NULL: the row did not end its scope */
-	const char *on_failure;		/* NULL: it did not fail, or its scope did with it */
+	StepStatus	status;
+	ScopeOutcome scope_outcome;
+	FailureHandling on_failure;
 	const char *agent_name;
 	const char *branch_taken;
 	const char *loop_label;		/* of the innermost iteration; NULL = none */
