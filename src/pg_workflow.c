@@ -31,22 +31,22 @@
  *	  |                         evaluates conditions and templates over jsonb.
  *	  commit                    the rows the thread has produced meanwhile wait in
  *	                            the journal (src/interpreter/journal.c) and are
- *	                            written through src/state in the transaction of the
- *	                            user's SQL.  The executor goes on with the next step;
- *	                            the scheduler hears of it when the thread ends,
- *	                            forks or gives way.
+ *	                            written through src/state in the transaction of
+ *	                            the user's SQL.  The executor goes on with the
+ *	                            next step; the scheduler hears of it when the
+ *	                            thread ends, forks or gives way.
  *
  *	  workflow.execute() takes the same way without processes: the interpreter's
  *	  other driver, src/interpreter/inline.c, runs the steps in the caller's
- *	  transaction.  It needs no shared memory, so it works when the library is not
- *	  preloaded.
+ *	  transaction.  It needs no shared memory, so it works when the library is
+ *	  not preloaded.
  *
  *	  What anybody may use is in src/shared: databases.c, slots.c, my_slot.c,
- *	  shares.c and breakers.c (shared memory), holds.c, wake.c, worker.c (registration, signals,
- *	  connecting, sleeping), identity.c (becoming the extension's owner),
- *	  settings.c, fault.h and compat.h (server versions).  src/api/utility_hook.c
- *	  keeps our processes out of the way of DROP DATABASE and the like.  src/schema
- *	  is the SQL of the extension.
+ *	  shares.c and breakers.c (shared memory), holds.c, wake.c, worker.c
+ *	  (registration, signals, connecting, sleeping), identity.c (becoming the
+ *	  extension's owner), settings.c, fault.h and compat.h (server versions).
+ *	  src/api/utility_hook.c keeps our processes out of the way of DROP DATABASE
+ *	  and the like.  src/schema is the SQL of the extension.
  *
  *	  Includes point one way: api, scheduler and executor use interpreter, which
  *	  uses state, which uses definition; everything may use shared.

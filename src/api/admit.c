@@ -7,14 +7,15 @@
  *	  Runs in sessions.  Counting the queue for each start would cost more the
  *	  longer it is.  So a count gives credits, in shared memory: as many
  *	  executions may be queued before somebody counts again, and the scheduler
- *	  gives back what it claims.  They are lost where a start is rolled back, and
- *	  too many by what others had not committed when it was counted: the limit is
- *	  not exact by so much.  A quarter of the limit is queued on one count at most,
- *	  so that errors do not add up and a start pays for four entries of the index.
+ *	  gives back what it claims.  They are lost where a start is rolled back,
+ *	  and too many by what others had not committed when it was counted: the
+ *	  limit is not exact by so much.  A quarter of the limit is queued on one
+ *	  count at most, so that errors do not add up and a start pays for four
+ *	  entries of the index.
  *
- *	  A full queue is full for those who have filled it: who has less than a role's
- *	  share queued goes in, and is counted for each start.  Each role takes its share at most
- *	  beyond the limit.
+ *	  A full queue is full for those who have filled it: who has less than a
+ *	  role's share queued goes in, and is counted for each start.  Each role
+ *	  takes its share at most beyond the limit.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,16 +31,22 @@
 #include "state/admission.h"
 #include "state/role_limits.h"
 
-/* A queue that was full is counted again after this time, ms, if nobody has claimed from it. */
+/*
+ * A queue that was full is counted again after this time, ms, if nobody has
+ * claimed from it.
+ */
 #define FULL_FOR_MS 100
 
-/* Of the queue a role has a tenth to itself, and so many at most: that is what a start may have to count. */
+/*
+ * Of the queue a role has a tenth to itself, and so many at most: that is what
+ * a start may have to count.
+ */
 #define SHARES 10
 #define LARGEST_SHARE 1000
 
 /*
- * A count of what a role has queued is good for some more starts of this process: an eighth of
- * the room it found, and so many at most.
+ * A count of what a role has queued is good for some more starts of this
+ * process: an eighth of the room it found, and so many at most.
  */
 #define MAX_CREDITS 100
 
@@ -52,7 +59,8 @@ require_share(Oid role)
 	int			share = Min(Max(setting_max_pending / SHARES, 1), LARGEST_SHARE);
 	TimestampTz now = steady_now();
 
-	if (role != refused_role || TimestampDifferenceExceeds(refused_at, now, FULL_FOR_MS))
+	if (role != refused_role ||
+		TimestampDifferenceExceeds(refused_at, now, FULL_FOR_MS))
 	{
 		if (executions_count_pending_of(role, true, share) < share)
 			return;
@@ -126,7 +134,8 @@ require_room_in_queue(Oid role)
 	{
 		if (take(&entry->pending_until_count) && take(&entry->pending_credits))
 			return;
-		if (!TimestampDifferenceExceeds(entry->pending_full_at, steady_now(), FULL_FOR_MS))
+		if (!TimestampDifferenceExceeds(entry->pending_full_at, steady_now(),
+										FULL_FOR_MS))
 		{
 			require_share(role);
 			return;
@@ -139,8 +148,10 @@ require_room_in_queue(Oid role)
 		int			room = Max(0, setting_max_pending - count - 1);
 
 		pg_atomic_write_u32(&entry->pending_credits, room);
-		pg_atomic_write_u32(&entry->pending_until_count, Min(room, setting_max_pending / 4));
-		entry->pending_full_at = count >= setting_max_pending ? steady_now() : 0;
+		pg_atomic_write_u32(&entry->pending_until_count,
+							Min(room, setting_max_pending / 4));
+		entry->pending_full_at = count >= setting_max_pending ? steady_now() :
+																0;
 		entry->pending_limit = setting_max_pending;
 	}
 	if (count >= setting_max_pending)

@@ -126,13 +126,16 @@ audit_agent(const char *action, const char *name, Jsonb *before)
 
 	entry.before = before;
 	entry.after = agent_describe(name);
-	if (before != NULL && entry.after != NULL && VARSIZE(before) == VARSIZE(entry.after) &&
+	if (before != NULL && entry.after != NULL &&
+		VARSIZE(before) == VARSIZE(entry.after) &&
 		memcmp(before, entry.after, VARSIZE(before)) == 0)
 		return;
 	audit(&entry);
 }
 
-/* The options that are JSON documents: read them, or raise all that is wrong. */
+/*
+ * The options that are JSON documents: read them, or raise all that is wrong.
+ */
 static void
 check_options(FunctionCallInfo fcinfo, Agent *agent)
 {
@@ -148,7 +151,8 @@ check_options(FunctionCallInfo fcinfo, Agent *agent)
 	if (!PG_ARGISNULL(8))
 	{
 		agent->breaker_document = PG_GETARG_JSONB_P(8);
-		breaker_config_parse(JsonbToCString(NULL, &agent->breaker_document->root,
+		breaker_config_parse(JsonbToCString(NULL,
+											&agent->breaker_document->root,
 											VARSIZE(agent->breaker_document)),
 							 &agent->breaker, problems);
 	}
@@ -174,8 +178,8 @@ check_agent_name(const char *name)
 }
 
 /*
- * workflow.register_agent(name text, function regprocedure, sql text, result text,
- * timeout_seconds integer, status text, description text, retry jsonb,
+ * workflow.register_agent(name text, function regprocedure, sql text, result
+ * text, timeout_seconds integer, status text, description text, retry jsonb,
  * circuit_breaker jsonb) returns void
  */
 Datum

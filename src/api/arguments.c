@@ -75,13 +75,14 @@ may_see(Oid role, const char *workflow)
 {
 	Oid			caller = GetUserId();
 
-	return has_privs_of_role(caller, role) || has_privs_of_role(caller, ROLE_PG_MONITOR) ||
+	return has_privs_of_role(caller, role) ||
+		has_privs_of_role(caller, ROLE_PG_MONITOR) ||
 		grants_allow(workflow, InvalidOid, caller, PRIVILEGE_SEE);
 }
 
 /*
- * Numbers can be guessed: who may neither see nor steer an execution is not told
- * that there is one.
+ * Numbers can be guessed: who may neither see nor steer an execution is not
+ * told that there is one.
  */
 void
 refuse_foreign_execution(int64 id, Oid role, bool known, const char *detail)
@@ -97,7 +98,8 @@ refuse_foreign_execution(int64 id, Oid role, bool known, const char *detail)
 }
 
 void
-refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *detail)
+refuse_foreign_owner(const char *what, const char *name, Oid owner,
+					 const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -108,10 +110,13 @@ refuse_foreign_owner(const char *what, const char *name, Oid owner, const char *
 }
 
 void
-refuse_unknown_step(const char *workflow, const WorkflowPlan *plan, const char *step_id)
+refuse_unknown_step(const char *workflow, const WorkflowPlan *plan,
+					const char *step_id)
 {
-	char	   *hint = hint_about_step(plan, step_id,
-									   psprintf("workflow.explain(%s) shows its steps.", quote_literal_cstr(workflow)));
+	char	   *hint =
+		hint_about_step(plan, step_id,
+						psprintf("workflow.explain(%s) shows its steps.",
+								 quote_literal_cstr(workflow)));
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -213,8 +218,9 @@ refuse_reserved_name(const char *what, const char *name)
 }
 
 /*
- * With workflow.namespaces a new name is that of a schema in which the caller may create
- * things, a dot and more.  So those who share no schema share no names.
+ * With workflow.namespaces a new name is that of a schema in which the caller
+ * may create things, a dot and more.  So those who share no schema share no
+ * names.
  */
 void
 require_namespace(const char *what, const char *name)
@@ -233,7 +239,8 @@ require_namespace(const char *what, const char *name)
 				 errhint("Use the name of a schema in which you may create objects.")));
 	schema = pnstrdup(name, dot - name);
 	oid = IsReservedName(schema) ? InvalidOid : get_namespace_oid(schema, true);
-	if (!OidIsValid(oid) || !compat_has_schema_privilege(oid, GetUserId(), ACL_CREATE))
+	if (!OidIsValid(oid) ||
+		!compat_has_schema_privilege(oid, GetUserId(), ACL_CREATE))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for %s name \"%s\"", what, name),
@@ -269,8 +276,9 @@ priority_ceiling(Oid role)
 }
 
 /*
- * A priority that somebody asks for.  That of a definition, which may be another
- * role's, is lowered to the caller's ceiling instead: queue_execution().
+ * A priority that somebody asks for.  That of a definition, which may be
+ * another role's, is lowered to the caller's ceiling instead:
+ * queue_execution().
  */
 void
 require_priority(int priority, Oid role)

@@ -16,8 +16,9 @@
 #include "api/api.h"
 
 /*
- * Returns NULL, or the error, in the current memory context, when all that was done has
- * been rolled back.  Whoever wants the session to stop gets that: such an error is raised.
+ * Returns NULL, or the error, in the current memory context, when all that was
+ * done has been rolled back.  Whoever wants the session to stop gets that: such
+ * an error is raised.
  */
 ErrorData *
 attempt_to_keep(bool (*work) (void *argument), void *argument, bool *kept)

@@ -5,9 +5,9 @@
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction.  Executions that are queued
- *	  are not touched here: the scheduler finds the block when it claims them, and
- *	  makes them pending again when it is lifted.  A start at the same moment may
- *	  still queue an execution; it is found at its claim.
+ *	  are not touched here: the scheduler finds the block when it claims them,
+ *	  and makes them pending again when it is lifted.  A start at the same
+ *	  moment may still queue an execution; it is found at its claim.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +41,9 @@ check_may_block(const char *workflow, Oid owner)
 							 "A workflow is blocked and unblocked by its owner or by the owner of extension \"pg_workflow\".");
 }
 
-/* The workflow of the first argument, which the caller may block; it is locked. */
+/*
+ * The workflow of the first argument, which the caller may block; it is locked.
+ */
 static void
 require_may_block(FunctionCallInfo fcinfo, Definition *definition)
 {
@@ -50,7 +52,10 @@ require_may_block(FunctionCallInfo fcinfo, Definition *definition)
 
 	require_definition(workflow, 0, definition);
 	check_may_block(definition->name, definition->owner);
-	/* what follows changes definitions, and with them what definition_find() gave */
+	/*
+	 * what follows changes definitions, and with them what definition_find()
+	 * gave
+	 */
 	definition->name = pstrdup(definition->name);
 	/* as by lock_to_steer() */
 	if (!owner_lock_workflow(definition->name, &owner))
@@ -68,7 +73,8 @@ workflow_block(PG_FUNCTION_ARGS)
 	bool		blocked;
 
 	require_may_block(fcinfo, &definition);
-	blocked = block_insert(definition.name, InvalidOid, optional_text_argument(fcinfo, 1), GetUserId(), 0);
+	blocked = block_insert(definition.name, InvalidOid,
+						   optional_text_argument(fcinfo, 1), GetUserId(), 0);
 	if (blocked)
 		wake_at_commit(WAKE_ADMISSION);
 	PG_RETURN_BOOL(blocked);
@@ -84,7 +90,8 @@ workflow_unblock(PG_FUNCTION_ARGS)
 	bool		lifted;
 
 	require_may_block(fcinfo, &definition);
-	lifted = block_lift(definition.name, optional_text_argument(fcinfo, 1), GetUserId());
+	lifted = block_lift(definition.name, optional_text_argument(fcinfo, 1),
+						GetUserId());
 	if (lifted)
 		wake_at_commit(WAKE_ADMISSION);
 	PG_RETURN_BOOL(lifted);

@@ -50,8 +50,8 @@ workflow_reset_breaker(PG_FUNCTION_ARGS)
 /*
  * workflow.breaker_memory(agent text) returns setof record
  *
- * What the caller may see: the breakers of roles whose rights it has; all of them for the owner
- * of the agent and members of pg_monitor.
+ * What the caller may see: the breakers of roles whose rights it has; all of
+ * them for the owner of the agent and members of pg_monitor.
  */
 Datum
 workflow_breaker_memory(PG_FUNCTION_ARGS)
@@ -77,15 +77,18 @@ workflow_breaker_memory(PG_FUNCTION_ARGS)
 		bool		nulls[8] = {0};
 
 		CHECK_FOR_INTERRUPTS();
-		if (known.key.agent != hash || (!sees_all && !has_privs_of_role(caller, known.key.role)))
+		if (known.key.agent != hash ||
+			(!sees_all && !has_privs_of_role(caller, known.key.role)))
 			continue;
 		values[0] = ObjectIdGetDatum(known.key.role);
-		values[1] = CStringGetTextDatum(breaker_state_name(breaker_state_at(breaker, now)));
+		values[1] = CStringGetTextDatum(
+			breaker_state_name(breaker_state_at(breaker, now)));
 		values[2] = Int64GetDatum(counts.calls);
 		values[3] = Int64GetDatum(counts.failures);
 		values[4] = Int32GetDatum(breaker->failures_in_row);
 		values[5] = TimestampTzGetDatum(breaker->half_open_at);
-		nulls[5] = (breaker->state == BREAKER_CLOSED || breaker->half_open_at == 0);
+		nulls[5] = (breaker->state == BREAKER_CLOSED ||
+					breaker->half_open_at == 0);
 		values[6] = Int32GetDatum(breaker->running);
 		values[7] = Int32GetDatum(breaker->succeeded);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

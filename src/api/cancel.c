@@ -27,8 +27,9 @@ extern PGDLLEXPORT Datum workflow_cancel(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(workflow_cancel);
 
 /*
- * An execution is cancelling already, or is on its way to an end that was decided
- * before: what more can be wanted is to have it compensated, or not any more.
+ * An execution is cancelling already, or is on its way to an end that was
+ * decided before: what more can be wanted is to have it compensated, or not any
+ * more.
  */
 static void
 change_cancel(const ExecutionState *state, const char *reason, bool compensate)
@@ -54,12 +55,14 @@ change_cancel(const ExecutionState *state, const char *reason, bool compensate)
 		execution_set_compensate(state->id, compensate);
 	else
 		execution_cancel(state->id, GetUserId(), reason, false);
-	audit_execution("cancel", state->id, reason, state->status, EXECUTION_CANCELLING);
+	audit_execution("cancel", state->id, reason, state->status,
+					EXECUTION_CANCELLING);
 	wake_at_commit(WAKE_CONTROL);
 }
 
 /*
- * workflow.cancel(execution_id bigint, reason text, compensate boolean) returns text
+ * workflow.cancel(execution_id bigint, reason text, compensate boolean) returns
+ * text
  */
 Datum
 workflow_cancel(PG_FUNCTION_ARGS)
@@ -88,9 +91,14 @@ workflow_cancel(PG_FUNCTION_ARGS)
 		PG_RETURN_TEXT_P(cstring_to_text(execution_status_name(after)));
 	}
 
-	/* one that was resumed may have containers to close and something to undo */
-	after = (state.status == EXECUTION_PENDING || state.status == EXECUTION_BLOCKED) && !state.started
-		? EXECUTION_CANCELLED : EXECUTION_CANCELLING;
+	/*
+	 * one that was resumed may have containers to close and something to undo
+	 */
+	after = (state.status == EXECUTION_PENDING ||
+			 state.status == EXECUTION_BLOCKED) &&
+			!state.started ?
+		EXECUTION_CANCELLED :
+		EXECUTION_CANCELLING;
 	if (after == EXECUTION_CANCELLED)
 		execution_cancel_unbegun(id, GetUserId(), reason);
 	else

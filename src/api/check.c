@@ -24,8 +24,8 @@
  * Check one piece of SQL; use: where it stands, NULL when that is not known.
  */
 static void
-check_sql(const char *sql, const SqlUse *use, const char *step_id, const char *path,
-		  ProblemList *problems)
+check_sql(const char *sql, const SqlUse *use, const char *step_id,
+		  const char *path, ProblemList *problems)
 {
 	int			position;
 	const char *hint;
@@ -46,7 +46,8 @@ check_sql(const char *sql, const SqlUse *use, const char *step_id, const char *p
 		problem_add(problems, PROBLEM_ERROR, path, step_id, hint,
 					"%s (position %d in the SQL)", message, position);
 	else
-		problem_add(problems, PROBLEM_ERROR, path, step_id, hint, "%s", message);
+		problem_add(problems, PROBLEM_ERROR, path, step_id, hint, "%s",
+					message);
 	pfree(message);
 }
 
@@ -62,8 +63,10 @@ check_agent(const char *name, const char *step_id, const char *path,
 
 	if (agent == NULL)
 		problem_add(problems, PROBLEM_ERROR, path, step_id,
-					problems->count >= MAX_PROBLEMS ? NULL :
-					hint_about_name(NAMED_AGENT, name, "Use workflow.register_agent() first."),
+					problems->count >= MAX_PROBLEMS ?
+						NULL :
+						hint_about_name(NAMED_AGENT, name,
+										"Use workflow.register_agent() first."),
 					"agent \"%s\" is not registered", name);
 	else if (!agent->active)
 		problem_add(problems, PROBLEM_ERROR, path, step_id,
@@ -77,8 +80,8 @@ check_agent(const char *name, const char *step_id, const char *path,
 }
 
 /*
- * The values that the step's SQL reads as input.x, as far as its definition tells:
- * one reference to an object does not.
+ * The values that the step's SQL reads as input.x, as far as its definition
+ * tells: one reference to an object does not.
  */
 static void
 note_input(SqlUse *use, const Json *step)
@@ -90,7 +93,8 @@ note_input(SqlUse *use, const Json *step)
 	if (mapping == NULL || json_kind(mapping) != JSON_OBJECT)
 		return;
 	names = palloc(Max(json_count(mapping), 1) * sizeof(char *));
-	for (const Json *member = json_first(mapping); member != NULL; member = json_next(member))
+	for (const Json *member = json_first(mapping); member != NULL;
+		 member = json_next(member))
 		names[use->ninput_names++] = json_key(member);
 	use->input_names = names;
 }
@@ -99,8 +103,10 @@ note_input(SqlUse *use, const Json *step)
 static const char *
 condition_sql(const PlanNode *node)
 {
-	const Condition *condition = conditional_part(node) != NULL ? conditional_part(node)->condition :
-		loop_part(node) != NULL ? loop_part(node)->condition : NULL;
+	const Condition *condition = conditional_part(node) != NULL ?
+		conditional_part(node)->condition :
+		loop_part(node) != NULL ? loop_part(node)->condition :
+								  NULL;
 
 	return condition != NULL ? condition->sql : NULL;
 }
@@ -117,9 +123,11 @@ check_conditions(const PlanNode *node, const Json *step, ProblemList *problems)
 	note_input(&use, step);
 	if (sql != NULL)
 		check_sql(sql, &use, node->id,
-				  loop_part(node) == NULL ? psprintf("steps.%s.condition.sql", node->id) :
-				  psprintf("steps.%s.loop_config.%s.sql", node->id,
-						   loop_part(node)->kind == LOOP_WHILE ? "while" : "until"),
+				  loop_part(node) == NULL ?
+					  psprintf("steps.%s.condition.sql", node->id) :
+					  psprintf("steps.%s.loop_config.%s.sql", node->id,
+							   loop_part(node)->kind == LOOP_WHILE ? "while" :
+																	 "until"),
 				  problems);
 	for (int i = 0; i < node->nlines; i++)
 	{
@@ -142,18 +150,26 @@ check_settings(const PlanSetting *settings, int nsettings, const char *step_id,
 	for (int i = 0; i < nsettings; i++)
 		if (name_map_add(checked, settings[i].path, i))
 			check_setting(&settings[i],
-						  strncmp(settings[i].path, "defaults.", 9) == 0 ? NULL : step_id,
+						  strncmp(settings[i].path, "defaults.", 9) == 0 ?
+							  NULL :
+							  step_id,
 						  settings[i].path, problems);
 }
 
-/* A container's settings are for its own condition; what is inside does not inherit them. */
+/*
+ * A container's settings are for its own condition; what is inside does not
+ * inherit them.
+ */
 static void
 check_settings_used(const PlanNode *node, ProblemList *problems)
 {
-	if (step_is_container(node) && node->nsettings > 0 && condition_sql(node) == NULL)
-		problem_add(problems, PROBLEM_WARNING, psprintf("steps.%s.settings", node->id), node->id,
-					"Give them to the steps inside, or to the definition.",
-					"step \"%s\" has no SQL of its own that \"settings\" could be for", node->id);
+	if (step_is_container(node) && node->nsettings > 0 &&
+		condition_sql(node) == NULL)
+		problem_add(
+			problems, PROBLEM_WARNING, psprintf("steps.%s.settings", node->id),
+			node->id, "Give them to the steps inside, or to the definition.",
+			"step \"%s\" has no SQL of its own that \"settings\" could be for",
+			node->id);
 }
 
 /*
@@ -181,13 +197,15 @@ check_plan(const WorkflowPlan *plan, const Json *stored, ProblemList *problems)
 			SqlUse		use = {.outside = sql->outside,.nparams = sql->nparams};
 
 			note_input(&use, step);
-			check_sql(sql->text, &use, node->id, psprintf("steps.%s.sql", node->id), problems);
+			check_sql(sql->text, &use, node->id,
+					  psprintf("steps.%s.sql", node->id), problems);
 		}
 		if (step_agent(node) != NULL)
 			check_agent(step_agent(node), node->id,
 						psprintf("steps.%s.agent_name", node->id), problems);
 		check_conditions(node, step, problems);
-		check_settings(node->settings, node->nsettings, node->id, checked, problems);
+		check_settings(node->settings, node->nsettings, node->id, checked,
+					   problems);
 		check_settings_used(node, problems);
 	}
 	name_map_free(checked);
@@ -210,7 +228,8 @@ is_data(const char *key)
 }
 
 /*
- * The "settings" of such a part; of other values than these the other checks tell.
+ * The "settings" of such a part; of other values than these the other checks
+ * tell.
  */
 static void
 check_raw_settings(const Json *settings, const char *path, const char *step_id,
@@ -218,7 +237,8 @@ check_raw_settings(const Json *settings, const char *path, const char *step_id,
 {
 	if (json_kind(settings) != JSON_OBJECT)
 		return;
-	for (const Json *member = json_first(settings); member != NULL; member = json_next(member))
+	for (const Json *member = json_first(settings); member != NULL;
+		 member = json_next(member))
 	{
 		PlanSetting setting = {.name = unconstify(char *, json_key(member))};
 
@@ -232,14 +252,15 @@ check_raw_settings(const Json *settings, const char *path, const char *step_id,
 			setting.value = json_boolean(member) ? "on" : "off";
 		else
 			continue;
-		check_setting(&setting, step_id, psprintf("%s.%s", path, setting.name), problems);
+		check_setting(&setting, step_id, psprintf("%s.%s", path, setting.name),
+					  problems);
 	}
 }
 
 /*
- * Check a part of a document that has not passed the other checks, so that there
- * is no plan to go by: whatever looks like SQL or an agent's name is taken for
- * one.  The parser of JSON has limited the depth.
+ * Check a part of a document that has not passed the other checks, so that
+ * there is no plan to go by: whatever looks like SQL or an agent's name is
+ * taken for one.  The parser of JSON has limited the depth.
  */
 static void
 check_raw(const Json *value, const char *path, const char *step_id,
@@ -247,19 +268,24 @@ check_raw(const Json *value, const char *path, const char *step_id,
 {
 	int			i = 0;
 
-	for (const Json *child = json_first(value); child != NULL; child = json_next(child))
+	for (const Json *child = json_first(value); child != NULL;
+		 child = json_next(child))
 	{
-		const char *key = json_kind(value) == JSON_OBJECT ? json_key(child) : NULL;
+		const char *key = json_kind(value) == JSON_OBJECT ? json_key(child) :
+															NULL;
 		char	   *child_path;
 
 		if (key == NULL)
 			child_path = psprintf("%s[%d]", path, i++);
 		else
-			child_path = psprintf("%s%s%s", path, path[0] != '\0' ? "." : "", key);
+			child_path = psprintf("%s%s%s", path, path[0] != '\0' ? "." : "",
+								  key);
 
 		if (json_kind(child) == JSON_OBJECT || json_kind(child) == JSON_ARRAY)
 		{
-			const Json *id = json_kind(child) == JSON_OBJECT ? json_get(child, "id") : NULL;
+			const Json *id = json_kind(child) == JSON_OBJECT ?
+				json_get(child, "id") :
+				NULL;
 			const char *child_id = step_id;
 
 			if (key != NULL && !are_steps && is_data(key))
@@ -278,8 +304,10 @@ check_raw(const Json *value, const char *path, const char *step_id,
 		else if (key != NULL && json_kind(child) == JSON_STRING)
 		{
 			if (strcmp(key, "sql") == 0 && json_string(child)[0] != '\0')
-				check_sql(json_string(child), NULL, step_id, child_path, problems);
-			else if (strcmp(key, "agent_name") == 0 && json_string(child)[0] != '\0')
+				check_sql(json_string(child), NULL, step_id, child_path,
+						  problems);
+			else if (strcmp(key, "agent_name") == 0 &&
+					 json_string(child)[0] != '\0')
 				check_agent(json_string(child), step_id, child_path, problems);
 		}
 	}
@@ -292,7 +320,8 @@ check_document(const Json *document, ProblemList *problems)
 }
 
 char *
-check_definition(Jsonb *document, ProblemList *problems, const FrontEnd **language)
+check_definition(Jsonb *document, ProblemList *problems,
+				 const FrontEnd **language)
 {
 	static const DefinitionChecks checks = {check_plan, check_document};
 	Size		size = VARSIZE(document);
@@ -309,7 +338,8 @@ check_definition(Jsonb *document, ProblemList *problems, const FrontEnd **langua
 						 "workflow.max_definition_size")));
 
 	text = JsonbToCString(NULL, &document->root, size);
-	normalised = definition_check(text, setting_max_nesting, &checks, problems, language);
+	normalised = definition_check(text, setting_max_nesting, &checks, problems,
+								  language);
 	pfree(text);
 	return problems->errors > 0 ? NULL : normalised;
 }

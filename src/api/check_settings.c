@@ -7,10 +7,10 @@
  * NOTES
  *	  Runs in sessions, in the caller's transaction; catalogs may be read.
  *
- *	  A definition is valid or not whoever defines it, in whatever session.  So an
- *	  error is only what no session of this server could SET; what depends on rights,
- *	  on roles that may be created later, or on libraries that may not be loaded here,
- *	  is a warning.
+ *	  A definition is valid or not whoever defines it, in whatever session.  So
+ *	  an error is only what no session of this server could SET; what depends on
+ *	  rights, on roles that may be created later, or on libraries that may not
+ *	  be loaded here, is a warning.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,8 +27,8 @@
 #define OWN_PREFIX "workflow."
 
 /*
- * The setting of this name, NULL when this process knows none.  What somebody has
- * only SET, as a variable of his own, is none.
+ * The setting of this name, NULL when this process knows none.  What somebody
+ * has only SET, as a variable of his own, is none.
  */
 static struct config_generic *
 find_setting(const char *name)
@@ -38,7 +38,8 @@ find_setting(const char *name)
 
 	for (int i = 0; i < count; i++)
 		if (pg_strcasecmp(all[i]->name, name) == 0)
-			return (all[i]->flags & GUC_CUSTOM_PLACEHOLDER) != 0 ? NULL : all[i];
+			return (all[i]->flags & GUC_CUSTOM_PLACEHOLDER) != 0 ? NULL :
+																   all[i];
 	return NULL;
 }
 
@@ -64,7 +65,10 @@ setting_meant(const char *name)
 	return did_you_mean(nearest);
 }
 
-/* Does the library that defines settings with this prefix belong to this session? */
+/*
+ * Does the library that defines settings with this prefix belong to this
+ * session?
+ */
 static bool
 prefix_is_loaded(const char *name)
 {
@@ -80,22 +84,22 @@ prefix_is_loaded(const char *name)
 }
 
 /*
- * Could SET have this value?  Else an error.  As for ALTER ROLE .. SET (PGC_S_TEST)
- * what is missing in this database is none, but a notice.  Checks of values may read
- * catalogs: in a subtransaction.
+ * Could SET have this value?  Else an error.  As for ALTER ROLE .. SET
+ * (PGC_S_TEST) what is missing in this database is none, but a notice.  Checks
+ * of values may read catalogs: in a subtransaction.
  */
 static void
 try_setting(void *argument)
 {
 	const PlanSetting *setting = argument;
 
-	(void) set_config_option(setting->name, setting->value, PGC_SUSET, PGC_S_TEST,
-							 GUC_ACTION_SAVE, false, 0, false);
+	(void) set_config_option(setting->name, setting->value, PGC_SUSET,
+							 PGC_S_TEST, GUC_ACTION_SAVE, false, 0, false);
 }
 
 /*
- * Settings whose values are judged by what the session has done, is or may; only
- * their names are checked.
+ * Settings whose values are judged by what the session has done, is or may;
+ * only their names are checked.
  */
 static bool
 value_is_of_session(const char *name)
@@ -115,15 +119,20 @@ value_is_of_session(const char *name)
 static bool
 names_role(const char *name)
 {
-	return pg_strcasecmp(name, "role") == 0 || pg_strcasecmp(name, "session_authorization") == 0;
+	return pg_strcasecmp(name, "role") == 0 ||
+		pg_strcasecmp(name, "session_authorization") == 0;
 }
 
-/* The role may be created before the workflow is started, and the starter decides. */
+/*
+ * The role may be created before the workflow is started, and the starter
+ * decides.
+ */
 static void
-check_role_setting(const PlanSetting *setting, const char *step_id, const char *path,
-				   ProblemList *problems)
+check_role_setting(const PlanSetting *setting, const char *step_id,
+				   const char *path, ProblemList *problems)
 {
-	if (pg_strcasecmp(setting->name, "role") == 0 && strcmp(setting->value, "none") == 0)
+	if (pg_strcasecmp(setting->name, "role") == 0 &&
+		strcmp(setting->value, "none") == 0)
 		return;
 	if (!OidIsValid(get_role_oid(setting->value, true)))
 		problem_add(problems, PROBLEM_WARNING, path, step_id,
@@ -131,10 +140,13 @@ check_role_setting(const PlanSetting *setting, const char *step_id, const char *
 					"role \"%s\" does not exist", setting->value);
 }
 
-/* What this role may not set others may: the role that starts the workflow sets it. */
+/*
+ * What this role may not set others may: the role that starts the workflow sets
+ * it.
+ */
 static void
-check_right(const struct config_generic *known, const char *step_id, const char *path,
-			ProblemList *problems)
+check_right(const struct config_generic *known, const char *step_id,
+			const char *path, ProblemList *problems)
 {
 	if (known->context == PGC_SUSET &&
 		pg_parameter_aclcheck(known->name, GetUserId(), ACL_SET) != ACLCHECK_OK)
@@ -155,14 +167,18 @@ check_setting(const PlanSetting *setting, const char *step_id, const char *path,
 	bool		dotted = strchr(setting->name, '.') != NULL;
 	bool		ours = pg_strncasecmp(setting->name, OWN_PREFIX, strlen(OWN_PREFIX)) == 0;
 	const struct config_generic *known = find_setting(setting->name);
-	ProblemSeverity severity = dotted && !ours ? PROBLEM_WARNING : PROBLEM_ERROR;
+	ProblemSeverity severity = dotted && !ours ? PROBLEM_WARNING :
+												 PROBLEM_ERROR;
 	ErrorData  *error = NULL;
 
 	if (known == NULL)
 	{
-		/* anybody may SET variables of his own; of a library that is here not */
+		/*
+		 * anybody may SET variables of his own; of a library that is here not
+		 */
 		if (!dotted || ours || prefix_is_loaded(setting->name))
-			problem_add(problems, severity, path, step_id, setting_meant(setting->name),
+			problem_add(problems, severity, path, step_id,
+						setting_meant(setting->name),
 						"there is no setting \"%s\"", setting->name);
 		return;
 	}
@@ -180,7 +196,8 @@ check_setting(const PlanSetting *setting, const char *step_id, const char *path,
 		if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 			severity = PROBLEM_WARNING;
 		problem_add(problems, severity, path, step_id,
-					error->hint != NULL ? error->hint : error->detail, "%s", error->message);
+					error->hint != NULL ? error->hint : error->detail, "%s",
+					error->message);
 		FreeErrorData(error);
 	}
 }

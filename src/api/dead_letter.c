@@ -5,9 +5,9 @@
  *	  good; replay_help(), replay_possible(): whether and how that can be done.
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction.  The row of a dead letter is
- *	  locked only while no execution that replays it can run: an execution's end
- *	  needs the lock.
+ *	  Runs in sessions, in the caller's transaction.  The row of a dead letter
+ *	  is locked only while no execution that replays it can run: an execution's
+ *	  end needs the lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,7 +58,8 @@ refuse_unknown(int64 id)
 static bool
 steers_letter(const DeadLetter *letter)
 {
-	return grants_allow(letter->workflow, letter->definition_owner, GetUserId(), PRIVILEGE_STEER);
+	return grants_allow(letter->workflow, letter->definition_owner, GetUserId(),
+						PRIVILEGE_STEER);
 }
 
 /* As with executions, see refuse_foreign_execution(). */
@@ -92,8 +93,8 @@ typedef struct Nobody
 } Nobody;
 
 /*
- * Is there somebody to replay it as, and somebody who vouches for the workflow?  The one
- * rule, for replay() and for who advises it.
+ * Is there somebody to replay it as, and somebody who vouches for the workflow?
+ * The one rule, for replay() and for who advises it.
  */
 static bool
 is_nobodys(const DeadLetter *letter, Nobody *nobody)
@@ -104,21 +105,28 @@ is_nobodys(const DeadLetter *letter, Nobody *nobody)
 	{
 		char	   *role = dead_letter_role_name(letter->id);
 
-		nobody->detail = psprintf("It belongs to role %s: there is no such role.", role);
-		nobody->help = psprintf("SELECT workflow.reassign_owned(%s, '..')", quote_literal_cstr(role));
+		nobody->detail =
+			psprintf("It belongs to role %s: there is no such role.", role);
+		nobody->help = psprintf("SELECT workflow.reassign_owned(%s, '..')",
+								quote_literal_cstr(role));
 		return true;
 	}
-	if (definition_find(letter->workflow, 0, &definition) && GetUserNameFromId(definition.owner, true) == NULL)
+	if (definition_find(letter->workflow, 0, &definition) &&
+		GetUserNameFromId(definition.owner, true) == NULL)
 	{
 		nobody->detail = psprintf("Its workflow belongs to role %s: there is no such role.",
 								  owner_of_workflow(letter->workflow));
-		nobody->help = psprintf("SELECT workflow.set_owner(%s, '..')", quote_literal_cstr(letter->workflow));
+		nobody->help = psprintf("SELECT workflow.set_owner(%s, '..')",
+								quote_literal_cstr(letter->workflow));
 		return true;
 	}
 	return false;
 }
 
-/* What it would be replayed with is gone; and what it did in the world perhaps not. */
+/*
+ * What it would be replayed with is gone; and what it did in the world perhaps
+ * not.
+ */
 static void
 require_not_erased(const DeadLetter *letter)
 {
@@ -154,8 +162,8 @@ require_may_discard(int64 id, DeadLetter *letter)
 }
 
 /*
- * Is there nothing to replay?  Then the execution that does it, or has done it, is
- * returned; 0: go on.
+ * Is there nothing to replay?  Then the execution that does it, or has done it,
+ * is returned; 0: go on.
  */
 static int64
 already_replayed(const DeadLetter *letter)
@@ -183,7 +191,8 @@ already_replayed(const DeadLetter *letter)
 		return letter->replay_execution_id;
 	}
 	/* the failed execution itself may be going on */
-	if (execution_lock(letter->execution_id, &failed) && !execution_status_is_final(failed.status))
+	if (execution_lock(letter->execution_id, &failed) &&
+		!execution_status_is_final(failed.status))
 	{
 		ereport(NOTICE,
 				(errmsg("dead letter %lld is being replayed, by execution %lld",
@@ -195,20 +204,25 @@ already_replayed(const DeadLetter *letter)
 
 /* Write who replayed it, by which execution, or discarded it. */
 static void
-audit_letter(const char *action, const DeadLetter *letter, int64 replay, const char *reason)
+audit_letter(const char *action, const DeadLetter *letter, int64 replay,
+			 const char *reason)
 {
 	AuditEntry	entry = {.action = action,.subject_type = "dead_letter",
 		.execution_id = letter->execution_id,.reason = reason};
 
 	entry.subject = psprintf(INT64_FORMAT, letter->id);
 	if (replay != 0)
-		entry.after = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-														 CStringGetDatum(psprintf("{\"replay_execution_id\": " INT64_FORMAT "}", replay))));
+		entry.after = DatumGetJsonbP(DirectFunctionCall1(
+			jsonb_in,
+			CStringGetDatum(psprintf("{\"replay_execution_id\": " INT64_FORMAT
+									 "}",
+									 replay))));
 	audit(&entry);
 }
 
 /*
- * workflow.replay(dead_letter_id bigint, input jsonb, version integer) returns bigint
+ * workflow.replay(dead_letter_id bigint, input jsonb, version integer) returns
+ * bigint
  */
 Datum
 workflow_replay(PG_FUNCTION_ARGS)
@@ -224,7 +238,10 @@ workflow_replay(PG_FUNCTION_ARGS)
 	replay = already_replayed(&letter);
 	if (replay != 0)
 		PG_RETURN_INT64(replay);
-	/* others may have been faster, or have given it to another role; the execution that failed is locked */
+	/*
+	 * others may have been faster, or have given it to another role; the
+	 * execution that failed is locked
+	 */
 	if (!dead_letter_find(id, true, &letter))
 		refuse_unknown(id);
 	require_may_replay(id, &letter);
@@ -304,14 +321,17 @@ workflow_replay_help(PG_FUNCTION_ARGS)
 	Nobody		nobody;
 	char	   *help;
 
-	if (!dead_letter_find(id, false, &letter) || letter.status != LETTER_PENDING ||
+	if (!dead_letter_find(id, false, &letter) ||
+		letter.status != LETTER_PENDING ||
 		!may_see(letter.role, letter.workflow))
 		PG_RETURN_NULL();
 	if (is_nobodys(&letter, &nobody))
-		help = psprintf("-- %s; then SELECT workflow.replay(%lld)", nobody.help, (long long) id);
+		help = psprintf("-- %s; then SELECT workflow.replay(%lld)", nobody.help,
+						(long long) id);
 	else
 		help = help_to_begin(letter.workflow, letter.role,
-							 psprintf("SELECT workflow.replay(%lld)", (long long) id));
+							 psprintf("SELECT workflow.replay(%lld)",
+									  (long long) id));
 	PG_RETURN_TEXT_P(cstring_to_text(help));
 }
 
@@ -325,7 +345,8 @@ workflow_replay_possible(PG_FUNCTION_ARGS)
 	DeadLetter	letter;
 	Nobody		nobody;
 
-	if (!dead_letter_find(id, false, &letter) || !compat_may_act_as(GetUserId(), letter.role))
+	if (!dead_letter_find(id, false, &letter) ||
+		!compat_may_act_as(GetUserId(), letter.role))
 		PG_RETURN_BOOL(false);
 	if (!is_nobodys(&letter, &nobody))
 		PG_RETURN_BOOL(true);

@@ -5,9 +5,9 @@
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction.  Two sessions that define
- *	  the same name wait for each other on the row lock of its newest version, or,
- *	  when both saw the same newest version, on the unique key of the next; for a name
- *	  or workflow_id that is new, on a lock of that.
+ *	  the same name wait for each other on the row lock of its newest version,
+ *	  or, when both saw the same newest version, on the unique key of the next;
+ *	  for a name or workflow_id that is new, on a lock of that.
  *
  *-------------------------------------------------------------------------
  */
@@ -63,7 +63,8 @@ problem_details(const ProblemList *problems)
 		listed++;
 	}
 	if (problems->errors > listed)
-		appendStringInfo(&detail, "\n... and %d more", problems->errors - listed);
+		appendStringInfo(&detail, "\n... and %d more",
+						 problems->errors - listed);
 	return detail.data;
 }
 
@@ -127,12 +128,13 @@ static void
 check_owner(const Definition *definition)
 {
 	if (!compat_may_act_as(GetUserId(), definition->owner))
-		refuse_foreign_owner("workflow", definition->name, definition->owner, NULL);
+		refuse_foreign_owner("workflow", definition->name, definition->owner,
+							 NULL);
 }
 
 /*
- * Log what became of a workflow: a version with its status, after perhaps another
- * one or another status.
+ * Log what became of a workflow: a version with its status, after perhaps
+ * another one or another status.
  */
 static void
 audit_workflow(const char *action, const char *name, const char *version_before,
@@ -148,12 +150,13 @@ audit_workflow(const char *action, const char *name, const char *version_before,
 static char *
 version_text(int version, DefinitionStatus status)
 {
-	return psprintf("{\"version\": %d, \"status\": \"%s\"}", version, definition_status_name(status));
+	return psprintf("{\"version\": %d, \"status\": \"%s\"}", version,
+					definition_status_name(status));
 }
 
 /*
- * Store a checked document: the version that exists when it is the newest one's,
- * else the next one.  Returns the version.
+ * Store a checked document: the version that exists when it is the newest
+ * one's, else the next one.  Returns the version.
  */
 static int
 store_definition(NewDefinition *new, bool ours)
@@ -167,7 +170,10 @@ store_definition(NewDefinition *new, bool ours)
 
 		if (definition_lock_newest(new, &newest, &same))
 		{
-			/* what somebody made under a reserved name is not taken over, but superseded */
+			/*
+			 * what somebody made under a reserved name is not taken over, but
+			 * superseded
+			 */
 			bool		foreign = ours && newest.owner != new->owner;
 
 			if (!ours)
@@ -200,7 +206,8 @@ store_definition(NewDefinition *new, bool ours)
 			/* of a workflow of this name that was deleted */
 			if (version == 1)
 				grants_delete(new->name);
-			audit_workflow("define", new->name, before, version_text(version, new->status));
+			audit_workflow("define", new->name, before,
+						   version_text(version, new->status));
 			return version;
 		}
 		CHECK_FOR_INTERRUPTS();
@@ -214,7 +221,8 @@ check_new_name(const char *name, const char *workflow)
 	Definition	definition;
 
 	refuse_reserved_name("workflow", name);
-	if (!definition_find(name, 0, &definition) || strcmp(definition.name, workflow) != 0)
+	if (!definition_find(name, 0, &definition) ||
+		strcmp(definition.name, workflow) != 0)
 		require_namespace("workflow", name);
 }
 
@@ -233,7 +241,8 @@ refuse_clash(const NewDefinition *new)
 }
 
 /*
- * Make sure that the names lead to this workflow only, until the end of the transaction.
+ * Make sure that the names lead to this workflow only, until the end of the
+ * transaction.
  */
 static void
 claim_names(const NewDefinition *new, bool ours)
@@ -241,9 +250,15 @@ claim_names(const NewDefinition *new, bool ours)
 	Definition	newest;
 	bool		same;
 
-	/* who waits for a name keeps no name or row of somebody else's locked meanwhile */
+	/*
+	 * who waits for a name keeps no name or row of somebody else's locked
+	 * meanwhile
+	 */
 	refuse_clash(new);
-	/* the row comes first: set_status() has locked it when the transaction goes on with define() */
+	/*
+	 * the row comes first: set_status() has locked it when the transaction goes
+	 * on with define()
+	 */
 	if (definition_lock_newest(new, &newest, &same) && !ours)
 		check_owner(&newest);
 	/* whom we waited for may have used them */
@@ -251,7 +266,10 @@ claim_names(const NewDefinition *new, bool ours)
 		refuse_clash(new);
 }
 
-/* Check a document and store it, for the caller or as one of the extension's own. */
+/*
+ * Check a document and store it, for the caller or as one of the extension's
+ * own.
+ */
 static int
 define(Jsonb *document, DefinitionStatus status, bool ours)
 {
@@ -299,7 +317,8 @@ Datum
 workflow_define(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *document = required_jsonb(fcinfo, 0, "definition");
-	DefinitionStatus status = required_status(required_text(fcinfo, 1, "status"));
+	DefinitionStatus status = required_status(
+		required_text(fcinfo, 1, "status"));
 
 	PG_RETURN_INT32(define(document, status, false));
 }
@@ -350,7 +369,8 @@ workflow_set_status(PG_FUNCTION_ARGS)
 {
 	char	   *workflow = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	int			version = version_argument(fcinfo, 1);
-	DefinitionStatus status = required_status(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	DefinitionStatus status = required_status(
+		text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	Definition	definition;
 	Oid			owner;
 

@@ -4,10 +4,11 @@
  *	  workflow.erase(): an execution stays, what it worked with goes.
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction.  Locks the rows of the executions,
- *	  in the order of their numbers, then that of their dead letter, as replay() and the
- *	  ends of executions do.  Before, it waits for executors that are still on their way
- *	  out of an execution that has ended: what they write has payloads, too.
+ *	  Runs in sessions, in the caller's transaction.  Locks the rows of the
+ *	  executions, in the order of their numbers, then that of their dead letter,
+ *	  as replay() and the ends of executions do.  Before, it waits for executors
+ *	  that are still on their way out of an execution that has ended: what they
+ *	  write has payloads, too.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,11 +32,17 @@ extern PGDLLEXPORT Datum workflow_erase(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_erase);
 
-/* How long executors may take to leave an execution that has ended, and how often it is looked, ms. */
+/*
+ * How long executors may take to leave an execution that has ended, and how
+ * often it is looked, ms.
+ */
 #define PATIENCE_MS 5000
 #define LOOK_EVERY_MS 5
 
-/* What happens to an execution's data is for who may give it: not for who steers. */
+/*
+ * What happens to an execution's data is for who may give it: not for who
+ * steers.
+ */
 static void
 require_may_erase(const ExecutionState *state)
 {
@@ -59,7 +66,10 @@ require_ended(int64 asked, const ExecutionState *state)
 			 errhint("Wait for its end, or use workflow.cancel().")));
 }
 
-/* Those there are of the executions: may they be erased?  Returns how many there are. */
+/*
+ * Those there are of the executions: may they be erased?  Returns how many
+ * there are.
+ */
 static int
 require_erasable(int64 asked, const Erasure *erasure, bool lock)
 {
@@ -70,7 +80,8 @@ require_erasable(int64 asked, const Erasure *erasure, bool lock)
 		ExecutionState state;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!(lock ? execution_lock(erasure->ids[i], &state) : execution_read(erasure->ids[i], &state)))
+		if (!(lock ? execution_lock(erasure->ids[i], &state) :
+					 execution_read(erasure->ids[i], &state)))
 			continue;
 		require_may_erase(&state);
 		require_ended(asked, &state);
@@ -79,14 +90,20 @@ require_erasable(int64 asked, const Erasure *erasure, bool lock)
 	return count;
 }
 
-/* The dead letter, which may have outlived its execution.  Returns whether it is there. */
+/*
+ * The dead letter, which may have outlived its execution.  Returns whether it
+ * is there.
+ */
 static bool
-require_erasable_letter(int64 asked, const Erasure *erasure, bool lock, DeadLetter *letter)
+require_erasable_letter(int64 asked, const Erasure *erasure, bool lock,
+						DeadLetter *letter)
 {
-	if (erasure->letter == 0 || !dead_letter_find(erasure->letter, lock, letter))
+	if (erasure->letter == 0 ||
+		!dead_letter_find(erasure->letter, lock, letter))
 		return false;
 	if (!has_privs_of_role(GetUserId(), letter->role))
-		refuse_foreign_execution(asked, letter->role, may_see(letter->role, letter->workflow), NULL);
+		refuse_foreign_execution(asked, letter->role,
+								 may_see(letter->role, letter->workflow), NULL);
 	return true;
 }
 
@@ -107,7 +124,8 @@ wait_for_executors(int64 asked, const Erasure *erasure)
 						 errmsg("execution %lld cannot be erased yet", (long long) asked),
 						 errdetail("Process %d is still at work for it.", (int) pid),
 						 errhint("Try again when the view workflow.activity does not show it any more.")));
-			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+			(void) WaitLatch(MyLatch,
+							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 							 LOOK_EVERY_MS, PG_WAIT_EXTENSION);
 			ResetLatch(MyLatch);
 			CHECK_FOR_INTERRUPTS();
@@ -147,11 +165,16 @@ workflow_erase(PG_FUNCTION_ARGS)
 	/* it would miss what was written after the snapshot */
 	require_read_committed("workflow.erase()");
 
-	/* rights first: who has none does not wait, nor hold up who needs the locks */
+	/*
+	 * rights first: who has none does not wait, nor hold up who needs the locks
+	 */
 	erasure_find(id, &erasure);
 	exists = require_erasable(id, &erasure, false) > 0;
 	exists |= require_erasable_letter(id, &erasure, false, &letter);
-	/* of one that was pruned the audit log is left, and nobody knows whose it was */
+	/*
+	 * of one that was pruned the audit log is left, and nobody knows whose it
+	 * was
+	 */
 	if (!exists && GetUserId() != extension_owner() && !superuser())
 		refuse_unknown_execution(id);
 	wait_for_executors(id, &erasure);

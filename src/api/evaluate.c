@@ -4,9 +4,10 @@
  *	  workflow.evaluate(), evaluate_condition(): trying out expressions.
  *
  * NOTES
- *	  Runs in sessions; reads no tables, takes no locks.  Here what the evaluator
- *	  hands back as a message becomes an error, with a cursor into the expression.
- *	  What references refer to comes from a document the caller makes up:
+ *	  Runs in sessions; reads no tables, takes no locks.  Here what the
+ *	  evaluator hands back as a message becomes an error, with a cursor into the
+ *	  expression.  What references refer to comes from a document the caller
+ *	  makes up:
  *
  *	  {"workflow": {"input": .., "execution_id": ..},
  *	   "steps": {"check": {"output": .., "status": .., "error": ..}},
@@ -58,12 +59,13 @@ get_number(Jsonb *object, const char *key)
 	if (member == NULL || !JB_ROOT_IS_SCALAR(member) ||
 		!JsonbExtractScalar(&member->root, &value) || value.type != jbvNumeric)
 		return -1;
-	return DatumGetInt64(DirectFunctionCall1(numeric_int8,
-											 NumericGetDatum(value.val.numeric)));
+	return DatumGetInt64(
+		DirectFunctionCall1(numeric_int8, NumericGetDatum(value.val.numeric)));
 }
 
 /*
- * loop.*: is_first and is_last follow from index and total unless they are given.
+ * loop.*: is_first and is_last follow from index and total unless they are
+ * given.
  */
 static Jsonb *
 resolve_loop(Jsonb *document, const Reference *reference, char **why)
@@ -122,7 +124,8 @@ resolve_step(Jsonb *document, const Reference *reference, char **why)
 	Jsonb	   *value = get_member(step, field);
 
 	/* the caller goes along the path after this */
-	if (step == NULL && reference_skip_steps(unconstify(Reference *, reference)))
+	if (step == NULL &&
+		reference_skip_steps(unconstify(Reference *, reference)))
 		return resolve_step(document, reference, why);
 	if (step == NULL)
 		*why = psprintf("step \"%s\" has not run", reference->step_id);
@@ -195,7 +198,8 @@ workflow_evaluate(PG_FUNCTION_ARGS)
 		Template   *template = template_parse_string(source, &error);
 
 		if (template == NULL)
-			raise_at(ERRCODE_SYNTAX_ERROR, source, error.message, error.position);
+			raise_at(ERRCODE_SYNTAX_ERROR, source, error.message,
+					 error.position);
 		result = evaluate_template(&context, template);
 	}
 	else
@@ -203,19 +207,21 @@ workflow_evaluate(PG_FUNCTION_ARGS)
 		Expression *expression = expression_parse(source, &error);
 
 		if (expression == NULL)
-			raise_at(ERRCODE_SYNTAX_ERROR, source, error.message, error.position);
+			raise_at(ERRCODE_SYNTAX_ERROR, source, error.message,
+					 error.position);
 		result = evaluate_expression(&context, expression);
 	}
 	if (result == NULL)
-		raise_at(ERRCODE_DATA_EXCEPTION, source, context.message, context.position);
+		raise_at(ERRCODE_DATA_EXCEPTION, source, context.message,
+				 context.position);
 	PG_RETURN_JSONB_P(result);
 }
 
 /*
  * workflow.evaluate_condition(condition text, context jsonb) RETURNS boolean
  *
- * What a conditional step would make of it: a condition that cannot be evaluated
- * is false, and a warning says why.
+ * What a conditional step would make of it: a condition that cannot be
+ * evaluated is false, and a warning says why.
  */
 Datum
 workflow_evaluate_condition(PG_FUNCTION_ARGS)

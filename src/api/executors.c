@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * executors.c
- *	  workflow.drain_executor(), recycle_executor(), drain(), undrain(), drained().
+ *	  workflow.drain_executor(), recycle_executor(), drain(), undrain(),
+ *	  drained().
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction.  What concerns single executors
- *	  is put into their slots when the transaction commits, and is not durable: an
- *	  executor is not either.  The drain of the database is a row.
+ *	  Runs in sessions, in the caller's transaction.  What concerns single
+ *	  executors is put into their slots when the transaction commits, and is not
+ *	  durable: an executor is not either.  The drain of the database is a row.
  *
  *-------------------------------------------------------------------------
  */
@@ -74,7 +75,8 @@ at_transaction_end(XactEvent event, void *argument pg_attribute_unused())
 			{
 				PendingRequest *request = lfirst(cell);
 
-				(void) slot_ask(request->slot, request->generation, &request->request);
+				(void) slot_ask(request->slot, request->generation,
+								&request->request);
 			}
 			pending = NIL;
 			break;
@@ -93,7 +95,8 @@ at_transaction_end(XactEvent event, void *argument pg_attribute_unused())
 
 /* What was asked for in a subtransaction that is rolled back is not asked. */
 static void
-at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
+at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
+					  SubTransactionId parent,
 					  void *argument pg_attribute_unused())
 {
 	ListCell   *cell;
@@ -133,7 +136,9 @@ ask_at_commit(int slot, uint32 generation, ExitReason reason, const char *text)
 	request->request.requested_at = GetCurrentTimestamp();
 	if (text != NULL)
 		strlcpy(request->request.text, text,
-				pg_mbcliplen(text, strlen(text), sizeof(request->request.text) - 1) + 1);
+				pg_mbcliplen(text, strlen(text),
+							 sizeof(request->request.text) - 1) +
+					1);
 	pending = lappend(pending, request);
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -148,15 +153,18 @@ may_dismiss(Oid database, Oid role)
 
 	if (has_privs_of_role(caller, role))
 		return true;
-	if (database == MyDatabaseId && compat_owns_extension(workflow_extension_oid(), caller))
+	if (database == MyDatabaseId &&
+		compat_owns_extension(workflow_extension_oid(), caller))
 		return true;
 	/* as for pg_terminate_backend() */
-	return has_privs_of_role(caller, ROLE_PG_SIGNAL_BACKEND) && !superuser_arg(role);
+	return has_privs_of_role(caller, ROLE_PG_SIGNAL_BACKEND) &&
+		!superuser_arg(role);
 }
 
 /* Find an executor by its process; -1: there is none. */
 static int
-find_slot(int pid, uint32 *generation, Oid *database, Oid *role, const char **state)
+find_slot(int pid, uint32 *generation, Oid *database, Oid *role,
+		  const char **state)
 {
 	for (int i = 0; registry != NULL && pid > 0 && i < registry->nslots; i++)
 	{
@@ -234,7 +242,8 @@ workflow_recycle_executor(PG_FUNCTION_ARGS)
 /* --- the database --- */
 
 static void
-audit_drain(const char *action, const char *reason, DrainMode before, DrainMode after)
+audit_drain(const char *action, const char *reason, DrainMode before,
+			DrainMode after)
 {
 	AuditEntry	entry = {.action = action,.subject_type = "database",.reason = reason};
 
@@ -285,8 +294,8 @@ workflow_undrain(PG_FUNCTION_ARGS)
 /*
  * workflow.drain_changed() returns trigger
  *
- * For each statement that writes workflow.database_state, a restore's among them: the scheduler
- * is to look when it has committed.
+ * For each statement that writes workflow.database_state, a restore's among
+ * them: the scheduler is to look when it has committed.
  */
 Datum
 workflow_drain_changed(PG_FUNCTION_ARGS)

@@ -85,8 +85,9 @@ workflow_version(PG_FUNCTION_ARGS)
 /*
  * workflow.extension_ready() returns void
  *
- * Last call of the scripts that install and update: when they have committed, have the
- * launcher look at this database, and each session whether its library fits still.
+ * Last call of the scripts that install and update: when they have committed,
+ * have the launcher look at this database, and each session whether its library
+ * fits still.
  */
 Datum
 workflow_extension_ready(PG_FUNCTION_ARGS)
@@ -118,7 +119,8 @@ run_grant(const char *format, const char *object, const char *role)
 
 /*
  * The extension's objects of one kind that users use, as SQL identifiers, found
- * by a query that returns a name to check against owner_only and the identifier.
+ * by a query that returns a name to check against owner_only and the
+ * identifier.
  */
 static List *
 user_objects(const char *query)
@@ -129,8 +131,10 @@ user_objects(const char *query)
 		elog(ERROR, "could not list the objects of the extension");
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		char	   *name = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
-		char	   *identifier = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2);
+		char	   *name = SPI_getvalue(SPI_tuptable->vals[row],
+								  SPI_tuptable->tupdesc, 1);
+		char *identifier = SPI_getvalue(SPI_tuptable->vals[row],
+										SPI_tuptable->tupdesc, 2);
 
 		if (!is_owner_only(name))
 			objects = lappend(objects, identifier);

@@ -27,7 +27,10 @@ extern PGDLLEXPORT Datum workflow_revoke_execute(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(workflow_grant_execute);
 PG_FUNCTION_INFO_V1(workflow_revoke_execute);
 
-/* The arguments of both functions, of a workflow that the caller owns; it is locked. */
+/*
+ * The arguments of both functions, of a workflow that the caller owns; it is
+ * locked.
+ */
 typedef struct Request
 {
 	Definition	definition;
@@ -68,13 +71,17 @@ read_request(FunctionCallInfo fcinfo, Request *request)
 	Definition *definition = &request->definition;
 
 	request->role = PG_GETARG_OID(1);
-	request->privilege = required_privilege(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	request->privilege = required_privilege(
+		text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	if (OidIsValid(request->role))
 		(void) required_role_name(request->role, NULL);
 
 	require_definition(workflow, 0, definition);
 	require_may_grant(definition->name, definition->owner);
-	/* what follows changes definitions, and with them what definition_find() gave */
+	/*
+	 * what follows changes definitions, and with them what definition_find()
+	 * gave
+	 */
 	definition->name = pstrdup(definition->name);
 	/* as by lock_to_steer() */
 	if (!owner_lock_workflow(definition->name, &definition->owner))
@@ -91,7 +98,8 @@ audit_request(const char *action, const Request *request)
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	jsonb_push_text(&state, "role", role_argument(request->role));
 	jsonb_push_text(&state, "privilege", privilege_name(request->privilege));
-	entry.after = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	entry.after = JsonbValueToJsonb(
+		pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 	audit(&entry);
 }
 
@@ -102,8 +110,10 @@ tell_what_is_left(const Request *request)
 	const Definition *definition = &request->definition;
 
 	if (!OidIsValid(request->role) ||
-		(request->privilege != PRIVILEGE_SEE && has_privs_of_role(request->role, definition->owner)) ||
-		!grants_allow(definition->name, definition->owner, request->role, request->privilege))
+		(request->privilege != PRIVILEGE_SEE &&
+		 has_privs_of_role(request->role, definition->owner)) ||
+		!grants_allow(definition->name, definition->owner, request->role,
+					  request->privilege))
 		return;
 	ereport(NOTICE,
 			(errmsg("role \"%s\" may still %s workflow \"%s\"",
@@ -117,7 +127,8 @@ tell_what_is_left(const Request *request)
 }
 
 /*
- * workflow.grant_execute(workflow text, role regrole, privilege text) returns boolean
+ * workflow.grant_execute(workflow text, role regrole, privilege text) returns
+ * boolean
  */
 Datum
 workflow_grant_execute(PG_FUNCTION_ARGS)
@@ -126,14 +137,16 @@ workflow_grant_execute(PG_FUNCTION_ARGS)
 	bool		changed;
 
 	read_request(fcinfo, &request);
-	changed = grant_privilege(request.definition.name, request.role, request.privilege);
+	changed = grant_privilege(request.definition.name, request.role,
+							  request.privilege);
 	if (changed)
 		audit_request("grant_execute", &request);
 	PG_RETURN_BOOL(changed);
 }
 
 /*
- * workflow.revoke_execute(workflow text, role regrole, privilege text) returns boolean
+ * workflow.revoke_execute(workflow text, role regrole, privilege text) returns
+ * boolean
  */
 Datum
 workflow_revoke_execute(PG_FUNCTION_ARGS)
@@ -142,7 +155,8 @@ workflow_revoke_execute(PG_FUNCTION_ARGS)
 	bool		changed;
 
 	read_request(fcinfo, &request);
-	changed = revoke_privilege(request.definition.name, request.role, request.privilege);
+	changed = revoke_privilege(request.definition.name, request.role,
+							   request.privilege);
 	if (changed)
 		audit_request("revoke_execute", &request);
 	tell_what_is_left(&request);

@@ -4,8 +4,8 @@
  *	  What to say of names and words that lead nowhere.
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction, on the way to an error: before
- *	  ereport(), since names are read from tables.
+ *	  Runs in sessions, in the caller's transaction, on the way to an error:
+ *	  before ereport(), since names are read from tables.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,12 +50,17 @@ hint_about_word(const char *word, const char *const *words, int nwords)
 
 	initStringInfo(&list);
 	for (int i = 0; i < nwords; i++)
-		appendStringInfo(&list, "%s\"%s\"", i == 0 ? "" : i == nwords - 1 ? " and " : ", ", words[i]);
+		appendStringInfo(&list, "%s\"%s\"",
+						 i == 0              ? "" :
+							 i == nwords - 1 ? " and " :
+											   ", ",
+						 words[i]);
 	return psprintf("Valid values are %s.", list.data);
 }
 
 char *
-hint_about_step(const WorkflowPlan *plan, const char *step_id, const char *otherwise)
+hint_about_step(const WorkflowPlan *plan, const char *step_id,
+				const char *otherwise)
 {
 	NameMap    *names = name_map_create(plan->nnodes);
 	char	   *hint;

@@ -46,11 +46,12 @@ note_ended_step(int64 id, const PlanNode *node)
 }
 
 /*
- * Set or, with mark NULL, remove the mark of a step.  Returns false when nothing
- * has changed.
+ * Set or, with mark NULL, remove the mark of a step.  Returns false when
+ * nothing has changed.
  */
 static bool
-mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *output, int reason_argument)
+mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark,
+		  Jsonb *output, int reason_argument)
 {
 	int64		id = required_execution_id(fcinfo);
 	char	   *step_id = required_text(fcinfo, 1, "step_id");
@@ -70,7 +71,10 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	node = plan_find(plan, step_id);
 	if (node == NULL)
 		refuse_unknown_step(state.workflow, plan, step_id);
-	/* one that is being undone comes to steps still; a mark can be taken off for retry() */
+	/*
+	 * one that is being undone comes to steps still; a mark can be taken off
+	 * for retry()
+	 */
 	if (mark != NULL &&
 		(execution_status_is_final(state.status) ||
 		 (state.status == EXECUTION_CANCELLING && !state.compensate)))
@@ -93,7 +97,10 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 	entry.before = audit_object("mark", before ? before : "none");
 	entry.after = audit_object("mark", mark ? mark : "none");
 	audit(&entry);
-	/* a thread that stands there comes there again; those of one that runs the scheduler wakes */
+	/*
+	 * a thread that stands there comes there again; those of one that runs the
+	 * scheduler wakes
+	 */
 	if (state.status != EXECUTION_RUNNING)
 		execution_wake_step(id, state.role, state.status, step_id);
 	wake_at_commit(WAKE_CONTROL);
@@ -101,7 +108,8 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark, Jsonb *
 }
 
 /*
- * workflow.hold_step(execution_id bigint, step_id text, reason text) returns boolean
+ * workflow.hold_step(execution_id bigint, step_id text, reason text) returns
+ * boolean
  */
 Datum
 workflow_hold_step(PG_FUNCTION_ARGS)
@@ -110,7 +118,8 @@ workflow_hold_step(PG_FUNCTION_ARGS)
 }
 
 /*
- * workflow.release_step(execution_id bigint, step_id text, reason text) returns boolean
+ * workflow.release_step(execution_id bigint, step_id text, reason text) returns
+ * boolean
  */
 Datum
 workflow_release_step(PG_FUNCTION_ARGS)
@@ -119,8 +128,8 @@ workflow_release_step(PG_FUNCTION_ARGS)
 }
 
 /*
- * workflow.skip_step(execution_id bigint, step_id text, output jsonb, reason text)
- * returns boolean
+ * workflow.skip_step(execution_id bigint, step_id text, output jsonb, reason
+ * text) returns boolean
  */
 Datum
 workflow_skip_step(PG_FUNCTION_ARGS)

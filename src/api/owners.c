@@ -8,11 +8,11 @@
  *	  Runs in sessions, in the caller's transaction.
  *
  *	  The server knows nothing of what belongs to a role here, so DROP ROLE does
- *	  not refuse: what was the role's is nobody's then, and stays so until somebody
- *	  gives it to another role.
+ *	  not refuse: what was the role's is nobody's then, and stays so until
+ *	  somebody gives it to another role.
  *
- *	  Who takes over executions and schedules has SQL that another has written run
- *	  with its own rights, so it is asked of both, as by ALTER .. OWNER TO.
+ *	  Who takes over executions and schedules has SQL that another has written
+ *	  run with its own rights, so it is asked of both, as by ALTER .. OWNER TO.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,7 +45,10 @@ owns_extension(void)
 	return compat_owns_extension(workflow_extension_oid(), GetUserId());
 }
 
-/* The caller may be the role, or an error: as the server asks of ALTER .. OWNER TO. */
+/*
+ * The caller may be the role, or an error: as the server asks of ALTER .. OWNER
+ * TO.
+ */
 static void
 require_may_become(Oid role)
 {
@@ -73,7 +76,9 @@ audit_owner(const char *action, const char *subject_type, const char *subject,
 static void
 require_may_give(const char *workflow, Oid owner)
 {
-	if (GetUserNameFromId(owner, true) == NULL ? !owns_extension() : !has_privs_of_role(GetUserId(), owner))
+	if (GetUserNameFromId(owner, true) == NULL ?
+			!owns_extension() :
+			!has_privs_of_role(GetUserId(), owner))
 		refuse_foreign_owner("workflow", workflow, owner, NULL);
 }
 
@@ -97,7 +102,10 @@ workflow_set_owner(PG_FUNCTION_ARGS)
 	if (!superuser_arg(role))
 		refuse_reserved_name("workflow", definition.name);
 
-	/* what follows changes definitions, and with them what definition_find() gave */
+	/*
+	 * what follows changes definitions, and with them what definition_find()
+	 * gave
+	 */
 	name = pstrdup(definition.name);
 	/* as by lock_to_steer() */
 	if (!owner_lock_workflow(name, &owner))
@@ -106,7 +114,8 @@ workflow_set_owner(PG_FUNCTION_ARGS)
 	before = owner_of_workflow(name);
 	versions = owner_set_workflow(name, role);
 	if (owner != role)
-		audit_owner("set_owner", "workflow", name, before, required_role_name(role, NULL));
+		audit_owner("set_owner", "workflow", name, before,
+					required_role_name(role, NULL));
 	PG_RETURN_INT32((int32) versions);
 }
 
@@ -129,7 +138,8 @@ give_schedule(int id, Oid role, const char *giver)
 	}
 	schedule.role = role;
 	if (schedule.enabled)
-		schedule.next_run_at = schedule_realigned(&schedule, GetCurrentTimestamp(), false);
+		schedule.next_run_at = schedule_realigned(&schedule,
+												  GetCurrentTimestamp(), false);
 	schedule_give_job(&schedule, giver);
 	schedule_update(&schedule, true);
 }
@@ -141,8 +151,9 @@ step_give(void *argument)
 }
 
 /*
- * Others start executions meanwhile: one with a key that the owner has used is seen once it is
- * committed, and keeps the key.  Each can come in between once only.
+ * Others start executions meanwhile: one with a key that the owner has used is
+ * seen once it is committed, and keeps the key.  Each can come in between once
+ * only.
  */
 static void
 give(Gift *gift)
@@ -152,7 +163,8 @@ give(Gift *gift)
 	while ((error = attempt(step_give, gift)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->constraint_name == NULL ||
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION ||
+			error->constraint_name == NULL ||
 			strcmp(error->constraint_name, IDEMPOTENCY_KEY_INDEX) != 0)
 			ReThrowError(error);
 		if (IsolationUsesXactSnapshot())
@@ -189,7 +201,9 @@ static void
 tell_left(const Gift *gift)
 {
 	const Owner *owner = &gift->owner;
-	char	   *namesakes = owner->missing || !owns_extension() ? NULL : owner_namesakes(owner->name);
+	char	   *namesakes = owner->missing || !owns_extension() ?
+		NULL :
+		owner_namesakes(owner->name);
 
 	if (gift->running > 0)
 		ereport(NOTICE,
@@ -219,7 +233,8 @@ written_name(Datum value)
 }
 
 /*
- * workflow.reassign_owned(old_role workflow.role, new_role regrole) returns bigint
+ * workflow.reassign_owned(old_role workflow.role, new_role regrole) returns
+ * bigint
  */
 Datum
 workflow_reassign_owned(PG_FUNCTION_ARGS)
@@ -244,7 +259,8 @@ workflow_reassign_owned(PG_FUNCTION_ARGS)
 	{
 		CHECK_FOR_INTERRUPTS();
 		give_schedule(schedules[i], gift.role,
-					  owner->missing ? role_value_kept_name(old_role) : owner->name);
+					  owner->missing ? role_value_kept_name(old_role) :
+									   owner->name);
 	}
 	gift.count += nschedules;
 	if (gift.count == 0 && gift.left == NULL && owner->missing)

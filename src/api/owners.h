@@ -10,7 +10,10 @@
 
 #include "nodes/pg_list.h"
 
-/* Before DROP ROLE: add the role of that name, if there is one, to those that may go. */
+/*
+ * Before DROP ROLE: add the role of that name, if there is one, to those that
+ * may go.
+ */
 extern void owners_note_dropped(List **dropped, const char *name);
 /* After it: a warning for each that something belonged to here. */
 extern void owners_warn_dropped(const List *dropped);

@@ -6,8 +6,8 @@
  * NOTES
  *	  Runs in sessions, in the caller's transaction.  Locks the execution's row
  *	  until the end of the transaction.  A pause is a status: the scheduler has
- *	  the execution's executors leave behind the step they are at and forgets it;
- *	  resume() queues it again.
+ *	  the execution's executors leave behind the step they are at and forgets
+ *	  it; resume() queues it again.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +37,10 @@ is_going_on(ExecutionStatus status)
 		status == EXECUTION_WAITING;
 }
 
-/* When a pause that begins now is over: by the argument, else by the definition. */
+/*
+ * When a pause that begins now is over: by the argument, else by the
+ * definition.
+ */
 static TimestampTz
 pause_end(FunctionCallInfo fcinfo, int argument, const ExecutionState *state)
 {
@@ -46,8 +49,9 @@ pause_end(FunctionCallInfo fcinfo, int argument, const ExecutionState *state)
 
 	if (!PG_ARGISNULL(argument))
 	{
-		Datum		end = DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
-											  PG_GETARG_DATUM(argument));
+		Datum		end = DirectFunctionCall2(timestamptz_pl_interval,
+										TimestampTzGetDatum(now),
+										PG_GETARG_DATUM(argument));
 
 		if (DatumGetTimestampTz(end) <= now)
 			ereport(ERROR,
@@ -57,12 +61,15 @@ pause_end(FunctionCallInfo fcinfo, int argument, const ExecutionState *state)
 		return DatumGetTimestampTz(end);
 	}
 	plan = definition_plan(state->definition_id);
-	return plan->max_pause_seconds > 0
-		? TimestampTzPlusMilliseconds(now, (int64) plan->max_pause_seconds * 1000) : DT_NOEND;
+	return plan->max_pause_seconds > 0 ?
+		TimestampTzPlusMilliseconds(now,
+									(int64) plan->max_pause_seconds * 1000) :
+		DT_NOEND;
 }
 
 /*
- * workflow.pause(execution_id bigint, reason text, max_pause interval) returns text
+ * workflow.pause(execution_id bigint, reason text, max_pause interval) returns
+ * text
  */
 Datum
 workflow_pause(PG_FUNCTION_ARGS)

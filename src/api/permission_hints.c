@@ -4,10 +4,11 @@
  *	  Says what helps where a role may not call a function of the extension.
  *
  * NOTES
- *	  Sessions.  Who may call what is in the functions' privileges alone, so that GRANT
- *	  EXECUTE works as for any other; it is the server that refuses, when a statement
- *	  begins.  Its error passes through here on its way out.  The transaction has
- *	  failed by then, so no catalog is asked: what is known is the text of the query.
+ *	  Sessions.  Who may call what is in the functions' privileges alone, so
+ *	  that GRANT EXECUTE works as for any other; it is the server that refuses,
+ *	  when a statement begins.  Its error passes through here on its way out.
+ *	  The transaction has failed by then, so no catalog is asked: what is known
+ *	  is the text of the query.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +42,10 @@ start_executor(QueryDesc *query, int flags)
 		standard_ExecutorStart(query, flags);
 }
 
-/* ExecutorStart_hook: where the functions of a query are looked up, and refused. */
+/*
+ * ExecutorStart_hook: where the functions of a query are looked up, and
+ * refused.
+ */
 static void
 workflow_executor_start(QueryDesc *query, int flags)
 {
@@ -70,7 +74,8 @@ workflow_executor_start(QueryDesc *query, int flags)
 static char *
 refused_routine(const char *query, const char *message)
 {
-	for (const char *at = strstr(query, OUR_SCHEMA); at != NULL; at = strstr(at, OUR_SCHEMA))
+	for (const char *at = strstr(query, OUR_SCHEMA); at != NULL;
+		 at = strstr(at, OUR_SCHEMA))
 	{
 		size_t		length;
 		char	   *name;
@@ -88,7 +93,8 @@ refused_routine(const char *query, const char *message)
 static bool
 is_about_routine(const ErrorData *error)
 {
-	return error->hint == NULL && error->message != NULL && error->message_id != NULL &&
+	return error->hint == NULL && error->message != NULL &&
+		error->message_id != NULL &&
 		(strcmp(error->message_id, "permission denied for function %s") == 0 ||
 		 strcmp(error->message_id, "permission denied for procedure %s") == 0 ||
 		 strcmp(error->message_id, "permission denied for routine %s") == 0);
@@ -105,7 +111,8 @@ rethrow_with_permission_hint(const char *query, MemoryContext context)
 
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
-	name = is_about_routine(error) ? refused_routine(query, error->message) : NULL;
+	name = is_about_routine(error) ? refused_routine(query, error->message) :
+									 NULL;
 	if (name == NULL)
 	{
 		FreeErrorData(error);

@@ -14,10 +14,11 @@
 extern void install_permission_hints(void);
 
 /*
- * In a PG_CATCH() block around what ran the query: raise the error again, with a hint
- * where it is the server's that the query may not call a routine of ours.  context:
- * the current one of before.
+ * In a PG_CATCH() block around what ran the query: raise the error again, with
+ * a hint where it is the server's that the query may not call a routine of
+ * ours.  context: the current one of before.
  */
-pg_noreturn extern void rethrow_with_permission_hint(const char *query, MemoryContext context);
+pg_noreturn extern void rethrow_with_permission_hint(const char *query,
+													 MemoryContext context);
 
 #endif							/* PGWF_PERMISSION_HINTS_H */

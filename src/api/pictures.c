@@ -5,8 +5,8 @@
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction; reads only.  Who may see an
- *	  execution is decided here, before anything of it is read.  Who only looks on sees
- *	  what others' executions did, not what they said.
+ *	  execution is decided here, before anything of it is read.  Who only looks
+ *	  on sees what others' executions did, not what they said.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,11 +40,15 @@ PG_FUNCTION_INFO_V1(workflow_report);
 PG_FUNCTION_INFO_V1(workflow_timeline);
 PG_FUNCTION_INFO_V1(workflow_timeline_svg);
 
-/* What was said about an execution is for those who have the rights of its role. */
+/*
+ * What was said about an execution is for those who have the rights of its
+ * role.
+ */
 static void
 hide_texts(TraceExecution *execution)
 {
-	execution->error_message = execution->cancel_reason = execution->pause_reason = NULL;
+	execution->error_message = execution->cancel_reason =
+		execution->pause_reason = NULL;
 	for (int i = 0; i < execution->nmarks; i++)
 		execution->marks[i].reason = NULL;
 	for (int i = 0; i < execution->nevents; i++)
@@ -52,7 +56,8 @@ hide_texts(TraceExecution *execution)
 }
 
 /*
- * Read an execution the caller may see; *texts: and what it says, not only what it did.
+ * Read an execution the caller may see; *texts: and what it says, not only what
+ * it did.
  */
 static TraceExecution *
 visible_execution(int64 id, bool *texts)
@@ -73,7 +78,8 @@ visible_execution(int64 id, bool *texts)
  * An argument that must be there and in a range.
  */
 static int
-ranged_argument(FunctionCallInfo fcinfo, int argument, const char *name, int low, int high)
+ranged_argument(FunctionCallInfo fcinfo, int argument, const char *name,
+				int low, int high)
 {
 	int			value;
 
@@ -108,7 +114,8 @@ static bool
 client_reads_unicode(void)
 {
 	return GetDatabaseEncoding() == PG_UTF8 &&
-		(pg_get_client_encoding() == PG_UTF8 || pg_get_client_encoding() == PG_SQL_ASCII);
+		(pg_get_client_encoding() == PG_UTF8 ||
+		 pg_get_client_encoding() == PG_SQL_ASCII);
 }
 
 /*
@@ -118,24 +125,31 @@ client_reads_unicode(void)
 Datum
 workflow_timeline(PG_FUNCTION_ARGS)
 {
-	int			width = ranged_argument(fcinfo, 1, "width", TIMELINE_MIN_WIDTH, TIMELINE_MAX_WIDTH);
-	bool		ascii = PG_ARGISNULL(2) ? !client_reads_unicode() : PG_GETARG_BOOL(2);
-	int			max_iterations = ranged_argument(fcinfo, 3, "max_iterations", 1, PICTURE_MAX_ITERATIONS);
+	int			width = ranged_argument(fcinfo, 1, "width", TIMELINE_MIN_WIDTH,
+								TIMELINE_MAX_WIDTH);
+	bool ascii = PG_ARGISNULL(2) ? !client_reads_unicode() : PG_GETARG_BOOL(2);
+	int max_iterations = ranged_argument(fcinfo, 3, "max_iterations", 1,
+										 PICTURE_MAX_ITERATIONS);
 
 	if (GetDatabaseEncoding() != PG_UTF8)
 		ascii = true;
-	PG_RETURN_TEXT_P(cstring_to_text(draw_timeline(read_tree(required_execution_id(fcinfo), max_iterations), width, ascii)));
+	PG_RETURN_TEXT_P(cstring_to_text(
+		draw_timeline(read_tree(required_execution_id(fcinfo), max_iterations),
+					  width, ascii)));
 }
 
 /*
- * workflow.timeline_svg(execution_id bigint, max_iterations integer) returns text
+ * workflow.timeline_svg(execution_id bigint, max_iterations integer) returns
+ * text
  */
 Datum
 workflow_timeline_svg(PG_FUNCTION_ARGS)
 {
-	int			max_iterations = ranged_argument(fcinfo, 1, "max_iterations", 1, PICTURE_MAX_ITERATIONS);
+	int			max_iterations = ranged_argument(fcinfo, 1, "max_iterations", 1,
+										 PICTURE_MAX_ITERATIONS);
 
-	PG_RETURN_TEXT_P(cstring_to_text(draw_svg(read_tree(required_execution_id(fcinfo), max_iterations))));
+	PG_RETURN_TEXT_P(cstring_to_text(
+		draw_svg(read_tree(required_execution_id(fcinfo), max_iterations))));
 }
 
 /*
@@ -149,7 +163,8 @@ workflow_diagram(PG_FUNCTION_ARGS)
 	Definition	definition;
 
 	require_definition(workflow, version, &definition);
-	PG_RETURN_TEXT_P(cstring_to_text(draw_mermaid(definition_plan(definition.id), NULL)));
+	PG_RETURN_TEXT_P(
+		cstring_to_text(draw_mermaid(definition_plan(definition.id), NULL)));
 }
 
 /*
@@ -164,14 +179,16 @@ workflow_execution_diagram(PG_FUNCTION_ARGS)
 }
 
 /*
- * What steps of a plan took lately, in words, by node; *executions: in how many.
+ * What steps of a plan took lately, in words, by node; *executions: in how
+ * many.
  */
 static char **
 averages_of_plan(const WorkflowPlan *plan, int definition_id, int64 *executions)
 {
 	char	  **notes = palloc0(sizeof(char *) * Max(plan->nnodes, 1));
 	int			count;
-	TraceAverage *averages = trace_averages(definition_id, GetUserId(), &count, executions);
+	TraceAverage *averages = trace_averages(definition_id, GetUserId(), &count,
+											executions);
 
 	for (int i = 0; i < count; i++)
 	{
@@ -181,19 +198,26 @@ averages_of_plan(const WorkflowPlan *plan, int definition_id, int64 *executions)
 		if (node == NULL)
 			continue;
 		if (average->attempts == 1)
-			notes[node->index] = psprintf("%s%s", duration_text(average->mean_ms),
-										  average->failures > 0 ? ", failed" : "");
+			notes[node->index] =
+				psprintf("%s%s", duration_text(average->mean_ms),
+						 average->failures > 0 ? ", failed" : "");
 		else
-			notes[node->index] = psprintf("mean %s, max %s, %s attempts%s",
-										  duration_text(average->mean_ms), duration_text(average->longest_ms),
-										  count_text(average->attempts), average->failures == 0 ? "" :
-										  psprintf(", %s failed", count_text(average->failures)));
+			notes[node->index] =
+				psprintf("mean %s, max %s, %s attempts%s",
+						 duration_text(average->mean_ms),
+						 duration_text(average->longest_ms),
+						 count_text(average->attempts),
+						 average->failures == 0 ?
+							 "" :
+							 psprintf(", %s failed",
+									  count_text(average->failures)));
 	}
 	return notes;
 }
 
 /*
- * workflow.explain(workflow text, version integer, averages boolean) returns text
+ * workflow.explain(workflow text, version integer, averages boolean) returns
+ * text
  */
 Datum
 workflow_explain(PG_FUNCTION_ARGS)
@@ -213,8 +237,10 @@ workflow_explain(PG_FUNCTION_ARGS)
 		notes = averages_of_plan(plan, definition.id, &executions);
 	text = plan_explain(plan, notes);
 	if (executions > 0)
-		text = psprintf("%stimes of the last %s\n", text, executions == 1 ? "execution" :
-						psprintf("%s executions", count_text(executions)));
+		text = psprintf("%stimes of the last %s\n", text,
+						executions == 1 ?
+							"execution" :
+							psprintf("%s executions", count_text(executions)));
 	PG_RETURN_TEXT_P(cstring_to_text(text));
 }
 
@@ -224,8 +250,12 @@ workflow_explain(PG_FUNCTION_ARGS)
 Datum
 workflow_report(PG_FUNCTION_ARGS)
 {
-	int64		id = PG_ARGISNULL(0) ? overview_newest_execution(GetUserId()) : PG_GETARG_INT64(0);
-	SpanTree   *tree = id != 0 || !PG_ARGISNULL(0) ? read_tree(id, REPORT_ITERATIONS) : NULL;
+	int64		id = PG_ARGISNULL(0) ? overview_newest_execution(GetUserId()) :
+								 PG_GETARG_INT64(0);
+	SpanTree *tree = id != 0 || !PG_ARGISNULL(0) ?
+		read_tree(id, REPORT_ITERATIONS) :
+		NULL;
 
-	PG_RETURN_TEXT_P(cstring_to_text(draw_report(tree, GetUserId(), !PG_ARGISNULL(0))));
+	PG_RETURN_TEXT_P(
+		cstring_to_text(draw_report(tree, GetUserId(), !PG_ARGISNULL(0))));
 }

@@ -5,7 +5,8 @@
  *
  * NOTES
  *	  Runs in sessions.  What a definition's steps are called and how they are
- *	  nested is no secret to those who see its executions; their SQL is not here.
+ *	  nested is no secret to those who see its executions; their SQL is not
+ *	  here.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,13 +24,17 @@ PG_FUNCTION_INFO_V1(workflow_plan_steps);
 
 #define NUM_COLUMNS 7
 
-/* Is no other line of the container longer than this one, and none before it as long? */
+/*
+ * Is no other line of the container longer than this one, and none before it as
+ * long?
+ */
 static bool
 is_longest_line(const PlanNode *container, int line)
 {
 	for (int i = 0; i < container->nlines; i++)
 		if (container->lines[i].nsteps > container->lines[line].nsteps ||
-			(i < line && container->lines[i].nsteps == container->lines[line].nsteps))
+			(i < line &&
+			 container->lines[i].nsteps == container->lines[line].nsteps))
 			return false;
 	return true;
 }
@@ -62,11 +67,13 @@ workflow_plan_steps(PG_FUNCTION_ARGS)
 			values[2] = CStringGetTextDatum(container->id);
 			nulls[3] = (container->lines[node->line].name == NULL);
 			if (!nulls[3])
-				values[3] = CStringGetTextDatum(container->lines[node->line].name);
+				values[3] = CStringGetTextDatum(
+					container->lines[node->line].name);
 			values[4] = BoolGetDatum(is_longest_line(container, node->line));
 		}
 		values[5] = Int32GetDatum(node->depth);
-		values[6] = BoolGetDatum(loop_part(node) != NULL && loop_part(node)->kind != LOOP_COLLECTION);
+		values[6] = BoolGetDatum(loop_part(node) != NULL &&
+								 loop_part(node)->kind != LOOP_COLLECTION);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

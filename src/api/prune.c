@@ -4,10 +4,10 @@
  *	  workflow.prune() and CALL workflow.prune_all(): delete history.
  *
  * NOTES
- *	  Runs in sessions.  Locks only rows of executions that have ended, and skips
- *	  those that somebody else has locked.  prune() is one transaction, the caller's.
- *	  prune_all() is many short ones, with pauses between them: what hurts others
- *	  is not locks but the disk, which their commits wait for.
+ *	  Runs in sessions.  Locks only rows of executions that have ended, and
+ *	  skips those that somebody else has locked.  prune() is one transaction,
+ *	  the caller's.  prune_all() is many short ones, with pauses between them:
+ *	  what hurts others is not locks but the disk, which their commits wait for.
  *
  *	  What is not in the statistics by day yet is added to them first, and
  *	  what cannot be added yet is not deleted.
@@ -47,19 +47,24 @@ PG_FUNCTION_INFO_V1(workflow_prune_all);
 
 /* Executions deleted at once, at most: their numbers are an array. */
 #define PRUNE_PART 1000
-/* prune_all() leaves its trace at the first deletion, at its end, and so often in between, ms. */
+/*
+ * prune_all() leaves its trace at the first deletion, at its end, and so often
+ * in between, ms.
+ */
 #define TRACE_EVERY_MS 60000
 
 /* Only what has ended can go. */
 static void
 require_final_statuses(ArrayType *statuses)
 {
-	static const char *const final[] = {"completed", "failed", "cancelled", "timed_out"};
+	static const char *const final[] = {"completed", "failed", "cancelled",
+										"timed_out"};
 	Datum	   *elements;
 	bool	   *nulls;
 	int			count;
 
-	deconstruct_array(statuses, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	deconstruct_array(statuses, TEXTOID, -1, false, TYPALIGN_INT, &elements,
+					  &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
 		char	   *name = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
@@ -75,7 +80,10 @@ require_final_statuses(ArrayType *statuses)
 	}
 }
 
-/* An argument that is an age, as the time that is so long ago; DT_NOBEGIN for null. */
+/*
+ * An argument that is an age, as the time that is so long ago; DT_NOBEGIN for
+ * null.
+ */
 static TimestampTz
 time_argument(FunctionCallInfo fcinfo, int argument, const char *name)
 {
@@ -85,12 +93,14 @@ time_argument(FunctionCallInfo fcinfo, int argument, const char *name)
 	if (PG_ARGISNULL(argument))
 		return DT_NOBEGIN;
 	age = PG_GETARG_DATUM(argument);
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, age, IntervalPGetDatum(&zero))))
+	if (DatumGetBool(
+			DirectFunctionCall2(interval_lt, age, IntervalPGetDatum(&zero))))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must not be negative", name)));
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-												   TimestampTzGetDatum(GetCurrentTimestamp()), age));
+	return DatumGetTimestampTz(
+		DirectFunctionCall2(timestamptz_mi_interval,
+							TimestampTzGetDatum(GetCurrentTimestamp()), age));
 }
 
 static void
@@ -129,30 +139,39 @@ note_pruned(const Pruning *pruning)
 	AuditEntry	entry = {.action = "prune",.subject_type = "database"};
 	char	   *deleted;
 
-	if (pruning->executions + pruning->letters + pruning->entries + pruning->statistics == 0)
+	if (pruning->executions + pruning->letters + pruning->entries +
+			pruning->statistics ==
+		0)
 		return;
-	deleted = psprintf("{\"executions\": " INT64_FORMAT ", \"dead_letters\": " INT64_FORMAT
-					   ", \"audit_log\": " INT64_FORMAT ", \"statistics\": " INT64_FORMAT "}",
-					   pruning->executions, pruning->letters, pruning->entries, pruning->statistics);
+	deleted = psprintf("{\"executions\": " INT64_FORMAT
+					   ", \"dead_letters\": " INT64_FORMAT
+					   ", \"audit_log\": " INT64_FORMAT
+					   ", \"statistics\": " INT64_FORMAT "}",
+					   pruning->executions, pruning->letters, pruning->entries,
+					   pruning->statistics);
 	entry.subject = get_database_name(MyDatabaseId);
-	entry.before = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(deleted)));
+	entry.before = DatumGetJsonbP(
+		DirectFunctionCall1(jsonb_in, CStringGetDatum(deleted)));
 	audit(&entry);
 }
 
 /*
- * Read the ages and statuses that both are called with.  What is in no statistics yet is
- * kept, and so are the trips in the audit log.
+ * Read the ages and statuses that both are called with.  What is in no
+ * statistics yet is kept, and so are the trips in the audit log.
  */
 static void
-begin_pruning(FunctionCallInfo fcinfo, int first_age, Prune *prune, Pruning *pruning)
+begin_pruning(FunctionCallInfo fcinfo, int first_age, Prune *prune,
+			  Pruning *pruning)
 {
 	TimestampTz reached;
 
 	memset(prune, 0, sizeof(Prune));
 	memset(pruning, 0, sizeof(Pruning));
 	prune->before = time_argument(fcinfo, 0, "older_than");
-	pruning->audit_before = time_argument(fcinfo, first_age, "audit_older_than");
-	pruning->statistics_before = time_argument(fcinfo, first_age + 1, "statistics_older_than");
+	pruning->audit_before = time_argument(fcinfo, first_age,
+										  "audit_older_than");
+	pruning->statistics_before = time_argument(fcinfo, first_age + 1,
+											   "statistics_older_than");
 	prune->statuses = PG_GETARG_ARRAYTYPE_P_COPY(1);
 	require_final_statuses(prune->statuses);
 	reached = roll_up_before(Max(prune->before, pruning->audit_before));
@@ -160,7 +179,10 @@ begin_pruning(FunctionCallInfo fcinfo, int first_age, Prune *prune, Pruning *pru
 	pruning->audit_before = Min(pruning->audit_before, reached);
 }
 
-/* What is kept beside executions, at most so many of each.  Returns how many were deleted. */
+/*
+ * What is kept beside executions, at most so many of each.  Returns how many
+ * were deleted.
+ */
 static int64
 prune_others(TimestampTz before, const Prune *prune, int max, Pruning *pruning)
 {
@@ -197,12 +219,14 @@ workflow_prune(PG_FUNCTION_ARGS)
 	while (!prune.done && prune.executions < max)
 	{
 		CHECK_FOR_INTERRUPTS();
-		(void) executions_prune(&prune, (int) Min(max - prune.executions, PRUNE_PART));
+		(void) executions_prune(&prune,
+								(int) Min(max - prune.executions, PRUNE_PART));
 	}
 	pruning.executions = prune.executions;
 	(void) prune_others(before, &prune, max, &pruning);
 	note_pruned(&pruning);
-	PG_RETURN_INT64(pruning.executions + pruning.letters + pruning.entries + pruning.statistics);
+	PG_RETURN_INT64(pruning.executions + pruning.letters + pruning.entries +
+					pruning.statistics);
 }
 
 /* An argument that is an interval and may be null, in ms; -1 for null. */
@@ -214,7 +238,8 @@ interval_argument(FunctionCallInfo fcinfo, int argument, const char *name)
 
 	if (PG_ARGISNULL(argument))
 		return -1;
-	then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
+	then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(now),
 												   PG_GETARG_DATUM(argument)));
 	if (then < now)
 		ereport(ERROR,
@@ -235,19 +260,27 @@ commit_and_pause(int64 pause, TimestampTz until)
 	end = Min(TimestampTzPlusMilliseconds(now, pause), until);
 	for (; now < end; now = steady_now())
 	{
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 Min(TimestampDifferenceMilliseconds(now, end) + 1, 1000), PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Min(TimestampDifferenceMilliseconds(now, end) + 1,
+							 1000),
+						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* So many executions have about so many rows; at most twice as many as the last time. */
+/*
+ * So many executions have about so many rows; at most twice as many as the last
+ * time.
+ */
 static int
 next_part(const Prune *prune, int part, int rows)
 {
-	return (int) Max(1, Min(Min((int64) part * 2, PRUNE_PART), rows / prune->rows_each));
+	return (int) Max(1,
+					 Min(Min((int64) part * 2, PRUNE_PART),
+						 rows / prune->rows_each));
 }
 
 static Datum
@@ -259,7 +292,8 @@ pruned_row(FunctionCallInfo fcinfo, int64 pruned)
 
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), &value, &isnull));
+	return HeapTupleGetDatum(
+		heap_form_tuple(BlessTupleDesc(descriptor), &value, &isnull));
 }
 
 /* Has the trace to be written now? */
@@ -272,7 +306,10 @@ trace_is_due(const Pruning *pruning, const Pruning *traced, TimestampTz *next)
 	return true;
 }
 
-/* In the transaction that deletes: the trace of what was deleted since the last one. */
+/*
+ * In the transaction that deletes: the trace of what was deleted since the last
+ * one.
+ */
 static void
 leave_trace(const Pruning *pruning, Pruning *traced)
 {
@@ -288,8 +325,8 @@ leave_trace(const Pruning *pruning, Pruning *traced)
 
 /*
  * workflow.prune_all(older_than interval, statuses text[], INOUT pruned bigint,
- * max_executions bigint, time_budget interval, pause interval, max_rows integer,
- * audit_older_than interval, statistics_older_than interval)
+ * max_executions bigint, time_budget interval, pause interval, max_rows
+ * integer, audit_older_than interval, statistics_older_than interval)
  */
 Datum
 workflow_prune_all(PG_FUNCTION_ARGS)
@@ -299,7 +336,9 @@ workflow_prune_all(PG_FUNCTION_ARGS)
 	int64		budget = interval_argument(fcinfo, 4, "time_budget");
 	int64		pause = Max(0, interval_argument(fcinfo, 5, "pause"));
 	int32		max_rows = PG_ARGISNULL(6) ? 0 : PG_GETARG_INT32(6);
-	TimestampTz until = budget < 0 ? DT_NOEND : TimestampTzPlusMilliseconds(steady_now(), budget);
+	TimestampTz until = budget < 0 ?
+		DT_NOEND :
+		TimestampTzPlusMilliseconds(steady_now(), budget);
 	TimestampTz before;
 	TimestampTz next_trace = DT_NOBEGIN;
 	Prune		prune;
@@ -324,9 +363,13 @@ workflow_prune_all(PG_FUNCTION_ARGS)
 	begin_pruning(fcinfo, 7, &prune, &pruning);
 	traced = pruning;
 	commit_and_pause(0, until);
-	while (!prune.done && prune.executions < max_executions && steady_now() < until)
+	while (!prune.done && prune.executions < max_executions &&
+		   steady_now() < until)
 	{
-		int64		deleted = executions_prune(&prune, (int) Min(max_executions - prune.executions, part));
+		int64		deleted = executions_prune(&prune,
+										 (int) Min(max_executions -
+													   prune.executions,
+												   part));
 
 		pruning.executions = prune.executions;
 		if (deleted > 0)
@@ -342,5 +385,7 @@ workflow_prune_all(PG_FUNCTION_ARGS)
 		commit_and_pause(more > 0 ? pause : 0, until);
 	} while (more > 0 && steady_now() < until);
 	SPI_finish();
-	PG_RETURN_DATUM(pruned_row(fcinfo, pruning.executions + pruning.letters + pruning.entries + pruning.statistics));
+	PG_RETURN_DATUM(pruned_row(fcinfo,
+							   pruning.executions + pruning.letters +
+								   pruning.entries + pruning.statistics));
 }

@@ -5,9 +5,9 @@
  *
  * NOTES
  *	  Runs in sessions, in the caller's transaction.  Locks the execution's row
- *	  until the end of the transaction, and only says what is to be done: threads
- *	  of an execution that has just ended may still be on their way out.  The
- *	  executor that goes on changes the rows (src/interpreter/reopen.c).
+ *	  until the end of the transaction, and only says what is to be done:
+ *	  threads of an execution that has just ended may still be on their way out.
+ *	  The executor that goes on changes the rows (src/interpreter/reopen.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -53,11 +53,12 @@ require_input_step(const WorkflowPlan *plan, const char *step_id)
 }
 
 /*
- * When the last visit of from_step began, on the top level; *key: what an input is
- * stored under.
+ * When the last visit of from_step began, on the top level; *key: what an input
+ * is stored under.
  */
 static TimestampTz
-find_from_step(const ExecutionState *state, const WorkflowPlan *plan, const char *from_step, char **key)
+find_from_step(const ExecutionState *state, const WorkflowPlan *plan,
+			   const char *from_step, char **key)
 {
 	PlanNode   *node = plan_find(plan, from_step);
 	StepRecord *record;
@@ -96,7 +97,8 @@ find_failed_step(const ExecutionState *state, const WorkflowPlan *plan)
 			appendStringInfoString(&names, ", ...");
 			break;
 		}
-		appendStringInfo(&names, "%s%s", names.len ? ", " : "", (char *) lfirst(cell));
+		appendStringInfo(&names, "%s%s", names.len ? ", " : "",
+						 (char *) lfirst(cell));
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -115,7 +117,8 @@ typedef struct Refusal
 } Refusal;
 
 static void
-set_start_anew(Refusal *refusal, const ExecutionState *state, const char *detail)
+set_start_anew(Refusal *refusal, const ExecutionState *state,
+			   const char *detail)
 {
 	refusal->detail = pstrdup(detail);
 	refusal->hint = "Start another one with workflow.start().";
@@ -128,10 +131,13 @@ set_being_replayed(Refusal *refusal, int64 replay)
 {
 	refusal->detail = psprintf("Its dead letter is being replayed, by execution %lld.", (long long) replay);
 	refusal->hint = "Wait for that execution to end, or use workflow.cancel().";
-	refusal->help = psprintf("SELECT * FROM workflow.why(%lld)", (long long) replay);
+	refusal->help = psprintf("SELECT * FROM workflow.why(%lld)",
+							 (long long) replay);
 }
 
-/* The other execution that replays the dead letter of this one; 0: none does. */
+/*
+ * The other execution that replays the dead letter of this one; 0: none does.
+ */
 static int64
 other_replay(int64 id)
 {
@@ -145,9 +151,9 @@ other_replay(int64 id)
 }
 
 /*
- * Can an execution that has ended be retried?  The one rule, for retry() and for who
- * advises it; that its workflow is blocked, or its role may not start it any more, is
- * said by require_not_blocked() and require_may_start().
+ * Can an execution that has ended be retried?  The one rule, for retry() and
+ * for who advises it; that its workflow is blocked, or its role may not start
+ * it any more, is said by require_not_blocked() and require_may_start().
  */
 static bool
 is_refused(const ExecutionState *state, Refusal *refusal)
@@ -159,24 +165,28 @@ is_refused(const ExecutionState *state, Refusal *refusal)
 	{
 		refusal->detail = "What it worked with was taken out by workflow.erase().";
 		refusal->hint = "Start another one with workflow.start().";
-		refusal->help = psprintf("-- SELECT workflow.start(%s, ..)", quote_literal_cstr(state->workflow));
+		refusal->help = psprintf("-- SELECT workflow.start(%s, ..)",
+								 quote_literal_cstr(state->workflow));
 	}
 	else if (state->executed)
 		set_start_anew(refusal, state, "It was run by workflow.execute().");
 	else if (state->status == EXECUTION_COMPLETED)
 		set_start_anew(refusal, state, "It has completed.");
-	else if (execution_is_compensated(state->id, definition_plan(state->definition_id)))
+	else if (execution_is_compensated(state->id,
+									  definition_plan(state->definition_id)))
 		set_start_anew(refusal, state, "Steps of it have been undone by their compensations.");
 	else if (GetUserNameFromId(state->role, true) == NULL)
 	{
 		char	   *role = execution_role_name(state->id);
 
-		refusal->detail = psprintf("It belongs to role %s: there is no such role.", role);
+		refusal->detail =
+			psprintf("It belongs to role %s: there is no such role.", role);
 		refusal->hint = "The owner of the extension can give it to another with workflow.reassign_owned().";
 		refusal->help = psprintf("-- SELECT workflow.reassign_owned(%s, '..'); then SELECT workflow.retry(%lld)",
 								 quote_literal_cstr(role), (long long) state->id);
 	}
-	else if (definition_find(state->workflow, 0, &definition) && GetUserNameFromId(definition.owner, true) == NULL)
+	else if (definition_find(state->workflow, 0, &definition) &&
+			 GetUserNameFromId(definition.owner, true) == NULL)
 	{
 		refusal->detail = psprintf("Its workflow belongs to role %s: there is no such role.", owner_of_workflow(state->workflow));
 		refusal->hint = "The owner of the extension can give it to another with workflow.set_owner().";
@@ -202,8 +212,8 @@ refuse(int64 id, const Refusal *refusal)
 }
 
 /*
- * A dead letter is tried by one execution at a time: from now on by this one, if it
- * is or replayed one.
+ * A dead letter is tried by one execution at a time: from now on by this one,
+ * if it is or replayed one.
  */
 static void
 take_dead_letter(int64 id)
@@ -218,7 +228,8 @@ take_dead_letter(int64 id)
 }
 
 /*
- * workflow.retry(execution_id bigint, from_step text, input jsonb, reason text) returns text
+ * workflow.retry(execution_id bigint, from_step text, input jsonb, reason text)
+ * returns text
  */
 Datum
 workflow_retry(PG_FUNCTION_ARGS)
@@ -282,14 +293,16 @@ workflow_retry_help(PG_FUNCTION_ARGS)
 	Refusal		refusal;
 	char	   *help;
 
-	if (!execution_read(id, &state) || !execution_status_is_final(state.status) ||
+	if (!execution_read(id, &state) ||
+		!execution_status_is_final(state.status) ||
 		!may_see(state.role, state.workflow))
 		PG_RETURN_NULL();
 	if (is_refused(&state, &refusal))
 		help = refusal.help;
 	else
 		help = help_to_begin(state.workflow, state.role,
-							 psprintf("SELECT workflow.retry(%lld)", (long long) id));
+							 psprintf("SELECT workflow.retry(%lld)",
+									  (long long) id));
 	PG_RETURN_TEXT_P(cstring_to_text(help));
 }
 
@@ -303,9 +316,11 @@ workflow_retry_possible(PG_FUNCTION_ARGS)
 	ExecutionState state;
 	Refusal		refusal;
 
-	if (!execution_read(id, &state) || !has_privs_of_role(GetUserId(), state.role))
+	if (!execution_read(id, &state) ||
+		!has_privs_of_role(GetUserId(), state.role))
 		PG_RETURN_BOOL(false);
-	if (!execution_status_is_final(state.status) || !is_refused(&state, &refusal))
+	if (!execution_status_is_final(state.status) ||
+		!is_refused(&state, &refusal))
 		PG_RETURN_BOOL(true);
 	if (is_first_left_out(fcinfo))
 		ereport(NOTICE,

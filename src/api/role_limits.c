@@ -22,9 +22,13 @@ extern PGDLLEXPORT Datum workflow_set_role_limits(PG_FUNCTION_ARGS);
 
 PG_FUNCTION_INFO_V1(workflow_set_role_limits);
 
-/* An argument, NO_LIMIT for null; with an error unless it is from lowest to highest. */
+/*
+ * An argument, NO_LIMIT for null; with an error unless it is from lowest to
+ * highest.
+ */
 static int
-limit_argument(FunctionCallInfo fcinfo, int argument, const char *name, int lowest, int highest)
+limit_argument(FunctionCallInfo fcinfo, int argument, const char *name,
+			   int lowest, int highest)
 {
 	int			value;
 
@@ -60,14 +64,17 @@ audit_limits(Oid role, const RoleLimits *limits)
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < (int) lengthof(each); i++)
 		if (each[i].value != NO_LIMIT)
-			jsonb_push_text(&state, each[i].name, psprintf("%d", each[i].value));
-	entry.after = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+			jsonb_push_text(&state, each[i].name,
+							psprintf("%d", each[i].value));
+	entry.after = JsonbValueToJsonb(
+		pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 	audit(&entry);
 }
 
 /*
- * workflow.set_role_limits(role regrole, max_pending integer, max_running integer,
- * max_priority integer, max_payload_bytes integer, max_executors integer) returns boolean
+ * workflow.set_role_limits(role regrole, max_pending integer, max_running
+ * integer, max_priority integer, max_payload_bytes integer, max_executors
+ * integer) returns boolean
  */
 Datum
 workflow_set_role_limits(PG_FUNCTION_ARGS)
@@ -87,9 +94,12 @@ workflow_set_role_limits(PG_FUNCTION_ARGS)
 		(void) required_role_name(role, NULL);
 	limits.max_pending = limit_argument(fcinfo, 1, "max_pending", 0, NO_LIMIT);
 	limits.max_running = limit_argument(fcinfo, 2, "max_running", 0, NO_LIMIT);
-	limits.max_priority = limit_argument(fcinfo, 3, "max_priority", -MAX_PRIORITY, MAX_PRIORITY);
-	limits.max_payload_bytes = limit_argument(fcinfo, 4, "max_payload_bytes", 0, NO_LIMIT);
-	limits.max_executors = limit_argument(fcinfo, 5, "max_executors", 0, NO_LIMIT);
+	limits.max_priority = limit_argument(fcinfo, 3, "max_priority",
+										 -MAX_PRIORITY, MAX_PRIORITY);
+	limits.max_payload_bytes = limit_argument(fcinfo, 4, "max_payload_bytes", 0,
+											  NO_LIMIT);
+	limits.max_executors = limit_argument(fcinfo, 5, "max_executors", 0,
+										  NO_LIMIT);
 
 	changed = role_limits_set(role, &limits);
 	if (changed)

@@ -6,10 +6,10 @@
  * NOTES
  *	  A regrole in a dumped table would lose the table's rows where a role is
  *	  missing, and give a dropped role's to whoever has its number in the next
- *	  cluster.  This type is read and written by name.  A name that no role has is
- *	  kept, with an identity that is nobody's; what belongs to a role that has been
- *	  dropped says so, and stays nobody's when it is read back, even where another
- *	  role has the name by then.
+ *	  cluster.  This type is read and written by name.  A name that no role has
+ *	  is kept, with an identity that is nobody's; what belongs to a role that
+ *	  has been dropped says so, and stays nobody's when it is read back, even
+ *	  where another role has the name by then.
  *
  *-------------------------------------------------------------------------
  */
@@ -90,7 +90,8 @@ parse(const char *text)
 	Oid			role;
 
 	/* the last one: there may be another between the quotes */
-	for (char *next = strstr(rest, ROLE_MISSING); next != NULL; next = strstr(next + 1, ROLE_MISSING))
+	for (char *next = strstr(rest, ROLE_MISSING); next != NULL;
+		 next = strstr(next + 1, ROLE_MISSING))
 		mark = next;
 	if (mark != NULL && read_number(mark + strlen(ROLE_MISSING), &number))
 		*mark = '\0';
@@ -103,7 +104,8 @@ parse(const char *text)
 				 errhint("Put it in double quotes when it has other characters than lower-case letters, digits and underscores.")));
 	name = linitial(names);
 	role = mark != NULL ? InvalidOid : get_role_oid(name, true);
-	return OidIsValid(role) ? role_value(role) : role_value_of_nobody(name, number);
+	return OidIsValid(role) ? role_value(role) :
+							  role_value_of_nobody(name, number);
 }
 
 Datum
@@ -125,7 +127,8 @@ workflow_role_recv(PG_FUNCTION_ARGS)
 	StringInfo	message = (StringInfo) PG_GETARG_POINTER(0);
 	int			length;
 
-	return parse(pq_getmsgtext(message, message->len - message->cursor, &length));
+	return parse(
+		pq_getmsgtext(message, message->len - message->cursor, &length));
 }
 
 Datum
@@ -165,7 +168,8 @@ workflow_role_oid(PG_FUNCTION_ARGS)
 Datum
 workflow_role_name(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(role_value_shown_name(PG_GETARG_DATUM(0))));
+	PG_RETURN_TEXT_P(
+		cstring_to_text(role_value_shown_name(PG_GETARG_DATUM(0))));
 }
 
 /*

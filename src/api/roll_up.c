@@ -4,10 +4,10 @@
  *	  workflow.roll_up_statistics(): statistics by day that outlive executions.
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction.  What ended before some time is
- *	  added once and the time noted (state/statistics.c), so no end before it may
- *	  become visible later: nothing is rolled up beyond the begin of the oldest
- *	  transaction that runs.  Executions are read and not locked.
+ *	  Runs in sessions, in the caller's transaction.  What ended before some
+ *	  time is added once and the time noted (state/statistics.c), so no end
+ *	  before it may become visible later: nothing is rolled up beyond the begin
+ *	  of the oldest transaction that runs.  Executions are read and not locked.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,8 +30,9 @@ extern PGDLLEXPORT Datum workflow_roll_up_statistics(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(workflow_roll_up_statistics);
 
 /*
- * How far all has been rolled up, and nobody else does.  What was rolled up by a clock that has
- * been put back since is so again: ends of now have times that were passed then.
+ * How far all has been rolled up, and nobody else does.  What was rolled up by
+ * a clock that has been put back since is so again: ends of now have times that
+ * were passed then.
  */
 static bool
 lock_statistics(TimestampTz *reached)
@@ -51,7 +52,10 @@ lock_statistics(TimestampTz *reached)
 	return true;
 }
 
-/* How far one may go; in a transaction whose statements see what has been committed. */
+/*
+ * How far one may go; in a transaction whose statements see what has been
+ * committed.
+ */
 static TimestampTz
 rolling_horizon(void)
 {

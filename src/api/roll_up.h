@@ -12,8 +12,9 @@
 #include "datatype/timestamp.h"
 
 /*
- * Roll up what ended before a time, as far as nobody else does so this moment and no
- * transaction may still write such an end.  Returns how far everything is.
+ * Roll up what ended before a time, as far as nobody else does so this moment
+ * and no transaction may still write such an end.  Returns how far everything
+ * is.
  */
 extern TimestampTz roll_up_before(TimestampTz before);
 

@@ -5,8 +5,8 @@
  *	  sync_schedules(), schedule_housekeeping().
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction.  What makes a schedule start
- *	  something is in schedule_run.c, what makes pg_cron call that in
+ *	  Runs in sessions, in the caller's transaction.  What makes a schedule
+ *	  start something is in schedule_run.c, what makes pg_cron call that in
  *	  schedule_jobs.c.
  *
  *-------------------------------------------------------------------------
@@ -60,7 +60,10 @@ require_overlap(const char *overlap)
 			 errhint("%s", hint_about_word(overlap, known, lengthof(known)))));
 }
 
-/* The name schedule_housekeeping() gives without one: taken by others, nothing would run. */
+/*
+ * The name schedule_housekeeping() gives without one: taken by others, nothing
+ * would run.
+ */
 static void
 refuse_housekeeping(const char *name)
 {
@@ -95,7 +98,8 @@ require_not_negative(const Interval *interval, const char *name)
 {
 	Interval	zero = {0};
 
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(interval),
+	if (DatumGetBool(DirectFunctionCall2(interval_lt,
+										 IntervalPGetDatum(interval),
 										 IntervalPGetDatum(&zero))))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -122,8 +126,10 @@ check_ranges(const Schedule *schedule)
 				 errmsg("start_at must not be after end_at"),
 				 errhint("workflow.next_runs() shows when an expression is due.")));
 	require_not_negative(&schedule->max_lateness, "max_lateness");
-	if (DatumGetBool(DirectFunctionCall2(interval_gt, IntervalPGetDatum(&schedule->max_lateness),
-										 IntervalPGetDatum(&year))))
+	if (DatumGetBool(
+			DirectFunctionCall2(interval_gt,
+								IntervalPGetDatum(&schedule->max_lateness),
+								IntervalPGetDatum(&year))))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_lateness must not be longer than a year"),
@@ -148,7 +154,8 @@ check_schedule(Schedule *schedule)
 	(void) require_timezone(schedule->timezone);
 	require_overlap(schedule->overlap);
 	check_ranges(schedule);
-	require_startable(schedule->workflow, schedule->version, schedule->role, &definition);
+	require_startable(schedule->workflow, schedule->version, schedule->role,
+					  &definition);
 	problem = role_cannot_run(schedule->role);
 	if (problem != NULL)
 		ereport(ERROR,
@@ -171,19 +178,27 @@ check_schedule(Schedule *schedule)
 
 /* --- functions --- */
 
-/* When a changed schedule is due next: where it is about the same times, what is due stays due. */
+/*
+ * When a changed schedule is due next: where it is about the same times, what
+ * is due stays due.
+ */
 static void
 keep_time(Schedule *schedule, const Schedule *old)
 {
 	if (!schedule->enabled)
-		schedule_forget_due(old, "the schedule was paused before it was noticed");
+		schedule_forget_due(old,
+							"the schedule was paused before it was noticed");
 	else if (!old->enabled)
 		return;
-	else if (strcmp(schedule->cron, old->cron) == 0 && strcmp(schedule->timezone, old->timezone) == 0 &&
-			 schedule->start_at == old->start_at && schedule->end_at == old->end_at)
-		schedule->next_run_at = schedule_realigned(old, GetCurrentTimestamp(), false);
+	else if (strcmp(schedule->cron, old->cron) == 0 &&
+			 strcmp(schedule->timezone, old->timezone) == 0 &&
+			 schedule->start_at == old->start_at &&
+			 schedule->end_at == old->end_at)
+		schedule->next_run_at = schedule_realigned(old, GetCurrentTimestamp(),
+												   false);
 	else
-		schedule_forget_due(old, "the schedule was changed before it was noticed");
+		schedule_forget_due(old,
+							"the schedule was changed before it was noticed");
 }
 
 /* Write a new schedule, or one in place of that with its name. */
@@ -211,17 +226,20 @@ store_schedule(Schedule *schedule, Jsonb **before)
 	schedule->created_at = old.created_at;
 	schedule->job_schedule = old.job_schedule;
 	keep_time(schedule, &old);
-	wake_at_commit(WAKE_PENDING);	/* more of its executions may run at a time */
+	wake_at_commit(WAKE_PENDING);	/* more of its executions may run at a
+									 * time */
 	*before = schedule_document(old.id);
 }
 
 /* The schedule's job and row, and the audit entry. */
 static void
-finish_change(Schedule *schedule, const char *action, const char *reason, Jsonb *before)
+finish_change(Schedule *schedule, const char *action, const char *reason,
+			  Jsonb *before)
 {
 	schedule_write_job(schedule, false);
 	schedule_update(schedule, true);
-	audit_schedule(action, schedule->name, 0, reason, before, schedule_document(schedule->id));
+	audit_schedule(action, schedule->name, 0, reason, before,
+				   schedule_document(schedule->id));
 }
 
 /* A time to return; null: none. */
@@ -245,10 +263,10 @@ make_schedule(Schedule *schedule)
 }
 
 /*
- * workflow.schedule(name text, workflow text, cron text, input jsonb, timezone text,
- * start_at timestamptz, end_at timestamptz, max_concurrent_runs integer, overlap text,
- * enabled boolean, version integer, priority integer, tenant text,
- * max_lateness interval, description text) returns timestamptz
+ * workflow.schedule(name text, workflow text, cron text, input jsonb, timezone
+ * text, start_at timestamptz, end_at timestamptz, max_concurrent_runs integer,
+ * overlap text, enabled boolean, version integer, priority integer, tenant
+ * text, max_lateness interval, description text) returns timestamptz
  */
 Datum
 workflow_schedule(PG_FUNCTION_ARGS)
@@ -286,7 +304,8 @@ typedef struct Removal
 {
 	const char *name;
 	Schedule	schedule;
-	int64		newest;			/* of the executions that waited and are cancelled */
+	int64		newest;			/* of the executions that waited and are
+								 * cancelled */
 } Removal;
 
 /* Does any wait that is not cancelled yet? */
@@ -316,7 +335,10 @@ cancel_waiting(Removal *removal)
 	}
 }
 
-/* In a subtransaction: not kept, nor is the lock, when a beat has had another one wait meanwhile. */
+/*
+ * In a subtransaction: not kept, nor is the lock, when a beat has had another
+ * one wait meanwhile.
+ */
 static bool
 step_lock_removed(void *argument)
 {
@@ -326,7 +348,9 @@ step_lock_removed(void *argument)
 	return !some_wait(removal);
 }
 
-/* Executions before their schedule: see the order of locks in schedule_run.c. */
+/*
+ * Executions before their schedule: see the order of locks in schedule_run.c.
+ */
 static void
 lock_removed(Removal *removal)
 {
@@ -358,7 +382,8 @@ workflow_unschedule(PG_FUNCTION_ARGS)
 	lock_removed(&removal);
 	schedule = removal.schedule;
 	before = schedule_document(schedule.id);
-	schedule_forget_due(&schedule, "the schedule was removed before it was noticed");
+	schedule_forget_due(&schedule,
+						"the schedule was removed before it was noticed");
 	schedule.enabled = false;
 	schedule_write_job(&schedule, false);
 	schedule_delete(schedule.id);
@@ -381,7 +406,8 @@ workflow_pause_schedule(PG_FUNCTION_ARGS)
 	if (!schedule.enabled)
 		PG_RETURN_VOID();
 	before = schedule_document(schedule.id);
-	schedule_forget_due(&schedule, "the schedule was paused before it was noticed");
+	schedule_forget_due(&schedule,
+						"the schedule was paused before it was noticed");
 	schedule.enabled = false;
 	schedule.next_run_at = DT_NOEND;
 	schedule.pause_reason = reason;
@@ -406,7 +432,8 @@ workflow_resume_schedule(PG_FUNCTION_ARGS)
 		before = schedule_document(schedule.id);
 		schedule.enabled = true;
 		schedule.pause_reason = NULL;
-		schedule.next_run_at = schedule_next_time(&schedule, GetCurrentTimestamp());
+		schedule.next_run_at = schedule_next_time(&schedule,
+												  GetCurrentTimestamp());
 		finish_change(&schedule, "resume_schedule", NULL, before);
 	}
 	RETURN_TIME(schedule.next_run_at);
@@ -457,7 +484,8 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 			!has_privs_of_role(GetUserId(), schedule.role))
 			continue;
 		if (schedule.enabled)
-			schedule.next_run_at = schedule_realigned(&schedule, GetCurrentTimestamp(), false);
+			schedule.next_run_at =
+				schedule_realigned(&schedule, GetCurrentTimestamp(), false);
 		sync_job(&schedule);
 		schedule_update(&schedule, false);
 		if (schedule.job_schedule != NULL)
@@ -473,7 +501,10 @@ workflow_sync_schedules(PG_FUNCTION_ARGS)
 	"\"transaction\": {\"isolation\": \"read committed\", \"read_only\": false}," \
 	" \"settings\": {\"statement_timeout\": \"0\", \"lock_timeout\": \"0\"}"
 
-/* Rolls up and prunes as long as there is something to do, a transaction for each part. */
+/*
+ * Rolls up and prunes as long as there is something to do, a transaction for
+ * each part.
+ */
 static const char housekeeping_definition[] =
 "{\"name\": \"" HOUSEKEEPING_WORKFLOW "\", \"description\": \"Adds to the statistics by day and deletes what ended long ago\","
 " \"start_step\": \"roll_up\", \"steps\": {"
@@ -490,7 +521,8 @@ static const char housekeeping_definition[] =
 
 /* Add an argument that is an age to the input: its text, or null. */
 static void
-push_age(JsonbParseState **state, FunctionCallInfo fcinfo, int argument, const char *name)
+push_age(JsonbParseState **state, FunctionCallInfo fcinfo, int argument,
+		 const char *name)
 {
 	JsonbValue	value;
 
@@ -503,7 +535,8 @@ push_age(JsonbParseState **state, FunctionCallInfo fcinfo, int argument, const c
 	else
 	{
 		require_not_negative(PG_GETARG_INTERVAL_P(argument), name);
-		value.val.string.val = DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(argument)));
+		value.val.string.val = DatumGetCString(
+			DirectFunctionCall1(interval_out, PG_GETARG_DATUM(argument)));
 		value.val.string.len = strlen(value.val.string.val);
 	}
 	pushJsonbValue(state, WJB_VALUE, &value);
@@ -543,7 +576,8 @@ workflow_schedule_housekeeping(PG_FUNCTION_ARGS)
 	push_age(&state, fcinfo, 0, "older_than");
 	push_age(&state, fcinfo, 4, "audit_older_than");
 	push_age(&state, fcinfo, 5, "statistics_older_than");
-	schedule.input = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	schedule.input = JsonbValueToJsonb(
+		pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 
 	/* that, and not what a later version may do */
 	schedule.version = define_own(housekeeping_definition);

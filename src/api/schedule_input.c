@@ -6,11 +6,12 @@
  * NOTES
  *	  Runs in sessions; reads one row.  A placeholder is
  *	      ${name}  ${name + interval}  ${name - interval}  ${name, format}
- *	  in a string of the document, format being one of to_char(): what is around them is
- *	  read as in definitions (template.c), what is in them is not.  Names are
- *	  schedule, workflow, timezone; and of times, on the clocks of the schedule's
- *	  zone: due_at, previous_run_at, date (of due_at), time.  "$${" stands for "${".
- *	  The values become parts of strings of a document; nothing here becomes SQL.
+ *	  in a string of the document, format being one of to_char(): what is around
+ *	  them is read as in definitions (template.c), what is in them is not.
+ *	  Names are schedule, workflow, timezone; and of times, on the clocks of the
+ *	  schedule's zone: due_at, previous_run_at, date (of due_at), time.  "$${"
+ *	  stands for "${".  The values become parts of strings of a document;
+ *	  nothing here becomes SQL.
  *
  *-------------------------------------------------------------------------
  */
@@ -70,13 +71,15 @@ trimmed(const char *start, const char *end)
 
 /* Take apart what is between the braces. */
 static void
-parse_placeholder(const char *start, const char *end, bool closed, Placeholder *placeholder)
+parse_placeholder(const char *start, const char *end, bool closed,
+				  Placeholder *placeholder)
 {
 	const char *comma = memchr(start, ',', end - start);
 	const char *stop = comma ? comma : end;
 	const char *sign = start;
 
-	placeholder->text = psprintf("${%.*s%s", (int) (end - start), start, closed ? "}" : "");
+	placeholder->text = psprintf("${%.*s%s", (int) (end - start), start,
+								 closed ? "}" : "");
 	placeholder->format = comma ? trimmed(comma + 1, end) : NULL;
 	while (sign < stop && *sign != '+' && *sign != '-')
 		sign++;
@@ -88,7 +91,8 @@ parse_placeholder(const char *start, const char *end, bool closed, Placeholder *
 static Datum
 local_time(const Moment *moment, TimestampTz time)
 {
-	return DirectFunctionCall2(timestamptz_zone, CStringGetTextDatum(moment->schedule->timezone),
+	return DirectFunctionCall2(timestamptz_zone,
+							   CStringGetTextDatum(moment->schedule->timezone),
 							   TimestampTzGetDatum(time));
 }
 
@@ -96,30 +100,40 @@ local_time(const Moment *moment, TimestampTz time)
 static char *
 print_time(const Moment *moment, Datum local)
 {
-	TimestampTz time = DatumGetTimestampTz(DirectFunctionCall2(timestamp_zone,
-															   CStringGetTextDatum(moment->schedule->timezone), local));
+	TimestampTz time = DatumGetTimestampTz(
+		DirectFunctionCall2(timestamp_zone,
+							CStringGetTextDatum(moment->schedule->timezone),
+							local));
 	char		buffer[MAXDATELEN + 1];
 	pg_time_t	seconds = timestamptz_to_time_t(time);
-	struct pg_tm *tm = pg_localtime(&seconds, require_timezone(moment->schedule->timezone));
+	struct pg_tm *tm =
+		pg_localtime(&seconds, require_timezone(moment->schedule->timezone));
 	int			west = tm == NULL ? 0 : -(int) tm->tm_gmtoff;
 
-	return pstrdup(JsonEncodeDateTime(buffer, TimestampTzGetDatum(time), TIMESTAMPTZOID, &west));
+	return pstrdup(JsonEncodeDateTime(buffer, TimestampTzGetDatum(time),
+									  TIMESTAMPTZOID, &west));
 }
 
 /* The value of a placeholder that stands for a time. */
 static char *
-time_value(const Moment *moment, const Placeholder *placeholder, TimestampTz time)
+time_value(const Moment *moment, const Placeholder *placeholder,
+		   TimestampTz time)
 {
 	Datum		local = local_time(moment, time);
 
 	if (strcmp(placeholder->name, "date") == 0)
-		local = DirectFunctionCall1(date_timestamp, DirectFunctionCall1(timestamp_date, local));
+		local = DirectFunctionCall1(date_timestamp,
+									DirectFunctionCall1(timestamp_date, local));
 	if (placeholder->interval != NULL)
 	{
 		/* "- 1 day 2 hours": the sign is for all of it */
 		const char *text = placeholder->interval + 1;
-		Datum		interval = DirectFunctionCall3(interval_in, CStringGetDatum(trimmed(text, text + strlen(text))),
-												   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+		Datum		interval =
+			DirectFunctionCall3(interval_in,
+								CStringGetDatum(
+									trimmed(text, text + strlen(text))),
+								ObjectIdGetDatum(InvalidOid),
+								Int32GetDatum(-1));
 
 		if (placeholder->interval[0] == '-')
 			local = DirectFunctionCall2(timestamp_mi_interval, local, interval);
@@ -127,14 +141,18 @@ time_value(const Moment *moment, const Placeholder *placeholder, TimestampTz tim
 			local = DirectFunctionCall2(timestamp_pl_interval, local, interval);
 	}
 	if (placeholder->format != NULL)
-		return TextDatumGetCString(DirectFunctionCall2Coll(timestamp_to_char, DEFAULT_COLLATION_OID, local,
-														   CStringGetTextDatum(placeholder->format)));
+		return TextDatumGetCString(
+			DirectFunctionCall2Coll(timestamp_to_char, DEFAULT_COLLATION_OID,
+									local,
+									CStringGetTextDatum(placeholder->format)));
 	if (strcmp(placeholder->name, "date") == 0)
-		return TextDatumGetCString(DirectFunctionCall2Coll(timestamp_to_char, DEFAULT_COLLATION_OID, local,
-														   CStringGetTextDatum("YYYY-MM-DD")));
+		return TextDatumGetCString(
+			DirectFunctionCall2Coll(timestamp_to_char, DEFAULT_COLLATION_OID,
+									local, CStringGetTextDatum("YYYY-MM-DD")));
 	if (strcmp(placeholder->name, "time") == 0)
-		return TextDatumGetCString(DirectFunctionCall2Coll(timestamp_to_char, DEFAULT_COLLATION_OID, local,
-														   CStringGetTextDatum("HH24:MI:SS")));
+		return TextDatumGetCString(
+			DirectFunctionCall2Coll(timestamp_to_char, DEFAULT_COLLATION_OID,
+									local, CStringGetTextDatum("HH24:MI:SS")));
 	return print_time(moment, local);
 }
 
@@ -142,10 +160,14 @@ time_value(const Moment *moment, const Placeholder *placeholder, TimestampTz tim
 static char *
 placeholder_value(const Moment *moment, const Placeholder *placeholder)
 {
-	static const char *const names[] = {"due_at", "previous_run_at", "date", "time", "schedule", "workflow", "timezone"};
+	static const char *const names[] = {"due_at",   "previous_run_at",
+										"date",     "time",
+										"schedule", "workflow",
+										"timezone"};
 	const char *text = NULL;
 
-	if (strcmp(placeholder->name, "due_at") == 0 || strcmp(placeholder->name, "date") == 0 ||
+	if (strcmp(placeholder->name, "due_at") == 0 ||
+		strcmp(placeholder->name, "date") == 0 ||
 		strcmp(placeholder->name, "time") == 0)
 		return time_value(moment, placeholder, moment->due_at);
 	if (strcmp(placeholder->name, "previous_run_at") == 0)
@@ -159,12 +181,16 @@ placeholder_value(const Moment *moment, const Placeholder *placeholder)
 		text = moment->schedule->timezone;
 	else
 	{
-		const char *meant = hint_about_meant_word(placeholder->name, names, lengthof(names));
+		const char *meant = hint_about_meant_word(placeholder->name, names,
+												  lengthof(names));
 
-		refuse(placeholder, psprintf("There is no \"%s\".%s%s", placeholder->name, meant ? "  " : "", meant ? meant : ""));
+		refuse(placeholder,
+			   psprintf("There is no \"%s\".%s%s", placeholder->name,
+						meant ? "  " : "", meant ? meant : ""));
 	}
 	if (placeholder->interval != NULL || placeholder->format != NULL)
-		refuse(placeholder, psprintf("\"%s\" is not a time.", placeholder->name));
+		refuse(placeholder,
+			   psprintf("\"%s\" is not a time.", placeholder->name));
 	return pstrdup(text);
 }
 
@@ -189,7 +215,8 @@ fill_in(void *state, char *value, int length)
 			refuse(&placeholder, "The closing brace is missing.");
 		}
 		parse_placeholder(p, close, true, &placeholder);
-		appendStringInfoString(&result, placeholder_value(moment, &placeholder));
+		appendStringInfoString(&result,
+							   placeholder_value(moment, &placeholder));
 		p = close + 1;
 	}
 	return cstring_to_text_with_len(result.data, result.len);
@@ -202,9 +229,14 @@ schedule_render_input(const Schedule *schedule, TimestampTz due_at)
 
 	if (schedule->id != 0)
 		moment.previous_run_at = schedule_previous_run(schedule->id);
-	/* before the first: since it was made, so that "what is new" has a beginning */
+	/*
+	 * before the first: since it was made, so that "what is new" has a
+	 * beginning
+	 */
 	if (moment.previous_run_at == DT_NOBEGIN)
-		moment.previous_run_at = schedule->created_at == DT_NOBEGIN || schedule->created_at == 0 ?
-			due_at : schedule->created_at;
+		moment.previous_run_at = schedule->created_at == DT_NOBEGIN ||
+				schedule->created_at == 0 ?
+			due_at :
+			schedule->created_at;
 	return transform_jsonb_string_values(schedule->input, &moment, fill_in);
 }

@@ -4,22 +4,23 @@
  *	  Keeps pg_cron's jobs in step with the schedules.
  *
  * NOTES
- *	  Runs in sessions.  Where pg_cron is in this database, its job is written in
- *	  the caller's transaction, as the role of the schedule.  Where it is in
+ *	  Runs in sessions.  Where pg_cron is in this database, its job is written
+ *	  in the caller's transaction, as the role of the schedule.  Where it is in
  *	  another one, that cannot be: the schedules a transaction has changed are
- *	  noted, and when it is about to commit their jobs are written by a worker that
- *	  connects there as that role (schedule_remote.c).  An error there keeps the
- *	  transaction from committing.  What comes after it in a commit can fail, too:
- *	  whether a serializable transaction may commit is decided then, so such a one
- *	  changes no schedules.  What is left, a crash or a queue of NOTIFY that is full,
- *	  can leave a job that its schedule does not know of, which then finds nothing
- *	  due, or a schedule without its job, which sync_schedules() gives it.
+ *	  noted, and when it is about to commit their jobs are written by a worker
+ *	  that connects there as that role (schedule_remote.c).  An error there
+ *	  keeps the transaction from committing.  What comes after it in a commit
+ *	  can fail, too: whether a serializable transaction may commit is decided
+ *	  then, so such a one changes no schedules.  What is left, a crash or a
+ *	  queue of NOTIFY that is full, can leave a job that its schedule does not
+ *	  know of, which then finds nothing due, or a schedule without its job,
+ *	  which sync_schedules() gives it.
  *
- *	  pg_cron knows roles and databases by their names, and its launcher does not
- *	  survive a job of a role that is not there.  So the utility hook notes those
- *	  that a command renames or drops, and when the transaction is about to commit our jobs
- *	  follow, those of all databases, serializable or not: that seldom fails then, and a job
- *	  of no role would be left for certain.
+ *	  pg_cron knows roles and databases by their names, and its launcher does
+ *	  not survive a job of a role that is not there.  So the utility hook notes
+ *	  those that a command renames or drops, and when the transaction is about
+ *	  to commit our jobs follow, those of all databases, serializable or not:
+ *	  that seldom fails then, and a job of no role would be left for certain.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,22 +40,32 @@
 #include "api/schedule_remote.h"
 #include "shared/identity.h"
 
-/* A schedule whose job has to be written elsewhere when this transaction commits. */
+/*
+ * A schedule whose job has to be written elsewhere when this transaction
+ * commits.
+ */
 typedef struct PendingJob
 {
 	int			id;
 	Oid			role;
 	char	   *name;
-	char	   *giver;			/* role whose job may be there; NULL: none but its own */
+	char	   *giver;			/* role whose job may be there; NULL: none
+								 * but its own */
 } PendingJob;
 
-/* pg_cron stops a job that is removed while it runs: one that is over goes to rest. */
+/*
+ * pg_cron stops a job that is removed while it runs: one that is over goes to
+ * rest.
+ */
 #define BEAT_WHEN_OVER "0 0 1 1 *"
 
 static List *pending_jobs = NIL;	/* in TopTransactionContext */
 static bool callback_registered = false;
 
-/* A role or a database that may have another name when this transaction commits. */
+/*
+ * A role or a database that may have another name when this transaction
+ * commits.
+ */
 typedef struct NotedName
 {
 	bool		database;
@@ -64,7 +75,10 @@ typedef struct NotedName
 
 static List *noted_names = NIL; /* in TopTransactionContext */
 
-/* How jobs of a database are called: unique among those of all databases, legible, not too long. */
+/*
+ * How jobs of a database are called: unique among those of all databases,
+ * legible, not too long.
+ */
 static void
 name_jobs(char *prefix, size_t size, const char *database)
 {
@@ -79,8 +93,8 @@ name_jobs(char *prefix, size_t size, const char *database)
 }
 
 /*
- * Settings of the role and the database that are meant for what they do themselves, not
- * for a beat.  Each is possible before the first query only.
+ * Settings of the role and the database that are meant for what they do
+ * themselves, not for a beat.  Each is possible before the first query only.
  */
 #define BEFORE_BEAT \
 	"SET ROLE NONE; SET transaction_isolation = 'read committed'; " \
@@ -95,22 +109,25 @@ describe_job(CronJob *job, int id, const char *name, const char *schedule)
 	memset(job, 0, sizeof(*job));
 	name_jobs(prefix, sizeof(prefix), get_database_name(MyDatabaseId));
 	snprintf(job->name, sizeof(job->name), "%s%d", prefix, id);
-	strlcpy(job->database, get_database_name(MyDatabaseId), sizeof(job->database));
+	strlcpy(job->database, get_database_name(MyDatabaseId),
+			sizeof(job->database));
 	if (schedule == NULL)
 		return;
 	if (strlen(schedule) >= sizeof(job->schedule))
 		elog(ERROR, "schedule of a job is too long: %s", schedule);
 	strlcpy(job->schedule, schedule, sizeof(job->schedule));
-	snprintf(job->command, sizeof(job->command), BEFORE_BEAT "SELECT workflow.schedule_tick(%s)",
+	snprintf(job->command, sizeof(job->command),
+			 BEFORE_BEAT "SELECT workflow.schedule_tick(%s)",
 			 quote_literal_cstr(name));
 }
 
 /*
- * Somebody has tampered with it, or renamed a role where nobody noticed; unless its role has
- * just given it away.
+ * Somebody has tampered with it, or renamed a role where nobody noticed; unless
+ * its role has just given it away.
  */
 static void
-tell_replaced(const CronJob *job, Oid role, const char *replaced, const char *giver)
+tell_replaced(const CronJob *job, Oid role, const char *replaced,
+			  const char *giver)
 {
 	char	   *name = GetUserNameFromId(role, true);
 
@@ -143,7 +160,8 @@ write_pending(void)
 		/* it may have been changed again, or that may have been rolled back */
 		if (!extension_gone && schedule_find_id(pending->id, false, &schedule))
 		{
-			describe_job(&job, pending->id, schedule.name, schedule.job_schedule);
+			describe_job(&job, pending->id, schedule.name,
+						 schedule.job_schedule);
 			pending->role = schedule.role;
 		}
 		else
@@ -158,7 +176,8 @@ schedule_cron_is_here(void)
 {
 	const char *database = cron_database();
 
-	return database != NULL && strcmp(database, get_database_name(MyDatabaseId)) == 0;
+	return database != NULL &&
+		strcmp(database, get_database_name(MyDatabaseId)) == 0;
 }
 
 /* XACT_EVENT_PRE_COMMIT: have our jobs follow what was renamed or dropped. */
@@ -175,7 +194,8 @@ follow_names(void)
 	{
 		NotedName  *noted = lfirst(cell);
 		CronRename *rename = &renames[count];
-		char	   *name = noted->database ? get_database_name(noted->oid) : GetUserNameFromId(noted->oid, true);
+		char	   *name = noted->database ? get_database_name(noted->oid) :
+									   GetUserNameFromId(noted->oid, true);
 
 		if (name != NULL && strcmp(name, noted->name) == 0)
 			continue;			/* that was rolled back, or undone */
@@ -312,7 +332,8 @@ write_job(Schedule *schedule, bool by_job, const char *giver)
 	if (!wanted)
 		schedule->job_schedule = NULL;
 	else
-		schedule->job_schedule = over ? BEAT_WHEN_OVER : schedule_beat(schedule);
+		schedule->job_schedule = over ? BEAT_WHEN_OVER :
+										schedule_beat(schedule);
 	if (database == NULL)
 	{
 		if (wanted)
@@ -327,7 +348,8 @@ write_job(Schedule *schedule, bool by_job, const char *giver)
 		CronJob		job;
 		char		replaced[NAMEDATALEN];
 
-		describe_job(&job, schedule->id, schedule->name, schedule->job_schedule);
+		describe_job(&job, schedule->id, schedule->name,
+					 schedule->job_schedule);
 		cron_job_write(&job, schedule->role, replaced);
 		tell_replaced(&job, schedule->role, replaced, giver);
 		return;
@@ -349,7 +371,10 @@ schedule_give_job(Schedule *schedule, const char *giver)
 	write_job(schedule, false, giver);
 }
 
-/* A table that is not there any more, or not of a version with schedules: nothing to do. */
+/*
+ * A table that is not there any more, or not of a version with schedules:
+ * nothing to do.
+ */
 void
 schedule_drop_jobs(void)
 {

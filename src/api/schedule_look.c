@@ -4,9 +4,9 @@
  *	  workflow.schedule_jobs(): pg_cron's jobs that are ours, as they are.
  *
  * NOTES
- *	  Runs in sessions, in pg_cron's database only: elsewhere nobody sees them.  A
- *	  role is told of its own jobs, of those of its schedules whatever role they
- *	  have got, and members of pg_monitor of all.
+ *	  Runs in sessions, in pg_cron's database only: elsewhere nobody sees them.
+ *	  A role is told of its own jobs, of those of its schedules whatever role
+ *	  they have got, and members of pg_monitor of all.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,8 @@ find_its_schedule(const CronJobFound *job, Schedule *schedule)
 }
 
 static void
-put_job(ReturnSetInfo *result, const char *schedule, const CronJobFound *job, Oid role)
+put_job(ReturnSetInfo *result, const char *schedule, const CronJobFound *job,
+		Oid role)
 {
 	Datum		values[NUM_COLUMNS] = {0};
 	bool		nulls[NUM_COLUMNS];
@@ -67,7 +68,8 @@ put_job(ReturnSetInfo *result, const char *schedule, const CronJobFound *job, Oi
 
 /* Those that should have a job and have none. */
 static void
-put_missing(ReturnSetInfo *result, const CronJobFound *jobs, int njobs, bool sees_all)
+put_missing(ReturnSetInfo *result, const CronJobFound *jobs, int njobs,
+			bool sees_all)
 {
 	int		   *ids;
 	int			count = schedule_list(true, &ids);
@@ -79,8 +81,10 @@ put_missing(ReturnSetInfo *result, const CronJobFound *jobs, int njobs, bool see
 
 		CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < njobs && !found; j++)
-			found = jobs[j].schedule_id == ids[i] && strcmp(jobs[j].database, get_database_name(MyDatabaseId)) == 0;
-		if (!found && schedule_find_id(ids[i], false, &schedule) && (sees_all || may_see(schedule.role)))
+			found = jobs[j].schedule_id == ids[i] &&
+				strcmp(jobs[j].database, get_database_name(MyDatabaseId)) == 0;
+		if (!found && schedule_find_id(ids[i], false, &schedule) &&
+			(sees_all || may_see(schedule.role)))
 			put_job(result, schedule.name, NULL, InvalidOid);
 	}
 }

@@ -4,11 +4,12 @@
  *	  Jobs of pg_cron in another database: a worker that writes them and ends.
  *
  * NOTES
- *	  A session cannot leave its database, and a connection by libpq would need a
- *	  password: a background worker connects, with settings of our own, and makes
- *	  the job as the role, so that pg_cron decides about its rights.  The request goes to it in a segment of dynamic
- *	  shared memory, and what came of it comes back there.  The session waits for
- *	  the worker to end; it holds no lock but those of its own transaction.
+ *	  A session cannot leave its database, and a connection by libpq would need
+ *	  a password: a background worker connects, with settings of our own, and
+ *	  makes the job as the role, so that pg_cron decides about its rights.  The
+ *	  request goes to it in a segment of dynamic shared memory, and what came of
+ *	  it comes back there.  The session waits for the worker to end; it holds no
+ *	  lock but those of its own transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -92,18 +93,24 @@ run_worker(dsm_segment *segment, Oid database)
 	return true;
 }
 
-/* Have a worker do what is requested; *answer is what the segment holds then.  False: none is to be had. */
+/*
+ * Have a worker do what is requested; *answer is what the segment holds then.
+ * False: none is to be had.
+ */
 static bool
-ask_worker(Oid database, const RemoteRequest *request, const CronRename *renames, RemoteRequest *answer)
+ask_worker(Oid database, const RemoteRequest *request,
+		   const CronRename *renames, RemoteRequest *answer)
 {
-	Size		size = offsetof(RemoteRequest, renames) + request->nrenames * sizeof(CronRename);
+	Size		size = offsetof(RemoteRequest, renames) +
+		request->nrenames * sizeof(CronRename);
 	dsm_segment *segment = dsm_create(size, 0);
 	RemoteRequest *shared = dsm_segment_address(segment);
 	bool		done;
 
 	memcpy(shared, request, offsetof(RemoteRequest, renames));
 	if (request->nrenames > 0)
-		memcpy(shared->renames, renames, request->nrenames * sizeof(CronRename));
+		memcpy(shared->renames, renames,
+			   request->nrenames * sizeof(CronRename));
 	done = run_worker(segment, database);
 	memcpy(answer, shared, offsetof(RemoteRequest, renames));
 	dsm_detach(segment);
@@ -121,7 +128,8 @@ cron_jobs_rename_remote(const CronRename *renames, int count)
 	/* nobody gets into one that is being renamed */
 	for (int i = 0; i < count; i++)
 		if (renames[i].database && name != NULL &&
-			(strcmp(renames[i].before, name) == 0 || strcmp(renames[i].after, name) == 0))
+			(strcmp(renames[i].before, name) == 0 ||
+			 strcmp(renames[i].after, name) == 0))
 			return;
 	if (!OidIsValid(database))
 		return;
@@ -187,9 +195,12 @@ static void
 report_error(RemoteRequest *request, const ErrorData *error)
 {
 	request->sqlerrcode = error->sqlerrcode;
-	strlcpy(request->message, error->message ? error->message : "", sizeof(request->message));
-	strlcpy(request->detail, error->detail ? error->detail : "", sizeof(request->detail));
-	strlcpy(request->hint, error->hint ? error->hint : "", sizeof(request->hint));
+	strlcpy(request->message, error->message ? error->message : "",
+			sizeof(request->message));
+	strlcpy(request->detail, error->detail ? error->detail : "",
+			sizeof(request->detail));
+	strlcpy(request->hint, error->hint ? error->hint : "",
+			sizeof(request->hint));
 	request->result = REMOTE_FAILED;
 }
 
@@ -212,7 +223,9 @@ workflow_cron_writer_main(Datum argument)
 	request = dsm_segment_address(segment);
 	worker_connect(parameters.database, InvalidOid, "pg_workflow schedules");
 
-	context = AllocSetContextCreate(TopMemoryContext, "pg_workflow job of pg_cron", ALLOCSET_DEFAULT_SIZES);
+	context = AllocSetContextCreate(TopMemoryContext,
+									"pg_workflow job of pg_cron",
+									ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
 		SetCurrentStatementStartTimestamp();

@@ -14,12 +14,15 @@
 extern void require_cron_database(const char *database, Oid role);
 
 /*
- * cron_job_write() in pg_cron's database; waits until it is done, and raises its error.
- * A job that cannot be removed is no error but a warning.
+ * cron_job_write() in pg_cron's database; waits until it is done, and raises
+ * its error.  A job that cannot be removed is no error but a warning.
  */
 extern void cron_job_write_remote(const CronJob *job, Oid role, char *replaced);
 
-/* cron_jobs_rename() in pg_cron's database; where that cannot be done, a warning. */
+/*
+ * cron_jobs_rename() in pg_cron's database; where that cannot be done, a
+ * warning.
+ */
 extern void cron_jobs_rename_remote(const CronRename *renames, int count);
 
 #endif							/* PGWF_SCHEDULE_REMOTE_H */

@@ -6,18 +6,19 @@
  * NOTES
  *	  schedule_tick() runs in the sessions of pg_cron's jobs, as the role of the
  *	  schedule.  It decides under a lock on the schedule's row, so a time is
- *	  decided once however many call it; what it decided is recorded in
- *	  the same transaction.  An execution that cannot be started is recorded, too,
- *	  and raises a warning only: an error would take the record back.  What has failed
- *	  only since others were in the way is tried again, and then is an error: the time
- *	  stays due for the next beat.
+ *	  decided once however many call it; what it decided is recorded in the same
+ *	  transaction.  An execution that cannot be started is recorded, too, and
+ *	  raises a warning only: an error would take the record back.  What has
+ *	  failed only since others were in the way is tried again, and then is an
+ *	  error: the time stays due for the next beat.
  *
  *	  An execution that has to wait for others of its schedule is let go by the
  *	  scheduler, which counts those that have not ended (state/admission.c).
  *
- *	  Locks are taken in the order executions, by their numbers, schedule_entries: to
- *	  replace executions they are cancelled first, before the schedule is locked.  When
- *	  it turns out then that it is not due any more, that is rolled back.
+ *	  Locks are taken in the order executions, by their numbers,
+ *	  schedule_entries: to replace executions they are cancelled first, before
+ *	  the schedule is locked.  When it turns out then that it is not due any
+ *	  more, that is rolled back.
  *
  *-------------------------------------------------------------------------
  */
@@ -53,8 +54,8 @@ PG_FUNCTION_INFO_V1(workflow_run_schedule_now);
 #define MAX_TIMES 10000
 
 /*
- * Read, or lock and read, a schedule that is the caller's.  Whoever does not see
- * those of others does not learn of them either.
+ * Read, or lock and read, a schedule that is the caller's.  Whoever does not
+ * see those of others does not learn of them either.
  */
 static void
 require_own_schedule(const char *name, bool lock, Schedule *schedule)
@@ -121,11 +122,13 @@ start_execution_of(const Schedule *schedule, TimestampTz due_at, bool waits)
 	Definition	definition;
 	NewExecution new;
 
-	require_startable(schedule->workflow, schedule->version, schedule->role, &definition);
+	require_startable(schedule->workflow, schedule->version, schedule->role,
+					  &definition);
 	memset(&new, 0, sizeof(new));
 	new.definition = &definition;
 	new.role = schedule->role;
-	new.priority = schedule->has_priority ? schedule->priority : definition.priority;
+	new.priority = schedule->has_priority ? schedule->priority :
+											definition.priority;
 	new.tenant = schedule->tenant;
 	new.input = schedule_render_input(schedule, due_at);
 	new.schedule_id = schedule->id;
@@ -146,7 +149,8 @@ make_room(const Schedule *schedule, TimestampTz due_at)
 	int			count;
 	int			too_many = 1 - schedule->max_concurrent_runs;
 
-	require_startable(schedule->workflow, schedule->version, schedule->role, &definition);
+	require_startable(schedule->workflow, schedule->version, schedule->role,
+					  &definition);
 	(void) schedule_render_input(schedule, due_at);
 
 	count = schedule_executions(schedule->id, &executions);
@@ -155,12 +159,13 @@ make_room(const Schedule *schedule, TimestampTz due_at)
 	/* in one go: cancel_executions() locks them in this order, too */
 	for (int i = 0; i < count; i++)
 		if (executions[i].waits || too_many-- > 0)
-			schedule_cancel(executions[i].id, "replaced by a later execution of its schedule");
+			schedule_cancel(executions[i].id,
+							"replaced by a later execution of its schedule");
 }
 
 /*
- * Start an execution of a locked schedule, unless too many have not ended; fills in
- * what came of it.
+ * Start an execution of a locked schedule, unless too many have not ended;
+ * fills in what came of it.
  */
 static void
 decide(ScheduleRun *run)
@@ -179,18 +184,21 @@ decide(ScheduleRun *run)
 	{
 		run->outcome = SCHEDULE_SKIPPED;
 		run->reason = psprintf("%lld of at most %d executions have not ended",
-							   (long long) (running + queued), schedule->max_concurrent_runs);
+							   (long long) (running + queued),
+							   schedule->max_concurrent_runs);
 	}
 	else if (queued >= MAX_QUEUED)
 	{
 		run->outcome = SCHEDULE_SKIPPED;
-		run->reason = psprintf("%lld executions wait already", (long long) queued);
+		run->reason = psprintf("%lld executions wait already",
+							   (long long) queued);
 	}
 	else
 	{
 		run->execution_id = start_execution_of(schedule, run->due_at, true);
 		run->outcome = SCHEDULE_QUEUED;
-		wake_at_commit(WAKE_PENDING);	/* what it waits for may have ended meanwhile */
+		wake_at_commit(WAKE_PENDING);	/* what it waits for may have ended
+										 * meanwhile */
 	}
 }
 
@@ -200,8 +208,10 @@ record(const ScheduleRun *run)
 {
 	schedule_record(run);
 	if (run->execution_id != 0)
-		audit_schedule(run->manual ? "run_schedule_now" : "start", run->schedule->name,
-					   run->execution_id, NULL, NULL, audit_object("outcome", schedule_outcome_name(run->outcome)));
+		audit_schedule(run->manual ? "run_schedule_now" : "start",
+					   run->schedule->name, run->execution_id, NULL, NULL,
+					   audit_object("outcome",
+									schedule_outcome_name(run->outcome)));
 }
 
 /* --- in a subtransaction --- */
@@ -217,15 +227,15 @@ step_write_job(void *argument)
 /* --- the beat --- */
 
 /*
- * The newest time that is due, no older than max_lateness; DT_NOEND when there is
- * none.  *missed becomes true when there are others.
+ * The newest time that is due, no older than max_lateness; DT_NOEND when there
+ * is none.  *missed becomes true when there are others.
  */
 static TimestampTz
 newest_due(const Schedule *schedule, TimestampTz now, bool *missed)
 {
-	TimestampTz oldest = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-																 TimestampTzGetDatum(now),
-																 IntervalPGetDatum(&schedule->max_lateness)));
+	TimestampTz oldest = DatumGetTimestampTz(
+		DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(now),
+							IntervalPGetDatum(&schedule->max_lateness)));
 	TimestampTz due = schedule->next_run_at;
 	TimestampTz next;
 
@@ -302,7 +312,10 @@ advance(Schedule *schedule, TimestampTz now)
 	advance_to(schedule, schedule_next_time(schedule, now));
 }
 
-/* The clock has been put back behind the time at which the next one was worked out: do that again. */
+/*
+ * The clock has been put back behind the time at which the next one was worked
+ * out: do that again.
+ */
 static void
 realign(const char *name, Schedule *schedule, TimestampTz now)
 {
@@ -310,10 +323,13 @@ realign(const char *name, Schedule *schedule, TimestampTz now)
 	const char *before;
 
 	require_schedule(name, true, schedule);
-	next = schedule->enabled ? schedule_realigned(schedule, now, true) : schedule->next_run_at;
+	next = schedule->enabled ? schedule_realigned(schedule, now, true) :
+							   schedule->next_run_at;
 	if (next >= schedule->next_run_at)
 		return;
-	before = schedule->next_run_at == DT_NOEND ? "never" : pstrdup(timestamptz_to_str(schedule->next_run_at));
+	before = schedule->next_run_at == DT_NOEND ?
+		"never" :
+		pstrdup(timestamptz_to_str(schedule->next_run_at));
 	ereport(LOG,
 			(errmsg("schedule \"%s\" is due at %s, earlier than was worked out before",
 					schedule->name, timestamptz_to_str(next)),
@@ -333,7 +349,9 @@ static const char *
 describe(const ScheduleRun *run)
 {
 	if (run->execution_id != 0)
-		return psprintf("%s: execution %lld", schedule_outcome_name(run->outcome), (long long) run->execution_id);
+		return psprintf("%s: execution %lld",
+						schedule_outcome_name(run->outcome),
+						(long long) run->execution_id);
 	return psprintf("%s: %s", schedule_outcome_name(run->outcome), run->reason);
 }
 
@@ -385,7 +403,8 @@ lock_due(Beat *beat)
 static bool
 replaces(const Beat *beat)
 {
-	return strcmp(beat->schedule->overlap, "replace") == 0 && beat->run.due_at != DT_NOEND;
+	return strcmp(beat->schedule->overlap, "replace") == 0 &&
+		beat->run.due_at != DT_NOEND;
 }
 
 /* In a subtransaction: what was cancelled for nothing goes on. */
@@ -417,13 +436,18 @@ is_passing(const ErrorData *error)
 		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
 }
 
-/* As by attempt_to_keep(), more than once if need be: the next beat may be a year away. */
+/*
+ * As by attempt_to_keep(), more than once if need be: the next beat may be a
+ * year away.
+ */
 static ErrorData *
 attempt_decision(bool (*work) (void *argument), Beat *beat, bool *kept)
 {
 	ErrorData  *error;
 
-	for (int tries = 1; (error = attempt_to_keep(work, beat, kept)) != NULL && is_passing(error); tries++)
+	for (int tries = 1; (error = attempt_to_keep(work, beat, kept)) != NULL &&
+		 is_passing(error);
+		 tries++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (tries == MAX_TRIES)
@@ -439,8 +463,10 @@ record_missed(const Beat *beat)
 {
 	ScheduleRun late = {.schedule = beat->schedule, .due_at = beat->schedule->next_run_at, .outcome = SCHEDULE_MISSED};
 
-	late.reason = psprintf("noticed at %s%s", time_text(beat->now), beat->run.due_at == DT_NOEND ?
-						   ", later than max_lateness" : ", with later times due as well");
+	late.reason = psprintf("noticed at %s%s", time_text(beat->now),
+						   beat->run.due_at == DT_NOEND ?
+							   ", later than max_lateness" :
+							   ", with later times due as well");
 	record(&late);
 	return describe(&late);
 }
@@ -506,7 +532,8 @@ workflow_schedule_tick(PG_FUNCTION_ARGS)
 	/* that of the role is for what the role does; pg_cron has begun to count */
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	require_schedule(name, false, &schedule);
-	if (schedule.enabled && schedule_realigned(&schedule, now, true) < schedule.next_run_at)
+	if (schedule.enabled &&
+		schedule_realigned(&schedule, now, true) < schedule.next_run_at)
 		realign(name, &schedule, now);
 	if (!schedule.enabled)
 		answer = "paused";

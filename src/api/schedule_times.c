@@ -4,10 +4,10 @@
  *	  When a schedule is due, and the beat it needs from pg_cron.
  *
  * NOTES
- *	  Runs in sessions; reads no table.  pg_cron has one time zone for the server,
- *	  and its own idea of days: its jobs are told minutes and hours only, every one
- *	  at which the schedule can be due on pg_cron's clocks whatever the time of
- *	  year, and schedule_tick() decides.
+ *	  Runs in sessions; reads no table.  pg_cron has one time zone for the
+ *	  server, and its own idea of days: its jobs are told minutes and hours
+ *	  only, every one at which the schedule can be due on pg_cron's clocks
+ *	  whatever the time of year, and schedule_tick() decides.
  *
  *-------------------------------------------------------------------------
  */
@@ -80,7 +80,8 @@ cron_next_time(const CronExpression *cron, pg_tz *zone, TimestampTz after)
 	int64		next;
 
 	if (TIMESTAMP_NOT_FINITE(after) ||
-		!cron_next(cron, timestamptz_to_time_t(after), zone_offset, zone, &next) ||
+		!cron_next(cron, timestamptz_to_time_t(after), zone_offset, zone,
+				   &next) ||
 		next >= timestamptz_to_time_t(END_TIMESTAMP - 1))
 		return DT_NOEND;
 	return time_t_to_timestamptz((pg_time_t) next);
@@ -128,15 +129,17 @@ schedule_beat(const Schedule *schedule)
 }
 
 /*
- * workflow.next_runs(cron text, timezone text, after timestamptz, count integer)
- * returns setof timestamptz
+ * workflow.next_runs(cron text, timezone text, after timestamptz, count
+ * integer) returns setof timestamptz
  */
 Datum
 workflow_next_runs(PG_FUNCTION_ARGS)
 {
 	char	   *text = required_text(fcinfo, 0, "cron");
 	char	   *timezone = required_text(fcinfo, 1, "timezone");
-	TimestampTz after = PG_ARGISNULL(2) ? GetCurrentTransactionStartTimestamp() : PG_GETARG_TIMESTAMPTZ(2);
+	TimestampTz after = PG_ARGISNULL(2) ?
+		GetCurrentTransactionStartTimestamp() :
+		PG_GETARG_TIMESTAMPTZ(2);
 	int			count = PG_ARGISNULL(3) ? 1 : PG_GETARG_INT32(3);
 	CronExpression cron;
 	pg_tz	   *zone;
@@ -161,7 +164,8 @@ workflow_next_runs(PG_FUNCTION_ARGS)
 		if (after == DT_NOEND)
 			break;
 		value = TimestampTzGetDatum(after);
-		tuplestore_putvalues(result->setResult, result->setDesc, &value, &isnull);
+		tuplestore_putvalues(result->setResult, result->setDesc, &value,
+							 &isnull);
 	}
 	return (Datum) 0;
 }

@@ -76,9 +76,9 @@ require_role_can_run(Oid role)
 }
 
 /*
- * A workflow whose definition says so refuses what is too many.  Two sessions that
- * start the last execution at the same time do not see each other here; the
- * scheduler fails the one that comes second.
+ * A workflow whose definition says so refuses what is too many.  Two sessions
+ * that start the last execution at the same time do not see each other here;
+ * the scheduler fails the one that comes second.
  */
 static void
 refuse_when_full(NewExecution *new)
@@ -87,7 +87,8 @@ refuse_when_full(NewExecution *new)
 
 	new->counted = definition->refuse_when_full;
 	if (!new->counted || new->has_start_at ||
-		executions_count_active(definition->name, definition->max_running) < definition->max_running)
+		executions_count_active(definition->name, definition->max_running) <
+			definition->max_running)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -97,8 +98,8 @@ refuse_when_full(NewExecution *new)
 }
 
 /*
- * Queue an execution if there is room for it.  *created is false when somebody else has
- * started it meanwhile, with the same key.
+ * Queue an execution if there is room for it.  *created is false when somebody
+ * else has started it meanwhile, with the same key.
  */
 static int64
 queue_new_execution(NewExecution *new, bool *created)
@@ -118,15 +119,17 @@ queue_new_execution(NewExecution *new, bool *created)
 
 	id = execution_insert(new, created);
 	fault_point("execution.queued");
-	if (*created && setting_notify && announces(definition_plan(new->definition->id)))
-		announce_execution(id, new->definition->name, EXECUTION_PENDING, NULL, NULL);
+	if (*created && setting_notify &&
+		announces(definition_plan(new->definition->id)))
+		announce_execution(id, new->definition->name, EXECUTION_PENDING, NULL,
+						   NULL);
 	return id;
 }
 
 /*
  * Queue an execution, as the caller unless it names a role, and arrange for the
- * scheduler to be woken at commit.  What there is with its key is given to who asks
- * again, whatever else there would be no room for.
+ * scheduler to be woken at commit.  What there is with its key is given to who
+ * asks again, whatever else there would be no room for.
  */
 int64
 queue_execution(NewExecution *new)
@@ -148,7 +151,10 @@ queue_execution(NewExecution *new)
 	return id;
 }
 
-/* Keys and names of tenants are parts of indexes and of messages: no longer than other names. */
+/*
+ * Keys and names of tenants are parts of indexes and of messages: no longer
+ * than other names.
+ */
 static void
 require_short(const char *value, const char *name)
 {
@@ -172,7 +178,8 @@ workflow_start(PG_FUNCTION_ARGS)
 
 	memset(&new, 0, sizeof(new));
 	new.input = required_jsonb(fcinfo, 1, "input");
-	require_startable(workflow, version_argument(fcinfo, 2), GetUserId(), &definition);
+	require_startable(workflow, version_argument(fcinfo, 2), GetUserId(),
+					  &definition);
 	new.definition = &definition;
 	new.priority = PG_ARGISNULL(3) ? definition.priority : PG_GETARG_INT32(3);
 	new.has_start_at = !PG_ARGISNULL(4);
@@ -181,7 +188,8 @@ workflow_start(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 		require_priority(new.priority, GetUserId());
 	new.idempotency_key = optional_text_argument(fcinfo, 5);
-	new.tenant = PG_ARGISNULL(6) ? definition.tenant : optional_text_argument(fcinfo, 6);
+	new.tenant = PG_ARGISNULL(6) ? definition.tenant :
+								   optional_text_argument(fcinfo, 6);
 	require_short(new.idempotency_key, "idempotency_key");
 	require_short(new.tenant, "tenant");
 	new.has_parallel = !PG_ARGISNULL(7);
@@ -202,11 +210,14 @@ workflow_execute(PG_FUNCTION_ARGS)
 	Jsonb	   *output;
 	int64		execution_id;
 
-	require_startable(workflow, version_argument(fcinfo, 2), GetUserId(), &definition);
+	require_startable(workflow, version_argument(fcinfo, 2), GetUserId(),
+					  &definition);
 
 	require_payload(input, "input", GetUserId());
 
-	/* a step may change definitions, and with them what definition_find() gave */
+	/*
+	 * a step may change definitions, and with them what definition_find() gave
+	 */
 	definition.name = pstrdup(definition.name);
 
 	output = execute_inline(&definition, input, &execution_id);

@@ -4,8 +4,9 @@
  *	  Whether a role may start a workflow, and what lets it.
  *
  * NOTES
- *	  Runs in sessions and in executors that start executions of schedules, in the
- *	  caller's transaction.  Each check raises the error that names what is missing.
+ *	  Runs in sessions and in executors that start executions of schedules, in
+ *	  the caller's transaction.  Each check raises the error that names what is
+ *	  missing.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +28,10 @@
 #include "state/grants.h"
 #include "state/owners.h"
 
-/* The role as an argument of these functions: an identifier, which a regrole is read from. */
+/*
+ * The role as an argument of these functions: an identifier, which a regrole is
+ * read from.
+ */
 const char *
 role_argument(Oid role)
 {
@@ -39,7 +43,8 @@ role_argument(Oid role)
 char *
 grant_call(const char *workflow, Oid role)
 {
-	return psprintf("workflow.grant_execute(%s, %s)", quote_literal_cstr(workflow),
+	return psprintf("workflow.grant_execute(%s, %s)",
+					quote_literal_cstr(workflow),
 					quote_literal_cstr(role_argument(role)));
 }
 
@@ -63,15 +68,16 @@ require_not_blocked(const Definition *definition, Oid starter)
 }
 
 /*
- * A workflow of a reserved name is the extension's: what another role's would do,
- * it would do as whoever starts it in good faith.  After a restore the owner may be
- * another superuser.
+ * A workflow of a reserved name is the extension's: what another role's would
+ * do, it would do as whoever starts it in good faith.  After a restore the
+ * owner may be another superuser.
  */
 static void
 require_trusted(const char *asked, const Definition *definition)
 {
 	if ((is_reserved_name(asked) || is_reserved_name(definition->name)) &&
-		definition->owner != extension_owner() && !superuser_arg(definition->owner))
+		definition->owner != extension_owner() &&
+		!superuser_arg(definition->owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("workflow \"%s\" has a name of the extension's and belongs to role \"%s\"",
@@ -81,8 +87,8 @@ require_trusted(const char *asked, const Definition *definition)
 }
 
 /*
- * Warn of a deprecated definition, once per transaction and definition in a row:
- * a bulk start must not drown the client in warnings.
+ * Warn of a deprecated definition, once per transaction and definition in a
+ * row: a bulk start must not drown the client in warnings.
  */
 static void
 warn_deprecated(const Definition *definition)
@@ -101,7 +107,9 @@ warn_deprecated(const Definition *definition)
 					definition->version, definition->name)));
 }
 
-/* Nobody vouches any more for what would run with the rights of who starts it. */
+/*
+ * Nobody vouches any more for what would run with the rights of who starts it.
+ */
 static void
 require_owner(const Definition *definition)
 {
@@ -121,7 +129,8 @@ require_owner(const Definition *definition)
 }
 
 /*
- * The newest version is what the owner has defined last, and would run as the role.
+ * The newest version is what the owner has defined last, and would run as the
+ * role.
  */
 static void
 require_trusted_owner(const Definition *definition, Oid role)
@@ -141,7 +150,8 @@ require_trusted_owner(const Definition *definition, Oid role)
 void
 require_may_start(const Definition *definition, Oid role)
 {
-	if (grants_allow(definition->name, definition->owner, role, PRIVILEGE_START))
+	if (grants_allow(definition->name, definition->owner, role,
+					 PRIVILEGE_START))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -152,7 +162,8 @@ require_may_start(const Definition *definition, Oid role)
 }
 
 void
-require_startable(const char *workflow, int version, Oid role, Definition *definition)
+require_startable(const char *workflow, int version, Oid role,
+				  Definition *definition)
 {
 	require_definition(workflow, version, definition);
 	require_trusted(workflow, definition);
@@ -192,5 +203,6 @@ help_to_begin(const char *workflow, Oid role, char *help)
 		return psprintf("SELECT %s", grant_call(definition.name, role));
 	if (!definition.blocked || !block_find(definition.name, role, &block))
 		return help;
-	return psprintf("SELECT workflow.unblock(%s)", quote_literal_cstr(definition.name));
+	return psprintf("SELECT workflow.unblock(%s)",
+					quote_literal_cstr(definition.name));
 }

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * statistics.c
- *	  workflow.engine_counters() and reset_engine_statistics(): what the engine's
- *	  processes have counted.
+ *	  workflow.engine_counters() and reset_engine_statistics(): what the
+ *	  engine's processes have counted.
  *
  * NOTES
  *	  Runs in sessions.  A reset takes effect at once, whatever becomes of the
@@ -27,8 +27,8 @@ PG_FUNCTION_INFO_V1(workflow_engine_counters);
 PG_FUNCTION_INFO_V1(workflow_reset_engine_statistics);
 
 /*
- * workflow.engine_counters() returns setof record: database, the counters in their
- * order, times in milliseconds, and since when
+ * workflow.engine_counters() returns setof record: database, the counters in
+ * their order, times in milliseconds, and since when
  */
 Datum
 workflow_engine_counters(PG_FUNCTION_ARGS)
@@ -54,7 +54,8 @@ workflow_engine_counters(PG_FUNCTION_ARGS)
 		for (int k = 0; k < NUM_ENGINE_COUNTERS; k++)
 			values[k + 1] = k < TIME_SQL ? Int64GetDatum((int64) counts[k])
 				: Float8GetDatum((double) counts[k] / 1000.0);
-		values[NUM_ENGINE_COUNTERS + 1] = TimestampTzGetDatum(statistics[i].since);
+		values[NUM_ENGINE_COUNTERS + 1] = TimestampTzGetDatum(
+			statistics[i].since);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -29,7 +29,8 @@ bool
 may_steer(const ExecutionState *state)
 {
 	return has_privs_of_role(GetUserId(), state->role) ||
-		grants_allow(state->workflow, state->definition_owner, GetUserId(), PRIVILEGE_STEER);
+		grants_allow(state->workflow, state->definition_owner, GetUserId(),
+					 PRIVILEGE_STEER);
 }
 
 /* Read an execution that the caller may steer. */
@@ -45,9 +46,9 @@ require_may_steer(int64 id, const char *what, ExecutionState *state)
 }
 
 /*
- * Rights first: who has none does not wait for the lock, nor hold up who needs it.
- * And again when it is held: who had it may have given the execution, or its workflow,
- * to another role.
+ * Rights first: who has none does not wait for the lock, nor hold up who needs
+ * it.  And again when it is held: who had it may have given the execution, or
+ * its workflow, to another role.
  */
 void
 lock_to_steer(int64 id, const char *what, ExecutionState *state)
@@ -84,7 +85,10 @@ require_may_give_data(const ExecutionState *state, const char *argument)
 			 errhint("Leave out argument \"%s\", or have that role granted.", argument)));
 }
 
-/* A status in a filter: with a misspelt one nothing would fit, and nobody would know why. */
+/*
+ * A status in a filter: with a misspelt one nothing would fit, and nobody would
+ * know why.
+ */
 static void
 require_status(const char *name)
 {

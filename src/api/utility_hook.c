@@ -5,20 +5,20 @@
  *	  the extension, for themselves.
  *
  * NOTES
- *	  A scheduler is connected to its database for good, so DROP DATABASE, CREATE
- *	  DATABASE ... TEMPLATE, ALTER DATABASE ... RENAME and SET TABLESPACE would fail,
- *	  and commands on the extension would wait for our locks.  Before such a
- *	  command the database is held (see shared/holds.c); the end of its
- *	  transaction releases it.
+ *	  A scheduler is connected to its database for good, so DROP DATABASE,
+ *	  CREATE DATABASE ... TEMPLATE, ALTER DATABASE ... RENAME and SET TABLESPACE
+ *	  would fail, and commands on the extension would wait for our locks.
+ *	  Before such a command the database is held (see shared/holds.c); the end
+ *	  of its transaction releases it.
  *
- *	  Whoever may not run the command must not stop anybody's workers with it, so
- *	  the server's own checks are made first.  They are made once more by the
- *	  server, which raises the errors; here a command that is going to fail is only
- *	  let through.
+ *	  Whoever may not run the command must not stop anybody's workers with it,
+ *	  so the server's own checks are made first.  They are made once more by the
+ *	  server, which raises the errors; here a command that is going to fail is
+ *	  only let through.
  *
- *	  Runs in every session of every database, for every utility command: what is
- *	  not about us leaves after one switch.  Commands in a DO block or a function
- *	  come here too.
+ *	  Runs in every session of every database, for every utility command: what
+ *	  is not about us leaves after one switch.  Commands in a DO block or a
+ *	  function come here too.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,11 +59,13 @@
 
 static ProcessUtility_hook_type previous_process_utility = NULL;
 
-static void workflow_process_utility(PlannedStmt *planned, const char *query_string,
-									 bool read_only_tree, ProcessUtilityContext context,
-									 ParamListInfo params, QueryEnvironment *environment,
-									 DestReceiver *destination, QueryCompletion *completion);
-static void before_utility(Node *statement, bool is_top_level, List **dropped_roles);
+static void workflow_process_utility(
+	PlannedStmt *planned, const char *query_string, bool read_only_tree,
+	ProcessUtilityContext context, ParamListInfo params,
+	QueryEnvironment *environment, DestReceiver *destination,
+	QueryCompletion *completion);
+static void before_utility(Node *statement, bool is_top_level,
+						   List **dropped_roles);
 static void after_utility(Node *statement, const List *dropped_roles);
 
 /* Called once, while shared_preload_libraries are loaded. */
@@ -85,16 +87,19 @@ workflow_process_utility(PlannedStmt *planned, const char *query_string,
 	List	   *dropped_roles = NIL;
 	MemoryContext memory_context = CurrentMemoryContext;
 
-	before_utility(statement, context == PROCESS_UTILITY_TOPLEVEL, &dropped_roles);
+	before_utility(statement, context == PROCESS_UTILITY_TOPLEVEL,
+				   &dropped_roles);
 
 	PG_TRY();
 	{
 		if (previous_process_utility)
-			previous_process_utility(planned, query_string, read_only_tree, context,
-									 params, environment, destination, completion);
+			previous_process_utility(planned, query_string, read_only_tree,
+									 context, params, environment, destination,
+									 completion);
 		else
-			standard_ProcessUtility(planned, query_string, read_only_tree, context,
-									params, environment, destination, completion);
+			standard_ProcessUtility(planned, query_string, read_only_tree,
+									context, params, environment, destination,
+									completion);
 	}
 	PG_CATCH();
 	{
@@ -155,7 +160,8 @@ before_drop_database(const DropdbStmt *statement)
 {
 	Oid			database = owned_database(statement->dbname);
 
-	if (OidIsValid(database) && database != MyDatabaseId && !is_template(database))
+	if (OidIsValid(database) && database != MyDatabaseId &&
+		!is_template(database))
 		database_hold(database, false);
 }
 
@@ -177,7 +183,8 @@ before_create_database(const CreatedbStmt *statement)
 
 	template = get_database_oid(template_name, true);
 	if (OidIsValid(template) && may_create_databases() &&
-		(is_template(template) || compat_owns_database(template, GetUserId())) &&
+		(is_template(template) ||
+		 compat_owns_database(template, GetUserId())) &&
 		!OidIsValid(get_database_oid(statement->dbname, true)))
 		database_hold(template, false);
 }
@@ -188,12 +195,16 @@ before_rename_database(const RenameStmt *statement)
 {
 	Oid			database = owned_database(statement->subname);
 
-	if (OidIsValid(database) && database != MyDatabaseId && may_create_databases() &&
+	if (OidIsValid(database) && database != MyDatabaseId &&
+		may_create_databases() &&
 		!OidIsValid(get_database_oid(statement->newname, true)))
 		database_hold(database, false);
 }
 
-/* ALTER DATABASE ... SET TABLESPACE, which is one of the options by its grammar. */
+/*
+ * ALTER DATABASE ... SET TABLESPACE, which is one of the options by its
+ * grammar.
+ */
 static void
 before_alter_database(const AlterDatabaseStmt *statement)
 {
@@ -223,7 +234,8 @@ before_set_database(const AlterDatabaseSetStmt *statement)
 	Oid			database = owned_database(statement->dbname);
 
 	if (OidIsValid(database) && superuser() &&
-		(setting->kind == VAR_RESET_ALL || pg_strcasecmp(setting->name, "workflow.enabled") == 0))
+		(setting->kind == VAR_RESET_ALL ||
+		 pg_strcasecmp(setting->name, "workflow.enabled") == 0))
 		database_hold(database, false);
 }
 
@@ -239,13 +251,17 @@ hold_for_extension(void)
 		database_hold(MyDatabaseId, true);
 }
 
-/* ALTER EXTENSION: as before, and the steps that run have the time that a cancelled one has. */
+/*
+ * ALTER EXTENSION: as before, and the steps that run have the time that a
+ * cancelled one has.
+ */
 static void
 close_for_extension(void)
 {
 	Oid			extension = workflow_extension_oid();
 
-	if (!OidIsValid(extension) || !compat_owns_extension(extension, GetUserId()))
+	if (!OidIsValid(extension) ||
+		!compat_owns_extension(extension, GetUserId()))
 		return;
 	database_close(setting_cancel_grace);
 	database_hold(MyDatabaseId, true);
@@ -277,7 +293,9 @@ names_contain(const List *objects, const char *name)
 	return false;
 }
 
-/* DROP EXTENSION, and DROP SCHEMA ... CASCADE, which takes the extension along. */
+/*
+ * DROP EXTENSION, and DROP SCHEMA ... CASCADE, which takes the extension along.
+ */
 static void
 before_drop(const DropStmt *statement)
 {
@@ -359,11 +377,13 @@ before_drop_role(const DropRoleStmt *statement, List **dropped)
 }
 
 /*
- * RENAME and SET SCHEMA: what belongs to the extension is found by its name, so it
- * keeps that, as it is kept from being dropped.  The server does not see to it.
+ * RENAME and SET SCHEMA: what belongs to the extension is found by its name, so
+ * it keeps that, as it is kept from being dropped.  The server does not see to
+ * it.
  */
 static void
-refuse_if_ours(ObjectType type, RangeVar *relation, Node *object, const char *schema)
+refuse_if_ours(ObjectType type, RangeVar *relation, Node *object,
+			   const char *schema)
 {
 	Oid			extension = workflow_extension_oid();
 	ObjectAddress address = InvalidObjectAddress;
@@ -373,20 +393,25 @@ refuse_if_ours(ObjectType type, RangeVar *relation, Node *object, const char *sc
 	switch (type)
 	{
 		case OBJECT_SCHEMA:
-			ObjectAddressSet(address, NamespaceRelationId, get_namespace_oid(schema, true));
+			ObjectAddressSet(address, NamespaceRelationId,
+							 get_namespace_oid(schema, true));
 			break;
 		case OBJECT_TABLE:
 		case OBJECT_VIEW:
 		case OBJECT_SEQUENCE:
 		case OBJECT_COLUMN:
-			ObjectAddressSet(address, RelationRelationId, RangeVarGetRelid(relation, NoLock, true));
+			ObjectAddressSet(address, RelationRelationId,
+							 RangeVarGetRelid(relation, NoLock, true));
 			break;
 		case OBJECT_FUNCTION:
 		case OBJECT_PROCEDURE:
 		case OBJECT_ROUTINE:
 		case OBJECT_AGGREGATE:
 			ObjectAddressSet(address, ProcedureRelationId,
-							 LookupFuncWithArgs(type, castNode(ObjectWithArgs, object), true));
+							 LookupFuncWithArgs(type,
+												castNode(ObjectWithArgs,
+														 object),
+												true));
 			break;
 		default:
 			break;
@@ -402,11 +427,15 @@ refuse_if_ours(ObjectType type, RangeVar *relation, Node *object, const char *sc
 
 /* --- before and after --- */
 
-/* In an executor it would end the process, and with it what the process works for. */
+/*
+ * In an executor it would end the process, and with it what the process works
+ * for.
+ */
 static void
 refuse_transaction_timeout(const VariableSetStmt *statement)
 {
-	if (!COMPAT_HAS_TRANSACTION_TIMEOUT || my_slot == NULL || statement->kind != VAR_SET_VALUE ||
+	if (!COMPAT_HAS_TRANSACTION_TIMEOUT || my_slot == NULL ||
+		statement->kind != VAR_SET_VALUE ||
 		pg_strcasecmp(statement->name, "transaction_timeout") != 0)
 		return;
 	ereport(ERROR,
@@ -473,7 +502,8 @@ before_utility(Node *statement, bool is_top_level, List **dropped_roles)
 			before_drop_owned((DropOwnedStmt *) statement);
 			break;
 		case T_AlterExtensionStmt:
-			if (strcmp(((AlterExtensionStmt *) statement)->extname, EXTENSION_NAME) == 0)
+			if (strcmp(((AlterExtensionStmt *) statement)->extname,
+					   EXTENSION_NAME) == 0)
 				close_for_extension();
 			break;
 		case T_ConstraintsSetStmt:
@@ -488,9 +518,9 @@ before_utility(Node *statement, bool is_top_level, List **dropped_roles)
 }
 
 /*
- * The statement succeeded: have the launcher or the scheduler look again once its
- * transaction has committed.  COMMIT PREPARED has committed already, and nobody
- * knows any more what the transaction did: look at everything.
+ * The statement succeeded: have the launcher or the scheduler look again once
+ * its transaction has committed.  COMMIT PREPARED has committed already, and
+ * nobody knows any more what the transaction did: look at everything.
  */
 static void
 after_utility(Node *statement, const List *dropped_roles)
@@ -509,7 +539,8 @@ after_utility(Node *statement, const List *dropped_roles)
 			settings_change_at_commit();
 			break;
 		case T_CreateExtensionStmt:
-			if (strcmp(((CreateExtensionStmt *) statement)->extname, EXTENSION_NAME) == 0)
+			if (strcmp(((CreateExtensionStmt *) statement)->extname,
+					   EXTENSION_NAME) == 0)
 				wake_at_commit(WAKE_EXTENSION);
 			break;
 		case T_CreateSubscriptionStmt:
@@ -518,10 +549,12 @@ after_utility(Node *statement, const List *dropped_roles)
 			wake_at_commit(WAKE_SUBSCRIPTION);
 			break;
 		case T_TransactionStmt:
-			if (((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
+			if (((TransactionStmt *) statement)->kind ==
+				TRANS_STMT_COMMIT_PREPARED)
 				wake_scheduler(MyDatabaseId,
-							   WAKE_PENDING | WAKE_CONTROL | WAKE_DRAIN | WAKE_EXTENSION |
-							   WAKE_ADMISSION | WAKE_SUBSCRIPTION);
+							   WAKE_PENDING | WAKE_CONTROL | WAKE_DRAIN |
+								   WAKE_EXTENSION | WAKE_ADMISSION |
+								   WAKE_SUBSCRIPTION);
 			break;
 		default:
 			break;

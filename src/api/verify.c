@@ -5,12 +5,14 @@
  *	  workflow.script_objects(): what the install script creates.
  *
  * NOTES
- *	  Runs in sessions, with the rights of the caller, also on a standby and where no
- *	  process of ours is.  Each check is a query in a subtransaction of its own, so
- *	  that one that cannot be answered (a table is missing, a right, somebody has
- *	  locked the table) is a row and not the end.  Names are found in pg_catalog only.
+ *	  Runs in sessions, with the rights of the caller, also on a standby and
+ *	  where no process of ours is.  Each check is a query in a subtransaction of
+ *	  its own, so that one that cannot be answered (a table is missing, a right,
+ *	  somebody has locked the table) is a row and not the end.  Names are found
+ *	  in pg_catalog only.
  *
- *	  Nothing is written and nobody waits for it: tables are locked as any query does.
+ *	  Nothing is written and nobody waits for it: tables are locked as any query
+ *	  does.
  *
  *-------------------------------------------------------------------------
  */
@@ -101,13 +103,14 @@ text_or_null(const char *text, bool *isnull)
 static bool
 object_is_owner_only(const ScriptObject *object)
 {
-	return (strcmp(object->kind, "function") == 0 || strcmp(object->kind, "procedure") == 0) &&
+	return (strcmp(object->kind, "function") == 0 ||
+			strcmp(object->kind, "procedure") == 0) &&
 		is_owner_only(object->relation);
 }
 
 /*
- * workflow.script_objects(OUT kind text, OUT name text, OUT relation text, OUT statement text,
- * OUT owner_only boolean) returns setof record
+ * workflow.script_objects(OUT kind text, OUT name text, OUT relation text, OUT
+ * statement text, OUT owner_only boolean) returns setof record
  *
  * What another version has is not known here.
  */
@@ -171,7 +174,8 @@ read_checks(void)
 }
 
 /*
- * What is behind "--" is to be read, and names in it are others': none may get out of the comment.
+ * What is behind "--" is to be read, and names in it are others': none may get
+ * out of the comment.
  */
 static void
 keep_in_comment(char *help)
@@ -183,7 +187,8 @@ keep_in_comment(char *help)
 }
 
 static void
-add_finding(CheckRun *run, const char *status, const char *detail, const char *help)
+add_finding(CheckRun *run, const char *status, const char *detail,
+			const char *help)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(run->context);
 	Finding    *finding = palloc0(sizeof(Finding));
@@ -208,7 +213,8 @@ read_alerts(void *argument)
 					false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the alerts");
 	oldcontext = MemoryContextSwitchTo(known->context);
-	known->alerts = datumCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull),
+	known->alerts = datumCopy(SPI_getbinval(SPI_tuptable->vals[0],
+											SPI_tuptable->tupdesc, 1, &isnull),
 							  false, -1);
 	MemoryContextSwitchTo(oldcontext);
 	SPI_finish();
@@ -224,18 +230,20 @@ ask(void *argument)
 	char		nulls[] = {' ', run->known->alerts_error ? 'n' : ' '};
 
 	SPI_connect();
-	if (SPI_execute_with_args(run->check->query, lengthof(types), types, values, nulls, false,
-							  MAX_FINDINGS + 1) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(run->check->query, lengthof(types), types, values,
+							  nulls, false, MAX_FINDINGS + 1) != SPI_OK_SELECT)
 		elog(ERROR, "check \"%s\" is not a query", run->check->name);
 	for (uint64 i = 0; i < SPI_processed && i < MAX_FINDINGS; i++)
 	{
 		char	   *help = column(run->context, i, 3);
 
 		keep_in_comment(help);
-		add_finding(run, column(run->context, i, 1), column(run->context, i, 2), help);
+		add_finding(run, column(run->context, i, 1), column(run->context, i, 2),
+					help);
 	}
 	if (SPI_processed > MAX_FINDINGS)
-		add_finding(run, column(run->context, MAX_FINDINGS, 1), "and more of that", NULL);
+		add_finding(run, column(run->context, MAX_FINDINGS, 1),
+					"and more of that", NULL);
 	SPI_finish();
 }
 
@@ -246,7 +254,10 @@ needs_alerts(const Check *check)
 	return strstr(check->query, "FROM alert AS") != NULL;
 }
 
-/* What keeps the check from seeing all that it is about, and what helps; NULL: nothing. */
+/*
+ * What keeps the check from seeing all that it is about, and what helps; NULL:
+ * nothing.
+ */
 static const char *
 what_is_missing(const Check *check, const char **help)
 {
@@ -294,7 +305,10 @@ qualify(CheckRun *run)
 		add_finding(run, "ok", NULL, NULL);
 }
 
-/* It could not be answered: that alone is wrong, unless others, or another library, could. */
+/*
+ * It could not be answered: that alone is wrong, unless others, or another
+ * library, could.
+ */
 static void
 add_verdict_of_error(CheckRun *run, const ErrorData *error)
 {
@@ -308,7 +322,8 @@ add_verdict_of_error(CheckRun *run, const ErrorData *error)
 	else if (library_fits())
 		status = "error";
 	run->findings = NIL;
-	add_finding(run, status, psprintf("cannot be checked: %s", error->message), help);
+	add_finding(run, status, psprintf("cannot be checked: %s", error->message),
+				help);
 }
 
 static bool
@@ -347,8 +362,8 @@ put_findings(ReturnSetInfo *result, CheckRun *run)
 }
 
 /*
- * Settings under which the queries mean what they say, and wait for no one: back to the
- * caller's with AtEOXact_GUC().
+ * Settings under which the queries mean what they say, and wait for no one:
+ * back to the caller's with AtEOXact_GUC().
  */
 static int
 begin_looking(void)
@@ -369,8 +384,9 @@ begin_looking(void)
 	int			level = NewGUCNestLevel();
 
 	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i].name, settings[i].value, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		(void) set_config_option(settings[i].name, settings[i].value,
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
 	return level;
 }
 

@@ -51,7 +51,8 @@ typedef enum SlotColumn
 	COLUMN_MEMORY_BYTES,
 	COLUMN_DRAINING_SINCE,
 	COLUMN_LAST_HEARTBEAT,
-	COLUMN_EXECUTION_ID,		/* this and what follows: own executions, or pg_monitor */
+	COLUMN_EXECUTION_ID,		/* this and what follows: own executions, or
+								 * pg_monitor */
 	COLUMN_DEFINITION_ID,
 	COLUMN_WORKFLOW,
 	COLUMN_STEP_ID,
@@ -99,13 +100,14 @@ step_state_name(const SlotCopy *slot)
 }
 
 /*
- * Copy a slot.  Returns false if it is free, or, with an execution (0: any), if its
- * executor was not given a run of that, whether it has come to it or not.
+ * Copy a slot.  Returns false if it is free, or, with an execution (0: any), if
+ * its executor was not given a run of that, whether it has come to it or not.
  */
 static bool
 copy_slot(Slot *slot, SlotCopy *copy, int64 execution_id)
 {
-	TimestampTz idle_since = clock_time(*(volatile TimestampTz *) &slot->idle_since);
+	TimestampTz idle_since = clock_time(
+		*(volatile TimestampTz *) &slot->idle_since);
 	bool		asked_for;
 
 	SpinLockAcquire(&slot->mutex);
@@ -130,8 +132,10 @@ copy_slot(Slot *slot, SlotCopy *copy, int64 execution_id)
 	copy->steps_done = slot->steps_done;
 	copy->memory_bytes = slot->memory_bytes;
 	copy->leaving_since = slot->leaving_since;
-	copy->last_heartbeat = Max(Max(slot->attached_at, *(volatile TimestampTz *) &slot->heartbeat_at),
-							   Max(idle_since, slot->progress.step_started_at));
+	copy->last_heartbeat =
+		Max(Max(slot->attached_at,
+				*(volatile TimestampTz *) &slot->heartbeat_at),
+			Max(idle_since, slot->progress.step_started_at));
 	copy->progress = slot->progress;
 	SpinLockRelease(&slot->mutex);
 	return asked_for;
@@ -145,8 +149,9 @@ may_be_clipped(const char *text, size_t size)
 }
 
 /*
- * The plan that names of a slot are looked up in, since one of them may have been clipped: rows
- * in tables have the whole of it.  NULL: they are as they are.
+ * The plan that names of a slot are looked up in, since one of them may have
+ * been clipped: rows in tables have the whole of it.  NULL: they are as they
+ * are.
  */
 static const WorkflowPlan *
 plan_of_names(const SlotCopy *slot)
@@ -174,17 +179,20 @@ fill_progress(const SlotCopy *slot, Datum *values, bool *nulls)
 
 	values[COLUMN_EXECUTION_ID] = Int64GetDatum(progress->execution_id);
 	values[COLUMN_DEFINITION_ID] = Int32GetDatum(progress->definition_id);
-	values[COLUMN_WORKFLOW] = CStringGetTextDatum(plan ? plan->name : progress->workflow);
-	values[COLUMN_STEP_ID] = CStringGetTextDatum(plan ? plan->nodes[progress->node].id
-												 : progress->step_id);
-	values[COLUMN_SCOPE] = CStringGetTextDatum(plan ? scope_path(plan, &progress->scope_id)
-											   : progress->scope);
+	values[COLUMN_WORKFLOW] = CStringGetTextDatum(plan ? plan->name :
+														 progress->workflow);
+	values[COLUMN_STEP_ID] = CStringGetTextDatum(
+		plan ? plan->nodes[progress->node].id : progress->step_id);
+	values[COLUMN_SCOPE] = CStringGetTextDatum(
+		plan ? scope_path(plan, &progress->scope_id) : progress->scope);
 	values[COLUMN_BRANCH] = CStringGetTextDatum(progress->branch);
 	values[COLUMN_ITERATION] = Int32GetDatum(progress->iteration);
 	values[COLUMN_VISIT] = Int32GetDatum(progress->visit);
 	values[COLUMN_ATTEMPT] = Int32GetDatum(progress->attempt);
-	values[COLUMN_STEP_STARTED_AT] = TimestampTzGetDatum(progress->step_started_at);
-	values[COLUMN_EXECUTION_STARTED_AT] = TimestampTzGetDatum(progress->execution_started_at);
+	values[COLUMN_STEP_STARTED_AT] = TimestampTzGetDatum(
+		progress->step_started_at);
+	values[COLUMN_EXECUTION_STARTED_AT] = TimestampTzGetDatum(
+		progress->execution_started_at);
 	values[COLUMN_STEP_STATE] = CStringGetTextDatum(step_state_name(slot));
 	values[COLUMN_LABEL] = CStringGetTextDatum(progress->label);
 	for (int column = COLUMN_EXECUTION_ID; column < NUM_SLOT_COLUMNS; column++)
@@ -194,12 +202,16 @@ fill_progress(const SlotCopy *slot, Datum *values, bool *nulls)
 	nulls[COLUMN_BRANCH] = progress->branch[0] == '\0';
 	nulls[COLUMN_ITERATION] = progress->iteration < 0;
 	/* it may hold data: as with input and output */
-	nulls[COLUMN_LABEL] = progress->label[0] == '\0' || !has_privs_of_role(GetUserId(), slot->role);
+	nulls[COLUMN_LABEL] = progress->label[0] == '\0' ||
+		!has_privs_of_role(GetUserId(), slot->role);
 	nulls[COLUMN_STEP_STARTED_AT] = progress->step_started_at == 0;
 	nulls[COLUMN_EXECUTION_STARTED_AT] = progress->execution_started_at == 0;
 }
 
-/* Was the caller granted to see what it runs?  Grants are those of this database. */
+/*
+ * Was the caller granted to see what it runs?  Grants are those of this
+ * database.
+ */
 static bool
 sees_workflow(const SlotCopy *slot)
 {
@@ -209,7 +221,8 @@ sees_workflow(const SlotCopy *slot)
 	if (slot->database != MyDatabaseId)
 		return false;
 	/* it may have been clipped */
-	if (may_be_clipped(name, sizeof(progress->workflow)) && progress->definition_id != 0)
+	if (may_be_clipped(name, sizeof(progress->workflow)) &&
+		progress->definition_id != 0)
 		name = definition_plan(progress->definition_id)->name;
 	return grants_allow(name, InvalidOid, GetUserId(), PRIVILEGE_SEE);
 }
@@ -249,7 +262,8 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 		nulls[COLUMN_DATABASE] = false;
 		values[COLUMN_ROLE] = ObjectIdGetDatum(copy.role);
 		nulls[COLUMN_ROLE] = false;
-		values[COLUMN_STATE] = CStringGetTextDatum(slot_state_name(copy.state, copy.trouble, copy.leaving));
+		values[COLUMN_STATE] = CStringGetTextDatum(
+			slot_state_name(copy.state, copy.trouble, copy.leaving));
 		nulls[COLUMN_STATE] = false;
 		values[COLUMN_ATTACHED_AT] = TimestampTzGetDatum(copy.attached_at);
 		nulls[COLUMN_ATTACHED_AT] = copy.attached_at == 0;
@@ -261,11 +275,13 @@ workflow_executor_slots(PG_FUNCTION_ARGS)
 		nulls[COLUMN_MEMORY_BYTES] = copy.memory_bytes == 0;
 		values[COLUMN_DRAINING_SINCE] = TimestampTzGetDatum(copy.leaving_since);
 		nulls[COLUMN_DRAINING_SINCE] = copy.leaving_since == 0;
-		values[COLUMN_LAST_HEARTBEAT] = TimestampTzGetDatum(copy.last_heartbeat);
+		values[COLUMN_LAST_HEARTBEAT] = TimestampTzGetDatum(
+			copy.last_heartbeat);
 		nulls[COLUMN_LAST_HEARTBEAT] = copy.last_heartbeat == 0;
 
 		if (copy.progress.execution_id != 0 && copy.state == SLOT_RUNNING &&
-			(sees_all || has_privs_of_role(caller, copy.role) || sees_workflow(&copy)))
+			(sees_all || has_privs_of_role(caller, copy.role) ||
+			 sees_workflow(&copy)))
 			fill_progress(&copy, values, nulls);
 
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
@@ -301,7 +317,8 @@ workflow_executors_of(PG_FUNCTION_ARGS)
 		if (!copy_slot(&registry->slots[i], &copy, execution_id))
 			continue;
 		values[0] = Int32GetDatum((int32) copy.pid);
-		values[1] = CStringGetTextDatum(slot_state_name(copy.state, copy.trouble, copy.leaving));
+		values[1] = CStringGetTextDatum(
+			slot_state_name(copy.state, copy.trouble, copy.leaving));
 		values[2] = TimestampTzGetDatum(copy.last_heartbeat);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}

@@ -10,8 +10,8 @@
  *	  not missed.
  *
  *	  wait() runs inside the caller's transaction and statement.  It lets go of
- *	  the statement's snapshot while it sleeps where that is all there is to it, and
- *	  ends with an error when what it waits for waits for this session
+ *	  the statement's snapshot while it sleeps where that is all there is to it,
+ *	  and ends with an error when what it waits for waits for this session
  *	  (wait_cycle.c).  run() commits the start and waits between transactions,
  *	  holding neither snapshot nor locks but advisory ones of the session.
  *
@@ -64,9 +64,10 @@ deadline_argument(FunctionCallInfo fcinfo, int argument)
 {
 	if (PG_ARGISNULL(argument))
 		return DT_NOEND;
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-												   TimestampTzGetDatum(steady_now()),
-												   PG_GETARG_DATUM(argument)));
+	return DatumGetTimestampTz(
+		DirectFunctionCall2(timestamptz_pl_interval,
+							TimestampTzGetDatum(steady_now()),
+							PG_GETARG_DATUM(argument)));
 }
 
 /*
@@ -80,8 +81,8 @@ wait_channel(int64 id)
 }
 
 /*
- * Refuse to wait in an executor: in whatever way the step got here, its process is
- * the one that would sleep.
+ * Refuse to wait in an executor: in whatever way the step got here, its process
+ * is the one that would sleep.
  */
 static void
 refuse_in_step(const char *function)
@@ -109,7 +110,8 @@ sleep_until_finished(int64 id, TimestampTz deadline, long timeout)
 
 		if (now >= deadline)
 			return false;
-		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, deadline) + 1);
+		timeout = Min(timeout,
+					  TimestampDifferenceMilliseconds(now, deadline) + 1);
 	}
 	fault_point("session.waits");
 	(void) ConditionVariableTimedSleep(wait_channel(id), timeout,
@@ -126,12 +128,15 @@ read_own_execution(int64 id, ExecutionState *state)
 	if (!execution_read(id, state))
 		refuse_unknown_execution(id);
 	if (!has_privs_of_role(GetUserId(), state->role))
-		refuse_foreign_execution(id, state->role, may_steer(state) || may_see(state->role, state->workflow), NULL);
+		refuse_foreign_execution(id, state->role,
+								 may_steer(state) ||
+									 may_see(state->role, state->workflow),
+								 NULL);
 }
 
 /*
- * An execution that is blocked does not go on before somebody does something about
- * it.  When that has been done, the scheduler is about to queue it again.
+ * An execution that is blocked does not go on before somebody does something
+ * about it.  When that has been done, the scheduler is about to queue it again.
  */
 static bool
 wait_is_over(const ExecutionState *state)
@@ -139,7 +144,8 @@ wait_is_over(const ExecutionState *state)
 	WorkflowBlock block;
 
 	return execution_status_is_final(state->status) ||
-		(state->status == EXECUTION_BLOCKED && block_find(state->workflow, state->role, &block));
+		(state->status == EXECUTION_BLOCKED &&
+		 block_find(state->workflow, state->role, &block));
 }
 
 /*
@@ -176,7 +182,10 @@ require_wait_can_end(const ExecutionState *state)
 				 errhint("Use READ COMMITTED.")));
 }
 
-/* Whoever drops or changes the extension would wait for the locks of our transaction. */
+/*
+ * Whoever drops or changes the extension would wait for the locks of our
+ * transaction.
+ */
 static void
 refuse_if_held(int64 id)
 {
@@ -189,8 +198,8 @@ refuse_if_held(int64 id)
 }
 
 /*
- * Wait inside the caller's transaction and statement.  What is allocated meanwhile is
- * gone with the current memory context.
+ * Wait inside the caller's transaction and statement.  What is allocated
+ * meanwhile is gone with the current memory context.
  */
 static void
 wait_in_statement(int64 id, TimestampTz deadline, WaitCycleCheck *check)
@@ -216,14 +225,18 @@ wait_in_statement(int64 id, TimestampTz deadline, WaitCycleCheck *check)
 		statement_snapshot_release(check);
 		slept = sleep_until_finished(id, deadline, wait_cycle_next_look(check));
 		statement_snapshot_take(check);
-		/* who drops the tables has begun to lock them: to ask for another lock is a deadlock */
+		/*
+		 * who drops the tables has begun to lock them: to ask for another lock
+		 * is a deadlock
+		 */
 		refuse_if_held(id);
 	}
 	ConditionVariableCancelSleep();
 }
 
 /*
- * workflow.wait(execution_id bigint, timeout interval) returns workflow.executions
+ * workflow.wait(execution_id bigint, timeout interval) returns
+ * workflow.executions
  */
 Datum
 workflow_wait(PG_FUNCTION_ARGS)
@@ -264,8 +277,8 @@ error_text(const ExecutionState *state, const char *key)
 }
 
 /*
- * Which step has failed, and what that said in detail; NULL when there is nothing
- * to say.
+ * Which step has failed, and what that said in detail; NULL when there is
+ * nothing to say.
  */
 static char *
 outcome_detail(const ExecutionState *state)
@@ -276,7 +289,8 @@ outcome_detail(const ExecutionState *state)
 	char	   *where = NULL;
 
 	if (step_id != NULL)
-		where = psprintf("Step \"%s\", error type \"%s\".", step_id, error_type);
+		where = psprintf("Step \"%s\", error type \"%s\".", step_id,
+						 error_type);
 	else if (state->error_type != NULL)
 		where = psprintf("Error type \"%s\".", error_type);
 	if (where == NULL || detail == NULL)
@@ -320,8 +334,9 @@ raise_outcome(const ExecutionState *state)
 }
 
 /*
- * Wait for an execution between transactions and fill in its final state, in the current
- * memory context.  The caller is connected to SPI, non-atomically, and has committed.
+ * Wait for an execution between transactions and fill in its final state, in
+ * the current memory context.  The caller is connected to SPI, non-atomically,
+ * and has committed.
  */
 static void
 wait_between_transactions(int64 id, TimestampTz deadline, WaitCycleCheck *check,
@@ -366,8 +381,8 @@ output_row(Jsonb *output)
 }
 
 /*
- * CALL workflow.run(workflow text, input jsonb, INOUT output jsonb, timeout interval,
- * parallel boolean, version integer)
+ * CALL workflow.run(workflow text, input jsonb, INOUT output jsonb, timeout
+ * interval, parallel boolean, version integer)
  */
 Datum
 workflow_run(PG_FUNCTION_ARGS)
@@ -398,7 +413,8 @@ workflow_run(PG_FUNCTION_ARGS)
 				 errhint("Add it to shared_preload_libraries and restart the server, or use workflow.execute().")));
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
-	require_startable(workflow, version_argument(fcinfo, 5), GetUserId(), &definition);
+	require_startable(workflow, version_argument(fcinfo, 5), GetUserId(),
+					  &definition);
 	memset(&new, 0, sizeof(new));
 	new.definition = &definition;
 	new.priority = definition.priority;
@@ -409,8 +425,9 @@ workflow_run(PG_FUNCTION_ARGS)
 	id = queue_execution(&new);
 	SPI_commit();
 
-	oldcontext = MemoryContextSwitchTo(AllocSetContextCreate(CurrentMemoryContext, "workflow run",
-															 ALLOCSET_SMALL_SIZES));
+	oldcontext = MemoryContextSwitchTo(
+		AllocSetContextCreate(CurrentMemoryContext, "workflow run",
+							  ALLOCSET_SMALL_SIZES));
 	PG_ENSURE_ERROR_CLEANUP(wait_cycle_end, (Datum) 0);
 	{
 		wait_cycle_begin(&check, id, false);

@@ -6,16 +6,16 @@
  *
  * NOTES
  *	  Runs in sessions.  CREATE INDEX CONCURRENTLY and its like wait for whoever
- *	  has an older snapshot, and any step for whoever has the lock it needs.  If that
- *	  is the session that waits for the execution, each waits for the other,
- *	  and the server's deadlock detector sees one half of it only: the wait for an
- *	  execution is a condition variable's.  This is the other half.  It may lead
- *	  over several sessions that wait for executions, so each shows which one in shared
- *	  memory.  All that are in a cycle look for it; the first to find it ends with
- *	  the error.
+ *	  has an older snapshot, and any step for whoever has the lock it needs.  If
+ *	  that is the session that waits for the execution, each waits for the
+ *	  other, and the server's deadlock detector sees one half of it only: the
+ *	  wait for an execution is a condition variable's.  This is the other half.
+ *	  It may lead over several sessions that wait for executions, so each shows
+ *	  which one in shared memory.  All that are in a cycle look for it; the
+ *	  first to find it ends with the error.
  *
- *	  Only what processes wait for is followed.  An execution that waits for its turn
- *	  (a limit, a free executor) waits for no process.
+ *	  Only what processes wait for is followed.  An execution that waits for its
+ *	  turn (a limit, a free executor) waits for no process.
  *
  *	  Like the detector it looks after deadlock_timeout; then later and
  *	  later, since the step that comes into the way may be the execution's last.
@@ -67,14 +67,16 @@ wait_cycle_begin(WaitCycleCheck *check, int64 execution_id, bool in_transaction)
 	check->execution_id = execution_id;
 	check->in_transaction = in_transaction;
 	check->interval_ms = DeadlockTimeout;
-	check->look_at = TimestampTzPlusMilliseconds(steady_now(), check->interval_ms);
+	check->look_at = TimestampTzPlusMilliseconds(steady_now(),
+												 check->interval_ms);
 	check->released = NULL;
 	if (registry != NULL)
 		pg_atomic_write_u64(waits_for_of(MyProc), (uint64) execution_id);
 }
 
 void
-wait_cycle_end(int code pg_attribute_unused(), Datum argument pg_attribute_unused())
+wait_cycle_end(int code pg_attribute_unused(),
+			   Datum argument pg_attribute_unused())
 {
 	if (registry != NULL)
 		pg_atomic_write_u64(waits_for_of(MyProc), 0);
@@ -97,9 +99,9 @@ add_process(Processes *processes, int pid)
 }
 
 /*
- * Does the run of an executor have to go on for the execution to end?  The slot's
- * lock is held.  Executions of one run come one after the other, and may share a
- * transaction; those before it have ended.
+ * Does the run of an executor have to go on for the execution to end?  The
+ * slot's lock is held.  Executions of one run come one after the other, and may
+ * share a transaction; those before it have ended.
  */
 static bool
 run_concerns(const Slot *slot, int64 execution_id)
@@ -112,14 +114,18 @@ run_concerns(const Slot *slot, int64 execution_id)
 		return run->execution_ids[0] == execution_id;
 	for (int i = 0; i < run->nexecutions; i++)
 	{
-		behind = behind || run->execution_ids[i] == progress->execution_id || i == progress->shared_from;
+		behind = behind || run->execution_ids[i] == progress->execution_id ||
+			i == progress->shared_from;
 		if (behind && run->execution_ids[i] == execution_id)
 			return true;
 	}
 	return false;
 }
 
-/* The executors that an execution of a database waits for.  Others go on for one in trouble. */
+/*
+ * The executors that an execution of a database waits for.  Others go on for
+ * one in trouble.
+ */
 static void
 add_executors(Processes *processes, Oid database, int64 execution_id)
 {
@@ -142,7 +148,8 @@ add_executors(Processes *processes, Oid database, int64 execution_id)
 static void
 add_blockers(Processes *processes, int pid)
 {
-	ArrayType  *array = DatumGetArrayTypeP(DirectFunctionCall1(pg_blocking_pids, Int32GetDatum(pid)));
+	ArrayType  *array = DatumGetArrayTypeP(
+		DirectFunctionCall1(pg_blocking_pids, Int32GetDatum(pid)));
 	const int  *blockers = (const int *) ARR_DATA_PTR(array);
 	int			nblockers = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 
@@ -157,7 +164,9 @@ static void
 add_waited_for(Processes *processes, int pid)
 {
 	PGPROC	   *process = BackendPidGetProc(pid);
-	uint64		execution_id = process != NULL ? pg_atomic_read_u64(waits_for_of(process)) : 0;
+	uint64		execution_id = process != NULL ?
+		pg_atomic_read_u64(waits_for_of(process)) :
+		0;
 
 	if (execution_id != 0)
 		add_executors(processes, process->databaseId, (int64) execution_id);
@@ -184,9 +193,10 @@ leads_to_me(int64 execution_id)
 }
 
 /*
- * Is this session one that has to give in?  Each process is looked at in another moment, so
- * a cycle may never have been there as a whole: one that is there stays, and is seen again.
- * Who gives in is not seen any more by those that look next.
+ * Is this session one that has to give in?  Each process is looked at in
+ * another moment, so a cycle may never have been there as a whole: one that is
+ * there stays, and is seen again.  Who gives in is not seen any more by those
+ * that look next.
  */
 static bool
 is_victim(const WaitCycleCheck *check)
@@ -210,7 +220,8 @@ wait_cycle_look(WaitCycleCheck *check)
 
 	if (now < check->look_at)
 		return;
-	check->interval_ms = Min(2 * (int64) check->interval_ms, LONGEST_INTERVAL_MS);
+	check->interval_ms = Min(2 * (int64) check->interval_ms,
+							 LONGEST_INTERVAL_MS);
 	check->look_at = TimestampTzPlusMilliseconds(now, check->interval_ms);
 
 	if (is_victim(check))
@@ -228,7 +239,10 @@ wait_cycle_look(WaitCycleCheck *check)
 
 /* --- the statement's snapshot --- */
 
-/* Does a query read no table, so that its snapshot is needed by nothing it has begun? */
+/*
+ * Does a query read no table, so that its snapshot is needed by nothing it has
+ * begun?
+ */
 static bool
 reads_no_table(const PlannedStmt *plan)
 {
@@ -249,17 +263,20 @@ statement_snapshot_release(WaitCycleCheck *check)
 
 	Assert(check->released == NULL);
 	/*
-	 * What the statement's executor and its portal have; a function in between has its own, unless
-	 * it is not volatile.  One that has begun a subtransaction may catch an error: then what called
-	 * it goes on, with the snapshot.
+	 * What the statement's executor and its portal have; a function in between
+	 * has its own, unless it is not volatile.  One that has begun a
+	 * subtransaction may catch an error: then what called it goes on, with the
+	 * snapshot.
 	 */
 	if (query == NULL || query->estate == NULL || IsolationUsesXactSnapshot() ||
 		ActivePortal->activeSubid != GetCurrentSubTransactionId() ||
 		!ActiveSnapshotSet() || GetActiveSnapshot() != query->snapshot ||
-		query->estate->es_snapshot != query->snapshot || !reads_no_table(query->plannedstmt))
+		query->estate->es_snapshot != query->snapshot ||
+		!reads_no_table(query->plannedstmt))
 		return;
 	PopActiveSnapshot();
-	UnregisterSnapshotFromOwner(query->estate->es_snapshot, ActivePortal->resowner);
+	UnregisterSnapshotFromOwner(query->estate->es_snapshot,
+								ActivePortal->resowner);
 	UnregisterSnapshotFromOwner(query->snapshot, ActivePortal->resowner);
 	query->estate->es_snapshot = InvalidSnapshot;
 	query->snapshot = InvalidSnapshot;
@@ -278,6 +295,7 @@ statement_snapshot_take(WaitCycleCheck *check)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	snapshot = GetActiveSnapshot();
 	query->snapshot = RegisterSnapshotOnOwner(snapshot, ActivePortal->resowner);
-	query->estate->es_snapshot = RegisterSnapshotOnOwner(snapshot, ActivePortal->resowner);
+	query->estate->es_snapshot =
+		RegisterSnapshotOnOwner(snapshot, ActivePortal->resowner);
 	check->released = NULL;
 }

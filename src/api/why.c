@@ -57,13 +57,15 @@ next_start(const SchedulerView *scheduler)
 }
 
 /*
- * Why this database has no scheduler: the launcher starts none where nobody can connect, or
- * cannot.
+ * Why this database has no scheduler: the launcher starts none where nobody can
+ * connect, or cannot.
  */
 static void
-explain_no_scheduler(const SchedulerView *scheduler, const char *database, Hindrance *found)
+explain_no_scheduler(const SchedulerView *scheduler, const char *database,
+					 Hindrance *found)
 {
-	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID,
+									  ObjectIdGetDatum(MyDatabaseId));
 	bool		takes_connections = true;
 	bool		is_template = false;
 
@@ -78,7 +80,8 @@ explain_no_scheduler(const SchedulerView *scheduler, const char *database, Hindr
 	if (!takes_connections)
 	{
 		found->detail = "the database does not accept connections";
-		found->help = psprintf("ALTER DATABASE %s ALLOW_CONNECTIONS true", database);
+		found->help = psprintf("ALTER DATABASE %s ALLOW_CONNECTIONS true",
+							   database);
 	}
 	else if (is_template)
 	{
@@ -105,7 +108,8 @@ explain_no_scheduler(const SchedulerView *scheduler, const char *database, Hindr
 	}
 	else if (scheduler->launcher_unanswered_since != 0 &&
 			 TimestampDifferenceExceeds(scheduler->launcher_unanswered_since,
-										GetCurrentTimestamp(), LAUNCHER_ANSWERS_MS))
+										GetCurrentTimestamp(),
+										LAUNCHER_ANSWERS_MS))
 	{
 		found->since = scheduler->launcher_unanswered_since;
 		found->detail = psprintf("the launcher, which starts it (process %d), "
@@ -151,14 +155,17 @@ find_hindrance(Oid role)
 		found.reason = "replica";
 		found.detail = psprintf("subscription %s replicates the executions of another database, which runs them",
 								quote_identifier(subscription));
-		found.help = psprintf("DROP SUBSCRIPTION %s", quote_identifier(subscription));
+		found.help = psprintf("DROP SUBSCRIPTION %s",
+							  quote_identifier(subscription));
 	}
 	else if (!scheduler.present && scheduler.failures > 0)
 	{
 		found.reason = "scheduler fails";
 		found.since = scheduler.failing_since;
 		found.detail = psprintf("%s; after %d in a row the next is started %s",
-								scheduler.failure[0] != '\0' ? scheduler.failure : "see the server log",
+								scheduler.failure[0] != '\0' ?
+									scheduler.failure :
+									"see the server log",
 								scheduler.failures, next_start(&scheduler));
 		found.help = "-- mend the cause, which is in the server log";
 	}
@@ -185,7 +192,8 @@ find_hindrance(Oid role)
 }
 
 /*
- * workflow.no_workers(role oid, OUT reason text, OUT detail text, OUT help text, OUT since timestamptz)
+ * workflow.no_workers(role oid, OUT reason text, OUT detail text, OUT help
+ * text, OUT since timestamptz)
  */
 Datum
 workflow_no_workers(PG_FUNCTION_ARGS)
@@ -208,13 +216,15 @@ workflow_no_workers(PG_FUNCTION_ARGS)
 		values[3] = TimestampTzGetDatum(found.since);
 		nulls[3] = found.since == 0;
 	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(
+		heap_form_tuple(BlessTupleDesc(columns), values, nulls)));
 }
 
 /*
- * workflow.scheduler_state(OUT pid integer, OUT executions integer, OUT max_running integer,
- * OUT ready_since timestamptz, OUT no_workers_since timestamptz, OUT unanswered_since timestamptz,
- * OUT failing_since timestamptz, OUT failures integer, OUT again_since timestamptz, OUT again text)
+ * workflow.scheduler_state(OUT pid integer, OUT executions integer, OUT
+ * max_running integer, OUT ready_since timestamptz, OUT no_workers_since
+ * timestamptz, OUT unanswered_since timestamptz, OUT failing_since timestamptz,
+ * OUT failures integer, OUT again_since timestamptz, OUT again text)
  */
 Datum
 workflow_scheduler_state(PG_FUNCTION_ARGS)
@@ -248,5 +258,6 @@ workflow_scheduler_state(PG_FUNCTION_ARGS)
 	values[8] = TimestampTzGetDatum(scheduler.again_since);
 	values[9] = CStringGetTextDatum(scheduler.again);
 	nulls[8] = nulls[9] = scheduler.again_since == 0;
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(
+		heap_form_tuple(BlessTupleDesc(columns), values, nulls)));
 }

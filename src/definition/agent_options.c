@@ -31,8 +31,8 @@ const FieldSet breaker_fields = {
 #define LONGEST_SECONDS 86400
 
 /*
- * Parse a text as the member key of an object, for the readers of fields.  Returns
- * NULL, with a problem added, when it is no JSON.
+ * Parse a text as the member key of an object, for the readers of fields.
+ * Returns NULL, with a problem added, when it is no JSON.
  */
 static Json *
 parse_member(const char *key, const char *text, ProblemList *problems)
@@ -71,7 +71,8 @@ agent_retry_parse(const char *text, RetryPolicy **policies, int *npolicies,
 static double
 build_rate(Builder *builder, const Place *place)
 {
-	const Json *value = field_of_kind(builder, place, "failure_rate_threshold", JSON_NUMBER);
+	const Json *value = field_of_kind(builder, place, "failure_rate_threshold",
+									  JSON_NUMBER);
 	double		rate;
 
 	if (value == NULL)
@@ -84,7 +85,8 @@ build_rate(Builder *builder, const Place *place)
 }
 
 void
-breaker_config_parse(const char *text, BreakerConfig *config, ProblemList *problems)
+breaker_config_parse(const char *text, BreakerConfig *config,
+					 ProblemList *problems)
 {
 	Builder		builder = {.problems = problems};
 	Json	   *document;
@@ -98,7 +100,8 @@ breaker_config_parse(const char *text, BreakerConfig *config, ProblemList *probl
 	if (document == NULL)
 		return;
 	outer.object = document;
-	place.object = field_of_kind(&builder, &outer, "circuit_breaker", JSON_OBJECT);
+	place.object = field_of_kind(&builder, &outer, "circuit_breaker",
+								 JSON_OBJECT);
 	if (place.object != NULL)
 	{
 		check_fields(&builder, &place, &breaker_fields);
@@ -107,15 +110,17 @@ breaker_config_parse(const char *text, BreakerConfig *config, ProblemList *probl
 			field_integer(&builder, &place, "failure_threshold", 1,
 						  LARGEST_FAILURE_THRESHOLD, DEFAULT_FAILURE_THRESHOLD);
 		config->failure_rate_threshold = build_rate(&builder, &place);
-		config->timeout_seconds =
-			field_integer(&builder, &place, "timeout_seconds", 1, LONGEST_SECONDS,
-						  DEFAULT_TIMEOUT_SECONDS);
+		config->timeout_seconds = field_integer(&builder, &place,
+												"timeout_seconds", 1,
+												LONGEST_SECONDS,
+												DEFAULT_TIMEOUT_SECONDS);
 		config->half_open_max_calls =
 			field_integer(&builder, &place, "half_open_max_calls", 1,
 						  LARGEST_HALF_OPEN_CALLS, DEFAULT_HALF_OPEN_CALLS);
-		config->window_size_seconds =
-			field_integer(&builder, &place, "window_size_seconds", 1, LONGEST_SECONDS,
-						  DEFAULT_WINDOW_SECONDS);
+		config->window_size_seconds = field_integer(&builder, &place,
+													"window_size_seconds", 1,
+													LONGEST_SECONDS,
+													DEFAULT_WINDOW_SECONDS);
 	}
 	json_free(document);
 }

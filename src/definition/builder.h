@@ -26,7 +26,9 @@
 #include "definition/plan.h"
 #include "definition/plan_scope.h"
 
-/* Beyond these the definition is refused, or a warning says that it is large. */
+/*
+ * Beyond these the definition is refused, or a warning says that it is large.
+ */
 #define MAX_STEPS 20000
 #define MANY_STEPS 1000
 
@@ -64,28 +66,39 @@ typedef struct Builder
 	const Json **sources;		/* the object of each node */
 	int			reserved;		/* nodes that there is room for */
 	const char *start_step;		/* as written, may be NULL */
-	Dependency *dependencies;	/* NULL: all scopes are chains, see plan_depend() */
+	Dependency *dependencies;	/* NULL: all scopes are chains, see
+								 * plan_depend() */
 	int			ndependencies;
 	int			dependencies_size;
-	bool		links_broken;	/* some way from step to step is missing: do not ask what can be reached */
-	PlanNode	defaults;		/* no step: what leaf steps take where they lack it */
+	bool		links_broken;	/* some way from step to step is missing: do
+								 * not ask what can be reached */
+	PlanNode	defaults;		/* no step: what leaf steps take where they
+								 * lack it */
 
 	/* made by validate.c and reach.c, by node */
-	int		   *position;		/* place in its line, order of discovery in the root scope */
-	int		   *component;		/* root scope: strongly connected component, -1 = not reached */
+	int		   *position;		/* place in its line, order of discovery in
+								 * the root scope */
+	int		   *component;		/* root scope: strongly connected component,
+								 * -1 = not reached */
 	int			ncomponents;
-	uint64	   *reach;			/* a set of components for each; NULL: no jumps, position says it */
+	uint64	   *reach;			/* a set of components for each; NULL: no
+								 * jumps, position says it */
 	int			row;			/* words in such a set */
 } Builder;
 
-/* The fields that a kind of object has; lists of names, NULL where there are none. */
+/*
+ * The fields that a kind of object has; lists of names, NULL where there are
+ * none.
+ */
 typedef struct FieldSet
 {
 	const char *owner;			/* for messages */
 	const char *const *fields;
-	const char *const *not_applied; /* stored, without effect in this version: a warning */
+	const char *const *not_applied; /* stored, without effect in this
+									 * version: a warning */
 	const char *const *later;	/* refused in this version */
-	const char *const *elsewhere;	/* refused: schedules are no part of a definition */
+	const char *const *elsewhere;	/* refused: schedules are no part of a
+									 * definition */
 	const struct FieldSet *more;	/* these as well */
 	const struct FieldSet *flat;	/* a step's configuration, which may stand on the step: see
 									 * normalise_step.c */
@@ -113,14 +126,16 @@ extern const FieldSet alerts_fields;
 /* --- fields.c --- */
 
 /* Report the members that an object of this kind does not have. */
-extern void check_fields(Builder *builder, const Place *place, const FieldSet *set);
+extern void check_fields(Builder *builder, const Place *place,
+						 const FieldSet *set);
 
 /* Path of a field; valid until released. */
 extern char *field_path(const Place *place, const char *field);
 
 /* An error about one field (NULL: the object itself). */
 extern void field_error(Builder *builder, const Place *place, const char *field,
-						const char *hint, const char *format,...) pg_attribute_printf(5, 6);
+						const char *hint, const char *format, ...)
+	pg_attribute_printf(5, 6);
 
 /* The member, or NULL where it is missing or null. */
 extern const Json *field_get(const Place *place, const char *field);
@@ -133,35 +148,42 @@ extern const Json *field_of_kind(Builder *builder, const Place *place,
  * Readers.  Each gives the default (NULL, the value given) where the field is
  * missing, and also, with a problem reported, where it is not acceptable.
  */
-extern char *field_string(Builder *builder, const Place *place, const char *field,
-						  bool required);
-extern int	field_integer(Builder *builder, const Place *place, const char *field,
-						  int lowest, int highest, int missing);
-extern bool field_boolean(Builder *builder, const Place *place, const char *field,
-						  bool missing);
-extern int	field_choice(Builder *builder, const Place *place, const char *field,
-						 const char *const *choices, int missing);
-extern Template *field_template(Builder *builder, const Place *place, const char *field);
+extern char *field_string(Builder *builder, const Place *place,
+						  const char *field, bool required);
+extern int field_integer(Builder *builder, const Place *place,
+						 const char *field, int lowest, int highest,
+						 int missing);
+extern bool field_boolean(Builder *builder, const Place *place,
+						  const char *field, bool missing);
+extern int field_choice(Builder *builder, const Place *place, const char *field,
+						const char *const *choices, int missing);
+extern Template *field_template(Builder *builder, const Place *place,
+								const char *field);
 
 /* "did you mean", or NULL; pays attention to how much was said already. */
-extern char *likeness_hint(Builder *builder, const NameMap *names, const char *word);
+extern char *likeness_hint(Builder *builder, const NameMap *names,
+						   const char *word);
 
 /* --- plan_step.c --- */
 
 extern void build_defaults(Builder *builder, const Place *place);
 extern void build_step(Builder *builder, PlanNode *node);
 /* Is the time limit's strategy to abort?  seconds: the limit, 0 = none. */
-extern bool build_timeout_strategy(Builder *builder, const Place *place, int seconds);
+extern bool build_timeout_strategy(Builder *builder, const Place *place,
+								   int seconds);
 /* "transaction": {..}, of a step or of the definition. */
-extern void build_transaction(Builder *builder, const Place *place, TransactionMode *mode);
-extern void build_settings(Builder *builder, const Place *place, const char *field,
-						   PlanSetting **settings, int *nsettings);
+extern void build_transaction(Builder *builder, const Place *place,
+							  TransactionMode *mode);
+extern void build_settings(Builder *builder, const Place *place,
+						   const char *field, PlanSetting **settings,
+						   int *nsettings);
 extern Condition *build_condition(Builder *builder, const Place *place,
 								  const char *field, const Json *value);
 
 /* --- plan_retry.c --- */
 
-extern RetryPolicy *build_policies(Builder *builder, const Place *place, int *npolicies);
+extern RetryPolicy *build_policies(Builder *builder, const Place *place,
+								   int *npolicies);
 extern void build_retry(Builder *builder, PlanNode *node, const Place *place);
 extern void build_catch(Builder *builder, PlanNode *node, const Place *place);
 
@@ -170,29 +192,35 @@ extern void build_catch(Builder *builder, PlanNode *node, const Place *place);
 extern PlanLine *add_line(PlanNode *node, char *name);
 extern int	find_step(Builder *builder, const Place *place, const char *field,
 					  const Json *value);
-extern void add_child(Builder *builder, PlanNode *node, const Place *place, const char *field,
-					  const Json *value);
+extern void add_child(Builder *builder, PlanNode *node, const Place *place,
+					  const char *field, const Json *value);
 extern void add_children(Builder *builder, PlanNode *node, const Place *place,
 						 const char *field, const Json *value);
 
 /* Does the container end as soon as its join is decided? */
 extern void build_on_join(Builder *builder, PlanNode *node, const Place *place);
-/* There should be two children at least; what: what they are called, one and more. */
-extern void check_child_count(Builder *builder, const PlanNode *node, const Place *place,
-							  const char *field, int count, const char *child,
-							  const char *children);
+/*
+ * There should be two children at least; what: what they are called, one and
+ * more.
+ */
+extern void check_child_count(Builder *builder, const PlanNode *node,
+							  const Place *place, const char *field, int count,
+							  const char *child, const char *children);
 /* For pictures, see StepTypeInfo. */
 extern const char *needed_children(const PlanNode *node, bool all);
-/* A step's configuration; false, with a problem reported, when there is none. */
-extern bool step_configuration(Builder *builder, const Place *place, const char *field,
-							   const FieldSet *set, Place *config);
+/*
+ * A step's configuration; false, with a problem reported, when there is none.
+ */
+extern bool step_configuration(Builder *builder, const Place *place,
+							   const char *field, const FieldSet *set,
+							   Place *config);
 
 /* --- plan_scope.c --- */
 
 /*
- * A step begins when another one of its scope has ended, and whatever else it depends on:
- * so its scope is a graph, and the order in which its steps are listed means nothing.
- * The native format cannot say that; front ends can.
+ * A step begins when another one of its scope has ended, and whatever else it
+ * depends on: so its scope is a graph, and the order in which its steps are
+ * listed means nothing.  The native format cannot say that; front ends can.
  */
 extern void plan_depend(Builder *builder, int node, int on);
 extern void build_scopes(Builder *builder);
@@ -203,17 +231,22 @@ extern void build_scopes(Builder *builder);
 extern void find_compensations(Builder *builder);
 /* What leads to them, and the on_failure chain; the scopes are built. */
 extern void build_epilogue(Builder *builder, const Place *place);
-extern void check_chain(Builder *builder, const bool *reachable, const bool *in_chain);
+extern void check_chain(Builder *builder, const bool *reachable,
+						const bool *in_chain);
 
 /* --- plan.c --- */
 
 /*
- * What front ends make plans with: room for so many nodes, the nodes, what leads from one
- * to the other.
+ * What front ends make plans with: room for so many nodes, the nodes, what
+ * leads from one to the other.
  */
 extern void plan_reserve(Builder *builder, int count);
-/* The node of a step, and the object that its fields are read from; NULL: the id is taken. */
-extern PlanNode *plan_add_node(Builder *builder, const char *id, const Json *source);
+/*
+ * The node of a step, and the object that its fields are read from; NULL: the
+ * id is taken.
+ */
+extern PlanNode *plan_add_node(Builder *builder, const char *id,
+							   const Json *source);
 /* In its scope a step is followed by another. */
 extern void plan_connect(Builder *builder, int node, int next);
 /* The plan of what was made; fit for use only when no error was reported. */
@@ -223,18 +256,21 @@ extern WorkflowPlan *plan_finish(Builder *builder);
 extern void build_definition(Builder *builder, const Json *document);
 
 /*
- * Plan of a parsed document in the stored form.  Always returns one; it is fit for use only
- * when no error was added.
+ * Plan of a parsed document in the stored form.  Always returns one; it is fit
+ * for use only when no error was added.
  */
-extern WorkflowPlan *plan_compile(const FrontEnd *language, const Json *stored, int max_nesting,
-								  ProblemList *problems);
+extern WorkflowPlan *plan_compile(const FrontEnd *language, const Json *stored,
+								  int max_nesting, ProblemList *problems);
 
 /* Place of a node's own object; release place->path. */
 extern Place node_place(const Builder *builder, int node);
 
 /* --- validate.c --- */
 
-/* Check the plan as a graph; false when it makes no sense to look at references. */
+/*
+ * Check the plan as a graph; false when it makes no sense to look at
+ * references.
+ */
 extern bool validate_graph(Builder *builder);
 
 /* --- reach.c --- */

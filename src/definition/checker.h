@@ -24,12 +24,13 @@ typedef enum Moment
 typedef struct Checker Checker;
 
 /* A template that may be missing; base is its path in the step. */
-extern void check_template(Checker *checker, Template *template, Moment moment, const char *base);
+extern void check_template(Checker *checker, Template *template, Moment moment,
+						   const char *base);
 /* One that stands in an object, under a key. */
 extern void check_member(Checker *checker, Template *template, Moment moment,
 						 const char *base, const char *key);
 /* A condition that may be missing; value is what the document has there. */
-extern void check_condition(Checker *checker, Condition *condition, Moment moment,
-							const char *base, const Json *value);
+extern void check_condition(Checker *checker, Condition *condition,
+							Moment moment, const char *base, const Json *value);
 
 #endif							/* PGWF_CHECKER_H */

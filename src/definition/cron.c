@@ -5,17 +5,18 @@
  *
  * NOTES
  *	  Pure: any process, no locks, no transaction.  The language is pg_cron's:
- *	  five fields with lists, ranges, steps and names, "$" for the last day of the
- *	  month, the @words, and "N seconds".
+ *	  five fields with lists, ranges, steps and names, "$" for the last day of
+ *	  the month, the @words, and "N seconds".
  *
  *	  When day of month and day of week are both restricted, either will do; a
  *	  field that begins with "*" does not count as restricted.
  *
- *	  Clocks that are put forward or back: an expression whose hour begins with "*"
- *	  is due whenever clocks show such a time, so it keeps its pace.  Any other is
- *	  due once for each time it names: the first of two that are called the same,
- *	  and for one that is left out, as long after the change as it would have been
- *	  (02:30 becomes 03:30, as PostgreSQL itself reads such a time).
+ *	  Clocks that are put forward or back: an expression whose hour begins with
+ *	  "*" is due whenever clocks show such a time, so it keeps its pace.  Any
+ *	  other is due once for each time it names: the first of two that are called
+ *	  the same, and for one that is left out, as long after the change as it
+ *	  would have been (02:30 becomes 03:30, as PostgreSQL itself reads such a
+ *	  time).
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +27,10 @@
 #define SECONDS_IN_DAY 86400
 #define MINUTES_IN_DAY 1440
 
-/* How many days ahead a time is looked for: 29 February on a given weekday takes 40 years. */
+/*
+ * How many days ahead a time is looked for: 29 February on a given weekday
+ * takes 40 years.
+ */
 #define DAYS_TO_SEARCH (50 * 366)
 
 /* Clocks are put forward or back by less than this. */
@@ -41,9 +45,11 @@ typedef struct FieldRange
 	int			nnames;
 } FieldRange;
 
-static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul",
-"aug", "sep", "oct", "nov", "dec"};
-static const char *const weekday_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+static const char *const month_names[] = {"jan", "feb", "mar", "apr",
+										  "may", "jun", "jul", "aug",
+										  "sep", "oct", "nov", "dec"};
+static const char *const weekday_names[] = {"sun", "mon", "tue", "wed",
+											"thu", "fri", "sat"};
 
 static const FieldRange fields[] = {
 	{"minute", 0, 59, NULL, 0},
@@ -141,10 +147,12 @@ parse_element(const char **p, const FieldRange *field, uint64 *set,
 			return false;
 		}
 	}
-	if (from < field->low || to > field->high || from > field->high || to < field->low)
+	if (from < field->low || to > field->high || from > field->high ||
+		to < field->low)
 	{
 		*message = psprintf("%d is out of range for the %s",
-							from < field->low || from > field->high ? from : to, field->name);
+							from < field->low || from > field->high ? from : to,
+							field->name);
 		*hint = psprintf("It goes from %d to %d.", field->low, field->high);
 		return false;
 	}
@@ -180,8 +188,8 @@ parse_element(const char **p, const FieldRange *field, uint64 *set,
 
 /* A field: a list of elements.  *star: it begins with one. */
 static bool
-parse_field(const char **p, const FieldRange *field, uint64 *set, bool *star, bool *last_day,
-			char **message, char **hint)
+parse_field(const char **p, const FieldRange *field, uint64 *set, bool *star,
+			bool *last_day, char **message, char **hint)
 {
 	while (is_blank(**p))
 		(*p)++;
@@ -225,7 +233,8 @@ parse_interval(const char *p, CronExpression *cron)
 
 	while (is_blank(*p))
 		p++;
-	if (value < 1 || value > 59 || p == word || pg_strncasecmp(p, "second", 6) != 0)
+	if (value < 1 || value > 59 || p == word ||
+		pg_strncasecmp(p, "second", 6) != 0)
 		return false;
 	p += 6;
 	if (*p == 's' || *p == 'S')
@@ -248,11 +257,15 @@ parse_fields(const char *p, CronExpression *cron, char **message, char **hint)
 	uint64		weekdays;
 	bool		ignored;
 
-	if (!parse_field(&p, &fields[0], &cron->minutes, &ignored, NULL, message, hint) ||
-		!parse_field(&p, &fields[1], &hours, &cron->hours_star, NULL, message, hint) ||
-		!parse_field(&p, &fields[2], &days, &cron->days_star, &cron->last_day, message, hint) ||
+	if (!parse_field(&p, &fields[0], &cron->minutes, &ignored, NULL, message,
+					 hint) ||
+		!parse_field(&p, &fields[1], &hours, &cron->hours_star, NULL, message,
+					 hint) ||
+		!parse_field(&p, &fields[2], &days, &cron->days_star, &cron->last_day,
+					 message, hint) ||
 		!parse_field(&p, &fields[3], &months, &ignored, NULL, message, hint) ||
-		!parse_field(&p, &fields[4], &weekdays, &cron->weekdays_star, NULL, message, hint))
+		!parse_field(&p, &fields[4], &weekdays, &cron->weekdays_star, NULL,
+					 message, hint))
 		return false;
 	while (is_blank(*p))
 		p++;
@@ -270,7 +283,8 @@ parse_fields(const char *p, CronExpression *cron, char **message, char **hint)
 }
 
 /*
- * The word most like the text's first, which may lack its "@"; NULL: it is like none.
+ * The word most like the text's first, which may lack its "@"; NULL: it is like
+ * none.
  */
 static const char *
 word_meant(const char *p)
@@ -372,7 +386,8 @@ day_matches(const CronExpression *cron, int64 number)
 		day_to_date(number + 1, &next_year, &next_month, &next_day);
 		by_day = next_day == 1;
 	}
-	return cron->days_star || cron->weekdays_star ? by_day && by_weekday : by_day || by_weekday;
+	return cron->days_star || cron->weekdays_star ? by_day && by_weekday :
+													by_day || by_weekday;
 }
 
 /* --- when --- */
@@ -393,17 +408,21 @@ first_instant(int64 wall, CronOffset offset, void *zone)
 	return wall - after;
 }
 
-/* The first time after another at which clocks show a time of the sets on a day. */
+/*
+ * The first time after another at which clocks show a time of the sets on a
+ * day.
+ */
 static bool
-next_by_clock(const CronExpression *cron, int64 day, int64 after, CronOffset offset,
-			  void *zone, int64 *next)
+next_by_clock(const CronExpression *cron, int64 day, int64 after,
+			  CronOffset offset, void *zone, int64 *next)
 {
 	int64		midnight = first_instant(day * SECONDS_IN_DAY, offset, zone);
 	int64		time = midnight - LARGEST_CHANGE;
 	int64		end = midnight + SECONDS_IN_DAY + LARGEST_CHANGE;
 
 	if (time <= after)
-		time = floor_divide(after, SECONDS_IN_MINUTE) * SECONDS_IN_MINUTE + SECONDS_IN_MINUTE;
+		time = floor_divide(after, SECONDS_IN_MINUTE) * SECONDS_IN_MINUTE +
+			SECONDS_IN_MINUTE;
 	for (; time < end; time += SECONDS_IN_MINUTE)
 	{
 		int64		wall = time + offset(zone, time);
@@ -411,7 +430,8 @@ next_by_clock(const CronExpression *cron, int64 day, int64 after, CronOffset off
 
 		if (wall < day * SECONDS_IN_DAY || minute >= MINUTES_IN_DAY)
 			continue;
-		if (((cron->hours >> (minute / 60)) & 1) && ((cron->minutes >> (minute % 60)) & 1))
+		if (((cron->hours >> (minute / 60)) & 1) &&
+			((cron->minutes >> (minute % 60)) & 1))
 		{
 			*next = time;
 			return true;
@@ -420,10 +440,13 @@ next_by_clock(const CronExpression *cron, int64 day, int64 after, CronOffset off
 	return false;
 }
 
-/* The first time after another at which one of the times it names comes on a day. */
+/*
+ * The first time after another at which one of the times it names comes on a
+ * day.
+ */
 static bool
-next_by_name(const CronExpression *cron, int64 day, int64 after, CronOffset offset,
-			 void *zone, int64 *next)
+next_by_name(const CronExpression *cron, int64 day, int64 after,
+			 CronOffset offset, void *zone, int64 *next)
 {
 	bool		found = false;
 
@@ -437,7 +460,8 @@ next_by_name(const CronExpression *cron, int64 day, int64 after, CronOffset offs
 
 			if (((cron->minutes >> minute) & 1) == 0)
 				continue;
-			time = first_instant(day * SECONDS_IN_DAY + (hour * 60 + minute) * SECONDS_IN_MINUTE,
+			time = first_instant(day * SECONDS_IN_DAY +
+									 (hour * 60 + minute) * SECONDS_IN_MINUTE,
 								 offset, zone);
 			if (time > after && (!found || time < *next))
 			{
@@ -450,7 +474,8 @@ next_by_name(const CronExpression *cron, int64 day, int64 after, CronOffset offs
 }
 
 bool
-cron_next(const CronExpression *cron, int64 after, CronOffset offset, void *zone, int64 *next)
+cron_next(const CronExpression *cron, int64 after, CronOffset offset,
+		  void *zone, int64 *next)
 {
 	int64		first;
 
@@ -460,14 +485,17 @@ cron_next(const CronExpression *cron, int64 after, CronOffset offset, void *zone
 		return true;
 	}
 
-	/* a time of yesterday may still be to come, where clocks have been changed */
+	/*
+	 * a time of yesterday may still be to come, where clocks have been changed
+	 */
 	first = floor_divide(after + offset(zone, after), SECONDS_IN_DAY) - 1;
 	for (int64 day = first; day < first + DAYS_TO_SEARCH; day++)
 	{
 		if (!day_matches(cron, day))
 			continue;
-		if (cron->hours_star ? next_by_clock(cron, day, after, offset, zone, next) :
-			next_by_name(cron, day, after, offset, zone, next))
+		if (cron->hours_star ?
+				next_by_clock(cron, day, after, offset, zone, next) :
+				next_by_name(cron, day, after, offset, zone, next))
 			return true;
 	}
 	return false;
@@ -524,9 +552,12 @@ cron_beat(const CronExpression *cron, const int *shifts, int nshifts)
 	for (int i = 0; i < nshifts; i++)
 		for (int time = 0; time < MINUTES_IN_DAY; time++)
 		{
-			int			shifted = ((time + shifts[i]) % MINUTES_IN_DAY + MINUTES_IN_DAY) % MINUTES_IN_DAY;
+			int			shifted = ((time + shifts[i]) % MINUTES_IN_DAY +
+						   MINUTES_IN_DAY) %
+				MINUTES_IN_DAY;
 
-			if (((cron->hours >> (time / 60)) & 1) && ((cron->minutes >> (time % 60)) & 1))
+			if (((cron->hours >> (time / 60)) & 1) &&
+				((cron->minutes >> (time % 60)) & 1))
 			{
 				hours[shifted / 60] = true;
 				minutes[shifted % 60] = true;

@@ -50,8 +50,8 @@ static const char *const error_types[] = {
 };
 
 /*
- * The conditions that PL/pgSQL knows, of the server that this is built for, sorted by
- * name: see error_conditions.awk.
+ * The conditions that PL/pgSQL knows, of the server that this is built for,
+ * sorted by name: see error_conditions.awk.
  */
 static const struct
 {
@@ -63,8 +63,8 @@ static const struct
 };
 
 /*
- * Is it the name of a condition, and, where one is asked for, of this SQLSTATE?  Some
- * names stand for two.
+ * Is it the name of a condition, and, where one is asked for, of this SQLSTATE?
+ * Some names stand for two.
  */
 static bool
 is_condition(const char *name, const char *sqlstate)
@@ -77,11 +77,12 @@ is_condition(const char *name, const char *sqlstate)
 }
 
 /*
- * Does a name of a policy cover an error?  type is the error's own name or code,
- * sqlstate may be NULL.
+ * Does a name of a policy cover an error?  type is the error's own name or
+ * code, sqlstate may be NULL.
  */
 bool
-error_name_covers(const char *name, const char *type, const char *sqlstate, bool timed_out)
+error_name_covers(const char *name, const char *type, const char *sqlstate,
+				  bool timed_out)
 {
 	if (strcmp(name, "all") == 0)
 		return true;
@@ -112,7 +113,8 @@ is_one_of(const char *name, const char *const *words, int count)
 
 /* Take the candidate if it is nearer to the name than the nearest so far. */
 static void
-compare(const char *name, const char *candidate, const char **nearest, int *limit)
+compare(const char *name, const char *candidate, const char **nearest,
+		int *limit)
 {
 	int			distance;
 
@@ -151,8 +153,8 @@ code_meant(const char *name)
 }
 
 /*
- * Agents have errors of their own, so no name is wrong in itself: the one that is
- * meant is told where a name looks like a known one and is nearly it.
+ * Agents have errors of their own, so no name is wrong in itself: the one that
+ * is meant is told where a name looks like a known one and is nearly it.
  */
 const char *
 error_name_meant(const char *name)
@@ -161,7 +163,8 @@ error_name_meant(const char *name)
 	int			limit = Min(MAX_MISTAKES, (int) (Min(strlen(name), 100) / 3));
 
 	if (is_one_of(name, reserved, lengthof(reserved)) ||
-		is_one_of(name, error_types, lengthof(error_types)) || is_condition(name, NULL))
+		is_one_of(name, error_types, lengthof(error_types)) ||
+		is_condition(name, NULL))
 		return NULL;
 	for (int i = 0; i < (int) lengthof(elsewhere); i++)
 		if (pg_strcasecmp(name, elsewhere[i].name) == 0)
@@ -175,7 +178,8 @@ error_name_meant(const char *name)
 			compare(name, conditions[i].name, &nearest, &limit);
 		return nearest;
 	}
-	if (name[0] >= 'A' && name[0] <= 'Z' && strpbrk(name, "abcdefghijklmnopqrstuvwxyz") != NULL)
+	if (name[0] >= 'A' && name[0] <= 'Z' &&
+		strpbrk(name, "abcdefghijklmnopqrstuvwxyz") != NULL)
 	{
 		for (int i = 0; i < (int) lengthof(error_types); i++)
 			compare(name, error_types[i], &nearest, &limit);

@@ -12,7 +12,10 @@
 
 #include "definition/pure.h"
 
-/* The known name that this one, which is not known, was probably meant to be, or NULL. */
+/*
+ * The known name that this one, which is not known, was probably meant to be,
+ * or NULL.
+ */
 extern const char *error_name_meant(const char *name);
 extern bool error_name_covers(const char *name, const char *type,
 							  const char *sqlstate, bool timed_out);

@@ -25,18 +25,22 @@ struct Explainer
 	StringInfoData line;
 	bool	   *shown;			/* by node */
 	bool		chain;			/* the on_failure chain is being shown */
-	int			left;			/* steps of the root scope, or of the chain, not shown yet */
+	int			left;			/* steps of the root scope, or of the chain,
+								 * not shown yet */
 };
 
-static void explain_scope(Explainer *explainer, const PlanScope *scope, int indent);
+static void explain_scope(Explainer *explainer, const PlanScope *scope,
+						  int indent);
 
 /*
- * Is it one of the steps of the root scope, or of those of the on_failure chain?
+ * Is it one of the steps of the root scope, or of those of the on_failure
+ * chain?
  */
 static bool
 is_of_chain(const PlanNode *node, bool chain)
 {
-	return node->container < 0 && node->compensates < 0 && node->in_chain == chain;
+	return node->container < 0 && node->compensates < 0 &&
+		node->in_chain == chain;
 }
 
 /*
@@ -92,12 +96,13 @@ explain_fact(Explainer *explainer, int indent, const char *format,...)
  * Settings on one line, if there are any.
  */
 static void
-explain_settings(Explainer *explainer, const PlanSetting *settings, int nsettings,
-				 int indent)
+explain_settings(Explainer *explainer, const PlanSetting *settings,
+				 int nsettings, int indent)
 {
 	for (int i = 0; i < nsettings; i++)
-		appendStringInfo(&explainer->line, "%s%s = %s", i == 0 ? "settings: " : ", ",
-						 settings[i].name, settings[i].value);
+		appendStringInfo(&explainer->line, "%s%s = %s",
+						 i == 0 ? "settings: " : ", ", settings[i].name,
+						 settings[i].value);
 	if (nsettings > 0)
 		end_line(explainer, indent);
 }
@@ -108,7 +113,8 @@ explain_settings(Explainer *explainer, const PlanSetting *settings, int nsetting
 char *
 explain_condition(const Condition *condition)
 {
-	return psprintf("%s%s", condition->sql != NULL ? "sql: " : "", condition->text);
+	return psprintf("%s%s", condition->sql != NULL ? "sql: " : "",
+					condition->text);
 }
 
 /*
@@ -159,10 +165,12 @@ explain_join(Explainer *explainer, const PlanNode *node)
 			explain_remark(explainer, "more than half must succeed");
 			break;
 		case JOIN_N_OF_M:
-			explain_remark(explainer, "%d of %d must succeed", node->join.n_required, node->nlines);
+			explain_remark(explainer, "%d of %d must succeed",
+						   node->join.n_required, node->nlines);
 			break;
 		case JOIN_RATIO:
-			explain_remark(explainer, "a share of %s must succeed", node->join.ratio);
+			explain_remark(explainer, "a share of %s must succeed",
+						   node->join.ratio);
 			break;
 	}
 }
@@ -173,14 +181,19 @@ explain_join(Explainer *explainer, const PlanNode *node)
 static void
 remark_transaction(Explainer *explainer, const TransactionMode *mode)
 {
-	static const char *const isolations[] = {NULL, "read committed", "repeatable read", "serializable"};
+	static const char *const isolations[] = {NULL, "read committed",
+											 "repeatable read", "serializable"};
 
 	if (mode->isolation != ISOLATION_UNSAID)
 		explain_remark(explainer, "%s", isolations[mode->isolation]);
 	if (mode->read_only != SWITCH_UNSAID)
-		explain_remark(explainer, mode->read_only == SWITCH_ON ? "read only" : "read write");
+		explain_remark(explainer,
+					   mode->read_only == SWITCH_ON ? "read only" :
+													  "read write");
 	if (mode->deferrable != SWITCH_UNSAID)
-		explain_remark(explainer, mode->deferrable == SWITCH_ON ? "deferrable" : "not deferrable");
+		explain_remark(explainer,
+					   mode->deferrable == SWITCH_ON ? "deferrable" :
+													   "not deferrable");
 }
 
 /*
@@ -189,7 +202,8 @@ remark_transaction(Explainer *explainer, const TransactionMode *mode)
 static void
 explain_heading(Explainer *explainer, const PlanNode *node, int indent)
 {
-	appendStringInfo(&explainer->line, "%s: %s", node->id, step_type_name(node->type));
+	appendStringInfo(&explainer->line, "%s: %s", node->id,
+					 step_type_name(node->type));
 	if (step_types[node->type]->explain_heading != NULL)
 		step_types[node->type]->explain_heading(explainer, node);
 
@@ -214,7 +228,8 @@ explain_heading(Explainer *explainer, const PlanNode *node, int indent)
 	if (node->priority != 0)
 		explain_remark(explainer, "priority %d", node->priority);
 	if (explainer->notes != NULL && explainer->notes[node->index] != NULL)
-		appendStringInfo(&explainer->line, "  (%s)", explainer->notes[node->index]);
+		appendStringInfo(&explainer->line, "  (%s)",
+						 explainer->notes[node->index]);
 	end_line(explainer, indent);
 }
 
@@ -287,10 +302,12 @@ explain_line(Explainer *explainer, const PlanNode *node, int k, int indent)
 		if (line->timeout_seconds > 0)
 			appendStringInfo(&heading, ", timeout %d s", line->timeout_seconds);
 		if (line->when != NULL)
-			appendStringInfo(&heading, ", when %s", explain_condition(line->when));
+			appendStringInfo(&heading, ", when %s",
+							 explain_condition(line->when));
 		appendStringInfoChar(&heading, ':');
 		if (line->jump >= 0)
-			appendStringInfo(&heading, " go to %s", explainer->plan->nodes[line->jump].id);
+			appendStringInfo(&heading, " go to %s",
+							 explainer->plan->nodes[line->jump].id);
 		explain_fact(explainer, indent, "%s", heading.data);
 		pfree(heading.data);
 		below += INDENT;
@@ -303,7 +320,8 @@ explain_line(Explainer *explainer, const PlanNode *node, int k, int indent)
  * next line.  follows: the step of the same scope that will be shown next.
  */
 static void
-explain_step(Explainer *explainer, const PlanNode *node, int indent, int follows)
+explain_step(Explainer *explainer, const PlanNode *node, int indent,
+			 int follows)
 {
 	const int  *successors;
 	int			nsuccessors = scope_successors(explainer->plan, node, &successors);
@@ -321,18 +339,21 @@ explain_step(Explainer *explainer, const PlanNode *node, int indent, int follows
 	if (node->compensation >= 0)
 	{
 		explain_fact(explainer, indent, "undone by:");
-		explain_step(explainer, &explainer->plan->nodes[node->compensation], indent + INDENT, -1);
+		explain_step(explainer, &explainer->plan->nodes[node->compensation],
+					 indent + INDENT, -1);
 	}
 	for (int i = 0; i < nsuccessors; i++)
 		if (successors[i] != follows)
-			explain_fact(explainer, indent, "next: %s", explainer->plan->nodes[successors[i]].id);
+			explain_fact(explainer, indent, "next: %s",
+						 explainer->plan->nodes[successors[i]].id);
 	if (nsuccessors == 0 && node->container < 0 && explainer->left > 0 &&
 		node->compensates < 0 && !step_is_terminal(node))
 		explain_fact(explainer, indent, "next: end");
 }
 
 /*
- * The steps from one on, as they follow each other in a chain; of a graph this one.
+ * The steps from one on, as they follow each other in a chain; of a graph this
+ * one.
  */
 static void
 explain_chain(Explainer *explainer, int first, int indent)
@@ -340,7 +361,8 @@ explain_chain(Explainer *explainer, int first, int indent)
 	while (first >= 0 && !explainer->shown[first])
 	{
 		const PlanNode *node = &explainer->plan->nodes[first];
-		bool		is_graph = node->scope >= 0 && explainer->plan->scopes[node->scope].is_graph;
+		bool		is_graph = node->scope >= 0 &&
+			explainer->plan->scopes[node->scope].is_graph;
 		int			next = is_graph ? -1 : scope_next(explainer->plan, node);
 
 		explain_step(explainer, node, indent,
@@ -399,12 +421,13 @@ plan_explain(const WorkflowPlan *plan, char *const *notes)
 	if (plan->relaxed)
 		explain_remark(&explainer, "durability relaxed");
 	if (plan->commit_max_steps > 1)
-		explain_remark(&explainer, "up to %d steps or %d ms in one transaction", plan->commit_max_steps,
-			   plan->commit_max_ms);
+		explain_remark(&explainer, "up to %d steps or %d ms in one transaction",
+					   plan->commit_max_steps, plan->commit_max_ms);
 	if (plan->notify)
 		explain_remark(&explainer, "notify");
 	if (plan->dead_letter_days > 0)
-		explain_remark(&explainer, "dead letter for %d days", plan->dead_letter_days);
+		explain_remark(&explainer, "dead letter for %d days",
+					   plan->dead_letter_days);
 	else if (plan->dead_letter)
 		explain_remark(&explainer, "dead letter");
 	end_line(&explainer, 0);

@@ -12,7 +12,10 @@
 
 typedef struct Explainer Explainer;
 
-/* Add words to the line of a step; a remark, after a comma; a line of its own below it. */
+/*
+ * Add words to the line of a step; a remark, after a comma; a line of its own
+ * below it.
+ */
 extern void explain_words(Explainer *explainer, const char *words);
 extern void explain_remark(Explainer *explainer, const char *format,...) pg_attribute_printf(2, 3);
 extern void explain_fact(Explainer *explainer, int indent, const char *format,...) pg_attribute_printf(3, 4);

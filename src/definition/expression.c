@@ -96,7 +96,8 @@ parser_unexpected(Parser *parser)
 	const Token *token = &parser->token;
 
 	if (token->kind == TOKEN_ERROR)
-		return parser_fail(parser, parser->lexer.error_position, parser->lexer.error);
+		return parser_fail(parser, parser->lexer.error_position,
+						   parser->lexer.error);
 	if (token->kind == TOKEN_END)
 		return parser_fail(parser, token->position,
 					pstrdup("unexpected end of expression"));
@@ -133,7 +134,9 @@ parser_make_node(ExpressionKind kind, int position)
 	return node;
 }
 
-/* The node is now above the child: check the height.  Returns the node or NULL. */
+/*
+ * The node is now above the child: check the height.  Returns the node or NULL.
+ */
 Expression *
 parser_raise_above(Parser *parser, Expression *node, const Expression *child)
 {
@@ -163,7 +166,8 @@ make_binary(Parser *parser, ExpressionKind kind, int position,
 }
 
 static Expression *
-make_unary(Parser *parser, ExpressionKind kind, int position, Expression *operand)
+make_unary(Parser *parser, ExpressionKind kind, int position,
+		   Expression *operand)
 {
 	Expression *node;
 
@@ -207,7 +211,8 @@ parse_array(Parser *parser)
 			parser_advance(parser);
 		}
 		element = parse_or(parser);
-		if (element == NULL || parser_raise_above(parser, node, element) == NULL)
+		if (element == NULL ||
+			parser_raise_above(parser, node, element) == NULL)
 			return NULL;
 		if (node->narguments == allocated)
 		{
@@ -217,7 +222,8 @@ parse_array(Parser *parser)
 		}
 		node->arguments[node->narguments++] = element;
 	}
-	return parser_expect(parser, TOKEN_BRACKET_CLOSE, "]", opened_at) ? node : NULL;
+	return parser_expect(parser, TOKEN_BRACKET_CLOSE, "]", opened_at) ? node :
+																		NULL;
 }
 
 /* ${ expression }; the current token is the opening one. */
@@ -350,7 +356,9 @@ find_operator(const Parser *parser, const Operator *operators)
 	return NULL;
 }
 
-/* One level of left associative operators; the levels are few, so it recurses. */
+/*
+ * One level of left associative operators; the levels are few, so it recurses.
+ */
 static Expression *
 parse_level(Parser *parser, Level level)
 {

@@ -62,12 +62,16 @@ typedef enum ExpressionKind
 typedef enum ReferenceRoot
 {
 	REFERENCE_WORKFLOW_INPUT,	/* workflow.input */
-	REFERENCE_WORKFLOW_FIELD,	/* workflow.execution_id, name and so on: field says which */
-	REFERENCE_WORKFLOW_ERROR,	/* workflow.error: what the execution ends with, in its epilogue */
-	REFERENCE_STEP_OUTPUT,		/* <step>.output (and its alias <step>.outputs) */
+	REFERENCE_WORKFLOW_FIELD,	/* workflow.execution_id, name and so on:
+								 * field says which */
+	REFERENCE_WORKFLOW_ERROR,	/* workflow.error: what the execution ends
+								 * with, in its epilogue */
+	REFERENCE_STEP_OUTPUT,		/* <step>.output (and its alias
+								 * <step>.outputs) */
 	REFERENCE_STEP_STATUS,		/* <step>.status */
 	REFERENCE_STEP_ERROR,		/* <step>.error */
-	REFERENCE_LOOP_ITEM,		/* loop.item; loop.parent.item has levels_up 1 */
+	REFERENCE_LOOP_ITEM,		/* loop.item; loop.parent.item has levels_up
+								 * 1 */
 	REFERENCE_LOOP_INDEX,
 	REFERENCE_LOOP_TOTAL,
 	REFERENCE_LOOP_IS_FIRST,
@@ -88,11 +92,13 @@ typedef struct Reference
 {
 	ReferenceRoot root;
 	char	   *step_id;		/* REFERENCE_STEP_*: as written */
-	char	   *field;			/* REFERENCE_WORKFLOW_FIELD, REFERENCE_VARIABLE */
+	char	   *field;			/* REFERENCE_WORKFLOW_FIELD,
+								 * REFERENCE_VARIABLE */
 	int			levels_up;		/* REFERENCE_LOOP_*: how many "parent." */
 	ReferencePart *parts;		/* the path behind the root */
 	int			nparts;
-	char	   *text;			/* as written, for messages: "check.output.total" */
+	char	   *text;			/* as written, for messages:
+								 * "check.output.total" */
 	int			position;		/* 1-based offset in the source text */
 
 	/* filled in by the plan (plan_build), -1 before */
@@ -102,7 +108,8 @@ typedef struct Reference
 struct Expression
 {
 	ExpressionKind kind;
-	int			position;		/* 1-based character offset in the source text */
+	int			position;		/* 1-based character offset in the source
+								 * text */
 	bool		boolean;
 	char	   *text;			/* number or string */
 	Expression *left;
@@ -110,9 +117,11 @@ struct Expression
 	Expression **arguments;		/* EXPR_ARRAY */
 	int			narguments;
 	Reference  *reference;
-	int			height;			/* of the tree below, for EXPRESSION_MAX_HEIGHT */
+	int			height;			/* of the tree below, for
+								 * EXPRESSION_MAX_HEIGHT */
 
-	void	   *literal;		/* for the evaluator: the literal as a value, made on first use */
+	void	   *literal;		/* for the evaluator: the literal as a value,
+								 * made on first use */
 };
 
 typedef struct ExpressionError
@@ -145,8 +154,9 @@ extern Expression *expression_parse_embedded_at(const char *text, int position,
 												ExpressionError *error);
 
 /*
- * For a reference to a step "steps" where there is none: read it anew with "steps." as
- * the prefix that may stand before each step.  False when it cannot be read so.
+ * For a reference to a step "steps" where there is none: read it anew with
+ * "steps." as the prefix that may stand before each step.  False when it cannot
+ * be read so.
  */
 extern bool reference_skip_steps(Reference *reference);
 

@@ -16,7 +16,9 @@
 
 #include "definition/expression_parser.h"
 
-/* What can follow "workflow." and "loop.", and whether a path can follow that. */
+/*
+ * What can follow "workflow." and "loop.", and whether a path can follow that.
+ */
 typedef struct RootMember
 {
 	const char *name;
@@ -72,8 +74,8 @@ list_members(const RootMember *members)
 }
 
 /*
- * Take ".name"; *position is that of the name.  NULL with an error when there is
- * none; what says in its message which names could follow.
+ * Take ".name"; *position is that of the name.  NULL with an error when there
+ * is none; what says in its message which names could follow.
  */
 static char *
 parse_member(Parser *parser, const char *start, const char *what, int *position)
@@ -102,7 +104,8 @@ parse_member(Parser *parser, const char *start, const char *what, int *position)
 		return NULL;
 	}
 	*position = parser->token.position;
-	name = pnstrdup(parser->token.start, parser->token.end - parser->token.start);
+	name = pnstrdup(parser->token.start,
+					parser->token.end - parser->token.start);
 	parser_advance(parser);
 	return name;
 }
@@ -233,7 +236,8 @@ at_step_member(const Parser *parser)
 	if (parser->token.kind != TOKEN_DOT)
 		return true;			/* an error in any case */
 	lexer_next_member(&ahead, &token);
-	for (const RootMember *member = step_members; member->name != NULL; member++)
+	for (const RootMember *member = step_members; member->name != NULL;
+		 member++)
 	{
 		size_t		length = strlen(member->name);
 
@@ -255,18 +259,22 @@ at_step_member(const Parser *parser)
 bool
 reference_skip_steps(Reference *reference)
 {
-	const char *id = reference->root == REFERENCE_STEP_OUTPUT ? "output" : "error";
+	const char *id = reference->root == REFERENCE_STEP_OUTPUT ? "output" :
+																"error";
 
 	if (strcmp(reference->step_id, "steps") != 0 || reference->nparts == 0 ||
-		reference->parts[0].name == NULL || reference->root == REFERENCE_STEP_STATUS)
+		reference->parts[0].name == NULL ||
+		reference->root == REFERENCE_STEP_STATUS)
 		return false;
-	for (const RootMember *member = step_members; member->name != NULL; member++)
+	for (const RootMember *member = step_members; member->name != NULL;
+		 member++)
 	{
 		if (strcmp(reference->parts[0].name, member->name) != 0 ||
 			(!member->has_path && reference->nparts > 1))
 			continue;
 		/* "outputs" is one word for it, and a step may have that name, too */
-		if (strncmp(reference->text, "steps.outputs", strlen("steps.outputs")) == 0)
+		if (strncmp(reference->text, "steps.outputs",
+					strlen("steps.outputs")) == 0)
 			id = "outputs";
 		reference->step_id = pstrdup(id);
 		reference->root = member->root;
@@ -312,7 +320,8 @@ parse_reference(Parser *parser)
 			/* steps.<id>.output is the same as <id>.output */
 			if (strcmp(name, "steps") == 0 && !at_step_member(parser))
 			{
-				name = parse_member(parser, first.start, "the id of a step", &position);
+				name = parse_member(parser, first.start, "the id of a step",
+									&position);
 				if (name == NULL)
 					return NULL;
 			}
@@ -326,9 +335,10 @@ parse_reference(Parser *parser)
 			reference->field = pstrdup(member->name);
 		if (!member->has_path && (parser->token.kind == TOKEN_DOT ||
 								  parser->token.kind == TOKEN_BRACKET_OPEN))
-			return parser_fail(parser, parser->token.position,
-						psprintf("%s is a plain value, nothing can be taken out of it",
-								 parser_quote(first.start, parser->previous_end)));
+			return parser_fail(
+				parser, parser->token.position,
+				psprintf("%s is a plain value, nothing can be taken out of it",
+						 parser_quote(first.start, parser->previous_end)));
 	}
 
 	if (!parse_path(parser, node, first.start))

@@ -17,12 +17,22 @@
 #define MOST_FIELDS 64
 
 /* All there are, but for those of step types. */
-static const FieldSet *const sets[] = {
-	&step_fields, &definition_fields, &defaults_fields, &loop_config_fields,
-	&fork_join_config_fields, &branch_fields, &condition_fields, &case_fields, &on_failure_fields,
-	&retry_fields, &catch_fields, &breaker_fields, &dead_letter_fields, &commit_fields,
-	&transaction_fields, &alerts_fields
-};
+static const FieldSet *const sets[] = {&step_fields,
+									   &definition_fields,
+									   &defaults_fields,
+									   &loop_config_fields,
+									   &fork_join_config_fields,
+									   &branch_fields,
+									   &condition_fields,
+									   &case_fields,
+									   &on_failure_fields,
+									   &retry_fields,
+									   &catch_fields,
+									   &breaker_fields,
+									   &dead_letter_fields,
+									   &commit_fields,
+									   &transaction_fields,
+									   &alerts_fields};
 
 /* Place of a name in a list; -1: it is not there.  *length: of the list. */
 static int
@@ -46,8 +56,8 @@ typedef enum FieldStatus
 } FieldStatus;
 
 /*
- * What a field is to such an object.  *number: its own among all that the object can
- * have.
+ * What a field is to such an object.  *number: its own among all that the
+ * object can have.
  */
 static FieldStatus
 find_field(const FieldSet *set, const char *name, int *number)
@@ -114,9 +124,11 @@ unknown_field_hint(Builder *builder, const char *name, const FieldSet *owner)
 	{
 		for (const FieldSet *set = groups[i]; set != NULL; set = set->more)
 		{
-			for (const char *const *field = set->fields; field != NULL && *field != NULL; field++)
+			for (const char *const *field = set->fields;
+				 field != NULL && *field != NULL; field++)
 				names[count++] = *field;
-			for (const char *const *field = set->not_applied; field != NULL && *field != NULL; field++)
+			for (const char *const *field = set->not_applied;
+				 field != NULL && *field != NULL; field++)
 				names[count++] = *field;
 		}
 	}
@@ -168,7 +180,8 @@ check_fields(Builder *builder, const Place *place, const FieldSet *set)
 		}
 		Assert(number < MOST_FIELDS);
 		if (seen[number])
-			field_error(builder, place, name, NULL, "field \"%s\" is given twice", name);
+			field_error(builder, place, name, NULL,
+						"field \"%s\" is given twice", name);
 		seen[number] = true;
 
 		if (json_kind(member) == JSON_NULL)
@@ -177,7 +190,8 @@ check_fields(Builder *builder, const Place *place, const FieldSet *set)
 			field_error(builder, place, name, NULL,
 						"\"%s\" is not supported by this version of pg_workflow", name);
 		else if (status == FIELD_ELSEWHERE)
-			field_error(builder, place, name, "Use workflow.schedule() when it is defined.",
+			field_error(builder, place, name,
+						"Use workflow.schedule() when it is defined.",
 						"\"%s\" is no part of a definition", name);
 		else if (status == FIELD_NOT_APPLIED)
 		{
@@ -251,7 +265,8 @@ field_get(const Place *place, const char *field)
  * The member when it is of the wanted kind.
  */
 const Json *
-field_of_kind(Builder *builder, const Place *place, const char *field, JsonKind kind)
+field_of_kind(Builder *builder, const Place *place, const char *field,
+			  JsonKind kind)
 {
 	static const char *const names[] = {
 		[JSON_NULL] = "null", [JSON_BOOLEAN] = "a boolean",
@@ -271,14 +286,16 @@ field_of_kind(Builder *builder, const Place *place, const char *field, JsonKind 
  * A string that is not empty, copied.
  */
 char *
-field_string(Builder *builder, const Place *place, const char *field, bool required)
+field_string(Builder *builder, const Place *place, const char *field,
+			 bool required)
 {
 	const Json *value;
 
 	if (field_get(place, field) == NULL)
 	{
 		if (required)
-			field_error(builder, place, field, NULL, "\"%s\" is required", field);
+			field_error(builder, place, field, NULL, "\"%s\" is required",
+						field);
 		return NULL;
 	}
 	value = field_of_kind(builder, place, field, JSON_STRING);
@@ -286,7 +303,8 @@ field_string(Builder *builder, const Place *place, const char *field, bool requi
 		return NULL;
 	if (strspn(json_string(value), " \t\r\n") == strlen(json_string(value)))
 	{
-		field_error(builder, place, field, NULL, "\"%s\" must not be empty", field);
+		field_error(builder, place, field, NULL, "\"%s\" must not be empty",
+					field);
 		return NULL;
 	}
 	return pstrdup(json_string(value));
@@ -307,8 +325,8 @@ field_integer(Builder *builder, const Place *place, const char *field,
 	if (json_integer(value, &number) && number >= lowest && number <= highest)
 		return (int) number;
 	if (highest == ANY_INTEGER)
-		field_error(builder, place, field, NULL, "\"%s\" must be an integer of at least %d",
-					field, lowest);
+		field_error(builder, place, field, NULL,
+					"\"%s\" must be an integer of at least %d", field, lowest);
 	else
 		field_error(builder, place, field, NULL,
 					"\"%s\" must be an integer between %d and %d", field, lowest, highest);
@@ -319,7 +337,8 @@ field_integer(Builder *builder, const Place *place, const char *field,
  * A boolean.
  */
 bool
-field_boolean(Builder *builder, const Place *place, const char *field, bool missing)
+field_boolean(Builder *builder, const Place *place, const char *field,
+			  bool missing)
 {
 	const Json *value = field_of_kind(builder, place, field, JSON_BOOLEAN);
 

@@ -6,8 +6,8 @@
  * NOTES
  *	  Pure: any process, no locks, no transaction.
  *
- *	  The text is parsed once, compiled once, and printed once: the stored form is a
- *	  tree that is compiled as it will be when it has been read again.
+ *	  The text is parsed once, compiled once, and printed once: the stored form
+ *	  is a tree that is compiled as it will be when it has been read again.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,8 @@ static const FrontEnd *const front_ends[] = {
 };
 
 /*
- * The one that a document is written for; what nobody knows is native, with mistakes.
+ * The one that a document is written for; what nobody knows is native, with
+ * mistakes.
  */
 static const FrontEnd *
 front_end_of(const Json *given)
@@ -45,12 +46,14 @@ front_end_named(const char *name)
 }
 
 /*
- * Compile the stored form, and report what that found where the author will look for
- * it.  False when there are errors, other than those of the caller's check.
+ * Compile the stored form, and report what that found where the author will
+ * look for it.  False when there are errors, other than those of the caller's
+ * check.
  */
 static bool
-compile_and_translate(const FrontEnd *language, const Checking *checking, const Json *stored,
-					  int max_nesting, const DefinitionChecks *checks)
+compile_and_translate(const FrontEnd *language, const Checking *checking,
+					  const Json *stored, int max_nesting,
+					  const DefinitionChecks *checks)
 {
 	ProblemList *found = problem_list_create();
 	ProblemList *problems = checking->problems;
@@ -77,8 +80,8 @@ compile_and_translate(const FrontEnd *language, const Checking *checking, const 
 			found->errors--;
 		if (checking->given_path != NULL)
 			path = checking->given_path(checking->places, path);
-		problem_add(problems, problem->severity, path, problem->step_id, problem->hint, "%s",
-					problem->message);
+		problem_add(problems, problem->severity, path, problem->step_id,
+					problem->hint, "%s", problem->message);
 	}
 	/* Those that were only counted. */
 	problems->errors += found->errors;
@@ -90,8 +93,9 @@ compile_and_translate(const FrontEnd *language, const Checking *checking, const 
  * memory context and leaves its work space there.
  */
 char *
-definition_check(const char *document, int max_nesting, const DefinitionChecks *checks,
-				 ProblemList *problems, const FrontEnd **language)
+definition_check(const char *document, int max_nesting,
+				 const DefinitionChecks *checks, ProblemList *problems,
+				 const FrontEnd **language)
 {
 	Checking	checking = {.problems = problems};
 	const FrontEnd *front_end = NULL;
@@ -102,7 +106,8 @@ definition_check(const char *document, int max_nesting, const DefinitionChecks *
 
 	checking.given = given;
 	if (given != NULL && json_kind(given) != JSON_OBJECT)
-		message = psprintf("a definition must be an object, not %s", json_kind_name(given));
+		message = psprintf("a definition must be an object, not %s",
+						   json_kind_name(given));
 	if (message != NULL)
 		problem_add(problems, PROBLEM_ERROR, "", NULL, NULL, "%s", message);
 	else
@@ -110,7 +115,9 @@ definition_check(const char *document, int max_nesting, const DefinitionChecks *
 		front_end = front_end_of(given);
 		stored = front_end->check(&checking);
 	}
-	if (stored != NULL && compile_and_translate(front_end, &checking, stored, max_nesting, checks))
+	if (stored != NULL &&
+		compile_and_translate(front_end, &checking, stored, max_nesting,
+							  checks))
 	{
 		text = json_print(stored);
 		message = json_text_complaint(text);

@@ -21,14 +21,16 @@ required_by_ratio(const char *ratio, int total)
 	int64		carry = 0;
 	bool		fraction = false;
 
-	for (const char *p = ratio + strlen(ratio) - 1; point != NULL && p > point; p--)
+	for (const char *p = ratio + strlen(ratio) - 1; point != NULL && p > point;
+		 p--)
 	{
 		int64		product = (int64) total * (*p - '0') + carry;
 
 		carry = product / 10;
 		fraction |= (product % 10 != 0);
 	}
-	return (int) ((int64) total * (ratio[0] - '0') + carry + (fraction ? 1 : 0));
+	return (int) ((int64) total * (ratio[0] - '0') + carry +
+				  (fraction ? 1 : 0));
 }
 
 int
@@ -51,8 +53,8 @@ join_required(const JoinRule *rule, int counted)
 }
 
 /*
- * What is met stays so, and so does what has failed: a child that ends adds at most
- * as much to what is required as to what has succeeded.
+ * What is met stays so, and so does what has failed: a child that ends adds at
+ * most as much to what is required as to what has succeeded.
  */
 JoinVerdict
 join_verdict(const JoinRule *rule, const JoinCounts *counts)
@@ -77,9 +79,11 @@ join_final_verdict(const JoinRule *rule, const JoinCounts *counts)
 JoinCourse
 join_course(const JoinRule *rule, const JoinCounts *counts)
 {
-	if (rule->cancel_when_decided && join_verdict(rule, counts) != JOIN_UNDECIDED)
+	if (rule->cancel_when_decided &&
+		join_verdict(rule, counts) != JOIN_UNDECIDED)
 		return JOIN_CANCELS;
-	return rule->stop_on_failure && counts->failed > 0 ? JOIN_BEGINS_NO_MORE : JOIN_GOES_ON;
+	return rule->stop_on_failure && counts->failed > 0 ? JOIN_BEGINS_NO_MORE :
+														 JOIN_GOES_ON;
 }
 
 bool

@@ -4,16 +4,16 @@
  *	  When the children of a container make it succeed: the one rule for joins.
  *
  * NOTES
- *	  Pure: any process, no locks, no transaction.  Whoever has children ended by
- *	  others (the scheduler), one after the other (the interpreter, in executors and
- *	  for execute()), or reads their rows in the end, asks here.
+ *	  Pure: any process, no locks, no transaction.  Whoever has children ended
+ *	  by others (the scheduler), one after the other (the interpreter, in
+ *	  executors and for execute()), or reads their rows in the end, asks here.
  *
- *	  A child has succeeded (completed), failed (in any way), been skipped by its
- *	  "when", or is open: it runs, has not begun, or was stopped before it began.
- *	  Skipped children are no successes.  They do not count towards the total of
- *	  which all, the majority or a share has to succeed; a number that is asked for
- *	  (any, n_of_m) stays what it is.  Children that never began do count: when the
- *	  container closes they have not succeeded.
+ *	  A child has succeeded (completed), failed (in any way), been skipped by
+ *	  its "when", or is open: it runs, has not begun, or was stopped before it
+ *	  began.  Skipped children are no successes.  They do not count towards the
+ *	  total of which all, the majority or a share has to succeed; a number that
+ *	  is asked for (any, n_of_m) stays what it is.  Children that never began do
+ *	  count: when the container closes they have not succeeded.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,11 +37,15 @@ typedef enum JoinPolicy
 /* Without pointers: it travels to the scheduler through shared memory. */
 typedef struct JoinRule
 {
-	JoinPolicy	policy;			/* of loops: all, or none of them at "on_error": "continue" */
+	JoinPolicy	policy;			/* of loops: all, or none of them at
+								 * "on_error": "continue" */
 	int			n_required;		/* JOIN_N_OF_M */
-	char		ratio[JOIN_MAX_RATIO + 1];	/* JOIN_RATIO: decimal text, inclusive */
-	bool		stop_on_failure;	/* "on_error": "stop": nothing begins after a failure */
-	bool		cancel_when_decided;	/* "on_join": "cancel": the rest is not waited for */
+	char		ratio[JOIN_MAX_RATIO + 1];	/* JOIN_RATIO: decimal text,
+											 * inclusive */
+	bool		stop_on_failure;	/* "on_error": "stop": nothing begins
+									 * after a failure */
+	bool		cancel_when_decided;	/* "on_join": "cancel": the rest is
+										 * not waited for */
 } JoinRule;
 
 /* Children by how they ended; the rest of the total is open. */
@@ -64,7 +68,8 @@ typedef enum JoinVerdict
 typedef enum JoinCourse
 {
 	JOIN_GOES_ON,				/* they begin and end */
-	JOIN_BEGINS_NO_MORE,		/* those that have begun end, the others do not begin */
+	JOIN_BEGINS_NO_MORE,		/* those that have begun end, the others do
+								 * not begin */
 	JOIN_CANCELS				/* nobody waits for them: they are stopped */
 } JoinCourse;
 
@@ -72,11 +77,14 @@ typedef enum JoinCourse
 extern int	join_required(const JoinRule *rule, int counted);
 extern JoinVerdict join_verdict(const JoinRule *rule, const JoinCounts *counts);
 /* The same when nothing more will happen: what is open has not succeeded. */
-extern JoinVerdict join_final_verdict(const JoinRule *rule, const JoinCounts *counts);
+extern JoinVerdict join_final_verdict(const JoinRule *rule,
+									  const JoinCounts *counts);
 extern JoinCourse join_course(const JoinRule *rule, const JoinCounts *counts);
 /* May another child begin? */
 extern bool join_begins_more(const JoinRule *rule, const JoinCounts *counts);
-/* May the container close with children that were stopped, or not gone on with? */
+/*
+ * May the container close with children that were stopped, or not gone on with?
+ */
 extern bool join_may_stop_children(const JoinRule *rule);
 
 #endif							/* PGWF_JOIN_RULE_H */

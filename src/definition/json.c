@@ -10,9 +10,9 @@
  *	  lenient), the depth (cJSON recurses) and the size, and turns every number
  *	  into a marked string (cJSON stores doubles).
  *
- *	  The memory hooks must not raise errors: they are set while cJSON works, and
- *	  a longjmp out of it would leave them set for whoever else uses libcjson in
- *	  this process.
+ *	  The memory hooks must not raise errors: they are set while cJSON works,
+ *	  and a longjmp out of it would leave them set for whoever else uses
+ *	  libcjson in this process.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,7 +57,8 @@ json_text_complaint(const char *text)
 {
 	if (strlen(text) <= JSON_MAX_SIZE)
 		return NULL;
-	return psprintf("the JSON document is larger than %d MB", JSON_MAX_SIZE / (1024 * 1024));
+	return psprintf("the JSON document is larger than %d MB",
+					JSON_MAX_SIZE / (1024 * 1024));
 }
 
 /*
@@ -106,8 +107,8 @@ tree_complaint(const Json *value, int depth, int *values)
 		return NULL;
 	if (depth == JSON_MAX_DEPTH)
 		return json_too_deep();
-	for (const Json *item = json_first(value); item != NULL && complaint == NULL;
-		 item = json_next(item))
+	for (const Json *item = json_first(value);
+		 item != NULL && complaint == NULL; item = json_next(item))
 		complaint = tree_complaint(item, depth + 1, values);
 	return complaint;
 }
@@ -143,7 +144,8 @@ json_kind(const Json *value)
 	const cJSON *item = (const cJSON *) value;
 
 	if (cJSON_IsString(item))
-		return item->valuestring[0] == JSON_NUMBER_MARK ? JSON_NUMBER : JSON_STRING;
+		return item->valuestring[0] == JSON_NUMBER_MARK ? JSON_NUMBER :
+														  JSON_STRING;
 	if (cJSON_IsObject(item))
 		return JSON_OBJECT;
 	if (cJSON_IsArray(item))
@@ -288,8 +290,8 @@ json_get(const Json *object, const char *key)
 }
 
 /*
- * An item for a tree that is made here.  cJSON's own functions would have to be watched
- * for what they could not allocate.
+ * An item for a tree that is made here.  cJSON's own functions would have to be
+ * watched for what they could not allocate.
  */
 static cJSON *
 new_item(int type)
@@ -334,15 +336,18 @@ void
 json_set_string(Json *value, const char *string)
 {
 	cJSON	   *item = (cJSON *) value;
-	bool		is_marked = string[0] == JSON_NUMBER_MARK || string[0] == JSON_STRING_MARK;
+	bool		is_marked = string[0] == JSON_NUMBER_MARK ||
+		string[0] == JSON_STRING_MARK;
 
 	if (item->valuestring != NULL)
 		pfree(item->valuestring);
-	item->valuestring = is_marked ? psprintf("%c%s", JSON_STRING_MARK, string) : pstrdup(string);
+	item->valuestring = is_marked ? psprintf("%c%s", JSON_STRING_MARK, string) :
+									pstrdup(string);
 }
 
 /*
- * A value that shares what it holds with the given one, which must last as long.
+ * A value that shares what it holds with the given one, which must last as
+ * long.
  */
 Json *
 json_share(const Json *value)
@@ -358,7 +363,8 @@ json_share(const Json *value)
 }
 
 /*
- * Put a value behind the last one of an array, or of an object, where it has a key.
+ * Put a value behind the last one of an array, or of an object, where it has a
+ * key.
  */
 void
 json_add(Json *collection, const char *key, Json *value)

@@ -40,31 +40,43 @@ extern Json *json_parse(const char *text, char **message);
 extern void json_free(Json *json);
 
 extern JsonKind json_kind(const Json *value);
-extern const char *json_kind_name(const Json *value);	/* "an object", "a number" .. */
+extern const char *json_kind_name(const Json *value);	/* "an object", "a
+														 * number" .. */
 extern bool json_boolean(const Json *value);
 extern const char *json_string(const Json *value);
 extern const char *json_number_text(const Json *value);
-extern bool json_integer(const Json *value, int64 *result); /* false: no integer, or out of range */
+/* false: no integer, or out of range */
+extern bool json_integer(const Json *value, int64 *result);
 
-extern int	json_count(const Json *value);	/* array elements or object members */
-extern const Json *json_first(const Json *value);	/* first element or member */
+extern int	json_count(const Json *value);	/* array elements or object
+											 * members */
+extern const Json *json_first(const Json *value);	/* first element or
+													 * member */
 extern const Json *json_next(const Json *value);	/* its next sibling */
 extern const char *json_key(const Json *member);
-extern const Json *json_get(const Json *object, const char *key);	/* NULL: no such member */
+/* NULL: no such member */
+extern const Json *json_get(const Json *object, const char *key);
 
-/* Trees that are made, of new values and of what they share with another tree, which must last. */
+/*
+ * Trees that are made, of new values and of what they share with another tree,
+ * which must last.
+ */
 extern Json *json_new_object(void);
 extern Json *json_new_array(void);
 extern Json *json_new_null(void);
 extern Json *json_new_string(const char *string);
-extern void json_set_string(Json *value, const char *string);	/* only what the former made */
+/* only what the former made */
+extern void json_set_string(Json *value, const char *string);
 extern Json *json_share(const Json *value);
 /* Behind the last one: of an array (key NULL) or of an object. */
 extern void json_add(Json *collection, const char *key, Json *value);
 /* It becomes an object with one member: what it was. */
 extern void json_wrap(Json *value, const char *key);
 
-/* Why json_parse() would refuse such a tree, or such a long text; NULL: it would not. */
+/*
+ * Why json_parse() would refuse such a tree, or such a long text; NULL: it
+ * would not.
+ */
 extern char *json_tree_complaint(const Json *value);
 extern char *json_text_complaint(const char *text);
 

@@ -64,7 +64,8 @@ append_collection(StringInfo out, const Json *value, bool is_object)
 	const char *separator = "";
 
 	appendStringInfoChar(out, is_object ? '{' : '[');
-	for (const Json *item = json_first(value); item != NULL; item = json_next(item))
+	for (const Json *item = json_first(value); item != NULL;
+		 item = json_next(item))
 	{
 		appendStringInfoString(out, separator);
 		separator = ",";

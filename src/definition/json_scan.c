@@ -39,7 +39,8 @@ typedef struct Scanner
 char *
 json_too_many_values(void)
 {
-	return psprintf("the JSON document has more than %d values", JSON_MAX_VALUES);
+	return psprintf("the JSON document has more than %d values",
+					JSON_MAX_VALUES);
 }
 
 char *
@@ -93,7 +94,8 @@ scan_escape(Scanner *scanner)
 
 	if (scanner->at[1] != 'u')
 	{
-		if (scanner->at[1] == '\0' || strchr("\"\\/bfnrt", scanner->at[1]) == NULL)
+		if (scanner->at[1] == '\0' ||
+			strchr("\"\\/bfnrt", scanner->at[1]) == NULL)
 			return scan_error(scanner, "unknown escape sequence");
 		scanner->at += 2;
 		return true;
@@ -182,7 +184,8 @@ scan_number(Scanner *scanner)
 	{
 		scanner->at++;
 		if (!scan_digits(scanner))
-			return scan_error(scanner, "number without digits behind the point");
+			return scan_error(scanner,
+							  "number without digits behind the point");
 	}
 	if (*scanner->at == 'e' || *scanner->at == 'E')
 	{
@@ -353,7 +356,8 @@ scan_document(Scanner *scanner)
 				break;
 			case EXPECT_NOTHING:
 				if (c != '\0')
-					return scan_error(scanner, "text behind the end of the document");
+					return scan_error(scanner,
+									  "text behind the end of the document");
 				return true;
 		}
 	}

@@ -118,7 +118,8 @@ name_map_get(const NameMap *map, const char *name)
 
 /*
  * How many characters must be added, left out, replaced or swapped with their
- * neighbour to get from one word to the other; anything over NAME_MAX_DISTANCE counts as one more.
+ * neighbour to get from one word to the other; anything over NAME_MAX_DISTANCE
+ * counts as one more.
  */
 int
 name_distance(const char *word, const char *candidate)
@@ -153,7 +154,8 @@ name_distance(const char *word, const char *candidate)
 
 			cost = Min(cost, previous[j] + 1);
 			cost = Min(cost, current[j - 1] + 1);
-			if (i > 1 && j > 1 && word[i - 1] == candidate[j - 2] && word[i - 2] == candidate[j - 1])
+			if (i > 1 && j > 1 && word[i - 1] == candidate[j - 2] &&
+				word[i - 2] == candidate[j - 1])
 				cost = Min(cost, before[j - 2] + 1);
 			current[j] = cost;
 			best = Min(best, cost);
@@ -167,10 +169,9 @@ name_distance(const char *word, const char *candidate)
 }
 
 /*
- * The name most like the word, the same in other letters or with at most a third of
- * it different; of equals
- * the first in the alphabet, so that the answer does not depend on the order in
- * which names were added.
+ * The name most like the word, the same in other letters or with at most a
+ * third of it different; of equals the first in the alphabet, so that the
+ * answer does not depend on the order in which names were added.
  */
 const char *
 name_map_nearest(const NameMap *map, const char *word)
@@ -185,9 +186,11 @@ name_map_nearest(const NameMap *map, const char *word)
 
 		if (name == NULL)
 			continue;
-		distance = pg_strcasecmp(word, name) == 0 ? 0 : name_distance(word, name);
+		distance = pg_strcasecmp(word, name) == 0 ? 0 :
+													name_distance(word, name);
 		if (distance < limit ||
-			(distance == limit && (nearest == NULL || strcmp(name, nearest) < 0)))
+			(distance == limit &&
+			 (nearest == NULL || strcmp(name, nearest) < 0)))
 		{
 			limit = distance;
 			nearest = name;

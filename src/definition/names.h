@@ -16,7 +16,9 @@ typedef struct NameMap NameMap;
 extern NameMap *name_map_create(int expected);
 extern void name_map_free(NameMap *map);
 
-/* The name is not copied.  Returns false, changing nothing, when it is there. */
+/*
+ * The name is not copied.  Returns false, changing nothing, when it is there.
+ */
 extern bool name_map_add(NameMap *map, const char *name, int value);
 
 /* -1: no such name. */

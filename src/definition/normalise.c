@@ -6,13 +6,14 @@
  * NOTES
  *	  Pure: any process, no locks, no transaction.
  *
- *	  The stored form has one way to say each thing: steps by id, children by id,
- *	  no aliases.  It is a tree that shares with the given one what stays as it is.
- *	  It is then compiled to a plan like any stored definition, and what that finds
- *	  is reported at the path where the author wrote it.
+ *	  The stored form has one way to say each thing: steps by id, children by
+ *	  id, no aliases.  It is a tree that shares with the given one what stays as
+ *	  it is.  It is then compiled to a plan like any stored definition, and what
+ *	  that finds is reported at the path where the author wrote it.
  *
- *	  Each step is gone through once.  Inline children get their ids after that, when
- *	  it is known which ids there are; until then their places are empty strings.
+ *	  Each step is gone through once.  Inline children get their ids after that,
+ *	  when it is known which ids there are; until then their places are empty
+ *	  strings.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,8 +28,9 @@
  * the array of drafts.
  */
 void
-normaliser_add_draft(Normaliser *normaliser, const Json *source, const char *path,
-					 int parent, const char *branch, const char *key)
+normaliser_add_draft(Normaliser *normaliser, const Json *source,
+					 const char *path, int parent, const char *branch,
+					 const char *key)
 {
 	const Json *id = json_get(source, "id");
 	Draft	   *draft;
@@ -46,14 +48,17 @@ normaliser_add_draft(Normaliser *normaliser, const Json *source, const char *pat
 	draft->parent = parent;
 	draft->branch = branch;
 
-	if (id != NULL && json_kind(id) != JSON_STRING && json_kind(id) != JSON_NULL)
-		problem_add(normaliser->problems, PROBLEM_ERROR, psprintf("%s.id", path), key,
-					NULL, "\"id\" must be a string, not %s", json_kind_name(id));
+	if (id != NULL && json_kind(id) != JSON_STRING &&
+		json_kind(id) != JSON_NULL)
+		problem_add(normaliser->problems, PROBLEM_ERROR,
+					psprintf("%s.id", path), key, NULL,
+					"\"id\" must be a string, not %s", json_kind_name(id));
 	else if (id != NULL && json_kind(id) == JSON_STRING)
 	{
 		draft->id = json_string(id);
 		if (key != NULL && strcmp(key, draft->id) != 0)
-			problem_add(normaliser->problems, PROBLEM_ERROR, psprintf("%s.id", path), key,
+			problem_add(normaliser->problems, PROBLEM_ERROR,
+						psprintf("%s.id", path), key,
 						"Leave \"id\" out, or make both the same.",
 						"\"id\" is \"%s\", but the key of the step is \"%s\"",
 						draft->id, key);
@@ -87,7 +92,8 @@ normaliser_moved(Normaliser *normaliser, const char *path, const char *given)
 	{
 		normaliser->moves_allocated *= 2;
 		normaliser->moves = repalloc(normaliser->moves,
-									 sizeof(Move) * normaliser->moves_allocated);
+									 sizeof(Move) *
+										 normaliser->moves_allocated);
 	}
 	move = &normaliser->moves[normaliser->nmoves++];
 	move->draft = normaliser->current;
@@ -105,7 +111,9 @@ name_moves(Normaliser *normaliser)
 	for (int i = 0; i < normaliser->nmoves; i++)
 	{
 		const Move *move = &normaliser->moves[i];
-		const Draft *draft = move->draft >= 0 ? &normaliser->drafts[move->draft] : NULL;
+		const Draft *draft = move->draft >= 0 ?
+			&normaliser->drafts[move->draft] :
+			NULL;
 		const char *path = move->path;
 
 		if (draft != NULL && draft->duplicate)
@@ -137,7 +145,8 @@ given_path(void *places, const char *path)
 		prefix[length] = '\0';
 		moved = name_map_get(normaliser->moved, prefix);
 		if (moved >= 0)
-			return psprintf("%s%s", normaliser->moves[moved].given, path + length);
+			return psprintf("%s%s", normaliser->moves[moved].given,
+							path + length);
 		while (--length > 0 && prefix[length] != '.' && prefix[length] != '[')
 			;
 	}
@@ -145,8 +154,8 @@ given_path(void *places, const char *path)
 }
 
 /*
- * The definition's on_failure: the id of a step, a step, or an array of both, each
- * of which is followed by the next one.
+ * The definition's on_failure: the id of a step, a step, or an array of both,
+ * each of which is followed by the next one.
  */
 static void
 collect_chain(Normaliser *normaliser, const Json *value)
@@ -157,7 +166,8 @@ collect_chain(Normaliser *normaliser, const Json *value)
 	for (const Json *item = is_array ? json_first(value) : value; item != NULL;
 		 item = is_array ? json_next(item) : NULL)
 	{
-		char	   *path = is_array ? psprintf("on_failure[%d]", index++) : pstrdup("on_failure");
+		char	   *path = is_array ? psprintf("on_failure[%d]", index++) :
+								pstrdup("on_failure");
 
 		if (json_kind(item) != JSON_OBJECT)
 		{
@@ -171,8 +181,8 @@ collect_chain(Normaliser *normaliser, const Json *value)
 }
 
 /*
- * Take down the members of steps, then put all drafts into the stored form, which adds
- * their inline children behind them.
+ * Take down the members of steps, then put all drafts into the stored form,
+ * which adds their inline children behind them.
  */
 static void
 collect_steps(Normaliser *normaliser, const Json *steps, const Json *on_failure)
@@ -180,14 +190,16 @@ collect_steps(Normaliser *normaliser, const Json *steps, const Json *on_failure)
 	bool		is_array = json_kind(steps) == JSON_ARRAY;
 	int			index = 0;
 
-	for (const Json *step = json_first(steps); step != NULL; step = json_next(step))
+	for (const Json *step = json_first(steps); step != NULL;
+		 step = json_next(step))
 	{
 		char	   *path;
 
 		if (!is_array)
 		{
 			path = psprintf("steps.%s", json_key(step));
-			normaliser_add_draft(normaliser, step, path, -1, NULL, json_key(step));
+			normaliser_add_draft(normaliser, step, path, -1, NULL,
+								 json_key(step));
 			continue;
 		}
 		path = psprintf("steps[%d]", index++);
@@ -198,13 +210,14 @@ collect_steps(Normaliser *normaliser, const Json *steps, const Json *on_failure)
 		{
 			normaliser_add_draft(normaliser, step, path, -1, NULL, NULL);
 			if (json_get(step, "id") == NULL)
-				problem_add(normaliser->problems, PROBLEM_ERROR, path, NULL, NULL,
-							"a step of an array needs an \"id\"");
+				problem_add(normaliser->problems, PROBLEM_ERROR, path, NULL,
+							NULL, "a step of an array needs an \"id\"");
 		}
 	}
 	if (on_failure != NULL)
 		collect_chain(normaliser, on_failure);
-	for (int i = 0; i < normaliser->ndrafts && normaliser->ndrafts <= MAX_STEPS; i++)
+	for (int i = 0; i < normaliser->ndrafts && normaliser->ndrafts <= MAX_STEPS;
+		 i++)
 		normalise_step(normaliser, i);
 }
 
@@ -229,7 +242,8 @@ generate_ids(Normaliser *normaliser)
 		if (draft->parent >= 0)
 			prefix = psprintf("%.*s%s%.*s", GENERATED_PREFIX,
 							  normaliser->drafts[draft->parent].id,
-							  draft->branch != NULL ? "_" : "", GENERATED_PREFIX,
+							  draft->branch != NULL ? "_" : "",
+							  GENERATED_PREFIX,
 							  draft->branch != NULL ? draft->branch : "");
 
 		/* Children of one parent follow each other: go on counting. */
@@ -275,7 +289,8 @@ stored_chain(Normaliser *normaliser, const Json *value)
 
 	if (json_kind(value) == JSON_ARRAY)
 		item = json_first(value);
-	first = draft = item != NULL ? chain_draft(normaliser, item, &cursor) : NULL;
+	first = draft = item != NULL ? chain_draft(normaliser, item, &cursor) :
+								   NULL;
 	if (first == NULL)
 		return json_share(value);
 	if (json_kind(value) == JSON_ARRAY)
@@ -301,8 +316,10 @@ stored_chain(Normaliser *normaliser, const Json *value)
 static const char *
 follow_order(Normaliser *normaliser, const Json *on_failure)
 {
-	const char *chain = on_failure != NULL && json_kind(on_failure) == JSON_STRING ?
-		json_string(on_failure) : NULL;
+	const char *chain = on_failure != NULL &&
+			json_kind(on_failure) == JSON_STRING ?
+		json_string(on_failure) :
+		NULL;
 	const char *next = NULL;
 
 	for (int i = normaliser->ndrafts - 1; i >= 0; i--)
@@ -314,7 +331,8 @@ follow_order(Normaliser *normaliser, const Json *on_failure)
 			continue;
 		draft->default_next = next;
 		/* nothing flows into the on_failure chain */
-		next = chain != NULL && strcmp(draft->id, chain) == 0 ? NULL : draft->id;
+		next = chain != NULL && strcmp(draft->id, chain) == 0 ? NULL :
+																draft->id;
 	}
 	return next;
 }
@@ -336,7 +354,8 @@ stored_steps(Normaliser *normaliser)
 		if (draft->stored_id != NULL)
 			json_set_string(draft->stored_id, draft->id);
 		if (draft->default_next != NULL && !draft->says_next)
-			json_add(draft->stored, "next_step", json_new_string(draft->default_next));
+			json_add(draft->stored, "next_step",
+					 json_new_string(draft->default_next));
 		if (!draft->duplicate)
 			json_add(stored, draft->id, draft->stored);
 	}
@@ -407,14 +426,16 @@ stored_document(Normaliser *normaliser, const Json *document)
 		json_add(stored, "start_step", json_new_string(first));
 	if (steps != NULL)
 		json_add(stored, "steps",
-				 json_kind(steps) == JSON_ARRAY || json_kind(steps) == JSON_OBJECT ?
-				 stored_steps(normaliser) : json_share(steps));
+				 json_kind(steps) == JSON_ARRAY ||
+						 json_kind(steps) == JSON_OBJECT ?
+					 stored_steps(normaliser) :
+					 json_share(steps));
 	return stored;
 }
 
 /*
- * Put a document into the stored form.  Works in the current memory context and leaves
- * its work space there.
+ * Put a document into the stored form.  Works in the current memory context and
+ * leaves its work space there.
  */
 Json *
 normalise_document(Checking *checking)
@@ -429,7 +450,8 @@ normalise_document(Checking *checking)
 	checking->places = normaliser;
 	normaliser->problems = checking->problems;
 	normaliser->current = -1;
-	normaliser->allocated = normaliser->moves_allocated = normaliser->jumps_allocated = 64;
+	normaliser->allocated = normaliser->moves_allocated =
+		normaliser->jumps_allocated = 64;
 	normaliser->drafts = palloc(sizeof(Draft) * normaliser->allocated);
 	normaliser->moves = palloc(sizeof(Move) * normaliser->moves_allocated);
 	normaliser->jumps = palloc(sizeof(MaybeJump) * normaliser->jumps_allocated);

@@ -35,7 +35,8 @@ canonical(const Alias *aliases, const char *field)
  * Places of a member and of an element below a place.
  */
 GivenPlace
-member_place(Normaliser *normaliser, GivenPlace place, const char *key, const char *given_key)
+member_place(Normaliser *normaliser, GivenPlace place, const char *key,
+			 const char *given_key)
 {
 	GivenPlace	below;
 
@@ -97,9 +98,11 @@ stored_children(Normaliser *normaliser, const Json *value, GivenPlace place,
 		Json	   *child = stored_child(normaliser, value, place.given);
 
 		if (shape != CHILDREN_LIST ||
-			(json_kind(value) != JSON_STRING && json_kind(value) != JSON_OBJECT))
+			(json_kind(value) != JSON_STRING &&
+			 json_kind(value) != JSON_OBJECT))
 			return child;
-		normaliser_moved(normaliser, psprintf("%s[0]", place.path), place.given);
+		normaliser_moved(normaliser, psprintf("%s[0]", place.path),
+						 place.given);
 		stored = json_new_array();
 		json_add(stored, NULL, child);
 		return stored;
@@ -114,9 +117,11 @@ stored_children(Normaliser *normaliser, const Json *value, GivenPlace place,
 	}
 
 	stored = json_new_array();
-	for (const Json *item = json_first(value); item != NULL; item = json_next(item))
+	for (const Json *item = json_first(value); item != NULL;
+		 item = json_next(item))
 		json_add(stored, NULL,
-				 stored_child(normaliser, item, element_place(place, index++).given));
+				 stored_child(normaliser, item,
+							  element_place(place, index++).given));
 	return stored;
 }
 
@@ -132,11 +137,13 @@ stored_case(Normaliser *normaliser, const Json *value, GivenPlace place)
 		 member = json_next(member))
 	{
 		const char *field = canonical(case_aliases, json_key(member));
-		GivenPlace	below = member_place(normaliser, place, field, json_key(member));
+		GivenPlace	below = member_place(normaliser, place, field,
+										json_key(member));
 
 		if (strcmp(field, "step") == 0 && json_kind(member) != JSON_NULL)
 			json_add(stored, field,
-					 stored_children(normaliser, member, below, CHILDREN_ONE_OR_LIST));
+					 stored_children(normaliser, member, below,
+									 CHILDREN_ONE_OR_LIST));
 		else
 			json_add(stored, field, json_share(member));
 	}
@@ -155,7 +162,8 @@ stored_switch(Normaliser *normaliser, const Json *value, GivenPlace place)
 	if (json_kind(value) != JSON_ARRAY)
 		return json_share(value);
 	stored = json_new_array();
-	for (const Json *item = json_first(value); item != NULL; item = json_next(item))
+	for (const Json *item = json_first(value); item != NULL;
+		 item = json_next(item))
 	{
 		GivenPlace	element = element_place(place, index++);
 
@@ -183,7 +191,8 @@ stored_target(Normaliser *normaliser, const Json *value, GivenPlace place)
 			below.path = place.path;
 			below.given = psprintf("%s.%s", place.given, json_key(only));
 			normaliser_moved(normaliser, below.path, below.given);
-			return stored_children(normaliser, only, below, CHILDREN_ONE_OR_LIST);
+			return stored_children(normaliser, only, below,
+								   CHILDREN_ONE_OR_LIST);
 		}
 		if (strcmp(field, "next_step") == 0)
 		{
@@ -201,7 +210,8 @@ stored_target(Normaliser *normaliser, const Json *value, GivenPlace place)
  * A branch of a conditional: children, or, if that turns out to route, a jump.
  */
 Json *
-stored_condition_branch(Normaliser *normaliser, const Json *value, GivenPlace place)
+stored_condition_branch(Normaliser *normaliser, const Json *value,
+						GivenPlace place)
 {
 	MaybeJump  *jump;
 	Json	   *stored;
@@ -216,7 +226,8 @@ stored_condition_branch(Normaliser *normaliser, const Json *value, GivenPlace pl
 	{
 		normaliser->jumps_allocated *= 2;
 		normaliser->jumps = repalloc(normaliser->jumps,
-									 sizeof(MaybeJump) * normaliser->jumps_allocated);
+									 sizeof(MaybeJump) *
+										 normaliser->jumps_allocated);
 	}
 	jump = &normaliser->jumps[normaliser->njumps++];
 	jump->draft = normaliser->current;
@@ -240,7 +251,8 @@ stored_branch(Normaliser *normaliser, const Json *value, GivenPlace place)
 	stored = json_new_object();
 	if (json_kind(value) == JSON_OBJECT &&
 		(json_get(value, "steps") != NULL ||
-		 (json_get(value, "type") == NULL && json_get(value, "agent_name") == NULL &&
+		 (json_get(value, "type") == NULL &&
+		  json_get(value, "agent_name") == NULL &&
 		  json_get(value, "sql") == NULL)))
 	{
 		for (const Json *member = json_first(value); member != NULL;
@@ -249,8 +261,11 @@ stored_branch(Normaliser *normaliser, const Json *value, GivenPlace place)
 			const char *key = json_key(member);
 
 			steps = member_place(normaliser, place, key, key);
-			json_add(stored, key, strcmp(key, "steps") != 0 ? json_share(member) :
-					 stored_children(normaliser, member, steps, CHILDREN_LIST));
+			json_add(stored, key,
+					 strcmp(key, "steps") != 0 ?
+						 json_share(member) :
+						 stored_children(normaliser, member, steps,
+										 CHILDREN_LIST));
 		}
 		return stored;
 	}
@@ -258,6 +273,7 @@ stored_branch(Normaliser *normaliser, const Json *value, GivenPlace place)
 	steps.path = psprintf("%s.steps", place.path);
 	steps.given = place.given;
 	normaliser_moved(normaliser, steps.path, steps.given);
-	json_add(stored, "steps", stored_children(normaliser, value, steps, CHILDREN_LIST));
+	json_add(stored, "steps",
+			 stored_children(normaliser, value, steps, CHILDREN_LIST));
 	return stored;
 }

@@ -30,7 +30,8 @@ typedef struct Branch
 typedef struct Routing
 {
 	const Normaliser *normaliser;
-	Branch	   *branches;		/* two places for each draft: 2 * from, 2 * from + 1 */
+	Branch	   *branches;		/* two places for each draft: 2 * from, 2 *
+								 * from + 1 */
 	int		   *to;				/* by draft: first branch to it, -1 = none */
 	int		   *named;			/* by draft: places of the chain that name it */
 	bool	   *may;			/* by draft: a conditional that may route */
@@ -50,7 +51,8 @@ named_step(const Json *step, const char *field)
 	for (const Json *member = json_first(step); member != NULL;
 		 member = json_next(member))
 		if (strcmp(canonical_step_field(json_key(member)), field) == 0)
-			return json_kind(member) == JSON_STRING ? json_string(member) : NULL;
+			return json_kind(member) == JSON_STRING ? json_string(member) :
+													  NULL;
 	return NULL;
 }
 
@@ -78,7 +80,9 @@ collect_branches(Routing *routing)
 	for (int i = 0; i < normaliser->ndrafts; i++)
 	{
 		const Json *step = normaliser->drafts[i].source;
-		const Json *type = json_kind(step) == JSON_OBJECT ? json_get(step, "type") : NULL;
+		const Json *type = json_kind(step) == JSON_OBJECT ?
+			json_get(step, "type") :
+			NULL;
 		StepType	known;
 		bool		is_conditional = type != NULL && json_kind(type) == JSON_STRING &&
 			step_type_named(json_string(type), &known) && step_type_has(known, TRAIT_CHOOSES);
@@ -87,11 +91,13 @@ collect_branches(Routing *routing)
 
 		if (follower >= 0 && !is_held(normaliser, i))
 			routing->named[follower]++;
-		routing->may[i] = is_conditional && next == NULL && !is_held(normaliser, i);
+		routing->may[i] = is_conditional && next == NULL &&
+			!is_held(normaliser, i);
 		for (int k = 0; k < 2; k++)
 		{
 			Branch	   *branch = &routing->branches[2 * i + k];
-			const char *id = is_conditional ? named_step(step, fields[k]) : NULL;
+			const char *id = is_conditional ? named_step(step, fields[k]) :
+											  NULL;
 
 			branch->from = i;
 			branch->to = id != NULL ? name_map_get(normaliser->ids, id) : -1;

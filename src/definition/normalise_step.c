@@ -4,8 +4,9 @@
  *	  One step of a definition, put into the stored form.
  *
  * NOTES
- *	  Pure: any process, no locks, no transaction.  Only rearranges: what it does
- *	  not understand goes through as it is, and building the plan complains.
+ *	  Pure: any process, no locks, no transaction.  Only rearranges: what it
+ *	  does not understand goes through as it is, and building the plan
+ *	  complains.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,12 +40,13 @@ canonical_step_field(const char *field)
  * Add one field; what children it names is for the type to say.
  */
 static void
-add_field(Normaliser *normaliser, Json *stored, const StepTypeInfo *info, const char *field,
-		  const Json *value, GivenPlace place)
+add_field(Normaliser *normaliser, Json *stored, const StepTypeInfo *info,
+		  const char *field, const Json *value, GivenPlace place)
 {
 	Json	   *children = NULL;
 
-	if (json_kind(value) != JSON_NULL && info != NULL && info->stored_children != NULL)
+	if (json_kind(value) != JSON_NULL && info != NULL &&
+		info->stored_children != NULL)
 		children = info->stored_children(normaliser, field, value, place);
 	json_add(stored, field, children != NULL ? children : json_share(value));
 }
@@ -53,15 +55,16 @@ add_field(Normaliser *normaliser, Json *stored, const StepTypeInfo *info, const 
 static bool
 is_flat(const StepTypeInfo *info, const char *field)
 {
-	for (const char *const *known = info->fields->flat->fields; *known != NULL; known++)
+	for (const char *const *known = info->fields->flat->fields; *known != NULL;
+		 known++)
 		if (strcmp(*known, field) == 0)
 			return true;
 	return false;
 }
 
 /*
- * The configuration of a step, from its own object and from the fields that stand
- * flat on the step.
+ * The configuration of a step, from its own object and from the fields that
+ * stand flat on the step.
  */
 static Json *
 stored_config(Normaliser *normaliser, const Json *step, GivenPlace place,
@@ -87,7 +90,8 @@ stored_config(Normaliser *normaliser, const Json *step, GivenPlace place,
 			const char *field = canonical(aliases, json_key(member));
 
 			add_field(normaliser, stored, info, field, member,
-					  member_place(normaliser, config_place, field, json_key(member)));
+					  member_place(normaliser, config_place, field,
+								   json_key(member)));
 		}
 	}
 	else
@@ -124,19 +128,21 @@ add_step_field(Normaliser *normaliser, Json *stored, const StepTypeInfo *info,
 
 		normaliser->branch = "undo";
 		json_add(stored, field,
-				 stored_children(normaliser, member, member_place(normaliser, place, field, field),
+				 stored_children(normaliser, member,
+								 member_place(normaliser, place, field, field),
 								 CHILDREN_ONE_OR_LIST));
 		normaliser->branch = branch;
 		return;
 	}
-	if (field != json_key(member) || (info != NULL && info->stored_children != NULL))
+	if (field != json_key(member) ||
+		(info != NULL && info->stored_children != NULL))
 		place = member_place(normaliser, place, field, json_key(member));
 	add_field(normaliser, stored, info, field, member, place);
 }
 
 /*
- * Does nothing tell what kind of step it is?  The stored form has no type then, so
- * that building the plan asks for what is missing.
+ * Does nothing tell what kind of step it is?  The stored form has no type then,
+ * so that building the plan asks for what is missing.
  */
 static bool
 is_of_no_kind(const Json *step)
@@ -158,14 +164,15 @@ step_type(const Json *step)
 	if (json_kind(type) != JSON_STRING)
 		return "";
 	for (int i = 0; i < STEP_TYPES; i++)
-		if (step_types[i]->alias != NULL && strcmp(step_types[i]->alias, json_string(type)) == 0)
+		if (step_types[i]->alias != NULL &&
+			strcmp(step_types[i]->alias, json_string(type)) == 0)
 			return step_types[i]->name;
 	return json_string(type);
 }
 
 /*
- * Put one step into the stored form.  What its id and the default of its next_step are is
- * not known yet.
+ * Put one step into the stored form.  What its id and the default of its
+ * next_step are is not known yet.
  */
 void
 normalise_step(Normaliser *normaliser, int index)
@@ -206,7 +213,8 @@ normalise_step(Normaliser *normaliser, int index)
 	json_add(stored, "id", stored_id);
 	if (!is_of_no_kind(step))
 		json_add(stored, "type",
-				 type[0] == '\0' ? json_share(json_get(step, "type")) : json_new_string(type));
+				 type[0] == '\0' ? json_share(json_get(step, "type")) :
+								   json_new_string(type));
 
 	for (const Json *member = json_first(step); member != NULL;
 		 member = json_next(member))
@@ -223,7 +231,8 @@ normalise_step(Normaliser *normaliser, int index)
 		add_step_field(normaliser, stored, info, member, place);
 	}
 	if (has_config)
-		json_add(stored, info->config, stored_config(normaliser, step, place, info, aliases));
+		json_add(stored, info->config,
+				 stored_config(normaliser, step, place, info, aliases));
 
 	/* the array of drafts may be elsewhere by now */
 	normaliser->drafts[index].stored = stored;

@@ -22,8 +22,10 @@ typedef struct Draft
 	const char *id;				/* NULL until it has got one */
 	const Json *source;
 	char	   *path;			/* where it stands in the document as given */
-	int			parent;			/* draft whose inline child it is, -1 = a member of steps */
-	const char *branch;			/* inline child of a branch: its name; a compensation: "undo" */
+	int			parent;			/* draft whose inline child it is, -1 = a
+								 * member of steps */
+	const char *branch;			/* inline child of a branch: its name; a
+								 * compensation: "undo" */
 	bool		in_chain;		/* stands in the definition's on_failure */
 	bool		duplicate;		/* the key occurs twice: not stored */
 	bool		says_next;		/* names what follows it, or nothing can */
@@ -31,18 +33,23 @@ typedef struct Draft
 	bool		routes;			/* conditional whose branches are jumps */
 	Json	   *stored;			/* the step in the stored form */
 	Json	   *stored_id;		/* its id in there; NULL: it is no object */
-	Json	   *reference;		/* the id that stands where an inline child stood */
+	Json	   *reference;		/* the id that stands where an inline child
+								 * stood */
 } Draft;
 
 /* Where something was given that stands at another path in the stored form. */
 typedef struct Move
 {
-	int			draft;			/* the path is below this one's; -1: below the document */
+	int			draft;			/* the path is below this one's; -1: below
+								 * the document */
 	const char *path;
 	const char *given;
 } Move;
 
-/* The id of a step as a conditional's branch: a jump, if the conditional routes. */
+/*
+ * The id of a step as a conditional's branch: a jump, if the conditional
+ * routes.
+ */
 typedef struct MaybeJump
 {
 	int			draft;
@@ -62,12 +69,15 @@ typedef struct Normaliser
 
 	NameMap    *ids;			/* explicit and generated ids -> draft */
 	NameMap    *children;		/* ids used as a child somewhere */
-	NameMap    *held;			/* those of them that are not just a conditional's branch */
-	bool		in_branch;		/* the single id of such a branch is being gone through */
+	NameMap    *held;			/* those of them that are not just a
+								 * conditional's branch */
+	bool		in_branch;		/* the single id of such a branch is being
+								 * gone through */
 	Move	   *moves;
 	int			nmoves;
 	int			moves_allocated;
-	NameMap    *moved;			/* path in the stored form -> move; NULL until something is reported */
+	NameMap    *moved;			/* path in the stored form -> move; NULL
+								 * until something is reported */
 	MaybeJump  *jumps;
 	int			njumps;
 	int			jumps_allocated;
@@ -88,8 +98,9 @@ typedef enum ChildrenShape
 } ChildrenShape;
 
 /*
- * What makes values of the stored form is given the author's and returns a new one, which
- * shares with that what stays as it is.  Paths of places are below the current draft's.
+ * What makes values of the stored form is given the author's and returns a new
+ * one, which shares with that what stays as it is.  Paths of places are below
+ * the current draft's.
  */
 
 /* --- normalise.c --- */
@@ -98,23 +109,28 @@ typedef enum ChildrenShape
 extern Json *normalise_document(Checking *checking);
 
 extern void normaliser_add_draft(Normaliser *normaliser, const Json *source,
-								 const char *path, int parent, const char *branch,
-								 const char *key);
+								 const char *path, int parent,
+								 const char *branch, const char *key);
 
 /* Note that what stands at one path in the stored form was given at another. */
-extern void normaliser_moved(Normaliser *normaliser, const char *path, const char *given);
+extern void normaliser_moved(Normaliser *normaliser, const char *path,
+							 const char *given);
 
 /* --- normalise_children.c --- */
 
 extern const char *canonical(const Alias *aliases, const char *field);
 extern GivenPlace member_place(Normaliser *normaliser, GivenPlace place,
 							   const char *key, const char *given_key);
-extern Json *stored_children(Normaliser *normaliser, const Json *value, GivenPlace place,
-							 ChildrenShape shape);
-extern Json *stored_switch(Normaliser *normaliser, const Json *value, GivenPlace place);
-extern Json *stored_target(Normaliser *normaliser, const Json *value, GivenPlace place);
-extern Json *stored_condition_branch(Normaliser *normaliser, const Json *value, GivenPlace place);
-extern Json *stored_branch(Normaliser *normaliser, const Json *value, GivenPlace place);
+extern Json *stored_children(Normaliser *normaliser, const Json *value,
+							 GivenPlace place, ChildrenShape shape);
+extern Json *stored_switch(Normaliser *normaliser, const Json *value,
+						   GivenPlace place);
+extern Json *stored_target(Normaliser *normaliser, const Json *value,
+						   GivenPlace place);
+extern Json *stored_condition_branch(Normaliser *normaliser, const Json *value,
+									 GivenPlace place);
+extern Json *stored_branch(Normaliser *normaliser, const Json *value,
+						   GivenPlace place);
 
 /* --- normalise_routes.c --- */
 

@@ -71,7 +71,8 @@ build_description(Builder *builder, const Place *place)
 
 	plan->name = field_string(builder, place, "name", true);
 	if (plan->name != NULL && strlen(plan->name) > PLAN_MAX_ID_LENGTH)
-		field_error(builder, place, "name", NULL, "\"name\" is longer than %d characters",
+		field_error(builder, place, "name", NULL,
+					"\"name\" is longer than %d characters",
 					PLAN_MAX_ID_LENGTH);
 	if (plan->name == NULL)
 		plan->name = pstrdup("");
@@ -108,18 +109,22 @@ build_admission(Builder *builder, const Place *place)
 	plan->tenant = field_string(builder, place, "tenant", false);
 	if (plan->tenant != NULL &&
 		(plan->tenant[0] == '\0' || strlen(plan->tenant) > PLAN_MAX_ID_LENGTH))
-		field_error(builder, place, "tenant", NULL, "\"tenant\" must have between 1 and %d bytes",
+		field_error(builder, place, "tenant", NULL,
+					"\"tenant\" must have between 1 and %d bytes",
 					PLAN_MAX_ID_LENGTH);
-	plan->max_running = field_integer(builder, place, "max_running", 1, ANY_INTEGER, 0);
-	plan->refuse_when_full = field_choice(builder, place, "when_full", when_full, 0) == 1;
+	plan->max_running = field_integer(builder, place, "max_running", 1,
+									  ANY_INTEGER, 0);
+	plan->refuse_when_full = field_choice(builder, place, "when_full",
+										  when_full, 0) == 1;
 	if (plan->refuse_when_full && plan->max_running == 0)
-		field_error(builder, place, "when_full", "Give the number in \"max_running\".",
+		field_error(builder, place, "when_full",
+					"Give the number in \"max_running\".",
 					"\"when_full\" means nothing without \"max_running\"");
 }
 
 /*
- * Whether executions that fail become dead letters: a boolean, or an object that
- * says for how long.
+ * Whether executions that fail become dead letters: a boolean, or an object
+ * that says for how long.
  */
 static void
 build_dead_letter(Builder *builder, const Place *place)
@@ -143,8 +148,9 @@ build_dead_letter(Builder *builder, const Place *place)
 	}
 	check_fields(builder, &below, &dead_letter_fields);
 	builder->plan->dead_letter = true;
-	builder->plan->dead_letter_days = field_integer(builder, &below, "retention_days",
-													1, MAX_RETENTION_DAYS, 0);
+	builder->plan->dead_letter_days = field_integer(builder, &below,
+													"retention_days", 1,
+													MAX_RETENTION_DAYS, 0);
 }
 
 /*
@@ -163,13 +169,16 @@ build_commit(Builder *builder, const Place *place)
 		Place		below = {commit, "commit", NULL};
 
 		check_fields(builder, &below, &commit_fields);
-		plan->commit_max_steps = field_integer(builder, &below, "max_steps", 1, MAX_BATCH, MAX_BATCH);
-		plan->commit_max_ms = field_integer(builder, &below, "max_ms", 1, ANY_INTEGER, DEFAULT_BATCH_MS);
+		plan->commit_max_steps = field_integer(builder, &below, "max_steps", 1,
+											   MAX_BATCH, MAX_BATCH);
+		plan->commit_max_ms = field_integer(builder, &below, "max_ms", 1,
+											ANY_INTEGER, DEFAULT_BATCH_MS);
 	}
 }
 
 /*
- * Thresholds of alerts.  Nobody here needs them: the view alert_thresholds reads them where they are.
+ * Thresholds of alerts.  Nobody here needs them: the view alert_thresholds
+ * reads them where they are.
  */
 static void
 build_alerts(Builder *builder, const Place *place)
@@ -202,7 +211,8 @@ build_alerts(Builder *builder, const Place *place)
 		return;
 	check_fields(builder, &below, &alerts_fields);
 	for (size_t i = 0; i < lengthof(thresholds); i++)
-		field_integer(builder, &below, thresholds[i].name, thresholds[i].lowest, thresholds[i].highest, 0);
+		field_integer(builder, &below, thresholds[i].name, thresholds[i].lowest,
+					  thresholds[i].highest, 0);
 	speedup = field_of_kind(builder, &below, "block_speedup", JSON_NUMBER);
 	if (speedup != NULL)
 	{
@@ -222,7 +232,8 @@ build_header(Builder *builder, const Place *place)
 {
 	static const char *const durabilities[] = {"full", "relaxed", NULL};
 	WorkflowPlan *plan = builder->plan;
-	const Json *defaults = field_of_kind(builder, place, "defaults", JSON_OBJECT);
+	const Json *defaults = field_of_kind(builder, place, "defaults",
+										 JSON_OBJECT);
 
 	check_fields(builder, place, &definition_fields);
 	build_description(builder, place);
@@ -233,16 +244,19 @@ build_header(Builder *builder, const Place *place)
 										  1, MAX_TIMEOUT_SECONDS, 0);
 	plan->max_pause_seconds = field_integer(builder, place, "max_pause_seconds",
 											1, MAX_TIMEOUT_SECONDS, 0);
-	plan->timeout_abort = build_timeout_strategy(builder, place, plan->timeout_seconds);
+	plan->timeout_abort = build_timeout_strategy(builder, place,
+												 plan->timeout_seconds);
 	plan->priority = field_integer(builder, place, "priority",
 								   -MAX_PRIORITY, MAX_PRIORITY, 0);
 	plan->max_retry_budget = field_integer(builder, place, "max_retry_budget",
 										   0, ANY_INTEGER, -1);
-	plan->relaxed = field_choice(builder, place, "durability", durabilities, 0) == 1;
+	plan->relaxed = field_choice(builder, place, "durability", durabilities,
+								 0) == 1;
 	plan->notify = field_boolean(builder, place, "notify", false);
 	build_dead_letter(builder, place);
 	plan->output = field_template(builder, place, "output");
-	build_settings(builder, place, "settings", &plan->settings, &plan->nsettings);
+	build_settings(builder, place, "settings", &plan->settings,
+				   &plan->nsettings);
 	build_transaction(builder, place, &plan->transaction);
 	builder->start_step = field_string(builder, place, "start_step", false);
 
@@ -303,7 +317,8 @@ static void
 build_nodes(Builder *builder, const Json *steps)
 {
 	plan_reserve(builder, json_count(steps));
-	for (const Json *step = json_first(steps); step != NULL; step = json_next(step))
+	for (const Json *step = json_first(steps); step != NULL;
+		 step = json_next(step))
 	{
 		PlanNode   *node = plan_add_node(builder, json_key(step), step);
 		const char *complaint = name_id_complaint(json_key(step));
@@ -312,7 +327,8 @@ build_nodes(Builder *builder, const Json *steps)
 		if (node == NULL || complaint == NULL)
 			continue;			/* the first of a name stays */
 		place = node_place(builder, node->index);
-		field_error(builder, &place, NULL, NULL, "the id of a step %s", complaint);
+		field_error(builder, &place, NULL, NULL, "the id of a step %s",
+					complaint);
 	}
 }
 
@@ -338,7 +354,8 @@ link_root(Builder *builder)
 			continue;
 		place = node_place(builder, i);
 		next = field_of_kind(builder, &place, "next_step", JSON_STRING);
-		target = next != NULL ? name_map_get(builder->ids, json_string(next)) : -1;
+		target = next != NULL ? name_map_get(builder->ids, json_string(next)) :
+								-1;
 		if (next == NULL)
 			;					/* reported */
 		else if (target < 0)
@@ -383,7 +400,8 @@ find_start(Builder *builder, const Place *place)
 	if (builder->start_step == NULL)
 	{
 		if (field_get(place, "start_step") == NULL)
-			field_error(builder, place, "start_step", NULL, "\"start_step\" is required");
+			field_error(builder, place, "start_step", NULL,
+						"\"start_step\" is required");
 		return;
 	}
 	plan->start = name_map_get(builder->ids, builder->start_step);
@@ -435,7 +453,8 @@ compare_lines(const void *a, const void *b, void *lines)
 {
 	const char *name = ((const PlanLine *) lines)[*(const int *) b].name;
 
-	return compare_line_name(((const PlanLine *) lines)[*(const int *) a].name, name, strlen(name));
+	return compare_line_name(((const PlanLine *) lines)[*(const int *) a].name,
+							 name, strlen(name));
 }
 
 /* Let the lines of a container be found by name. */
@@ -448,7 +467,8 @@ sort_lines(PlanNode *node)
 	node->lines_by_name = palloc(sizeof(int) * node->nlines);
 	for (int i = 0; i < node->nlines; i++)
 		node->lines_by_name[i] = i;
-	qsort_arg(node->lines_by_name, node->nlines, sizeof(int), compare_lines, node->lines);
+	qsort_arg(node->lines_by_name, node->nlines, sizeof(int), compare_lines,
+			  node->lines);
 }
 
 /*
@@ -466,21 +486,27 @@ build_steps(Builder *builder, const Place *place)
 		field_error(builder, place, "steps", NULL, "\"steps\" is required");
 		return;
 	}
-	/* an array has become an object when the document was put into the stored form */
+	/*
+	 * an array has become an object when the document was put into the stored
+	 * form
+	 */
 	if (json_kind(steps) != JSON_OBJECT)
 	{
-		field_error(builder, place, "steps", NULL, "\"steps\" must be an object or an array, not %s",
+		field_error(builder, place, "steps", NULL,
+					"\"steps\" must be an object or an array, not %s",
 					json_kind_name(steps));
 		return;
 	}
 	if (json_count(steps) == 0)
 	{
-		field_error(builder, place, "steps", NULL, "a definition needs at least one step");
+		field_error(builder, place, "steps", NULL,
+					"a definition needs at least one step");
 		return;
 	}
 	if (json_count(steps) > MAX_STEPS)
 	{
-		field_error(builder, place, "steps", "Use a loop, or several workflows.",
+		field_error(builder, place, "steps",
+					"Use a loop, or several workflows.",
 					"a definition cannot have more than %d steps", MAX_STEPS);
 		return;
 	}
@@ -509,7 +535,8 @@ build_definition(Builder *builder, const Json *document)
 
 	if (json_kind(document) != JSON_OBJECT)
 	{
-		field_error(builder, &place, NULL, NULL, "a definition must be an object, not %s",
+		field_error(builder, &place, NULL, NULL,
+					"a definition must be an object, not %s",
 					json_kind_name(document));
 		return;
 	}
@@ -559,7 +586,8 @@ plan_finish(Builder *builder)
 }
 
 WorkflowPlan *
-plan_compile(const FrontEnd *language, const Json *stored, int max_nesting, ProblemList *problems)
+plan_compile(const FrontEnd *language, const Json *stored, int max_nesting,
+			 ProblemList *problems)
 {
 	Builder		builder;
 
@@ -609,7 +637,8 @@ plan_find_line(const PlanNode *container, const char *name, size_t length)
 	{
 		int			middle = (low + high) / 2;
 		int			line = container->lines_by_name[middle];
-		int			order = compare_line_name(container->lines[line].name, name, length);
+		int			order = compare_line_name(container->lines[line].name, name,
+									  length);
 
 		if (order == 0)
 			return line;

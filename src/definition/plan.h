@@ -28,9 +28,14 @@
 #define PLAN_MAX_SCOPE_LENGTH 1500
 /* Priorities are from -MAX_PRIORITY to MAX_PRIORITY. */
 #define MAX_PRIORITY 1000
-/* Steps in one transaction: each has a subtransaction, and snapshots know 64. */
+/*
+ * Steps in one transaction: each has a subtransaction, and snapshots know 64.
+ */
 #define MAX_BATCH 50
-/* Age of a transaction at which no further step joins it, unless the definition says so. */
+/*
+ * Age of a transaction at which no further step joins it, unless the definition
+ * says so.
+ */
 #define DEFAULT_BATCH_MS 100
 /* A while or until loop without max_iterations ends after so many. */
 #define DEFAULT_MAX_ITERATIONS 10000
@@ -38,8 +43,10 @@
 typedef enum SqlResult
 {
 	SQL_RESULT_ROWS,			/* {"rows": [..], "row_count": n} */
-	SQL_RESULT_ROW,				/* the first row as an object, null when there is none */
-	SQL_RESULT_VALUE,			/* first column of the first row, null when there is none */
+	SQL_RESULT_ROW,				/* the first row as an object, null when
+								 * there is none */
+	SQL_RESULT_VALUE,			/* first column of the first row, null when
+								 * there is none */
 	SQL_RESULT_NONE				/* {"row_count": n} */
 } SqlResult;
 
@@ -61,8 +68,10 @@ typedef enum LoopResult
 typedef enum ErrorPolicy
 {
 	ON_ERROR_STOP,				/* start nothing further, then fail */
-	ON_ERROR_CONTINUE,			/* loop: complete with counts.  parallel: siblings always finish */
-	ON_ERROR_COLLECT			/* loop: run all, then fail with the full output */
+	ON_ERROR_CONTINUE,			/* loop: complete with counts.  parallel:
+								 * siblings always finish */
+	ON_ERROR_COLLECT			/* loop: run all, then fail with the full
+								 * output */
 } ErrorPolicy;
 
 /* What a failure of the step means to its scope. */
@@ -70,7 +79,8 @@ typedef enum OnFailure
 {
 	ON_FAILURE_FAIL,
 	ON_FAILURE_IGNORE,			/* the scope goes on, the output is null */
-	ON_FAILURE_DEFAULT			/* the scope goes on with failure_default as output */
+	ON_FAILURE_DEFAULT			/* the scope goes on with failure_default as
+								 * output */
 } OnFailure;
 
 /* A condition: an expression, or SQL that returns one boolean. */
@@ -101,12 +111,15 @@ typedef struct RetryPolicy
 	int			max_delay_ms;
 	double		backoff_multiplier;
 	bool		jitter;			/* +/- 10 % */
-	int			max_total_seconds;	/* from the start of the first attempt; 0 = no limit */
+	int			max_total_seconds;	/* from the start of the first attempt; 0
+									 * = no limit */
 	Expression *retry_if;		/* and only if this is true; NULL = always */
 	char	   *retry_if_text;
 } RetryPolicy;
 
-/* Where a scope goes on after an error; the first clause that names it counts. */
+/*
+ * Where a scope goes on after an error; the first clause that names it counts.
+ */
 typedef struct CatchClause
 {
 	char	  **errors;			/* as written; none = all */
@@ -144,17 +157,18 @@ typedef struct PlanSetting
 {
 	char	   *name;
 	char	   *value;
-	const char *path;			/* where it stands in the stored form; defaults are shared */
+	const char *path;			/* where it stands in the stored form;
+								 * defaults are shared */
 } PlanSetting;
 
 /*
- * The steps that run in one scope, as a graph: what follows what.  plan_scope.h has the
- * questions that are asked of it.
+ * The steps that run in one scope, as a graph: what follows what.  plan_scope.h
+ * has the questions that are asked of it.
  *
- * Mostly it is a chain: one of its steps runs at a time, and each leads to its one
- * successor, or by a case or an error of it to another step.  Whoever leads to a step
- * begins it, so that also in the root scope, which may have cycles, each but the first
- * waits for one end.
+ * Mostly it is a chain: one of its steps runs at a time, and each leads to its
+ * one successor, or by a case or an error of it to another step.  Whoever leads
+ * to a step begins it, so that also in the root scope, which may have cycles,
+ * each but the first waits for one end.
  *
  * In a graph a step begins when all those that it depends on have ended.
  */
@@ -162,26 +176,35 @@ typedef struct PlanScope
 {
 	int			container;		/* node; -1: the root scope */
 	int			line;			/* of the container */
-	int			first;			/* node that it begins with, of a graph the lowest; -1: it has no steps */
+	int			first;			/* node that it begins with, of a graph the
+								 * lowest; -1: it has no steps */
 	bool		is_graph;
 	int			nnodes;
-	int		   *nodes;			/* of a line that is a chain as they follow each other, else by index */
+	int		   *nodes;			/* of a line that is a chain as they follow
+								 * each other, else by index */
 	int		   *dependencies;	/* of each: how many ends it waits for */
-	int		   *edges;			/* of each: where its successors begin; one more at the end */
+	int		   *edges;			/* of each: where its successors begin; one
+								 * more at the end */
 	int		   *successors;		/* nodes; those of one step by index */
 } PlanScope;
 
-/* The children of a container that make up one scope, as the document lists them. */
+/*
+ * The children of a container that make up one scope, as the document lists
+ * them.
+ */
 typedef struct PlanLine
 {
-	char	   *name;			/* branch name, child id, "then", "else", "case 1" .., NULL for a loop body */
-	int			scope;			/* of plan->scopes: who walks asks that for what is first and next */
+	char	   *name;			/* branch name, child id, "then", "else",
+								 * "case 1" .., NULL for a loop body */
+	int			scope;			/* of plan->scopes: who walks asks that for
+								 * what is first and next */
 	int			first;			/* node */
 	int			last;			/* node */
 	int			nsteps;
 	int			timeout_seconds;	/* fork_join branches; 0 = none */
 	Condition  *when;			/* switch cases */
-	int			jump;			/* switch case that jumps: node in the conditional's own scope; else -1 */
+	int			jump;			/* switch case that jumps: node in the
+								 * conditional's own scope; else -1 */
 } PlanLine;
 
 typedef struct PlanNode
@@ -192,28 +215,37 @@ typedef struct PlanNode
 	char	   *description;
 
 	/* place */
-	int			container;		/* node of the container, -1 in the root scope */
+	int			container;		/* node of the container, -1 in the root
+								 * scope */
 	int			line;			/* which of the container's lines */
-	int			next;			/* what the document says follows, -1: nothing; who walks asks the scope */
-	int			scope;			/* of plan->scopes; -1: a compensation, which is in none */
+	int			next;			/* what the document says follows, -1:
+								 * nothing; who walks asks the scope */
+	int			scope;			/* of plan->scopes; -1: a compensation, which
+								 * is in none */
 	int			position;		/* among the scope's nodes */
 	int			depth;			/* number of containers around it */
 	int			compensation;	/* the step that undoes it, -1: none */
-	int			compensates;	/* the step that it undoes, -1: it is no compensation */
-	bool		in_chain;		/* of the definition's on_failure chain, or inside it */
+	int			compensates;	/* the step that it undoes, -1: it is no
+								 * compensation */
+	bool		in_chain;		/* of the definition's on_failure chain, or
+								 * inside it */
 	bool		on_cycle;		/* can be visited more than once in one scope */
-	bool		is_referenced;	/* some reference reads its output, status or error */
+	bool		is_referenced;	/* some reference reads its output, status or
+								 * error */
 
 	/* common fields */
 	Expression *when;
 	char	   *when_text;
 	int			timeout_seconds;	/* step or block; 0 = none */
-	bool		timeout_abort;	/* block: nothing is kept of one whose time was over */
+	bool		timeout_abort;	/* block: nothing is kept of one whose time
+								 * was over */
 	OnFailure	on_failure;
 	Template   *failure_default;
-	RetryPolicy *retry;			/* leaf steps: its own, then the definition's defaults */
+	RetryPolicy *retry;			/* leaf steps: its own, then the definition's
+								 * defaults */
 	int			nretry;
-	int			nown_retry;		/* how many of them are its own: an agent's come after those */
+	int			nown_retry;		/* how many of them are its own: an agent's
+								 * come after those */
 	CatchClause *catches;
 	int			ncatches;
 	Template   *output;			/* reshapes the result; NULL = as it is */
@@ -226,9 +258,11 @@ typedef struct PlanNode
 	TransactionMode transaction;
 
 	/* containers */
-	PlanLine   *lines;			/* parallel: a line per child; fork_join: per branch; conditional: per case; loop: one */
+	PlanLine   *lines;			/* parallel: a line per child; fork_join: per
+								 * branch; conditional: per case; loop: one */
 	int			nlines;
-	int		   *lines_by_name;	/* lines sorted by name, for plan_find_line(); NULL: they have none */
+	int		   *lines_by_name;	/* lines sorted by name, for
+								 * plan_find_line(); NULL: they have none */
 	int			max_parallelism;	/* 0 = unlimited */
 	ErrorPolicy on_error;
 	JoinRule	join;			/* when its children make it succeed */
@@ -243,29 +277,37 @@ typedef struct WorkflowPlan
 	char	   *label;			/* the document's own "version" */
 	PlanNode   *nodes;
 	int			nnodes;
-	PlanScope  *scopes;			/* the root scope, then those of the containers' lines */
+	PlanScope  *scopes;			/* the root scope, then those of the
+								 * containers' lines */
 	int			nscopes;
 	int			start;			/* node */
-	int			on_failure;		/* first node of the chain that runs before the execution fails; -1 = none */
+	int			on_failure;		/* first node of the chain that runs before
+								 * the execution fails; -1 = none */
 	int			ncompensations;
 	int			timeout_seconds;	/* of the execution; 0 = none */
 	bool		timeout_abort;	/* no partial output when its time is over */
 	int			max_pause_seconds;	/* a longer pause fails it; 0 = no limit */
-	Template   *output;			/* of the execution; NULL = output of the last step */
+	Template   *output;			/* of the execution; NULL = output of the
+								 * last step */
 	PlanSetting *settings;		/* for every step's SQL */
 	int			nsettings;
-	TransactionMode transaction;	/* of every step's SQL that does not say it itself */
+	TransactionMode transaction;	/* of every step's SQL that does not say
+									 * it itself */
 	bool		relaxed;		/* durability: relaxed */
-	int			commit_max_steps;	/* in one transaction; 1 = each in its own */
-	int			commit_max_ms;	/* age of a transaction at which no further step joins it */
+	int			commit_max_steps;	/* in one transaction; 1 = each in its
+									 * own */
+	int			commit_max_ms;	/* age of a transaction at which no further
+								 * step joins it */
 	bool		notify;
 	bool		dead_letter;	/* what fails becomes a dead letter */
-	int			dead_letter_days;	/* after which prune() may delete that; 0 = never */
+	int			dead_letter_days;	/* after which prune() may delete that; 0
+									 * = never */
 	int			priority;
 	char	   *tenant;			/* NULL = none */
 	int			max_running;	/* 0 = no limit */
 	bool		refuse_when_full;
-	int			max_retry_budget;	/* retries of all steps together; -1 = no limit */
+	int			max_retry_budget;	/* retries of all steps together; -1 = no
+									 * limit */
 	bool		assigns_variables;	/* some set step or catch clause does */
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */
 } WorkflowPlan;
@@ -275,14 +317,17 @@ extern const char *join_policy_name(JoinPolicy policy);
 extern bool plan_is_setting_name(const char *name);
 extern PlanNode *plan_find(const WorkflowPlan *plan, const char *step_id);
 /*
- * Which line of a container has this name, of so many bytes; -1: none.  Paths of scopes have
- * '_' where a name has ' ', which is the same here: no two lines differ in that only.
+ * Which line of a container has this name, of so many bytes; -1: none.  Paths
+ * of scopes have '_' where a name has ' ', which is the same here: no two lines
+ * differ in that only.
  */
-extern int	plan_find_line(const PlanNode *container, const char *name, size_t length);
+extern int plan_find_line(const PlanNode *container, const char *name,
+						  size_t length);
 
 /*
- * The plan as an indented tree, for workflow.explain().  notes: something to add to
- * the line of each node, NULL where there is nothing; NULL for none at all.
+ * The plan as an indented tree, for workflow.explain().  notes: something to
+ * add to the line of each node, NULL where there is nothing; NULL for none at
+ * all.
  */
 extern char *plan_explain(const WorkflowPlan *plan, char *const *notes);
 

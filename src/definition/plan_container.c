@@ -24,7 +24,8 @@ add_line(PlanNode *node, char *name)
 	if (node->lines == NULL)
 		node->lines = palloc(sizeof(PlanLine));
 	else if ((node->nlines & (node->nlines - 1)) == 0)
-		node->lines = repalloc(node->lines, sizeof(PlanLine) * node->nlines * 2);
+		node->lines = repalloc(node->lines,
+							   sizeof(PlanLine) * node->nlines * 2);
 	line = &node->lines[node->nlines++];
 	memset(line, 0, sizeof(PlanLine));
 	line->name = name;
@@ -33,11 +34,12 @@ add_line(PlanNode *node, char *name)
 }
 
 /*
- * The node that an id names.  -1, with a problem reported, when it is no id of a
- * step.
+ * The node that an id names.  -1, with a problem reported, when it is no id of
+ * a step.
  */
 int
-find_step(Builder *builder, const Place *place, const char *field, const Json *value)
+find_step(Builder *builder, const Place *place, const char *field,
+		  const Json *value)
 {
 	int			node;
 
@@ -59,8 +61,8 @@ find_step(Builder *builder, const Place *place, const char *field, const Json *v
  * Add a child to the end of the container's last line.
  */
 void
-add_child(Builder *builder, PlanNode *node, const Place *place, const char *field,
-		  const Json *value)
+add_child(Builder *builder, PlanNode *node, const Place *place,
+		  const char *field, const Json *value)
 {
 	PlanLine   *line = &node->lines[node->nlines - 1];
 	int			index = find_step(builder, place, field, value);
@@ -71,8 +73,8 @@ add_child(Builder *builder, PlanNode *node, const Place *place, const char *fiel
 	child = &builder->plan->nodes[index];
 	if (index == node->index)
 	{
-		field_error(builder, place, field, NULL, "step \"%s\" cannot contain itself",
-					child->id);
+		field_error(builder, place, field, NULL,
+					"step \"%s\" cannot contain itself", child->id);
 		return;
 	}
 	if (child->container >= 0)
@@ -108,7 +110,8 @@ add_children(Builder *builder, PlanNode *node, const Place *place,
 	}
 	if (json_first(value) == NULL)
 		field_error(builder, place, field, NULL, "at least one step is needed");
-	for (const Json *item = json_first(value); item != NULL; item = json_next(item))
+	for (const Json *item = json_first(value); item != NULL;
+		 item = json_next(item))
 	{
 		char	   *element = psprintf("%s[%d]", field, index++);
 
@@ -125,7 +128,8 @@ build_on_join(Builder *builder, PlanNode *node, const Place *place)
 {
 	static const char *const choices[] = {"wait", "cancel", NULL};
 
-	node->join.cancel_when_decided = field_choice(builder, place, "on_join", choices, 0) == 1;
+	node->join.cancel_when_decided = field_choice(builder, place, "on_join",
+												  choices, 0) == 1;
 }
 
 /*
@@ -133,16 +137,18 @@ build_on_join(Builder *builder, PlanNode *node, const Place *place)
  */
 void
 check_child_count(Builder *builder, const PlanNode *node, const Place *place,
-				  const char *field, int count, const char *child, const char *children)
+				  const char *field, int count, const char *child,
+				  const char *children)
 {
 	if (count == 0)
-		field_error(builder, place, field, NULL, "a %s step needs at least two %s",
+		field_error(builder, place, field, NULL,
+					"a %s step needs at least two %s",
 					step_type_name(node->type), children);
 	else if (count == 1)
-		problem_add(builder->problems, PROBLEM_WARNING, field_path(place, field),
-					place->step_id, NULL, "a %s step with one %s has nothing to run in parallel",
-					step_type_name(node->type),
-					child);
+		problem_add(builder->problems, PROBLEM_WARNING,
+					field_path(place, field), place->step_id, NULL,
+					"a %s step with one %s has nothing to run in parallel",
+					step_type_name(node->type), child);
 }
 
 bool
@@ -153,7 +159,8 @@ step_configuration(Builder *builder, const Place *place, const char *field,
 	if (config->object == NULL)
 	{
 		if (field_get(place, field) == NULL)
-			field_error(builder, place, field, NULL, "\"%s\" is required", field);
+			field_error(builder, place, field, NULL, "\"%s\" is required",
+						field);
 		return false;
 	}
 	config->path = field_path(place, field);
@@ -162,7 +169,9 @@ step_configuration(Builder *builder, const Place *place, const char *field,
 	return true;
 }
 
-/* How many of its children have to succeed: "all of 3", "2 of 3", "0.6 of 3". */
+/*
+ * How many of its children have to succeed: "all of 3", "2 of 3", "0.6 of 3".
+ */
 const char *
 needed_children(const PlanNode *node, bool all pg_attribute_unused())
 {
@@ -173,6 +182,7 @@ needed_children(const PlanNode *node, bool all pg_attribute_unused())
 		case JOIN_RATIO:
 			return psprintf("%s of %d", node->join.ratio, node->nlines);
 		default:
-			return psprintf("%s of %d", join_policy_name(node->join.policy), node->nlines);
+			return psprintf("%s of %d", join_policy_name(node->join.policy),
+							node->nlines);
 	}
 }

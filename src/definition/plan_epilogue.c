@@ -7,16 +7,19 @@
  * NOTES
  *	  Pure: any process, no locks, no transaction.
  *
- *	  A compensation is a node of its own, of one step, on no way from step to step.
- *	  It has the place of the step it undoes (container, line), so that it sees
- *	  what stood around that, but is in no line.  The chain is a part of the root
- *	  scope that the first step does not lead to.
+ *	  A compensation is a node of its own, of one step, on no way from step to
+ *	  step.  It has the place of the step it undoes (container, line), so that
+ *	  it sees what stood around that, but is in no line.  The chain is a part of
+ *	  the root scope that the first step does not lead to.
  *
  *-------------------------------------------------------------------------
  */
 #include "definition/builder.h"
 
-/* Fields that say what follows a step, or how often: a compensation has neither. */
+/*
+ * Fields that say what follows a step, or how often: a compensation has
+ * neither.
+ */
 static const char *const refused_fields[] = {
 	"next_step", "catch", "on_failure", "compensate", "max_visits", NULL
 };
@@ -25,11 +28,12 @@ static const char *const refused_fields[] = {
  * An error about a step or one of its fields.
  */
 static void
-epilogue_error(Builder *builder, const PlanNode *node, const char *field, const char *hint,
-			   const char *message)
+epilogue_error(Builder *builder, const PlanNode *node, const char *field,
+			   const char *hint, const char *message)
 {
-	problem_add(builder->problems, PROBLEM_ERROR, field == NULL ?
-				psprintf("steps.%s", node->id) : psprintf("steps.%s.%s", node->id, field),
+	problem_add(builder->problems, PROBLEM_ERROR,
+				field == NULL ? psprintf("steps.%s", node->id) :
+								psprintf("steps.%s.%s", node->id, field),
 				node->id, hint, "%s", message);
 }
 
@@ -37,7 +41,8 @@ epilogue_error(Builder *builder, const PlanNode *node, const char *field, const 
  * Can this step undo that one?  Says why not.
  */
 static char *
-compensation_complaint(const Builder *builder, const PlanNode *node, const PlanNode *target)
+compensation_complaint(const Builder *builder, const PlanNode *node,
+					   const PlanNode *target)
 {
 	const PlanNode *nodes = builder->plan->nodes;
 
@@ -251,10 +256,11 @@ check_chain(Builder *builder, const bool *reachable, const bool *in_chain)
 			continue;
 		node->in_chain = true;
 		if (step_is_terminal(node))
-			epilogue_error(builder, node, NULL,
-						   "How the execution ends is decided before the chain runs.",
-						   psprintf("a %s step cannot stand in the on_failure chain",
-									step_type_name(node->type)));
+			epilogue_error(
+				builder, node, NULL,
+				"How the execution ends is decided before the chain runs.",
+				psprintf("a %s step cannot stand in the on_failure chain",
+						 step_type_name(node->type)));
 		if (node->compensation >= 0)
 			epilogue_error(builder, node, "compensate", NULL,
 						   "a step of the on_failure chain cannot have a compensation: it runs after all of them");

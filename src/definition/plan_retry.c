@@ -36,7 +36,9 @@ const FieldSet catch_fields = {
 #define LONGEST_DELAY_MS (1000 * 3600 * 24)
 #define LARGEST_MULTIPLIER 1000.0
 
-/* Warn of a name that is nearly that of a known error: it would cover nothing. */
+/*
+ * Warn of a name that is nearly that of a known error: it would cover nothing.
+ */
 static void
 check_error_name(Builder *builder, const Place *place, const char *name)
 {
@@ -46,8 +48,9 @@ check_error_name(Builder *builder, const Place *place, const char *name)
 		return;
 	meant = error_name_meant(name);
 	if (meant != NULL)
-		problem_add(builder->problems, PROBLEM_WARNING, field_path(place, "errors"),
-					place->step_id, did_you_mean(meant),
+		problem_add(builder->problems, PROBLEM_WARNING,
+					field_path(place, "errors"), place->step_id,
+					did_you_mean(meant),
 					"\"%s\" is not the name of a known error", name);
 }
 
@@ -87,13 +90,15 @@ build_errors(Builder *builder, const Place *place, char ***errors, int *nerrors)
 static void
 build_multiplier(Builder *builder, RetryPolicy *policy, const Place *place)
 {
-	const Json *value = field_of_kind(builder, place, "backoff_multiplier", JSON_NUMBER);
+	const Json *value = field_of_kind(builder, place, "backoff_multiplier",
+									  JSON_NUMBER);
 
 	policy->backoff_multiplier = DEFAULT_MULTIPLIER;
 	if (value == NULL)
 		return;
 	policy->backoff_multiplier = strtod(json_number_text(value), NULL);
-	if (!(policy->backoff_multiplier >= 1.0 && policy->backoff_multiplier <= LARGEST_MULTIPLIER))
+	if (!(policy->backoff_multiplier >= 1.0 &&
+		  policy->backoff_multiplier <= LARGEST_MULTIPLIER))
 		field_error(builder, place, "backoff_multiplier", NULL,
 					"\"backoff_multiplier\" must be a number from 1 to %g", LARGEST_MULTIPLIER);
 }
@@ -128,19 +133,23 @@ build_policy(Builder *builder, RetryPolicy *policy, const Place *place)
 	memset(policy, 0, sizeof(RetryPolicy));
 	check_fields(builder, place, &retry_fields);
 	build_errors(builder, place, &policy->errors, &policy->nerrors);
-	policy->type = (RetryType) field_choice(builder, place, "type", types, RETRY_EXPONENTIAL);
-	policy->max_retries = field_integer(builder, place, "max_retries", 0, MAX_RETRIES,
-										DEFAULT_MAX_RETRIES);
-	policy->initial_delay_ms = field_integer(builder, place, "initial_delay_ms", 0,
-											 LONGEST_DELAY_MS, DEFAULT_INITIAL_DELAY_MS);
-	policy->max_delay_ms = field_integer(builder, place, "max_delay_ms", 0, LONGEST_DELAY_MS,
-										 Max(DEFAULT_MAX_DELAY_MS, policy->initial_delay_ms));
+	policy->type = (RetryType) field_choice(builder, place, "type", types,
+											RETRY_EXPONENTIAL);
+	policy->max_retries = field_integer(builder, place, "max_retries", 0,
+										MAX_RETRIES, DEFAULT_MAX_RETRIES);
+	policy->initial_delay_ms = field_integer(builder, place, "initial_delay_ms",
+											 0, LONGEST_DELAY_MS,
+											 DEFAULT_INITIAL_DELAY_MS);
+	policy->max_delay_ms =
+		field_integer(builder, place, "max_delay_ms", 0, LONGEST_DELAY_MS,
+					  Max(DEFAULT_MAX_DELAY_MS, policy->initial_delay_ms));
 	if (policy->max_delay_ms < policy->initial_delay_ms)
 		field_error(builder, place, "max_delay_ms", NULL,
 					"\"max_delay_ms\" is less than \"initial_delay_ms\"");
 	build_multiplier(builder, policy, place);
 	policy->jitter = field_boolean(builder, place, "jitter", true);
-	policy->max_total_seconds = field_integer(builder, place, "max_total_seconds", 1,
+	policy->max_total_seconds = field_integer(builder, place,
+											  "max_total_seconds", 1,
 											  MAX_TIMEOUT_SECONDS, 0);
 	build_retry_if(builder, policy, place);
 }
@@ -158,7 +167,8 @@ build_policies(Builder *builder, const Place *place, int *npolicies)
 	int			index = 0;
 
 	*npolicies = 0;
-	policies = palloc(sizeof(RetryPolicy) * Max(is_list ? json_count(value) : 1, 1));
+	policies = palloc(sizeof(RetryPolicy) *
+					  Max(is_list ? json_count(value) : 1, 1));
 	for (const Json *item = is_list ? json_first(value) : value; item != NULL;
 		 item = is_list ? json_next(item) : NULL)
 	{
@@ -188,7 +198,9 @@ build_retry(Builder *builder, PlanNode *node, const Place *place)
 	if (place->step_id != NULL && !step_is_leaf(node))
 	{
 		field_error(builder, place, "retry",
-					step_is_container(node) ? "Give the steps inside a \"retry\"." : NULL,
+					step_is_container(node) ?
+						"Give the steps inside a \"retry\"." :
+						NULL,
 					"only steps of type agent and sql can be retried");
 		return;
 	}
@@ -197,18 +209,20 @@ build_retry(Builder *builder, PlanNode *node, const Place *place)
 }
 
 /*
- * A variable that the step sets; NULL: none, or, with a problem reported, no name
- * for one.
+ * A variable that the step sets; NULL: none, or, with a problem reported, no
+ * name for one.
  */
 static char *
-build_variable(Builder *builder, const Place *place, const char *field, PlanNode *node)
+build_variable(Builder *builder, const Place *place, const char *field,
+			   PlanNode *node)
 {
 	char	   *name = field_string(builder, place, field, false);
 	const char *complaint = name != NULL ? name_id_complaint(name) : NULL;
 
 	if (complaint != NULL)
 	{
-		field_error(builder, place, field, NULL, "the name of a variable %s", complaint);
+		field_error(builder, place, field, NULL, "the name of a variable %s",
+					complaint);
 		return NULL;
 	}
 	if (name != NULL)
@@ -232,13 +246,15 @@ build_catch(Builder *builder, PlanNode *node, const Place *place)
 	if (value == NULL)
 		return;
 	node->catches = palloc0(sizeof(CatchClause) * Max(json_count(value), 1));
-	for (const Json *item = json_first(value); item != NULL; item = json_next(item))
+	for (const Json *item = json_first(value); item != NULL;
+		 item = json_next(item))
 	{
 		CatchClause *clause = &node->catches[node->ncatches];
 		Place		below = {item, NULL, place->step_id};
 
 		below.path = psprintf("%s[%d]", field_path(place, "catch"), index++);
-		if (json_kind(item) != JSON_OBJECT || json_get(item, "next_step") == NULL)
+		if (json_kind(item) != JSON_OBJECT ||
+			json_get(item, "next_step") == NULL)
 		{
 			field_error(builder, &below, NULL, NULL,
 						"a catch clause must be an object with \"next_step\"");
@@ -247,7 +263,8 @@ build_catch(Builder *builder, PlanNode *node, const Place *place)
 		check_fields(builder, &below, &catch_fields);
 		build_errors(builder, &below, &clause->errors, &clause->nerrors);
 		clause->as = build_variable(builder, &below, "as", node);
-		clause->target = find_step(builder, &below, "next_step", json_get(item, "next_step"));
+		clause->target = find_step(builder, &below, "next_step",
+								   json_get(item, "next_step"));
 		if (clause->target < 0)
 			builder->links_broken = true;
 		else

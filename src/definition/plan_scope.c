@@ -6,8 +6,8 @@
  * NOTES
  *	  Pure: any process, no locks, no transaction.
  *
- *	  Built in time and memory linear in steps and edges: each is counted once and
- *	  put in its place once.  All scopes share four arrays.
+ *	  Built in time and memory linear in steps and edges: each is counted once
+ *	  and put in its place once.  All scopes share four arrays.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +23,8 @@ plan_scope(const WorkflowPlan *plan, const PlanNode *container, int line)
 }
 
 int
-scope_successors(const WorkflowPlan *plan, const PlanNode *node, const int **successors)
+scope_successors(const WorkflowPlan *plan, const PlanNode *node,
+				 const int **successors)
 {
 	const PlanScope *scope;
 
@@ -87,7 +88,8 @@ plan_depend(Builder *builder, int node, int on)
 		builder->dependencies_size = Max(64, builder->dependencies_size * 2);
 		builder->dependencies = builder->dependencies == NULL ?
 			palloc(sizeof(Dependency) * builder->dependencies_size) :
-			repalloc(builder->dependencies, sizeof(Dependency) * builder->dependencies_size);
+			repalloc(builder->dependencies,
+					 sizeof(Dependency) * builder->dependencies_size);
 	}
 	builder->dependencies[builder->ndependencies].node = node;
 	builder->dependencies[builder->ndependencies++].on = on;
@@ -133,7 +135,8 @@ make_scopes(Builder *builder)
 	{
 		const PlanNode *node = &plan->nodes[builder->dependencies[i].node];
 
-		Assert(node->scope >= 0 && node->scope == plan->nodes[builder->dependencies[i].on].scope);
+		Assert(node->scope >= 0 &&
+			   node->scope == plan->nodes[builder->dependencies[i].on].scope);
 		plan->scopes[node->scope].is_graph = true;
 	}
 }
@@ -160,7 +163,8 @@ place_nodes(WorkflowPlan *plan)
 		edges += scope->nnodes + 1;
 		scope->nnodes = 0;		/* until they are there */
 		if (i > 0 && !scope->is_graph)
-			for (int node = scope->first; node >= 0; node = plan->nodes[node].next)
+			for (int node = scope->first; node >= 0;
+				 node = plan->nodes[node].next)
 			{
 				plan->nodes[node].position = scope->nnodes;
 				scope->nodes[scope->nnodes++] = node;
@@ -184,24 +188,27 @@ sort_dependencies(const Builder *builder)
 {
 	int			nnodes = builder->plan->nnodes;
 	int		   *starts = palloc0(sizeof(int) * (nnodes + 1));
-	Dependency *sorted = palloc(sizeof(Dependency) * Max(builder->ndependencies, 1));
+	Dependency *sorted = palloc(sizeof(Dependency) *
+								Max(builder->ndependencies, 1));
 
 	for (int i = 0; i < builder->ndependencies; i++)
 		starts[builder->dependencies[i].node + 1]++;
 	for (int i = 0; i < nnodes; i++)
 		starts[i + 1] += starts[i];
 	for (int i = 0; i < builder->ndependencies; i++)
-		sorted[starts[builder->dependencies[i].node]++] = builder->dependencies[i];
+		sorted[starts[builder->dependencies[i].node]++] =
+			builder->dependencies[i];
 	pfree(starts);
 	return sorted;
 }
 
 /*
- * Where the successors of each step are to be, from how many there are; next: the first
- * free place of each.
+ * Where the successors of each step are to be, from how many there are; next:
+ * the first free place of each.
  */
 static void
-place_edges(WorkflowPlan *plan, const Dependency *dependencies, int ndependencies, int *next)
+place_edges(WorkflowPlan *plan, const Dependency *dependencies,
+			int ndependencies, int *next)
 {
 	int			nedges = 0;
 	int		   *successors;
@@ -210,7 +217,8 @@ place_edges(WorkflowPlan *plan, const Dependency *dependencies, int ndependencie
 	{
 		const PlanNode *node = &plan->nodes[i];
 
-		if (node->scope >= 0 && node->next >= 0 && !plan->scopes[node->scope].is_graph)
+		if (node->scope >= 0 && node->next >= 0 &&
+			!plan->scopes[node->scope].is_graph)
 			plan->scopes[node->scope].edges[node->position + 1]++;
 	}
 	for (int i = 0; i < ndependencies; i++)
@@ -240,8 +248,8 @@ place_edges(WorkflowPlan *plan, const Dependency *dependencies, int ndependencie
 }
 
 /*
- * Make the scopes: lines are listed, the root scope is linked, compensations are known,
- * and so is the first step.
+ * Make the scopes: lines are listed, the root scope is linked, compensations
+ * are known, and so is the first step.
  */
 void
 build_scopes(Builder *builder)

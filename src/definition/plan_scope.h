@@ -6,10 +6,10 @@
  * NOTES
  *	  Pure: any process, no locks, no transaction.
  *
- *	  A scope has its successors in itself.  The other ways from a step to a step
- *	  are those of the step: a case of a conditional that jumps, a clause that
- *	  catches.  They lead on instead of the successors and are followed in chains
- *	  only, where one step runs at a time.
+ *	  A scope has its successors in itself.  The other ways from a step to a
+ *	  step are those of the step: a case of a conditional that jumps, a clause
+ *	  that catches.  They lead on instead of the successors and are followed in
+ *	  chains only, where one step runs at a time.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,15 +27,18 @@ typedef enum PlanWay
 } PlanWay;
 
 /* The scope that a line runs in; container NULL: the root scope. */
-extern const PlanScope *plan_scope(const WorkflowPlan *plan, const PlanNode *container, int line);
+extern const PlanScope *plan_scope(const WorkflowPlan *plan,
+								   const PlanNode *container, int line);
 /* The steps that follow one when it has ended; returns how many. */
-extern int	scope_successors(const WorkflowPlan *plan, const PlanNode *node, const int **successors);
+extern int scope_successors(const WorkflowPlan *plan, const PlanNode *node,
+							const int **successors);
 /* The one that does in a chain; -1: none. */
 extern int	scope_next(const WorkflowPlan *plan, const PlanNode *node);
 /*
- * The steps that one can lead to in any way, one with each call: successors first, then
- * jumps, then catches.  *k is 0 at first.  -1: there are no more.
+ * The steps that one can lead to in any way, one with each call: successors
+ * first, then jumps, then catches.  *k is 0 at first.  -1: there are no more.
  */
-extern int	scope_way(const WorkflowPlan *plan, const PlanNode *node, int *k, PlanWay *way);
+extern int scope_way(const WorkflowPlan *plan, const PlanNode *node, int *k,
+					 PlanWay *way);
 
 #endif							/* PGWF_PLAN_SCOPE_H */

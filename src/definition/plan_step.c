@@ -118,13 +118,16 @@ has_setting(const PlanSetting *settings, int nsettings, const char *name)
 }
 
 /*
- * A setting that makes sense only when a transaction begins, or that ends the process.
+ * A setting that makes sense only when a transaction begins, or that ends the
+ * process.
  */
 static bool
 is_of_transaction(const char *name)
 {
-	static const char *const names[] = {"transaction_isolation", "transaction_read_only",
-		"transaction_deferrable", "transaction_timeout"};
+	static const char *const names[] = {"transaction_isolation",
+										"transaction_read_only",
+										"transaction_deferrable",
+										"transaction_timeout"};
 
 	for (int i = 0; i < (int) lengthof(names); i++)
 		if (pg_strcasecmp(names[i], name) == 0)
@@ -137,7 +140,8 @@ plan_is_setting_name(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$";
 
-	return name[0] != '\0' && strlen(name) < NAMEDATALEN && strspn(name, allowed) == strlen(name);
+	return name[0] != '\0' && strlen(name) < NAMEDATALEN &&
+		strspn(name, allowed) == strlen(name);
 }
 
 /*
@@ -161,7 +165,8 @@ build_settings(Builder *builder, const Place *place, const char *field,
 
 		setting->value = NULL;
 		if (!plan_is_setting_name(name))
-			field_error(builder, place, path, NULL, "\"%s\" is not a name of a setting", name);
+			field_error(builder, place, path, NULL,
+						"\"%s\" is not a name of a setting", name);
 		else if (is_of_transaction(name))
 			field_error(builder, place, path,
 						"See \"transaction\" and \"timeout_seconds\" of steps.",
@@ -186,8 +191,8 @@ build_settings(Builder *builder, const Place *place, const char *field,
 }
 
 /*
- * What becomes of the results when the time is over: "graceful" keeps them, "abort"
- * does not.
+ * What becomes of the results when the time is over: "graceful" keeps them,
+ * "abort" does not.
  */
 bool
 build_timeout_strategy(Builder *builder, const Place *place, int seconds)
@@ -212,9 +217,12 @@ build_on_failure(Builder *builder, PlanNode *node, const Place *place)
 	if (value == NULL)
 		return;
 	if (json_kind(value) == JSON_STRING &&
-		(strcmp(json_string(value), "fail") == 0 || strcmp(json_string(value), "ignore") == 0))
+		(strcmp(json_string(value), "fail") == 0 ||
+		 strcmp(json_string(value), "ignore") == 0))
 	{
-		node->on_failure = strcmp(json_string(value), "fail") == 0 ? ON_FAILURE_FAIL : ON_FAILURE_IGNORE;
+		node->on_failure = strcmp(json_string(value), "fail") == 0 ?
+			ON_FAILURE_FAIL :
+			ON_FAILURE_IGNORE;
 		return;
 	}
 	if (json_kind(value) != JSON_OBJECT || json_get(value, "default") == NULL)
@@ -272,11 +280,13 @@ apply_defaults(Builder *builder, PlanNode *node, const Place *place)
 	if (defaults->nretry > 0 && step_is_leaf(node))
 	{
 		/* they come last, for the errors that nothing before them names */
-		RetryPolicy *both = palloc(sizeof(RetryPolicy) * (node->nretry + defaults->nretry));
+		RetryPolicy *both = palloc(sizeof(RetryPolicy) *
+								   (node->nretry + defaults->nretry));
 
 		if (node->nretry > 0)
 			memcpy(both, node->retry, sizeof(RetryPolicy) * node->nretry);
-		memcpy(both + node->nretry, defaults->retry, sizeof(RetryPolicy) * defaults->nretry);
+		memcpy(both + node->nretry, defaults->retry,
+			   sizeof(RetryPolicy) * defaults->nretry);
 		node->retry = both;
 		node->nretry += defaults->nretry;
 	}
@@ -315,11 +325,13 @@ build_condition(Builder *builder, const Place *place, const char *field,
 		below.path = field_path(place, field);
 		below.step_id = place->step_id;
 		check_fields(builder, &below, &condition_fields);
-		if ((field_get(&below, "expression") == NULL) == (field_get(&below, "sql") == NULL))
+		if ((field_get(&below, "expression") == NULL) ==
+			(field_get(&below, "sql") == NULL))
 			field_error(builder, &below, NULL, NULL,
 						"a condition needs either \"expression\" or \"sql\"");
 		else if (field_get(&below, "sql") != NULL)
-			condition->text = condition->sql = field_string(builder, &below, "sql", true);
+			condition->text = condition->sql = field_string(builder, &below,
+															"sql", true);
 		else
 			condition->text = field_string(builder, &below, "expression", true);
 		source = psprintf("%s.expression", field);
@@ -357,8 +369,11 @@ build_switch(Builder *builder, const Place *place, const char *field)
 void
 build_transaction(Builder *builder, const Place *place, TransactionMode *mode)
 {
-	static const char *const isolations[] = {"read committed", "repeatable read", "serializable", NULL};
-	const Json *value = field_of_kind(builder, place, "transaction", JSON_OBJECT);
+	static const char *const isolations[] = {"read committed",
+											 "repeatable read", "serializable",
+											 NULL};
+	const Json *value = field_of_kind(builder, place, "transaction",
+									  JSON_OBJECT);
 	char	   *path;
 
 	if (value == NULL)
@@ -388,7 +403,8 @@ build_step_transaction(Builder *builder, PlanNode *node, const Place *place)
 
 	if (value != NULL && json_kind(value) == JSON_STRING &&
 		step_type_has(node->type, TRAIT_OUTSIDE))
-		sql_part(node)->outside = field_choice(builder, place, "transaction", transactions, 0) == 1;
+		sql_part(node)->outside = field_choice(builder, place, "transaction",
+											   transactions, 0) == 1;
 	else if (value != NULL)
 		build_transaction(builder, place, &node->transaction);
 }
@@ -406,12 +422,14 @@ build_common(Builder *builder, PlanNode *node, const Place *place)
 	field_of_kind(builder, place, "metadata", JSON_OBJECT);
 	node->timeout_seconds = field_integer(builder, place, "timeout_seconds",
 										  1, MAX_TIMEOUT_SECONDS, 0);
-	node->max_visits = field_integer(builder, place, "max_visits", 1, MAX_VISITS, 0);
+	node->max_visits = field_integer(builder, place, "max_visits", 1,
+									 MAX_VISITS, 0);
 	node->priority = field_integer(builder, place, "priority",
 								   -MAX_PRIORITY, MAX_PRIORITY, 0);
 	node->output = field_template(builder, place, "output");
 	build_on_failure(builder, node, place);
-	build_settings(builder, place, "settings", &node->settings, &node->nsettings);
+	build_settings(builder, place, "settings", &node->settings,
+				   &node->nsettings);
 	if (step_is_leaf(node))
 		build_step_transaction(builder, node, place);
 
@@ -467,7 +485,8 @@ build_step(Builder *builder, PlanNode *node)
 	if (json_kind(place.object) != JSON_OBJECT)
 	{
 		builder->links_broken = true;
-		field_error(builder, &place, NULL, NULL, "a step must be an object, not %s",
+		field_error(builder, &place, NULL, NULL,
+					"a step must be an object, not %s",
 					json_kind_name(place.object));
 		return;
 	}
@@ -486,13 +505,15 @@ build_step(Builder *builder, PlanNode *node)
 	build_catch(builder, node, &place);
 
 	if (step_is_container(node))
-		node->timeout_abort = build_timeout_strategy(builder, &place, node->timeout_seconds);
+		node->timeout_abort = build_timeout_strategy(builder, &place,
+													 node->timeout_seconds);
 	errors = builder->problems->errors;
 	if (info->config != NULL)
 	{
 		Place		config;
 
-		if (step_configuration(builder, &place, info->config, info->fields->flat, &config))
+		if (step_configuration(builder, &place, info->config,
+							   info->fields->flat, &config))
 			info->build(builder, node, &config);
 	}
 	else if (info->build != NULL)

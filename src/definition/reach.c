@@ -6,10 +6,11 @@
  * NOTES
  *	  Pure: any process, no locks, no transaction.
  *
- *	  Strongly connected components by Tarjan's algorithm, without recursion.  It
- *	  completes a component after all that can be reached from it, so the set of
- *	  those is known at once.  The sets make a bit matrix, which is left out in
- *	  the usual case of a chain without jumps: there its order says everything.
+ *	  Strongly connected components by Tarjan's algorithm, without recursion.
+ *	  It completes a component after all that can be reached from it, so the set
+ *	  of those is known at once.  The sets make a bit matrix, which is left out
+ *	  in the usual case of a chain without jumps: there its order says
+ *	  everything.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,7 +31,8 @@ typedef struct Search
 	int			nfound;
 	int			npath;
 	int			nopen;
-	int			row;			/* words in a row of the matrix, 0 = no matrix */
+	int			row;			/* words in a row of the matrix, 0 = no
+								 * matrix */
 } Search;
 
 /*
@@ -68,7 +70,8 @@ complete_component(Search *search, int root)
 		int			next;
 		int			k = 0;
 
-		while ((next = scope_way(builder->plan, &nodes[search->open[i]], &k, &way)) >= 0)
+		while ((next = scope_way(builder->plan, &nodes[search->open[i]], &k,
+								 &way)) >= 0)
 		{
 			int			below = builder->component[next];
 
@@ -158,7 +161,8 @@ compute_reach(Builder *builder)
 	if (has_jumps)
 	{
 		search.row = words_of(plan->nnodes);
-		builder->reach = palloc0(sizeof(uint64) * (size_t) search.row * plan->nnodes);
+		builder->reach = palloc0(sizeof(uint64) * (size_t) search.row *
+								 plan->nnodes);
 	}
 	builder->row = search.row;
 

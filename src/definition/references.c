@@ -7,10 +7,11 @@
  * NOTES
  *	  Pure: any process, no locks, no transaction.
  *
- *	  Two places in a plan are compared by climbing from both until they stand in
- *	  the same line.  There the order of the line, or of the chain in the root
- *	  scope, decides.  A climb out of a loop means that the reference looks into
- *	  its body from outside, where there is not one output but one per iteration.
+ *	  Two places in a plan are compared by climbing from both until they stand
+ *	  in the same line.  There the order of the line, or of the chain in the
+ *	  root scope, decides.  A climb out of a loop means that the reference looks
+ *	  into its body from outside, where there is not one output but one per
+ *	  iteration.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +30,8 @@ struct Checker
 {
 	Builder    *builder;
 	int			node;			/* -1: the definition */
-	int			standing;		/* where it is evaluated: of a compensation the step it undoes; else node */
+	int			standing;		/* where it is evaluated: of a compensation
+								 * the step it undoes; else node */
 	Moment		moment;
 	const char *base;			/* path of the template or expression .. */
 	const Element *element;		/* .. and inside it */
@@ -66,7 +68,9 @@ reference_error(const Checker *checker, const Reference *reference,
 	appendStringInfoString(&path, checker->base);
 	append_element(&path, checker->element);
 	problem_add(checker->builder->problems, PROBLEM_ERROR, path.data,
-				checker->node >= 0 ? checker->builder->plan->nodes[checker->node].id : NULL,
+				checker->node >= 0 ?
+					checker->builder->plan->nodes[checker->node].id :
+					NULL,
 				hint, "reference \"%s\" %s", reference->text, complaint);
 	pfree(path.data);
 }
@@ -91,7 +95,8 @@ check_loop_reference(const Checker *checker, const Reference *reference)
 	if (around < 0 && level == reference->levels_up)
 		reference_error(checker, reference, NULL, "is outside of a loop");
 	else if (around < 0)
-		reference_error(checker, reference, NULL, "goes beyond the outermost loop");
+		reference_error(checker, reference, NULL,
+						"goes beyond the outermost loop");
 	else if (loop_part(&nodes[around])->kind != LOOP_COLLECTION &&
 			 (reference->root == REFERENCE_LOOP_ITEM ||
 			  reference->root == REFERENCE_LOOP_TOTAL ||
@@ -117,8 +122,8 @@ may_read_itself(const Checker *checker)
 
 /*
  * Two places stand in the same line, or in different lines of the same
- * container (here == there): say why the one cannot read the other, NULL when it
- * can.  here is -1 at the end of a line.
+ * container (here == there): say why the one cannot read the other, NULL when
+ * it can.  here is -1 at the end of a line.
  */
 static const char *
 order_complaint(const Checker *checker, int here, int there, int target,
@@ -222,10 +227,11 @@ check_order(const Checker *checker, const Reference *reference)
 
 	if (outer_loop >= 0)
 	{
-		reference_error(checker, reference,
-						psprintf("Use ${%s.output}.", nodes[outer_loop].id),
-						psprintf("looks into the loop \"%s\" from outside of it",
-								 nodes[outer_loop].id));
+		reference_error(
+			checker, reference,
+			psprintf("Use ${%s.output}.", nodes[outer_loop].id),
+			psprintf("looks into the loop \"%s\" from outside of it",
+					 nodes[outer_loop].id));
 		return;
 	}
 	complaint = order_complaint(checker, here, there, reference->node,
@@ -248,12 +254,15 @@ check_step_reference(const Checker *checker, Reference *reference)
 	if (target < 0)
 	{
 		reference_error(checker, reference,
-						likeness_hint(builder, builder->ids, reference->step_id),
-						psprintf("names an unknown step \"%s\"", reference->step_id));
+						likeness_hint(builder, builder->ids,
+									  reference->step_id),
+						psprintf("names an unknown step \"%s\"",
+								 reference->step_id));
 		return;
 	}
 	reference->node = target;
-	if (checker->node >= 0 && builder->plan->nodes[checker->node].compensates >= 0 &&
+	if (checker->node >= 0 &&
+		builder->plan->nodes[checker->node].compensates >= 0 &&
 		(target == builder->plan->nodes[checker->node].compensates ||
 		 (target == checker->node && checker->moment == AFTER_STEP)))
 		return;					/* the step it undoes, or its own result */
@@ -278,7 +287,9 @@ check_step_reference(const Checker *checker, Reference *reference)
 static void
 check_error_reference(const Checker *checker, const Reference *reference)
 {
-	const PlanNode *node = checker->node < 0 ? NULL : &checker->builder->plan->nodes[checker->node];
+	const PlanNode *node = checker->node < 0 ?
+		NULL :
+		&checker->builder->plan->nodes[checker->node];
 
 	if (node == NULL || (node->compensates < 0 && !node->in_chain))
 		reference_error(checker, reference,
@@ -333,15 +344,18 @@ walk_template(Checker *checker, Template *template)
 	const Element *parent = checker->element;
 
 	if (template->kind == TEMPLATE_EXPRESSION)
-		expression_walk_references(template->expression, check_reference, checker);
+		expression_walk_references(template->expression, check_reference,
+								   checker);
 	for (int i = 0; i < template->nitems; i++)
 	{
 		Element		element;
 
 		element.parent = parent;
-		element.key = template->kind == TEMPLATE_OBJECT ? template->keys[i] : NULL;
+		element.key = template->kind == TEMPLATE_OBJECT ? template->keys[i] :
+														  NULL;
 		element.index = i;
-		if (template->kind == TEMPLATE_OBJECT || template->kind == TEMPLATE_ARRAY)
+		if (template->kind == TEMPLATE_OBJECT ||
+			template->kind == TEMPLATE_ARRAY)
 			checker->element = &element;
 		walk_template(checker, template->items[i]);
 		checker->element = parent;
@@ -352,7 +366,8 @@ walk_template(Checker *checker, Template *template)
  * Check a template that may be missing.
  */
 void
-check_template(Checker *checker, Template *template, Moment moment, const char *base)
+check_template(Checker *checker, Template *template, Moment moment,
+			   const char *base)
 {
 	if (template == NULL)
 		return;
@@ -365,8 +380,8 @@ check_template(Checker *checker, Template *template, Moment moment, const char *
  * The same of one that is a member of an object.
  */
 void
-check_member(Checker *checker, Template *template, Moment moment, const char *base,
-			 const char *key)
+check_member(Checker *checker, Template *template, Moment moment,
+			 const char *base, const char *key)
 {
 	Element		member = {NULL, key, 0};
 
@@ -414,20 +429,24 @@ check_step(Checker *checker, PlanNode *node)
 		node->failure_default == checker->builder->defaults.failure_default;
 
 	checker->node = node->index;
-	checker->standing = node->compensates >= 0 ? node->compensates : node->index;
+	checker->standing = node->compensates >= 0 ? node->compensates :
+												 node->index;
 	if (node->when != NULL)
 	{
 		Condition	when = {node->when_text, node->when, NULL};
 
-		check_condition(checker, &when, BEFORE_STEP, "when", json_get(source, "when"));
+		check_condition(checker, &when, BEFORE_STEP, "when",
+						json_get(source, "when"));
 	}
-	check_template(checker, node->input_mapping, input_moment(node), "input_mapping");
+	check_template(checker, node->input_mapping, input_moment(node),
+				   "input_mapping");
 	check_template(checker, node->failure_default, BEFORE_STEP,
 				is_default ? "defaults.on_failure.default" : "on_failure.default");
 	check_template(checker, node->output, AFTER_STEP, "output");
 	for (int i = 0; i < node->nretry; i++)
 	{
-		Condition	retry_if = {node->retry[i].retry_if_text, node->retry[i].retry_if, NULL};
+		Condition	retry_if = {node->retry[i].retry_if_text,
+							  node->retry[i].retry_if, NULL};
 
 		check_condition(checker, &retry_if, AFTER_STEP, "retry", NULL);
 	}
@@ -436,8 +455,8 @@ check_step(Checker *checker, PlanNode *node)
 }
 
 /*
- * Check all references of the plan, set their nodes, and mark the steps that are
- * referenced.
+ * Check all references of the plan, set their nodes, and mark the steps that
+ * are referenced.
  */
 void
 resolve_references(Builder *builder)

@@ -60,7 +60,8 @@ scope_path_step(const char *path)
 }
 
 char *
-scope_child_path(const char *parent, const PlanNode *container, int visit, int child)
+scope_child_path(const char *parent, const PlanNode *container, int visit,
+				 int child)
 {
 	StringInfoData path;
 
@@ -107,14 +108,18 @@ scope_path(const WorkflowPlan *plan, const ScopeId *scope)
 	return path;
 }
 
-/* A number without sign or leading zeros; false when there is none, or one too large. */
+/*
+ * A number without sign or leading zeros; false when there is none, or one too
+ * large.
+ */
 static bool
 read_number(const char **p, int *number)
 {
 	long		value;
 	char	   *end;
 
-	if (**p < '0' || **p > '9' || (**p == '0' && (*p)[1] >= '0' && (*p)[1] <= '9'))
+	if (**p < '0' || **p > '9' ||
+		(**p == '0' && (*p)[1] >= '0' && (*p)[1] <= '9'))
 		return false;
 	errno = 0;
 	value = strtol(*p, &end, 10);
@@ -149,9 +154,13 @@ scope_next_level(const char **p, ScopeText *level)
 	return true;
 }
 
-/* The level that begins at *p, which is set behind it; outer is the one around it, or NULL. */
+/*
+ * The level that begins at *p, which is set behind it; outer is the one around
+ * it, or NULL.
+ */
 static bool
-read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer, ScopeLevel *level)
+read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer,
+		   ScopeLevel *level)
 {
 	ScopeText	text;
 	char	   *id;
@@ -164,7 +173,8 @@ read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer, Sc
 	pfree(id);
 	if (container == NULL || container->container != (outer ? outer->node : -1))
 		return false;
-	if (outer && !step_iterates(&plan->nodes[outer->node]) && container->line != outer->child)
+	if (outer && !step_iterates(&plan->nodes[outer->node]) &&
+		container->line != outer->child)
 		return false;
 	if (text.iterates != step_iterates(container))
 		return false;
@@ -190,7 +200,9 @@ scope_parse(const WorkflowPlan *plan, const char *path, ScopeId *scope)
 	while (*p)
 	{
 		if (scope->depth >= PLAN_MAX_NESTING ||
-			!read_level(plan, &p, scope->depth > 0 ? &scope->level[scope->depth - 1] : NULL,
+			!read_level(plan, &p,
+						scope->depth > 0 ? &scope->level[scope->depth - 1] :
+										   NULL,
 						&scope->level[scope->depth]))
 			return false;
 		scope->depth++;
@@ -203,7 +215,8 @@ bool
 scope_is(const ScopeId *scope, const ScopeId *other)
 {
 	return scope->depth == other->depth &&
-		memcmp(scope->level, other->level, scope->depth * sizeof(ScopeLevel)) == 0;
+		memcmp(scope->level, other->level, scope->depth * sizeof(ScopeLevel)) ==
+		0;
 }
 
 ScopeId

@@ -4,9 +4,9 @@
  *	  What a step type is: a row of step_types[], made in a file of its own.
  *
  * NOTES
- *	  Who meets a step asks for its traits, not for its type: a type that is added
- *	  is then a file in src/definition/steps and a line in step_type.c, and no
- *	  other place has to know of it.
+ *	  Who meets a step asks for its traits, not for its type: a type that is
+ *	  added is then a file in src/definition/steps and a line in step_type.c,
+ *	  and no other place has to know of it.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,7 +54,9 @@ struct Normaliser;
 struct Place;
 struct PlanNode;
 
-/* The two places of a value: in the stored form and in the document as given. */
+/*
+ * The two places of a value: in the stored form and in the document as given.
+ */
 typedef struct GivenPlace
 {
 	const char *path;
@@ -65,16 +67,20 @@ typedef struct StepTypeInfo
 {
 	const char *name;			/* in definitions */
 	int			traits;
-	const struct FieldSet *fields;	/* of its own; those of every step are more */
+	const struct FieldSet *fields;	/* of its own; those of every step are
+									 * more */
 
 	/* The document, put into the stored form */
 
-	const char *alias;			/* another name that it may have there; NULL: none */
-	const char *config;			/* field with an object for fields->flat; NULL: it has none */
+	const char *alias;			/* another name that it may have there; NULL:
+								 * none */
+	const char *config;			/* field with an object for fields->flat;
+								 * NULL: it has none */
 	const struct Alias *config_aliases; /* of fields in there; NULL: none */
 	/* The stored value of a field that names children; NULL: it does not. */
-	struct Json *(*stored_children) (struct Normaliser *normaliser, const char *field,
-									 const struct Json *value, struct GivenPlace place);
+	struct Json *(*stored_children)(struct Normaliser *normaliser,
+									const char *field, const struct Json *value,
+									struct GivenPlace place);
 
 	/* The plan */
 
@@ -82,13 +88,19 @@ typedef struct StepTypeInfo
 	/* Fill that from the step's object, or from config; NULL: nothing. */
 	void		(*build) (struct Builder *builder, struct PlanNode *node,
 						  const struct Place *place);
-	/* Check what references its own templates and conditions have; NULL: none. */
-	void		(*check_references) (struct Checker *checker, struct PlanNode *node,
-									 const struct Json *source);
-	/* For explain(): add to its line; lines of their own below that.  NULL: nothing. */
-	void		(*explain_heading) (struct Explainer *explainer, const struct PlanNode *node);
-	void		(*explain_facts) (struct Explainer *explainer, const struct PlanNode *node,
-								  int indent);
+	/*
+	 * Check what references its own templates and conditions have; NULL: none.
+	 */
+	void (*check_references)(struct Checker *checker, struct PlanNode *node,
+							 const struct Json *source);
+	/*
+	 * For explain(): add to its line; lines of their own below that.  NULL:
+	 * nothing.
+	 */
+	void (*explain_heading)(struct Explainer *explainer,
+							const struct PlanNode *node);
+	void (*explain_facts)(struct Explainer *explainer,
+						  const struct PlanNode *node, int indent);
 	/* In front of the names of its lines there; NULL: they are not shown. */
 	const char *line_word;
 

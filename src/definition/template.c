@@ -8,9 +8,10 @@
  *	  Recursion follows the nesting of the JSON value, which json.c limits.
  *
  *	  A value without any reference becomes one literal, whatever its size.  Its
- *	  text is written when it is known where the literal ends: at the root of the
- *	  template, or below an object or array that has references elsewhere.  Until
- *	  then the parts hang below it as items, so that no text is copied twice.
+ *	  text is written when it is known where the literal ends: at the root of
+ *	  the template, or below an object or array that has references elsewhere.
+ *	  Until then the parts hang below it as items, so that no text is copied
+ *	  twice.
  *
  *-------------------------------------------------------------------------
  */
@@ -74,10 +75,12 @@ add_problem(TemplateParser *parser, const Place *place, const char *string,
 		   (((unsigned char) string[shown]) & 0xC0) == 0x80)
 		shown--;
 	initStringInfo(&hint);
-	appendStringInfo(&hint, "It is character %d of \"%.*s%s\".", error->position,
-					 (int) shown, string, shown < length ? "..." : "");
+	appendStringInfo(&hint, "It is character %d of \"%.*s%s\".",
+					 error->position, (int) shown, string,
+					 shown < length ? "..." : "");
 	problem_add(parser->problems, PROBLEM_ERROR, path.data, parser->step_id,
-				hint.data, "%s at character %d", error->message, error->position);
+				hint.data, "%s at character %d", error->message,
+				error->position);
 }
 
 /* Write a string as a JSON string. */
@@ -241,7 +244,8 @@ template_parse_string(const char *string, ExpressionError *error)
 
 		position += count_characters(counted, p);
 		counted = p;
-		item->expression = expression_parse_embedded_at(counted, position, &p, error);
+		item->expression = expression_parse_embedded_at(counted, position, &p,
+														error);
 		if (item->expression == NULL)
 			return NULL;
 		add_raw_text(template, &allocated, &raw);
@@ -272,7 +276,8 @@ static Template *
 parse_container(TemplateParser *parser, const Json *value, const Place *place)
 {
 	bool		is_object = (json_kind(value) == JSON_OBJECT);
-	Template   *template = make_template(is_object ? TEMPLATE_OBJECT : TEMPLATE_ARRAY);
+	Template   *template = make_template(is_object ? TEMPLATE_OBJECT :
+												   TEMPLATE_ARRAY);
 	int			count = json_count(value);
 	int			index = 0;
 	bool		all_literal = true;
@@ -282,7 +287,8 @@ parse_container(TemplateParser *parser, const Json *value, const Place *place)
 		template->keys = palloc((count + 1) * sizeof(char *));
 	template->items = palloc((count + 1) * sizeof(Template *));
 
-	for (const Json *item = json_first(value); item != NULL; item = json_next(item))
+	for (const Json *item = json_first(value); item != NULL;
+		 item = json_next(item))
 	{
 		Place		here = {place, is_object ? json_key(item) : NULL, index};
 		Template   *parsed = parse_value(parser, item, &here);
@@ -339,8 +345,8 @@ parse_value(TemplateParser *parser, const Json *value, const Place *place)
 }
 
 /*
- * Parse a value of a definition.  Everything, the strings too, is copied into the
- * current memory context.
+ * Parse a value of a definition.  Everything, the strings too, is copied into
+ * the current memory context.
  */
 Template *
 template_parse(const Json *value, const char *path, const char *step_id,

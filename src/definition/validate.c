@@ -16,7 +16,9 @@
 /* Steps named in the message about a cycle. */
 #define CYCLE_STEPS_SHOWN 10
 
-/* Bytes that a level of a scope's path can take beside names (architecture, 3). */
+/*
+ * Bytes that a level of a scope's path can take beside names (architecture, 3).
+ */
 #define VISIT_LENGTH 11			/* "#" and ten digits */
 #define ITERATION_LENGTH 14		/* "[", twelve digits and "]" */
 
@@ -27,8 +29,9 @@ static void
 step_error(Builder *builder, const PlanNode *node, const char *field,
 		   const char *hint, const char *message)
 {
-	problem_add(builder->problems, PROBLEM_ERROR, field == NULL ?
-				psprintf("steps.%s", node->id) : psprintf("steps.%s.%s", node->id, field),
+	problem_add(builder->problems, PROBLEM_ERROR,
+				field == NULL ? psprintf("steps.%s", node->id) :
+								psprintf("steps.%s.%s", node->id, field),
 				node->id, hint, "%s", message);
 }
 
@@ -57,9 +60,10 @@ compute_depths(Builder *builder)
 		}
 		if (node >= 0 && state[node] == 1)
 		{
-			step_error(builder, &plan->nodes[node], NULL, NULL,
-					   psprintf("step \"%s\" contains itself through its children",
-								plan->nodes[node].id));
+			step_error(
+				builder, &plan->nodes[node], NULL, NULL,
+				psprintf("step \"%s\" contains itself through its children",
+						 plan->nodes[node].id));
 			ok = false;
 		}
 		depth = node < 0 ? 0 : plan->nodes[node].depth + 1;
@@ -116,7 +120,9 @@ compute_positions(Builder *builder)
 
 	builder->position = palloc(sizeof(int) * plan->nnodes);
 	for (int i = 0; i < plan->nnodes; i++)
-		builder->position[i] = plan->nodes[i].scope > 0 ? plan->nodes[i].position : -1;
+		builder->position[i] = plan->nodes[i].scope > 0 ?
+			plan->nodes[i].position :
+			-1;
 }
 
 /*
@@ -144,17 +150,22 @@ check_jumps(Builder *builder)
 			target = &plan->nodes[line->jump];
 			part = conditional_part(node);
 			field = part->condition != NULL ?
-				psprintf("%s.next_step", k == part->default_line ? "if_false_step" : "if_true_step") :
+				psprintf("%s.next_step",
+						 k == part->default_line ? "if_false_step" :
+												   "if_true_step") :
 				k == part->default_line ? pstrdup("default.next_step") :
 				psprintf("switch[%d].next_step", k);
 			if (target->container != node->container ||
 				(node->container >= 0 && target->line != node->line))
-				step_error(builder, node, field,
-						   part->condition != NULL ?
-						   "A conditional can lead only to a step beside it." :
-						   "Use \"step\" for a child of the switch.",
-						   psprintf("step \"%s\" is not in the same line as the %s",
-									target->id, part->condition != NULL ? "conditional" : "switch"));
+				step_error(
+					builder, node, field,
+					part->condition != NULL ?
+						"A conditional can lead only to a step beside it." :
+						"Use \"step\" for a child of the switch.",
+					psprintf("step \"%s\" is not in the same line as the %s",
+							 target->id,
+							 part->condition != NULL ? "conditional" :
+													   "switch"));
 			else if (node->container >= 0 &&
 					 builder->position[line->jump] <= builder->position[i])
 				step_error(builder, node, field, "Use a \"while\" loop to repeat steps.",
@@ -189,12 +200,15 @@ check_catches(Builder *builder)
 			if (target->container != node->container ||
 				(node->container >= 0 && target->line != node->line))
 				step_error(builder, node, field, NULL,
-						   psprintf("step \"%s\" is not in the same line", target->id));
+						   psprintf("step \"%s\" is not in the same line",
+									target->id));
 			else if (node->container >= 0 &&
 					 builder->position[target->index] <= builder->position[i])
-				step_error(builder, node, field, "Use \"retry\" to repeat a step.",
-						   psprintf("a step inside a container cannot go back to \"%s\"",
-									target->id));
+				step_error(
+					builder, node, field, "Use \"retry\" to repeat a step.",
+					psprintf(
+						"a step inside a container cannot go back to \"%s\"",
+						target->id));
 			else
 				continue;
 			node->ncatches = 0;
@@ -205,8 +219,8 @@ check_catches(Builder *builder)
 
 /*
  * Everything that can be reached from a step of the root scope.  There position
- * becomes the order of discovery, from *found on, which in a scope without jumps is
- * the order of execution.  Returns the set as an array by node.
+ * becomes the order of discovery, from *found on, which in a scope without
+ * jumps is the order of execution.  Returns the set as an array by node.
  */
 static bool *
 find_reachable(Builder *builder, int from, int *found)
@@ -263,10 +277,11 @@ report_unreachable(Builder *builder, const bool *reachable)
 		PlanNode   *node = &builder->plan->nodes[i];
 
 		if (!reachable[i] && node->container < 0 && node->compensates < 0)
-			step_error(builder, node, NULL,
-					   "Name it in a \"next_step\" or as a child of a container.",
-					   psprintf("step \"%s\" cannot be reached from \"%s\"", node->id,
-								builder->plan->nodes[builder->plan->start].id));
+			step_error(
+				builder, node, NULL,
+				"Name it in a \"next_step\" or as a child of a container.",
+				psprintf("step \"%s\" cannot be reached from \"%s\"", node->id,
+						 builder->plan->nodes[builder->plan->start].id));
 	}
 }
 
@@ -331,10 +346,11 @@ report_cycle(Builder *builder, const int *stack, int from, int height)
 	}
 	for (int i = 0; i < nsuccessors; i++)
 		follows |= (successors[i] == stack[from]);
-	step_error(builder, last, follows ? "next_step" : NULL,
-			   "Give one of these steps \"max_visits\", so that the cycle ends.",
-			   psprintf("steps form a cycle without \"max_visits\": %s%s", names.data,
-						nodes[stack[from]].id));
+	step_error(
+		builder, last, follows ? "next_step" : NULL,
+		"Give one of these steps \"max_visits\", so that the cycle ends.",
+		psprintf("steps form a cycle without \"max_visits\": %s%s", names.data,
+				 nodes[stack[from]].id));
 	pfree(names.data);
 }
 

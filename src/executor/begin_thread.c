@@ -4,9 +4,9 @@
  *	  The durable driver: the thread that a run begins with.
  *
  * NOTES
- *	  Runs in executors.  A thread is made from what is in the tables at that moment:
- *	  the execution may have been ended, paused or given away since its run was
- *	  handed out.
+ *	  Runs in executors.  A thread is made from what is in the tables at that
+ *	  moment: the execution may have been ended, paused or given away since its
+ *	  run was handed out.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +21,8 @@
 #include "shared/slots.h"
 
 /*
- * An execution that was claimed so long before it begins, ms, has its row say when it began: its
- * time limit counts from then on.
+ * An execution that was claimed so long before it begins, ms, has its row say
+ * when it began: its time limit counts from then on.
  */
 #define LATE_BEGIN_MS 100
 
@@ -52,7 +52,8 @@ begin_execution(LoadedExecution *execution)
 	Thread	   *thread = thread_create(execution, execution->parallel);
 
 	if (announces(thread->plan))
-		announce_execution(execution->id, execution->workflow, EXECUTION_RUNNING, NULL, NULL);
+		announce_execution(execution->id, execution->workflow,
+						   EXECUTION_RUNNING, NULL, NULL);
 	return thread;
 }
 
@@ -77,8 +78,9 @@ make_first_thread(Driver *driver, LoadedExecution *execution)
 			}
 			thread = begin_execution(execution);
 			/* other runs of it read that; its end writes it anyway */
-			thread->begun_late = TimestampDifferenceExceeds(claimed_at, execution->started_at,
-															LATE_BEGIN_MS);
+			thread->begun_late =
+				TimestampDifferenceExceeds(claimed_at, execution->started_at,
+										   LATE_BEGIN_MS);
 			return thread;
 		case RUN_THREAD:
 			return thread_resume(execution, execution->parallel, &run->scope);
@@ -89,7 +91,8 @@ make_first_thread(Driver *driver, LoadedExecution *execution)
 			return thread_epilogue(execution);
 		case RUN_CHILDREN:
 			return thread_child(execution, execution->parallel, &run->scope,
-								run->node, run->visit, driver->position, run->fresh);
+								run->node, run->visit, driver->position,
+								run->fresh);
 	}
 	return NULL;				/* not reached */
 }
@@ -105,7 +108,8 @@ is_left(const Driver *driver)
 {
 	const Thread *thread = driver->thread;
 
-	return driver->run->only_begun && driver->run->kind == RUN_CHILDREN && thread->top == thread->bottom &&
+	return driver->run->only_begun && driver->run->kind == RUN_CHILDREN &&
+		thread->top == thread->bottom &&
 		(thread->top->fresh || thread->top->never_begun) && !thread->dirty;
 }
 
@@ -121,14 +125,20 @@ make_thread(Driver *driver)
 		thread_move_to_child(driver->thread, driver->position, run->fresh);
 		return true;
 	}
-	driver->thread_context = AllocSetContextCreate(driver->context, "workflow thread of a run",
+	driver->thread_context = AllocSetContextCreate(driver->context,
+												   "workflow thread of a run",
 												   ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(driver->thread_context);
 	/* NULL when it is not running any more: cancelled, say */
 	execution = execution_load(present_execution(driver));
-	/* what has begun in this process goes on, whether it is paused or not; what got stuck is recorded */
-	driver->paused = (execution != NULL && execution->paused && !driver->reload && driver->stuck == NULL);
-	if (execution == NULL || driver->paused || (execution->reopen && driver->reload) ||
+	/*
+	 * what has begun in this process goes on, whether it is paused or not; what
+	 * got stuck is recorded
+	 */
+	driver->paused = (execution != NULL && execution->paused &&
+					  !driver->reload && driver->stuck == NULL);
+	if (execution == NULL || driver->paused ||
+		(execution->reopen && driver->reload) ||
 		(is_anothers(execution) && !driver->reload && driver->stuck == NULL) ||
 		execution->decided != (run->kind == RUN_EPILOGUE))
 	{
@@ -138,11 +148,15 @@ make_thread(Driver *driver)
 	if (execution->reopen)
 		reopen_execution(execution);
 	if (driver->reload && run->kind != RUN_EPILOGUE)
-		driver->thread = thread_resume(execution, execution->parallel, &driver->reload_scope);
+		driver->thread = thread_resume(execution, execution->parallel,
+									   &driver->reload_scope);
 	else
 		driver->thread = make_first_thread(driver, execution);
 	driver->thread->stuck = driver->stuck;
-	/* rows were written, here or by what made the thread: they are committed before a leaf runs */
+	/*
+	 * rows were written, here or by what made the thread: they are committed
+	 * before a leaf runs
+	 */
 	driver->thread->dirty |= execution->reopen;
 	MemoryContextSwitchTo(driver->context);
 	/* a loop can have many of its steps fail at their commit */

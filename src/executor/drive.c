@@ -4,17 +4,19 @@
  *	  The durable driver: one transaction per leaf.
  *
  * NOTES
- *	  Runs in executors.  A transaction holds at most one leaf, unless a definition
- *	  lets several share one (transaction.c): first the user's SQL, then its row and
- *	  the bookkeeping that follows, then COMMIT.  The phase says what an error means:
+ *	  Runs in executors.  A transaction holds at most one leaf, unless a
+ *	  definition lets several share one (transaction.c): first the user's SQL,
+ *	  then its row and the bookkeeping that follows, then COMMIT.  The phase
+ *	  says what an error means:
  *
  *	  BOOKKEEPING	no leaf in this transaction: the run ends with the error, the
  *					scheduler counts a recovery
  *	  LEAF			the user's SQL failed: the thread has not moved; the failure is
  *					recorded in a second transaction
  *	  AFTER			the leaf had succeeded, something behind it failed (a deferred
- *					constraint at COMMIT, the disk): the thread is reloaded from the
- *					rows and stands in front of the leaf again; then as for LEAF
+ *					constraint at COMMIT, the disk): the thread is reloaded from
+ *					the rows and stands in front of the leaf again; then as for
+ *					LEAF
  *
  *	  Cancels are held off while our own statements run: what has ended is
  *	  recorded, and the next step's SQL is not cancelled for it.
@@ -44,11 +46,14 @@
 #include "shared/slots.h"
 #include "shared/weather.h"
 
-/* The branch of a parallel or fork_join step a thread is in, the innermost one. */
+/*
+ * The branch of a parallel or fork_join step a thread is in, the innermost one.
+ */
 static const char *
 present_branch(const Thread *thread)
 {
-	for (const Frame *frame = thread->top; frame != NULL && frame->container != NULL; frame = frame->parent)
+	for (const Frame *frame = thread->top;
+		 frame != NULL && frame->container != NULL; frame = frame->parent)
 		if (step_forks(frame->container))
 			return frame->container->lines[frame->child].name;
 	return "";
@@ -64,7 +69,8 @@ show_progress(const Driver *driver)
 
 	progress.execution_id = thread->execution->id;
 	progress.definition_id = thread->execution->definition_id;
-	strlcpy(progress.workflow, thread->execution->workflow, sizeof(progress.workflow));
+	strlcpy(progress.workflow, thread->execution->workflow,
+			sizeof(progress.workflow));
 	strlcpy(progress.step_id, leaf->node->id, sizeof(progress.step_id));
 	strlcpy(progress.scope, leaf->scope, sizeof(progress.scope));
 	strlcpy(progress.branch, present_branch(thread), sizeof(progress.branch));
@@ -74,10 +80,13 @@ show_progress(const Driver *driver)
 	progress.label[0] = '\0';
 	if (leaf->loop_label != NULL)
 		strlcpy(progress.label, leaf->loop_label,
-				pg_mbcliplen(leaf->loop_label, strlen(leaf->loop_label), sizeof(progress.label) - 1) + 1);
+				pg_mbcliplen(leaf->loop_label, strlen(leaf->loop_label),
+							 sizeof(progress.label) - 1) +
+					1);
 	progress.scope_id = thread->top->scope_id;
 	progress.node = leaf->node->index;
-	progress.shared_from = driver->batch.steps > 1 ? driver->batch.position : -1;
+	progress.shared_from = driver->batch.steps > 1 ? driver->batch.position :
+													 -1;
 	progress.step_started_at = leaf->started_at;
 	progress.execution_started_at = thread->execution->started_at;
 	slot_set_progress(&progress);
@@ -94,8 +103,8 @@ leaf_text(const Leaf *leaf)
 }
 
 /*
- * From here on a cancel is for the step's SQL.  One that came before was not meant for
- * it, unless the scheduler sent it: then the slot says so.
+ * From here on a cancel is for the step's SQL.  One that came before was not
+ * meant for it, unless the scheduler sent it: then the slot says so.
  */
 static void
 allow_cancel(const Driver *driver)
@@ -119,8 +128,8 @@ run_leaf(Driver *driver)
 	Leaf	   *leaf = &thread->leaf;
 	Jsonb	   *result;
 
-	driver->leaf = (LeafPlace) {thread->top->scope_id, leaf->node->index, leaf->is_condition,
-	leaf->visit, leaf->attempt};
+	driver->leaf = (LeafPlace){thread->top->scope_id, leaf->node->index,
+							   leaf->is_condition, leaf->visit, leaf->attempt};
 	my_slot->settling = false;
 	show_progress(driver);
 	debug_query_string = leaf_text(leaf);
@@ -178,7 +187,10 @@ run_leaf_in_batch(Driver *driver, Jsonb **output)
 	volatile bool succeeded = false;
 
 	batch_join(driver);
-	/* what rows of ours have deferred: taking back the step must find nothing before it undone */
+	/*
+	 * what rows of ours have deferred: taking back the step must find nothing
+	 * before it undone
+	 */
 	AfterTriggerFireDeferred();
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -206,7 +218,10 @@ run_leaf_in_batch(Driver *driver, Jsonb **output)
 	return succeeded;
 }
 
-/* Does the circuit breaker of the leaf's agent refuse the call?  Then that is recorded. */
+/*
+ * Does the circuit breaker of the leaf's agent refuse the call?  Then that is
+ * recorded.
+ */
 static bool
 breaker_refuses(Driver *driver)
 {
@@ -241,7 +256,8 @@ run_pending_leaf(Driver *driver)
 		bool		deferrable;
 		int			isolation = leaf_transaction(&driver->thread->leaf, &deferrable);
 
-		if (isolation >= XACT_REPEATABLE_READ && !driver->thread->leaf.transaction_none)
+		if (isolation >= XACT_REPEATABLE_READ &&
+			!driver->thread->leaf.transaction_none)
 			begin_isolated(driver, isolation, deferrable);
 		if (driver->batch.alone > 0)
 			driver->batch.alone--;
@@ -279,8 +295,8 @@ stop_at_leaf(Driver *driver)
 }
 
 /*
- * The thread stands at the attempt whose process did not respond: record that.  True
- * when it did, once in a run.
+ * The thread stands at the attempt whose process did not respond: record that.
+ * True when it did, once in a run.
  */
 static bool
 fail_stuck_leaf(Driver *driver)
@@ -293,14 +309,21 @@ fail_stuck_leaf(Driver *driver)
 
 	if (stuck == NULL)
 		return false;
-	stands_there = is_stuck_attempt(thread, thread->top, leaf->node, leaf->visit, leaf->attempt);
-	/* what shared its transaction comes first, each step in its own; so does a loop's condition */
-	if (!stands_there && (stuck->shared || (leaf->is_condition && step_iterates(leaf->node))) &&
+	stands_there = is_stuck_attempt(thread, thread->top, leaf->node,
+									leaf->visit, leaf->attempt);
+	/*
+	 * what shared its transaction comes first, each step in its own; so does a
+	 * loop's condition
+	 */
+	if (!stands_there &&
+		(stuck->shared || (leaf->is_condition && step_iterates(leaf->node))) &&
 		driver->steps_to_stuck++ < MAX_BATCH)
 		return false;
 	thread->stuck = NULL;
 	driver->stuck = NULL;
-	/* the row may have been written after all, by who was thought to be stuck */
+	/*
+	 * the row may have been written after all, by who was thought to be stuck
+	 */
 	if (!stands_there)
 		return false;
 	leaf->executor_pid = stuck->pid;
@@ -312,7 +335,10 @@ fail_stuck_leaf(Driver *driver)
 	return true;
 }
 
-/* Is the execution to be paused, or was it before a stuck attempt was to be recorded? */
+/*
+ * Is the execution to be paused, or was it before a stuck attempt was to be
+ * recorded?
+ */
 static bool
 is_pausing(const Driver *driver)
 {
@@ -322,9 +348,9 @@ is_pausing(const Driver *driver)
 
 /*
  * Is the thread to go on somewhere else, or later?  Asked wherever it can stop,
- * in front of SQL and of bookkeeping alike.  A run that has done nothing yet does
- * not give way to other work, or nobody would ever get on; a pause it follows at
- * once, and otherwise behind the iteration that has begun.
+ * in front of SQL and of bookkeeping alike.  A run that has done nothing yet
+ * does not give way to other work, or nobody would ever get on; a pause it
+ * follows at once, and otherwise behind the iteration that has begun.
  */
 static bool
 gives_way(void *argument)
@@ -353,8 +379,9 @@ end_without_change(Driver *driver)
 }
 
 /*
- * Is this session not what a new one of its role would be?  Then steps are for that,
- * which goes on where this one stops; but what has failed is recorded here.
+ * Is this session not what a new one of its role would be?  Then steps are for
+ * that, which goes on where this one stops; but what has failed is recorded
+ * here.
  */
 static bool
 is_stranger(const Driver *driver)
@@ -373,9 +400,10 @@ range_goes_on(const Run *run, const JoinCounts *counts)
 }
 
 /*
- * The thread has ended: may the next execution, or child, share its transaction?  Not
- * behind one whose end is to be decided by this commit, rows not written yet: the
- * report says of the last execution only that its epilogue is to be run.
+ * The thread has ended: may the next execution, or child, share its
+ * transaction?  Not behind one whose end is to be decided by this commit, rows
+ * not written yet: the report says of the last execution only that its epilogue
+ * is to be run.
  */
 static bool
 another_may_share(const Driver *driver)
@@ -404,17 +432,24 @@ another_may_share(const Driver *driver)
 /* What could not be written down is parked for so long, ms. */
 #define TRY_AGAIN_MS 1000
 
-/* Is what the thread waits for to be written down, and the thread forgotten until then? */
+/*
+ * Is what the thread waits for to be written down, and the thread forgotten
+ * until then?
+ */
 static bool
 waits_for_long(const Driver *driver)
 {
 	const Thread *thread = driver->thread;
 
 	return thread->epilogue == NULL &&
-		thread->wait.until >= TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_short_wait);
+		thread->wait.until >=
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), setting_short_wait);
 }
 
-/* Can it be?  Not with other steps in its transaction, nor when somebody wants something of it. */
+/*
+ * Can it be?  Not with other steps in its transaction, nor when somebody wants
+ * something of it.
+ */
 static bool
 may_be_forgotten(const Driver *driver)
 {
@@ -434,11 +469,15 @@ park(Driver *driver)
 	driver->report->park_until = thread->wait.until;
 	if (thread->leaves)
 		return OUTCOME_WAITING;
-	/* somebody had its row for a moment, say: it does not stay in memory for that */
+	/*
+	 * somebody had its row for a moment, say: it does not stay in memory for
+	 * that
+	 */
 	if (is_long)
 		driver->report->park_until =
 			Min(thread->wait.until,
-				TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRY_AGAIN_MS));
+				TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+											TRY_AGAIN_MS));
 	return OUTCOME_PARKED;
 }
 
@@ -510,7 +549,8 @@ drive_thread(Driver *driver)
 					journal_announce_start(thread);
 				if (batch_has_room(driver))
 					keep_open(driver, true);
-				else if (driver->leaf_done || thread->dirty || driver->batch.steps > 0)
+				else if (driver->leaf_done || thread->dirty ||
+						 driver->batch.steps > 0)
 				{
 					finish(driver, true);
 					if (gives_way(driver))
@@ -555,8 +595,10 @@ drive_thread(Driver *driver)
 				finish(driver, false);
 				if (thread->execution_decided)
 					return OUTCOME_EPILOGUE;
-				return stop_interrupts(stop_reason(driver)) && thread->outcome == SCOPE_CANCELLED
-					? OUTCOME_STOPPED : OUTCOME_DONE;
+				return stop_interrupts(stop_reason(driver)) &&
+						thread->outcome == SCOPE_CANCELLED ?
+					OUTCOME_STOPPED :
+					OUTCOME_DONE;
 		}
 	}
 }
@@ -584,7 +626,10 @@ drive_one(Driver *driver)
 			(void) counters_enter(TIME_BOOKKEEPING);
 			if (driver->batch.steps > 0)
 			{
-				/* whose error it is will be seen when each has its own transaction */
+				/*
+				 * whose error it is will be seen when each has its own
+				 * transaction
+				 */
 				(void) leaf_timer_stop();
 				done = true;
 			}

@@ -25,9 +25,9 @@ typedef enum Phase
 } Phase;
 
 /*
- * Steps that share a transaction, each in a subtransaction.  Rows are in the table
- * but not committed; when the transaction is lost, all of it is done again, one
- * step at a time.
+ * Steps that share a transaction, each in a subtransaction.  Rows are in the
+ * table but not committed; when the transaction is lost, all of it is done
+ * again, one step at a time.
  */
 typedef struct Batch
 {
@@ -63,21 +63,27 @@ typedef struct Driver
 	int			begun;			/* positions whose wait has been counted */
 	Thread	   *thread;
 	MemoryContext thread_context;	/* of the thread and its execution */
-	bool		paused;			/* the execution was, before the thread could begin */
+	bool		paused;			/* the execution was, before the thread could
+								 * begin */
 	bool		left;			/* the child is not to begin any more */
 	bool		standing;		/* the thread is where the driver is to go on */
-	bool		leaf_again;		/* its leaf has been prepared and is to be run */
+	bool		leaf_again;		/* its leaf has been prepared and is to be
+								 * run */
 	Phase		phase;
 	bool		writing;		/* rows of ours */
-	bool		leaf_done;		/* in this transaction, and its row is not written yet */
+	bool		leaf_done;		/* in this transaction, and its row is not
+								 * written yet */
 	bool		any_leaf;		/* of this run has run: it may yield */
-	const StuckAttempt *stuck;	/* not to be run again, but recorded; NULL: none */
+	const StuckAttempt *stuck;	/* not to be run again, but recorded; NULL:
+								 * none */
 	int			steps_to_stuck; /* done in front of it */
 	LeafPlace	leaf;			/* the last one that was run */
-	int			call;			/* of an agent with a circuit breaker; -1 = none */
+	int			call;			/* of an agent with a circuit breaker; -1 =
+								 * none */
 	Batch		batch;
 
-	bool		follows_commit; /* the next transaction begins when the last one ended */
+	bool		follows_commit; /* the next transaction begins when the last
+								 * one ended */
 
 	/* of the open transaction, for its commit */
 	int			steps;			/* written */
@@ -88,7 +94,8 @@ typedef struct Driver
 	MemoryContext failure_context;
 	StepError  *failure;
 	StepStatus	failure_status;
-	bool		reload;			/* the thread has moved on: make it anew from its rows */
+	bool		reload;			/* the thread has moved on: make it anew from
+								 * its rows */
 	ScopeId		reload_scope;
 } Driver;
 
@@ -96,22 +103,26 @@ typedef struct Driver
 /* Drive one thread whatever happens to it. */
 extern RunOutcome drive_one(Driver *driver);
 /*
- * May another child of a range begin?  What a range knows of its join is whether a failure
- * stops it, and how its own children have ended.
+ * May another child of a range begin?  What a range knows of its join is
+ * whether a failure stops it, and how its own children have ended.
  */
 extern bool range_goes_on(const Run *run, const JoinCounts *counts);
 
 /* --- failures.c --- */
-/* The leaf the thread stands at has not completed, or is not to be run at all. */
-extern void leaf_failed(Driver *driver, StepStatus status, const StepError *error);
 /*
- * Record the failure of the last transaction's leaf.  False: there is nothing to be recorded,
- * and the thread is to do *action.
+ * The leaf the thread stands at has not completed, or is not to be run at all.
+ */
+extern void leaf_failed(Driver *driver, StepStatus status,
+						const StepError *error);
+/*
+ * Record the failure of the last transaction's leaf.  False: there is nothing
+ * to be recorded, and the thread is to do *action.
  */
 extern bool record_failure(Driver *driver, ThreadAction *action);
 /*
- * Take the error that is being handled: afterwards the driver has a failure to be
- * recorded, or is to run the leaf again; or the run ends with what is returned.
+ * Take the error that is being handled: afterwards the driver has a failure to
+ * be recorded, or is to run the leaf again; or the run ends with what is
+ * returned.
  */
 extern RunOutcome take_error(Driver *driver);
 extern void forget_error(Driver *driver);
@@ -125,7 +136,10 @@ extern StopReason stop_reason(const Driver *driver);
 extern void count_wait(const Run *run, TimestampTz now);
 /* Make the thread the run is about.  False: there is nothing to do. */
 extern bool make_thread(Driver *driver);
-/* Was it given to another role since its run was handed out?  Then that role's executors go on. */
+/*
+ * Was it given to another role since its run was handed out?  Then that role's
+ * executors go on.
+ */
 extern bool is_anothers(const LoadedExecution *execution);
 /* Does the thread stand at a child that has not begun, and is not to? */
 extern bool is_left(const Driver *driver);
@@ -134,7 +148,10 @@ extern bool is_left(const Driver *driver);
 extern void begin(Driver *driver);
 /* Without a leaf of its own: read write, and READ COMMITTED. */
 extern void begin_bookkeeping(void);
-/* Another one, for a leaf that wants a snapshot for all of its SQL; nothing is to be written before it. */
+/*
+ * Another one, for a leaf that wants a snapshot for all of its SQL; nothing is
+ * to be written before it.
+ */
 extern void begin_isolated(Driver *driver, int isolation, bool deferrable);
 /* Is the open transaction one of those? */
 extern bool transaction_is_isolated(void);

@@ -6,11 +6,11 @@
  * NOTES
  *	  A dynamic background worker, connected as one role for life.  Between runs
  *	  it sleeps on its latch with no transaction, no snapshot and no lock.  It
- *	  leaves when the scheduler asks it to, or when it has asked itself to: after
- *	  many runs, when it has grown, or when its role has changed.
+ *	  leaves when the scheduler asks it to, or when it has asked itself to:
+ *	  after many runs, when it has grown, or when its role has changed.
  *
- *	  Everything a step may have left in the session is discarded before the next
- *	  step runs (see run_sql.h).
+ *	  Everything a step may have left in the session is discarded before the
+ *	  next step runs (see run_sql.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,8 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 	own_role_before_connecting();
 	/* a cancel that comes before there is a step is nobody's */
 	HOLD_CANCEL_INTERRUPTS();
-	worker_connect(parameters.database, parameters.role, "pg_workflow executor");
+	worker_connect(parameters.database, parameters.role,
+				   "pg_workflow executor");
 	own_role_connected();
 
 	if (setting_notify)
@@ -55,7 +56,8 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 	}
 	RESUME_CANCEL_INTERRUPTS();
 
-	context = AllocSetContextCreate(TopMemoryContext, "workflow run", ALLOCSET_DEFAULT_SIZES);
+	context = AllocSetContextCreate(TopMemoryContext, "workflow run",
+									ALLOCSET_DEFAULT_SIZES);
 	run = MemoryContextAlloc(TopMemoryContext, sizeof(Run));
 	report = MemoryContextAlloc(TopMemoryContext, sizeof(Report));
 
@@ -71,7 +73,9 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 		{
 			if (slot_may_leave())
 				break;
-			/* what it has done is to be seen, however long it has nothing to do */
+			/*
+			 * what it has done is to be seen, however long it has nothing to do
+			 */
 			pgstat_report_stat(true);
 			slot_heartbeat_stop();
 			(void) counters_enter(TIME_IDLE);
@@ -89,7 +93,10 @@ workflow_executor_main(Datum argument pg_attribute_unused())
 			}
 			PG_CATCH();
 			{
-				/* not even the error could be dealt with: there is no memory, say */
+				/*
+				 * not even the error could be dealt with: there is no memory,
+				 * say
+				 */
 				my_slot->ended_by_weather = sqlstate_is_weather(geterrcode());
 				PG_RE_THROW();
 			}

@@ -4,9 +4,9 @@
  *	  What becomes of an error: whose it is, and how a leaf's is recorded.
  *
  * NOTES
- *	  Runs in executors.  The phase in which it was raised says whose an error is
- *	  (drive.c).  A leaf's is recorded in the transaction behind the one it has
- *	  ended, by the thread, which stands in front of the leaf again.
+ *	  Runs in executors.  The phase in which it was raised says whose an error
+ *	  is (drive.c).  A leaf's is recorded in the transaction behind the one it
+ *	  has ended, by the thread, which stands in front of the leaf again.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,9 +42,9 @@ leaf_failed(Driver *driver, StepStatus status, const StepError *error)
 }
 
 /*
- * The thread was made anew from its rows: have it stand in front of the leaf whose
- * transaction was lost.  False when it is not to do that any more, it is skipped say, or
- * its time is over; *action is what it is to do instead.
+ * The thread was made anew from its rows: have it stand in front of the leaf
+ * whose transaction was lost.  False when it is not to do that any more, it is
+ * skipped say, or its time is over; *action is what it is to do instead.
  */
 static bool
 return_to_lost_leaf(Driver *driver, ThreadAction *action)
@@ -56,11 +56,15 @@ return_to_lost_leaf(Driver *driver, ThreadAction *action)
 	{
 		const Leaf *leaf = &thread->leaf;
 
-		if (leaf->node->index == lost->node && leaf->is_condition == lost->is_condition &&
+		if (leaf->node->index == lost->node &&
+			leaf->is_condition == lost->is_condition &&
 			leaf->visit == lost->visit && leaf->attempt == lost->attempt &&
 			scope_is(&thread->top->scope_id, &lost->scope))
 			return true;
-		/* the condition of a loop has no row: it was asked before the leaf, and led there */
+		/*
+		 * the condition of a loop has no row: it was asked before the leaf, and
+		 * led there
+		 */
 		if (!leaf->is_condition || !step_iterates(leaf->node))
 			return false;
 		thread_loop_goes_on(thread);
@@ -94,21 +98,25 @@ record_failure(Driver *driver, ThreadAction *action)
 }
 
 /*
- * Behind the leaf's SQL, which has done what it deferred, only statements of ours and the commit
- * are left.  What these find no room for, in memory or on the disk, is no failure of the
- * step's.  A serialization failure at the commit is; the server may say it earlier, in a
- * statement of ours, which conflicts with nothing.
+ * Behind the leaf's SQL, which has done what it deferred, only statements of
+ * ours and the commit are left.  What these find no room for, in memory or on
+ * the disk, is no failure of the step's.  A serialization failure at the commit
+ * is; the server may say it earlier, in a statement of ours, which conflicts
+ * with nothing.
  */
 static bool
 is_weather_behind_leaf(const Driver *driver, const ErrorData *error)
 {
-	if (driver->phase != PHASE_AFTER || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	if (driver->phase != PHASE_AFTER ||
+		error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		return false;
-	if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE && transaction_is_isolated())
+	if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE &&
+		transaction_is_isolated())
 		return false;
 	return error_is_weather(error) &&
 		(driver->writing ||
-		 ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TRANSACTION_ROLLBACK);
+		 ERRCODE_TO_CATEGORY(error->sqlerrcode) !=
+			 ERRCODE_TRANSACTION_ROLLBACK);
 }
 
 /*
@@ -116,7 +124,8 @@ is_weather_behind_leaf(const Driver *driver, const ErrorData *error)
  * recorded and the thread goes on, false when the run ends with *outcome.
  */
 static bool
-sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *outcome)
+sort_out_error(Driver *driver, ErrorData *error, bool timed_out,
+			   RunOutcome *outcome)
 {
 	StopReason	reason = stop_reason(driver);
 	bool		cancelled = (error->sqlerrcode == ERRCODE_QUERY_CANCELED);
@@ -127,7 +136,8 @@ sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *out
 		driver->report->fenced = true;
 		return false;
 	}
-	if (driver->phase == PHASE_BOOKKEEPING || is_weather_behind_leaf(driver, error))
+	if (driver->phase == PHASE_BOOKKEEPING ||
+		is_weather_behind_leaf(driver, error))
 	{
 		EmitErrorReport();
 		*outcome = cancelled && stop_interrupts(reason) ? OUTCOME_STOPPED : OUTCOME_ERROR;
@@ -138,8 +148,8 @@ sort_out_error(Driver *driver, ErrorData *error, bool timed_out, RunOutcome *out
 	}
 
 	/* meant for another execution of this run, and late: run the leaf again */
-	if (cancelled && !timed_out && !stop_interrupts(reason) && stop_interrupts(my_slot->stop) &&
-		driver->phase == PHASE_LEAF)
+	if (cancelled && !timed_out && !stop_interrupts(reason) &&
+		stop_interrupts(my_slot->stop) && driver->phase == PHASE_LEAF)
 	{
 		driver->leaf_again = true;
 		return true;
@@ -174,7 +184,8 @@ take_error(Driver *driver)
 	bool		timed_out = leaf_timer_stop();
 
 	if (driver->failure_context == NULL)
-		driver->failure_context = AllocSetContextCreate(driver->context, "workflow failure",
+		driver->failure_context = AllocSetContextCreate(driver->context,
+														"workflow failure",
 														ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(driver->failure_context);
 	MemoryContextSwitchTo(driver->failure_context);

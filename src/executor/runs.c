@@ -5,8 +5,9 @@
  *
  * NOTES
  *	  Runs in executors.  A run is fresh executions, a range of children, or one
- *	  thread; drive.c drives each.  The transaction may stay open from one to the
- *	  next (transaction.c); when it is lost, the run goes back to where it began.
+ *	  thread; drive.c drives each.  The transaction may stay open from one to
+ *	  the next (transaction.c); when it is lost, the run goes back to where it
+ *	  began.
  *
  *-------------------------------------------------------------------------
  */
@@ -74,7 +75,8 @@ drive_children(Driver *driver)
 		outcome = drive_one(driver);
 		if (driver->batch.lost)
 			return outcome;
-		if ((outcome != OUTCOME_DONE && outcome != OUTCOME_STOPPED) || driver->thread == NULL)
+		if ((outcome != OUTCOME_DONE && outcome != OUTCOME_STOPPED) ||
+			driver->thread == NULL)
 		{
 			report->in_child = true;
 			return outcome;
@@ -82,8 +84,10 @@ drive_children(Driver *driver)
 		report->handled++;
 		if (driver->left)
 		{
-			if (stop_reason(driver) != STOP_NONE && driver->position + 1 < run->to)
-				return stop_interrupts(stop_reason(driver)) ? OUTCOME_STOPPED : OUTCOME_YIELDED;
+			if (stop_reason(driver) != STOP_NONE &&
+				driver->position + 1 < run->to)
+				return stop_interrupts(stop_reason(driver)) ? OUTCOME_STOPPED :
+															  OUTCOME_YIELDED;
 			continue;
 		}
 		if (driver->thread->execution_ended)
@@ -97,7 +101,8 @@ drive_children(Driver *driver)
 		if (!range_goes_on(run, &report->counts))
 			return OUTCOME_DONE;
 		if (stop_reason(driver) != STOP_NONE && driver->position + 1 < run->to)
-			return stop_interrupts(stop_reason(driver)) ? OUTCOME_STOPPED : OUTCOME_YIELDED;
+			return stop_interrupts(stop_reason(driver)) ? OUTCOME_STOPPED :
+														  OUTCOME_YIELDED;
 	}
 	return OUTCOME_DONE;
 }
@@ -183,7 +188,10 @@ drive_run(const Run *run, Report *report, MemoryContext context)
 								driver.thread->outcome != SCOPE_SKIPPED);
 	}
 	slot_set_progress(NULL);
-	/* the rest of what steps leave waits for the next one; locks keep others waiting */
+	/*
+	 * the rest of what steps leave waits for the next one; locks keep others
+	 * waiting
+	 */
 	LockReleaseAll(USER_LOCKMETHOD, true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 }

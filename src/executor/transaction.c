@@ -5,15 +5,15 @@
  *	  definition says so, one for several ("commit", "batch_size").
  *
  * NOTES
- *	  Runs in executors.  Steps that share a transaction are consecutive ones of a
- *	  thread, of children of one range, or of executions of one run.  Each has a
- *	  subtransaction of its own, so that one that fails is rolled back and recorded
- *	  alone.  Nobody sees any of it before the commit, and a crash loses all of it:
- *	  effects and rows together.
+ *	  Runs in executors.  Steps that share a transaction are consecutive ones of
+ *	  a thread, of children of one range, or of executions of one run.  Each has
+ *	  a subtransaction of its own, so that one that fails is rolled back and
+ *	  recorded alone.  Nobody sees any of it before the commit, and a crash
+ *	  loses all of it: effects and rows together.
  *
- *	  When the shared transaction itself fails (a deferred constraint at COMMIT), it
- *	  is not known whose fault that was: the driver goes back to where the batch
- *	  began and runs its steps one by one.
+ *	  When the shared transaction itself fails (a deferred constraint at
+ *	  COMMIT), it is not known whose fault that was: the driver goes back to
+ *	  where the batch began and runs its steps one by one.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,8 +36,8 @@
 #include "shared/wake.h"
 
 /*
- * Our own statements see the newest rows, also in a transaction that is to have others;
- * who commits or aborts it goes by what it began as.
+ * Our own statements see the newest rows, also in a transaction that is to have
+ * others; who commits or aborts it goes by what it began as.
  */
 static bool isolation_is_lowered = false;
 static int	isolation_before = XACT_READ_COMMITTED;
@@ -75,7 +75,8 @@ lower_isolation(void)
 bool
 transaction_is_isolated(void)
 {
-	return (isolation_is_lowered ? isolation_before : XactIsoLevel) >= XACT_REPEATABLE_READ;
+	return (isolation_is_lowered ? isolation_before : XactIsoLevel) >=
+		XACT_REPEATABLE_READ;
 }
 
 /* What the role's settings ask for is for its own SQL: leaf_transaction(). */
@@ -124,9 +125,9 @@ write_wait(const Thread *thread)
 	const Frame *frame = thread->top;
 	bool		again = frame->next_attempt > 1;
 
-	return thread_wait(thread->execution, thread->bottom->scope, frame->scope, frame->at->id,
-					   again ? frame->attempt_visit : 0, again ? frame->next_attempt : 1,
-					   &thread->wait);
+	return thread_wait(thread->execution, thread->bottom->scope, frame->scope,
+					   frame->at->id, again ? frame->attempt_visit : 0,
+					   again ? frame->next_attempt : 1, &thread->wait);
 }
 
 /* Write what has happened. */
@@ -137,8 +138,9 @@ write_rows(Driver *driver)
 	bool		execution_ended;
 
 	/*
-	 * What writing needs is gone after the commit, with the leaf that has ended; so is
-	 * what deferred triggers leave behind when they fail, with the thread.
+	 * What writing needs is gone after the commit, with the leaf that has
+	 * ended; so is what deferred triggers leave behind when they fail, with the
+	 * thread.
 	 */
 	MemoryContextSwitchTo(thread->step_contexts[1 - thread->step_context]);
 	driver->progressed |= thread->njournal > 0 || thread->nflushed > 0 ||
@@ -152,13 +154,16 @@ write_rows(Driver *driver)
 	if (thread->leaves)
 		thread->leaves = write_wait(thread);
 	driver->writing = false;
-	execution_ended = thread->execution_ended && !thread->execution_lost && !thread->execution_decided;
+	execution_ended = thread->execution_ended && !thread->execution_lost &&
+		!thread->execution_decided;
 	fault_point("step.recorded");
 	if (execution_ended)
 		fault_point("execution.ended");
 	if (driver->leaf_done)
 		driver->steps++;
-	/* the steps of a relaxed definition do not wait for the disk, the end does */
+	/*
+	 * the steps of a relaxed definition do not wait for the disk, the end does
+	 */
 	if (!thread->plan->relaxed || execution_ended)
 		driver->wait_for_disk = true;
 }
@@ -256,7 +261,8 @@ keep_open(Driver *driver, bool leaf_pending)
 }
 
 /*
- * An error has ended the transaction.  What a batch had in it is to be done again.
+ * An error has ended the transaction.  What a batch had in it is to be done
+ * again.
  */
 void
 transaction_lost(Driver *driver)
@@ -282,15 +288,19 @@ batch_limit(const Driver *driver)
 	bool		deferrable;
 
 	if (leaf_transaction(&thread->leaf, &deferrable) >= XACT_REPEATABLE_READ ||
-		driver->batch.alone > 0 || driver->run->trial || driver->run->kind == RUN_EPILOGUE ||
-		thread->leaf.transaction_none || thread->leaf.breaker.enabled || driver->stuck != NULL)
+		driver->batch.alone > 0 || driver->run->trial ||
+		driver->run->kind == RUN_EPILOGUE || thread->leaf.transaction_none ||
+		thread->leaf.breaker.enabled || driver->stuck != NULL)
 		return 1;
-	for (Frame *frame = thread->top; frame->container != NULL; frame = frame->parent)
+	for (Frame *frame = thread->top; frame->container != NULL;
+		 frame = frame->parent)
 	{
 		const LoopPart *loop = loop_part(frame->container);
 
 		if (loop != NULL && loop->batch_size > 0)
-			limit = Max(limit, Min(MAX_BATCH, loop->batch_size * frame->frontier.scope->nnodes));
+			limit = Max(limit,
+						Min(MAX_BATCH,
+							loop->batch_size * frame->frontier.scope->nnodes));
 	}
 	return limit;
 }
@@ -304,9 +314,10 @@ leaf_may_share(const Driver *driver)
 bool
 batch_has_room(const Driver *driver)
 {
-	return driver->batch.steps > 0 && driver->batch.steps < batch_limit(driver) &&
-		my_slot->stop == STOP_NONE && !slot_exit_requested() && !own_role_changed() &&
-		!constraints_were_set &&
+	return driver->batch.steps > 0 &&
+		driver->batch.steps < batch_limit(driver) &&
+		my_slot->stop == STOP_NONE && !slot_exit_requested() &&
+		!own_role_changed() && !constraints_were_set &&
 		!TimestampDifferenceExceeds(driver->batch.began, steady_now(),
 									driver->thread->plan->commit_max_ms);
 }

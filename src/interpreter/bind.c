@@ -4,11 +4,12 @@
  *	  The values a step's SQL uses: $1 .. and input.x, typed from the context.
  *
  * NOTES
- *	  Executor or a session that called execute(), inside a transaction; no locks.
+ *	  Executor or a session that called execute(), inside a transaction; no
+ *	  locks.
  *
- *	  The parser asks our hooks about $n and about names that are no column.  Each
- *	  value becomes a Param whose number is its place in the Binding; the same
- *	  value used twice is the same Param, so that GROUP BY recognises it.
+ *	  The parser asks our hooks about $n and about names that are no column.
+ *	  Each value becomes a Param whose number is its place in the Binding; the
+ *	  same value used twice is the same Param, so that GROUP BY recognises it.
  *
  *	  A statement is analysed twice.  The first analysis lets the types
  *	  open and notes what the parser coerces each value to.  It runs in
@@ -132,8 +133,9 @@ may_use_values(RawStmt *statement, const char *source)
 }
 
 /*
- * Analyse the statement with open types in a subtransaction.  False when it failed in a way
- * that other types might cure; *error then says how, in the caller's context.
+ * Analyse the statement with open types in a subtransaction.  False when it
+ * failed in a way that other types might cure; *error then says how, in the
+ * caller's context.
  */
 static bool
 try_analysis(Binding *binding, RawStmt *statement, const char *source,
@@ -470,8 +472,8 @@ look_up(BoundValue *value, Jsonb *input, Jsonb **params, int nparams,
 }
 
 /*
- * Raise the error for a member that is not there.  SQL folds names to lower case,
- * so a member that differs in case only deserves a hint.
+ * Raise the error for a member that is not there.  SQL folds names to lower
+ * case, so a member that differs in case only deserves a hint.
  */
 static void
 report_missing(BoundValue *value, int level, JsonbValue *parent)
@@ -494,7 +496,8 @@ report_missing(BoundValue *value, int level, JsonbValue *parent)
 
 		while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
 		{
-			if (token == WJB_KEY && key.val.string.len == (int) strlen(wanted) &&
+			if (token == WJB_KEY &&
+				key.val.string.len == (int) strlen(wanted) &&
 				pg_strncasecmp(key.val.string.val, wanted, strlen(wanted)) == 0)
 				similar = pnstrdup(key.val.string.val, key.val.string.len);
 		}

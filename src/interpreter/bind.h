@@ -22,10 +22,10 @@
 typedef struct Binding Binding;
 
 /*
- * Find out which values a statement uses and with what types, as PREPARE does; one
- * whose type nothing determines is jsonb.  NULL: it uses none, or is of a kind
- * that cannot.  The Binding lives in the given context.  Needs a transaction and
- * an active snapshot; may use subtransactions.
+ * Find out which values a statement uses and with what types, as PREPARE does;
+ * one whose type nothing determines is jsonb.  NULL: it uses none, or is of a
+ * kind that cannot.  The Binding lives in the given context.  Needs a
+ * transaction and an active snapshot; may use subtransactions.
  */
 extern Binding *binding_create(RawStmt *statement, const char *source,
 							   MemoryContext context);
@@ -34,9 +34,9 @@ extern Binding *binding_create(RawStmt *statement, const char *source,
 extern void binding_parser_setup(ParseState *pstate, void *arg);
 
 /*
- * The values, converted, in the current memory context.  input NULL is {}; a NULL
- * element of params is SQL null.  Raises an error that names the value when it is
- * missing or cannot be converted.  Needs an active snapshot.
+ * The values, converted, in the current memory context.  input NULL is {}; a
+ * NULL element of params is SQL null.  Raises an error that names the value
+ * when it is missing or cannot be converted.  Needs an active snapshot.
  */
 extern ParamListInfo binding_values(Binding *binding, Jsonb *input,
 									Jsonb **params, int nparams);

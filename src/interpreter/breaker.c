@@ -9,8 +9,8 @@
  *
  *	  A failure is counted in the transaction that records it, and so is what it
  *	  does to the breaker.  A success is counted when it has committed: one that
- *	  closes the breaker has no transaction left, so the scheduler writes the row.
- *	  A crash in between leaves the row open and its time over, which is
+ *	  closes the breaker has no transaction left, so the scheduler writes the
+ *	  row.  A crash in between leaves the row open and its time over, which is
  *	  half-open.
  *
  *	  The calls that have begun are on a stack: the SQL of an agent can call
@@ -50,7 +50,8 @@ end_call(BreakerEvent event, BreakerVerdict *verdict)
 {
 	BreakerCall *ended = &calls[--ncalls];
 
-	return breaker_event(ended->key, &ended->config, event, ended->generation, verdict);
+	return breaker_event(ended->key, &ended->config, event, ended->generation,
+						 verdict);
 }
 
 /* Have the row written by the scheduler. */
@@ -77,19 +78,23 @@ breaker_calls_abandoned(int call)
 }
 
 /*
- * The process ends with calls under way.  If that is because one did not listen,
- * whoever records the attempt counts it: breaker_call_stuck().
+ * The process ends with calls under way.  If that is because one did not
+ * listen, whoever records the attempt counts it: breaker_call_stuck().
  */
 static void
-end_calls_at_exit(int code pg_attribute_unused(), Datum argument pg_attribute_unused())
+end_calls_at_exit(int code pg_attribute_unused(),
+				  Datum argument pg_attribute_unused())
 {
 	breaker_calls_abandoned(0);
 }
 
-/* An event of no call that is known.  Reads the breaker from the table when need be. */
+/*
+ * An event of no call that is known.  Reads the breaker from the table when
+ * need be.
+ */
 static void
-tell(const char *agent_name, const BreakerConfig *config, BreakerKey key, BreakerEvent event,
-	 BreakerVerdict *verdict)
+tell(const char *agent_name, const BreakerConfig *config, BreakerKey key,
+	 BreakerEvent event, BreakerVerdict *verdict)
 {
 	while (!breaker_event(key, config, event, 0, verdict))
 	{
@@ -111,13 +116,16 @@ refusal_error(const Leaf *leaf, const BreakerVerdict *verdict)
 	error->sqlerrcode = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
 	if (verdict->state == BREAKER_OPEN)
 	{
-		error->message = psprintf("circuit breaker of agent \"%s\" is open", leaf->agent_name);
+		error->message = psprintf("circuit breaker of agent \"%s\" is open",
+								  leaf->agent_name);
 		error->detail = psprintf("Calls are let through again in %.3f s.",
 								 Max(wait, 0) / 1000000.0);
 	}
 	else
 	{
-		error->message = psprintf("circuit breaker of agent \"%s\" is half-open", leaf->agent_name);
+		error->message =
+			psprintf("circuit breaker of agent \"%s\" is half-open",
+					 leaf->agent_name);
 		error->detail = psprintf("The %d calls that are to show whether the agent works again have been made or are under way.",
 								 leaf->breaker.half_open_max_calls);
 	}
@@ -147,7 +155,8 @@ breaker_begin_call(const Leaf *leaf, int *call)
 		return refusal_error(leaf, &verdict);
 	if (ncalls == MAX_CALLS)
 	{
-		(void) breaker_event(key, &leaf->breaker, BREAKER_ABANDONED, verdict.generation, &verdict);
+		(void) breaker_event(key, &leaf->breaker, BREAKER_ABANDONED,
+							 verdict.generation, &verdict);
 		return NULL;
 	}
 	*call = ncalls;
@@ -168,10 +177,10 @@ breaker_call_succeeded(int call)
 }
 
 /*
- * Does the failure say something about the agent?  Not when it comes of what others
- * did at the same time, of what it was given, of the step's own "output", or of who
- * called.  All executions of a role share a breaker: bad input of one must not keep the
- * others from calling.
+ * Does the failure say something about the agent?  Not when it comes of what
+ * others did at the same time, of what it was given, of the step's own
+ * "output", or of who called.  All executions of a role share a breaker: bad
+ * input of one must not keep the others from calling.
  */
 static bool
 tells_about_agent(const StepError *error)
@@ -186,18 +195,22 @@ tells_about_agent(const StepError *error)
 }
 
 void
-breaker_call_failed(int call, const Leaf *leaf, const StepError *error, bool in_transaction)
+breaker_call_failed(int call, const Leaf *leaf, const StepError *error,
+					bool in_transaction)
 {
 	BreakerVerdict verdict;
 
 	if (call < 0 || call >= ncalls)
 		return;
 	breaker_calls_abandoned(call + 1);
-	if (!end_call(tells_about_agent(error) ? BREAKER_FAILURE : BREAKER_ABANDONED, &verdict) ||
+	if (!end_call(tells_about_agent(error) ? BREAKER_FAILURE :
+											 BREAKER_ABANDONED,
+				  &verdict) ||
 		!verdict.save)
 		return;
 	if (in_transaction)
-		breaker_write(leaf->agent_name, calls[call].key.role, &verdict.breaker, error->type);
+		breaker_write(leaf->agent_name, calls[call].key.role, &verdict.breaker,
+					  error->type);
 	else
 		save_later();
 }
@@ -210,7 +223,8 @@ breaker_call_stuck(const PlanNode *node, Oid role, const StepError *error)
 
 	if (agent == NULL || !agent->breaker.enabled || !breakers_exist())
 		return;
-	tell(agent->name, &agent->breaker, breaker_key(agent->name, role), BREAKER_STUCK, &verdict);
+	tell(agent->name, &agent->breaker, breaker_key(agent->name, role),
+		 BREAKER_STUCK, &verdict);
 	if (verdict.save)
 		breaker_write(agent->name, role, &verdict.breaker, error->type);
 }

@@ -6,8 +6,8 @@
  *
  * NOTES
  *	  Sessions that define workflows or register agents; no locks, no catalogs.
- *	  The SQL is parsed, not analysed: tables that a step reads may be created by an
- *	  earlier step.
+ *	  The SQL is parsed, not analysed: tables that a step reads may be created
+ *	  by an earlier step.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,7 +30,8 @@ typedef struct ValueSearch
 	const SqlUse *use;
 	const ParamRef *parameter;	/* the first $n that is not given */
 	const ColumnRef *member;	/* the first input.x that is not given */
-	bool		has_relation;	/* something in the statement is called "input" itself */
+	bool		has_relation;	/* something in the statement is called
+								 * "input" itself */
 } ValueSearch;
 
 static bool
@@ -64,7 +65,8 @@ find_values(Node *node, void *context)
 		const ParamRef *reference = (ParamRef *) node;
 
 		if (search->parameter == NULL &&
-			(reference->number <= 0 || reference->number > search->use->nparams))
+			(reference->number <= 0 ||
+			 reference->number > search->use->nparams))
 			search->parameter = reference;
 	}
 	else if (IsA(node, ColumnRef))
@@ -72,7 +74,8 @@ find_values(Node *node, void *context)
 		const ColumnRef *reference = (ColumnRef *) node;
 
 		if (search->member == NULL && list_length(reference->fields) > 1 &&
-			IsA(linitial(reference->fields), String) && IsA(lsecond(reference->fields), String) &&
+			IsA(linitial(reference->fields), String) &&
+			IsA(lsecond(reference->fields), String) &&
 			is_input(strVal(linitial(reference->fields))) &&
 			!is_given(search->use, strVal(lsecond(reference->fields))))
 			search->member = reference;
@@ -115,7 +118,8 @@ reindexes_outside(const ReindexStmt *statement)
 	if (option != NULL && option->arg != NULL)
 		(void) parse_bool(defGetString(option), &concurrently);
 	return concurrently || statement->kind == REINDEX_OBJECT_SCHEMA ||
-		statement->kind == REINDEX_OBJECT_SYSTEM || statement->kind == REINDEX_OBJECT_DATABASE;
+		statement->kind == REINDEX_OBJECT_SYSTEM ||
+		statement->kind == REINDEX_OBJECT_DATABASE;
 }
 
 static bool
@@ -152,7 +156,8 @@ needs_no_transaction(Node *statement)
 		case T_DropTableSpaceStmt:
 			return true;
 		case T_AlterDatabaseStmt:
-			return find_option(((AlterDatabaseStmt *) statement)->options, "tablespace") != NULL;
+			return find_option(((AlterDatabaseStmt *) statement)->options,
+							   "tablespace") != NULL;
 		case T_AlterTableStmt:
 			return detaches_concurrently((AlterTableStmt *) statement);
 		case T_ClusterStmt:
@@ -160,8 +165,10 @@ needs_no_transaction(Node *statement)
 		case T_ReindexStmt:
 			return reindexes_outside((ReindexStmt *) statement);
 		case T_CreateSubscriptionStmt:
-			return find_option(((CreateSubscriptionStmt *) statement)->options, "connect") == NULL &&
-				find_option(((CreateSubscriptionStmt *) statement)->options, "create_slot") == NULL;
+			return find_option(((CreateSubscriptionStmt *) statement)->options,
+							   "connect") == NULL &&
+				find_option(((CreateSubscriptionStmt *) statement)->options,
+							"create_slot") == NULL;
 		case T_IndexStmt:
 			return ((IndexStmt *) statement)->concurrent;
 		case T_DropStmt:
@@ -192,7 +199,10 @@ is_optimizable(Node *statement)
 	}
 }
 
-/* What a query writes with in its WITH, the one place where it can; NULL: nothing. */
+/*
+ * What a query writes with in its WITH, the one place where it can; NULL:
+ * nothing.
+ */
 static const char *
 writes_in_with(const SelectStmt *select)
 {
@@ -211,7 +221,8 @@ writes_in_with(const SelectStmt *select)
 }
 
 /*
- * How many columns a query returns at least.  How many a * stands for is not known here.
+ * How many columns a query returns at least.  How many a * stands for is not
+ * known here.
  */
 static int
 count_columns(const SelectStmt *first)
@@ -226,14 +237,16 @@ count_columns(const SelectStmt *first)
 
 		if (IsA(value, ResTarget))
 			value = ((ResTarget *) value)->val;
-		if (!IsA(value, ColumnRef) || !IsA(llast(((ColumnRef *) value)->fields), A_Star))
+		if (!IsA(value, ColumnRef) ||
+			!IsA(llast(((ColumnRef *) value)->fields), A_Star))
 			ncolumns++;
 	}
 	return ncolumns;
 }
 
 /*
- * Why a statement of a condition makes it one that can never be true; NULL: it may be.
+ * Why a statement of a condition makes it one that can never be true; NULL: it
+ * may be.
  */
 static char *
 complaint_about_condition(Node *statement, bool is_last)
@@ -252,14 +265,17 @@ complaint_about_condition(Node *statement, bool is_last)
 	}
 	writing = writes_in_with(first);
 	if (writing != NULL)
-		return psprintf("a condition cannot contain %s: it is read only", writing);
+		return psprintf("a condition cannot contain %s: it is read only",
+						writing);
 	/* of a UNION it is the first query that says what there is */
 	while (first->op != SETOP_NONE)
 		first = first->larg;
 	if (first->intoClause != NULL)
 		return pstrdup("a condition cannot contain SELECT INTO: it is read only");
 	ncolumns = is_last ? count_columns(first) : 1;
-	return ncolumns > 1 ? psprintf("condition must return one column, not %d", ncolumns) : NULL;
+	return ncolumns > 1 ?
+		psprintf("condition must return one column, not %d", ncolumns) :
+		NULL;
 }
 
 /* The place of a byte of the text as the parser's errors have it. */
@@ -275,7 +291,8 @@ hint_about_member(const SqlUse *use, const char *name)
 {
 	for (int i = 0; i < use->ninput_names; i++)
 		if (pg_strcasecmp(use->input_names[i], name) == 0)
-			return psprintf("There is a value \"%s\": write input.%s.", use->input_names[i],
+			return psprintf("There is a value \"%s\": write input.%s.",
+							use->input_names[i],
 							quote_identifier(use->input_names[i]));
 	return pstrdup("Give the value in \"input_mapping\".");
 }
@@ -307,7 +324,9 @@ complaint_about_use(List *statements, const char *sql, const SqlUse *use,
 		}
 		if (use->is_condition)
 		{
-			char	   *complaint = complaint_about_condition(statement, lnext(statements, cell) == NULL);
+			char	   *complaint = complaint_about_condition(statement,
+														lnext(statements,
+															  cell) == NULL);
 
 			if (complaint != NULL)
 			{
@@ -322,7 +341,8 @@ complaint_about_use(List *statements, const char *sql, const SqlUse *use,
 		{
 			*position = position_of(sql, search.parameter->location);
 			*hint = "Give its value in \"params\".";
-			return psprintf("there is no parameter $%d", search.parameter->number);
+			return psprintf("there is no parameter $%d",
+							search.parameter->number);
 		}
 		if (search.member != NULL && !search.has_relation)
 		{
@@ -337,11 +357,12 @@ complaint_about_use(List *statements, const char *sql, const SqlUse *use,
 }
 
 /*
- * The parser works in the current memory context and takes no lock, so its error
- * needs no subtransaction.  What is not about the text is raised.
+ * The parser works in the current memory context and takes no lock, so its
+ * error needs no subtransaction.  What is not about the text is raised.
  */
 char *
-check_step_sql(const char *sql, const SqlUse *use, int *position, const char **hint)
+check_step_sql(const char *sql, const SqlUse *use, int *position,
+			   const char **hint)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	MemoryContext context;
@@ -382,7 +403,9 @@ check_step_sql(const char *sql, const SqlUse *use, int *position, const char **h
 		*position = error->internalpos;
 	}
 	else
-		message = use != NULL ? complaint_about_use(statements, sql, use, position, hint) : NULL;
+		message = use != NULL ?
+			complaint_about_use(statements, sql, use, position, hint) :
+			NULL;
 	MemoryContextDelete(context);
 	return message;
 }

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * containers.c
- *	  Steps with children: opening them, going from child to child, closing them.
+ *	  Steps with children: opening them, going from child to child, closing
+ *	  them.
  *
  * NOTES
  *	  Same place and transaction as thread.c.  A container whose children run in
@@ -30,7 +31,8 @@
  * journaled unless it is in the table already (resuming).
  */
 Frame *
-container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int child)
+container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row,
+				int child)
 {
 	Frame	   *frame = thread_push(thread, node, visit, child);
 	MemoryContext oldcontext = MemoryContextSwitchTo(frame->context);
@@ -39,16 +41,19 @@ container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int chi
 	*frame->row = *row;
 	frame->row->status = STATUS_RUNNING;
 	if (row->input != NULL)
-		frame->row->input = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->input));
+		frame->row->input = (Jsonb *) PG_DETOAST_DATUM_COPY(
+			PointerGetDatum(row->input));
 	if (row->error != NULL)
-		frame->row->error = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->error));
+		frame->row->error = (Jsonb *) PG_DETOAST_DATUM_COPY(
+			PointerGetDatum(row->error));
 	if (row->error_type != NULL)
 		frame->row->error_type = pstrdup(row->error_type);
 	if (row->branch_taken != NULL)
 		frame->row->branch_taken = pstrdup(row->branch_taken);
 	frame->opened_at = row->started_at;
 	frame->total = row->loop_collection_size;
-	frame->counts.total = step_iterates(node) ? Max(frame->total, 0) : node->nlines;
+	frame->counts.total = step_iterates(node) ? Max(frame->total, 0) :
+												node->nlines;
 	frame->collection = frame->row->input;
 	frame->activation_loaded = true;
 	MemoryContextSwitchTo(oldcontext);
@@ -64,7 +69,8 @@ container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int chi
  * already means that some of them may have ended.
  */
 ThreadAction
-container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, int total)
+container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit,
+			   StepRow *row, int total)
 {
 	ForkReport *fork = &thread->fork;
 
@@ -81,12 +87,14 @@ container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow 
 	fork->max_parallelism = node->max_parallelism;
 	fork->rule = node->join;
 	/* in an executor the setting is that of the execution's role */
-	fork->priority = node->priority
-		? Min(node->priority, setting_max_priority) : thread->execution->priority;
+	fork->priority = node->priority ?
+		Min(node->priority, setting_max_priority) :
+		thread->execution->priority;
 	fork->deadline = frame->deadline;
 	if (node->timeout_seconds > 0)
 		fork->deadline = Min(fork->deadline,
-							 thread_deadline(thread, row->started_at, node->timeout_seconds));
+							 thread_deadline(thread, row->started_at,
+											 node->timeout_seconds));
 	return THREAD_FORK;
 }
 
@@ -95,8 +103,8 @@ container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow 
  * cannot be had.
  */
 const char *
-condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int attempt,
-			   const Condition *condition, TimestampTz started_at)
+condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit,
+			   int attempt, const Condition *condition, TimestampTz started_at)
 {
 	Leaf	   *leaf = &thread->leaf;
 
@@ -106,7 +114,9 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int atte
 	leaf->visit = visit;
 	leaf->attempt = attempt;
 	leaf->scope = frame->scope;
-	leaf->iteration = (frame->container && step_iterates(frame->container)) ? frame->child : -1;
+	leaf->iteration = (frame->container && step_iterates(frame->container)) ?
+		frame->child :
+		-1;
 	if (leaf->iteration >= 0 && loop_part(frame->container)->label != NULL)
 		leaf->loop_label = iteration_label(thread, frame);
 	leaf->started_at = started_at;
@@ -133,8 +143,8 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int atte
 
 /* Is the time over of the container, or of the scope it is in? */
 static bool
-container_expired(const Thread *thread, const PlanNode *node, const Frame *parent,
-				  TimestampTz opened_at, TimestampTz at)
+container_expired(const Thread *thread, const PlanNode *node,
+				  const Frame *parent, TimestampTz opened_at, TimestampTz at)
 {
 	if (parent->deadline != DT_NOEND && at >= parent->deadline)
 		return true;
@@ -142,7 +152,10 @@ container_expired(const Thread *thread, const PlanNode *node, const Frame *paren
 		at >= thread_deadline(thread, opened_at, node->timeout_seconds);
 }
 
-/* Among children some of which have been retried: the next that has not ended; -1: none. */
+/*
+ * Among children some of which have been retried: the next that has not ended;
+ * -1: none.
+ */
 static int
 next_begun(const Frame *frame)
 {
@@ -157,7 +170,8 @@ next_begun(const Frame *frame)
  * frame: what does its container do?
  */
 void
-container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
+container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome,
+					  StepRow *last)
 {
 	PlanNode   *node = frame->container;
 	bool		open_end = loop_asks(node);
@@ -172,12 +186,14 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 	}
 	step_count_child(&frame->counts, outcome);
 
-	if (container_expired(thread, node, frame->parent, frame->opened_at, last->completed_at))
+	if (container_expired(thread, node, frame->parent, frame->opened_at,
+						  last->completed_at))
 	{
 		StepError	error = {"Timeout", .sqlerrcode = ERRCODE_QUERY_CANCELED};
 
-		error.message = psprintf("timeout: %d iterations of loop \"%s\" completed",
-								 frame->counts.completed, node->id);
+		error.message =
+			psprintf("timeout: %d iterations of loop \"%s\" completed",
+					 frame->counts.completed, node->id);
 		if (open_end)
 			container_cut_short(thread, frame, STATUS_TIMED_OUT, &error);
 		else
@@ -209,18 +225,20 @@ container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRo
 
 /*
  * Children of a block that have not begun and will not: a row says so, the same
- * however the block was run, so that whoever refers to them gets an answer.  It does
- * not end their scope: nothing of them has happened.  Iterations of a loop get none:
- * nobody can refer to them from outside, there may be very many, and the loop counts
- * them.
+ * however the block was run, so that whoever refers to them gets an answer.  It
+ * does not end their scope: nothing of them has happened.  Iterations of a loop
+ * get none: nobody can refer to them from outside, there may be very many, and
+ * the loop counts them.
  */
 static void
-record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit, const StepRow *row,
-				   const char *from, const char *to, bool expired)
+record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit,
+				   const StepRow *row, const char *from, const char *to,
+				   bool expired)
 {
 	StepError	error = {.type = "NotStarted", .sqlerrcode = ERRCODE_QUERY_CANCELED};
 	int			nbegun;
-	char	  **names = step_begun_branches(thread->execution->id, from, to, node->id, &nbegun);
+	char **names = step_begun_branches(thread->execution->id, from, to,
+									   node->id, &nbegun);
 	bool	   *begun = palloc0(node->nlines * sizeof(bool));
 
 	for (int i = 0; i < nbegun; i++)
@@ -230,11 +248,13 @@ record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit, cons
 		if (line >= 0)
 			begun[line] = true;
 	}
-	error.message = expired ? psprintf(NOT_STARTED "the time of \"%s\" was over", node->id) :
+	error.message = expired ?
+		psprintf(NOT_STARTED "the time of \"%s\" was over", node->id) :
 		psprintf(NOT_STARTED "how \"%s\" ends was certain before", node->id);
 	for (int line = 0; line < node->nlines; line++)
 	{
-		PlanNode   *first = &thread->plan->nodes[plan_scope(thread->plan, node, line)->first];
+		PlanNode   *first =
+			&thread->plan->nodes[plan_scope(thread->plan, node, line)->first];
 		StepRow    *skipped;
 
 		if (begun[line])
@@ -255,8 +275,8 @@ record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit, cons
  * this status; what its children have done is kept.
  */
 static void
-close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row,
-		   StepStatus status, const StepError *error)
+close_with(Thread *thread, Frame *frame, PlanNode *node, int visit,
+		   StepRow *row, StepStatus status, const StepError *error)
 {
 	char	   *from;
 	char	   *to;
@@ -269,7 +289,8 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 
 	scope_children_range(frame->scope, node, visit, &from, &to);
 	row->completed_at = thread_time(thread);
-	expired = container_expired(thread, node, frame, row->started_at, row->completed_at);
+	expired = container_expired(thread, node, frame, row->started_at,
+								row->completed_at);
 	/* children that were stopped, or not gone on with after a crash */
 	if (container_is_concurrent(node) &&
 		(join_may_stop_children(&node->join) || expired))
@@ -278,8 +299,8 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 	if (step_iterates(node))
 		join_loop(thread->execution->id, node, from, to, row, expired);
 	else
-		unfinished = join_lines(thread->execution->id, thread->plan, node, from, to, row,
-								expired);
+		unfinished = join_lines(thread->execution->id, thread->plan, node, from,
+								to, row, expired);
 	if (error != NULL)
 		step_fail(row, status, error);
 	if (row->status == STATUS_TIMED_OUT && node->timeout_abort)
@@ -290,7 +311,8 @@ close_with(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
 }
 
 void
-container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row)
+container_close(Thread *thread, Frame *frame, PlanNode *node, int visit,
+				StepRow *row)
 {
 	close_with(thread, frame, node, visit, row, STATUS_COMPLETED, NULL);
 }
@@ -301,29 +323,34 @@ container_close_activation(Thread *thread)
 	Frame	   *frame = thread->top;
 
 	thread_pop(thread);
-	container_close(thread, thread->top, frame->container, frame->visit, frame->row);
+	container_close(thread, thread->top, frame->container, frame->visit,
+					frame->row);
 }
 
 /* The same, when the container cannot go on. */
 void
-container_cut_short(Thread *thread, Frame *frame, StepStatus status, const StepError *error)
+container_cut_short(Thread *thread, Frame *frame, StepStatus status,
+					const StepError *error)
 {
 	Assert(frame == thread->top);
 	thread_pop(thread);
-	close_with(thread, thread->top, frame->container, frame->visit, frame->row, status, error);
+	close_with(thread, thread->top, frame->container, frame->visit, frame->row,
+			   status, error);
 }
 
 bool
 thread_may_pause(const Thread *thread)
 {
 	/* between compensations, wherever what they undo was */
-	if (thread->epilogue != NULL && thread->top->at != NULL && thread->top->at->compensates >= 0)
+	if (thread->epilogue != NULL && thread->top->at != NULL &&
+		thread->top->at->compensates >= 0)
 		return thread->top->next_attempt <= 1;
 	for (const Frame *frame = thread->top;; frame = frame->parent)
 	{
 		if (frame->container != NULL && step_iterates(frame->container))
 			return frame == thread->top && frame->next_attempt <= 1 &&
-				(frame->at == NULL || frame->at->index == frame->frontier.scope->first);
+				(frame->at == NULL ||
+				 frame->at->index == frame->frontier.scope->first);
 		if (frame == thread->bottom)
 			return true;
 	}

@@ -118,8 +118,8 @@ conversion_init(Conversion *conversion, Oid type, MemoryContext context)
 }
 
 /*
- * Prepare a call of jsonb_populate_record(row, jsonb) for a row of one column of
- * the type.
+ * Prepare a call of jsonb_populate_record(row, jsonb) for a row of one column
+ * of the type.
  */
 static void
 init_populate(Conversion *conversion, MemoryContext context)
@@ -169,8 +169,9 @@ conversion_apply(Conversion *conversion, JsonbValue *value, bool *isnull)
 			return CStringGetTextDatum(value_text(value, true));
 		case CONVERT_TEXT:
 			if (value->type == jbvString)
-				return PointerGetDatum(cstring_to_text_with_len(value->val.string.val,
-																value->val.string.len));
+				return PointerGetDatum(
+					cstring_to_text_with_len(value->val.string.val,
+											 value->val.string.len));
 			return CStringGetTextDatum(value_text(value, false));
 		case CONVERT_BOOLEAN:
 			if (value->type == jbvBool)
@@ -193,8 +194,8 @@ conversion_apply(Conversion *conversion, JsonbValue *value, bool *isnull)
 }
 
 /*
- * A number for an integer type.  12.0 and 1e3 are whole numbers in JSON; a fraction
- * is left to the input function, which refuses it.
+ * A number for an integer type.  12.0 and 1e3 are whole numbers in JSON; a
+ * fraction is left to the input function, which refuses it.
  */
 static Datum
 convert_integer(Conversion *conversion, JsonbValue *value)
@@ -208,8 +209,8 @@ convert_integer(Conversion *conversion, JsonbValue *value)
 }
 
 /*
- * The text form of a value through the type's input function; NULL for a domain's
- * null, which its constraints may refuse.
+ * The text form of a value through the type's input function; NULL for a
+ * domain's null, which its constraints may refuse.
  */
 static Datum
 convert_by_input(Conversion *conversion, JsonbValue *value, bool *isnull)
@@ -277,8 +278,8 @@ convert_by_populate(Conversion *conversion, JsonbValue *value, bool *isnull)
 }
 
 /*
- * An array wants an array, a composite an object; either takes a string in its own
- * text form.  The server would say so in terms of its functions.
+ * An array wants an array, a composite an object; either takes a string in its
+ * own text form.  The server would say so in terms of its functions.
  */
 static void
 check_shape(Conversion *conversion, JsonbValue *value)
@@ -329,8 +330,9 @@ value_text(JsonbValue *value, bool json_text)
 				return pnstrdup(value->val.string.val, value->val.string.len);
 			break;
 		case jbvNumeric:
-			return DatumGetCString(DirectFunctionCall1(numeric_out,
-													   NumericGetDatum(value->val.numeric)));
+			return DatumGetCString(
+				DirectFunctionCall1(numeric_out,
+									NumericGetDatum(value->val.numeric)));
 		case jbvBool:
 			return pstrdup(value->val.boolean ? "true" : "false");
 		default:

@@ -31,8 +31,10 @@ typedef struct Conversion
 	Oid			type;
 	ConversionKind kind;
 	bool		is_domain;		/* nulls must be checked, too */
-	bool		json_text;		/* CONVERT_INPUT: the text keeps JSON's quotes */
-	bool		takes_containers;	/* CONVERT_INPUT: objects and arrays as text */
+	bool		json_text;		/* CONVERT_INPUT: the text keeps JSON's
+								 * quotes */
+	bool		takes_containers;	/* CONVERT_INPUT: objects and arrays as
+									 * text */
 	PGFunction	from_numeric;	/* CONVERT_INTEGER */
 	FmgrInfo	function;		/* input function or jsonb_populate_record */
 	Oid			io_parameter;	/* CONVERT_INPUT, CONVERT_TEXT */
@@ -44,8 +46,8 @@ extern void conversion_init(Conversion *conversion, Oid type,
 							MemoryContext context);
 
 /*
- * Convert; value NULL or of type jbvNull is SQL null.  By-reference results live in
- * the current memory context or in the source.
+ * Convert; value NULL or of type jbvNull is SQL null.  By-reference results
+ * live in the current memory context or in the source.
  */
 extern Datum conversion_apply(Conversion *conversion, JsonbValue *value,
 							  bool *isnull);

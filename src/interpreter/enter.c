@@ -44,7 +44,8 @@ next_visit(Thread *thread, Frame *frame, PlanNode *node)
 	}
 	if (frame->visits[node->index] < 0)
 	{
-		StepRecord *record = step_find(thread->execution->id, frame->scope, node->id, 0);
+		StepRecord *record = step_find(thread->execution->id, frame->scope,
+									   node->id, 0);
 
 		frame->visits[node->index] = record ? record->visit : 0;
 	}
@@ -73,9 +74,11 @@ leaf_settings(Thread *thread, const PlanNode *node, SqlTask *task)
 		task->nsettings = plan->nsettings + node->nsettings;
 		return;
 	}
-	settings = palloc((plan->nsettings + node->nsettings) * sizeof(PlanSetting));
+	settings = palloc((plan->nsettings + node->nsettings) *
+					  sizeof(PlanSetting));
 	memcpy(settings, plan->settings, plan->nsettings * sizeof(PlanSetting));
-	memcpy(settings + plan->nsettings, node->settings, node->nsettings * sizeof(PlanSetting));
+	memcpy(settings + plan->nsettings, node->settings,
+		   node->nsettings * sizeof(PlanSetting));
 	task->settings = settings;
 	task->nsettings = plan->nsettings + node->nsettings;
 }
@@ -113,12 +116,18 @@ leaf_agent(PlanNode *node, Leaf *leaf, int *timeout_seconds)
 			!OidIsValid(agent->function));
 	/* nobody vouches any more for what would run with the rights of another */
 	owned = agent == NULL || agent->owned;
-	trusted = agent == NULL || (owned && owner_is_trusted(agent->owner, GetUserId()));
-	if (agent != NULL && trusted && agent->active && agent->kind != AGENT_QUEUE && !lost)
+	trusted = agent == NULL ||
+		(owned && owner_is_trusted(agent->owner, GetUserId()));
+	if (agent != NULL && trusted && agent->active &&
+		agent->kind != AGENT_QUEUE && !lost)
 	{
-		leaf->task.kind = agent->kind == AGENT_FUNCTION ? SQL_TASK_FUNCTION : SQL_TASK_STATEMENTS;
+		leaf->task.kind = agent->kind == AGENT_FUNCTION ? SQL_TASK_FUNCTION :
+														  SQL_TASK_STATEMENTS;
 		leaf->task.function = agent->function;
-		/* the leaf may run in another transaction than this, the agent is for this one */
+		/*
+		 * the leaf may run in another transaction than this, the agent is for
+		 * this one
+		 */
 		leaf->task.sql = agent->sql ? pstrdup(agent->sql) : NULL;
 		leaf->task.result = agent->result;
 		leaf->breaker = agent->breaker;
@@ -209,7 +218,8 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	evaluate_in(thread, frame, &context);
 	if (thread->execution->step_inputs != NULL)
 		leaf->input = jsonb_get_member(thread->execution->step_inputs,
-									   scope_step_path(frame->scope, node->id, row->visit));
+									   scope_step_path(frame->scope, node->id,
+													   row->visit));
 	if (leaf->input == NULL && node->input_mapping != NULL)
 	{
 		leaf->input = evaluate_template(&context, node->input_mapping);
@@ -242,9 +252,13 @@ leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	return true;
 }
 
-/* Is it the attempt whose process did not respond?  Then it has begun, whatever the time. */
+/*
+ * Is it the attempt whose process did not respond?  Then it has begun, whatever
+ * the time.
+ */
 bool
-is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node, int visit, int attempt)
+is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node,
+				 int visit, int attempt)
 {
 	const StuckAttempt *stuck = thread->stuck;
 
@@ -263,7 +277,8 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 	bool		again_after_failure = frame->next_attempt > 1;
 	bool		asks_when = !again_after_failure || frame->never_begun;
 	int			visit = again_after_failure ? frame->attempt_visit :
-		node->compensates >= 0 ? epilogue_visit(thread) : next_visit(thread, frame, node);
+		node->compensates >= 0      ? epilogue_visit(thread) :
+									  next_visit(thread, frame, node);
 	StepRow    *row = step_row(thread, frame, node, visit);
 	EvaluateContext context;
 
@@ -285,8 +300,9 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 	{
 		StepError	error = {"MaxVisitsExceeded", .sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED};
 
-		error.message = psprintf("step \"%s\" was to be visited more than %d times",
-								 node->id, node->max_visits);
+		error.message =
+			psprintf("step \"%s\" was to be visited more than %d times",
+					 node->id, node->max_visits);
 		error.hint = "See \"max_visits\" of the step.";
 		step_not_started(thread, frame, node, row, STATUS_FAILED, &error);
 		return THREAD_LEAF;
@@ -312,7 +328,8 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 			if (why != NULL)
 			{
 				row->error_type = "ConditionError";
-				row->error = step_error_jsonb(condition_error(why), node->id, frame->scope);
+				row->error = step_error_jsonb(condition_error(why), node->id,
+											  frame->scope);
 			}
 			step_ended(thread, frame, node, row);
 			return THREAD_LEAF;

@@ -1,23 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * epilogue.c
- *	  What runs between the failure of an execution and its end: compensations of
- *	  the steps that completed, then the definition's on_failure chain.
+ *	  What runs between the failure of an execution and its end: compensations
+ *	  of the steps that completed, then the definition's on_failure chain.
  *
  * NOTES
- *	  Runs in executors; needs a transaction.  How the execution ends was decided
- *	  before and stands in its row ("ending").  One thread goes from one completed
- *	  step to the next, the newest first, and stands in the scope of each while its
- *	  compensation runs.  Which ones are done is told by the rows of the compensations
- *	  alone, so an interrupted epilogue goes on where it was: their key (scope and
- *	  visit of the step, id of the compensation) lets none commit twice.
+ *	  Runs in executors; needs a transaction.  How the execution ends was
+ *	  decided before and stands in its row ("ending").  One thread goes from one
+ *	  completed step to the next, the newest first, and stands in the scope of
+ *	  each while its compensation runs.  Which ones are done is told by the rows
+ *	  of the compensations alone, so an interrupted epilogue goes on where it
+ *	  was: their key (scope and visit of the step, id of the compensation) lets
+ *	  none commit twice.
  *
- *	  A compensation sees variables and the outputs of other steps as of the end of
- *	  the step it undoes: from rows of that time, which are all kept.  So steps pay
- *	  nothing for being undone some day, and the frames remember nothing from one
- *	  compensation to the next.  The chain sees what there was in the end.
+ *	  A compensation sees variables and the outputs of other steps as of the end
+ *	  of the step it undoes: from rows of that time, which are all kept.  So
+ *	  steps pay nothing for being undone some day, and the frames remember
+ *	  nothing from one compensation to the next.  The chain sees what there was
+ *	  in the end.
  *
- *	  Nothing here has a deadline of what was around the step: that time is over.
+ *	  Nothing here has a deadline of what was around the step: that time is
+ *	  over.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,7 +43,8 @@ struct Epilogue
 	int			count;
 	int			next;			/* to be taken out of it */
 	bool		begun;			/* the first one has been taken */
-	const CompletedStep *undone;	/* the one whose compensation the thread stands at */
+	const CompletedStep *undone;	/* the one whose compensation the thread
+									 * stands at */
 };
 
 static void advance(Thread *thread);
@@ -60,12 +64,15 @@ Thread *
 thread_epilogue(LoadedExecution *execution)
 {
 	Thread	   *thread = thread_create(execution, false);
-	MemoryContext oldcontext = MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
+	MemoryContext oldcontext = MemoryContextSwitchTo(
+		thread->step_contexts[thread->step_context]);
 
 	thread->top->fresh = false;
 	thread->top->deadline = DT_NOEND;
-	thread->epilogue = MemoryContextAllocZero(thread->context, sizeof(Epilogue));
-	thread->epilogue->context = AllocSetContextCreate(thread->context, "workflow compensations",
+	thread->epilogue = MemoryContextAllocZero(thread->context,
+											  sizeof(Epilogue));
+	thread->epilogue->context = AllocSetContextCreate(thread->context,
+													  "workflow compensations",
 													  ALLOCSET_DEFAULT_SIZES);
 	advance(thread);
 	MemoryContextSwitchTo(oldcontext);
@@ -87,15 +94,19 @@ stand_at(Thread *thread, const CompletedStep *step)
 				 errmsg("execution " INT64_FORMAT " has a row in scope \"%s\", which its definition does not have",
 						thread->execution->id, step->scope)));
 	for (int i = 0; i < scope.depth; i++)
-		thread_push(thread, &plan->nodes[scope.level[i].node], scope.level[i].visit,
-					scope.level[i].child);
+		thread_push(thread, &plan->nodes[scope.level[i].node],
+					scope.level[i].visit, scope.level[i].child);
 	thread->bottom = thread->top;
 	thread->top->at = &plan->nodes[node->compensation];
 	thread->top->next_attempt = 0;
 
-	/* where the epilogue was interrupted there may be an attempt that another follows */
+	/*
+	 * where the epilogue was interrupted there may be an attempt that another
+	 * follows
+	 */
 	if (!thread->epilogue->begun)
-		before = step_find(thread->execution->id, step->scope, thread->top->at->id, step->visit);
+		before = step_find(thread->execution->id, step->scope,
+						   thread->top->at->id, step->visit);
 	thread->epilogue->begun = true;
 	if (before != NULL)
 	{
@@ -124,21 +135,29 @@ enter_chain(Thread *thread)
 	StepRecord *newest;
 	PlanNode   *node;
 
-	if (plan->on_failure < 0 || thread->execution->ending == EXECUTION_CANCELLED)
+	if (plan->on_failure < 0 ||
+		thread->execution->ending == EXECUTION_CANCELLED)
 	{
 		finish_execution(thread);
 		return;
 	}
-	/* the chain is a part of the root scope that its first step does not lead to */
+	/*
+	 * the chain is a part of the root scope that its first step does not lead
+	 * to
+	 */
 	thread->top->at = &plan->nodes[plan->on_failure];
-	newest = step_newest_of_scope(thread->execution->id, thread->top->scope, DT_NOEND);
+	newest = step_newest_of_scope(thread->execution->id, thread->top->scope,
+								  DT_NOEND);
 	node = newest ? plan_find(plan, newest->step_id) : NULL;
 	if (newest != NULL)
 		thread->last_time = Max(thread->last_time, newest->completed_at);
 	if (node == NULL || !node->in_chain)
 		return;
 	thread_go_on_from(thread, newest);
-	/* all of it has run, and who was to write the end could not; in a loop the condition is next */
+	/*
+	 * all of it has run, and who was to write the end could not; in a loop the
+	 * condition is next
+	 */
 	if (thread->top->container == NULL && thread->top->at == NULL)
 		finish_execution(thread);
 }
@@ -168,7 +187,8 @@ advance(Thread *thread)
 			journal_flush(thread);
 		MemoryContextReset(epilogue->context);
 		oldcontext = MemoryContextSwitchTo(epilogue->context);
-		epilogue->count = steps_to_compensate(thread->execution->id, thread->plan, BATCH,
+		epilogue->count = steps_to_compensate(thread->execution->id,
+											  thread->plan, BATCH,
 											  &epilogue->batch);
 		MemoryContextSwitchTo(oldcontext);
 		epilogue->next = 0;
@@ -190,26 +210,33 @@ epilogue_visit(const Thread *thread)
 }
 
 /*
- * The row of the step that is being undone, when this is the one; NULL: it is not.
+ * The row of the step that is being undone, when this is the one; NULL: it is
+ * not.
  */
 StepRecord *
 epilogue_undone(const Thread *thread, const PlanNode *node)
 {
-	const CompletedStep *undone = thread->epilogue != NULL ? thread->epilogue->undone : NULL;
+	const CompletedStep *undone = thread->epilogue != NULL ?
+		thread->epilogue->undone :
+		NULL;
 
 	if (undone == NULL || strcmp(undone->step_id, node->id) != 0)
 		return NULL;
-	return step_find(thread->execution->id, undone->scope, undone->step_id, undone->visit);
+	return step_find(thread->execution->id, undone->scope, undone->step_id,
+					 undone->visit);
 }
 
 /*
- * Until when what happened in a scope around the thread is seen.  inner: the frame
- * inside of that scope that the thread is in; NULL: it stands there itself.
+ * Until when what happened in a scope around the thread is seen.  inner: the
+ * frame inside of that scope that the thread is in; NULL: it stands there
+ * itself.
  */
 TimestampTz
 epilogue_known_until(Thread *thread, Frame *inner)
 {
-	const CompletedStep *undone = thread->epilogue != NULL ? thread->epilogue->undone : NULL;
+	const CompletedStep *undone = thread->epilogue != NULL ?
+		thread->epilogue->undone :
+		NULL;
 
 	if (undone == NULL)
 		return DT_NOEND;
@@ -220,8 +247,8 @@ epilogue_known_until(Thread *thread, Frame *inner)
 }
 
 /*
- * A compensation has ended.  Its failure is on its row and keeps no other one from
- * being run.
+ * A compensation has ended.  Its failure is on its row and keeps no other one
+ * from being run.
  */
 void
 epilogue_compensated(Thread *thread, StepRow *row)
@@ -239,8 +266,8 @@ epilogue_compensated(Thread *thread, StepRow *row)
 }
 
 /*
- * The chain is at its end, whatever its last step has come to.  The root scope has
- * ended before: its outcome stays on that row.
+ * The chain is at its end, whatever its last step has come to.  The root scope
+ * has ended before: its outcome stays on that row.
  */
 void
 epilogue_chain_ended(Thread *thread, StepRow *row)

@@ -17,8 +17,9 @@
 #include "state/jsonb_text.h"
 
 /*
- * Bytes of each text of an error.  Who raises it decides how long they are, and it is kept
- * with the step, the execution and the dead letter, which has those of many attempts.
+ * Bytes of each text of an error.  Who raises it decides how long they are, and
+ * it is kept with the step, the execution and the dead letter, which has those
+ * of many attempts.
  */
 #define ERROR_TEXT_SIZE (64 * 1024)
 
@@ -29,7 +30,8 @@ error_text(const char *text)
 
 	if (length <= ERROR_TEXT_SIZE)
 		return text;
-	return psprintf("%.*s...", pg_mbcliplen(text, length, ERROR_TEXT_SIZE - 3), text);
+	return psprintf("%.*s...", pg_mbcliplen(text, length, ERROR_TEXT_SIZE - 3),
+					text);
 }
 
 /* An error as the value of the columns "error". */
@@ -98,7 +100,10 @@ step_fail(StepRow *row, StepStatus status, const StepError *error)
 	row->error = step_error_jsonb(error, row->step_id, row->scope);
 }
 
-/* The error of an input mapping, an output or a condition that cannot be evaluated. */
+/*
+ * The error of an input mapping, an output or a condition that cannot be
+ * evaluated.
+ */
 StepError *
 mapping_error(const char *what, const EvaluateContext *context)
 {
@@ -127,7 +132,10 @@ condition_error(const char *why)
 	return error;
 }
 
-/* What the interpreter itself has built is too large to be kept; NULL: it is not. */
+/*
+ * What the interpreter itself has built is too large to be kept; NULL: it is
+ * not.
+ */
 StepError *
 size_error(const PlanNode *node, Size size)
 {
@@ -154,7 +162,8 @@ error_with(Jsonb *error, const char *key, const char *text)
 
 	while ((token = JsonbIteratorNext(&it, &value, true)) == WJB_KEY ||
 		   token == WJB_VALUE || token == WJB_BEGIN_OBJECT)
-		pushJsonbValue(&state, token, token == WJB_BEGIN_OBJECT ? NULL : &value);
+		pushJsonbValue(&state, token,
+					   token == WJB_BEGIN_OBJECT ? NULL : &value);
 	jsonb_push_text(&state, key, text);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

@@ -4,10 +4,10 @@
  *	  Evaluates expressions over jsonb.
  *
  * NOTES
- *	  Runs wherever the interpreter runs.  Needs a memory context, no transaction
- *	  of its own (the resolver may); takes no locks.  Everything is allocated in
- *	  the current memory context except the literals, which are made once and
- *	  kept beside the node they belong to.
+ *	  Runs wherever the interpreter runs.  Needs a memory context, no
+ *	  transaction of its own (the resolver may); takes no locks.  Everything is
+ *	  allocated in the current memory context except the literals, which are
+ *	  made once and kept beside the node they belong to.
  *
  *	  Recursion is bounded by EXPRESSION_MAX_HEIGHT.
  *
@@ -37,8 +37,8 @@ evaluation_fail(Evaluation *evaluation, int position, char *message)
 }
 
 /*
- * A reference leads nowhere.  why is not looked at in a condition and may be NULL
- * then: see wants_reason().
+ * A reference leads nowhere.  why is not looked at in a condition and may be
+ * NULL then: see wants_reason().
  */
 static ValueStatus
 missing(Evaluation *evaluation, const Reference *reference, char *why,
@@ -72,7 +72,10 @@ take_member(JsonbValue *value, const char *name, int length)
 									 value) != NULL;
 }
 
-/* Take an element out of *value, negative: from the end; false when there is none. */
+/*
+ * Take an element out of *value, negative: from the end; false when there is
+ * none.
+ */
 static bool
 take_element(JsonbValue *value, int index)
 {
@@ -129,18 +132,22 @@ apply_subscript(Evaluation *evaluation, const Reference *reference,
 			break;
 		default:
 			if (!value_to_int(&key, &index))
-				return evaluation_fail(evaluation, subscript->position,
-									   key.type == jbvNumeric ?
-									   pstrdup("subscript is a number but no integer in range") :
-									   psprintf("subscript must be an integer or a string, not %s",
-												value_type_name(&key)));
+				return evaluation_fail(
+					evaluation, subscript->position,
+					key.type == jbvNumeric ?
+						pstrdup(
+							"subscript is a number but no integer in range") :
+						psprintf(
+							"subscript must be an integer or a string, not %s",
+							value_type_name(&key)));
 			if (take_element(value, index))
 				return VALUE_OK;
 			if (wants_reason(evaluation))
 				why = value_is_array(value) ?
 					psprintf("element %d not found, the array has %d", index,
 							 (int) JsonContainerSize(value->val.binary.data)) :
-					psprintf("no element %d in %s", index, value_type_name(value));
+					psprintf("no element %d in %s", index,
+							 value_type_name(value));
 			break;
 	}
 	return missing(evaluation, reference, why, value);
@@ -177,7 +184,8 @@ evaluate_reference(Evaluation *evaluation, const Reference *reference,
 
 		if (part->name == NULL)
 		{
-			status = apply_subscript(evaluation, reference, part->subscript, result);
+			status = apply_subscript(evaluation, reference, part->subscript,
+									 result);
 			if (status != VALUE_OK)
 				return status;
 		}
@@ -207,11 +215,10 @@ evaluate_number(Expression *expression, JsonbValue *result)
 		Jsonb	   *jsonb;
 
 		result->type = jbvNumeric;
-		result->val.numeric =
-			DatumGetNumeric(DirectFunctionCall3(numeric_in,
-												CStringGetDatum(expression->text),
-												ObjectIdGetDatum(InvalidOid),
-												Int32GetDatum(-1)));
+		result->val.numeric = DatumGetNumeric(
+			DirectFunctionCall3(numeric_in, CStringGetDatum(expression->text),
+								ObjectIdGetDatum(InvalidOid),
+								Int32GetDatum(-1)));
 		jsonb = JsonbValueToJsonb(result);
 		expression->literal = jsonb_copy_beside(expression, jsonb);
 	}
@@ -220,7 +227,8 @@ evaluate_number(Expression *expression, JsonbValue *result)
 
 /* [a, b, c]; kept when it consists of plain literals. */
 static ValueStatus
-evaluate_array(Evaluation *evaluation, Expression *expression, JsonbValue *result)
+evaluate_array(Evaluation *evaluation, Expression *expression,
+			   JsonbValue *result)
 {
 	JsonbParseState *state = NULL;
 	bool		constant = true;
@@ -243,7 +251,8 @@ evaluate_array(Evaluation *evaluation, Expression *expression, JsonbValue *resul
 			return status;
 		if (!evaluation_take_room(evaluation, &element))
 			return evaluation_fail(evaluation, argument->position,
-								   pstrdup("the result is too large for jsonb"));
+								   pstrdup(
+									   "the result is too large for jsonb"));
 		(void) pushJsonbValue(&state, WJB_ELEM, &element);
 		if (argument->kind > EXPR_STRING)
 			constant = false;
@@ -272,18 +281,20 @@ evaluate_truth(Evaluation *evaluation, Expression *expression,
 		return status;
 	if (value.type != jbvBool && value.type != jbvNull)
 		return evaluation_fail(evaluation, expression->position,
-							   psprintf("%s must be a boolean, not %s", operator,
-										value_type_name(&value)));
+							   psprintf("%s must be a boolean, not %s",
+										operator, value_type_name(&value)));
 	*truth = (value.type == jbvBool && value.val.boolean);
 	return VALUE_OK;
 }
 
 /* and, or, not */
 static ValueStatus
-evaluate_logic(Evaluation *evaluation, Expression *expression, JsonbValue *result)
+evaluate_logic(Evaluation *evaluation, Expression *expression,
+			   JsonbValue *result)
 {
-	const char *operator = expression->kind == EXPR_AND ? "operand of \"and\"" :
-		expression->kind == EXPR_OR ? "operand of \"or\"" : "operand of \"not\"";
+	const char *operator= expression->kind == EXPR_AND ? "operand of \"and\"" :
+		expression->kind == EXPR_OR                    ? "operand of \"or\"" :
+														 "operand of \"not\"";
 	bool		truth;
 	ValueStatus status = evaluate_truth(evaluation, expression->left, operator,
 										&truth);
@@ -295,7 +306,8 @@ evaluate_logic(Evaluation *evaluation, Expression *expression, JsonbValue *resul
 	else if (truth == (expression->kind == EXPR_AND))
 	{
 		/* the left operand did not decide */
-		status = evaluate_truth(evaluation, expression->right, operator, &truth);
+		status = evaluate_truth(evaluation,
+								expression->right, operator, & truth);
 		if (status != VALUE_OK)
 			return status;
 	}
@@ -306,7 +318,8 @@ evaluate_logic(Evaluation *evaluation, Expression *expression, JsonbValue *resul
 
 /* a ?? b */
 static ValueStatus
-evaluate_default(Evaluation *evaluation, Expression *expression, JsonbValue *result)
+evaluate_default(Evaluation *evaluation, Expression *expression,
+				 JsonbValue *result)
 {
 	bool		missing_is_null = evaluation->missing_is_null;
 	ValueStatus status;
@@ -314,13 +327,15 @@ evaluate_default(Evaluation *evaluation, Expression *expression, JsonbValue *res
 	evaluation->missing_is_null = false;
 	status = evaluate_value(evaluation, expression->left, result);
 	evaluation->missing_is_null = missing_is_null;
-	if (status == VALUE_MISSING || (status == VALUE_OK && result->type == jbvNull))
+	if (status == VALUE_MISSING ||
+		(status == VALUE_OK && result->type == jbvNull))
 		return evaluate_value(evaluation, expression->right, result);
 	return status;
 }
 
 static ValueStatus
-evaluate_length(Evaluation *evaluation, Expression *expression, JsonbValue *result)
+evaluate_length(Evaluation *evaluation, Expression *expression,
+				JsonbValue *result)
 {
 	ValueStatus status = evaluate_value(evaluation, expression->left, result);
 	int64		length;
@@ -336,14 +351,16 @@ evaluate_length(Evaluation *evaluation, Expression *expression, JsonbValue *resu
 		length = JsonContainerSize(result->val.binary.data);
 	else
 		return evaluation_fail(evaluation, expression->position,
-							   psprintf("%s has no length", value_type_name(result)));
+							   psprintf("%s has no length",
+										value_type_name(result)));
 	result->type = jbvNumeric;
 	result->val.numeric = int64_to_numeric(length);
 	return VALUE_OK;
 }
 
 static ValueStatus
-evaluate_negation(Evaluation *evaluation, Expression *expression, JsonbValue *result)
+evaluate_negation(Evaluation *evaluation, Expression *expression,
+				  JsonbValue *result)
 {
 	ValueStatus status = evaluate_value(evaluation, expression->left, result);
 
@@ -353,14 +370,15 @@ evaluate_negation(Evaluation *evaluation, Expression *expression, JsonbValue *re
 		return evaluation_fail(evaluation, expression->position,
 							   psprintf("\"-\" needs a number, not %s",
 										value_type_name(result)));
-	result->val.numeric =
-		DatumGetNumeric(DirectFunctionCall1(numeric_uminus,
-											NumericGetDatum(result->val.numeric)));
+	result->val.numeric = DatumGetNumeric(
+		DirectFunctionCall1(numeric_uminus,
+							NumericGetDatum(result->val.numeric)));
 	return VALUE_OK;
 }
 
 static ValueStatus
-evaluate_binary(Evaluation *evaluation, Expression *expression, JsonbValue *result)
+evaluate_binary(Evaluation *evaluation, Expression *expression,
+				JsonbValue *result)
 {
 	JsonbValue	left;
 	JsonbValue	right;
@@ -374,11 +392,12 @@ evaluate_binary(Evaluation *evaluation, Expression *expression, JsonbValue *resu
 }
 
 /*
- * The value of an expression.  With VALUE_MISSING evaluation->missing and why say
- * what; with VALUE_FAILED the message is in the context.
+ * The value of an expression.  With VALUE_MISSING evaluation->missing and why
+ * say what; with VALUE_FAILED the message is in the context.
  */
 ValueStatus
-evaluate_value(Evaluation *evaluation, Expression *expression, JsonbValue *result)
+evaluate_value(Evaluation *evaluation, Expression *expression,
+			   JsonbValue *result)
 {
 	switch (expression->kind)
 	{
@@ -400,7 +419,8 @@ evaluate_value(Evaluation *evaluation, Expression *expression, JsonbValue *resul
 		case EXPR_ARRAY:
 			return evaluate_array(evaluation, expression, result);
 		case EXPR_REFERENCE:
-			return evaluate_reference(evaluation, expression->reference, result);
+			return evaluate_reference(evaluation, expression->reference,
+									  result);
 		case EXPR_NOT:
 		case EXPR_AND:
 		case EXPR_OR:
@@ -434,8 +454,11 @@ evaluation_fail_missing(Evaluation *evaluation)
 	const Reference *reference = evaluation->missing;
 
 	return evaluation_fail(evaluation, reference->position,
-						   psprintf("cannot resolve \"%s\": %s", reference->text,
-									evaluation->why ? evaluation->why : "there is no such value"));
+						   psprintf("cannot resolve \"%s\": %s",
+									reference->text,
+									evaluation->why ?
+										evaluation->why :
+										"there is no such value"));
 }
 
 /* Begin an evaluation: nothing has failed yet. */
@@ -459,7 +482,8 @@ evaluation_to_jsonb(Evaluation *evaluation, Expression *expression)
 	JsonbValue	value;
 	ValueStatus status;
 
-	if (expression->kind == EXPR_REFERENCE && expression->reference->nparts == 0)
+	if (expression->kind == EXPR_REFERENCE &&
+		expression->reference->nparts == 0)
 	{
 		Jsonb	   *root;
 
@@ -490,7 +514,8 @@ evaluate_expression(EvaluateContext *context, Expression *expression)
 
 /* See evaluate.h.  Nothing is ever missing here. */
 bool
-evaluate_condition(EvaluateContext *context, Expression *expression, char **error)
+evaluate_condition(EvaluateContext *context, Expression *expression,
+				   char **error)
 {
 	Evaluation	evaluation;
 	bool		truth = false;
@@ -498,7 +523,8 @@ evaluate_condition(EvaluateContext *context, Expression *expression, char **erro
 	evaluation_start(&evaluation, context);
 	evaluation.missing_is_null = true;
 	*error = NULL;
-	if (evaluate_truth(&evaluation, expression, "condition", &truth) != VALUE_OK)
+	if (evaluate_truth(&evaluation, expression, "condition", &truth) !=
+		VALUE_OK)
 	{
 		*error = psprintf("%s at character %d", context->message,
 						  context->position);

@@ -24,7 +24,8 @@
 typedef enum ResolveStatus
 {
 	RESOLVE_OK,					/* *value set */
-	RESOLVE_MISSING				/* no such thing (yet): *why says "step \"x\" has not run" */
+	RESOLVE_MISSING				/* no such thing (yet): *why says "step \"x\"
+								 * has not run" */
 } ResolveStatus;
 
 /*
@@ -32,8 +33,9 @@ typedef enum ResolveStatus
  * is the evaluator's work).  The result must live in the current memory context
  * or longer.
  */
-typedef ResolveStatus (*ResolveFunction) (void *context, const Reference *reference,
-										  Jsonb **value, char **why);
+typedef ResolveStatus (*ResolveFunction)(void *context,
+										 const Reference *reference,
+										 Jsonb **value, char **why);
 
 typedef struct EvaluateContext
 {
@@ -42,16 +44,19 @@ typedef struct EvaluateContext
 
 	/* set by the evaluator on failure */
 	char	   *message;		/* palloc'd, NULL = no error */
-	int			position;		/* 1-based character offset in the source, 0 = none */
-	char	   *path;			/* where in the template: "order.items[2]"; NULL = no deeper place */
+	int			position;		/* 1-based character offset in the source, 0
+								 * = none */
+	char	   *path;			/* where in the template: "order.items[2]";
+								 * NULL = no deeper place */
 } EvaluateContext;
 
 /* Value of an expression; NULL with context->message on failure. */
-extern Jsonb *evaluate_expression(EvaluateContext *context, Expression *expression);
+extern Jsonb *evaluate_expression(EvaluateContext *context,
+								  Expression *expression);
 
 /*
- * Truth of a condition: null and missing are false.  *error: NULL or why it could
- * not be evaluated (the result is false then).
+ * Truth of a condition: null and missing are false.  *error: NULL or why it
+ * could not be evaluated (the result is false then).
  */
 extern bool evaluate_condition(EvaluateContext *context, Expression *expression,
 							   char **error);

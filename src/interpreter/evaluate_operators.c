@@ -67,9 +67,13 @@ calculate(Evaluation *evaluation, const Expression *expression,
 							   expression->kind == EXPR_MODULO);
 
 		return evaluation_fail(evaluation, expression->position,
-							   pstrdup(divides &&
-									   compare_numerics(right, int64_to_numeric(0)) == 0 ?
-									   "division by zero" : "number is out of range"));
+							   pstrdup(
+								   divides &&
+										   compare_numerics(right,
+															int64_to_numeric(
+																0)) == 0 ?
+									   "division by zero" :
+									   "number is out of range"));
 	}
 	if (expression->kind == EXPR_DIVIDE)
 	{
@@ -107,7 +111,8 @@ concatenate_arrays(const JsonbValue *left, const JsonbValue *right,
 	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	push_array_elements(&state, left);
 	push_array_elements(&state, right);
-	value_from_jsonb(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL)),
+	value_from_jsonb(JsonbValueToJsonb(
+						 pushJsonbValue(&state, WJB_END_ARRAY, NULL)),
 					 result);
 }
 
@@ -127,7 +132,8 @@ apply_arithmetic(Evaluation *evaluation, const Expression *expression,
 	{
 		if (value_size(left) + value_size(right) > MAX_VALUE_SIZE)
 			return evaluation_fail(evaluation, expression->position,
-								   pstrdup("the result is too large for jsonb"));
+								   pstrdup(
+									   "the result is too large for jsonb"));
 		if (left->type == jbvString)
 			concatenate_strings(left, right, result);
 		else
@@ -138,7 +144,8 @@ apply_arithmetic(Evaluation *evaluation, const Expression *expression,
 						   psprintf("\"%s\" needs two numbers%s, not %s and %s",
 									operator_symbol(expression->kind),
 									adds ? ", two strings or two arrays" : "",
-									value_type_name(left), value_type_name(right)));
+									value_type_name(left),
+									value_type_name(right)));
 }
 
 /* < <= > >= */
@@ -228,13 +235,17 @@ apply_operator(Evaluation *evaluation, const Expression *expression,
 		case EXPR_LE:
 		case EXPR_GT:
 		case EXPR_GE:
-			return apply_comparison(evaluation, expression, left, right, result);
+			return apply_comparison(evaluation, expression, left, right,
+									result);
 		case EXPR_IN:
 		case EXPR_NOT_IN:
-			return apply_membership(evaluation, expression, right, left, result);
+			return apply_membership(evaluation, expression, right, left,
+									result);
 		case EXPR_CONTAINS:
-			return apply_membership(evaluation, expression, left, right, result);
+			return apply_membership(evaluation, expression, left, right,
+									result);
 		default:
-			return apply_arithmetic(evaluation, expression, left, right, result);
+			return apply_arithmetic(evaluation, expression, left, right,
+									result);
 	}
 }

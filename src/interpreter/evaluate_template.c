@@ -5,7 +5,8 @@
  *
  * NOTES
  *	  Runs wherever evaluate.c runs; its notes on memory hold here too.
- *	  Recursion follows the nesting of the template, which JSON_MAX_DEPTH bounds.
+ *	  Recursion follows the nesting of the template, which JSON_MAX_DEPTH
+ *	  bounds.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +15,8 @@
 #include "interpreter/evaluation.h"
 #include "interpreter/jsonb_values.h"
 
-static ValueStatus push_template(Evaluation *evaluation, JsonbParseState **state,
+static ValueStatus push_template(Evaluation *evaluation,
+								 JsonbParseState **state,
 								 JsonbIteratorToken token, Template *template,
 								 JsonbValue **root);
 
@@ -30,11 +32,13 @@ literal_jsonb(Template *template)
 
 /* The value of an expression where missing is a failure. */
 static ValueStatus
-evaluate_piece(Evaluation *evaluation, Expression *expression, JsonbValue *value)
+evaluate_piece(Evaluation *evaluation, Expression *expression,
+			   JsonbValue *value)
 {
 	ValueStatus status = evaluate_value(evaluation, expression, value);
 
-	return status == VALUE_MISSING ? evaluation_fail_missing(evaluation) : status;
+	return status == VALUE_MISSING ? evaluation_fail_missing(evaluation) :
+									 status;
 }
 
 /* "a ${b} c" */

@@ -32,16 +32,20 @@ typedef struct Evaluation
 /* --- evaluate.c --- */
 
 extern void evaluation_start(Evaluation *evaluation, EvaluateContext *context);
-extern ValueStatus evaluation_fail(Evaluation *evaluation, int position, char *message);
+extern ValueStatus evaluation_fail(Evaluation *evaluation, int position,
+								   char *message);
 extern ValueStatus evaluation_fail_missing(Evaluation *evaluation);
-extern bool evaluation_take_room(Evaluation *evaluation, const JsonbValue *value);
-extern ValueStatus evaluate_value(Evaluation *evaluation, Expression *expression,
-								  JsonbValue *result);
-extern Jsonb *evaluation_to_jsonb(Evaluation *evaluation, Expression *expression);
+extern bool evaluation_take_room(Evaluation *evaluation,
+								 const JsonbValue *value);
+extern ValueStatus evaluate_value(Evaluation *evaluation,
+								  Expression *expression, JsonbValue *result);
+extern Jsonb *evaluation_to_jsonb(Evaluation *evaluation,
+								  Expression *expression);
 
 /* --- evaluate_operators.c --- */
 
-extern ValueStatus apply_operator(Evaluation *evaluation, const Expression *expression,
+extern ValueStatus apply_operator(Evaluation *evaluation,
+								  const Expression *expression,
 								  JsonbValue *left, JsonbValue *right,
 								  JsonbValue *result);
 

@@ -6,9 +6,9 @@
  * NOTES
  *	  Pure, see frontier.h: no server, no transaction.
  *
- *	  Of a chain nothing is kept but where it stands: a row costs the same however
- *	  long the chain is.  Of a graph each step and each edge is looked at once,
- *	  however the rows come.
+ *	  Of a chain nothing is kept but where it stands: a row costs the same
+ *	  however long the chain is.  Of a graph each step and each edge is looked
+ *	  at once, however the rows come.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,11 +35,13 @@ clear_ready(Frontier *frontier, int position)
 
 	frontier->ready[word] &= ~(UINT64CONST(1) << (position % BITS));
 	if (frontier->ready[word] == 0)
-		frontier->ready_words[word / BITS] &= ~(UINT64CONST(1) << (word % BITS));
+		frontier->ready_words[word / BITS] &= ~(UINT64CONST(1)
+												<< (word % BITS));
 }
 
 void
-frontier_begin(Frontier *frontier, const WorkflowPlan *plan, const PlanScope *scope)
+frontier_begin(Frontier *frontier, const WorkflowPlan *plan,
+			   const PlanScope *scope)
 {
 	int			nwords = words_of(scope->nnodes);
 
@@ -51,7 +53,8 @@ frontier_begin(Frontier *frontier, const WorkflowPlan *plan, const PlanScope *sc
 		return;
 
 	frontier->waits_for = palloc(sizeof(int) * scope->nnodes);
-	memcpy(frontier->waits_for, scope->dependencies, sizeof(int) * scope->nnodes);
+	memcpy(frontier->waits_for, scope->dependencies,
+		   sizeof(int) * scope->nnodes);
 	frontier->has_ended = palloc0(sizeof(bool) * scope->nnodes);
 	frontier->ready = palloc0(sizeof(uint64) * nwords);
 	frontier->ready_words = palloc0(sizeof(uint64) * words_of(nwords));
@@ -60,7 +63,9 @@ frontier_begin(Frontier *frontier, const WorkflowPlan *plan, const PlanScope *sc
 			set_ready(frontier, i);
 }
 
-/* A step of a graph has ended: those that have waited for it alone are ready. */
+/*
+ * A step of a graph has ended: those that have waited for it alone are ready.
+ */
 static void
 end_step(Frontier *frontier, const PlanNode *node)
 {
@@ -77,7 +82,8 @@ end_step(Frontier *frontier, const PlanNode *node)
 		int			position = frontier->plan->nodes[successors[i]].position;
 
 		/* its own row may have come before this one */
-		if (--frontier->waits_for[position] == 0 && !frontier->has_ended[position])
+		if (--frontier->waits_for[position] == 0 &&
+			!frontier->has_ended[position])
 			set_ready(frontier, position);
 	}
 }

@@ -4,9 +4,9 @@
  *	  What rows of the table say of where their scope stands.
  *
  * NOTES
- *	  Runs in executors, sessions (execute(), retry()) and the scheduler.  That an
- *	  error was caught, and where a conditional led, is not on the row: the plan and
- *	  the row tell it together, the same each time.
+ *	  Runs in executors, sessions (execute(), retry()) and the scheduler.  That
+ *	  an error was caught, and where a conditional led, is not on the row: the
+ *	  plan and the row tell it together, the same each time.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,10 +20,12 @@
 #include "state/jsonb_text.h"
 
 /*
- * The clause that catches a failed step's error, by what its row says; NULL: none.
+ * The clause that catches a failed step's error, by what its row says; NULL:
+ * none.
  */
 CatchClause *
-step_catcher(const PlanNode *node, StepStatus status, const char *error_type, Jsonb *error)
+step_catcher(const PlanNode *node, StepStatus status, const char *error_type,
+			 Jsonb *error)
 {
 	char	   *sqlstate = jsonb_member_string(error, "sqlstate");
 
@@ -42,9 +44,10 @@ step_catcher(const PlanNode *node, StepStatus status, const char *error_type, Js
 }
 
 /*
- * Is it the row of a step that was not begun, nor, a container, opened?  What comes before a step
- * was not asked then, its "when" say.  A step of a user's does not end with this status and
- * these words; a container does that has them from a step in it.
+ * Is it the row of a step that was not begun, nor, a container, opened?  What
+ * comes before a step was not asked then, its "when" say.  A step of a user's
+ * does not end with this status and these words; a container does that has them
+ * from a step in it.
  */
 bool
 never_began(const StepRecord *record)
@@ -62,7 +65,8 @@ never_began(const StepRecord *record)
 	if (record->status != STATUS_SKIPPED && record->status != STATUS_TIMED_OUT)
 		return false;
 	message = jsonb_member_string(record->error, "message");
-	return message != NULL && strncmp(message, NOT_STARTED, strlen(NOT_STARTED)) == 0;
+	return message != NULL &&
+		strncmp(message, NOT_STARTED, strlen(NOT_STARTED)) == 0;
 }
 
 FrontierRow
@@ -84,7 +88,8 @@ frontier_row(const PlanNode *node, const StepRecord *record)
 
 	if (record->status == STATUS_FAILED || record->status == STATUS_TIMED_OUT)
 	{
-		clause = step_catcher(node, record->status, record->error_type, record->error);
+		clause = step_catcher(node, record->status, record->error_type,
+							  record->error);
 		if (clause != NULL)
 		{
 			row.leads_to = clause->target;
@@ -93,7 +98,8 @@ frontier_row(const PlanNode *node, const StepRecord *record)
 	}
 	if (step_chooses(node) && record->branch_taken != NULL)
 	{
-		int			line = plan_find_line(node, record->branch_taken, strlen(record->branch_taken));
+		int			line = plan_find_line(node, record->branch_taken,
+								  strlen(record->branch_taken));
 
 		if (line >= 0)
 			row.leads_to = node->lines[line].jump;

@@ -5,8 +5,9 @@
  *
  * NOTES
  *	  Runs in a session, each leaf in a subtransaction, as the caller.  Never
- *	  forks: children of parallel containers run one after the other.  Nothing is
- *	  visible to others before the caller commits, so there is no recovery here.
+ *	  forks: children of parallel containers run one after the other.  Nothing
+ *	  is visible to others before the caller commits, so there is no recovery
+ *	  here.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,7 +58,9 @@ run_leaf_in_subtransaction(Thread *thread, Jsonb **output, LeafLimit *limit)
 	PG_TRY();
 	{
 		*output = thread_leaf_output(thread, run_sql(&leaf->task));
-		/* ended after all: the cancel that may be under way has come too late */
+		/*
+		 * ended after all: the cancel that may be under way has come too late
+		 */
 		if (leaf_timer_leave(&timer) != LIMIT_NONE)
 			QueryCancelPending = false;
 		ReleaseCurrentSubTransaction();
@@ -85,9 +88,9 @@ run_leaf_in_subtransaction(Thread *thread, Jsonb **output, LeafLimit *limit)
 static void
 check_isolation(Leaf *leaf)
 {
-	static const char *const names[] = {
-		[XACT_REPEATABLE_READ] = "REPEATABLE READ", [XACT_SERIALIZABLE] = "SERIALIZABLE"
-	};
+	static const char *const names[] = {[XACT_REPEATABLE_READ] =
+											"REPEATABLE READ",
+										[XACT_SERIALIZABLE] = "SERIALIZABLE"};
 	int			isolation = leaf_isolation(leaf, XactIsoLevel);
 
 	leaf->task.read_only = leaf_read_only(leaf, false);
@@ -134,11 +137,13 @@ inline_leaf(Thread *thread)
 		ReThrowError(error);	/* the caller's statement is being cancelled */
 	}
 	if (limit == LIMIT_STATEMENT)
-		error->message = pstrdup(gettext("canceling statement due to statement timeout"));
+		error->message = pstrdup(
+			gettext("canceling statement due to statement timeout"));
 	timed_out = (limit == LIMIT_LEAF);
 	failure = timed_out ? leaf_timeout_error(leaf) : leaf_error(leaf, error);
 	breaker_call_failed(call, leaf, failure, false);
-	thread_leaf_failed(thread, timed_out ? STATUS_TIMED_OUT : STATUS_FAILED, failure);
+	thread_leaf_failed(thread, timed_out ? STATUS_TIMED_OUT : STATUS_FAILED,
+					   failure);
 }
 
 /*
@@ -179,7 +184,8 @@ raise_failure(Thread *thread)
 	int			code = ERRCODE_RAISE_EXCEPTION;
 
 	if (sqlstate != NULL && strlen(sqlstate) == 5)
-		code = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4]);
+		code = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
+							 sqlstate[4]);
 	ereport(ERROR,
 			(errcode(code),
 			 errmsg("%s", message ? message : "the workflow failed"),
@@ -227,9 +233,10 @@ execute_inline(const Definition *definition, Jsonb *input, int64 *execution_id)
 	if (thread->execution_status != EXECUTION_COMPLETED)
 		raise_failure(thread);
 	MemoryContextSwitchTo(callercontext);
-	output = thread->execution_output
-		? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(thread->execution_output))
-		: jsonb_null();
+	output = thread->execution_output ?
+		(Jsonb *) PG_DETOAST_DATUM_COPY(
+			PointerGetDatum(thread->execution_output)) :
+		jsonb_null();
 	thread_free(thread);
 	return output;
 }

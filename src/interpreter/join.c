@@ -6,8 +6,8 @@
  * NOTES
  *	  Reads the rows that ended the children's scopes, in the transaction that
  *	  closes the container; whether they make it succeed is told by
- *	  definition/join_rule.c.  A container that completes although children failed
- *	  keeps their errors in its own "error", with error_type null.
+ *	  definition/join_rule.c.  A container that completes although children
+ *	  failed keeps their errors in its own "error", with error_type null.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,9 @@
 #include "interpreter/thread.h"
 #include "state/jsonb_text.h"
 
-/* Failed children named in a message; all of them are in the error's "failed". */
+/*
+ * Failed children named in a message; all of them are in the error's "failed".
+ */
 #define MAX_NAMED_FAILURES 10
 /* Failed children whose own messages are in its detail. */
 #define MAX_DETAILED_FAILURES 3
@@ -44,7 +46,8 @@ push_jsonb(JsonbParseState **state, JsonbIteratorToken token, Jsonb *jsonb)
 }
 
 static void
-push_string(JsonbParseState **state, JsonbIteratorToken token, const char *string)
+push_string(JsonbParseState **state, JsonbIteratorToken token,
+			const char *string)
 {
 	JsonbValue	value;
 
@@ -91,7 +94,10 @@ join_conditional_output(const StepRow *row, const char *branch_step_id,
 
 /* --- parallel and fork_join --- */
 
-/* "a: division by zero; c: canceling statement": the first errors among the children's. */
+/*
+ * "a: division by zero; c: canceling statement": the first errors among the
+ * children's.
+ */
 static char *
 lines_detail(PlanNode *node, StepRecord **by_line)
 {
@@ -101,18 +107,22 @@ lines_detail(PlanNode *node, StepRecord **by_line)
 	initStringInfo(&detail);
 	for (int i = 0; i < node->nlines && named < MAX_DETAILED_FAILURES; i++)
 	{
-		char	   *message = by_line[i] != NULL && by_line[i]->scope_outcome != SCOPE_COMPLETED
-			? jsonb_member_string(by_line[i]->error, "message") : NULL;
+		char	   *message = by_line[i] != NULL &&
+				by_line[i]->scope_outcome != SCOPE_COMPLETED ?
+			jsonb_member_string(by_line[i]->error, "message") :
+			NULL;
 
 		if (message != NULL)
-			appendStringInfo(&detail, "%s%s: %s", named++ ? "; " : "", node->lines[i].name, message);
+			appendStringInfo(&detail, "%s%s: %s", named++ ? "; " : "",
+							 node->lines[i].name, message);
 	}
 	return named > 0 ? detail.data : NULL;
 }
 
 /* Message and list of the children that did not succeed. */
 static Jsonb *
-lines_error(PlanNode *node, StepRecord **by_line, const char *type, const char *message)
+lines_error(PlanNode *node, StepRecord **by_line, const char *type,
+			const char *message)
 {
 	JsonbParseState *state = NULL;
 	char	   *detail = lines_detail(node, by_line);
@@ -141,7 +151,9 @@ lines_error(PlanNode *node, StepRecord **by_line, const char *type, const char *
 		jsonb_push_key(&state, node->lines[i].name);
 		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 		jsonb_push_key(&state, "status");
-		push_string(&state, WJB_VALUE, record ? scope_outcome_name(record->scope_outcome) : "not finished");
+		push_string(&state, WJB_VALUE,
+					record ? scope_outcome_name(record->scope_outcome) :
+							 "not finished");
 		if (record != NULL && record->error != NULL)
 		{
 			jsonb_push_key(&state, "error");
@@ -155,7 +167,8 @@ lines_error(PlanNode *node, StepRecord **by_line, const char *type, const char *
 
 /* ": a, c", the lines that failed, or those that did not come to their end. */
 static void
-append_names(StringInfo message, PlanNode *node, StepRecord **by_line, bool unfinished)
+append_names(StringInfo message, PlanNode *node, StepRecord **by_line,
+			 bool unfinished)
 {
 	int			named = 0;
 
@@ -170,12 +183,14 @@ append_names(StringInfo message, PlanNode *node, StepRecord **by_line, bool unfi
 			appendStringInfoString(message, ", ...");
 			break;
 		}
-		appendStringInfo(message, "%s %s", named++ ? "," : ":", node->lines[i].name);
+		appendStringInfo(message, "%s %s", named++ ? "," : ":",
+						 node->lines[i].name);
 	}
 }
 
 /*
- * "1 of 5 branches failed (policy: majority, 3 needed): a; 2 not finished: b, c; 1 skipped"
+ * "1 of 5 branches failed (policy: majority, 3 needed): a; 2 not finished: b,
+ * c; 1 skipped"
  */
 static char *
 lines_message(PlanNode *node, StepRecord **by_line, const JoinCounts *counts)
@@ -187,11 +202,13 @@ lines_message(PlanNode *node, StepRecord **by_line, const JoinCounts *counts)
 
 	initStringInfo(&message);
 	if (counts->failed > 0 || unfinished > 0)
-		appendStringInfo(&message, "%d of %d %s failed", counts->failed, counted, noun);
+		appendStringInfo(&message, "%d of %d %s failed", counts->failed,
+						 counted, noun);
 	else
-		appendStringInfo(&message, "only %d of %d %s succeeded", counts->completed,
-						 counts->total, noun);
-	appendStringInfo(&message, " (policy: %s, %d needed)", join_policy_name(node->join.policy),
+		appendStringInfo(&message, "only %d of %d %s succeeded",
+						 counts->completed, counts->total, noun);
+	appendStringInfo(&message, " (policy: %s, %d needed)",
+					 join_policy_name(node->join.policy),
 					 join_required(&node->join, counted));
 	append_names(&message, node, by_line, false);
 	if (unfinished > 0)
@@ -200,7 +217,8 @@ lines_message(PlanNode *node, StepRecord **by_line, const JoinCounts *counts)
 		append_names(&message, node, by_line, true);
 	}
 	/* where a number is asked for, they may be why */
-	if (counts->skipped > 0 && (node->join.policy == JOIN_ANY || node->join.policy == JOIN_N_OF_M))
+	if (counts->skipped > 0 &&
+		(node->join.policy == JOIN_ANY || node->join.policy == JOIN_N_OF_M))
 		appendStringInfo(&message, "; %d skipped", counts->skipped);
 	return message.data;
 }
@@ -213,25 +231,30 @@ timeout_message(PlanNode *node, StepRecord **by_line, const JoinCounts *counts)
 	int			named = 0;
 
 	initStringInfo(&message);
-	appendStringInfo(&message, "timeout: %d of %d %s completed; not completed", counts->completed,
-					 counts->total - counts->skipped,
+	appendStringInfo(&message, "timeout: %d of %d %s completed; not completed",
+					 counts->completed, counts->total - counts->skipped,
 					 step_types[node->type]->lines_noun);
 	for (int i = 0; i < node->nlines; i++)
 	{
-		if (by_line[i] != NULL && (by_line[i]->scope_outcome == SCOPE_COMPLETED ||
-								   by_line[i]->scope_outcome == SCOPE_SKIPPED))
+		if (by_line[i] != NULL &&
+			(by_line[i]->scope_outcome == SCOPE_COMPLETED ||
+			 by_line[i]->scope_outcome == SCOPE_SKIPPED))
 			continue;
 		if (named == MAX_NAMED_FAILURES)
 		{
 			appendStringInfoString(&message, ", ...");
 			break;
 		}
-		appendStringInfo(&message, "%s %s", named++ ? "," : ":", node->lines[i].name);
+		appendStringInfo(&message, "%s %s", named++ ? "," : ":",
+						 node->lines[i].name);
 	}
 	return message.data;
 }
 
-/* The outputs by line; NULL when they would be too large together, with their size. */
+/*
+ * The outputs by line; NULL when they would be too large together, with their
+ * size.
+ */
 static Jsonb *
 lines_output(PlanNode *node, StepRecord **by_line, Size *size)
 {
@@ -239,7 +262,8 @@ lines_output(PlanNode *node, StepRecord **by_line, Size *size)
 
 	*size = 0;
 	for (int i = 0; i < node->nlines; i++)
-		if (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_COMPLETED &&
+		if (by_line[i] != NULL &&
+			by_line[i]->scope_outcome == SCOPE_COMPLETED &&
 			by_line[i]->output != NULL)
 			*size += VARSIZE(by_line[i]->output);
 	if (size_error(node, *size) != NULL)
@@ -248,7 +272,8 @@ lines_output(PlanNode *node, StepRecord **by_line, Size *size)
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < node->nlines; i++)
 	{
-		bool		success = (by_line[i] != NULL && by_line[i]->scope_outcome == SCOPE_COMPLETED);
+		bool		success = (by_line[i] != NULL &&
+						by_line[i]->scope_outcome == SCOPE_COMPLETED);
 
 		jsonb_push_key(&state, node->lines[i].name);
 		push_jsonb(&state, WJB_VALUE, success ? by_line[i]->output : NULL);
@@ -261,7 +286,8 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 		   const char *from, const char *to, StepRow *row, bool expired)
 {
 	int			nrecords;
-	StepRecord *records = step_children(execution_id, from, to, node->id, true, &nrecords);
+	StepRecord *records = step_children(execution_id, from, to, node->id, true,
+										&nrecords);
 	StepRecord **by_line = palloc0(node->nlines * sizeof(StepRecord *));
 	JoinCounts	counts = {.total = node->nlines};
 	int			unfinished = 0;
@@ -294,10 +320,12 @@ join_lines(int64 execution_id, const WorkflowPlan *plan, PlanNode *node,
 		row->error_type = expired ? "Timeout" : "JoinFailed";
 	}
 	if (row->status != STATUS_COMPLETED || counts.failed + unfinished > 0)
-		row->error = lines_error(node, by_line, row->error_type ? row->error_type : "PartialFailure",
-								 row->status == STATUS_TIMED_OUT
-								 ? timeout_message(node, by_line, &counts)
-								 : lines_message(node, by_line, &counts));
+		row->error = lines_error(node, by_line,
+								 row->error_type ? row->error_type :
+												   "PartialFailure",
+								 row->status == STATUS_TIMED_OUT ?
+									 timeout_message(node, by_line, &counts) :
+									 lines_message(node, by_line, &counts));
 	if (row->output == NULL && row->status == STATUS_COMPLETED)
 	{
 		StepError  *error = size_error(node, size);
@@ -324,22 +352,30 @@ loop_output(PlanNode *node, const LoopSummary *summary, int64 total)
 	JsonbParseState *state = NULL;
 
 	if (loop_part(node)->result == LOOP_RESULT_OUTPUTS && !summary->too_large)
-		return summary->iterations ? summary->iterations : jsonb_from_text("[]");
+		return summary->iterations ? summary->iterations :
+									 jsonb_from_text("[]");
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	if (loop_part(node)->result == LOOP_RESULT_ITERATIONS && !summary->too_large)
+	if (loop_part(node)->result == LOOP_RESULT_ITERATIONS &&
+		!summary->too_large)
 	{
 		jsonb_push_key(&state, "iterations");
-		push_jsonb(&state, WJB_VALUE, summary->iterations ? summary->iterations : jsonb_from_text("[]"));
+		push_jsonb(&state, WJB_VALUE,
+				   summary->iterations ? summary->iterations :
+										 jsonb_from_text("[]"));
 	}
 	push_count(&state, "total_count", total);
 	push_count(&state, "completed_count", summary->completed);
 	push_count(&state, "failed_count", summary->failed);
-	push_count(&state, "skipped_count", total - summary->completed - summary->failed);
+	push_count(&state, "skipped_count",
+			   total - summary->completed - summary->failed);
 	return end_object(&state);
 }
 
-/* Message naming the first failed iterations: "iteration 3 (Turin): division by zero; ..." */
+/*
+ * Message naming the first failed iterations: "iteration 3 (Turin): division by
+ * zero; ..."
+ */
 static char *
 loop_message(PlanNode *node, const LoopSummary *summary, int64 total)
 {
@@ -347,11 +383,14 @@ loop_message(PlanNode *node, const LoopSummary *summary, int64 total)
 	int			count = JB_ROOT_COUNT(summary->errors);
 
 	initStringInfo(&message);
-	appendStringInfo(&message, INT64_FORMAT " of " INT64_FORMAT " iterations of loop \"%s\" failed:",
+	appendStringInfo(&message,
+					 INT64_FORMAT " of " INT64_FORMAT
+								  " iterations of loop \"%s\" failed:",
 					 summary->failed, total, node->id);
 	for (int i = 0; i < count && i < MAX_NAMED_FAILURES; i++)
 	{
-		JsonbValue *element = getIthJsonbValueFromContainer(&summary->errors->root, i);
+		JsonbValue *element =
+			getIthJsonbValueFromContainer(&summary->errors->root, i);
 		Jsonb	   *object = JsonbValueToJsonb(element);
 		Jsonb	   *index = jsonb_get_member(object, "index");
 		char	   *label = jsonb_member_string(object, "label");
@@ -377,9 +416,11 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 	JoinCounts	counts;
 	bool		failed;
 	StepError	error = {0};
-	Jsonb	   *condition_error = row->error;	/* of a while or until condition */
+	Jsonb	   *condition_error = row->error;	/* of a while or until
+												 * condition */
 
-	step_loop_summary(execution_id, from, to, node->id, loop_part(node)->result, &summary);
+	step_loop_summary(execution_id, from, to, node->id, loop_part(node)->result,
+					  &summary);
 	total = row->loop_collection_size >= 0 ? row->loop_collection_size
 		: summary.completed + summary.failed + summary.skipped;
 	counts.total = (int) total;
@@ -407,7 +448,8 @@ join_loop(int64 execution_id, PlanNode *node, const char *from, const char *to,
 	{
 		error.type = "Timeout";
 		error.sqlerrcode = ERRCODE_QUERY_CANCELED;
-		error.message = psprintf("timeout: " INT64_FORMAT " of " INT64_FORMAT " iterations of loop \"%s\" completed",
+		error.message = psprintf("timeout: " INT64_FORMAT " of " INT64_FORMAT
+								 " iterations of loop \"%s\" completed",
 								 summary.completed, total, node->id);
 		step_fail(row, STATUS_TIMED_OUT, &error);
 	}

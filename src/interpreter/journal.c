@@ -4,11 +4,11 @@
  *	  Rows of steps that have ended or opened and are not written yet.
  *
  * NOTES
- *	  The journal lets bookkeeping ride on the commit of the next leaf.  It lives
- *	  in the thread's memory: a leaf that fails takes nothing of it along, because
- *	  the driver never runs a leaf in a transaction in which rows were flushed.
- *	  When a transaction fails after a flush, the thread is reloaded from the
- *	  table and this journal is thrown away with it.
+ *	  The journal lets bookkeeping ride on the commit of the next leaf.  It
+ *	  lives in the thread's memory: a leaf that fails takes nothing of it along,
+ *	  because the driver never runs a leaf in a transaction in which rows were
+ *	  flushed.  When a transaction fails after a flush, the thread is reloaded
+ *	  from the table and this journal is thrown away with it.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,7 +47,10 @@ journal_announce_start(Thread *thread)
 
 	if (leaf->is_condition || !announces(thread->plan))
 		return;
-	/* behind the rows that lead there; heard when it has been committed, before the step runs */
+	/*
+	 * behind the rows that lead there; heard when it has been committed, before
+	 * the step runs
+	 */
 	thread->announces_start = true;
 	thread->dirty = true;
 }
@@ -75,36 +78,48 @@ journal_flush(Thread *thread)
 		if (setting_log_events != LOG_EVENTS_OFF)
 			log_step(row, thread->execution->workflow);
 		if (announces(thread->plan))
-			announce_step(thread->execution->id, thread->execution->workflow, row->step_id, row->scope,
-						  step_status_name(row->status), row->status != STATUS_COMPLETED ? row->error_type : NULL);
+			announce_step(thread->execution->id, thread->execution->workflow,
+						  row->step_id, row->scope,
+						  step_status_name(row->status),
+						  row->status != STATUS_COMPLETED ? row->error_type :
+															NULL);
 	}
 	if (thread->njournal > 0)
 		thread->dirty = true;
 	thread->nflushed += thread->njournal;
 	thread->njournal = 0;
 	if (thread->announces_start)
-		announce_step(thread->execution->id, thread->execution->workflow, thread->leaf.node->id,
-					  thread->leaf.scope, step_status_name(STATUS_RUNNING), NULL);
+		announce_step(thread->execution->id, thread->execution->workflow,
+					  thread->leaf.node->id, thread->leaf.scope,
+					  step_status_name(STATUS_RUNNING), NULL);
 	thread->announces_start = false;
 
 	if (thread->execution_ended && !thread->execution_flushed)
 	{
 		if (thread->execution_expired && !thread->plan->timeout_abort)
-			thread->execution_output = execution_partial_output(thread->execution->id);
+			thread->execution_output = execution_partial_output(
+				thread->execution->id);
 		if (thread->epilogue != NULL)
-			thread->execution_lost = !execution_finish_epilogue(thread->execution->id);
+			thread->execution_lost = !execution_finish_epilogue(
+				thread->execution->id);
 		else if (epilogue_follows(thread))
 		{
-			thread->execution_decided = execution_decide(thread->execution->id, thread->execution_status,
-														 thread->execution->started_at, thread->execution_output,
-														 thread->execution_error, thread->execution_error_type);
+			thread->execution_decided =
+				execution_decide(thread->execution->id,
+								 thread->execution_status,
+								 thread->execution->started_at,
+								 thread->execution_output,
+								 thread->execution_error,
+								 thread->execution_error_type);
 			thread->execution_lost = !thread->execution_decided;
 		}
 		else
-			thread->execution_lost = !execution_finish(thread->execution, thread->execution_status,
-													   thread->execution_output, thread->execution_error,
-													   thread->execution_error_type,
-													   thread->bottom->container != NULL);
+			thread->execution_lost =
+				!execution_finish(thread->execution, thread->execution_status,
+								  thread->execution_output,
+								  thread->execution_error,
+								  thread->execution_error_type,
+								  thread->bottom->container != NULL);
 		thread->execution_flushed = true;
 		thread->dirty = true;
 	}

@@ -20,8 +20,8 @@
 #include "interpreter/jsonb_values.h"
 
 /*
- * JSON text can be larger than the packed form it comes from: escapes take up to
- * six bytes.  Containers beyond this are not put into a text.
+ * JSON text can be larger than the packed form it comes from: escapes take up
+ * to six bytes.  Containers beyond this are not put into a text.
  */
 #define MAX_CONTAINER_IN_TEXT (MaxAllocSize / 8)
 
@@ -225,8 +225,9 @@ append_value_text(StringInfo text, JsonbValue *value)
 			break;
 		case jbvNumeric:
 			appendStringInfoString(text,
-								   DatumGetCString(DirectFunctionCall1(numeric_out,
-																	   NumericGetDatum(value->val.numeric))));
+								   DatumGetCString(DirectFunctionCall1(
+									   numeric_out,
+									   NumericGetDatum(value->val.numeric))));
 			break;
 		case jbvString:
 			if (text->len + (Size) value->val.string.len > MAX_VALUE_SIZE)

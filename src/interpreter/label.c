@@ -4,10 +4,11 @@
  *	  What an iteration of a loop is called.
  *
  * NOTES
- *	  Same place and transaction as thread.c.  A label is worked out when the first
- *	  row of its iteration is made, and is on all rows of it: those that go on with
- *	  an iteration read it there, since variables may have changed.  A label is for
- *	  people, and no step fails for it: one that cannot be resolved is missing.
+ *	  Same place and transaction as thread.c.  A label is worked out when the
+ *	  first row of its iteration is made, and is on all rows of it: those that
+ *	  go on with an iteration read it there, since variables may have changed.
+ *	  A label is for people, and no step fails for it: one that cannot be
+ *	  resolved is missing.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +21,10 @@
 #include "interpreter/jsonb_values.h"
 #include "interpreter/thread.h"
 
-/* In characters.  Of a longer one the beginning and the end are kept: either may tell it from others. */
+/*
+ * In characters.  Of a longer one the beginning and the end are kept: either
+ * may tell it from others.
+ */
 #define MAX_LABEL 100
 #define KEPT_BEGINNING 60
 #define KEPT_END (MAX_LABEL - KEPT_BEGINNING - 3)
@@ -33,11 +37,15 @@ shortened(const char *text)
 
 	if (count <= MAX_LABEL)
 		return pstrdup(text);
-	return psprintf("%.*s...%s", pg_mbcharcliplen(text, length, KEPT_BEGINNING), text,
+	return psprintf("%.*s...%s", pg_mbcharcliplen(text, length, KEPT_BEGINNING),
+					text,
 					text + pg_mbcharcliplen(text, length, count - KEPT_END));
 }
 
-/* A value as text: of a string what is in it; NULL for null and for the empty string. */
+/*
+ * A value as text: of a string what is in it; NULL for null and for the empty
+ * string.
+ */
 static char *
 text_of(Jsonb *value)
 {
@@ -46,7 +54,8 @@ text_of(Jsonb *value)
 	if (!JB_ROOT_IS_SCALAR(value))
 		return JsonbToCString(NULL, &value->root, VARSIZE(value));
 	value_from_jsonb(value, &scalar);
-	if (scalar.type == jbvNull || (scalar.type == jbvString && scalar.val.string.len == 0))
+	if (scalar.type == jbvNull ||
+		(scalar.type == jbvString && scalar.val.string.len == 0))
 		return NULL;
 	if (scalar.type == jbvString)
 		return pnstrdup(scalar.val.string.val, scalar.val.string.len);
@@ -69,7 +78,8 @@ iteration_label(Thread *thread, Frame *iteration)
 		Jsonb	   *value;
 
 		evaluate_in(thread, iteration, &context);
-		value = evaluate_template(&context, loop_part(iteration->container)->label);
+		value = evaluate_template(&context,
+								  loop_part(iteration->container)->label);
 		text = value != NULL ? text_of(value) : NULL;
 	}
 	iteration->label = text == NULL ? NULL :

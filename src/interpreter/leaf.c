@@ -5,14 +5,14 @@
  *
  * NOTES
  *	  The timer is one of our own, not STATEMENT_TIMEOUT: that belongs to the
- *	  statement that called execute(), or, in an executor, to the one of the step
- *	  itself, and the user's SQL may SET statement_timeout as it likes without
- *	  reaching ours.  Like the server's it sends SIGINT to the own process, which
- *	  must have StatementCancelHandler.
+ *	  statement that called execute(), or, in an executor, to the one of the
+ *	  step itself, and the user's SQL may SET statement_timeout as it likes
+ *	  without reaching ours.  Like the server's it sends SIGINT to the own
+ *	  process, which must have StatementCancelHandler.
  *
- *	  A step can call execute(), whose steps can call it again: each leaf that is
- *	  under way has a frame, and the timer is set to what comes first of all of
- *	  them, the outer one's where two come at once.
+ *	  A step can call execute(), whose steps can call it again: each leaf that
+ *	  is under way has a frame, and the timer is set to what comes first of all
+ *	  of them, the outer one's where two come at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,14 +51,15 @@ leaf_set_deadline(Leaf *leaf, TimestampTz scope_deadline, int timeout_seconds)
 	TimestampTz own = DT_NOEND;
 
 	if (seconds > 0)
-		own = TimestampTzPlusMilliseconds(leaf->started_at, (int64) seconds * 1000);
+		own = TimestampTzPlusMilliseconds(leaf->started_at,
+										  (int64) seconds * 1000);
 	leaf->deadline = Min(scope_deadline, own);
 	leaf->default_limit = timeout_seconds == 0 && own < scope_deadline;
 }
 
 /*
- * Cancel the statement.  In an executor the scheduler is told: it sees to it that a
- * statement that swallows the cancel ends all the same.
+ * Cancel the statement.  In an executor the scheduler is told: it sees to it
+ * that a statement that swallows the cancel ends all the same.
  */
 static void
 leaf_timer_handler(void)
@@ -90,7 +91,10 @@ timer_stop(void)
 	timer_frame = NULL;
 }
 
-/* Set the timer, which is stopped, to what comes first; frames that were told wait for nothing. */
+/*
+ * Set the timer, which is stopped, to what comes first; frames that were told
+ * wait for nothing.
+ */
 static void
 timer_set(void)
 {
@@ -100,11 +104,13 @@ timer_set(void)
 	{
 		TimestampTz deadline = Min(frame->deadline, frame->statement_deadline);
 
-		if (frame->over != LIMIT_NONE || deadline == DT_NOEND || deadline > first)
+		if (frame->over != LIMIT_NONE || deadline == DT_NOEND ||
+			deadline > first)
 			continue;
 		first = deadline;
 		timer_frame = frame;
-		timer_limit = frame->deadline <= deadline ? LIMIT_LEAF : LIMIT_STATEMENT;
+		timer_limit = frame->deadline <= deadline ? LIMIT_LEAF :
+													LIMIT_STATEMENT;
 	}
 	if (timer_frame == NULL)
 		return;
@@ -189,11 +195,15 @@ leaf_statement_begins(void)
 		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
 		return;
 	}
-	/* the caller's, which the server has begun to count when the caller's statement did */
+	/*
+	 * the caller's, which the server has begun to count when the caller's
+	 * statement did
+	 */
 	if (StatementTimeout == innermost->statement_timeout)
 		return;
 	timer_stop();
-	innermost->statement_deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), StatementTimeout);
+	innermost->statement_deadline =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), StatementTimeout);
 	timer_set();
 }
 
@@ -248,7 +258,8 @@ leaf_switch(const Leaf *leaf, Switch said, const char *name, bool otherwise)
 int
 leaf_isolation(const Leaf *leaf, int otherwise)
 {
-	static const int levels[] = {0, XACT_READ_COMMITTED, XACT_REPEATABLE_READ, XACT_SERIALIZABLE};
+	static const int levels[] = {0, XACT_READ_COMMITTED, XACT_REPEATABLE_READ,
+								 XACT_SERIALIZABLE};
 	const char *setting;
 
 	if (leaf->transaction.isolation != ISOLATION_UNSAID)
@@ -258,13 +269,16 @@ leaf_isolation(const Leaf *leaf, int otherwise)
 		return otherwise;
 	if (pg_strcasecmp(setting, "serializable") == 0)
 		return XACT_SERIALIZABLE;
-	return pg_strcasecmp(setting, "repeatable read") == 0 ? XACT_REPEATABLE_READ : XACT_READ_COMMITTED;
+	return pg_strcasecmp(setting, "repeatable read") == 0 ?
+		XACT_REPEATABLE_READ :
+		XACT_READ_COMMITTED;
 }
 
 bool
 leaf_read_only(const Leaf *leaf, bool otherwise)
 {
-	return leaf_switch(leaf, leaf->transaction.read_only, "default_transaction_read_only", otherwise);
+	return leaf_switch(leaf, leaf->transaction.read_only,
+					   "default_transaction_read_only", otherwise);
 }
 
 int
@@ -277,9 +291,10 @@ leaf_transaction(Leaf *leaf, bool *deferrable)
 }
 
 /*
- * May a condition whose SQL raised this count as false?  Only what its own statement
- * says about values, names and rights may: see docs/definitions.md.  All others
- * tell nothing about the condition, only that it cannot be asked now.
+ * May a condition whose SQL raised this count as false?  Only what its own
+ * statement says about values, names and rights may: see docs/definitions.md.
+ * All others tell nothing about the condition, only that it cannot be asked
+ * now.
  */
 static bool
 makes_false(const Leaf *leaf, int sqlerrcode)
@@ -312,16 +327,22 @@ leaf_error(const Leaf *leaf, const ErrorData *error)
 	StepError  *result = palloc0(sizeof(StepError));
 
 	result->sqlerrcode = error->sqlerrcode;
-	result->type = leaf->reshaping ? "MappingError" : pstrdup(unpack_sql_state(error->sqlerrcode));
-	result->message = error->message ? pstrdup(error->message) : pstrdup("missing error text");
+	result->type = leaf->reshaping ?
+		"MappingError" :
+		pstrdup(unpack_sql_state(error->sqlerrcode));
+	result->message = error->message ? pstrdup(error->message) :
+									   pstrdup("missing error text");
 	result->detail = error->detail ? pstrdup(error->detail) : NULL;
 	result->hint = error->hint ? pstrdup(error->hint) : NULL;
 	result->context = error->context ? pstrdup(error->context) : NULL;
 	result->schema = error->schema_name ? pstrdup(error->schema_name) : NULL;
 	result->table = error->table_name ? pstrdup(error->table_name) : NULL;
 	result->column = error->column_name ? pstrdup(error->column_name) : NULL;
-	result->datatype = error->datatype_name ? pstrdup(error->datatype_name) : NULL;
-	result->constraint = error->constraint_name ? pstrdup(error->constraint_name) : NULL;
+	result->datatype = error->datatype_name ? pstrdup(error->datatype_name) :
+											  NULL;
+	result->constraint = error->constraint_name ?
+		pstrdup(error->constraint_name) :
+		NULL;
 	result->makes_false = makes_false(leaf, error->sqlerrcode);
 	return result;
 }
@@ -330,7 +351,8 @@ StepError *
 leaf_timeout_error(const Leaf *leaf)
 {
 	StepError  *result = palloc0(sizeof(StepError));
-	long		elapsed = TimestampDifferenceMilliseconds(leaf->started_at, leaf->deadline);
+	long		elapsed = TimestampDifferenceMilliseconds(leaf->started_at,
+												   leaf->deadline);
 
 	result->type = "Timeout";
 	result->sqlerrcode = ERRCODE_QUERY_CANCELED;
@@ -350,9 +372,13 @@ leaf_stuck_error(const Leaf *leaf, const StuckAttempt *stuck)
 	result->type = "ExecutionStuck";
 	result->message = psprintf("step \"%s\" did not respond to cancellation within %d ms",
 							   leaf->node->id, stuck->grace_ms);
-	result->detail = psprintf("It had run for " INT64_FORMAT ".%03d s in the executor with PID %d, which %s.",
-							  stuck->elapsed_ms / 1000, (int) (stuck->elapsed_ms % 1000), stuck->pid,
-							  stuck->quarantined ? "ignores SIGTERM, too, and is quarantined" : "was terminated");
+	result->detail = psprintf("It had run for " INT64_FORMAT
+							  ".%03d s in the executor with PID %d, which %s.",
+							  stuck->elapsed_ms / 1000,
+							  (int) (stuck->elapsed_ms % 1000), stuck->pid,
+							  stuck->quarantined ?
+								  "ignores SIGTERM, too, and is quarantined" :
+								  "was terminated");
 	result->hint = "See \"workflow.cancel_grace\" and workflow.executor_history.";
 	return result;
 }
@@ -361,6 +387,8 @@ bool
 error_is_fence(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION &&
-		error->schema_name != NULL && strcmp(error->schema_name, "workflow") == 0 &&
-		error->table_name != NULL && strcmp(error->table_name, "step_executions") == 0;
+		error->schema_name != NULL &&
+		strcmp(error->schema_name, "workflow") == 0 &&
+		error->table_name != NULL &&
+		strcmp(error->table_name, "step_executions") == 0;
 }

@@ -4,9 +4,9 @@
  *	  Steps that a session holds or has skipped.
  *
  * NOTES
- *	  Same place and transaction as thread.c.  Marks are in the execution's row and
- *	  read when a thread is loaded; who changes them has the scheduler make the
- *	  threads of the execution load anew.
+ *	  Same place and transaction as thread.c.  Marks are in the execution's row
+ *	  and read when a thread is loaded; who changes them has the scheduler make
+ *	  the threads of the execution load anew.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,12 +32,16 @@ find_mark(const Thread *thread, const PlanNode *node, const char *kind)
 	return found != NULL && strcmp(found, kind) == 0 ? mark : NULL;
 }
 
-/* A step whose time is over is held no longer: it ends as one that was not started. */
+/*
+ * A step whose time is over is held no longer: it ends as one that was not
+ * started.
+ */
 bool
 step_is_held(const Thread *thread, const Frame *frame)
 {
 	return frame->at != NULL && find_mark(thread, frame->at, "hold") != NULL &&
-		(frame->deadline == DT_NOEND || frame->deadline > GetCurrentTimestamp());
+		(frame->deadline == DT_NOEND ||
+		 frame->deadline > GetCurrentTimestamp());
 }
 
 bool

@@ -10,8 +10,8 @@
  *	  schema.  Where values are bound, a change may also change their types,
  *	  which the plan cache would keep, so such a statement is made anew.
  *
- *	  An entry is not freed while it runs: SQL of a step may call execute(), which
- *	  may run the same text or enough others to fill the cache.
+ *	  An entry is not freed while it runs: SQL of a step may call execute(),
+ *	  which may run the same text or enough others to fill the cache.
  *
  *-------------------------------------------------------------------------
  */
@@ -168,7 +168,8 @@ prepare_text(const char *sql, uint64 hash)
 
 		result->statements[i].text = statement_text(sql, statement);
 		result->statements[i].command = CreateCommandTag(statement->stmt);
-		result->statements[i].takes_values = analyze_requires_snapshot(statement);
+		result->statements[i].takes_values = analyze_requires_snapshot(
+			statement);
 		i++;
 	}
 	MemoryContextSwitchTo(old_context);
@@ -176,8 +177,8 @@ prepare_text(const char *sql, uint64 hash)
 }
 
 /*
- * Keep an entry from being freed until the current memory context goes, be it by
- * success or by error.
+ * Keep an entry from being freed until the current memory context goes, be it
+ * by success or by error.
  */
 static void
 pin(PreparedSql *sql)
@@ -312,12 +313,16 @@ statement_error_context(void *arg)
 		 strchr(statement->text, '$') != NULL))
 		errhint("Values ($1, input.x) can be used in SELECT, INSERT, UPDATE, DELETE, MERGE, CALL, EXPLAIN, DECLARE CURSOR and CREATE TABLE AS only.");
 
-	/* from a query it comes from a function, which cannot do so anywhere; so for DO */
+	/*
+	 * from a query it comes from a function, which cannot do so anywhere; so
+	 * for DO
+	 */
 	if ((code == ERRCODE_ACTIVE_SQL_TRANSACTION && !statement->takes_values &&
 		 statement->command != CMDTAG_SET && statement->command != CMDTAG_DO) ||
 		code == ERRCODE_INVALID_TRANSACTION_TERMINATION)
 		errhint("A step is one transaction.  Use \"transaction\": \"none\" for SQL that cannot be part of one.");
-	else if (code == ERRCODE_ACTIVE_SQL_TRANSACTION && statement->command == CMDTAG_SET)
+	else if (code == ERRCODE_ACTIVE_SQL_TRANSACTION &&
+			 statement->command == CMDTAG_SET)
 		errhint("The step's field \"transaction\" says what its transaction is like, as in {\"isolation\": \"serializable\"}.");
 }
 
@@ -341,8 +346,8 @@ parse_step_sql(const char *sql)
 }
 
 /*
- * From here on positions in errors are positions in this text, not in a query of
- * the session's client.
+ * From here on positions in errors are positions in this text, not in a query
+ * of the session's client.
  */
 static void
 begin_sql_errors(ErrorContextCallback *context_callback, const char *sql)

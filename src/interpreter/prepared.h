@@ -41,10 +41,10 @@ typedef struct PreparedSql
 } PreparedSql;
 
 /*
- * The statements of a text, from the cache or parsed now.  The entry stays until
- * the current memory context (which must end with the transaction or before)
- * goes.  Raises an error for a text that does not parse or has statements a step
- * cannot run.
+ * The statements of a text, from the cache or parsed now.  The entry stays
+ * until the current memory context (which must end with the transaction or
+ * before) goes.  Raises an error for a text that does not parse or has
+ * statements a step cannot run.
  */
 extern PreparedSql *prepared_find(const char *sql);
 
@@ -52,7 +52,8 @@ extern PreparedSql *prepared_find(const char *sql);
  * Make a statement ready to run: plan and binding, anew when what they rest
  * on has changed.  Needs SPI and an active snapshot.
  */
-extern void prepared_statement_ready(PreparedSql *sql, StepStatement *statement);
+extern void prepared_statement_ready(PreparedSql *sql,
+									 StepStatement *statement);
 
 /* Remember (or discard) the columns a run of the statement has used. */
 extern void prepared_statement_columns(PreparedSql *sql,
@@ -60,15 +61,15 @@ extern void prepared_statement_columns(PreparedSql *sql,
 									   ResultColumns *columns);
 
 /*
- * Error context callback while a StepStatement (arg) runs: hints for errors whose
- * own text does not say what they mean in a step, which are values in a
+ * Error context callback while a StepStatement (arg) runs: hints for errors
+ * whose own text does not say what they mean in a step, which are values in a
  * statement that takes none, and what cannot be done inside a transaction.
  */
 extern void statement_error_context(void *arg);
 
 /*
- * The statements of a text as RawStmts, in the current memory context.  Raises an
- * error as prepared_find() does.
+ * The statements of a text as RawStmts, in the current memory context.  Raises
+ * an error as prepared_find() does.
  */
 extern List *parse_step_sql(const char *sql);
 

@@ -15,11 +15,13 @@
 extern void reopen_execution(LoadedExecution *execution);
 
 /* Has something that it did been undone? */
-extern bool execution_is_compensated(int64 execution_id, const WorkflowPlan *plan);
+extern bool execution_is_compensated(int64 execution_id,
+									 const WorkflowPlan *plan);
 
 /*
  * The steps that would be tried again because they failed, as keys of
- * executions.step_inputs, which are those of scope_step_path(); nothing is changed.
+ * executions.step_inputs, which are those of scope_step_path(); nothing is
+ * changed.
  */
 extern List *reopen_failed_steps(int64 execution_id, const WorkflowPlan *plan);
 

@@ -31,7 +31,8 @@ typedef struct Resolver
 {
 	Thread	   *thread;
 	Frame	   *frame;
-	int			own_node;		/* the step whose "output" is evaluated, -1: none */
+	int			own_node;		/* the step whose "output" is evaluated, -1:
+								 * none */
 	Jsonb	   *own_result;
 } Resolver;
 
@@ -116,9 +117,13 @@ frame_remember(Frame *frame, PlanNode *node, const StepRow *row)
 			pfree(step->error);
 		pfree(step->status);
 	}
-	step->output = row->output ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->output)) : NULL;
+	step->output = row->output ?
+		(Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->output)) :
+		NULL;
 	step->status = jsonb_from_string(step_status_name(row->status));
-	step->error = row->error ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->error)) : NULL;
+	step->error = row->error ?
+		(Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(row->error)) :
+		NULL;
 	frame->cached_bytes += size;
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -131,14 +136,18 @@ find_journaled(Thread *thread, const char *scope, const char *step_id)
 	{
 		StepRow    *row = thread->journal[i];
 
-		if (row->status != STATUS_RUNNING && strcmp(row->step_id, step_id) == 0 &&
+		if (row->status != STATUS_RUNNING &&
+			strcmp(row->step_id, step_id) == 0 &&
 			strcmp(row->scope, scope) == 0)
 			return row;
 	}
 	return NULL;
 }
 
-/* Has the step run?  One that was skipped with an output stands for one that has. */
+/*
+ * Has the step run?  One that was skipped with an output stands for one that
+ * has.
+ */
 bool
 step_ran(const StepRow *row)
 {
@@ -176,11 +185,12 @@ scope_last_ran(Thread *thread, Frame *frame, StepRow *last)
 }
 
 /*
- * The newest row of a step in a scope, as seen from a frame.  frame: the scope's,
- * when it is one of those on the stack.
+ * The newest row of a step in a scope, as seen from a frame.  frame: the
+ * scope's, when it is one of those on the stack.
  */
 static StepRecord *
-find_newest(Thread *thread, const char *scope, Frame *frame, const PlanNode *node)
+find_newest(Thread *thread, const char *scope, Frame *frame,
+			const PlanNode *node)
 {
 	TimestampTz until = DT_NOEND;
 	Frame	   *inner = NULL;
@@ -192,7 +202,8 @@ find_newest(Thread *thread, const char *scope, Frame *frame, const PlanNode *nod
 			inner = top;
 		until = epilogue_known_until(thread, inner);
 	}
-	return until == DT_NOEND ? step_find(thread->execution->id, scope, node->id, 0) :
+	return until == DT_NOEND ?
+		step_find(thread->execution->id, scope, node->id, 0) :
 		step_find_until(thread->execution->id, scope, node->id, until);
 }
 
@@ -211,8 +222,9 @@ latest_visit(Thread *thread, Frame *frame, PlanNode *container)
 }
 
 /*
- * The scope a step's rows are in, as seen from a frame, and the frame of it when it is
- * one of those on the stack.  NULL: inside a loop the frame is not in.
+ * The scope a step's rows are in, as seen from a frame, and the frame of it
+ * when it is one of those on the stack.  NULL: inside a loop the frame is not
+ * in.
  */
 static char *
 scope_of_step(Thread *thread, Frame *from, PlanNode *node, Frame **scope_frame)
@@ -236,7 +248,8 @@ scope_of_step(Thread *thread, Frame *from, PlanNode *node, Frame **scope_frame)
 		Frame	   *frame = frames[matched + 1];
 
 		if (frame->container != chain[matched] ||
-			(!step_iterates(chain[matched]) && frame->child != chain[matched + 1]->line))
+			(!step_iterates(chain[matched]) &&
+			 frame->child != chain[matched + 1]->line))
 			break;
 		matched++;
 	}
@@ -248,7 +261,10 @@ scope_of_step(Thread *thread, Frame *from, PlanNode *node, Frame **scope_frame)
 		if (step_iterates(chain[i]))
 			return NULL;
 		scope = scope_child_path(scope, chain[i],
-								 i == matched ? latest_visit(thread, frames[matched], chain[i]) : 1,
+								 i == matched ?
+									 latest_visit(thread, frames[matched],
+												  chain[i]) :
+									 1,
 								 chain[i + 1]->line);
 	}
 	return scope;
@@ -293,7 +309,8 @@ resolve_step(Thread *thread, Frame *frame, const Reference *reference,
 			found.status = jsonb_from_string(step_status_name(row->status));
 			known = true;
 		}
-		else if (scope_frame == NULL || !scope_frame->fresh || scope_frame->uncached)
+		else if (scope_frame == NULL || !scope_frame->fresh ||
+				 scope_frame->uncached)
 		{
 			StepRecord *record = find_newest(thread, scope, scope_frame, node);
 
@@ -301,7 +318,8 @@ resolve_step(Thread *thread, Frame *frame, const Reference *reference,
 			{
 				found.output = record->output;
 				found.error = record->error;
-				found.status = jsonb_from_string(step_status_name(record->status));
+				found.status = jsonb_from_string(
+					step_status_name(record->status));
 				known = true;
 			}
 		}
@@ -322,7 +340,9 @@ resolve_step(Thread *thread, Frame *frame, const Reference *reference,
 
 /* --- loops --- */
 
-/* Read what the open row of the frame's container says: collection and times. */
+/*
+ * Read what the open row of the frame's container says: collection and times.
+ */
 void
 frame_load_activation(Thread *thread, Frame *frame)
 {
@@ -356,11 +376,13 @@ loop_item(Frame *frame)
 
 	if (frame->collection == NULL)
 		return NULL;
-	collection = getKeyJsonValueFromContainer(&frame->collection->root, "collection",
+	collection = getKeyJsonValueFromContainer(&frame->collection->root,
+											  "collection",
 											  strlen("collection"), &key);
 	if (collection == NULL || collection->type != jbvBinary)
 		return NULL;
-	item = getIthJsonbValueFromContainer(collection->val.binary.data, frame->child);
+	item = getIthJsonbValueFromContainer(collection->val.binary.data,
+										 frame->child);
 	return item ? JsonbValueToJsonb(item) : NULL;
 }
 
@@ -378,7 +400,8 @@ resolve_loop(Thread *thread, Frame *frame, const Reference *reference,
 		*why = pstrdup("not in a loop");
 		return RESOLVE_MISSING;
 	}
-	if (reference->root != REFERENCE_LOOP_INDEX && reference->root != REFERENCE_LOOP_IS_FIRST)
+	if (reference->root != REFERENCE_LOOP_INDEX &&
+		reference->root != REFERENCE_LOOP_IS_FIRST)
 		frame_load_activation(thread, frame);
 
 	switch (reference->root)
@@ -417,7 +440,8 @@ resolve_variable(Thread *thread, Frame *frame, const Reference *reference,
 	{
 		Jsonb	   *variables = frame_variables(thread, owner);
 
-		if (variables != NULL && (*value = jsonb_get_member(variables, reference->field)) != NULL)
+		if (variables != NULL &&
+			(*value = jsonb_get_member(variables, reference->field)) != NULL)
 			return RESOLVE_OK;
 	}
 	*why = psprintf("variable \"%s\" has not been set", reference->field);
@@ -427,7 +451,8 @@ resolve_variable(Thread *thread, Frame *frame, const Reference *reference,
 /* --- the execution --- */
 
 static ResolveStatus
-resolve_workflow_field(Thread *thread, const Reference *reference, Jsonb **value, char **why)
+resolve_workflow_field(Thread *thread, const Reference *reference,
+					   Jsonb **value, char **why)
 {
 	LoadedExecution *execution = thread->execution;
 
@@ -444,7 +469,8 @@ resolve_workflow_field(Thread *thread, const Reference *reference, Jsonb **value
 		char		text[MAXDATELEN + 1];
 
 		/* as to_jsonb() gives it, whatever DateStyle is */
-		JsonEncodeDateTime(text, TimestampTzGetDatum(execution->started_at), TIMESTAMPTZOID, NULL);
+		JsonEncodeDateTime(text, TimestampTzGetDatum(execution->started_at),
+						   TIMESTAMPTZOID, NULL);
 		*value = jsonb_from_string(text);
 	}
 	else
@@ -482,7 +508,8 @@ resolve(void *context, const Reference *reference, Jsonb **value, char **why)
 		case REFERENCE_STEP_ERROR:
 			return resolve_step(thread, resolver->frame, reference, value, why);
 		case REFERENCE_VARIABLE:
-			return resolve_variable(thread, resolver->frame, reference, value, why);
+			return resolve_variable(thread, resolver->frame, reference, value,
+									why);
 		default:
 			return resolve_loop(thread, resolver->frame, reference, value, why);
 	}

@@ -29,7 +29,9 @@
 #include "interpreter/results.h"
 #include "shared/settings.h"
 
-/* What a JSON value takes besides its content: an entry for it and its length. */
+/*
+ * What a JSON value takes besides its content: an entry for it and its length.
+ */
 #define VALUE_OVERHEAD 8
 
 typedef struct ResultColumn
@@ -54,7 +56,8 @@ typedef struct ResultReceiver
 	SqlResult	result;
 	bool		is_condition;
 	bool		returns_rows;	/* the statement has started to return rows */
-	bool		is_select;		/* nothing is lost by not asking for more rows */
+	bool		is_select;		/* nothing is lost by not asking for more
+								 * rows */
 	uint64		nrows;
 	Size		size;			/* of the jsonb, about */
 	ResultColumns *columns;
@@ -209,7 +212,9 @@ make_columns(TupleDesc columns)
 		set_string(&column->key, NameStr(column->name),
 				   strlen(NameStr(column->name)));
 
-		/* to_jsonb learns the type of its argument from the call's expression */
+		/*
+		 * to_jsonb learns the type of its argument from the call's expression
+		 */
 		fmgr_info_cxt(F_TO_JSONB, &column->to_jsonb, context);
 		argument->paramkind = PARAM_EXTERN;
 		argument->paramtype = column->type;
@@ -302,8 +307,8 @@ add_row(ResultReceiver *receiver, TupleTableSlot *slot)
 }
 
 /*
- * Convert one value into the receiver's context, which is current, and count its
- * size.  The datum itself is gone with the next row.
+ * Convert one value into the receiver's context, which is current, and count
+ * its size.  The datum itself is gone with the next row.
  */
 static void
 convert_value(ResultReceiver *receiver, ResultColumn *column, Datum datum,
@@ -338,7 +343,9 @@ convert_value(ResultReceiver *receiver, ResultColumn *column, Datum datum,
 			{
 				Numeric		number = DatumGetNumericCopy(datum);
 
-				/* JSON has no NaN and no infinity: to_jsonb makes them strings */
+				/*
+				 * JSON has no NaN and no infinity: to_jsonb makes them strings
+				 */
 				if (numeric_is_nan(number) || numeric_is_inf(number))
 				{
 					convert_by_server(receiver, column, datum, value);

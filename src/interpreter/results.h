@@ -14,20 +14,25 @@
 
 #include "definition/plan.h"
 
-/* How the columns of a result become jsonb; kept between runs of a statement. */
+/*
+ * How the columns of a result become jsonb; kept between runs of a statement.
+ */
 typedef struct ResultColumns ResultColumns;
 
 /*
  * A receiver of rows that turns each into jsonb as it arrives and raises
  * ERRCODE_PROGRAM_LIMIT_EXCEEDED as soon as workflow.max_result_size is passed.
- * is_condition: one boolean column is wanted and the result is a boolean.  known:
- * columns of an earlier run, used when they still fit, or NULL.  Everything lives
- * in the current memory context.
+ * is_condition: one boolean column is wanted and the result is a boolean.
+ * known: columns of an earlier run, used when they still fit, or NULL.
+ * Everything lives in the current memory context.
  */
 extern DestReceiver *results_begin(SqlResult result, bool is_condition,
 								   ResultColumns *known);
 
-/* The columns used, other than known when those did not fit; NULL: no rows came. */
+/*
+ * The columns used, other than known when those did not fit; NULL: no rows
+ * came.
+ */
 extern ResultColumns *results_columns(DestReceiver *receiver);
 /* Make columns live as long as the context; give them back. */
 extern void results_keep_columns(ResultColumns *columns, MemoryContext context);

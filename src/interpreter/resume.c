@@ -6,8 +6,9 @@
  *
  * NOTES
  *	  Needs a transaction; writes nothing.  Where a scope goes on is told by
- *	  frontier.c, from its newest row: an open container is gone into, after an ended
- *	  step comes what follows it, and without any row the scope is at its beginning.
+ *	  frontier.c, from its newest row: an open container is gone into, after an
+ *	  ended step comes what follows it, and without any row the scope is at its
+ *	  beginning.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,14 +30,15 @@ frame_attach_deadline(Thread *thread, Frame *frame, bool fresh)
 {
 	PlanNode   *container = frame->container;
 	bool		line_timeout = (!step_iterates(container) &&
-								container->lines[frame->child].timeout_seconds > 0);
+						 container->lines[frame->child].timeout_seconds > 0);
 	TimestampTz started = 0;
 
 	if (container->timeout_seconds > 0)
 		frame_load_activation(thread, frame);
 	if (line_timeout && !fresh)
 		started = step_scope_started(thread->execution->id, frame->scope);
-	frame_set_deadline(thread, frame, started != 0 ? started : GetCurrentTimestamp());
+	frame_set_deadline(thread, frame,
+					   started != 0 ? started : GetCurrentTimestamp());
 }
 
 /* What the thread makes while it is set up belongs to its first step. */
@@ -72,7 +74,8 @@ open_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
 static StepRow *
 find_open_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 {
-	StepRecord *record = step_find(thread->execution->id, frame->scope, node->id, visit);
+	StepRecord *record = step_find(thread->execution->id, frame->scope,
+								   node->id, visit);
 
 	if (record == NULL || record->status != STATUS_RUNNING)
 		ereport(ERROR,
@@ -86,9 +89,9 @@ find_open_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 }
 
 /*
- * A thread with the frames of a scope, standing nowhere yet.  The frame at depth
- * bottom is the thread's own scope; containers further in are of this thread, and
- * it goes on with their children, so it needs their open rows.
+ * A thread with the frames of a scope, standing nowhere yet.  The frame at
+ * depth bottom is the thread's own scope; containers further in are of this
+ * thread, and it goes on with their children, so it needs their open rows.
  */
 static Thread *
 attach(LoadedExecution *execution, bool forks, const ScopeId *scope, int bottom)
@@ -147,8 +150,9 @@ thread_join(LoadedExecution *execution, bool forks, const ScopeId *scope,
 	thread->top->at = node;
 	container_close(thread, thread->top, node, visit, row);
 	/*
-	 * Committed before the leaf behind it: what stops that, or undoes it at its commit, must find
-	 * the container closed, and what closing it has written is not to be undone with it.
+	 * Committed before the leaf behind it: what stops that, or undoes it at its
+	 * commit, must find the container closed, and what closing it has written
+	 * is not to be undone with it.
 	 */
 	thread->dirty = true;
 	MemoryContextSwitchTo(oldcontext);
@@ -191,13 +195,14 @@ thread_move_to_child(Thread *thread, int child, bool fresh)
 /* --- going into an open container --- */
 
 /*
- * Of children that run one after the other some have ended that come after the one
- * the top frame stands in: they were retried.
+ * Of children that run one after the other some have ended that come after the
+ * one the top frame stands in: they were retried.
  */
 void
 frame_remember_ended(Frame *frame, const bool *ended, int nended)
 {
-	frame->ended = MemoryContextAlloc(frame->context, Max(nended, 1) * sizeof(bool));
+	frame->ended = MemoryContextAlloc(frame->context,
+									  Max(nended, 1) * sizeof(bool));
 	memcpy(frame->ended, ended, nended * sizeof(bool));
 	frame->nended = nended;
 }
@@ -212,14 +217,16 @@ thread_resume_child(Thread *thread, int child, TimestampTz from)
 }
 
 static void
-resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
+resume_container(Thread *thread, Frame *frame, PlanNode *node,
+				 const StepRecord *record)
 {
 	StepRow    *row = open_row(thread, frame, node, record);
 
 	if (thread->forks && container_is_concurrent(node))
 	{
 		container_fork(thread, frame, node, row->visit, row,
-					   step_iterates(node) ? record->loop_collection_size : node->nlines);
+					   step_iterates(node) ? record->loop_collection_size :
+											 node->nlines);
 		thread->fork_pending = true;
 		return;
 	}
@@ -236,7 +243,8 @@ resume_container(Thread *thread, Frame *frame, PlanNode *node, const StepRecord 
 
 /* An ended row, as far as its container's transition needs it. */
 static StepRow *
-ended_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
+ended_row(Thread *thread, Frame *frame, PlanNode *node,
+		  const StepRecord *record)
 {
 	StepRow    *row = step_row(thread, frame, node, record->visit);
 
@@ -249,20 +257,26 @@ ended_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record
 	return row;
 }
 
-/* The row that ended the scope of the top frame: it has ended once more, for what is around it. */
+/*
+ * The row that ended the scope of the top frame: it has ended once more, for
+ * what is around it.
+ */
 static void
-end_scope_again(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
+end_scope_again(Thread *thread, Frame *frame, PlanNode *node,
+				const StepRecord *record)
 {
 	StepRow    *last = ended_row(thread, frame, node, record);
 
 	if (frame->container == NULL)
 	{
-		ExecutionStatus status = execution_status_of_scope(record->scope_outcome);
+		ExecutionStatus status = execution_status_of_scope(
+			record->scope_outcome);
 		bool		completed = status == EXECUTION_COMPLETED;
 
 		/*
-		 * What ended with the execution is not retried: its end was lost, or its output
-		 * failed.  A row that completed may have the error of a condition.
+		 * What ended with the execution is not retried: its end was lost, or
+		 * its output failed.  A row that completed may have the error of a
+		 * condition.
 		 */
 		execution_ended(thread, status,
 						scope_last_ran(thread, frame, last)->output,
@@ -275,13 +289,17 @@ end_scope_again(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *
 		thread->outcome = record->scope_outcome;
 	}
 	else
-		step_ops[frame->container->type]->child_ended(thread, frame, record->scope_outcome, last);
+		step_ops[frame->container->type]->child_ended(thread, frame,
+													  record->scope_outcome,
+													  last);
 }
 
 void
 thread_find_frontier(Thread *thread)
 {
-	thread_go_on_from(thread, step_newest_of_scope(thread->execution->id, thread->top->scope, DT_NOEND));
+	thread_go_on_from(thread,
+					  step_newest_of_scope(thread->execution->id,
+										   thread->top->scope, DT_NOEND));
 }
 
 void
@@ -306,9 +324,13 @@ thread_go_on_from(Thread *thread, const StepRecord *newest)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("execution " INT64_FORMAT " has a row of step \"%s\", which its definition does not have",
 						thread->execution->id, newest->step_id)));
-	thread->last_time = Max(thread->last_time, Max(newest->completed_at, newest->started_at));
+	thread->last_time = Max(thread->last_time,
+							Max(newest->completed_at, newest->started_at));
 
-	/* no plan has a graph yet: of that the newest row of each step would be needed */
+	/*
+	 * no plan has a graph yet: of that the newest row of each step would be
+	 * needed
+	 */
 	Assert(!frame->frontier.scope->is_graph);
 	row = frontier_row(node, newest);
 	frontier_add(&frame->frontier, &row, 1);
@@ -322,7 +344,8 @@ thread_go_on_from(Thread *thread, const StepRecord *newest)
 			frame->next_attempt = newest->attempt + 1;
 			frame->attempt_visit = newest->visit;
 			/* what its block did not let begin begins now */
-			frame->attempt_at = newest->retry_at != 0 ? attempt_time(newest) : newest->completed_at;
+			frame->attempt_at = newest->retry_at != 0 ? attempt_time(newest) :
+														newest->completed_at;
 			frame->never_begun = never_began(newest);
 			break;
 		case STAND_ENDED:

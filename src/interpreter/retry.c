@@ -5,8 +5,8 @@
  *
  * NOTES
  *	  Same place and transaction as thread.c.  The answer is on the row of the
- *	  failed attempt: on_failure "retried" and the time of the next one.  Nothing
- *	  else remembers it; a thread that is resumed finds it there.
+ *	  failed attempt: on_failure "retried" and the time of the next one.
+ *	  Nothing else remembers it; a thread that is resumed finds it there.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,21 +48,25 @@ static const RetryPolicy transient_policy = {
 static bool
 policy_covers(const RetryPolicy *policy, const StepError *error, bool timed_out)
 {
-	const char *sqlstate = error->sqlerrcode ? unpack_sql_state(error->sqlerrcode) : NULL;
+	const char *sqlstate = error->sqlerrcode ?
+		unpack_sql_state(error->sqlerrcode) :
+		NULL;
 	bool		is_refusal = strcmp(error->type, BREAKER_REFUSAL) == 0;
 
 	if (policy->nerrors == 0)
 		return !is_refusal;
 	for (int i = 0; i < policy->nerrors; i++)
-		if (is_refusal ? strcmp(policy->errors[i], error->type) == 0
-			: error_name_covers(policy->errors[i], error->type, sqlstate, timed_out))
+		if (is_refusal ? strcmp(policy->errors[i], error->type) == 0 :
+						 error_name_covers(policy->errors[i], error->type,
+										   sqlstate, timed_out))
 			return true;
 	return false;
 }
 
 /* The first of a list that names the error; NULL: none does. */
 static const RetryPolicy *
-first_policy(const RetryPolicy *policies, int count, const StepError *error, bool timed_out)
+first_policy(const RetryPolicy *policies, int count, const StepError *error,
+			 bool timed_out)
 {
 	for (int i = 0; i < count; i++)
 		if (policy_covers(&policies[i], error, timed_out))
@@ -90,14 +94,17 @@ find_policy(const PlanNode *node, const StepError *error, bool timed_out)
 	if (policy == NULL && agent != NULL)
 		policy = first_policy(agent->retry, agent->nretry, error, timed_out);
 	if (policy == NULL)
-		policy = first_policy(node->retry + node->nown_retry, node->nretry - node->nown_retry,
-							  error, timed_out);
+		policy = first_policy(node->retry + node->nown_retry,
+							  node->nretry - node->nown_retry, error,
+							  timed_out);
 	if (policy == NULL)
 		policy = first_policy(&transient_policy, 1, error, timed_out);
 	return policy;
 }
 
-/* Milliseconds before the retry that follows attempt number attempt (from 1). */
+/*
+ * Milliseconds before the retry that follows attempt number attempt (from 1).
+ */
 static double
 retry_delay(const RetryPolicy *policy, int attempt)
 {
@@ -123,14 +130,15 @@ retry_delay(const RetryPolicy *policy, int attempt)
 }
 
 /*
- * Decide about the failed attempt that row is of; if another one follows, the row
- * says so and the frame waits for it.
+ * Decide about the failed attempt that row is of; if another one follows, the
+ * row says so and the frame waits for it.
  */
 bool
 retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 			  const StepError *error)
 {
-	const RetryPolicy *policy = find_policy(node, error, row->status == STATUS_TIMED_OUT);
+	const RetryPolicy *policy = find_policy(node, error,
+											row->status == STATUS_TIMED_OUT);
 	TimestampTz now = thread_time(thread);
 	TimestampTz since = thread->execution->retried_at;
 	TimestampTz retry_at;
@@ -138,12 +146,14 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 
 	/* workflow.retry() begins anew */
 	if (since != 0 && attempt > 1)
-		attempt -= step_attempts_before(thread->execution->id, row->scope, row->step_id,
-										row->visit, since);
+		attempt -= step_attempts_before(thread->execution->id, row->scope,
+										row->step_id, row->visit, since);
 	if (policy == NULL || attempt > policy->max_retries)
 		return false;
 	if (thread->plan->max_retry_budget >= 0 &&
-		step_count_retries(thread->execution->id, since != 0 ? since : DT_NOBEGIN) >= thread->plan->max_retry_budget)
+		step_count_retries(thread->execution->id,
+						   since != 0 ? since : DT_NOBEGIN) >=
+			thread->plan->max_retry_budget)
 		return false;
 	if (policy->retry_if != NULL)
 	{
@@ -161,17 +171,20 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	}
 
 	/* a driver that cannot park tries again at once */
-	retry_at = thread->parks
-		? TimestampTzPlusMilliseconds(now, (int64) retry_delay(policy, attempt)) : now;
+	retry_at = thread->parks ?
+		TimestampTzPlusMilliseconds(now, (int64) retry_delay(policy, attempt)) :
+		now;
 	if (frame->deadline != DT_NOEND && retry_at >= frame->deadline)
 		return false;
 	if (policy->max_total_seconds > 0)
 	{
-		TimestampTz first = attempt > 1
-			? step_first_started(thread->execution->id, row->scope, row->step_id, row->visit)
-			: row->started_at;
+		TimestampTz first = attempt > 1 ?
+			step_first_started(thread->execution->id, row->scope, row->step_id,
+							   row->visit) :
+			row->started_at;
 
-		if (retry_at >= thread_deadline(thread, first, policy->max_total_seconds))
+		if (retry_at >=
+			thread_deadline(thread, first, policy->max_total_seconds))
 			return false;
 	}
 
@@ -185,11 +198,12 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 }
 
 /*
- * The clock was put back behind the attempt that failed: it says nothing about how long has been
- * waited since.
+ * The clock was put back behind the attempt that failed: it says nothing about
+ * how long has been waited since.
  */
 TimestampTz
 attempt_time(const StepRecord *failed)
 {
-	return failed->completed_at > GetCurrentTimestamp() ? DT_NOBEGIN : failed->retry_at;
+	return failed->completed_at > GetCurrentTimestamp() ? DT_NOBEGIN :
+														  failed->retry_at;
 }

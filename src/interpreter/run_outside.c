@@ -4,14 +4,14 @@
  *	  Runs a user's SQL outside a transaction block ("transaction": "none").
  *
  * NOTES
- *	  Executor only: called without a transaction, as the role the SQL is to run as.
- *	  The statement goes through a portal like one sent by a client, so
- *	  that VACUUM, CREATE INDEX CONCURRENTLY and procedures that commit find what
- *	  they expect.
+ *	  Executor only: called without a transaction, as the role the SQL is to run
+ *	  as.  The statement goes through a portal like one sent by a client, so
+ *	  that VACUUM, CREATE INDEX CONCURRENTLY and procedures that commit find
+ *	  what they expect.
  *
  *	  Such a statement may end transactions, and a GUC nest level ends with its
- *	  transaction.  So the settings of the session are noted before and put back after, on
- *	  error too.
+ *	  transaction.  So the settings of the session are noted before and put back
+ *	  after, on error too.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,7 +47,8 @@ static List *save_settings(MemoryContext context);
 static void restore_settings(List *saved);
 static void apply_settings(const SqlTask *task);
 static void check_as_other_role(const RawStmt *statement);
-static Jsonb *run_in_portal(const SqlTask *task, Oid user, MemoryContext context,
+static Jsonb *run_in_portal(const SqlTask *task, Oid user,
+							MemoryContext context,
 							MemoryContext result_context);
 static RawStmt *parse_single(const char *sql);
 static List *plan_statement(RawStmt *statement, const SqlTask *task,
@@ -69,7 +70,10 @@ run_sql_outside_transaction(const SqlTask *task)
 									ALLOCSET_DEFAULT_SIZES);
 	settings = save_settings(context);
 	error = try_run(task, context, result_context, &result);
-	/* it has ended, which is to be recorded, and the settings are to be put back */
+	/*
+	 * it has ended, which is to be recorded, and the settings are to be put
+	 * back
+	 */
 	HOLD_CANCEL_INTERRUPTS();
 	restore_settings(settings);
 	MemoryContextSwitchTo(result_context);
@@ -83,8 +87,8 @@ run_sql_outside_transaction(const SqlTask *task)
 }
 
 /*
- * Run the task; NULL, or the error it failed with, in result_context.  No transaction is
- * left open either way.
+ * Run the task; NULL, or the error it failed with, in result_context.  No
+ * transaction is left open either way.
  */
 static ErrorData *
 try_run(const SqlTask *task, MemoryContext context,
@@ -185,10 +189,10 @@ apply_settings(const SqlTask *task)
 }
 
 /*
- * The settings have given another role.  Outside a transaction nothing can keep what
- * a statement calls from becoming the role before again (RESET ROLE), so only
- * those are run that call nothing as the current role: functions in indexes and
- * materialized views run as their owners.
+ * The settings have given another role.  Outside a transaction nothing can keep
+ * what a statement calls from becoming the role before again (RESET ROLE), so
+ * only those are run that call nothing as the current role: functions in
+ * indexes and materialized views run as their owners.
  */
 static void
 check_as_other_role(const RawStmt *statement)
@@ -306,7 +310,8 @@ plan_statement(RawStmt *statement, const SqlTask *task, MemoryContext context,
 	else
 		queries = pg_analyze_and_rewrite_fixedparams(statement, task->sql,
 													 NULL, 0, NULL);
-	plans = pg_plan_queries(queries, task->sql, CURSOR_OPT_PARALLEL_OK, *values);
+	plans = pg_plan_queries(queries, task->sql, CURSOR_OPT_PARALLEL_OK,
+							*values);
 
 	if (takes_values)
 		PopActiveSnapshot();

@@ -9,8 +9,8 @@
  *
  *	  What the SQL does to the session's settings ends with the GUC nest level
  *	  opened here.  On error the (sub)transaction's abort rolls it back, since
- *	  its own level lies further out.  So nothing of the SQL may happen later, as
- *	  somebody else: see confine() and finish_inside().
+ *	  its own level lies further out.  So nothing of the SQL may happen later,
+ *	  as somebody else: see confine() and finish_inside().
  *
  *-------------------------------------------------------------------------
  */
@@ -111,15 +111,17 @@ apply_settings(const SqlTask *task)
 		(void) set_config_option(task->settings[i].name,
 								 task->settings[i].value,
 								 superuser() ? PGC_SUSET : PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
 }
 
 /*
- * The settings have given another role: what runs as it is not to come back to the
- * one before, as RESET ROLE would.  It is as in a function of that role with
- * SECURITY DEFINER.  Inside execute() the transaction goes on when the settings are undone,
- * so what would happen at its end is refused there: deferred triggers, cursors WITH
- * HOLD, LISTEN, prepared statements, temporary tables.
+ * The settings have given another role: what runs as it is not to come back to
+ * the one before, as RESET ROLE would.  It is as in a function of that role
+ * with SECURITY DEFINER.  Inside execute() the transaction goes on when the
+ * settings are undone, so what would happen at its end is refused there:
+ * deferred triggers, cursors WITH HOLD, LISTEN, prepared statements, temporary
+ * tables.
  */
 static void
 confine(Oid role, int security_context)
@@ -155,8 +157,8 @@ finish_inside(Oid role)
 }
 
 /*
- * Run the statements of task->sql one after the other; the last one's result is the
- * result.
+ * Run the statements of task->sql one after the other; the last one's result is
+ * the result.
  */
 static Jsonb *
 run_statements(SqlTask *task, MemoryContext result_context)
@@ -233,9 +235,9 @@ run_statement(PreparedSql *sql, StepStatement *statement,
 }
 
 /*
- * function(input).  A function in C or a procedural language is called directly.
- * An SQL function is called by a prepared SELECT, which keeps its plan (a
- * direct call would parse it each time), and so is whatever is not
+ * function(input).  A function in C or a procedural language is called
+ * directly.  An SQL function is called by a prepared SELECT, which keeps its
+ * plan (a direct call would parse it each time), and so is whatever is not
  * exactly (jsonb) -> jsonb.
  */
 static Jsonb *
@@ -270,7 +272,8 @@ run_function(const SqlTask *task, MemoryContext result_context)
 	memset(&select, 0, sizeof(select));
 	select.kind = SQL_TASK_STATEMENTS;
 	select.sql = psprintf("SELECT %s($1::pg_catalog.jsonb)",
-						  quote_qualified_identifier(get_namespace_name(form->pronamespace),
+						  quote_qualified_identifier(get_namespace_name(
+														 form->pronamespace),
 													 NameStr(form->proname)));
 	select.params = &input;
 	select.nparams = 1;
@@ -328,7 +331,8 @@ call_function(Oid function, Jsonb *input, MemoryContext result_context)
 static void
 check_may_call(Oid function, Form_pg_proc form)
 {
-	if (!compat_has_schema_privilege(form->pronamespace, GetUserId(), ACL_USAGE))
+	if (!compat_has_schema_privilege(form->pronamespace, GetUserId(),
+									 ACL_USAGE))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA,
 					   get_namespace_name(form->pronamespace));
 	if (!compat_may_execute(function, GetUserId()))

@@ -66,12 +66,14 @@ thread_allocate(LoadedExecution *execution, bool forks)
 	thread->plan = definition_plan(execution->definition_id);
 	thread->forks = forks;
 	for (int i = 0; i < 2; i++)
-		thread->step_contexts[i] = AllocSetContextCreate(context, "workflow step",
-														 ALLOCSET_DEFAULT_SIZES);
+		thread->step_contexts[i] =
+			AllocSetContextCreate(context, "workflow step",
+								  ALLOCSET_DEFAULT_SIZES);
 	thread->retired = AllocSetContextCreate(context, "workflow ended scopes",
 											ALLOCSET_SMALL_SIZES);
 	thread->journal_size = 16;
-	thread->journal = MemoryContextAlloc(context, thread->journal_size * sizeof(StepRow *));
+	thread->journal =
+		MemoryContextAlloc(context, thread->journal_size * sizeof(StepRow *));
 	return thread;
 }
 
@@ -113,9 +115,9 @@ Frame *
 thread_push(Thread *thread, PlanNode *container, int visit, int child)
 {
 	Frame	   *parent = thread->top;
-	MemoryContext context = AllocSetContextCreate(parent ? parent->scope_context : thread->context,
-												  "workflow scope",
-												  ALLOCSET_SMALL_SIZES);
+	MemoryContext context =
+		AllocSetContextCreate(parent ? parent->scope_context : thread->context,
+							  "workflow scope", ALLOCSET_SMALL_SIZES);
 	Frame	   *frame = MemoryContextAllocZero(context, sizeof(Frame));
 
 	frame->parent = parent;
@@ -143,7 +145,8 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 
 	if (frame->scope_context != NULL)
 		MemoryContextSetParent(frame->scope_context, thread->retired);
-	frame->scope_context = AllocSetContextCreate(frame->context, "workflow scope data",
+	frame->scope_context = AllocSetContextCreate(frame->context,
+												 "workflow scope data",
 												 ALLOCSET_SMALL_SIZES);
 	frame->cached = NULL;
 	frame->cached_bytes = 0;
@@ -168,10 +171,12 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 	{
 		frame->scope = scope_child_path(frame->parent->scope, frame->container,
 										frame->visit, child);
-		frame->scope_id = scope_child(&frame->parent->scope_id, frame->container->index,
-									  frame->visit, child);
+		frame->scope_id = scope_child(&frame->parent->scope_id,
+									  frame->container->index, frame->visit,
+									  child);
 	}
-	frontier_begin(&frame->frontier, thread->plan, plan_scope(thread->plan, frame->container, child));
+	frontier_begin(&frame->frontier, thread->plan,
+				   plan_scope(thread->plan, frame->container, child));
 	MemoryContextSwitchTo(oldcontext);
 	frame_follow_frontier(thread, frame);
 }
@@ -185,8 +190,8 @@ frame_follow_frontier(Thread *thread, Frame *frame)
 }
 
 /*
- * When so many seconds that began at a time are over.  Clocks stand still while the
- * execution is paused, and begin anew when it is retried.
+ * When so many seconds that began at a time are over.  Clocks stand still while
+ * the execution is paused, and begin anew when it is retried.
  */
 TimestampTz
 thread_deadline(const Thread *thread, TimestampTz from, int seconds)
@@ -195,7 +200,8 @@ thread_deadline(const Thread *thread, TimestampTz from, int seconds)
 
 	if (execution->retried_at != 0)
 		from = Max(from, execution->retried_at);
-	return deadline_with_pauses(from, seconds, execution->pauses, execution->npauses);
+	return deadline_with_pauses(from, seconds, execution->pauses,
+								execution->npauses);
 }
 
 /*
@@ -232,7 +238,8 @@ thread_pop(Thread *thread)
 static StepRow *
 timeless_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 {
-	StepRow    *row = MemoryContextAllocZero(step_context(thread), sizeof(StepRow));
+	StepRow    *row = MemoryContextAllocZero(step_context(thread),
+										  sizeof(StepRow));
 
 	row->execution_id = thread->execution->id;
 	row->scope = frame->scope;
@@ -250,7 +257,8 @@ timeless_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 		Frame	   *iteration = frame;
 
 		row->parent_step_id = frame->container->id;
-		while (iteration->container != NULL && !step_iterates(iteration->container))
+		while (iteration->container != NULL &&
+			   !step_iterates(iteration->container))
 			iteration = iteration->parent;
 		if (iteration->container != NULL)
 		{
@@ -264,7 +272,10 @@ timeless_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 	return row;
 }
 
-/* A row for a step of this scope, in the step context, with what is known before it runs. */
+/*
+ * A row for a step of this scope, in the step context, with what is known
+ * before it runs.
+ */
 StepRow *
 step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 {
@@ -276,7 +287,10 @@ step_row(Thread *thread, Frame *frame, PlanNode *node, int visit)
 
 /* --- transitions --- */
 
-/* The "output" of a container that has completed; of leaves see thread_leaf_output(). */
+/*
+ * The "output" of a container that has completed; of leaves see
+ * thread_leaf_output().
+ */
 static void
 reshape_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 {
@@ -306,8 +320,8 @@ check_output(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 }
 
 /*
- * An error has been caught: the scope goes on with the step the clause names, the
- * error in its variable.  False when that finds no room.
+ * An error has been caught: the scope goes on with the step the clause names,
+ * the error in its variable.  False when that finds no room.
  */
 static bool
 failure_is_caught(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
@@ -320,7 +334,8 @@ failure_is_caught(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	if (clause->as != NULL)
 	{
 		variables_begin(&state, frame_variables(thread, owner));
-		variables_assign(&state, clause->as, row->error ? row->error : jsonb_null());
+		variables_assign(&state, clause->as,
+						 row->error ? row->error : jsonb_null());
 		error = variables_end(&state, owner, node, row);
 		if (error != NULL)
 		{
@@ -329,7 +344,10 @@ failure_is_caught(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 		}
 	}
 	row->on_failure = FAILURE_CAUGHT;
-	/* also where that is the step itself, or a conditional was to lead elsewhere */
+	/*
+	 * also where that is the step itself, or a conditional was to lead
+	 * elsewhere
+	 */
 	frame->jump = &thread->plan->nodes[clause->target];
 	return true;
 }
@@ -368,7 +386,8 @@ failure_is_handled(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 				row->output = value;
 				return true;
 			}
-			row->error = error_with(row->error, "default_error", context.message);
+			row->error = error_with(row->error, "default_error",
+									context.message);
 			break;
 	}
 	return false;
@@ -397,9 +416,12 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	failed = (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT ||
 			  row->status == STATUS_CANCELLED);
 	frame->ran |= step_ran(row);
-	scope_expired = (frame->deadline != DT_NOEND && row->completed_at >= frame->deadline);
+	scope_expired = (frame->deadline != DT_NOEND &&
+					 row->completed_at >= frame->deadline);
 
-	/* a scope whose time is over, or that is being cancelled, is not kept going */
+	/*
+	 * a scope whose time is over, or that is being cancelled, is not kept going
+	 */
 	if (failed && row->status != STATUS_CANCELLED && !scope_expired)
 		failed = !failure_is_handled(thread, frame, node, row);
 
@@ -437,9 +459,12 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	{
 		ExecutionStatus status = execution_status_of_scope(row->scope_outcome);
 
-		thread->execution_expired = scope_expired && status == EXECUTION_TIMED_OUT;
+		thread->execution_expired = scope_expired &&
+			status == EXECUTION_TIMED_OUT;
 		if (status == EXECUTION_COMPLETED)
-			execution_ended(thread, status, scope_last_ran(thread, frame, row)->output, NULL, NULL);
+			execution_ended(thread, status,
+							scope_last_ran(thread, frame, row)->output, NULL,
+							NULL);
 		else
 			execution_ended(thread, status, NULL, row->error, row->error_type);
 	}
@@ -449,19 +474,22 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 		thread->outcome = row->scope_outcome;
 	}
 	else
-		step_ops[frame->container->type]->child_ended(thread, frame, row->scope_outcome, row);
+		step_ops[frame->container->type]->child_ended(thread, frame,
+													  row->scope_outcome, row);
 }
 
 /* Containers that the end of the execution finds open, in this thread. */
 static void
 close_open_containers(Thread *thread)
 {
-	for (Frame *frame = thread->top; frame->container != NULL; frame = frame->parent)
+	for (Frame *frame = thread->top; frame->container != NULL;
+		 frame = frame->parent)
 	{
 		StepRow    *row = frame->row;
 
 		if (row == NULL)
-			break;				/* the scheduler closes those of other threads */
+			break;				/* the scheduler closes those of other
+								 * threads */
 		row->status = STATUS_CANCELLED;
 		row->completed_at = thread_time(thread);
 		journal_add(thread, row);
@@ -473,8 +501,8 @@ close_open_containers(Thread *thread)
  * the execution returns.
  */
 void
-execution_ended(Thread *thread, ExecutionStatus status, Jsonb *output, Jsonb *error,
-				const char *error_type)
+execution_ended(Thread *thread, ExecutionStatus status, Jsonb *output,
+				Jsonb *error, const char *error_type)
 {
 	if (thread->plan->output != NULL && status == EXECUTION_COMPLETED)
 	{
@@ -522,7 +550,10 @@ thread_next(Thread *thread)
 		Jsonb	   *output;
 
 		CHECK_FOR_INTERRUPTS();
-		/* found when the thread was resumed, or went on to a child that had begun */
+		/*
+		 * found when the thread was resumed, or went on to a child that had
+		 * begun
+		 */
 		if (thread->fork_pending)
 		{
 			thread->fork_pending = false;
@@ -540,15 +571,18 @@ thread_next(Thread *thread)
 			action = THREAD_YIELD;
 			break;
 		}
-		/* an attempt that got stuck is recorded first: nobody else knows of it */
-		if (thread->execution->step_marks != NULL && thread->parks && thread->stuck == NULL &&
-			step_is_held(thread, frame))
+		/*
+		 * an attempt that got stuck is recorded first: nobody else knows of it
+		 */
+		if (thread->execution->step_marks != NULL && thread->parks &&
+			thread->stuck == NULL && step_is_held(thread, frame))
 		{
 			thread->wait = (Wait) {WAIT_HOLD, frame->deadline};
 			action = THREAD_PARK;
 			break;
 		}
-		if (thread->parks && frame->at != NULL && frame->next_attempt > 1 && frame->attempt_at > GetCurrentTimestamp() &&
+		if (thread->parks && frame->at != NULL && frame->next_attempt > 1 &&
+			frame->attempt_at > GetCurrentTimestamp() &&
 			!step_is_skipped(thread, frame->at, &output))
 		{
 			thread->wait = (Wait) {WAIT_RETRY, frame->attempt_at};
@@ -641,7 +675,8 @@ thread_leaf_succeeded(Thread *thread, Jsonb *output)
 
 		JsonbExtractScalar(&output->root, &value);
 		result = (value.type == jbvBool && value.val.boolean);
-		step_ops[leaf->node->type]->condition_decided(thread, leaf->node, result, NULL);
+		step_ops[leaf->node->type]->condition_decided(thread, leaf->node,
+													  result, NULL);
 	}
 	else
 	{
@@ -655,8 +690,8 @@ thread_leaf_succeeded(Thread *thread, Jsonb *output)
 }
 
 /*
- * The leaf is the condition of a loop, and was asked in a transaction that is lost: the loop
- * had gone on.
+ * The leaf is the condition of a loop, and was asked in a transaction that is
+ * lost: the loop had gone on.
  */
 void
 thread_loop_goes_on(Thread *thread)
@@ -666,7 +701,9 @@ thread_loop_goes_on(Thread *thread)
 
 	thread->step_context = 1 - thread->step_context;
 	oldcontext = MemoryContextSwitchTo(step_context(thread));
-	step_ops[node->type]->condition_decided(thread, node, loop_part(node)->kind == LOOP_WHILE, NULL);
+	step_ops[node->type]->condition_decided(thread, node,
+											loop_part(node)->kind == LOOP_WHILE,
+											NULL);
 	MemoryContextSwitchTo(oldcontext);
 }
 
@@ -689,10 +726,13 @@ thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error)
 		StepError	why = *error;
 
 		why.type = "ConditionError";
-		step_ops[leaf->node->type]->condition_decided(thread, leaf->node, false, &why);
+		step_ops[leaf->node->type]->condition_decided(thread, leaf->node, false,
+													  &why);
 	}
-	else if (leaf->is_condition && step_ops[leaf->node->type]->condition_failed != NULL)
-		retried = step_ops[leaf->node->type]->condition_failed(thread, status, error);
+	else if (leaf->is_condition &&
+			 step_ops[leaf->node->type]->condition_failed != NULL)
+		retried = step_ops[leaf->node->type]->condition_failed(thread, status,
+															   error);
 	else
 	{
 		StepRow    *row = leaf_row(thread);

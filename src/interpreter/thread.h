@@ -5,8 +5,8 @@
  *
  * NOTES
  *	  Knows nothing of processes.  A driver (src/executor/drive.c,
- *	  src/interpreter/inline.c) calls thread_next() inside a transaction and does
- *	  what it answers.  What has happened collects in the journal until the
+ *	  src/interpreter/inline.c) calls thread_next() inside a transaction and
+ *	  does what it answers.  What has happened collects in the journal until the
  *	  driver has it written.
  *
  *-------------------------------------------------------------------------
@@ -27,10 +27,13 @@
 typedef enum ThreadAction
 {
 	THREAD_LEAF,				/* run thread->leaf, then report its end */
-	THREAD_FORK,				/* hand out thread->fork; the thread ends here and goes on by a JOIN run */
+	THREAD_FORK,				/* hand out thread->fork; the thread ends
+								 * here and goes on by a JOIN run */
 	THREAD_PARK,				/* nothing to do before thread->wait is over */
-	THREAD_YIELD,				/* the driver wanted it to stop here: thread->gives_way */
-	THREAD_FLUSH,				/* much bookkeeping: commit it, then call again */
+	THREAD_YIELD,				/* the driver wanted it to stop here:
+								 * thread->gives_way */
+	THREAD_FLUSH,				/* much bookkeeping: commit it, then call
+								 * again */
 	THREAD_ENDED				/* thread->outcome, or the execution ended */
 } ThreadAction;
 
@@ -48,14 +51,16 @@ typedef struct StepError
 	const char *datatype;
 	const char *constraint;
 	int			sqlerrcode;		/* 0 = none */
-	bool		makes_false;	/* of a condition's SQL: then it counts as false */
+	bool		makes_false;	/* of a condition's SQL: then it counts as
+								 * false */
 } StepError;
 
 /* An attempt at a step that runs user SQL. */
 typedef struct Leaf
 {
 	PlanNode   *node;
-	bool		is_condition;	/* the condition of a container, not the step itself */
+	bool		is_condition;	/* the condition of a container, not the step
+								 * itself */
 	int			visit;
 	int			attempt;
 	const char *scope;
@@ -66,12 +71,14 @@ typedef struct Leaf
 	bool		transaction_none;
 	TransactionMode transaction;	/* as the step or its definition says */
 	BreakerConfig breaker;		/* of its agent */
-	bool		reshaping;		/* its SQL has run; "output" is being evaluated */
+	bool		reshaping;		/* its SQL has run; "output" is being
+								 * evaluated */
 	Jsonb	   *input;
 	int			executor_pid;	/* that ran it; 0: this process */
 	TimestampTz started_at;
 	TimestampTz ended_at;		/* its SQL has; 0: not known */
-	TimestampTz deadline;		/* of the step or of a scope around it; DT_NOEND = none */
+	TimestampTz deadline;		/* of the step or of a scope around it;
+								 * DT_NOEND = none */
 	bool		default_limit;	/* it is that of workflow.step_timeout */
 } Leaf;
 
@@ -85,7 +92,10 @@ typedef struct CachedStep
 	Jsonb	   *error;
 } CachedStep;
 
-/* What the message of a row begins with whose step was not begun: that is all it says of it. */
+/*
+ * What the message of a row begins with whose step was not begun: that is all
+ * it says of it.
+ */
 #define NOT_STARTED "not started: "
 
 /* An open scope on the way from the root to where the thread stands. */
@@ -97,15 +107,19 @@ typedef struct Frame
 	int			child;			/* line or iteration */
 	ScopeId		scope_id;
 	char	   *scope;
-	Frontier	frontier;		/* what its rows say, those of this thread among them */
+	Frontier	frontier;		/* what its rows say, those of this thread
+								 * among them */
 	PlanNode   *at;				/* next step; NULL: the line is at its end */
-	PlanNode   *jump;			/* where the step that is ending leads, NULL = to its next */
+	PlanNode   *jump;			/* where the step that is ending leads, NULL
+								 * = to its next */
 	int			next_attempt;	/* > 1: at is to be tried again .. */
 	bool		never_begun;	/* .. but the attempt before did not begin .. */
 	int			attempt_visit;	/* .. at this visit .. */
 	TimestampTz attempt_at;		/* .. not before */
-	bool		fresh;			/* no rows of this scope but those of this thread */
-	bool		ran;			/* some step of this scope has run, seen by this thread */
+	bool		fresh;			/* no rows of this scope but those of this
+								 * thread */
+	bool		ran;			/* some step of this scope has run, seen by
+								 * this thread */
 	TimestampTz deadline;		/* of this scope and all around it */
 	MemoryContext context;		/* as long as the frame */
 	MemoryContext scope_context;	/* as long as this child of the container */
@@ -121,14 +135,17 @@ typedef struct Frame
 	bool		label_known;
 
 	/* the activation of the container, in context */
-	StepRow    *row;			/* its open row; NULL in frames above a child thread */
+	StepRow    *row;			/* its open row; NULL in frames above a child
+								 * thread */
 	TimestampTz opened_at;
 	Jsonb	   *collection;		/* {"collection": [..]} */
 	int			total;			/* children; -1 = open end (while, until) */
-	bool	   *ended;			/* which of the first children have, by index; NULL: those before this one */
+	bool	   *ended;			/* which of the first children have, by
+								 * index; NULL: those before this one */
 	int			nended;
 	bool		activation_loaded;
-	JoinCounts	counts;			/* children that ended, by how (they run one after the other) */
+	JoinCounts	counts;			/* children that ended, by how (they run one
+								 * after the other) */
 } Frame;
 
 /* What an epilogue has to do: epilogue.c. */
@@ -136,8 +153,8 @@ typedef struct Epilogue Epilogue;
 
 /*
  * Does the driver want the thread to stop where it stands?  Asked in front of
- * each step, before anything of it is worked out, so that whoever goes on sees it
- * anew; wherever that is, the rows written so far lead back there.
+ * each step, before anything of it is worked out, so that whoever goes on sees
+ * it anew; wherever that is, the rows written so far lead back there.
  */
 typedef bool (*GivesWay) (void *driver);
 
@@ -145,26 +162,32 @@ typedef struct Thread
 {
 	LoadedExecution *execution;
 	WorkflowPlan	   *plan;
-	bool		parks;			/* the driver can wait without holding anything */
+	bool		parks;			/* the driver can wait without holding
+								 * anything */
 	GivesWay	gives_way;		/* NULL: the thread walks on whatever happens */
 	void	   *driver;			/* its argument */
 	bool		walked;			/* has gone into a step since it was made */
 	bool		begun_late;		/* its execution's row has another started_at */
 	Wait		wait;			/* THREAD_PARK: for this */
 	bool		leaves;			/* .. and that is written down */
-	bool		forks;			/* parallel containers are handed to other processes */
+	bool		forks;			/* parallel containers are handed to other
+								 * processes */
 	Frame	   *top;
 	Frame	   *bottom;			/* the thread ends when this scope ends */
 	MemoryContext context;		/* all of it */
-	MemoryContext step_contexts[2];	/* of the leaf that runs and of what follows it */
+	MemoryContext step_contexts[2];	/* of the leaf that runs and of what
+									 * follows it */
 	int			step_context;	/* which one is being filled */
 	MemoryContext retired;		/* frames popped since the last commit */
-	TimestampTz last_time;		/* of a row: strictly increasing within a thread */
+	TimestampTz last_time;		/* of a row: strictly increasing within a
+								 * thread */
 
-	Epilogue   *epilogue;		/* this thread is its execution's epilogue; else NULL */
+	Epilogue   *epilogue;		/* this thread is its execution's epilogue;
+								 * else NULL */
 
 	Leaf		leaf;
-	const StuckAttempt *stuck;	/* the attempt the thread may stand at that is not to be run again */
+	const StuckAttempt *stuck;	/* the attempt the thread may stand at that
+								 * is not to be run again */
 	ForkReport	fork;
 	bool		fork_pending;	/* resumed at a container that has forked */
 
@@ -173,8 +196,10 @@ typedef struct Thread
 	int			njournal;
 	int			journal_size;
 	int			nflushed;		/* rows written in this transaction */
-	bool		announces_start;	/* the leaf is about to begin, and that is to be announced */
-	bool		dirty;			/* rows were written in this transaction before its leaf ran */
+	bool		announces_start;	/* the leaf is about to begin, and that
+									 * is to be announced */
+	bool		dirty;			/* rows were written in this transaction
+								 * before its leaf ran */
 
 	/* the end */
 	bool		ended;
@@ -194,34 +219,47 @@ typedef struct Thread
 /* In front of the first step of a fresh execution. */
 extern Thread *thread_create(LoadedExecution *execution, bool forks);
 extern ThreadAction thread_next(Thread *thread);
-/* Result of the leaf as the step's output; raises an error when it cannot be reshaped. */
+/*
+ * Result of the leaf as the step's output; raises an error when it cannot be
+ * reshaped.
+ */
 extern Jsonb *thread_leaf_output(Thread *thread, Jsonb *result);
 extern void thread_leaf_succeeded(Thread *thread, Jsonb *output);
 extern void thread_loop_goes_on(Thread *thread);
 /* When the attempt that follows a failed one is due. */
 extern TimestampTz attempt_time(const StepRecord *failed);
 /* True: another attempt follows. */
-extern bool thread_leaf_failed(Thread *thread, StepStatus status, const StepError *error);
+extern bool thread_leaf_failed(Thread *thread, StepStatus status,
+							   const StepError *error);
 extern void thread_free(Thread *thread);
-/* May the thread be left here by a pause?  Not inside an iteration that has begun. */
+/*
+ * May the thread be left here by a pause?  Not inside an iteration that has
+ * begun.
+ */
 extern bool thread_may_pause(const Thread *thread);
 
 /* --- label.c --- */
-/* What an iteration is called, of a loop that has labels; NULL: that cannot be told. */
+/*
+ * What an iteration is called, of a loop that has labels; NULL: that cannot be
+ * told.
+ */
 extern const char *iteration_label(Thread *thread, Frame *iteration);
 
 /* --- resume.c --- */
 /* Where the rows say the thread of this scope stands. */
-extern Thread *thread_resume(LoadedExecution *execution, bool forks, const ScopeId *scope);
+extern Thread *thread_resume(LoadedExecution *execution, bool forks,
+							 const ScopeId *scope);
 /*
  * At a container of this scope whose children have all ended.  The thread's own
  * scope is the one of depth bottom on the way there.
  */
-extern Thread *thread_join(LoadedExecution *execution, bool forks, const ScopeId *scope,
-						   int bottom, int node, int visit);
+extern Thread *thread_join(LoadedExecution *execution, bool forks,
+						   const ScopeId *scope, int bottom, int node,
+						   int visit);
 /* Stand at a child of a container; and go over to another child of it. */
-extern Thread *thread_child(LoadedExecution *execution, bool forks, const ScopeId *scope,
-							int node, int visit, int child, bool fresh);
+extern Thread *thread_child(LoadedExecution *execution, bool forks,
+							const ScopeId *scope, int node, int visit,
+							int child, bool fresh);
 /* The top frame goes over to a child that may have begun before. */
 extern void thread_resume_child(Thread *thread, int child, TimestampTz from);
 extern void thread_move_to_child(Thread *thread, int child, bool fresh);
@@ -242,35 +280,45 @@ extern void journal_add(Thread *thread, StepRow *row);
 /* Write what has happened; needs a transaction. */
 extern void journal_flush(Thread *thread);
 /*
- * Announce that the leaf the thread stands at begins, where its definition asks for
- * that; the driver commits before it runs.
+ * Announce that the leaf the thread stands at begins, where its definition asks
+ * for that; the driver commits before it runs.
  */
 extern void journal_announce_start(Thread *thread);
 /* The transaction with the flushed rows has committed. */
 extern void journal_committed(Thread *thread, bool leaf_pending);
 
 /* --- shared by the files of the interpreter --- */
-extern Frame *thread_push(Thread *thread, PlanNode *container, int visit, int child);
+extern Frame *thread_push(Thread *thread, PlanNode *container, int visit,
+						  int child);
 extern void thread_pop(Thread *thread);
 extern void frame_enter_child(Thread *thread, Frame *frame, int child);
-extern TimestampTz thread_deadline(const Thread *thread, TimestampTz from, int seconds);
+extern TimestampTz thread_deadline(const Thread *thread, TimestampTz from,
+								   int seconds);
 extern void frame_set_deadline(Thread *thread, Frame *frame, TimestampTz from);
 extern void frame_load_activation(Thread *thread, Frame *frame);
-extern StepRow *step_row(Thread *thread, Frame *frame, PlanNode *node, int visit);
+extern StepRow *step_row(Thread *thread, Frame *frame, PlanNode *node,
+						 int visit);
 extern void step_fail(StepRow *row, StepStatus status, const StepError *error);
 /* Go on where the frame's scope goes on. */
 extern void frame_follow_frontier(Thread *thread, Frame *frame);
-extern void step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row);
-extern void execution_ended(Thread *thread, ExecutionStatus status, Jsonb *output,
-							Jsonb *error, const char *error_type);
+extern void step_ended(Thread *thread, Frame *frame, PlanNode *node,
+					   StepRow *row);
+extern void execution_ended(Thread *thread, ExecutionStatus status,
+							Jsonb *output, Jsonb *error,
+							const char *error_type);
 extern TimestampTz thread_time(Thread *thread);
-extern Jsonb *step_error_jsonb(const StepError *error, const char *step_id, const char *scope);
-/* Within ereport(): the schema, table, column, data type and constraint of a stored error. */
+extern Jsonb *step_error_jsonb(const StepError *error, const char *step_id,
+							   const char *scope);
+/*
+ * Within ereport(): the schema, table, column, data type and constraint of a
+ * stored error.
+ */
 extern int	err_stored_names(Jsonb *error);
 /* An error object with one more member. */
 extern Jsonb *error_with(Jsonb *error, const char *key, const char *text);
 extern StepError *size_error(const PlanNode *node, Size size);
-extern StepError *mapping_error(const char *what, const EvaluateContext *context);
+extern StepError *mapping_error(const char *what,
+								const EvaluateContext *context);
 /* Why a condition cannot be evaluated: NULL is NULL. */
 extern StepError *condition_error(const char *why);
 
@@ -282,8 +330,8 @@ extern void thread_go_on_from(Thread *thread, const StepRecord *newest);
 /* Deadline of a scope that others or this thread may have begun before. */
 extern void frame_attach_deadline(Thread *thread, Frame *frame, bool fresh);
 /*
- * Of children that run one after the other some have ended that come after the one
- * the frame stands in: they were retried.
+ * Of children that run one after the other some have ended that come after the
+ * one the frame stands in: they were retried.
  */
 extern void frame_remember_ended(Frame *frame, const bool *ended, int nended);
 
@@ -292,39 +340,64 @@ extern StepRow *leaf_row(Thread *thread);
 
 /* enter.c */
 /* Prepare the leaf; false: it has failed before it began. */
-extern bool leaf_prepare(Thread *thread, Frame *frame, PlanNode *node, StepRow *row);
-extern bool is_stuck_attempt(Thread *thread, const Frame *frame, const PlanNode *node, int visit, int attempt);
+extern bool leaf_prepare(Thread *thread, Frame *frame, PlanNode *node,
+						 StepRow *row);
+extern bool is_stuck_attempt(Thread *thread, const Frame *frame,
+							 const PlanNode *node, int visit, int attempt);
 extern void leaf_settings(Thread *thread, const PlanNode *node, SqlTask *task);
-extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again);
+extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node,
+							   bool *again);
 
 /* marks.c */
 extern bool step_is_held(const Thread *thread, const Frame *frame);
-extern bool step_is_skipped(const Thread *thread, const PlanNode *node, Jsonb **output);
+extern bool step_is_skipped(const Thread *thread, const PlanNode *node,
+							Jsonb **output);
 
 /* retry.c */
-/* Retries that every step gets for errors that say themselves that another try may succeed. */
+/*
+ * Retries that every step gets for errors that say themselves that another try
+ * may succeed.
+ */
 #define TRANSIENT_RETRIES 3
 extern bool error_is_transient(const StepError *error);
-extern bool retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, const StepError *error);
+extern bool retry_follows(Thread *thread, Frame *frame, PlanNode *node,
+						  StepRow *row, const StepError *error);
 
 /* containers.c */
-extern Frame *container_enter(Thread *thread, PlanNode *node, int visit, StepRow *row, int child);
-extern ThreadAction container_fork(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, int total);
-extern void container_child_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last);
+extern Frame *container_enter(Thread *thread, PlanNode *node, int visit,
+							  StepRow *row, int child);
+extern ThreadAction container_fork(Thread *thread, Frame *frame, PlanNode *node,
+								   int visit, StepRow *row, int total);
+extern void container_child_ended(Thread *thread, Frame *frame,
+								  ScopeOutcome outcome, StepRow *last);
 /* Close the container whose child the top frame is. */
 extern void container_close_activation(Thread *thread);
-extern void container_close(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row);
-extern void container_cut_short(Thread *thread, Frame *frame, StepStatus status, const StepError *error);
+extern void container_close(Thread *thread, Frame *frame, PlanNode *node,
+							int visit, StepRow *row);
+extern void container_cut_short(Thread *thread, Frame *frame, StepStatus status,
+								const StepError *error);
 
-/* A condition that is SQL becomes the leaf.  Returns NULL, or why its input cannot be had. */
-extern const char *condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit, int attempt,
-								  const Condition *condition, TimestampTz started_at);
+/*
+ * A condition that is SQL becomes the leaf.  Returns NULL, or why its input
+ * cannot be had.
+ */
+extern const char *condition_leaf(Thread *thread, Frame *frame, PlanNode *node,
+								  int visit, int attempt,
+								  const Condition *condition,
+								  TimestampTz started_at);
 
 /* steps/loop.c */
-/* Does a container (NULL: none) have a condition that comes between its iterations? */
+/*
+ * Does a container (NULL: none) have a condition that comes between its
+ * iterations?
+ */
 extern bool loop_asks(const PlanNode *container);
-/* In a retried execution: which iterations have ended, for the top frame, which is in one. */
-extern void loop_remember_ended(Thread *thread, Frame *around, PlanNode *node, int visit);
+/*
+ * In a retried execution: which iterations have ended, for the top frame, which
+ * is in one.
+ */
+extern void loop_remember_ended(Thread *thread, Frame *around, PlanNode *node,
+								int visit);
 extern bool loop_continue(Thread *thread, Frame *frame);
 
 /* resolve.c */
@@ -339,8 +412,10 @@ extern StepRow *scope_last_ran(Thread *thread, Frame *frame, StepRow *last);
 extern Jsonb *frame_variables(Thread *thread, Frame *owner);
 extern Frame *variables_frame(Frame *frame);
 extern void variables_begin(JsonbParseState **state, Jsonb *variables);
-extern void variables_assign(JsonbParseState **state, const char *name, Jsonb *assigned);
-extern StepError *variables_end(JsonbParseState **state, Frame *owner, const PlanNode *node, StepRow *row);
+extern void variables_assign(JsonbParseState **state, const char *name,
+							 Jsonb *assigned);
+extern StepError *variables_end(JsonbParseState **state, Frame *owner,
+								const PlanNode *node, StepRow *row);
 extern void variables_restore(Frame *owner, Jsonb *before, StepRow *row);
 
 #endif							/* PGWF_THREAD_H */

@@ -5,9 +5,9 @@
  *
  * NOTES
  *	  Same place and transaction as thread.c.  Variables belong to the nearest
- *	  scope that runs beside others.  They are an object in the frame of that scope;
- *	  each row that changes them (a set step, an error caught with "as") has the
- *	  whole object, so that the newest row says it all.
+ *	  scope that runs beside others.  They are an object in the frame of that
+ *	  scope; each row that changes them (a set step, an error caught with "as")
+ *	  has the whole object, so that the newest row says it all.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,11 +20,14 @@
 #include "interpreter/thread.h"
 #include "state/jsonb_text.h"
 
-/* The scope whose variables a frame sets: the nearest that runs beside others. */
+/*
+ * The scope whose variables a frame sets: the nearest that runs beside others.
+ */
 Frame *
 variables_frame(Frame *frame)
 {
-	while (frame->container != NULL && !container_is_concurrent(frame->container))
+	while (frame->container != NULL &&
+		   !container_is_concurrent(frame->container))
 		frame = frame->parent;
 	return frame;
 }
@@ -36,7 +39,10 @@ typedef struct VariablesSearch
 	Jsonb	   *found;
 } VariablesSearch;
 
-/* Is this row's scope one of the owner's?  Its scope without the inner, not concurrent levels says so. */
+/*
+ * Is this row's scope one of the owner's?  Its scope without the inner, not
+ * concurrent levels says so.
+ */
 static bool
 match_scope(void *context, const char *scope, Jsonb *variables)
 {
@@ -56,9 +62,10 @@ match_scope(void *context, const char *scope, Jsonb *variables)
 }
 
 /*
- * Until when what was set in the owner's scope counts: for a compensation the end of
- * the step it undoes or, when that is beside others further in, the time at which
- * these began.  Only times of one line are compared, which the clock cannot disorder.
+ * Until when what was set in the owner's scope counts: for a compensation the
+ * end of the step it undoes or, when that is beside others further in, the time
+ * at which these began.  Only times of one line are compared, which the clock
+ * cannot disorder.
  */
 static TimestampTz
 variables_until(Thread *thread, const Frame *owner)
@@ -81,10 +88,12 @@ frame_variables(Thread *thread, Frame *owner)
 		if (!owner->fresh && thread->plan->assigns_variables)
 		{
 			VariablesSearch search = {thread, owner, NULL};
-			MemoryContext oldcontext = MemoryContextSwitchTo(owner->scope_context);
+			MemoryContext oldcontext = MemoryContextSwitchTo(
+				owner->scope_context);
 
-			step_walk_variables(thread->execution->id, variables_until(thread, owner),
-								match_scope, &search);
+			step_walk_variables(thread->execution->id,
+								variables_until(thread, owner), match_scope,
+								&search);
 			owner->variables = search.found;
 			MemoryContextSwitchTo(oldcontext);
 		}
@@ -143,13 +152,15 @@ variables_restore(Frame *owner, Jsonb *before, StepRow *row)
 }
 
 /*
- * Replace the variables of a scope by the object that was built, by this row.  An
- * error, and nothing is changed, when they are too large.
+ * Replace the variables of a scope by the object that was built, by this row.
+ * An error, and nothing is changed, when they are too large.
  */
 StepError *
-variables_end(JsonbParseState **state, Frame *owner, const PlanNode *node, StepRow *row)
+variables_end(JsonbParseState **state, Frame *owner, const PlanNode *node,
+			  StepRow *row)
 {
-	Jsonb	   *variables = JsonbValueToJsonb(pushJsonbValue(state, WJB_END_OBJECT, NULL));
+	Jsonb	   *variables = JsonbValueToJsonb(
+		pushJsonbValue(state, WJB_END_OBJECT, NULL));
 	StepError  *error = size_error(node, VARSIZE(variables));
 	Jsonb	   *before = owner->variables;
 	MemoryContext oldcontext;
@@ -161,7 +172,8 @@ variables_end(JsonbParseState **state, Frame *owner, const PlanNode *node, StepR
 	}
 	row->variables = variables;
 	oldcontext = MemoryContextSwitchTo(owner->scope_context);
-	owner->variables = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(variables));
+	owner->variables = (Jsonb *) PG_DETOAST_DATUM_COPY(
+		PointerGetDatum(variables));
 	owner->variables_loaded = true;
 	MemoryContextSwitchTo(oldcontext);
 	if (before != NULL)

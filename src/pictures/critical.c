@@ -6,10 +6,10 @@
  * NOTES
  *	  Runs in sessions; works on a tree of spans alone.
  *
- *	  Steps of a line follow each other, so it is all of them, what undoes steps and
- *	  the on_failure chain included.  Of lines that run one beside the other it is
- *	  the one that decided when the step around them ended, and before that what
- *	  this one had to wait for in order to begin.
+ *	  Steps of a line follow each other, so it is all of them, what undoes steps
+ *	  and the on_failure chain included.  Of lines that run one beside the other
+ *	  it is the one that decided when the step around them ended, and before
+ *	  that what this one had to wait for in order to begin.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +36,8 @@ has_last_step(const Line *line)
 	{
 		const Span *span = lfirst(cell);
 
-		if ((strcmp(span->type, "succeed") == 0 && span->status == SPAN_COMPLETED) ||
+		if ((strcmp(span->type, "succeed") == 0 &&
+			 span->status == SPAN_COMPLETED) ||
 			(strcmp(span->type, "fail") == 0 && span->status == SPAN_FAILED))
 			return true;
 		foreach(inner, span->lines)
@@ -48,16 +49,21 @@ has_last_step(const Line *line)
 
 /*
  * How well a line explains that the step around it ended when it did.  One that
- * ended the execution does, whatever became of its siblings.  Those were stopped
- * then, as they are when the join is decided; but where the step itself was stopped
- * or its time was over, they are what it waited for.
+ * ended the execution does, whatever became of its siblings.  Those were
+ * stopped then, as they are when the join is decided; but where the step itself
+ * was stopped or its time was over, they are what it waited for.
  */
 static int
 weight_of_line(const Span *span, const Line *line)
 {
-	bool		stopped = line->status == SPAN_CANCELLED || line->status == SPAN_TIMED_OUT;
-	bool		explains = span->status == SPAN_COMPLETED || span->status == SPAN_FAILED ? line->status != SPAN_CANCELLED :
-		span->status == SPAN_CANCELLED || span->status == SPAN_TIMED_OUT ? stopped : line->end >= span->end;
+	bool		stopped = line->status == SPAN_CANCELLED ||
+		line->status == SPAN_TIMED_OUT;
+	bool explains = span->status == SPAN_COMPLETED ||
+			span->status == SPAN_FAILED ?
+		line->status != SPAN_CANCELLED :
+		span->status == SPAN_CANCELLED || span->status == SPAN_TIMED_OUT ?
+		stopped :
+		line->end >= span->end;
 
 	if (has_last_step(line))
 		return 3;
@@ -66,7 +72,10 @@ weight_of_line(const Span *span, const Line *line)
 	return explains ? 2 : 1;
 }
 
-/* The line that decided when a step ended: of those that explain it best the last to end. */
+/*
+ * The line that decided when a step ended: of those that explain it best the
+ * last to end.
+ */
 static Line *
 deciding_line(const Span *span)
 {
@@ -83,7 +92,8 @@ deciding_line(const Span *span)
 		if (line->end > span->end && weight < 3)
 			weight = Min(weight, 1);
 		if (weight > decider_weight ||
-			(weight == decider_weight && decider != NULL && line->end > decider->end))
+			(weight == decider_weight && decider != NULL &&
+			 line->end > decider->end))
 		{
 			decider = line;
 			decider_weight = weight;
@@ -92,7 +102,10 @@ deciding_line(const Span *span)
 	return decider;
 }
 
-/* The last line to end before another one began, of those that are not in the chain. */
+/*
+ * The last line to end before another one began, of those that are not in the
+ * chain.
+ */
 static Line *
 line_before(const Span *span, const Line *next, const List *chain)
 {
@@ -103,7 +116,8 @@ line_before(const Span *span, const Line *next, const List *chain)
 	{
 		Line	   *line = lfirst(cell);
 
-		if (line->end <= next->start && (last == NULL || line->end > last->end) &&
+		if (line->end <= next->start &&
+			(last == NULL || line->end > last->end) &&
 			!list_member_ptr(chain, line))
 			last = line;
 	}
@@ -127,8 +141,8 @@ some_ran(const LeftOut *left_out)
 }
 
 /*
- * How much of a wait for the begin of a line those that are summed up account for:
- * nothing, unless one of them had ended by then.
+ * How much of a wait for the begin of a line those that are summed up account
+ * for: nothing, unless one of them had ended by then.
  */
 static TimestampTz
 time_of_left_out(const LeftOut *left_out, TimestampTz begin, TimestampTz wait)
@@ -139,10 +153,11 @@ time_of_left_out(const LeftOut *left_out, TimestampTz begin, TimestampTz wait)
 }
 
 /*
- * Mark what the end of a step has waited for.  Whether the deciding line has waited
- * for those before it, because no executor was free or no more were to run at once,
- * is told by the times: they must account for most of its wait.  Those that are
- * summed up are marked together, where they account for most of what is left of it.
+ * Mark what the end of a step has waited for.  Whether the deciding line has
+ * waited for those before it, because no executor was free or no more were to
+ * run at once, is told by the times: they must account for most of its wait.
+ * Those that are summed up are marked together, where they account for most of
+ * what is left of it.
  */
 static void
 mark_span(SpanTree *tree, Span *span)
@@ -175,7 +190,8 @@ mark_span(SpanTree *tree, Span *span)
 	{
 		for_each_from(cell, chain, 1)
 			mark_line(tree, lfirst(cell));
-		span->left_out.critical = span->left_out.critical || 2 * left_out > rest;
+		span->left_out.critical = span->left_out.critical ||
+			2 * left_out > rest;
 	}
 	list_free(chain);
 }

@@ -4,8 +4,8 @@
  *	  A plan as a Mermaid flowchart, with the states of an execution's steps.
  *
  * NOTES
- *	  Runs in sessions.  A step is a node.  A container is a node that says what it
- *	  is, its head, and a frame around that and what it has in it; where its
+ *	  Runs in sessions.  A step is a node.  A container is a node that says what
+ *	  it is, its head, and a frame around that and what it has in it; where its
  *	  children come together again there is a dot.  Edges lead from node to node
  *	  only: of edges to and from frames Mermaid 10 cannot draw a few levels.
  *
@@ -13,8 +13,8 @@
  *	  end, in the order in which it would run.
  *
  *	  Nodes are named by their index in the plan, so that no id can be one of
- *	  Mermaid's words; other people's text is in quoted labels only.  Recursion is
- *	  bounded by PLAN_MAX_NESTING.
+ *	  Mermaid's words; other people's text is in quoted labels only.  Recursion
+ *	  is bounded by PLAN_MAX_NESTING.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +26,9 @@
 #include "pictures/pictures.h"
 #include "pictures/words.h"
 
-/* Mermaid itself refuses charts with more than 500 edges or 50,000 characters. */
+/*
+ * Mermaid itself refuses charts with more than 500 edges or 50,000 characters.
+ */
 #define MAX_NODES 400
 #define MAX_EDGES 450
 #define MAX_NODE_TEXT 32000
@@ -37,17 +39,22 @@ typedef struct Chart
 	const WorkflowPlan *plan;
 	const SpanTree *tree;		/* of an execution; NULL: the plan alone */
 	bool	   *drawn;			/* by node */
-	int		   *order;			/* nodes in the order in which they were drawn */
+	int		   *order;			/* nodes in the order in which they were
+								 * drawn */
 	int			ndrawn;
 	int			nedges;			/* at most, of the nodes so far */
 	uint32		classes;		/* used, a bit for each state */
 	StringInfoData out;
-	StringInfoData edges;		/* after all nodes, so that an edge creates none */
+	StringInfoData edges;		/* after all nodes, so that an edge creates
+								 * none */
 } Chart;
 
 static void draw_node(Chart *chart, int index, int indent);
 
-/* Of an execution of somebody else a chart has what steps are called, not what they say. */
+/*
+ * Of an execution of somebody else a chart has what steps are called, not what
+ * they say.
+ */
 static bool
 shows_texts(const Chart *chart)
 {
@@ -69,7 +76,10 @@ entry_of(const Chart *chart, int index)
 	return psprintf("%c%d", container ? 'h' : 'n', index);
 }
 
-/* The node from which it goes on: of most containers the dot where their children meet. */
+/*
+ * The node from which it goes on: of most containers the dot where their
+ * children meet.
+ */
 static char *
 exit_of(const Chart *chart, int index)
 {
@@ -88,8 +98,8 @@ text_of_exit(const PlanNode *node)
 }
 
 /*
- * Does its scope go on behind a step?  Not behind one that ends the execution, or
- * where all ways out of a question lead elsewhere or end it.
+ * Does its scope go on behind a step?  Not behind one that ends the execution,
+ * or where all ways out of a question lead elsewhere or end it.
  */
 static bool
 goes_on(const Chart *chart, const PlanNode *node)
@@ -105,7 +115,8 @@ goes_on(const Chart *chart, const PlanNode *node)
 		const PlanScope *scope = plan_scope(plan, node, line);
 
 		for (int i = 0; i < scope->nnodes; i++)
-			if (scope->edges[i] == scope->edges[i + 1] && goes_on(chart, &plan->nodes[scope->nodes[i]]))
+			if (scope->edges[i] == scope->edges[i + 1] &&
+				goes_on(chart, &plan->nodes[scope->nodes[i]]))
 				return true;
 	}
 	return false;
@@ -115,23 +126,30 @@ goes_on(const Chart *chart, const PlanNode *node)
  * An edge between two nodes.  text: on it, or NULL.
  */
 static void
-draw_edge(Chart *chart, const char *from, const char *to, const char *arrow, const char *text)
+draw_edge(Chart *chart, const char *from, const char *to, const char *arrow,
+		  const char *text)
 {
 	appendStringInfo(&chart->edges, "    %s %s", from, arrow);
 	if (text != NULL)
 	{
 		appendStringInfoString(&chart->edges, "|\"");
-		append_mermaid(&chart->edges, clip_text(plain_text(text), MAX_LABEL, "..."));
+		append_mermaid(&chart->edges,
+					   clip_text(plain_text(text), MAX_LABEL, "..."));
 		appendStringInfoString(&chart->edges, "\"|");
 	}
 	appendStringInfo(&chart->edges, " %s\n", to);
 }
 
-/* The same to the beginning of a step, or to what stands for those that are not drawn. */
+/*
+ * The same to the beginning of a step, or to what stands for those that are not
+ * drawn.
+ */
 static void
-draw_edge_to(Chart *chart, const char *from, int to, const char *arrow, const char *text)
+draw_edge_to(Chart *chart, const char *from, int to, const char *arrow,
+			 const char *text)
 {
-	draw_edge(chart, from, chart->drawn[to] ? entry_of(chart, to) : "more", arrow, text);
+	draw_edge(chart, from, chart->drawn[to] ? entry_of(chart, to) : "more",
+			  arrow, text);
 }
 
 /* --- states --- */
@@ -177,14 +195,18 @@ state_of(const StepTotals *totals)
 	{
 		if (totals->by_status[order[i]] == 0)
 			continue;
-		if (span_status_is_bad(order[i]) && totals->by_status[SPAN_COMPLETED] > 0)
+		if (span_status_is_bad(order[i]) &&
+			totals->by_status[SPAN_COMPLETED] > 0)
 			return STATE_PARTLY;
 		return order[i];
 	}
 	return STATE_NOT_YET;
 }
 
-/* The name of its class, which is defined in the end; of the plan alone there are none. */
+/*
+ * The name of its class, which is defined in the end; of the plan alone there
+ * are none.
+ */
 static void
 append_class(Chart *chart, const PlanNode *node)
 {
@@ -202,9 +224,12 @@ define_classes(Chart *chart)
 {
 	for (int i = 0; i < (int) lengthof(states); i++)
 		if ((chart->classes & (1 << i)) != 0)
-			appendStringInfo(&chart->out, "    classDef %s fill:%s,stroke:%s,color:%s%s%s\n", states[i].name,
-							 states[i].fill, states[i].stroke, states[i].color,
-							 states[i].dashes != NULL ? ",stroke-dasharray:" : "",
+			appendStringInfo(&chart->out,
+							 "    classDef %s fill:%s,stroke:%s,color:%s%s%s\n",
+							 states[i].name, states[i].fill, states[i].stroke,
+							 states[i].color,
+							 states[i].dashes != NULL ? ",stroke-dasharray:" :
+														"",
 							 states[i].dashes != NULL ? states[i].dashes : "");
 }
 
@@ -224,9 +249,11 @@ append_totals(Chart *chart, const StepTotals *totals)
 		if (totals->by_status[i] > 0)
 			appendStringInfo(out, "%s%s%s%s", shown++ > 0 ? ", " : "",
 							 ended > 1 ? count_text(totals->by_status[i]) : "",
-							 ended > 1 ? " " : "", span_status_name((SpanStatus) i));
+							 ended > 1 ? " " : "",
+							 span_status_name((SpanStatus) i));
 	if (totals->by_status[SPAN_SKIPPED] < totals->attempts)
-		appendStringInfo(out, ", %s%s", duration_text(totals->total_ms / totals->attempts),
+		appendStringInfo(out, ", %s%s",
+						 duration_text(totals->total_ms / totals->attempts),
 						 totals->attempts > 1 ? " each" : "");
 	if (totals->attempts > ended)
 		appendStringInfo(out, ", %s attempts", count_text(totals->attempts));
@@ -242,16 +269,21 @@ subject_of(const Chart *chart, const PlanNode *node)
 {
 	const StepTypeInfo *info = step_types[node->type];
 
-	return info->subject != NULL ? info->subject(node, shows_texts(chart)) : NULL;
+	return info->subject != NULL ? info->subject(node, shows_texts(chart)) :
+								   NULL;
 }
 
 /* By whom, since when and why the execution waits in front of a step. */
 static void
 append_held(Chart *chart, const PlanNode *node)
 {
-	const TraceExecution *execution = chart->tree != NULL ? chart->tree->execution : NULL;
+	const TraceExecution *execution = chart->tree != NULL ?
+		chart->tree->execution :
+		NULL;
 
-	for (int i = 0; execution != NULL && execution->completed_at == 0 && i < execution->nmarks; i++)
+	for (int i = 0; execution != NULL && execution->completed_at == 0 &&
+		 i < execution->nmarks;
+		 i++)
 	{
 		const TraceMark *mark = &execution->marks[i];
 
@@ -259,11 +291,15 @@ append_held(Chart *chart, const PlanNode *node)
 			continue;
 		appendStringInfoString(&chart->out, "<br/>held");
 		if (mark->at != 0)
-			append_mermaid(&chart->out, psprintf(" since %s", time_text(mark->at)));
+			append_mermaid(&chart->out,
+						   psprintf(" since %s", time_text(mark->at)));
 		if (mark->by != NULL)
 			append_mermaid(&chart->out, psprintf(" by %s", mark->by));
 		if (mark->reason != NULL)
-			append_mermaid(&chart->out, psprintf(": %s", clip_text(plain_text(mark->reason), MAX_LABEL, "...")));
+			append_mermaid(&chart->out,
+						   psprintf(": %s",
+									clip_text(plain_text(mark->reason),
+											  MAX_LABEL, "...")));
 	}
 }
 
@@ -273,15 +309,18 @@ append_label(Chart *chart, const PlanNode *node)
 {
 	const char *subject = subject_of(chart, node);
 
-	appendStringInfo(&chart->out, "\"%s: %s", clip_middle(node->id, MAX_LABEL, "..."),
+	appendStringInfo(&chart->out, "\"%s: %s",
+					 clip_middle(node->id, MAX_LABEL, "..."),
 					 step_type_name(node->type));
 	if (node->compensates >= 0)
 		appendStringInfo(&chart->out, ", undoes %s",
-						 clip_middle(chart->plan->nodes[node->compensates].id, MAX_LABEL, "..."));
+						 clip_middle(chart->plan->nodes[node->compensates].id,
+									 MAX_LABEL, "..."));
 	if (subject != NULL)
 	{
 		appendStringInfoString(&chart->out, "<br/>");
-		append_mermaid(&chart->out, clip_text(plain_text(subject), MAX_LABEL, "..."));
+		append_mermaid(&chart->out,
+					   clip_text(plain_text(subject), MAX_LABEL, "..."));
 	}
 	if (chart->tree != NULL && chart->tree->totals[node->index].attempts > 0)
 	{
@@ -292,7 +331,10 @@ append_label(Chart *chart, const PlanNode *node)
 	appendStringInfoChar(&chart->out, '"');
 }
 
-/* Edges that a step brings with it, at most: the one to it, and those that lead to no other step. */
+/*
+ * Edges that a step brings with it, at most: the one to it, and those that lead
+ * to no other step.
+ */
 static int
 count_edges(const WorkflowPlan *plan, const PlanNode *node)
 {
@@ -321,7 +363,9 @@ draw_chain(Chart *chart, int index, int indent)
 			chart->nedges + count_edges(chart->plan, node) > MAX_EDGES)
 			return;
 		draw_node(chart, index, indent);
-		index = scope_successors(chart->plan, node, &successors) > 0 ? successors[0] : -1;
+		index = scope_successors(chart->plan, node, &successors) > 0 ?
+			successors[0] :
+			-1;
 	}
 }
 
@@ -332,7 +376,8 @@ draw_box(Chart *chart, const PlanNode *node, int indent)
 	const char *const *shape = step_types[node->type]->shape;
 
 	begin_line(chart, indent);
-	appendStringInfo(&chart->out, "%s%s", entry_of(chart, node->index), shape[0]);
+	appendStringInfo(&chart->out, "%s%s", entry_of(chart, node->index),
+					 shape[0]);
 	append_label(chart, node);
 	appendStringInfoString(&chart->out, shape[1]);
 	append_class(chart, node);
@@ -395,7 +440,8 @@ draw_ways_in(Chart *chart, const PlanNode *node)
 			text = loop_part(node)->kind != LOOP_COLLECTION ? "repeat" :
 				loop_part(node)->parallel ? "each, in parallel" : "each";
 		else if (step_types[node->type]->line_word != NULL)
-			text = line->when != NULL && shows_texts(chart) ? line->when->text : line->name;
+			text = line->when != NULL && shows_texts(chart) ? line->when->text :
+															  line->name;
 		if (target < 0)
 			continue;
 		draw_edge_to(chart, head, target, "-->", text);
@@ -408,8 +454,8 @@ draw_ways_in(Chart *chart, const PlanNode *node)
 }
 
 /*
- * Where a step leads: into what it has in it, to what follows, to what follows an
- * error.
+ * Where a step leads: into what it has in it, to what follows, to what follows
+ * an error.
  */
 static void
 draw_edges(Chart *chart, const PlanNode *node)
@@ -421,10 +467,14 @@ draw_edges(Chart *chart, const PlanNode *node)
 
 	draw_ways_in(chart, node);
 	for (int i = 0; i < node->ncatches; i++)
-		draw_edge_to(chart, entry_of(chart, node->index), node->catches[i].target, "-.->",
-					 node->catches[i].nerrors == 1 ? node->catches[i].errors[0] : "on error");
+		draw_edge_to(chart, entry_of(chart, node->index),
+					 node->catches[i].target, "-.->",
+					 node->catches[i].nerrors == 1 ?
+						 node->catches[i].errors[0] :
+						 "on error");
 	/* what undoes another step has its place among those that do */
-	if (node->compensates >= 0 || (!goes_on(chart, node) && (step_chooses(node) || node->container >= 0)))
+	if (node->compensates >= 0 ||
+		(!goes_on(chart, node) && (step_chooses(node) || node->container >= 0)))
 		return;
 	nsuccessors = scope_successors(chart->plan, node, &successors);
 	if (nsuccessors > 0 && goes_on(chart, node))
@@ -439,8 +489,8 @@ draw_edges(Chart *chart, const PlanNode *node)
 }
 
 /*
- * What happens when the execution fails: what has completed is undone, the newest
- * first, then the on_failure chain runs.
+ * What happens when the execution fails: what has completed is undone, the
+ * newest first, then the on_failure chain runs.
  */
 static void
 draw_epilogue(Chart *chart)
@@ -494,7 +544,8 @@ draw_mermaid(const WorkflowPlan *plan, const SpanTree *tree)
 	draw_chain(&chart, plan->start, 1);
 	/* what only an error or a case leads to */
 	for (int i = 0; i < plan->nnodes; i++)
-		if (plan->nodes[i].container < 0 && !plan->nodes[i].in_chain && plan->nodes[i].compensates < 0)
+		if (plan->nodes[i].container < 0 && !plan->nodes[i].in_chain &&
+			plan->nodes[i].compensates < 0)
 			draw_chain(&chart, i, 1);
 	appendStringInfoString(&chart.out, "    finish((end))\n");
 	draw_epilogue(&chart);

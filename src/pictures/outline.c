@@ -16,14 +16,16 @@
 #include "pictures/words.h"
 
 /*
- * Of a line with more steps than FOLD_LINES_OF, those that completed at once and
- * follow each other, at least FOLD_STEPS of them, share a row.  At once: in less
- * than the FOLD_SHARE-th part of the time that is drawn.
+ * Of a line with more steps than FOLD_LINES_OF, those that completed at once
+ * and follow each other, at least FOLD_STEPS of them, share a row.  At once: in
+ * less than the FOLD_SHARE-th part of the time that is drawn.
  */
 #define FOLD_LINES_OF 40
 #define FOLD_STEPS 3
 #define FOLD_SHARE 100
-/* Of many such steps several rows, so that one sees how far they got and when. */
+/*
+ * Of many such steps several rows, so that one sees how far they got and when.
+ */
 #define FOLD_ROWS 10
 #define FOLD_ROWS_OF 200
 
@@ -76,7 +78,8 @@ append_purpose(StringInfo text, const WorkflowPlan *plan, const Span *span)
 		return;
 	if (node->compensates >= 0)
 	{
-		appendStringInfo(text, ", undoes %s", plan->nodes[node->compensates].id);
+		appendStringInfo(text, ", undoes %s",
+						 plan->nodes[node->compensates].id);
 		if (span->undone_in != NULL && span->undone_in[0] != '\0')
 			appendStringInfo(text, " in %s", span->undone_in);
 	}
@@ -95,7 +98,8 @@ remark_of(const Outliner *outliner, const Span *span)
 	if (!span->group)
 		append_purpose(&text, outliner->tree->plan, span);
 	if (strcmp(span->type, "loop") == 0 && span->collection_size >= 0)
-		appendStringInfo(&text, ", loop of %s", count_text(span->collection_size));
+		appendStringInfo(&text, ", loop of %s",
+						 count_text(span->collection_size));
 	else if (span->lines != NIL && span->type[0] != '\0')
 		appendStringInfo(&text, ", %s", span->type);
 	if (conditional && span->lines == NIL && span->detail != NULL)
@@ -106,8 +110,10 @@ remark_of(const Outliner *outliner, const Span *span)
 		appendStringInfo(&text, ", %d attempts", span->last_attempt);
 	if (span->on_failure == FAILURE_DEFAULT)
 		appendStringInfoString(&text, ", default taken");
-	else if (span->on_failure != FAILURE_STANDS && span->on_failure != FAILURE_RETRIED)
-		appendStringInfo(&text, ", %s", failure_handling_name(span->on_failure));
+	else if (span->on_failure != FAILURE_STANDS &&
+			 span->on_failure != FAILURE_RETRIED)
+		appendStringInfo(&text, ", %s",
+						 failure_handling_name(span->on_failure));
 	return text.len > 0 ? plain_text(text.data + 2) : NULL;
 }
 
@@ -131,7 +137,8 @@ error_of(const Span *span)
  * A row that stands for several.
  */
 static void
-outline_left_out(Outliner *outliner, const LeftOut *left_out, int depth, bool last)
+outline_left_out(Outliner *outliner, const LeftOut *left_out, int depth,
+				 bool last)
 {
 	OutlineRow *row = add_row(outliner, depth, last);
 
@@ -152,7 +159,8 @@ outline_left_out(Outliner *outliner, const LeftOut *left_out, int depth, bool la
 }
 
 static void
-fill_span_row(const Outliner *outliner, OutlineRow *row, const Span *span, const char *label)
+fill_span_row(const Outliner *outliner, OutlineRow *row, const Span *span,
+			  const char *label)
 {
 	row->label = plain_text(label);
 	row->remark = remark_of(outliner, span);
@@ -172,7 +180,8 @@ fill_span_row(const Outliner *outliner, OutlineRow *row, const Span *span, const
 static char *
 title_of(const Line *line)
 {
-	return line->label == NULL ? line->name : psprintf("%s %s", line->name, line->label);
+	return line->label == NULL ? line->name :
+								 psprintf("%s %s", line->name, line->label);
 }
 
 /*
@@ -201,11 +210,16 @@ outline_lines(Outliner *outliner, const Span *span, int depth)
 		if (list_length(line->spans) == 1 && line->left_out.count == 0)
 		{
 			const Span *only = linitial(line->spans);
-			const char *between = line->name[0] == '[' && line->label == NULL ? " " : ": ";
+			const char *between = line->name[0] == '[' && line->label == NULL ?
+				" " :
+				": ";
 
 			if (row != NULL)
-				fill_span_row(outliner, row, only, strcmp(line->name, only->step_id) == 0 ?
-							  only->step_id : psprintf("%s%s%s", title_of(line), between, only->step_id));
+				fill_span_row(outliner, row, only,
+							  strcmp(line->name, only->step_id) == 0 ?
+								  only->step_id :
+								  psprintf("%s%s%s", title_of(line), between,
+										   only->step_id));
 			outline_lines(outliner, only, depth + 1);
 			continue;
 		}
@@ -229,19 +243,23 @@ outline_lines(Outliner *outliner, const Span *span, int depth)
 static int
 count_plain_steps(const Outliner *outliner, const Line *line, int from)
 {
-	TimestampTz noticeable = (outliner->outline->end - outliner->outline->start) / FOLD_SHARE;
+	TimestampTz noticeable =
+		(outliner->outline->end - outliner->outline->start) / FOLD_SHARE;
 	int			i;
 
 	for (i = from; i < list_length(line->spans); i++)
 	{
 		const Span *span = list_nth(line->spans, i);
 
-		if (span->status != SPAN_COMPLETED || span->last_attempt > 1 || span->lines != NIL ||
-			error_of(span) != NULL || span->end - span->start > noticeable)
+		if (span->status != SPAN_COMPLETED || span->last_attempt > 1 ||
+			span->lines != NIL || error_of(span) != NULL ||
+			span->end - span->start > noticeable)
 			break;
 		/* others that are not kept came in between */
-		if (i > from && line->left_out.count > 0 && span->start > line->left_out.start &&
-			((Span *) list_nth(line->spans, i - 1))->start <= line->left_out.start)
+		if (i > from && line->left_out.count > 0 &&
+			span->start > line->left_out.start &&
+			((Span *) list_nth(line->spans, i - 1))->start <=
+				line->left_out.start)
 			break;
 	}
 	return i - from;
@@ -251,7 +269,8 @@ count_plain_steps(const Outliner *outliner, const Line *line, int from)
  * One row for steps that follow each other: "s1 to s49: 49 completed".
  */
 static void
-outline_folded(Outliner *outliner, const Line *line, int from, int count, int depth, bool last)
+outline_folded(Outliner *outliner, const Line *line, int from, int count,
+			   int depth, bool last)
 {
 	const Span *first = list_nth(line->spans, from);
 	const Span *final = list_nth(line->spans, from + count - 1);
@@ -267,7 +286,8 @@ outline_folded(Outliner *outliner, const Line *line, int from, int count, int de
 	{
 		OutlineRow *row = &outliner->outline->rows[nrows];
 
-		row->label = plain_text(psprintf("%s to %s: %s completed", first->step_id, final->step_id,
+		row->label = plain_text(psprintf("%s to %s: %s completed",
+										 first->step_id, final->step_id,
 										 count_text(count)));
 		row->solid = true;
 		row->critical = first->critical;
@@ -283,7 +303,9 @@ fold_size(int count)
 	if (count < FOLD_ROWS_OF)
 		return count;
 	while (size * FOLD_ROWS < count)
-		size *= size * 2 * FOLD_ROWS >= count ? 2 : size * 5 * FOLD_ROWS >= count ? 5 : 10;
+		size *= size * 2 * FOLD_ROWS >= count ? 2 :
+			size * 5 * FOLD_ROWS >= count     ? 5 :
+												10;
 	return size;
 }
 
@@ -298,7 +320,9 @@ outline_spans(Outliner *outliner, const Line *line, int depth)
 	for (int i = 0; i < count; i++)
 	{
 		const Span *span = list_nth(line->spans, i);
-		int			nplain = count > FOLD_LINES_OF ? count_plain_steps(outliner, line, i) : 0;
+		int			nplain = count > FOLD_LINES_OF ?
+			count_plain_steps(outliner, line, i) :
+			0;
 		OutlineRow *row;
 
 		if (nplain >= FOLD_STEPS)
@@ -312,7 +336,8 @@ outline_spans(Outliner *outliner, const Line *line, int depth)
 			i = end - 1;
 			continue;
 		}
-		row = add_row(outliner, depth, i == count - 1 && line->left_out.count == 0);
+		row = add_row(outliner, depth,
+					  i == count - 1 && line->left_out.count == 0);
 		if (row != NULL)
 			fill_span_row(outliner, row, span, span->step_id);
 		outline_lines(outliner, span, depth + 1);
@@ -341,9 +366,12 @@ outline_label_fitted(const OutlineRow *row, int width, const char *mark)
 	if (row->left_out != NULL)
 		return clip_text(whole, width, mark);
 	if (rest > 0 && label_width + 10 <= width)
-		return psprintf("%s (%s)", row->label, clip_middle(row->remark, width - label_width - 3, mark));
+		return psprintf("%s (%s)", row->label,
+						clip_middle(row->remark, width - label_width - 3,
+									mark));
 	if (rest > 0 && width - rest >= 16)
-		return psprintf("%s (%s)", clip_middle(row->label, width - rest, mark), row->remark);
+		return psprintf("%s (%s)", clip_middle(row->label, width - rest, mark),
+						row->remark);
 	return clip_middle(row->label, width, mark);
 }
 

@@ -13,11 +13,13 @@
 typedef struct OutlineRow
 {
 	int			depth;
-	uint64		rails;			/* bit d: after this row others of depth d follow in the same parent */
+	uint64		rails;			/* bit d: after this row others of depth d
+								 * follow in the same parent */
 	bool		last;			/* of its parent */
 	char	   *label;			/* "dhl", "[3] closure", "cost: volume" */
 	char	   *remark;			/* "loop of 53", "3 attempts"; NULL = none */
-	char	   *type;			/* of the step, NULL for a line of several steps */
+	char	   *type;			/* of the step, NULL for a line of several
+								 * steps */
 	char	   *agent_name;		/* NULL = none */
 	char	   *error;			/* "type: message"; NULL = none */
 	SpanStatus	status;
@@ -27,8 +29,10 @@ typedef struct OutlineRow
 	List	   *attempts;		/* of Attempt, NIL for a line */
 	bool		container;
 	bool		solid;			/* steps that ran one after the other */
-	bool		critical;		/* a step of the critical path; of the lines around it none is marked */
-	const LeftOut *left_out;	/* the row stands for these; NULL: for one step or line */
+	bool		critical;		/* a step of the critical path; of the lines
+								 * around it none is marked */
+	const LeftOut *left_out;	/* the row stands for these; NULL: for one
+								 * step or line */
 } OutlineRow;
 
 typedef struct Outline
@@ -36,7 +40,8 @@ typedef struct Outline
 	OutlineRow *rows;
 	int			nrows;
 	int			depth;			/* of the deepest row */
-	int64		more;			/* rows beyond the limit, and what they stand for */
+	int64		more;			/* rows beyond the limit, and what they stand
+								 * for */
 	TimestampTz start;
 	TimestampTz end;
 } Outline;
@@ -45,9 +50,10 @@ extern Outline *outline_create(const SpanTree *tree, int max_rows);
 /* What a row is called, with its remark. */
 extern char *outline_label(const OutlineRow *row);
 /*
- * The same in so many columns.  Names that are alike differ at their ends, so both
- * ends are kept.
+ * The same in so many columns.  Names that are alike differ at their ends, so
+ * both ends are kept.
  */
-extern char *outline_label_fitted(const OutlineRow *row, int width, const char *mark);
+extern char *outline_label_fitted(const OutlineRow *row, int width,
+								  const char *mark);
 
 #endif							/* PGWF_OUTLINE_H */

@@ -24,12 +24,16 @@ extern char *draw_timeline(const SpanTree *tree, int width, bool ascii);
 /* The same as an SVG that needs nothing else and fits any width. */
 extern char *draw_svg(const SpanTree *tree);
 
-/* A plan as a Mermaid flowchart; with a tree: how the steps of the execution are. */
+/*
+ * A plan as a Mermaid flowchart; with a tree: how the steps of the execution
+ * are.
+ */
 extern char *draw_mermaid(const WorkflowPlan *plan, const SpanTree *tree);
 
 /*
- * A page about the database's workflows as the role may see them, with a picture
- * of an execution where there is a tree.  in_detail: it is what the page is about.
+ * A page about the database's workflows as the role may see them, with a
+ * picture of an execution where there is a tree.  in_detail: it is what the
+ * page is about.
  */
 extern char *draw_report(const SpanTree *tree, Oid reader, bool in_detail);
 

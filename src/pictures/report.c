@@ -54,7 +54,10 @@ static const char head[] =
 	".picture{border:1px solid var(--line);border-radius:6px;overflow:hidden;margin-top:8px}.picture svg{display:block}\n"
 	"</style>\n";
 
-/* What each list is called, and what it says when there is nothing in it; NULL: it is left out. */
+/*
+ * What each list is called, and what it says when there is nothing in it; NULL:
+ * it is left out.
+ */
 static const struct
 {
 	OverviewSubject subject;
@@ -85,8 +88,9 @@ class_of_status(const char *status)
 		return "bad";
 	if (strcmp(status, "running") == 0 || strcmp(status, "busy") == 0)
 		return "now";
-	if (strcmp(status, "idle") == 0 || strcmp(status, "active") == 0 || strcmp(status, "over") == 0 ||
-		strcmp(status, "skipped") == 0 || strcmp(status, "pending") == 0)
+	if (strcmp(status, "idle") == 0 || strcmp(status, "active") == 0 ||
+		strcmp(status, "over") == 0 || strcmp(status, "skipped") == 0 ||
+		strcmp(status, "pending") == 0)
 		return "soft";
 	return "warn";
 }
@@ -97,14 +101,17 @@ is_number(const char *caption, Oid type)
 {
 	return (type == INT4OID || type == INT8OID || type == FLOAT8OID ||
 			strcmp(caption, "memory") == 0) &&
-		strcmp(caption, "pid") != 0 && strcmp(caption, "execution") != 0 && strcmp(caption, "letter") != 0;
+		strcmp(caption, "pid") != 0 && strcmp(caption, "execution") != 0 &&
+		strcmp(caption, "letter") != 0;
 }
 
 /* How a cell is to be shown, as a class. */
 static const char *
 class_of_cell(const char *caption, Oid type, const char *text)
 {
-	if (text != NULL && (strcmp(caption, "status") == 0 || strcmp(caption, "state") == 0 || strcmp(caption, "outcome") == 0))
+	if (text != NULL &&
+		(strcmp(caption, "status") == 0 || strcmp(caption, "state") == 0 ||
+		 strcmp(caption, "outcome") == 0))
 		return psprintf("word %s", class_of_status(text));
 	if (is_number(caption, type))
 		return "number";
@@ -129,7 +136,8 @@ append_isolated(StringInfo out, const char *text)
 static void
 append_cell(StringInfo out, const char *caption, Oid type, const char *text)
 {
-	appendStringInfo(out, "<td class=\"%s\" data-caption=\"%s\">", class_of_cell(caption, type, text), caption);
+	appendStringInfo(out, "<td class=\"%s\" data-caption=\"%s\">",
+					 class_of_cell(caption, type, text), caption);
 	if (text == NULL)
 		;
 	else if (strcmp(caption, "percent") == 0)
@@ -149,7 +157,10 @@ append_list(StringInfo out, const Overview *list)
 {
 	appendStringInfoString(out, "<table class=\"list\"><thead><tr>");
 	for (int i = 0; i < list->ncolumns; i++)
-		appendStringInfo(out, "<th%s>%s</th>", is_number(list->captions[i], list->types[i]) ? " class=\"number\"" : "",
+		appendStringInfo(out, "<th%s>%s</th>",
+						 is_number(list->captions[i], list->types[i]) ?
+							 " class=\"number\"" :
+							 "",
 						 list->captions[i]);
 	appendStringInfoString(out, "</tr></thead><tbody>\n");
 	for (int row = 0; row < list->nrows; row++)
@@ -179,7 +190,8 @@ append_tiles(StringInfo out, const Overview *counts)
 	{
 		const char *number = counts->cells[0][i];
 		bool		bad = (strncmp(counts->captions[i], "failed", 6) == 0 ||
-						   strncmp(counts->captions[i], "timed", 5) == 0) && strcmp(number, "0") != 0;
+					strncmp(counts->captions[i], "timed", 5) == 0) &&
+			strcmp(number, "0") != 0;
 
 		appendStringInfo(out, "<div class=\"tile\"><strong%s>%s</strong><span class=\"soft\">%s</span></div>",
 						 bad ? " class=\"bad\"" : "", count_text(atoll(number)), counts->captions[i]);
@@ -202,8 +214,11 @@ append_facts(StringInfo out, const Overview *facts)
 		if (text == NULL)
 			continue;
 		appendStringInfo(out, "<tr><th>%s</th><td class=\"%s\">", caption,
-						 strcmp(caption, "input") == 0 || strcmp(caption, "output") == 0 || strcmp(caption, "context") == 0 ?
-						 "code" : class_of_cell(caption, facts->types[i], text));
+						 strcmp(caption, "input") == 0 ||
+								 strcmp(caption, "output") == 0 ||
+								 strcmp(caption, "context") == 0 ?
+							 "code" :
+							 class_of_cell(caption, facts->types[i], text));
 		append_isolated(out, text);
 		appendStringInfoString(out, "</td></tr>\n");
 	}
@@ -217,12 +232,16 @@ append_facts(StringInfo out, const Overview *facts)
 static void
 append_steps(StringInfo out, const SpanTree *tree)
 {
-	static const char *const captions[] = {"step", "type", "status", "attempts", "after", "took", "error"};
+	static const char *const captions[] = {"step",     "type",  "status",
+										   "attempts", "after", "took",
+										   "error"};
 	const Outline *outline = outline_create(tree, MAX_STEPS);
 
 	appendStringInfoString(out, "<table class=\"list\"><thead><tr>");
 	for (int i = 0; i < (int) lengthof(captions); i++)
-		appendStringInfo(out, "<th%s>%s</th>", i >= 3 && i <= 5 ? " class=\"number\"" : "", captions[i]);
+		appendStringInfo(out, "<th%s>%s</th>",
+						 i >= 3 && i <= 5 ? " class=\"number\"" : "",
+						 captions[i]);
 	appendStringInfoString(out, "</tr></thead><tbody>\n");
 	for (int i = 0; i < outline->nrows; i++)
 	{
@@ -237,9 +256,12 @@ append_steps(StringInfo out, const SpanTree *tree)
 					psprintf("%s %s", row->type, row->agent_name));
 		append_cell(out, "status", TEXTOID, row->left_out != NULL ? NULL :
 					row->status == SPAN_TIMED_OUT ? "timed_out" : status);
-		append_cell(out, "attempts", INT4OID, row->left_out != NULL || row->attempts == NIL ? NULL :
-					psprintf("%d", list_length(row->attempts)));
-		append_cell(out, "after", INT4OID, duration_between(outline->start, row->start));
+		append_cell(out, "attempts", INT4OID,
+					row->left_out != NULL || row->attempts == NIL ?
+						NULL :
+						psprintf("%d", list_length(row->attempts)));
+		append_cell(out, "after", INT4OID,
+					duration_between(outline->start, row->start));
 		appendStringInfo(out, "<td class=\"number\" data-caption=\"took\">%s%s%s</td>",
 						 row->critical && tree->has_detours ? "<span class=\"critical\" title=\"critical path\">" : "",
 						 duration_between(row->start, row->end),
@@ -249,16 +271,19 @@ append_steps(StringInfo out, const SpanTree *tree)
 	}
 	appendStringInfoString(out, "</tbody></table>\n");
 	if (outline->more + tree->not_shown > 0)
-		appendStringInfo(out, "<p class=\"soft\">%s more steps</p>\n", count_text(outline->more + tree->not_shown));
+		appendStringInfo(out, "<p class=\"soft\">%s more steps</p>\n",
+						 count_text(outline->more + tree->not_shown));
 }
 
 /*
- * What was done to an execution and what it went on after, in the order of time.
+ * What was done to an execution and what it went on after, in the order of
+ * time.
  */
 static void
 append_events(StringInfo out, const TraceExecution *execution)
 {
-	static const char *const captions[] = {"time", "event", "step", "by", "error", "text"};
+	static const char *const captions[] = {"time", "event", "step",
+										   "by",   "error", "text"};
 
 	if (execution->nevents == 0)
 		return;
@@ -288,7 +313,8 @@ append_events(StringInfo out, const TraceExecution *execution)
  * One execution: why it is as it is, its timeline, and what there is to know.
  */
 static void
-append_execution(StringInfo out, const SpanTree *tree, Oid reader, bool in_detail)
+append_execution(StringInfo out, const SpanTree *tree, Oid reader,
+				 bool in_detail)
 {
 	const char *open = in_detail ? " open" : "";
 	int64		id = tree->execution->id;
@@ -321,7 +347,8 @@ draw_report(const SpanTree *tree, Oid reader, bool in_detail)
 	appendStringInfoString(&out, head);
 	appendStringInfoString(&out, "<title>Workflows in ");
 	append_markup(&out, database);
-	appendStringInfoString(&out, "</title></head>\n<body>\n<h1>Workflows in <bdi>");
+	appendStringInfoString(&out,
+						   "</title></head>\n<body>\n<h1>Workflows in <bdi>");
 	append_markup(&out, database);
 	appendStringInfo(&out, "</bdi></h1>\n<p class=\"soft\">%s, as seen by <bdi>",
 					 time_text(GetCurrentTimestamp()));
@@ -341,7 +368,8 @@ draw_report(const SpanTree *tree, Oid reader, bool in_detail)
 		if (list->nrows > 0)
 			append_list(&out, list);
 		else
-			appendStringInfo(&out, "<p class=\"soft\">%s</p>\n", sections[i].nothing);
+			appendStringInfo(&out, "<p class=\"soft\">%s</p>\n",
+							 sections[i].nothing);
 	}
 	appendStringInfoString(&out, "</body></html>\n");
 	return out.data;

@@ -8,10 +8,10 @@
  *
  *	  Rows come in the order of their scopes, so the row of a container comes
  *	  before those of its children, and an iteration is over before the next one
- *	  begins.  Each line has a memory context of its own, within that of the line
- *	  around it.  Of a loop, an iteration that is not kept is deleted as soon as
- *	  there are too many, so memory does not grow with their number.  Other lines
- *	  are bounded by the plan, and thinned out at the end.
+ *	  begins.  Each line has a memory context of its own, within that of the
+ *	  line around it.  Of a loop, an iteration that is not kept is deleted as
+ *	  soon as there are too many, so memory does not grow with their number.
+ *	  Other lines are bounded by the plan, and thinned out at the end.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +24,9 @@
 #include "definition/scope.h"
 #include "pictures/spans.h"
 
-/* Steps kept of a line, branches and attempts kept of a step, lines altogether. */
+/*
+ * Steps kept of a line, branches and attempts kept of a step, lines altogether.
+ */
 #define MAX_STEPS_OF_LINE 2500
 #define MAX_BRANCHES 100
 #define MAX_ATTEMPTS 50
@@ -64,7 +66,8 @@ span_status_name(SpanStatus status)
 bool
 span_status_is_bad(SpanStatus status)
 {
-	return status == SPAN_FAILED || status == SPAN_TIMED_OUT || status == SPAN_CANCELLED;
+	return status == SPAN_FAILED || status == SPAN_TIMED_OUT ||
+		status == SPAN_CANCELLED;
 }
 
 /* What the table says of a step, and of a scope. */
@@ -89,7 +92,8 @@ static const SpanStatus outcomes[] = {
 /* --- what is kept, and what is summed up --- */
 
 static void
-leave_out(LeftOut *left_out, SpanStatus status, TimestampTz start, TimestampTz end)
+leave_out(LeftOut *left_out, SpanStatus status, TimestampTz start,
+		  TimestampTz end)
 {
 	left_out->count++;
 	left_out->by_status[status]++;
@@ -125,7 +129,8 @@ least_interesting(const Candidate *candidates, int count)
 	{
 		const Candidate *c = &candidates[i];
 
-		if (c->end - c->start > candidates[longest].end - candidates[longest].start)
+		if (c->end - c->start >
+			candidates[longest].end - candidates[longest].start)
 			longest = i;
 		if (c->end > candidates[last].end)
 			last = i;
@@ -140,7 +145,8 @@ least_interesting(const Candidate *candidates, int count)
 		else if (i == longest || i == last)
 			rank = 1;
 		if (victim < 0 || rank < victim_rank ||
-			(rank == victim_rank && candidates[i].start >= candidates[victim].start))
+			(rank == victim_rank &&
+			 candidates[i].start >= candidates[victim].start))
 		{
 			victim = i;
 			victim_rank = rank;
@@ -171,7 +177,8 @@ count_lines(const Line *line)
 static void
 thin_out_lines(Span *span, int max, int *nlines)
 {
-	Candidate  *candidates = palloc(sizeof(Candidate) * list_length(span->lines));
+	Candidate  *candidates = palloc(sizeof(Candidate) *
+								   list_length(span->lines));
 
 	while (list_length(span->lines) > max)
 	{
@@ -196,7 +203,10 @@ thin_out_lines(Span *span, int max, int *nlines)
 	pfree(candidates);
 }
 
-/* Of steps that are missed less than others come first: as in least_interesting(). */
+/*
+ * Of steps that are missed less than others come first: as in
+ * least_interesting().
+ */
 typedef struct RankedSpan
 {
 	Span	   *span;
@@ -211,11 +221,14 @@ compare_ranked_spans(const void *a, const void *b)
 
 	if (first->rank != second->rank)
 		return first->rank < second->rank ? -1 : 1;
-	return first->span->start > second->span->start ? -1 : first->span->start < second->span->start ? 1 : 0;
+	return first->span->start > second->span->start ? -1 :
+		first->span->start < second->span->start    ? 1 :
+													  0;
 }
 
 /*
- * Sum up a tenth of the steps of a line.  Scopes in them that come later find nobody.
+ * Sum up a tenth of the steps of a line.  Scopes in them that come later find
+ * nobody.
  */
 static void
 thin_out_spans(Line *line)
@@ -237,10 +250,14 @@ thin_out_spans(Line *line)
 	for (int i = 0; i < count; i++)
 	{
 		Span	   *span = list_nth(line->spans, i);
-		bool		plain = span->status == SPAN_COMPLETED || span->status == SPAN_SKIPPED;
+		bool		plain = span->status == SPAN_COMPLETED ||
+			span->status == SPAN_SKIPPED;
 
 		ranked[i].span = span;
-		ranked[i].rank = span->group ? 3 : !plain ? 2 : span == longest || span == last ? 1 : 0;
+		ranked[i].rank = span->group        ? 3 :
+			!plain                          ? 2 :
+			span == longest || span == last ? 1 :
+											  0;
 	}
 	qsort(ranked, count, sizeof(RankedSpan), compare_ranked_spans);
 
@@ -262,7 +279,8 @@ thin_out_spans(Line *line)
  * What the rows so far say of a line: the row that ended it, if there is one.
  */
 static void
-update_line(const Reader *reader, Line *line, const Span *span, ScopeOutcome outcome)
+update_line(const Reader *reader, Line *line, const Span *span,
+			ScopeOutcome outcome)
 {
 	if (line->start == 0 || span->start < line->start)
 		line->start = span->start;
@@ -291,7 +309,8 @@ find_span(const Line *line, const char *step_id, size_t length, int visit)
 	{
 		Span	   *span = list_nth(line->spans, i);
 
-		if (span->visit == visit && strncmp(span->step_id, step_id, length) == 0 &&
+		if (span->visit == visit &&
+			strncmp(span->step_id, step_id, length) == 0 &&
 			span->step_id[length] == '\0')
 			return span;
 	}
@@ -318,7 +337,10 @@ add_span(Line *line, const TraceRow *row)
 	return span;
 }
 
-/* Where a name stands among the branches of a container; paths have '_' for ' '. */
+/*
+ * Where a name stands among the branches of a container; paths have '_' for '
+ * '.
+ */
 static int
 place_in_plan(const WorkflowPlan *plan, const char *step_id, const char *name)
 {
@@ -330,7 +352,8 @@ place_in_plan(const WorkflowPlan *plan, const char *step_id, const char *name)
 static Line *
 create_line(MemoryContext parent, const char *name, int order)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "workflow line", ALLOCSET_SMALL_SIZES);
+	MemoryContext context = AllocSetContextCreate(parent, "workflow line",
+												  ALLOCSET_SMALL_SIZES);
 	Line	   *line = MemoryContextAllocZero(context, sizeof(Line));
 
 	line->context = context;
@@ -341,8 +364,8 @@ create_line(MemoryContext parent, const char *name, int order)
 }
 
 /*
- * The line of a step by what a scope calls it, "[3]" or a branch's name; created
- * when it is seen for the first time, unless there are too many.
+ * The line of a step by what a scope calls it, "[3]" or a branch's name;
+ * created when it is seen for the first time, unless there are too many.
  */
 static Line *
 find_line(Reader *reader, MemoryContext around, Span *span, const char *name)
@@ -374,11 +397,12 @@ find_line(Reader *reader, MemoryContext around, Span *span, const char *name)
 }
 
 /*
- * The line of a group, which is shown as a step of the root.  Visits of steps begin
- * with 1, so that no step of that name is taken for it.
+ * The line of a group, which is shown as a step of the root.  Visits of steps
+ * begin with 1, so that no step of that name is taken for it.
  */
 static Line *
-line_of_group(Reader *reader, const char *name, const char *type, TimestampTz start)
+line_of_group(Reader *reader, const char *name, const char *type,
+			  TimestampTz start)
 {
 	Line	   *root = reader->tree->root;
 	Span	   *span = find_span(root, name, strlen(name), 0);
@@ -394,11 +418,12 @@ line_of_group(Reader *reader, const char *name, const char *type, TimestampTz st
 }
 
 /*
- * A container whose row is written with that of the step that runs in it: what is
- * known of it is the plan's.  NULL when it may be one that is not kept.
+ * A container whose row is written with that of the step that runs in it: what
+ * is known of it is the plan's.  NULL when it may be one that is not kept.
  */
 static Span *
-add_container(Reader *reader, Line *line, const char *step_id, int visit, TimestampTz start)
+add_container(Reader *reader, Line *line, const char *step_id, int visit,
+			  TimestampTz start)
 {
 	const PlanNode *node = plan_find(reader->tree->plan, step_id);
 	TraceRow	row = {.step_id = step_id, .visit = visit, .started_at = start};
@@ -414,7 +439,10 @@ add_container(Reader *reader, Line *line, const char *step_id, int visit, Timest
 	return span;
 }
 
-/* Does the row stand for a step that runs this moment, and has none in the table yet? */
+/*
+ * Does the row stand for a step that runs this moment, and has none in the
+ * table yet?
+ */
 static bool
 is_running_leaf(const Reader *reader, const TraceRow *row)
 {
@@ -425,8 +453,8 @@ is_running_leaf(const Reader *reader, const TraceRow *row)
 }
 
 /*
- * The line that the scope of a row names; NULL when what is on the way there is not
- * kept.
+ * The line that the scope of a row names; NULL when what is on the way there is
+ * not kept.
  */
 static Line *
 line_of_scope(Reader *reader, const TraceRow *row)
@@ -440,7 +468,10 @@ line_of_scope(Reader *reader, const TraceRow *row)
 	{
 		size_t		length = strcspn(p, "/");
 
-		/* what a retry from an earlier step has set aside has scopes that begin with "~1/" */
+		/*
+		 * what a retry from an earlier step has set aside has scopes that begin
+		 * with "~1/"
+		 */
 		line = line_of_group(reader, pnstrdup(p, length), SET_ASIDE, start);
 		p += length;
 		if (*p == '/')
@@ -455,11 +486,13 @@ line_of_scope(Reader *reader, const TraceRow *row)
 			return NULL;
 		span = find_span(line, level.step, level.step_length, level.visit);
 		if (span == NULL && is_running_leaf(reader, row))
-			span = add_container(reader, line, pnstrdup(level.step, level.step_length), level.visit,
-								 start);
+			span = add_container(reader, line,
+								 pnstrdup(level.step, level.step_length),
+								 level.visit, start);
 		if (span == NULL)
 			return NULL;
-		line = find_line(reader, line->context, span, pnstrdup(level.child, level.child_length));
+		line = find_line(reader, line->context, span,
+						 pnstrdup(level.child, level.child_length));
 	}
 	return line;
 }
@@ -474,7 +507,8 @@ error_text(const Reader *reader, const TraceRow *row)
 {
 	if (row->error_type == NULL)
 		return NULL;
-	if (!reader->tree->texts || row->error_message == NULL || row->error_message[0] == '\0')
+	if (!reader->tree->texts || row->error_message == NULL ||
+		row->error_message[0] == '\0')
 		return pstrdup(row->error_type);
 	return psprintf("%s: %s", row->error_type, row->error_message);
 }
@@ -489,7 +523,8 @@ add_attempt(const Reader *reader, Span *span, const TraceRow *row)
 
 	attempt->status = statuses[row->status];
 	attempt->start = row->started_at;
-	attempt->end = row->completed_at != 0 ? row->completed_at : reader->tree->execution->now;
+	attempt->end = row->completed_at != 0 ? row->completed_at :
+											reader->tree->execution->now;
 	attempt->end = Max(attempt->end, attempt->start);
 	attempt->error = error_text(reader, row);
 
@@ -519,7 +554,8 @@ static void
 count_row(SpanTree *tree, const TraceRow *row)
 {
 	const PlanNode *node = plan_find(tree->plan, row->step_id);
-	TimestampTz end = row->completed_at != 0 ? row->completed_at : tree->execution->now;
+	TimestampTz end = row->completed_at != 0 ? row->completed_at :
+											   tree->execution->now;
 
 	tree->attempts++;
 	if (node != NULL && row->scope[0] != '~')
@@ -555,8 +591,8 @@ is_compensation(const WorkflowPlan *plan, const TraceRow *row)
 }
 
 /*
- * Compensations have the scope of what they undo, but are run when that is over:
- * all of them have a group of their own.
+ * Compensations have the scope of what they undo, but are run when that is
+ * over: all of them have a group of their own.
  */
 static void
 take_compensation(Reader *reader, const TraceRow *row)
@@ -570,7 +606,8 @@ take_compensation(Reader *reader, const TraceRow *row)
 		return;
 	}
 	/* attempts at one follow each other */
-	if (span == NULL || span->visit != row->visit || strcmp(span->step_id, row->step_id) != 0 ||
+	if (span == NULL || span->visit != row->visit ||
+		strcmp(span->step_id, row->step_id) != 0 ||
 		strcmp(span->undone_in, row->scope) != 0)
 	{
 		span = add_span(line, row);
@@ -607,12 +644,15 @@ take_row(void *context, const TraceRow *row)
 		return;
 	}
 
-	span = find_span(reader->line, row->step_id, strlen(row->step_id), row->visit);
+	span = find_span(reader->line, row->step_id, strlen(row->step_id),
+					 row->visit);
 	if (span == NULL)
 		span = add_span(reader->line, row);
 	take_attempt(reader, reader->line, span, row);
-	if (reader->line->name[0] == '[' && reader->line->label == NULL && row->loop_label != NULL && reader->tree->texts)
-		reader->line->label = MemoryContextStrdup(reader->line->context, row->loop_label);
+	if (reader->line->name[0] == '[' && reader->line->label == NULL &&
+		row->loop_label != NULL && reader->tree->texts)
+		reader->line->label = MemoryContextStrdup(reader->line->context,
+												  row->loop_label);
 }
 
 /* --- the tree is complete --- */
@@ -643,8 +683,8 @@ compare_lines(const ListCell *a, const ListCell *b)
 }
 
 /*
- * A group lasts from its first step to the end of its last.  Of compensations one
- * may have failed; what was set aside is over, whatever became of it.
+ * A group lasts from its first step to the end of its last.  Of compensations
+ * one may have failed; what was set aside is over, whatever became of it.
  */
 static void
 measure_group(Span *span)
@@ -691,7 +731,10 @@ arrange(Line *line, int max_iterations, int *nlines)
 		Span	   *span = lfirst(cell);
 		ListCell   *inner;
 
-		thin_out_lines(span, strcmp(span->type, "loop") == 0 ? max_iterations : MAX_BRANCHES, nlines);
+		thin_out_lines(span,
+					   strcmp(span->type, "loop") == 0 ? max_iterations :
+														 MAX_BRANCHES,
+					   nlines);
 		list_sort(span->lines, compare_lines);
 		foreach(inner, span->lines)
 		{
@@ -713,7 +756,8 @@ measure(SpanTree *tree)
 {
 	const TraceExecution *execution = tree->execution;
 
-	tree->start = execution->started_at != 0 ? execution->started_at : execution->created_at;
+	tree->start = execution->started_at != 0 ? execution->started_at :
+											   execution->created_at;
 	if (tree->root->start != 0)
 		tree->start = Min(tree->start, tree->root->start);
 	tree->end = Max(execution->now, tree->root->end);

@@ -4,8 +4,8 @@
  *	  What an execution did, as a tree of spans of time.
  *
  * NOTES
- *	  A step has lines of children (branches, iterations), a line has steps.  The
- *	  tree is bounded whatever the execution did: of many lines or steps the
+ *	  A step has lines of children (branches, iterations), a line has steps.
+ *	  The tree is bounded whatever the execution did: of many lines or steps the
  *	  interesting ones are kept, those that did not complete, the longest and
  *	  the last one, and the first ones; the others are summed up.
  *
@@ -28,7 +28,8 @@ typedef enum SpanStatus
 	SPAN_TIMED_OUT,
 	SPAN_CANCELLED,
 	SPAN_SKIPPED,
-	SPAN_RUNNING,				/* runs this moment, or a container that is open */
+	SPAN_RUNNING,				/* runs this moment, or a container that is
+								 * open */
 	SPAN_WAITING				/* for its next attempt */
 } SpanStatus;
 
@@ -52,7 +53,8 @@ typedef struct LeftOut
 	TimestampTz start;			/* of the first */
 	TimestampTz first_end;		/* of the first to end */
 	TimestampTz end;			/* of the last */
-	bool		critical;		/* the end of the execution waited for some of them */
+	bool		critical;		/* the end of the execution waited for some
+								 * of them */
 } LeftOut;
 
 /* A visit of a step: its attempts, and what ran in it. */
@@ -71,19 +73,25 @@ typedef struct Span
 	char	   *agent_name;			/* NULL = none */
 	List	   *attempts;		/* of Attempt: the first ones, and the last */
 	int			last_attempt;	/* its number */
-	List	   *lines;			/* of Line, in the order of the plan or of iterations */
+	List	   *lines;			/* of Line, in the order of the plan or of
+								 * iterations */
 	LeftOut		left_out;
-	char	   *undone_in;		/* of a compensation: the scope of what it undoes; NULL: it is none */
-	bool		group;			/* no step: it stands for the steps of its one line */
+	char	   *undone_in;		/* of a compensation: the scope of what it
+								 * undoes; NULL: it is none */
+	bool		group;			/* no step: it stands for the steps of its
+								 * one line */
 	bool		critical;		/* the end of the execution waited for it */
 } Span;
 
 /* A branch, an iteration, a child of a parallel block; the execution itself. */
 typedef struct Line
 {
-	char	   *name;			/* of the branch or child, "[3]" for an iteration */
-	char	   *label;			/* of an iteration, as its loop says; NULL = none */
-	int			order;			/* among the lines of its container; of an iteration: its index */
+	char	   *name;			/* of the branch or child, "[3]" for an
+								 * iteration */
+	char	   *label;			/* of an iteration, as its loop says; NULL =
+								 * none */
+	int			order;			/* among the lines of its container; of an
+								 * iteration: its index */
 	SpanStatus	status;
 	bool		ended;			/* a row says how */
 	TimestampTz start;
@@ -106,12 +114,15 @@ typedef struct SpanTree
 {
 	TraceExecution *execution;
 	const WorkflowPlan *plan;
-	bool		texts;			/* what its steps say and are made of may be shown */
+	bool		texts;			/* what its steps say and are made of may be
+								 * shown */
 	Line	   *root;
 	StepTotals *totals;			/* by node of the plan */
-	bool		has_detours;	/* steps have run that are not on the critical path */
+	bool		has_detours;	/* steps have run that are not on the
+								 * critical path */
 	int64		attempts;		/* rows read */
-	int64		not_shown;		/* of those: in neither a span nor what is left out of one */
+	int64		not_shown;		/* of those: in neither a span nor what is
+								 * left out of one */
 	TimestampTz start;
 	TimestampTz end;
 } SpanTree;
@@ -120,11 +131,12 @@ typedef struct SpanTree
  * Read the rows of an execution.  At most max_iterations of a loop are kept.
  * texts: errors with what they say, not just their type, SQL and conditions.
  */
-extern SpanTree *span_tree_read(TraceExecution *execution, int max_iterations, bool texts);
+extern SpanTree *span_tree_read(TraceExecution *execution, int max_iterations,
+								bool texts);
 
 /*
- * Mark the critical path of an execution: the steps, one after the other, that its
- * end has waited for.  Where that is all of them it is nothing to show.
+ * Mark the critical path of an execution: the steps, one after the other, that
+ * its end has waited for.  Where that is all of them it is nothing to show.
  */
 extern void critical_path_mark(SpanTree *tree);
 

@@ -5,10 +5,10 @@
  *	  common axis of time.
  *
  * NOTES
- *	  Runs in sessions.  The picture is complete in itself: no script, no font, no
- *	  image, nothing to fetch.  Places along the axis are per cent of the width,
- *	  so letters keep their size in whatever width it is shown.  Whoever looks
- *	  chooses light or dark.
+ *	  Runs in sessions.  The picture is complete in itself: no script, no font,
+ *	  no image, nothing to fetch.  Places along the axis are per cent of the
+ *	  width, so letters keep their size in whatever width it is shown.  Whoever
+ *	  looks chooses light or dark.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +27,8 @@
 #define BAR_HEIGHT 10
 #define INDENT 13
 #define MAX_INDENT 170			/* of the deepest row */
-#define LETTER_WIDTH 6.8		/* of the size of labels, LETTER_SIZE; rather too much */
+/* of the size of labels, LETTER_SIZE; rather too much */
+#define LETTER_WIDTH 6.8
 #define LETTER_SIZE 12
 #define SMALL_SIZE 11
 #define TITLE_SIZE 15
@@ -35,8 +36,8 @@
 #define LEGEND_HEIGHT 20
 
 /*
- * In per cent of the width: labels, then bars, then durations.  The labels get what
- * they need in a picture of USUAL_WIDTH pixels.
+ * In per cent of the width: labels, then bars, then durations.  The labels get
+ * what they need in a picture of USUAL_WIDTH pixels.
  */
 #define BARS_FROM_MIN 22
 #define BARS_FROM_MAX 46
@@ -65,7 +66,10 @@ static const char style[] =
 	".pgwf text.completed{fill:var(--completed)}.pgwf text.failed{fill:var(--failed)}.pgwf text.timedout{fill:var(--timedout)}"
 	".pgwf text.cancelled{fill:var(--cancelled)}.pgwf text.skipped{fill:var(--skipped)}.pgwf text.running{fill:var(--running)}"
 	".pgwf text.waiting{fill:var(--waiting)}"
-	/* at the right edge where the text needs more than there is, --n; else beyond it */
+	/*
+	 * at the right edge where the text needs more than there is, --n; else
+	 * beyond it
+	 */
 	".pgwf .more{transform-box:view-box;transform:translateX(calc(max(0px,min(100%,(100% - var(--n))*1000)) - 15px))}"
 	".pgwf .more rect{fill:var(--back)}.pgwf .more rect+rect{fill:none}"
 	".pgwf .striped .more rect+rect{fill:var(--line);fill-opacity:.3}"
@@ -98,7 +102,8 @@ static double
 percent(const Canvas *canvas, TimestampTz time)
 {
 	const Outline *outline = canvas->outline;
-	double		place = 100.0 * (time - outline->start) / Max(outline->end - outline->start, 1);
+	double		place = 100.0 * (time - outline->start) /
+		Max(outline->end - outline->start, 1);
 
 	return Min(Max(place, 0), 100);
 }
@@ -107,21 +112,25 @@ percent(const Canvas *canvas, TimestampTz time)
 static int
 pixels_of(const char *class, const char *text)
 {
-	int			size = strstr(class, "title") ? TITLE_SIZE : strstr(class, "small") ? SMALL_SIZE : LETTER_SIZE;
+	int			size = strstr(class, "title") ? TITLE_SIZE :
+		strstr(class, "small")        ? SMALL_SIZE :
+										LETTER_SIZE;
 
 	return (int) (text_width(text) * LETTER_WIDTH * size / LETTER_SIZE);
 }
 
 /*
- * The mark of a text that goes on beyond the right edge of its column.  How wide that
- * is is known to who shows the picture only: where it is wide enough the mark is outside.
+ * The mark of a text that goes on beyond the right edge of its column.  How
+ * wide that is is known to who shows the picture only: where it is wide enough
+ * the mark is outside.
  */
 static void
 append_ellipsis(StringInfo out, int y, int needed, const char *class)
 {
 	appendStringInfo(out, "<g class=\"more\" style=\"--n:%dpx\">", needed);
 	for (int i = 0; i < 2; i++)
-		appendStringInfo(out, "<rect x=\"100%%\" width=\"%d\" height=\"%d\"/>", ELLIPSIS_WIDTH, y + 4);
+		appendStringInfo(out, "<rect x=\"100%%\" width=\"%d\" height=\"%d\"/>",
+						 ELLIPSIS_WIDTH, y + 4);
 	appendStringInfo(out, "<text class=\"%s\" x=\"100%%\" y=\"%d\">&#8230;</text></g>", class, y);
 }
 
@@ -136,12 +145,14 @@ append_text(StringInfo out, int y, const char *x, const char *width, int indent,
 					 x, y, width, ROW_HEIGHT, class, indent, ROW_HEIGHT - 7);
 	append_markup(out, text);
 	appendStringInfoString(out, "</text>");
-	append_ellipsis(out, ROW_HEIGHT - 7, indent + pixels_of(class, text), class);
+	append_ellipsis(out, ROW_HEIGHT - 7, indent + pixels_of(class, text),
+					class);
 	appendStringInfoString(out, "</svg>");
 }
 
 static void
-append_bar(Canvas *canvas, TimestampTz start, TimestampTz end, int height, const char *class)
+append_bar(Canvas *canvas, TimestampTz start, TimestampTz end, int height,
+		   const char *class)
 {
 	double		from = percent(canvas, start);
 
@@ -182,8 +193,11 @@ append_bars(Canvas *canvas, const OutlineRow *row)
 					 canvas->bars_from, canvas->y, BARS_TO - canvas->bars_from, ROW_HEIGHT);
 	if (row->container || row->attempts == NIL)
 	{
-		append_bar(canvas, row->start, row->end, row->solid ? BAR_HEIGHT : BAR_HEIGHT / 2,
-				   row->solid || span_status_is_bad(row->status) ? classes[row->status] : "group");
+		append_bar(canvas, row->start, row->end,
+				   row->solid ? BAR_HEIGHT : BAR_HEIGHT / 2,
+				   row->solid || span_status_is_bad(row->status) ?
+					   classes[row->status] :
+					   "group");
 		canvas->has_groups = canvas->has_groups || row->left_out == NULL;
 	}
 	else
@@ -196,7 +210,8 @@ append_bars(Canvas *canvas, const OutlineRow *row)
 				append_wait(canvas, waits_from, attempt->start);
 			if (attempt->status != SPAN_SKIPPED)
 			{
-				append_bar(canvas, attempt->start, attempt->end, BAR_HEIGHT, classes[attempt->status]);
+				append_bar(canvas, attempt->start, attempt->end, BAR_HEIGHT,
+						   classes[attempt->status]);
 				canvas->drawn[attempt->status] = true;
 			}
 			waits_from = attempt->end;
@@ -256,7 +271,8 @@ append_row(Canvas *canvas, const OutlineRow *row, int number)
 	int			height = ROW_HEIGHT + (row->error != NULL ? ERROR_HEIGHT : 0);
 	char	   *label = outline_label_fitted(row, Max(room, 4), "...");
 
-	appendStringInfoString(out, number % 2 == 0 ? "<g class=\"striped\">" : "<g>");
+	appendStringInfoString(out,
+						   number % 2 == 0 ? "<g class=\"striped\">" : "<g>");
 	append_title(canvas, row);
 	if (number % 2 == 0)
 		appendStringInfo(out, "<rect class=\"stripe\" x=\"0\" y=\"%d\" width=\"100%%\" height=\"%d\"/>",
@@ -265,10 +281,16 @@ append_row(Canvas *canvas, const OutlineRow *row, int number)
 	{
 		canvas->drawn[row->status] = true;
 		appendStringInfo(out, "<text class=\"%s\" x=\"6\" y=\"%d\">%s</text>",
-						 classes[row->status], canvas->y + ROW_HEIGHT - 7, marks[row->status]);
+						 classes[row->status], canvas->y + ROW_HEIGHT - 7,
+						 marks[row->status]);
 	}
-	append_text(out, canvas->y, "0", psprintf("%d%%", canvas->bars_from - 1), indent,
-				row->status == SPAN_SKIPPED || (row->left_out != NULL && !row->solid) ? "soft" : "label", label);
+	append_text(out, canvas->y, "0", psprintf("%d%%", canvas->bars_from - 1),
+				indent,
+				row->status == SPAN_SKIPPED ||
+						(row->left_out != NULL && !row->solid) ?
+					"soft" :
+					"label",
+				label);
 	if (row->status != SPAN_SKIPPED)
 	{
 		append_bars(canvas, row);
@@ -278,7 +300,8 @@ append_row(Canvas *canvas, const OutlineRow *row, int number)
 	canvas->y += ROW_HEIGHT;
 	if (row->error != NULL)
 	{
-		append_text(out, canvas->y - 4, "0", "100%", indent, "small failed", row->error);
+		append_text(out, canvas->y - 4, "0", "100%", indent, "small failed",
+					row->error);
 		canvas->y += ERROR_HEIGHT;
 	}
 	appendStringInfoString(out, "</g>\n");
@@ -311,8 +334,9 @@ append_pauses(Canvas *canvas, int bottom)
 static void
 append_axis(Canvas *canvas, int bottom)
 {
-	static const char *const anchors[] = {"start", "middle", "middle", "middle", "end"};
-	double		length = (canvas->outline->end - canvas->outline->start) / 1000.0;
+	static const char *const anchors[] = {"start", "middle", "middle", "middle",
+										  "end"};
+	double length = (canvas->outline->end - canvas->outline->start) / 1000.0;
 
 	appendStringInfo(&canvas->out, "<svg x=\"%d%%\" y=\"0\" width=\"%d%%\" height=\"%d\" overflow=\"visible\">",
 					 canvas->bars_from, BARS_TO - canvas->bars_from, bottom);
@@ -338,22 +362,27 @@ append_header(Canvas *canvas)
 	const TraceExecution *execution = canvas->tree->execution;
 
 	append_text(&canvas->out, 4, "0", "100%", 6, "title",
-				psprintf("%s version %d", plain_text(execution->workflow), execution->version));
+				psprintf("%s version %d", plain_text(execution->workflow),
+						 execution->version));
 	append_text(&canvas->out, 24, "0", "100%", 6, "label",
-				psprintf("execution %lld %s", (long long) execution->id, execution_state_text(execution)));
-	append_text(&canvas->out, 42, "0", "100%", 6, "soft small", execution_times_text(execution));
+				psprintf("execution %lld %s", (long long) execution->id,
+						 execution_state_text(execution)));
+	append_text(&canvas->out, 42, "0", "100%", 6, "soft small",
+				execution_times_text(execution));
 }
 
 /* An entry of the legend: three to a row. */
 static void
-append_legend_entry(Canvas *canvas, int *number, const char *symbol, const char *meaning)
+append_legend_entry(Canvas *canvas, int *number, const char *symbol,
+					const char *meaning)
 {
 	int			top = canvas->y + 8 + *number / 3 * LEGEND_HEIGHT;
 
 	appendStringInfo(&canvas->out, "<svg x=\"%d%%\" y=\"%d\" width=\"33%%\" height=\"%d\">%s"
 					 "<text class=\"soft small\" x=\"28\" y=\"14\">%s</text>",
 					 *number % 3 * 33, top, LEGEND_HEIGHT, symbol, meaning);
-	append_ellipsis(&canvas->out, 14, 28 + pixels_of("small", meaning), "soft small");
+	append_ellipsis(&canvas->out, 14, 28 + pixels_of("small", meaning),
+					"soft small");
 	appendStringInfoString(&canvas->out, "</svg>");
 	(*number)++;
 }
@@ -405,20 +434,25 @@ append_remarks(Canvas *canvas)
 
 	if (canvas->outline->nrows == 0)
 	{
-		append_text(&canvas->out, canvas->y, "0", "100%", 6, "soft", "Nothing of it has run.");
+		append_text(&canvas->out, canvas->y, "0", "100%", 6, "soft",
+					"Nothing of it has run.");
 		canvas->y += ROW_HEIGHT;
 	}
 	if (canvas->outline->more > 0 || canvas->tree->not_shown > 0)
 	{
 		append_text(&canvas->out, canvas->y, "0", "100%", 20, "soft",
-					psprintf("... %s more rows", count_text(canvas->outline->more + canvas->tree->not_shown)));
+					psprintf("... %s more rows",
+							 count_text(canvas->outline->more +
+										canvas->tree->not_shown)));
 		canvas->y += ROW_HEIGHT;
 	}
 	append_remark(canvas, "pause", pause);
 	for (int i = 0; i < execution->nmarks; i++)
-		append_remark(canvas, "pause", execution_mark_text(execution, &execution->marks[i]));
+		append_remark(canvas, "pause",
+					  execution_mark_text(execution, &execution->marks[i]));
 	for (int i = 0; i < execution->nevents; i++)
-		append_remark(canvas, "soft", execution_event_text(execution, &execution->events[i]));
+		append_remark(canvas, "soft",
+					  execution_event_text(execution, &execution->events[i]));
 	append_remark(canvas, "failed", outcome);
 }
 
@@ -433,8 +467,10 @@ lay_out(Canvas *canvas)
 
 	canvas->indent = Min(INDENT, (double) MAX_INDENT / Max(outline->depth, 1));
 	for (int i = 0; i < outline->nrows; i++)
-		needed = Max(needed, 20 + canvas->indent * outline->rows[i].depth +
-					 LETTER_WIDTH * text_width(outline_label(&outline->rows[i])));
+		needed = Max(needed,
+					 20 + canvas->indent * outline->rows[i].depth +
+						 LETTER_WIDTH *
+							 text_width(outline_label(&outline->rows[i])));
 	needed = 100 * needed / USUAL_WIDTH + 2;
 	canvas->bars_from = (int) Min(Max(needed, BARS_FROM_MIN), BARS_FROM_MAX);
 }

@@ -5,8 +5,8 @@
  *
  * NOTES
  *	  Runs in sessions.  A bar has half a column as its unit: of each column the
- *	  left and the right half are painted by themselves.  Every step has at least
- *	  one half, however short it was.
+ *	  left and the right half are painted by themselves.  Every step has at
+ *	  least one half, however short it was.
  *
  *-------------------------------------------------------------------------
  */
@@ -92,7 +92,8 @@ typedef struct Drawing
 	const Glyphs *glyphs;
 	int			width;
 	int			label_width;
-	int			indent;			/* columns of a level of the tree: 2, or 1 where there are many */
+	int			indent;			/* columns of a level of the tree: 2, or 1
+								 * where there are many */
 	int			levels;			/* that have room; outer ones are left out */
 	int			bar_width;
 	bool		painted[NUM_PAINTS];	/* for the legend */
@@ -136,12 +137,16 @@ tree_prefix(const Drawing *drawing, const OutlineRow *row)
 	StringInfoData prefix;
 
 	initStringInfo(&prefix);
-	for (int depth = 1 + Max(row->depth - drawing->levels, 0); depth < row->depth; depth++)
-		append_branch(drawing, &prefix, (row->rails & (UINT64CONST(1) << depth)) != 0 ?
-					  drawing->glyphs->rail : "  ");
+	for (int depth = 1 + Max(row->depth - drawing->levels, 0);
+		 depth < row->depth; depth++)
+		append_branch(drawing, &prefix,
+					  (row->rails & (UINT64CONST(1) << depth)) != 0 ?
+						  drawing->glyphs->rail :
+						  "  ");
 	if (row->depth > 0)
-		append_branch(drawing, &prefix, row->last ? drawing->glyphs->last_branch :
-					  drawing->glyphs->branch);
+		append_branch(drawing, &prefix,
+					  row->last ? drawing->glyphs->last_branch :
+								  drawing->glyphs->branch);
 	return prefix.data;
 }
 
@@ -152,12 +157,14 @@ pauses_label(const Drawing *drawing)
 	const TraceExecution *execution = drawing->tree->execution;
 	char	   *label = execution_pauses_title(execution);
 
-	return execution->npauses == 1 ? label : psprintf("%s (%d times)", label, execution->npauses);
+	return execution->npauses == 1 ?
+		label :
+		psprintf("%s (%d times)", label, execution->npauses);
 }
 
 /*
- * Divide the width: the labels get what they need, up to almost a half, and more
- * where the tree is deep.
+ * Divide the width: the labels get what they need, up to almost a half, and
+ * more where the tree is deep.
  */
 static void
 lay_out(Drawing *drawing)
@@ -178,11 +185,13 @@ lay_out(Drawing *drawing)
 	drawing->label_width = Min(needed, drawing->width * 9 / 20);
 	drawing->indent = 2;
 	drawing->levels = depth;
-	if (needed > drawing->label_width && 2 * depth + MIN_LABEL_WIDTH > drawing->label_width)
+	if (needed > drawing->label_width &&
+		2 * depth + MIN_LABEL_WIDTH > drawing->label_width)
 	{
 		drawing->indent = 1;
 		drawing->label_width = Max(drawing->label_width,
-								   Min(depth + MIN_LABEL_WIDTH, drawing->width * 3 / 5));
+								   Min(depth + MIN_LABEL_WIDTH,
+									   drawing->width * 3 / 5));
 		drawing->levels = Max(drawing->label_width - MIN_LABEL_WIDTH, 4);
 	}
 	drawing->bar_width = drawing->width - drawing->label_width - TIME_WIDTH - 4;
@@ -194,7 +203,8 @@ lay_out(Drawing *drawing)
  * Paint the halves of a bar from one time to another.
  */
 static void
-paint(Drawing *drawing, Paint *halves, TimestampTz start, TimestampTz end, Paint what)
+paint(Drawing *drawing, Paint *halves, TimestampTz start, TimestampTz end,
+	  Paint what)
 {
 	const Outline *outline = drawing->outline;
 	int			count = drawing->bar_width * 2;
@@ -242,7 +252,8 @@ paint_row(Drawing *drawing, Paint *halves, const OutlineRow *row)
 
 	if (row->container || row->attempts == NIL)
 	{
-		paint(drawing, halves, row->start, row->end, row->solid ? PAINT_RUN : PAINT_LINE);
+		paint(drawing, halves, row->start, row->end,
+			  row->solid ? PAINT_RUN : PAINT_LINE);
 		return;
 	}
 	foreach(cell, row->attempts)
@@ -253,7 +264,8 @@ paint_row(Drawing *drawing, Paint *halves, const OutlineRow *row)
 			paint_wait(drawing, halves, waits_from, attempt->start);
 		if (attempt->status != SPAN_SKIPPED)
 			paint(drawing, halves, attempt->start, attempt->end,
-				  span_status_is_bad(attempt->status) ? PAINT_FAILED : PAINT_RUN);
+				  span_status_is_bad(attempt->status) ? PAINT_FAILED :
+														PAINT_RUN);
 		waits_from = attempt->end;
 	}
 	if (row->status == SPAN_WAITING && row->end > waits_from)
@@ -282,7 +294,8 @@ append_bar(Drawing *drawing, Paint *halves)
 		else if (right == PAINT_NONE)
 			appendStringInfoString(&drawing->out, glyphs->left_halves[left]);
 		else
-			appendStringInfoString(&drawing->out, glyphs->paints[Max(left, right)]);
+			appendStringInfoString(&drawing->out,
+								   glyphs->paints[Max(left, right)]);
 	}
 	pfree(halves);
 }
@@ -291,19 +304,24 @@ append_bar(Drawing *drawing, Paint *halves)
  * A line below a row that belongs to it.
  */
 static void
-append_note(Drawing *drawing, const OutlineRow *row, bool has_children, const char *note)
+append_note(Drawing *drawing, const OutlineRow *row, bool has_children,
+			const char *note)
 {
 	StringInfoData line;
 
 	initStringInfo(&line);
 	appendStringInfoString(&line, "  ");
-	for (int depth = 1 + Max(row->depth - drawing->levels, 0); depth <= row->depth; depth++)
-		append_branch(drawing, &line, (row->rails & (UINT64CONST(1) << depth)) != 0 ?
-					  drawing->glyphs->rail : "  ");
+	for (int depth = 1 + Max(row->depth - drawing->levels, 0);
+		 depth <= row->depth; depth++)
+		append_branch(drawing, &line,
+					  (row->rails & (UINT64CONST(1) << depth)) != 0 ?
+						  drawing->glyphs->rail :
+						  "  ");
 	append_branch(drawing, &line, has_children ? drawing->glyphs->rail : "  ");
 	appendStringInfoString(&line, note);
 	appendStringInfoString(&drawing->out,
-						   clip_text(line.data, drawing->width, drawing->glyphs->more));
+						   clip_text(line.data, drawing->width,
+									 drawing->glyphs->more));
 	end_line(&drawing->out);
 	pfree(line.data);
 }
@@ -349,13 +367,18 @@ append_row(Drawing *drawing, int i)
 		drawing->marked[row->status] = true;
 		appendStringInfo(out, "%s ", glyphs->marks[row->status]);
 	}
-	label = outline_label_fitted(row, Max(drawing->label_width - text_width(prefix), 4), glyphs->more);
-	append_padded(out, psprintf("%s%s", prefix, label), drawing->label_width + 1);
+	label = outline_label_fitted(row,
+								 Max(drawing->label_width - text_width(prefix),
+									 4),
+								 glyphs->more);
+	append_padded(out, psprintf("%s%s", prefix, label),
+				  drawing->label_width + 1);
 	halves = new_bar(drawing);
 	paint_row(drawing, halves, row);
 	append_bar(drawing, halves);
 	if (row->status != SPAN_SKIPPED)
-		appendStringInfo(out, "%*s", TIME_WIDTH + 1, duration_between(row->start, row->end));
+		appendStringInfo(out, "%*s", TIME_WIDTH + 1,
+						 duration_between(row->start, row->end));
 	if (row->critical && drawing->tree->has_detours)
 		appendStringInfo(out, " %s", glyphs->critical);
 	end_line(out);
@@ -369,7 +392,9 @@ append_row(Drawing *drawing, int i)
 static void
 append_line(Drawing *drawing, const char *text)
 {
-	appendStringInfoString(&drawing->out, clip_text(text, drawing->width, drawing->glyphs->more));
+	appendStringInfoString(&drawing->out,
+						   clip_text(text, drawing->width,
+									 drawing->glyphs->more));
 	end_line(&drawing->out);
 }
 
@@ -380,14 +405,18 @@ static void
 append_header(Drawing *drawing)
 {
 	const TraceExecution *execution = drawing->tree->execution;
-	char	   *state = psprintf(" version %d, execution %lld: %s", execution->version,
-								 (long long) execution->id, execution_state_text(execution));
+	char	   *state = psprintf(" version %d, execution %lld: %s",
+						   execution->version, (long long) execution->id,
+						   execution_state_text(execution));
 	char	   *pause = execution_pause_text(execution);
 
 	/* how it is matters more than the whole of a long name */
-	append_line(drawing, psprintf("%s%s", clip_text(plain_text(execution->workflow),
-													Max(drawing->width - text_width(state), 10),
-													drawing->glyphs->more), state));
+	append_line(drawing,
+				psprintf("%s%s",
+						 clip_text(plain_text(execution->workflow),
+								   Max(drawing->width - text_width(state), 10),
+								   drawing->glyphs->more),
+						 state));
 	append_line(drawing, execution_times_text(execution));
 	if (pause != NULL)
 		append_line(drawing, pause);
@@ -419,7 +448,9 @@ append_events(Drawing *drawing)
 		{
 			end_line(&drawing->out);
 			if (execution->more_events)
-				append_line(drawing, psprintf("%s more in workflow.history", drawing->glyphs->more));
+				append_line(drawing,
+							psprintf("%s more in workflow.history",
+									 drawing->glyphs->more));
 		}
 		first = false;
 		append_line(drawing, event);
@@ -459,20 +490,25 @@ append_pauses(Drawing *drawing)
 
 	for (int i = 0; i < execution->npauses; i++)
 	{
-		paint(drawing, halves, execution->pauses[i].start, execution->pauses[i].end, PAINT_PAUSE);
+		paint(drawing, halves, execution->pauses[i].start,
+			  execution->pauses[i].end, PAINT_PAUSE);
 		total += execution->pauses[i].end - execution->pauses[i].start;
 	}
 	appendStringInfo(&drawing->out, "%s ", drawing->glyphs->pause);
-	append_padded(&drawing->out, clip_text(pauses_label(drawing), drawing->label_width, drawing->glyphs->more),
+	append_padded(&drawing->out,
+				  clip_text(pauses_label(drawing), drawing->label_width,
+							drawing->glyphs->more),
 				  drawing->label_width + 1);
 	append_bar(drawing, halves);
-	appendStringInfo(&drawing->out, "%*s", TIME_WIDTH + 1, duration_text(total / 1000.0));
+	appendStringInfo(&drawing->out, "%*s", TIME_WIDTH + 1,
+					 duration_text(total / 1000.0));
 	end_line(&drawing->out);
 }
 
 /* One entry of the legend, on a new line where it does not fit. */
 static void
-append_legend_entry(Drawing *drawing, StringInfo line, const char *glyph, const char *meaning)
+append_legend_entry(Drawing *drawing, StringInfo line, const char *glyph,
+					const char *meaning)
 {
 	char	   *entry = psprintf("%s %s", glyph, meaning);
 
@@ -497,8 +533,8 @@ append_legend(Drawing *drawing)
 	for (int i = SPAN_FAILED; i < NUM_SPAN_STATUSES; i++)
 		is_plain = is_plain && !drawing->marked[i];
 	/* steps that completed in the end may have failed and waited before */
-	if (is_plain && !drawing->painted[PAINT_WAIT] && !drawing->painted[PAINT_FAILED] &&
-		!drawing->tree->has_detours)
+	if (is_plain && !drawing->painted[PAINT_WAIT] &&
+		!drawing->painted[PAINT_FAILED] && !drawing->tree->has_detours)
 		return;
 
 	end_line(&drawing->out);
@@ -507,20 +543,29 @@ append_legend(Drawing *drawing)
 	{
 		if (drawing->marked[i] && i != SPAN_TIMED_OUT)
 			append_legend_entry(drawing, &line, drawing->glyphs->marks[i],
-								i == SPAN_FAILED && drawing->marked[SPAN_TIMED_OUT] ?
-								"failed or timed out" : span_status_name(i));
-		else if (i == SPAN_TIMED_OUT && drawing->marked[i] && !drawing->marked[SPAN_FAILED])
-			append_legend_entry(drawing, &line, drawing->glyphs->marks[i], span_status_name(i));
+								i == SPAN_FAILED &&
+										drawing->marked[SPAN_TIMED_OUT] ?
+									"failed or timed out" :
+									span_status_name(i));
+		else if (i == SPAN_TIMED_OUT && drawing->marked[i] &&
+				 !drawing->marked[SPAN_FAILED])
+			append_legend_entry(drawing, &line, drawing->glyphs->marks[i],
+								span_status_name(i));
 	}
 	for (int i = PAINT_WAIT; i < NUM_PAINTS; i++)
-		if (drawing->painted[i] && i != PAINT_RUN && i != PAINT_LINE && i != PAINT_PAUSE &&
+		if (drawing->painted[i] && i != PAINT_RUN && i != PAINT_LINE &&
+			i != PAINT_PAUSE &&
 			!(drawing->marked[SPAN_FAILED] &&
-			  strcmp(drawing->glyphs->paints[i], drawing->glyphs->marks[SPAN_FAILED]) == 0))
+			  strcmp(drawing->glyphs->paints[i],
+					 drawing->glyphs->marks[SPAN_FAILED]) == 0))
 			append_legend_entry(drawing, &line, drawing->glyphs->paints[i],
-								i == PAINT_FAILED && drawing->marked[SPAN_CANCELLED] ?
-								"failed or cancelled attempt" : paint_names[i]);
+								i == PAINT_FAILED &&
+										drawing->marked[SPAN_CANCELLED] ?
+									"failed or cancelled attempt" :
+									paint_names[i]);
 	if (drawing->tree->has_detours)
-		append_legend_entry(drawing, &line, drawing->glyphs->critical, "critical path");
+		append_legend_entry(drawing, &line, drawing->glyphs->critical,
+							"critical path");
 	appendStringInfoString(&drawing->out, line.data);
 	end_line(&drawing->out);
 	pfree(line.data);
@@ -537,7 +582,9 @@ append_outcome(Drawing *drawing)
 	if (outcome == NULL)
 		return;
 	end_line(&drawing->out);
-	appendStringInfoString(&drawing->out, wrap_text(outcome, drawing->width, OUTCOME_LINES, drawing->glyphs->more));
+	appendStringInfoString(&drawing->out,
+						   wrap_text(outcome, drawing->width, OUTCOME_LINES,
+									 drawing->glyphs->more));
 	end_line(&drawing->out);
 }
 
@@ -561,7 +608,8 @@ draw_timeline(const SpanTree *tree, int width, bool ascii)
 			append_row(&drawing, i);
 	}
 	if (drawing.outline->more + tree->not_shown > 0)
-		appendStringInfo(&drawing.out, "%s %s more lines\n", drawing.glyphs->more,
+		appendStringInfo(&drawing.out, "%s %s more lines\n",
+						 drawing.glyphs->more,
 						 count_text(drawing.outline->more + tree->not_shown));
 	append_events(&drawing);
 	append_outcome(&drawing);

@@ -31,10 +31,13 @@ duration_text(double ms)
 	if (ms < 59950)
 		return psprintf("%.1f s", ms / 1000);
 	if (seconds < 3600)
-		return psprintf("%dm %02ds", (int) (seconds / 60), (int) (seconds % 60));
+		return psprintf("%dm %02ds", (int) (seconds / 60),
+						(int) (seconds % 60));
 	if (seconds < 86400)
-		return psprintf("%dh %02dm", (int) (seconds / 3600), (int) (seconds / 60 % 60));
-	return psprintf("%lldd %02dh", (long long) (seconds / 86400), (int) (seconds / 3600 % 24));
+		return psprintf("%dh %02dm", (int) (seconds / 3600),
+						(int) (seconds / 60 % 60));
+	return psprintf("%lldd %02dh", (long long) (seconds / 86400),
+					(int) (seconds / 3600 % 24));
 }
 
 char *
@@ -78,9 +81,11 @@ left_out_text(const LeftOut *left_out)
 	appendStringInfo(&text, "%s more,", count_text(left_out->count));
 	for (int i = 0; i < NUM_SPAN_STATUSES; i++)
 		if (left_out->by_status[i] > 0 && i != SPAN_COMPLETED)
-			appendStringInfo(&text, " %s %s,", count_text(left_out->by_status[i]),
+			appendStringInfo(&text, " %s %s,",
+							 count_text(left_out->by_status[i]),
 							 span_status_name((SpanStatus) i));
-	appendStringInfo(&text, " %s each", duration_text(left_out->total_ms / left_out->count));
+	appendStringInfo(&text, " %s each",
+					 duration_text(left_out->total_ms / left_out->count));
 	return text.data;
 }
 
@@ -104,10 +109,15 @@ execution_state_text(const TraceExecution *execution)
 	if (execution->started_at == 0)
 		return title;
 	if (execution->completed_at != 0)
-		return psprintf("%s after %s", title, duration_between(execution->started_at, execution->now));
+		return psprintf("%s after %s", title,
+						duration_between(execution->started_at,
+										 execution->now));
 	if (execution->status == EXECUTION_RUNNING)
-		return psprintf("%s for %s", title, duration_between(execution->started_at, execution->now));
-	return psprintf("%s, begun %s ago", title, duration_between(execution->started_at, execution->now));
+		return psprintf("%s for %s", title,
+						duration_between(execution->started_at,
+										 execution->now));
+	return psprintf("%s, begun %s ago", title,
+					duration_between(execution->started_at, execution->now));
 }
 
 char *
@@ -116,15 +126,20 @@ execution_times_text(const TraceExecution *execution)
 	char	   *role = plain_text(execution->role_name);
 
 	if (execution->started_at != 0)
-		return psprintf("started %s by %s, queued %s", time_text(execution->started_at), role,
-						duration_between(execution->created_at, execution->started_at));
+		return psprintf("started %s by %s, queued %s",
+						time_text(execution->started_at), role,
+						duration_between(execution->created_at,
+										 execution->started_at));
 	if (execution->start_at == 0)
-		return psprintf("queued %s by %s, %s ago", time_text(execution->created_at), role,
-						duration_between(execution->created_at, execution->now));
+		return psprintf("queued %s by %s, %s ago",
+						time_text(execution->created_at), role,
+						duration_between(execution->created_at,
+										 execution->now));
 	if (TIMESTAMP_NOT_FINITE(execution->start_at))
 		return psprintf("queued %s by %s, behind another of its schedule",
 						time_text(execution->created_at), role);
-	return psprintf("queued %s by %s, not before %s", time_text(execution->created_at), role,
+	return psprintf("queued %s by %s, not before %s",
+					time_text(execution->created_at), role,
 					time_text(execution->start_at));
 }
 
@@ -136,10 +151,12 @@ execution_pause_text(const TraceExecution *execution)
 	if (execution->paused_by == NULL || execution->npauses == 0)
 		return NULL;
 	initStringInfo(&text);
-	appendStringInfo(&text, "paused %s by %s", time_text(execution->pauses[execution->npauses - 1].start),
+	appendStringInfo(&text, "paused %s by %s",
+					 time_text(execution->pauses[execution->npauses - 1].start),
 					 execution->paused_by);
 	if (execution->paused_until != 0)
-		appendStringInfo(&text, " until %s", time_text(execution->paused_until));
+		appendStringInfo(&text, " until %s",
+						 time_text(execution->paused_until));
 	if (execution->pause_reason != NULL)
 		appendStringInfo(&text, ": %s", execution->pause_reason);
 	return plain_text(text.data);
@@ -170,7 +187,8 @@ execution_mark_text(const TraceExecution *execution, const TraceMark *mark)
 	if (!mark_is_in_force(execution, mark))
 		return NULL;
 	initStringInfo(&text);
-	appendStringInfo(&text, "step %s is %s", mark->step_id, mark->holds ? "held" : "skipped");
+	appendStringInfo(&text, "step %s is %s", mark->step_id,
+					 mark->holds ? "held" : "skipped");
 	if (mark->at != 0)
 		appendStringInfo(&text, " since %s", time_text(mark->at));
 	append_by_and_why(&text, mark->by, mark->reason);
@@ -183,9 +201,11 @@ event_is_told(const TraceExecution *execution, const TraceEvent *event)
 {
 	bool		holds = (strcmp(event->event, "hold_step") == 0);
 
-	for (const TraceEvent *later = event + 1; later < execution->events + execution->nevents; later++)
+	for (const TraceEvent *later = event + 1;
+		 later < execution->events + execution->nevents; later++)
 		if (strcmp(later->event, event->event) == 0 &&
-			(event->step_id == NULL || strcmp(later->step_id, event->step_id) == 0))
+			(event->step_id == NULL ||
+			 strcmp(later->step_id, event->step_id) == 0))
 			return false;
 	if (strcmp(event->event, "pause") == 0)
 		return execution->paused_by != NULL;
@@ -209,9 +229,11 @@ execution_event_text(const TraceExecution *execution, const TraceEvent *event)
 		return NULL;
 	initStringInfo(&text);
 	appendStringInfo(&text, "%s %s", time_text(event->at),
-					 strcmp(event->event, "timed_out") == 0 ? "timed out" : event->event);
+					 strcmp(event->event, "timed_out") == 0 ? "timed out" :
+															  event->event);
 	if (event->error_type != NULL)
-		appendStringInfo(&text, ": %s%s", event->error_type, event->step_id != NULL ? " in" : "");
+		appendStringInfo(&text, ": %s%s", event->error_type,
+						 event->step_id != NULL ? " in" : "");
 	if (event->step_id != NULL)
 		appendStringInfo(&text, " %s", event->step_id);
 	append_by_and_why(&text, event->by, event->text);
@@ -238,8 +260,8 @@ execution_outcome_text(const TraceExecution *execution)
 	if (execution->error_type != NULL && execution->error_message != NULL)
 		appendStringInfo(&text, ": %s", execution->error_message);
 	if (execution->cancel_reason != NULL)
-		appendStringInfo(&text, "%scancelled because: %s", text.len > 0 ? "; " : "",
-						 execution->cancel_reason);
+		appendStringInfo(&text, "%scancelled because: %s",
+						 text.len > 0 ? "; " : "", execution->cancel_reason);
 	return text.len > 0 ? plain_text(text.data) : NULL;
 }
 
@@ -248,8 +270,10 @@ static bool
 is_control_code(pg_wchar code)
 {
 	return code < ' ' || (code >= 0x7F && code < 0xA0) ||
-		code == 0x061C || code == 0x200E || code == 0x200F ||	/* direction marks */
-		(code >= 0x2028 && code <= 0x202E) ||	/* line ends, embeddings, overrides */
+		/* direction marks */
+		code == 0x061C || code == 0x200E || code == 0x200F ||
+		(code >= 0x2028 && code <= 0x202E) ||	/* line ends, embeddings,
+												 * overrides */
 		(code >= 0x2066 && code <= 0x2069) ||	/* isolates */
 		code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
 }
@@ -315,7 +339,8 @@ clip_middle(const char *text, int width, const char *mark)
 {
 	int			total = text_width(text);
 	int			room = Max(width - text_width(mark), 0);
-	int			ahead = room / 2;	/* of the mark; what is behind it is the longer half */
+	int			ahead = room / 2;	/* of the mark; what is behind it is the
+									 * longer half */
 	int			left_out = total - room;
 	int			used = 0;
 	const char *end = text;
@@ -331,7 +356,8 @@ clip_middle(const char *text, int width, const char *mark)
 			break;
 		used += columns;
 	}
-	for (rest = end; *rest != '\0' && used < ahead + left_out; rest += pg_mblen(rest))
+	for (rest = end; *rest != '\0' && used < ahead + left_out;
+		 rest += pg_mblen(rest))
 		used += Max(pg_encoding_dsplen(GetDatabaseEncoding(), rest), 0);
 	return psprintf("%.*s%s%s", (int) (end - text), text, mark, rest);
 }
@@ -369,8 +395,8 @@ wrap_text(const char *text, int width, int lines, const char *mark)
 }
 
 /*
- * A text of the database as UTF-8.  In a database whose encoding is unknown, what is
- * not UTF-8 has '?' in place of everything that is not ASCII.
+ * A text of the database as UTF-8.  In a database whose encoding is unknown,
+ * what is not UTF-8 has '?' in place of everything that is not ASCII.
  */
 static const char *
 text_as_utf8(const char *text)
@@ -380,7 +406,8 @@ text_as_utf8(const char *text)
 	char	   *copy;
 
 	if (encoding != PG_SQL_ASCII)
-		return (char *) pg_do_encoding_conversion((unsigned char *) unconstify(char *, text),
+		return (char *) pg_do_encoding_conversion((unsigned char *)
+													  unconstify(char *, text),
 												  length, encoding, PG_UTF8);
 	if (pg_verify_mbstr(PG_UTF8, text, length, true))
 		return text;
@@ -403,9 +430,9 @@ next_code(const char **utf8)
 }
 
 /*
- * What is not ASCII goes out as references: SVG and HTML say that they are UTF-8,
- * but the server sends them in the encoding of the client, which may be another, or
- * lack the character.
+ * What is not ASCII goes out as references: SVG and HTML say that they are
+ * UTF-8, but the server sends them in the encoding of the client, which may be
+ * another, or lack the character.
  */
 void
 append_markup(StringInfo out, const char *text)
@@ -447,7 +474,8 @@ append_mermaid(StringInfo out, const char *text)
 	while ((code = next_code(&utf8)) != 0)
 	{
 		if ((code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z') ||
-			(code >= '0' && code <= '9') || (code < 0x80 && strchr(" .,:-_/()", (int) code) != NULL))
+			(code >= '0' && code <= '9') ||
+			(code < 0x80 && strchr(" .,:-_/()", (int) code) != NULL))
 			appendStringInfoChar(out, (char) code);
 		else
 			appendStringInfo(out, "#%u;", code);

@@ -32,10 +32,18 @@ extern char *execution_state_text(const TraceExecution *execution);
 extern char *execution_times_text(const TraceExecution *execution);
 /* Since when it is paused, by whom and why; NULL when it is not. */
 extern char *execution_pause_text(const TraceExecution *execution);
-/* "step b is held by app since 2026-01-01 12:00:00+00: reason"; NULL when it means nothing any more. */
-extern char *execution_mark_text(const TraceExecution *execution, const TraceMark *mark);
-/* "2026-01-01 12:00:00+00 retry by app: reason"; NULL when a mark or the pause that lasts says it. */
-extern char *execution_event_text(const TraceExecution *execution, const TraceEvent *event);
+/*
+ * "step b is held by app since 2026-01-01 12:00:00+00: reason"; NULL when it
+ * means nothing any more.
+ */
+extern char *execution_mark_text(const TraceExecution *execution,
+								 const TraceMark *mark);
+/*
+ * "2026-01-01 12:00:00+00 retry by app: reason"; NULL when a mark or the pause
+ * that lasts says it.
+ */
+extern char *execution_event_text(const TraceExecution *execution,
+								  const TraceEvent *event);
 /* How the times it stood still are called. */
 extern char *execution_pauses_title(const TraceExecution *execution);
 /* "22012 in ups: division by zero"; NULL when there is nothing to say. */
@@ -53,7 +61,8 @@ extern char *clip_text(const char *text, int width, const char *mark);
 /* Its beginning and its end in so many columns, the mark between them. */
 extern char *clip_middle(const char *text, int width, const char *mark);
 /* The text in at most so many lines, broken at blanks where there are some. */
-extern char *wrap_text(const char *text, int width, int lines, const char *mark);
+extern char *wrap_text(const char *text, int width, int lines,
+					   const char *mark);
 
 /* Append text as content or attribute of XML and HTML. */
 extern void append_markup(StringInfo out, const char *text);

@@ -4,16 +4,16 @@
  *	  Transactions of the scheduler that may fail, and what is done again later.
  *
  * NOTES
- *	  Scheduler only.  It serves a whole database and must not stand still for one
- *	  execution.  So no statement of it waits for a lock that a session, or a prepared transaction,
- *	  can keep: rows that are locked are skipped, and where that is not enough (a table
- *	  that somebody has locked, a row that a trigger wants) lock_timeout ends the wait
- *	  at once.  What could not be done is put off, for the one execution it is about.
- *	  The same goes for errors that are nobody's fault (shared/weather.h): a disk that
- *	  is full, say.
+ *	  Scheduler only.  It serves a whole database and must not stand still for
+ *	  one execution.  So no statement of it waits for a lock that a session, or
+ *	  a prepared transaction, can keep: rows that are locked are skipped, and
+ *	  where that is not enough (a table that somebody has locked, a row that a
+ *	  trigger wants) lock_timeout ends the wait at once.  What could not be done
+ *	  is put off, for the one execution it is about.  The same goes for errors
+ *	  that are nobody's fault (shared/weather.h): a disk that is full, say.
  *
- *	  Memory is changed when the transaction has committed, or put right where it
- *	  has not.
+ *	  Memory is changed when the transaction has committed, or put right where
+ *	  it has not.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +36,10 @@
 /* No wait for a lock is longer than this, ms. */
 #define LOCK_PATIENCE "50"
 
-/* What was put off is done again after the first delay, and later each time up to the last, ms. */
+/*
+ * What was put off is done again after the first delay, and later each time up
+ * to the last, ms.
+ */
 #define LAST_RETRY_MS 5000
 
 /* The same trouble is told of again after this time, ms. */
@@ -57,7 +60,8 @@ typedef struct Postponed
 } Postponed;
 
 MemoryContext live_context = NULL;
-static MemoryContext loop_context = NULL;	/* emptied at each turn of the loop */
+static MemoryContext loop_context = NULL;	/* emptied at each turn of the
+											 * loop */
 
 static HTAB *postponed = NULL;
 
@@ -66,9 +70,11 @@ attempts_initialize(void)
 {
 	HASHCTL		control = {.keysize = sizeof(PostponedKey),.entrysize = sizeof(Postponed)};
 
-	loop_context = AllocSetContextCreate(TopMemoryContext, "workflow scheduler loop",
+	loop_context = AllocSetContextCreate(TopMemoryContext,
+										 "workflow scheduler loop",
 										 ALLOCSET_DEFAULT_SIZES);
-	live_context = AllocSetContextCreate(TopMemoryContext, "workflow live state",
+	live_context = AllocSetContextCreate(TopMemoryContext,
+										 "workflow live state",
 										 ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = live_context;
 	postponed = hash_create("workflow postponed", 16, &control,
@@ -116,7 +122,8 @@ tell_trouble(const ErrorData *error)
 	static TimestampTz told_at = 0;
 	TimestampTz now = steady_now();
 
-	if (told == error->sqlerrcode && !TimestampDifferenceExceeds(told_at, now, TELL_AGAIN_MS))
+	if (told == error->sqlerrcode &&
+		!TimestampDifferenceExceeds(told_at, now, TELL_AGAIN_MS))
 		return;
 	told = error->sqlerrcode;
 	told_at = now;
@@ -167,7 +174,8 @@ do_later(const PostponedKey *key, int delay)
 static void
 postponed_due(Timer *timer)
 {
-	Postponed  *entry = (Postponed *) ((char *) timer - offsetof(Postponed, timer));
+	Postponed  *entry = (Postponed *) ((char *) timer -
+									  offsetof(Postponed, timer));
 	PostponedKey key = entry->key;
 	int			delay = entry->delay;
 

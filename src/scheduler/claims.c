@@ -4,8 +4,8 @@
  *	  What the scheduler remembers of claims until they are committed.
  *
  * NOTES
- *	  Scheduler only.  Memory follows the claim at once, so that limits count it, and is
- *	  put right when the transaction has failed.
+ *	  Scheduler only.  Memory follows the claim at once, so that limits count
+ *	  it, and is put right when the transaction has failed.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,14 +32,17 @@ note_claim(int64 id, bool again)
 	if (nclaims == claims_size)
 	{
 		claims_size = Max(2 * claims_size, 1024);
-		claims = claims == NULL ? MemoryContextAlloc(live_context, claims_size * sizeof(Claim))
-			: repalloc_huge(claims, claims_size * sizeof(Claim));
+		claims = claims == NULL ?
+			MemoryContextAlloc(live_context, claims_size * sizeof(Claim)) :
+			repalloc_huge(claims, claims_size * sizeof(Claim));
 	}
 	claims[nclaims].id = id;
 	claims[nclaims++].again = again;
 }
 
-/* Was it paused and resumed, or ended and retried, before its runs were over? */
+/*
+ * Was it paused and resumed, or ended and retried, before its runs were over?
+ */
 bool
 live_claim(const ClaimedExecution *claimed)
 {
@@ -79,16 +82,17 @@ live_claims_undo(void)
 }
 
 /*
- * One that was given to another role meanwhile does not go on as the former one; nor does one with
- * threads that wait, of which sessions may have woken some: nothing of it may run that would
- * report.
+ * One that was given to another role meanwhile does not go on as the former
+ * one; nor does one with threads that wait, of which sessions may have woken
+ * some: nothing of it may run that would report.
  */
 void
 live_claims_committed(void)
 {
 	for (int i = 0; i < nclaims; i++)
 	{
-		LiveExecution *execution = claims[i].again ? live_find(claims[i].id) : NULL;
+		LiveExecution *execution = claims[i].again ? live_find(claims[i].id) :
+													 NULL;
 
 		if (execution != NULL && execution->again &&
 			(execution->next.role != execution->role || joins_wait(execution)))

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * control.c
- *	  What sessions want of executions that are not over: cancel, pause, another role.
+ *	  What sessions want of executions that are not over: cancel, pause, another
+ *	  role.
  *
  * NOTES
  *	  Scheduler only.  A session writes what it wants into the execution's row,
@@ -33,8 +34,8 @@ static bool look_for_pause_ends = true;	/* once at the start */
 static TimestampTz next_pause_end = DT_NOEND;
 
 /*
- * Threads of them wait, perhaps in front of a step that was marked while they ran, whatever has
- * become of them since.
+ * Threads of them wait, perhaps in front of a step that was marked while they
+ * ran, whatever has become of them since.
  */
 static void
 wake_marked(const ControlledExecution *wanted, int count)
@@ -69,7 +70,10 @@ control_execution(const ControlledExecution *wanted)
 			look_for_pause_ends = true;
 			if (execution == NULL)
 				break;
-			/* marked just before, perhaps, or given away: nothing begins that has not seen it */
+			/*
+			 * marked just before, perhaps, or given away: nothing begins that
+			 * has not seen it
+			 */
 			if (wanted->marked || given)
 				execution->controls++;
 			execution_stop(execution, STOP_PAUSE);
@@ -82,8 +86,8 @@ control_execution(const ControlledExecution *wanted)
 		case EXECUTION_PENDING:
 		case EXECUTION_BLOCKED:
 			/*
-			 * or it was marked, or given away, paused and resumed before we have looked: its
-			 * joins do not know which threads of it wait still
+			 * or it was marked, or given away, paused and resumed before we
+			 * have looked: its joins do not know which threads of it wait still
 			 */
 			if (given || (execution != NULL && joins_wait(execution)))
 			{
@@ -103,8 +107,9 @@ control_execution(const ControlledExecution *wanted)
 }
 
 /*
- * Fail one that has been paused for too long.  True: it is over.  With an epilogue to be
- * run, or gone on with, it is resumed for that, and ends behind it.  In a transaction.
+ * Fail one that has been paused for too long.  True: it is over.  With an
+ * epilogue to be run, or gone on with, it is resumed for that, and ends behind
+ * it.  In a transaction.
  */
 static bool
 end_pause(const OverduePause *pause)
@@ -116,22 +121,25 @@ end_pause(const OverduePause *pause)
 	if (pause->decided ||
 		(pause->begun && (plan->on_failure >= 0 || plan->ncompensations > 0)))
 	{
-		execution_decide_idle(pause->id, EXECUTION_FAILED, error, "PauseTimeout");
+		execution_decide_idle(pause->id, EXECUTION_FAILED, error,
+							  "PauseTimeout");
 		execution_resume(pause->id);
-		audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_PENDING);
+		audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED,
+						EXECUTION_PENDING);
 		wake_at_commit(WAKE_PENDING);	/* ourselves */
 		fault_point("execution.pause_to_epilogue");
 		return false;
 	}
 	execution_finalise(pause->id, EXECUTION_FAILED, error, "PauseTimeout");
-	audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED, EXECUTION_FAILED);
+	audit_execution("pause_timeout", pause->id, NULL, EXECUTION_PAUSED,
+					EXECUTION_FAILED);
 	fault_point("execution.pause_timeout");
 	return true;
 }
 
 /*
- * Fail what has been paused for too long; returns when to look again.  Each by itself: what
- * somebody keeps of one does not keep the others.
+ * Fail what has been paused for too long; returns when to look again.  Each by
+ * itself: what somebody keeps of one does not keep the others.
  */
 static TimestampTz
 end_pauses(void)
@@ -148,7 +156,8 @@ end_pauses(void)
 	}
 	ATTEMPT_END(committed, false);
 	if (!committed)
-		return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS);
+		return TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+										   SKIPPED_RETRY_MS);
 
 	for (int i = 0; i < count; i++)
 	{
@@ -159,7 +168,8 @@ end_pauses(void)
 		CHECK_FOR_INTERRUPTS();
 		ATTEMPT(committed)
 		{
-			over = execution_lock_overdue_pause(ids[i], &pause) && end_pause(&pause);
+			over = execution_lock_overdue_pause(ids[i], &pause) &&
+				end_pause(&pause);
 		}
 		ATTEMPT_END(committed, true);
 		if (!committed || !over)
@@ -170,7 +180,9 @@ end_pauses(void)
 			execution_over(execution);
 	}
 	if (next != DT_NOEND)
-		next = Max(next, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+		next = Max(next,
+				   TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+											   SKIPPED_RETRY_MS));
 	return next;
 }
 

@@ -4,8 +4,8 @@
  *	  Executors that leave: who is sent home.
  *
  * NOTES
- *	  Scheduler only.  An executor leaves when it is idle, so one that is busy is asked
- *	  to give way at the end of its step.
+ *	  Scheduler only.  An executor leaves when it is idle, so one that is busy
+ *	  is asked to give way at the end of its step.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +28,10 @@ executor_let_go(PoolExecutor *executor, ExitReason reason)
 	slot_request_exit(executor->slot, reason);
 }
 
-/* The same, at the end of the step it does: before that shows, so that no other begins then. */
+/*
+ * The same, at the end of the step it does: before that shows, so that no other
+ * begins then.
+ */
 static void
 let_go_soon(PoolExecutor *executor, ExitReason reason)
 {
@@ -41,8 +44,8 @@ let_go_soon(PoolExecutor *executor, ExitReason reason)
 }
 
 /*
- * A session has asked the executor to leave.  One that is recycled is replaced at
- * once; and if it does not respond, it is given no more time to.
+ * A session has asked the executor to leave.  One that is recycled is replaced
+ * at once; and if it does not respond, it is given no more time to.
  */
 void
 executor_asked_to_leave(PoolExecutor *executor, const ExitRequest *request)
@@ -65,13 +68,15 @@ idle_until(const PoolExecutor *executor)
 {
 	if (!executor_is_idle(executor) || setting_executor_idle_timeout <= 0)
 		return DT_NOEND;
-	return TimestampTzPlusMilliseconds(executor->since, setting_executor_idle_timeout);
+	return TimestampTzPlusMilliseconds(executor->since,
+									   setting_executor_idle_timeout);
 }
 
 static TimestampTz
 young_until(const PoolExecutor *executor)
 {
-	if (executor->leaving || executor->starting || setting_executor_max_age <= 0)
+	if (executor->leaving || executor->starting ||
+		setting_executor_max_age <= 0)
 		return DT_NOEND;
 	return TimestampTzPlusMilliseconds(executor->came_at,
 									   (int64) setting_executor_max_age * 1000);

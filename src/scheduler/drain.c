@@ -4,9 +4,10 @@
  *	  Letting the workflows of the database run dry.
  *
  * NOTES
- *	  Scheduler only.  What is wanted is in workflow.database_state, which is read when
- *	  a session says that it has changed it, and at the start.  That it has been read
- *	  is shown in the database entry: only then nothing new can begin.
+ *	  Scheduler only.  What is wanted is in workflow.database_state, which is
+ *	  read when a session says that it has changed it, and at the start.  That
+ *	  it has been read is shown in the database entry: only then nothing new can
+ *	  begin.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +45,8 @@ drain_look(DatabaseEntry *entry)
 	request.reason = EXIT_DRAIN;
 	request.requested_by = state.drained_by;
 	request.requested_at = state.drained_at;
-	strlcpy(request.text, state.reason ? state.reason : "", sizeof(request.text));
+	strlcpy(request.text, state.reason ? state.reason : "",
+			sizeof(request.text));
 	database_show_drain(database, mode);
 	if (mode != DRAIN_NONE)
 		fault_point("database.drained");
@@ -90,6 +92,8 @@ drain_executors(void)
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
 		if (!executor->leaving && !executor->starting)
-			executor_asked_to_leave(executor, mode == DRAIN_STEPS ? &request : &request_to_close);
+			executor_asked_to_leave(executor,
+									mode == DRAIN_STEPS ? &request :
+														  &request_to_close);
 	}
 }

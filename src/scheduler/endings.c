@@ -4,10 +4,10 @@
  *	  How executions end: by themselves, or because somebody ends them.
  *
  * NOTES
- *	  Scheduler only.  Who ends an execution from outside marks it as stopping, drops
- *	  its ready runs and interrupts what runs; when the last run has reported, the
- *	  end is written in a transaction of the scheduler, or the execution's epilogue
- *	  is begun (execution_settle_end()).
+ *	  Scheduler only.  Who ends an execution from outside marks it as stopping,
+ *	  drops its ready runs and interrupts what runs; when the last run has
+ *	  reported, the end is written in a transaction of the scheduler, or the
+ *	  execution's epilogue is begun (execution_settle_end()).
  *
  *-------------------------------------------------------------------------
  */
@@ -32,8 +32,8 @@ execution_error(const char *type, const char *message, const char *detail)
 }
 
 /*
- * It was claimed again, resumed say, while runs of the time before were on their
- * way out.  They are gone: it goes on from its rows.
+ * It was claimed again, resumed say, while runs of the time before were on
+ * their way out.  They are gone: it goes on from its rows.
  */
 static void
 begin_again(LiveExecution *execution)
@@ -47,7 +47,10 @@ begin_again(LiveExecution *execution)
 		ready_abandon(dlist_container(ReadyRun, node, iter.cur));
 	dlist_foreach_modify(iter, &execution->joins)
 		join_free(dlist_container(LiveJoin, node, iter.cur));
-	/* it may be another role's by now, and have been retried since its end was decided */
+	/*
+	 * it may be another role's by now, and have been retried since its end was
+	 * decided
+	 */
 	live_retake(execution, &execution->next);
 	execution->suspect = (execution->next.recoveries >= 2);
 	if (execution->in_epilogue)
@@ -61,7 +64,8 @@ static bool
 is_under_way(LiveExecution *execution)
 {
 	return execution->stopping == STOP_NONE &&
-		!(dlist_is_empty(&execution->ready) && dlist_is_empty(&execution->joins));
+		!(dlist_is_empty(&execution->ready) &&
+		  dlist_is_empty(&execution->joins));
 }
 
 /* Settle an execution now; false: its row cannot be had. */
@@ -112,8 +116,8 @@ settle(int64 id, void *argument pg_attribute_unused())
 }
 
 /*
- * Nothing of an execution that is to end runs: its row says whether its epilogue is
- * to be run now, or that it is over.  It need not be in memory.
+ * Nothing of an execution that is to end runs: its row says whether its
+ * epilogue is to be run now, or that it is over.  It need not be in memory.
  */
 void
 execution_settle_end(int64 id)
@@ -122,7 +126,9 @@ execution_settle_end(int64 id)
 		postpone(settle, id, NULL);
 }
 
-/* Has somebody still to record that an attempt of a paused execution got stuck? */
+/*
+ * Has somebody still to record that an attempt of a paused execution got stuck?
+ */
 static bool
 waits_for_stuck(LiveExecution *execution)
 {
@@ -137,13 +143,14 @@ waits_for_stuck(LiveExecution *execution)
 }
 
 /*
- * Nothing of a stopped execution runs any more: end it, or, if it is paused, forget
- * it until it is claimed again.
+ * Nothing of a stopped execution runs any more: end it, or, if it is paused,
+ * forget it until it is claimed again.
  */
 void
 finalise_if_drained(LiveExecution *execution)
 {
-	if (execution->stopping == STOP_NONE || execution->running > 0 || waits_for_stuck(execution))
+	if (execution->stopping == STOP_NONE || execution->running > 0 ||
+		waits_for_stuck(execution))
 		return;
 	if (execution->again)
 		begin_again(execution);
@@ -174,7 +181,8 @@ stop_threads(LiveExecution *execution, StopReason reason)
 }
 
 /*
- * End an execution from outside; when all that runs has reported, it is finalised.
+ * End an execution from outside; when all that runs has reported, it is
+ * finalised.
  */
 void
 execution_stop(LiveExecution *execution, StopReason reason)
@@ -200,7 +208,10 @@ execution_restart(LiveExecution *execution, const ClaimedExecution *claimed)
 	finalise_if_drained(execution);
 }
 
-/* The execution has been ended by an executor, or has nothing to do but to wait. */
+/*
+ * The execution has been ended by an executor, or has nothing to do but to
+ * wait.
+ */
 void
 execution_over(LiveExecution *execution)
 {
@@ -223,7 +234,10 @@ typedef struct Failure
 	Jsonb	   *error;
 } Failure;
 
-/* Write the failure of an execution that the scheduler decided: it has no epilogue. */
+/*
+ * Write the failure of an execution that the scheduler decided: it has no
+ * epilogue.
+ */
 static bool
 write_failure(int64 id, void *argument)
 {
@@ -237,7 +251,8 @@ write_failure(int64 id, void *argument)
 		lock = execution_try_lock(id);
 		if (lock == ROW_LOCKED)
 		{
-			execution_finalise(id, EXECUTION_FAILED, failure->error, failure->type);
+			execution_finalise(id, EXECUTION_FAILED, failure->error,
+							   failure->type);
 			fault_point("execution.given_up");
 		}
 	}
@@ -257,10 +272,13 @@ write_failure(int64 id, void *argument)
 	return true;
 }
 
-/* Fail an execution that cannot go on; step_id: of the top level, where it stood, or NULL. */
+/*
+ * Fail an execution that cannot go on; step_id: of the top level, where it
+ * stood, or NULL.
+ */
 void
-execution_give_up(LiveExecution *execution, const char *error_type, const char *message,
-				  const char *detail, const char *step_id)
+execution_give_up(LiveExecution *execution, const char *error_type,
+				  const char *message, const char *detail, const char *step_id)
 {
 	int64		id = execution->id;
 	StepError	reason = {.type = error_type,.message = message,.detail = detail};
@@ -274,18 +292,24 @@ execution_give_up(LiveExecution *execution, const char *error_type, const char *
 	execution->stopping = STOP_ENDED;
 	dlist_foreach_modify(iter, &execution->ready)
 		ready_abandon(dlist_container(ReadyRun, node, iter.cur));
-	/* the executors are stopped behind it, or the thread of the root would end it as cancelled */
+	/*
+	 * the executors are stopped behind it, or the thread of the root would end
+	 * it as cancelled
+	 */
 	if (!write_failure(id, failure))
 		postpone(write_failure, id, failure);
 }
 
-/* The time of an execution is over, and no executor was to be had to see that. */
+/*
+ * The time of an execution is over, and no executor was to be had to see that.
+ */
 void
 execution_overdue(LiveExecution *execution)
 {
 	int64		id = execution->id;
-	Jsonb	   *error = execution_error("Timeout", "the execution did not end in time",
-										"No executor was to be had for it when its time was over.");
+	Jsonb	   *error = execution_error(
+		"Timeout", "the execution did not end in time",
+		"No executor was to be had for it when its time was over.");
 	const WorkflowPlan *plan;
 	RowLock		lock = ROW_BUSY;
 	bool		epilogue = false;

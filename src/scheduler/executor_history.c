@@ -4,9 +4,9 @@
  *	  What is told of executors that have gone, or got stuck.
  *
  * NOTES
- *	  Scheduler only.  An entry in workflow.executor_history is written when one has gone,
- *	  or when it gets stuck; the commit does not wait for the disk, but for stuck ones,
- *	  which are counted against their workflow.
+ *	  Scheduler only.  An entry in workflow.executor_history is written when one
+ *	  has gone, or when it gets stuck; the commit does not wait for the disk,
+ *	  but for stuck ones, which are counted against their workflow.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +25,10 @@
 #include "state/blocks.h"
 #include "state/history.h"
 
-/* Remember what the slot says of its executor: it will have been cleared when that is gone. */
+/*
+ * Remember what the slot says of its executor: it will have been cleared when
+ * that is gone.
+ */
 void
 executor_note(PoolExecutor *executor, const SlotView *view)
 {
@@ -110,7 +113,8 @@ tell_departure(int64 pid pg_attribute_unused(), void *argument)
 			executor_history_end(departure->history_id);
 		else
 			(void) executor_history_insert(&departure->record);
-		announce_executor(departure->record.pid, departure->record.role, "ended", departure->record.reason);
+		announce_executor(departure->record.pid, departure->record.role,
+						  "ended", departure->record.reason);
 	}
 	ATTEMPT_END(committed, false);
 	if (committed)
@@ -132,14 +136,18 @@ executor_departed(PoolExecutor *executor)
 	departure->record.ended_at = GetCurrentTimestamp();
 	if (departure->record.request_reason != NULL)
 	{
-		strlcpy(departure->text, departure->record.request_reason, sizeof(departure->text));
+		strlcpy(departure->text, departure->record.request_reason,
+				sizeof(departure->text));
 		departure->record.request_reason = departure->text;
 	}
 	if (!tell_departure(executor->pid, departure))
 		postpone(tell_departure, executor->pid, departure);
 }
 
-/* One more attempt of the execution got stuck: block its workflow if it runs away.  In a transaction. */
+/*
+ * One more attempt of the execution got stuck: block its workflow if it runs
+ * away.  In a transaction.
+ */
 static void
 block_runaway(int64 execution_id)
 {
@@ -148,8 +156,9 @@ block_runaway(int64 execution_id)
 	Oid			role;
 	Definition	definition;
 	WorkflowBlock block;
-	TimestampTz since = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													(int64) setting_stuck_window * -1000);
+	TimestampTz since =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									(int64) setting_stuck_window * -1000);
 	int64		count;
 	char	   *reason;
 
@@ -157,14 +166,20 @@ block_runaway(int64 execution_id)
 		return;
 	workflow = admission_workflow(execution);
 	role = execution->role;
-	count = executor_history_count_stuck(workflow, role, Max(since, block_last_lifted(workflow)));
+	count = executor_history_count_stuck(workflow, role,
+										 Max(since,
+											 block_last_lifted(workflow)));
 	if (count < setting_stuck_threshold || block_find(workflow, role, &block))
 		return;
-	/* whoever has the rights of the owner may block it for all, others only for themselves */
-	if (definition_find(workflow, 0, &definition) && has_privs_of_role(role, definition.owner))
+	/*
+	 * whoever has the rights of the owner may block it for all, others only for
+	 * themselves
+	 */
+	if (definition_find(workflow, 0, &definition) &&
+		has_privs_of_role(role, definition.owner))
 		role = InvalidOid;
-	reason = psprintf("%lld attempts got stuck within %d seconds", (long long) count,
-					  setting_stuck_window);
+	reason = psprintf("%lld attempts got stuck within %d seconds",
+					  (long long) count, setting_stuck_window);
 	if (!block_insert(workflow, role, reason, InvalidOid, count))
 		return;
 	wake_at_commit(WAKE_ADMISSION); /* ourselves */

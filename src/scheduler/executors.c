@@ -4,9 +4,10 @@
  *	  The executors of the scheduler, and how they are told to stop.
  *
  * NOTES
- *	  Scheduler only.  The list of those it has started, or found; pool.c decides who is
- *	  started and what each gets to do.  The executor's slot says why it is to stop, and
- *	  SIGINT cancels its statement: what becomes of one that does not respond is in stuck.c.
+ *	  Scheduler only.  The list of those it has started, or found; pool.c
+ *	  decides who is started and what each gets to do.  The executor's slot says
+ *	  why it is to stop, and SIGINT cancels its statement: what becomes of one
+ *	  that does not respond is in stuck.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -73,7 +74,8 @@ pool_retire(PoolExecutor *executor)
 PoolExecutor *
 pool_adopt(int slot)
 {
-	PoolExecutor *executor = MemoryContextAllocZero(live_context, sizeof(PoolExecutor));
+	PoolExecutor *executor = MemoryContextAllocZero(live_context,
+													sizeof(PoolExecutor));
 
 	executor->slot = slot;
 	executor->generation = slot_generation(slot);
@@ -99,9 +101,9 @@ executor_forget(PoolExecutor *executor)
 /* --- stopping --- */
 
 /*
- * Interrupt an executor.  execution_id: which of several executions, 0: all.  The
- * grace is that of the one that runs: another one of the same run that is stopped,
- * too, does not take its place.
+ * Interrupt an executor.  execution_id: which of several executions, 0: all.
+ * The grace is that of the one that runs: another one of the same run that is
+ * stopped, too, does not take its place.
  */
 static void
 ask_to_stop(PoolExecutor *executor, StopReason reason, int64 execution_id)
@@ -129,16 +131,23 @@ pool_stop_execution(LiveExecution *execution, StopReason reason)
 
 		for (int i = 0; executor->busy && i < executor->nruns; i++)
 			if (executor->runs[i]->execution == execution)
-				/* a thread that has not seen the newest marks goes on with no further step */
-				ask_to_stop(executor, reason == STOP_PAUSE &&
-							executor->runs[i]->controls != execution->controls ? STOP_YIELD : reason,
+				/*
+				 * a thread that has not seen the newest marks goes on with no
+				 * further step
+				 */
+				ask_to_stop(executor,
+							reason == STOP_PAUSE &&
+									executor->runs[i]->controls !=
+										execution->controls ?
+								STOP_YIELD :
+								reason,
 							executor->kind == RUN_START ? execution->id : 0);
 	}
 }
 
 /*
- * Have the threads of an execution look at its row: those in executors give way behind the
- * step they are at, those that wait are loaded anew.
+ * Have the threads of an execution look at its row: those in executors give way
+ * behind the step they are at, those that wait are loaded anew.
  */
 void
 pool_reload_execution(LiveExecution *execution)

@@ -6,14 +6,14 @@
  *
  * NOTES
  *	  Scheduler only.  Deadlines are the executors' business.  But an execution
- *	  may be parked, or have no executor to be had, when its time is over: then it
- *	  is given to an executor, which sees what time it is; and ended here when none
- *	  has begun within workflow.cancel_grace.  The time comes out of the rows, pauses
- *	  counted off; memory says when to look.
+ *	  may be parked, or have no executor to be had, when its time is over: then
+ *	  it is given to an executor, which sees what time it is; and ended here
+ *	  when none has begun within workflow.cancel_grace.  The time comes out of
+ *	  the rows, pauses counted off; memory says when to look.
  *
- *	  There is no index by age of what is pending.  It is looked through when the oldest has
- *	  waited too long, not more often than 20 times in workflow.pending_timeout,
- *	  and not at all while nothing waits.
+ *	  There is no index by age of what is pending.  It is looked through when
+ *	  the oldest has waited too long, not more often than 20 times in
+ *	  workflow.pending_timeout, and not at all while nothing waits.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +27,10 @@
 #include "shared/wake.h"
 #include "state/janitor.h"
 
-/* Time between two looks through what is pending, ms, and as a part of the timeout. */
+/*
+ * Time between two looks through what is pending, ms, and as a part of the
+ * timeout.
+ */
 #define PENDING_CHECK_MS 1000
 #define PENDING_CHECK_PART 20
 
@@ -48,7 +51,9 @@ look_again(LiveExecution *execution, TimestampTz at)
 static void
 janitor_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 {
-	execution->timeout_seconds = claimed->in_epilogue ? 0 : claimed->timeout_seconds;
+	execution->timeout_seconds = claimed->in_epilogue ?
+		0 :
+		claimed->timeout_seconds;
 	execution->overdue = false;
 	if (execution->timeout_seconds == 0)
 		return;
@@ -69,14 +74,16 @@ static bool
 has_not_begun(LiveExecution *execution)
 {
 	return execution->running == 0 && !dlist_is_empty(&execution->ready) &&
-		dlist_head_element(ReadyRun, node, &execution->ready)->kind == RUN_START;
+		dlist_head_element(ReadyRun, node, &execution->ready)->kind ==
+		RUN_START;
 }
 
 /* The time of an execution may be over. */
 static void
 look_at_execution(Timer *timer)
 {
-	LiveExecution *execution = (LiveExecution *) ((char *) timer - offsetof(LiveExecution, janitor));
+	LiveExecution *execution =
+		(LiveExecution *) ((char *) timer - offsetof(LiveExecution, janitor));
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz grace_end = TimestampTzPlusMilliseconds(now, GRACE_MS);
 	TimestampTz deadline = DT_NOEND;
@@ -88,12 +95,15 @@ look_at_execution(Timer *timer)
 	}
 	if (has_not_begun(execution))
 	{
-		look_again(execution, TimestampTzPlusMilliseconds(now, (int64) execution->timeout_seconds * 1000));
+		look_again(execution,
+				   TimestampTzPlusMilliseconds(
+					   now, (int64) execution->timeout_seconds * 1000));
 		return;
 	}
 	ATTEMPT(committed)
 	{
-		deadline = execution_deadline(execution->id, execution->timeout_seconds);
+		deadline = execution_deadline(execution->id,
+									  execution->timeout_seconds);
 	}
 	ATTEMPT_END(committed, false);
 	if (!committed)
@@ -114,14 +124,15 @@ look_at_execution(Timer *timer)
 	}
 	else
 	{
-		look_again(execution, grace_end);	/* it is taken out when it is forgotten */
+		look_again(execution, grace_end);	/* it is taken out when it is
+											 * forgotten */
 		execution_overdue(execution);
 	}
 }
 
 /*
- * End what has been pending for too long.  left: not all that is pending could be
- * claimed.  Returns when to look again.
+ * End what has been pending for too long.  left: not all that is pending could
+ * be claimed.  Returns when to look again.
  */
 TimestampTz
 janitor_look_at_pending(TimestampTz now, bool left)
@@ -148,12 +159,17 @@ janitor_look_at_pending(TimestampTz now, bool left)
 	}
 	ATTEMPT_END(committed, count > 0);
 	if (!committed)
-		return next_pending_check = TimestampTzPlusMilliseconds(now, PENDING_CHECK_MS);
+		return next_pending_check =
+				   TimestampTzPlusMilliseconds(now, PENDING_CHECK_MS);
 	next_pending_check = oldest;
 	if (oldest != DT_NOEND)
-		next_pending_check = Max(TimestampTzPlusMilliseconds(oldest, (int64) setting_pending_timeout * 1000),
-								 TimestampTzPlusMilliseconds(now, Max(PENDING_CHECK_MS,
-																	  (int64) setting_pending_timeout * 1000 / PENDING_CHECK_PART)));
+		next_pending_check = Max(
+			TimestampTzPlusMilliseconds(oldest,
+										(int64) setting_pending_timeout * 1000),
+			TimestampTzPlusMilliseconds(now,
+										Max(PENDING_CHECK_MS,
+											(int64) setting_pending_timeout *
+												1000 / PENDING_CHECK_PART)));
 	return next_pending_check;
 }
 

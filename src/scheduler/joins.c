@@ -10,8 +10,8 @@
  *	  about together.  When nothing is active and nothing is left to hand out, a
  *	  JOIN run closes the container and goes on with its thread.
  *
- *	  Whether the container succeeded is decided there, from the rows.  Here only
- *	  what must be known earlier is: when to hand out nothing further.
+ *	  Whether the container succeeded is decided there, from the rows.  Here
+ *	  only what must be known earlier is: when to hand out nothing further.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,7 +54,8 @@ join_waiting_children(LiveJoin *join, int **children)
 	int			nthreads;
 	int			count = 0;
 
-	scope_children_range(scope_path(plan, &join->scope), container, join->visit, &from, &to);
+	scope_children_range(scope_path(plan, &join->scope), container, join->visit,
+						 &from, &to);
 	threads = threads_waiting(join->execution->id, from, to, &nthreads);
 	*children = palloc_extended(Max(nthreads, 1) * sizeof(int), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < nthreads; i++)
@@ -70,9 +71,9 @@ join_waiting_children(LiveJoin *join, int **children)
 }
 
 /*
- * Children that have ended already, or wait, for a container found open when its thread
- * was resumed: count them, and leave only the others to be handed out.  False: the rows
- * cannot be had now.
+ * Children that have ended already, or wait, for a container found open when
+ * its thread was resumed: count them, and leave only the others to be handed
+ * out.  False: the rows cannot be had now.
  */
 static bool
 recover_children(LiveJoin *join)
@@ -82,7 +83,8 @@ recover_children(LiveJoin *join)
 	StepRecord *records;
 	char	   *from;
 	char	   *to;
-	bool	   *ended = MemoryContextAllocZero(live_context, Max(join->counts.total, 1));
+	bool	   *ended = MemoryContextAllocZero(live_context,
+										 Max(join->counts.total, 1));
 	JoinCounts	counts = join->counts;
 	bool		committed;
 	int		   *waiting;
@@ -94,8 +96,10 @@ recover_children(LiveJoin *join)
 	{
 		plan = definition_plan(join->execution->definition_id);
 		container = &plan->nodes[join->container];
-		scope_children_range(scope_path(plan, &join->scope), container, join->visit, &from, &to);
-		records = step_children(join->execution->id, from, to, container->id, false, &count);
+		scope_children_range(scope_path(plan, &join->scope), container,
+							 join->visit, &from, &to);
+		records = step_children(join->execution->id, from, to, container->id,
+								false, &count);
 		for (int i = 0; i < count; i++)
 		{
 			int			child = records[i].loop_iteration_index;
@@ -144,8 +148,8 @@ recover_children(LiveJoin *join)
 }
 
 /*
- * The thread of an execution stands at a container that forks.  False: what has become of its
- * children cannot be read now; nothing has happened.
+ * The thread of an execution stands at a container that forks.  False: what has
+ * become of its children cannot be read now; nothing has happened.
  */
 bool
 join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
@@ -238,14 +242,17 @@ drop_fresh_ranges(LiveJoin *join)
 }
 
 /*
- * Make ranges ready, as many as may run at once.  A child that is parked or waits takes no
- * executor from the others, but it is one of the definition's max_parallelism.
+ * Make ranges ready, as many as may run at once.  A child that is parked or
+ * waits takes no executor from the others, but it is one of the definition's
+ * max_parallelism.
  */
 void
 join_hand_out(LiveJoin *join)
 {
 	int			limit = pool_limit();
-	int			at_once = join->max_parallelism > 0 ? Min(join->max_parallelism, limit) : limit;
+	int			at_once = join->max_parallelism > 0 ?
+		Min(join->max_parallelism, limit) :
+		limit;
 	int			left;
 
 	if ((join->decided && !(join->begins_no_more && !join->cancelled)) ||
@@ -256,13 +263,17 @@ join_hand_out(LiveJoin *join)
 	if (join->max_parallelism > limit)
 		at_once = join->max_parallelism;	/* parked children count too */
 	left = children_left(join);
-	while (join->active - (join->max_parallelism > 0 ? 0 : join->parked + join->waiting) < at_once &&
-		   !dlist_is_empty(&join->ranges))
+	while (
+		join->active -
+				(join->max_parallelism > 0 ? 0 : join->parked + join->waiting) <
+			at_once &&
+		!dlist_is_empty(&join->ranges))
 	{
 		ChildRange *range = dlist_head_element(ChildRange, node, &join->ranges);
-		int			size = Max(1, Min(MAX_RANGE, left / (2 * Max(1, Min(at_once, limit)))));
-		ReadyRun   *run = ready_add(join->execution, RUN_CHILDREN, join, &join->scope,
-									join->container, join->visit);
+		int			size =
+			Max(1, Min(MAX_RANGE, left / (2 * Max(1, Min(at_once, limit)))));
+		ReadyRun *run = ready_add(join->execution, RUN_CHILDREN, join,
+								  &join->scope, join->container, join->visit);
 
 		run->from = range->from;
 		run->to = Min(range->to, range->from + size);
@@ -281,9 +292,9 @@ join_hand_out(LiveJoin *join)
 
 /*
  * The join is decided and the rest of its children not wanted: drop what waits,
- * stop what runs.  Joins inside the children are abandoned with them; those that
- * have nothing running are gone at once, the others when the last run under
- * them has reported.
+ * stop what runs.  Joins inside the children are abandoned with them; those
+ * that have nothing running are gone at once, the others when the last run
+ * under them has reported.
  */
 static void
 cancel_children(LiveJoin *join)
@@ -321,7 +332,8 @@ cancel_children(LiveJoin *join)
 		{
 			LiveJoin	   *inner = dlist_container(LiveJoin, node, iter.cur);
 
-			if (!inner->abandoned || inner->active > 0 || !join_is_under(inner, join))
+			if (!inner->abandoned || inner->active > 0 ||
+				!join_is_under(inner, join))
 				continue;
 			inner->parent->active--;
 			inner->parent->counts.failed++;
@@ -334,9 +346,9 @@ cancel_children(LiveJoin *join)
 }
 
 /*
- * No further child is to begin; those that have begun go on.  Ranges that wait are
- * dropped, those that run end with the child they are at.  In ranges that were recovered
- * some may have begun: who does them finds out which.
+ * No further child is to begin; those that have begun go on.  Ranges that wait
+ * are dropped, those that run end with the child they are at.  In ranges that
+ * were recovered some may have begun: who does them finds out which.
  */
 static void
 begin_no_more(LiveJoin *join)
@@ -370,9 +382,12 @@ join_check(LiveJoin *join)
 	{
 		JoinCourse	course = join_course(&join->rule, &join->counts);
 
-		/* where its time is over, running children have the deadline themselves */
+		/*
+		 * where its time is over, running children have the deadline themselves
+		 */
 		join->decided = course != JOIN_GOES_ON ||
-			(join->deadline != DT_NOEND && GetCurrentTimestamp() >= join->deadline);
+			(join->deadline != DT_NOEND &&
+			 GetCurrentTimestamp() >= join->deadline);
 		if (course == JOIN_BEGINS_NO_MORE)
 			begin_no_more(join);
 		else if (course == JOIN_CANCELS)

@@ -6,16 +6,17 @@
  *
  * NOTES
  *	  One static worker, connected to the shared catalogs only, so it cannot see
- *	  where the extension is.  It starts a scheduler in each database that can be
- *	  connected to and is no template; where the extension is missing, that one
- *	  leaves at once with the mark ABSENT in the database entry, and no other is
- *	  started until CREATE EXTENSION takes the mark away.
+ *	  where the extension is.  It starts a scheduler in each database that can
+ *	  be connected to and is no template; where the extension is missing, that
+ *	  one leaves at once with the mark ABSENT in the database entry, and no
+ *	  other is started until CREATE EXTENSION takes the mark away.
  *
  *	  The launcher does one round whenever somebody sets its latch: a scheduler
- *	  that ended, a session without a scheduler, a hold that was released, a command
- *	  on a database, the postmaster about a worker it started.  A round reads
- *	  pg_database and looks at every entry.  There is no waiting for one worker
- *	  within it.  Without a failure to be repeated it then sleeps for ever.
+ *	  that ended, a session without a scheduler, a hold that was released, a
+ *	  command on a database, the postmaster about a worker it started.  A round
+ *	  reads pg_database and looks at every entry.  There is no waiting for one
+ *	  worker within it.  Without a failure to be repeated it then sleeps for
+ *	  ever.
  *
  *	  The state of an entry is changed by shared/databases.c alone.  What the
  *	  launcher knows besides is in this file's variables, and can be lost.
@@ -81,8 +82,9 @@ static MemoryContext launcher_context;
 static List *starting_schedulers = NIL;
 
 /*
- * Databases seen without the extension.  Beside the marks in the entries, because
- * an entry with the mark is given to another database when room is needed.
+ * Databases seen without the extension.  Beside the marks in the entries,
+ * because an entry with the mark is given to another database when room is
+ * needed.
  */
 static List *absent_databases = NIL;
 
@@ -149,7 +151,8 @@ workflow_launcher_main(Datum argument pg_attribute_unused())
 
 /*
  * Be known as the launcher.  Schedulers a former launcher has registered and
- * that did not come yet are started anew: nobody would notice if they never did.
+ * that did not come yet are started anew: nobody would notice if they never
+ * did.
  */
 static void
 launcher_attach(void)
@@ -166,7 +169,8 @@ launcher_attach(void)
 
 /* The launcher's exit.  Schedulers live on. */
 static void
-launcher_detach(int code pg_attribute_unused(), Datum argument pg_attribute_unused())
+launcher_detach(int code pg_attribute_unused(),
+				Datum argument pg_attribute_unused())
 {
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	registry->launcher_pid = 0;
@@ -175,9 +179,9 @@ launcher_detach(int code pg_attribute_unused(), Datum argument pg_attribute_unus
 }
 
 /*
- * OIDs of the databases a scheduler can be in: one can connect, no template, not
- * half dropped.  In the current memory context.  False: somebody keeps the catalog;
- * the launcher does not wait for that, as schedulers do not.
+ * OIDs of the databases a scheduler can be in: one can connect, no template,
+ * not half dropped.  In the current memory context.  False: somebody keeps the
+ * catalog; the launcher does not wait for that, as schedulers do not.
  */
 static bool
 read_databases(List **databases)
@@ -235,13 +239,16 @@ look_after_starting(void)
 		bool		stopped;
 
 		/* Look at the worker first: one that ended can have attached before. */
-		stopped = GetBackgroundWorkerPid(starting->handle, &pid) == BGWH_STOPPED;
+		stopped = GetBackgroundWorkerPid(starting->handle, &pid) ==
+			BGWH_STOPPED;
 		if (stopped)
-			database_start_failed(starting->database, starting->generation, true);
+			database_start_failed(starting->database, starting->generation,
+								  true);
 		if (stopped ||
 			!database_is_starting(starting->database, starting->generation))
 		{
-			starting_schedulers = foreach_delete_current(starting_schedulers, cell);
+			starting_schedulers = foreach_delete_current(starting_schedulers,
+														 cell);
 			pfree(starting->handle);
 			pfree(starting);
 		}
@@ -250,8 +257,8 @@ look_after_starting(void)
 
 /*
  * Go through all entries: take down which databases are without the extension,
- * count the unsettled schedulers, and retire databases that were dropped, became
- * a template or accept no connections any more.
+ * count the unsettled schedulers, and retire databases that were dropped,
+ * became a template or accept no connections any more.
  */
 static void
 look_at_entries(Round *round, const List *databases)
@@ -271,11 +278,15 @@ look_at_entries(Round *round, const List *databases)
 			continue;
 		}
 		if (entry->state == DATABASE_ABSENT)
-			absent_databases = list_append_unique_oid(absent_databases, entry->database);
+			absent_databases = list_append_unique_oid(absent_databases,
+													  entry->database);
 		else
-			absent_databases = list_delete_oid(absent_databases, entry->database);
-		if ((entry->state == DATABASE_STARTING || entry->state == DATABASE_ACTIVE) &&
-			!TimestampDifferenceExceeds(entry->started_at, round->now, SETTLED_AFTER_MS))
+			absent_databases = list_delete_oid(absent_databases,
+											   entry->database);
+		if ((entry->state == DATABASE_STARTING ||
+			 entry->state == DATABASE_ACTIVE) &&
+			!TimestampDifferenceExceeds(entry->started_at, round->now,
+										SETTLED_AFTER_MS))
 			round->unsettled++;
 	}
 	LWLockRelease(registry->lock);
@@ -312,7 +323,8 @@ start_schedulers(Round *round, const List *databases)
 			if (entry == NULL)
 				round->without_entry = database;
 		}
-		if (entry != NULL && entry->state == DATABASE_UNKNOWN && entry->holds == 0)
+		if (entry != NULL && entry->state == DATABASE_UNKNOWN &&
+			entry->holds == 0)
 		{
 			startable = true;
 			next_start = entry->next_start;
@@ -324,7 +336,9 @@ start_schedulers(Round *round, const List *databases)
 		if (next_start > round->now)
 			look_again_at(round, next_start);
 		else if (round->unsettled >= MAX_UNSETTLED)
-			look_again_at(round, TimestampTzPlusMilliseconds(round->now, SETTLED_AFTER_MS));
+			look_again_at(round,
+						  TimestampTzPlusMilliseconds(round->now,
+													  SETTLED_AFTER_MS));
 		else if (!start_scheduler(round, database))
 			break;
 	}
@@ -379,10 +393,13 @@ report_limits(Round *round)
 	{
 		long		delay = FIRST_RETRY_DELAY_MS;
 
-		for (int i = 0; i < exhausted_rounds && delay < LAST_RETRY_DELAY_MS; i++)
+		for (int i = 0; i < exhausted_rounds && delay < LAST_RETRY_DELAY_MS;
+			 i++)
 			delay *= 2;
 		exhausted_rounds++;
-		exhausted_until = TimestampTzPlusMilliseconds(round->now, Min(delay, LAST_RETRY_DELAY_MS));
+		exhausted_until = TimestampTzPlusMilliseconds(round->now,
+													  Min(delay,
+														  LAST_RETRY_DELAY_MS));
 		look_again_at(round, exhausted_until);
 		if (!exhaustion_reported && round->unsettled == 0)
 		{
@@ -412,7 +429,9 @@ report_limits(Round *round)
 	if (!OidIsValid(round->without_entry))
 		full_reported = false;
 	else if (round->unsettled > 0)
-		look_again_at(round, TimestampTzPlusMilliseconds(round->now, SETTLED_AFTER_MS));
+		look_again_at(round,
+					  TimestampTzPlusMilliseconds(round->now,
+												  SETTLED_AFTER_MS));
 	else if (!full_reported)
 	{
 		full_reported = true;

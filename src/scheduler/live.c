@@ -4,9 +4,9 @@
  *	  Executions that are not over.
  *
  * NOTES
- *	  Scheduler only.  Everything is allocated in live_context and freed one by one;
- *	  nothing here can fail but for want of memory.  Who counts executions, or looks at
- *	  them at a time, follows their coming and going: LiveFollower.
+ *	  Scheduler only.  Everything is allocated in live_context and freed one by
+ *	  one; nothing here can fail but for want of memory.  Who counts executions,
+ *	  or looks at them at a time, follows their coming and going: LiveFollower.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,7 +48,8 @@ LiveExecution *
 live_add(const ClaimedExecution *claimed)
 {
 	bool		found;
-	LiveExecution *execution = hash_search(executions, &claimed->id, HASH_ENTER, &found);
+	LiveExecution *execution = hash_search(executions, &claimed->id, HASH_ENTER,
+										   &found);
 
 	if (found)
 		return NULL;
@@ -81,7 +82,8 @@ live_note_next(LiveExecution *execution, const ClaimedExecution *claimed)
 {
 	execution->again = true;
 	execution->next = *claimed;
-	execution->next.workflow = execution->next.tenant = NULL;	/* they stay what they are */
+	/* they stay what they are */
+	execution->next.workflow = execution->next.tenant = NULL;
 }
 
 void
@@ -116,7 +118,8 @@ live_clear(LiveExecution *execution)
 	dlist_foreach_modify(iter, &execution->joins)
 		join_free(dlist_container(LiveJoin, node, iter.cur));
 	while (!slist_is_empty(&execution->stuck))
-		pfree(slist_container(StuckEntry, node, slist_pop_head_node(&execution->stuck)));
+		pfree(slist_container(StuckEntry, node,
+							  slist_pop_head_node(&execution->stuck)));
 }
 
 /* Forget an execution that has no run in an executor. */

@@ -5,18 +5,19 @@
  *	  go.
  *
  * NOTES
- *	  Scheduler only.  An executor serves one role for life.  Fewer executors than
- *	  wanted means slower, never an error: with max_worker_processes exhausted
- *	  there is one WARNING per episode, and the ready runs wait for those that
- *	  are there.
+ *	  Scheduler only.  An executor serves one role for life.  Fewer executors
+ *	  than wanted means slower, never an error: with max_worker_processes
+ *	  exhausted there is one WARNING per episode, and the ready runs wait for
+ *	  those that are there.
  *
  *	  Roles share the executors evenly, as far as they want them.  One that has
- *	  fewer than its share takes over one of the role that has most, when its run
- *	  gives way; when steps do not end, one that has none at all gets another process,
- *	  of the slots that are kept in reserve.
+ *	  fewer than its share takes over one of the role that has most, when its
+ *	  run gives way; when steps do not end, one that has none at all gets
+ *	  another process, of the slots that are kept in reserve.
  *
  *	  A run that has lasted workflow.run_quantum gives way at its next step when
- *	  others wait, here or in another database, or when executors are idle that could take a part of it.
+ *	  others wait, here or in another database, or when executors are idle that
+ *	  could take a part of it.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,22 +36,28 @@
 #include "shared/worker.h"
 #include "state/role_limits.h"
 
-/* Time between two attempts to get a worker when there was none to be had, ms. */
+/*
+ * Time between two attempts to get a worker when there was none to be had, ms.
+ */
 #define LAUNCH_RETRY_MS 1000
 /* A lack of workers is over when there has been none for this long, ms. */
 #define EXHAUSTION_OVER_MS 60000
-/* Time for the SIGTERM of a shutdown to reach the scheduler behind its executors, ms. */
+/*
+ * Time for the SIGTERM of a shutdown to reach the scheduler behind its
+ * executors, ms.
+ */
 #define SHUTDOWN_ARRIVES_MS 100
 /*
- * How long a suspect is tried alone, ms.  One that has done no harm by then does
- * not keep the others waiting, however long its step takes.
+ * How long a suspect is tried alone, ms.  One that has done no harm by then
+ * does not keep the others waiting, however long its step takes.
  */
 #define SUSPECT_TRIAL_MS 60000
 
 static DatabaseEntry *database = NULL;
 static uint32 scheduler_generation;
 static bool exhausted = false;	/* told that there are no workers */
-static TimestampTz no_workers_since = 0;	/* 0: the last attempt to get one was a success */
+static TimestampTz no_workers_since = 0;	/* 0: the last attempt to get one
+											 * was a success */
 static TimestampTz launch_retry_at = 0;
 static bool launch_refused = false;	/* none can be had in this round */
 
@@ -80,8 +87,8 @@ find_idle(Oid role)
 /* --- reports and deaths --- */
 
 /*
- * The executor ended before it was idle: nobody could connect as its role, say.  Or it
- * was terminated, which says nothing of the role.
+ * The executor ended before it was idle: nobody could connect as its role, say.
+ * Or it was terminated, which says nothing of the role.
  */
 static void
 start_failed(PoolExecutor *executor, bool terminated)
@@ -91,16 +98,17 @@ start_failed(PoolExecutor *executor, bool terminated)
 	fault_point("slot.start_failed");
 	if (!terminated)
 		queue->failed_starts++;
-	queue->retry_at = TimestampTzPlusMilliseconds(steady_now(),
-												  100 * (1 << Min(queue->failed_starts, 6)));
+	queue->retry_at =
+		TimestampTzPlusMilliseconds(steady_now(),
+									100 * (1 << Min(queue->failed_starts, 6)));
 	if (!terminated)
 		role_failed(executor->role);
 }
 
 /*
- * An executor that ends may be the first sign of a shutdown whose SIGTERM has not
- * reached us yet.  Wait a moment for it: an orderly end is not to be counted as a
- * recovery.  Once for all that end together.
+ * An executor that ends may be the first sign of a shutdown whose SIGTERM has
+ * not reached us yet.  Wait a moment for it: an orderly end is not to be
+ * counted as a recovery.  Once for all that end together.
  */
 static void
 let_shutdown_arrive(void)
@@ -111,8 +119,8 @@ let_shutdown_arrive(void)
 	if (!TimestampDifferenceExceeds(last, now, 10 * SHUTDOWN_ARRIVES_MS))
 		return;
 	last = now;
-	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, SHUTDOWN_ARRIVES_MS,
-					 wait_event_scheduler());
+	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 SHUTDOWN_ARRIVES_MS, wait_event_scheduler());
 	CHECK_FOR_INTERRUPTS();
 }
 
@@ -164,7 +172,8 @@ look_at(PoolExecutor *executor)
 		executor->since = executor->came_at;
 		role_queue(executor->role)->failed_starts = 0;
 	}
-	if (view.state == SLOT_REPORTED && executor->busy && slot_take_report(executor->slot, &report))
+	if (view.state == SLOT_REPORTED && executor->busy &&
+		slot_take_report(executor->slot, &report))
 	{
 		executor->busy = false;
 		executor->asked_to_yield = false;
@@ -199,14 +208,15 @@ pool_reap(void)
 /* --- launching --- */
 
 /*
- * Say once that there are fewer executors than wanted, and once that it is over: a
- * worker that comes free now and then does not end it.
+ * Say once that there are fewer executors than wanted, and once that it is
+ * over: a worker that comes free now and then does not end it.
  */
 static void
 note_exhaustion(bool now_exhausted, const char *limit)
 {
 	if (!now_exhausted && exhausted &&
-		!TimestampDifferenceExceeds(launch_retry_at, steady_now(), EXHAUSTION_OVER_MS))
+		!TimestampDifferenceExceeds(launch_retry_at, steady_now(),
+									EXHAUSTION_OVER_MS))
 		return;
 	if (now_exhausted && !exhausted)
 		ereport(WARNING,
@@ -243,7 +253,8 @@ launch(Oid role)
 		return false;			/* we are woken when one becomes free */
 
 	oldcontext = MemoryContextSwitchTo(live_context);
-	registered = register_executor(database->database, role, slot, slot_generation(slot), &handle);
+	registered = register_executor(database->database, role, slot,
+								   slot_generation(slot), &handle);
 	MemoryContextSwitchTo(oldcontext);
 	if (!registered)
 	{
@@ -273,7 +284,10 @@ launch(Oid role)
 
 /* --- dispatch --- */
 
-/* Durable before it runs: only who was tried is counted.  False: the row cannot be had. */
+/*
+ * Durable before it runs: only who was tried is counted.  False: the row cannot
+ * be had.
+ */
 static bool
 begin_trial(const LiveExecution *execution)
 {
@@ -289,18 +303,22 @@ begin_trial(const LiveExecution *execution)
 	return committed && marked;
 }
 
-/* Put one run, or several fresh executions, into the slot of an idle executor. */
+/*
+ * Put one run, or several fresh executions, into the slot of an idle executor.
+ */
 static void
 assign(PoolExecutor *executor, RoleQueue *queue)
 {
 	static Run	run;
-	int			batch = Max(1, Min(RUN_MAX_EXECUTIONS, queue->count / (2 * pool_limit())));
+	int			batch = Max(1,
+					Min(RUN_MAX_EXECUTIONS, queue->count / (2 * pool_limit())));
 	ReadyRun   *first = ready_first(queue);
 	int64		later = 0;
 
 	if (first->execution->suspect && !begin_trial(first->execution))
 	{
-		ready_park(first, TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
+		ready_park(first,
+				   TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
 		return;
 	}
 	memset(&run, 0, offsetof(Run, execution_ids));
@@ -335,7 +353,8 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	run.stuck.execution_id = 0;
 	if (first->stuck != NULL)
 		run.stuck = *first->stuck;
-	run.stop_on_failure = (first->kind == RUN_CHILDREN && first->join->rule.stop_on_failure &&
+	run.stop_on_failure = (first->kind == RUN_CHILDREN &&
+						   first->join->rule.stop_on_failure &&
 						   !first->only_begun);
 
 	executor->kind = run.kind;
@@ -356,13 +375,17 @@ assign(PoolExecutor *executor, RoleQueue *queue)
 	fault_point("slot.assigned");
 }
 
-/* When the trial of the suspect the executor runs is over; DT_NOBEGIN: there is none. */
+/*
+ * When the trial of the suspect the executor runs is over; DT_NOBEGIN: there is
+ * none.
+ */
 static TimestampTz
 trial_end(const PoolExecutor *executor)
 {
 	for (int i = 0; executor->busy && i < executor->nruns; i++)
 		if (executor->runs[i]->execution->suspect)
-			return TimestampTzPlusMilliseconds(executor->since, SUSPECT_TRIAL_MS);
+			return TimestampTzPlusMilliseconds(executor->since,
+											   SUSPECT_TRIAL_MS);
 	return DT_NOBEGIN;
 }
 
@@ -379,13 +402,17 @@ another_suspect_runs(const LiveExecution *execution)
 	{
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 
-		if (trial_end(executor) > now && executor->runs[0]->execution != execution)
+		if (trial_end(executor) > now &&
+			executor->runs[0]->execution != execution)
 			return true;
 	}
 	return false;
 }
 
-/* Put the role's suspects that have to wait aside; they come back behind the others. */
+/*
+ * Put the role's suspects that have to wait aside; they come back behind the
+ * others.
+ */
 static bool
 first_may_run(RoleQueue *queue)
 {
@@ -394,7 +421,8 @@ first_may_run(RoleQueue *queue)
 		ReadyRun   *first = ready_first(queue);
 		TimestampTz queued_at = first->queued_at;
 
-		if (!first->execution->suspect || !another_suspect_runs(first->execution))
+		if (!first->execution->suspect ||
+			!another_suspect_runs(first->execution))
 			return true;
 		ready_dequeue(first);
 		first->sequence += UINT64CONST(1) << 32;
@@ -423,7 +451,10 @@ role_takes_part(RoleQueue *queue)
 	return queue->count > 0 || queue->staying > 0;
 }
 
-/* Count the executors of each role, and how many each can have when they share what there is. */
+/*
+ * Count the executors of each role, and how many each can have when they share
+ * what there is.
+ */
 static void
 count_executors(void)
 {
@@ -452,12 +483,16 @@ static bool
 forget_old_limit(RoleQueue *queue)
 {
 	if (queue->limit_read_at != 0 &&
-		TimestampDifferenceExceeds(queue->limit_read_at, steady_now(), LAUNCH_RETRY_MS))
+		TimestampDifferenceExceeds(queue->limit_read_at, steady_now(),
+								   LAUNCH_RETRY_MS))
 		role_forget_limit(queue);
 	return false;
 }
 
-/* Read how many executors may work for a role, unless that was just done.  False: not now. */
+/*
+ * Read how many executors may work for a role, unless that was just done.
+ * False: not now.
+ */
 static bool
 read_limit(RoleQueue *queue)
 {
@@ -503,8 +538,8 @@ role_is_short(RoleQueue *queue)
 }
 
 /*
- * The role that gets the next executor before others that have their share; NULL: all
- * have what they want of it.  Those that have none take turns.
+ * The role that gets the next executor before others that have their share;
+ * NULL: all have what they want of it.  Those that have none take turns.
  */
 static RoleQueue *
 next_role_in_need(void)
@@ -522,7 +557,10 @@ role_has_idle(RoleQueue *queue)
 	return find_idle(queue->role) != NULL && first_may_run(queue);
 }
 
-/* Give ready runs to idle executors, and start others for the rest as far as that is possible. */
+/*
+ * Give ready runs to idle executors, and start others for the rest as far as
+ * that is possible.
+ */
 static void
 hand_out(void)
 {
@@ -555,16 +593,17 @@ static bool
 outlasts_its_turn(const PoolExecutor *executor, TimestampTz now)
 {
 	return executor->busy &&
-		TimestampDifferenceExceeds(executor->since, now, 2 * setting_run_quantum);
+		TimestampDifferenceExceeds(executor->since, now,
+								   2 * setting_run_quantum);
 }
 
 /*
- * Runs wait and no executor can be added: one of another role has to go.  Who has
- * nothing to do goes at once.  For a role that has fewer than its share one of the
- * role that has most goes, after the run it does: each role gets its turn, of at
- * least workflow.run_quantum.  When a step outlasts that, its executor does not
- * count any more for the sake of a role that has none.  True: another one can be
- * started now.
+ * Runs wait and no executor can be added: one of another role has to go.  Who
+ * has nothing to do goes at once.  For a role that has fewer than its share one
+ * of the role that has most goes, after the run it does: each role gets its
+ * turn, of at least workflow.run_quantum.  When a step outlasts that, its
+ * executor does not count any more for the sake of a role that has none.  True:
+ * another one can be started now.
  */
 static bool
 make_room(TimestampTz now)
@@ -598,7 +637,8 @@ make_room(TimestampTz now)
 			return false;
 		}
 		if (needy == NULL || executor->starting ||
-			!TimestampDifferenceExceeds(executor->launched_at, now, setting_run_quantum))
+			!TimestampDifferenceExceeds(executor->launched_at, now,
+										setting_run_quantum))
 			continue;
 		if (queue->staying > most)
 		{
@@ -606,8 +646,8 @@ make_room(TimestampTz now)
 			victim = executor;
 		}
 	}
-	if (lasting != NULL && needy != NULL && needy->present == 0 && launch_retry_at <= now &&
-		slots_in_reserve())
+	if (lasting != NULL && needy != NULL && needy->present == 0 &&
+		launch_retry_at <= now && slots_in_reserve())
 	{
 		lasting->gave_way = true;
 		pool_retire(lasting);
@@ -635,7 +675,9 @@ pool_dispatch(void)
 	{
 		hand_out();
 		now = steady_now();
-	} while (ready_total() > 0 && (launch_refused || pool_count() >= pool_limit()) && make_room(now));
+	} while (ready_total() > 0 &&
+			 (launch_refused || pool_count() >= pool_limit()) &&
+			 make_room(now));
 
 	if (!launch_refused)
 		slots_are_not_wanted();
@@ -674,10 +716,12 @@ give_way(TimestampTz now)
 		PoolExecutor *executor = dlist_container(PoolExecutor, node, iter.cur);
 		TimestampTz until;
 
-		if (!executor->busy || executor->asked_to_yield || executor->stuck_at != 0 ||
+		if (!executor->busy || executor->asked_to_yield ||
+			executor->stuck_at != 0 ||
 			!(waiting || (room && is_divisible(executor))))
 			continue;
-		until = TimestampTzPlusMilliseconds(executor->since, setting_run_quantum);
+		until = TimestampTzPlusMilliseconds(executor->since,
+											setting_run_quantum);
 		if (until <= now)
 		{
 			executor->asked_to_yield = true;
@@ -693,7 +737,8 @@ give_way(TimestampTz now)
 long
 pool_next_timeout(TimestampTz now)
 {
-	TimestampTz next = Min(give_way(now), Min(stuck_next(now), departures_next(now)));
+	TimestampTz next = Min(give_way(now),
+						   Min(stuck_next(now), departures_next(now)));
 	dlist_iter	iter;
 
 	if (ready_total() > 0 && !drained_of_steps())
@@ -704,7 +749,8 @@ pool_next_timeout(TimestampTz now)
 		if (pool_count() < pool_limit())
 			next = Min(next, TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS));
 		else if (next_role_in_need() != NULL)
-			next = Min(next, TimestampTzPlusMilliseconds(now, setting_run_quantum));
+			next = Min(next,
+					   TimestampTzPlusMilliseconds(now, setting_run_quantum));
 	}
 	dlist_foreach(iter, &pool_executors)
 	{
@@ -712,7 +758,10 @@ pool_next_timeout(TimestampTz now)
 
 		if (ready_total() > 0 && trial_end(executor) > now)
 			next = Min(next, trial_end(executor));
-		/* of one that never comes only the postmaster tells, whose call may be lost */
+		/*
+		 * of one that never comes only the postmaster tells, whose call may be
+		 * lost
+		 */
 		if (executor->starting)
 			next = Min(next, TimestampTzPlusMilliseconds(now, LAUNCH_RETRY_MS));
 	}

@@ -4,9 +4,10 @@
  *	  Runs that wait for an executor.
  *
  * NOTES
- *	  Scheduler only.  They wait in one heap per role, by priority and then in the order
- *	  of arrival; those that are parked have a timer.  Everything is allocated in
- *	  live_context and freed one by one; nothing here can fail but for want of memory.
+ *	  Scheduler only.  They wait in one heap per role, by priority and then in
+ *	  the order of arrival; those that are parked have a timer.  Everything is
+ *	  allocated in live_context and freed one by one; nothing here can fail but
+ *	  for want of memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +26,8 @@ static int	ready_runs = 0;
 
 /* More urgent first, then older first; a pairing heap gives the largest. */
 static int
-compare_ready(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
+compare_ready(const pairingheap_node *a, const pairingheap_node *b,
+			  void *arg pg_attribute_unused())
 {
 	const ReadyRun *left = pairingheap_const_container(ReadyRun, heap_node, a);
 	const ReadyRun *right = pairingheap_const_container(ReadyRun, heap_node, b);
@@ -77,8 +79,8 @@ role_queue(Oid role)
 
 /* A new ready run, enqueued. */
 ReadyRun *
-ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join, const ScopeId *scope,
-		  int container, int visit)
+ready_add(LiveExecution *execution, RunKind kind, LiveJoin *join,
+		  const ScopeId *scope, int container, int visit)
 {
 	ReadyRun   *run = MemoryContextAllocZero(live_context, sizeof(ReadyRun));
 
@@ -188,8 +190,9 @@ ready_abandon(ReadyRun *run)
 }
 
 /*
- * Depth of the scope whose end is the end of the run's thread.  The scope of a JOIN
- * run can be deeper: a container can fork inside a loop that runs in its thread.
+ * Depth of the scope whose end is the end of the run's thread.  The scope of a
+ * JOIN run can be deeper: a container can fork inside a loop that runs in its
+ * thread.
  */
 int
 thread_depth(const ReadyRun *run)
@@ -218,7 +221,8 @@ ready_first(RoleQueue *queue)
 {
 	if (pairingheap_is_empty(queue->heap))
 		return NULL;
-	return pairingheap_container(ReadyRun, heap_node, pairingheap_first(queue->heap));
+	return pairingheap_container(ReadyRun, heap_node,
+								 pairingheap_first(queue->heap));
 }
 
 RoleQueue *
@@ -278,7 +282,10 @@ ready_total(void)
 	return ready_runs;
 }
 
-/* When the longest waiting among the most urgent runs was queued; DT_NOEND: none waits. */
+/*
+ * When the longest waiting among the most urgent runs was queued; DT_NOEND:
+ * none waits.
+ */
 TimestampTz
 ready_oldest(void)
 {

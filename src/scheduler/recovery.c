@@ -4,9 +4,9 @@
  *	  Executions whose process died, found running at the start or lost since.
  *
  * NOTES
- *	  Scheduler only.  What was not committed did not happen: a run is done again
- *	  from the rows, and counted, so that what kills its process again and again
- *	  ends (docs/architecture.md section 7).
+ *	  Scheduler only.  What was not committed did not happen: a run is done
+ *	  again from the rows, and counted, so that what kills its process again and
+ *	  again ends (docs/architecture.md section 7).
  *
  *-------------------------------------------------------------------------
  */
@@ -30,8 +30,8 @@
 #include "state/steer.h"
 
 /*
- * The step of the top level that an execution stood at, by its rows.  NULL: its epilogue
- * was run, or it was at its end.
+ * The step of the top level that an execution stood at, by its rows.  NULL: its
+ * epilogue was run, or it was at its end.
  */
 static const char *
 step_stood_at(const LiveExecution *execution)
@@ -40,7 +40,8 @@ step_stood_at(const LiveExecution *execution)
 
 	if (execution->in_epilogue)
 		return NULL;
-	node = execution_stands_at(execution->id, definition_plan(execution->definition_id));
+	node = execution_stands_at(execution->id,
+							   definition_plan(execution->definition_id));
 	return node != NULL ? node->id : NULL;
 }
 
@@ -58,7 +59,8 @@ give_up_crash_loop(LiveExecution *execution, const char *detail)
 	ATTEMPT_END(committed, false);
 	if (!committed)
 		step_id = NULL;
-	execution_give_up(execution, "CrashLoop", "the execution was recovered too often without progress",
+	execution_give_up(execution, "CrashLoop",
+					  "the execution was recovered too often without progress",
 					  detail, step_id);
 }
 
@@ -93,11 +95,14 @@ recover(const ClaimedExecution *claimed)
 		ready_add(execution, RUN_THREAD, NULL, &root, -1, 0);
 }
 
-/* Why executions are recovered when the scheduler begins, in their histories. */
+/*
+ * Why executions are recovered when the scheduler begins, in their histories.
+ */
 static const char *
 why_all(bool crashed)
 {
-	return crashed ? "the server or the scheduler had crashed" : "the server or the scheduler was restarted";
+	return crashed ? "the server or the scheduler had crashed" :
+					 "the server or the scheduler was restarted";
 }
 
 /* An execution whose row was locked when all were recovered. */
@@ -120,7 +125,8 @@ recover_later(int64 id, void *argument)
 
 	ATTEMPT(committed)
 	{
-		count = executions_recover(id, left_over->counted, NULL, left_over->why, &recovered);
+		count = executions_recover(id, left_over->counted, NULL, left_over->why,
+								   &recovered);
 		locked = (count == 0 && executions_recoverable(id, &ids) > 0);
 		count_at_commit(COUNT_RECOVERED, count);
 	}
@@ -170,13 +176,15 @@ recover_all(const DatabaseEntry *database)
 	bool		committed;
 
 	if (known)
-		black_box_accused(database->database, &accused.all_but, &accused.ids, &accused.count);
+		black_box_accused(database->database, &accused.all_but, &accused.ids,
+						  &accused.count);
 	for (;;)
 	{
 		ATTEMPT(committed)
 		{
 			step_close_abandoned();
-			count = executions_recover(0, counted, known ? &accused : NULL, why_all(counted), &recovered);
+			count = executions_recover(0, counted, known ? &accused : NULL,
+									   why_all(counted), &recovered);
 			nids = executions_recoverable(0, &ids);
 			count_at_commit(COUNT_RECOVERED, count);
 			if (count > 0)
@@ -202,7 +210,8 @@ recover_all(const DatabaseEntry *database)
 		if (bsearch(&ids[i], done, count, sizeof(int64), compare_ids) != NULL)
 			continue;
 		left_over = MemoryContextAlloc(live_context, sizeof(LeftOver));
-		left_over->counted = counted && (!known || is_accused(&accused, ids[i]));
+		left_over->counted = counted &&
+			(!known || is_accused(&accused, ids[i]));
 		left_over->why = why_all(counted);
 		postpone(recover_later, ids[i], left_over);
 		left++;
@@ -219,7 +228,10 @@ recover_all(const DatabaseEntry *database)
 							   left, left)));
 }
 
-/* A run that was lost, in live_context; it counts as running until that is in its row. */
+/*
+ * A run that was lost, in live_context; it counts as running until that is in
+ * its row.
+ */
 typedef struct LostRun
 {
 	ReadyRun   *run;
@@ -239,7 +251,8 @@ static void
 run_again_later(ReadyRun *run, const char *why)
 {
 	LiveExecution *execution = run->execution;
-	int			delay = Min(FIRST_SETBACK_MS << Min(execution->setbacks, 10), LAST_SETBACK_MS);
+	int			delay = Min(FIRST_SETBACK_MS << Min(execution->setbacks, 10),
+					LAST_SETBACK_MS);
 
 	execution->setbacks++;
 	database_show_again(my_database_entry, why);
@@ -252,8 +265,8 @@ run_again_later(ReadyRun *run, const char *why)
 }
 
 /*
- * Children of a lost run that had come to a wait before it was lost: they are not done again.
- * Nothing else may be left of it: true, and it is freed.
+ * Children of a lost run that had come to a wait before it was lost: they are
+ * not done again.  Nothing else may be left of it: true, and it is freed.
  */
 static bool
 leave_waiting(ReadyRun *run, const int *children, int count)
@@ -278,7 +291,8 @@ leave_waiting(ReadyRun *run, const int *children, int count)
 			}
 		return false;
 	}
-	waits = MemoryContextAllocZero(live_context, Max(to - from, 1) * sizeof(bool));
+	waits = MemoryContextAllocZero(live_context,
+								   Max(to - from, 1) * sizeof(bool));
 	for (int i = 0; i < count; i++)
 		if (children[i] >= from && children[i] < to)
 			waits[children[i] - from] = true;
@@ -379,7 +393,8 @@ run_again(int64 id, void *argument)
 	ATTEMPT(committed)
 	{
 		reason = execution_cannot_run(id, execution->role);
-		count = executions_recover(id, lost->counted, NULL, lost->why, &recovered);
+		count = executions_recover(id, lost->counted, NULL, lost->why,
+								   &recovered);
 		locked = (count == 0 && executions_recoverable(id, &ids) > 0);
 		count_at_commit(COUNT_RECOVERED, count);
 		paused = (count == 0 && execution_is_paused(id));
@@ -398,13 +413,18 @@ run_again(int64 id, void *argument)
 		(recovered->role != execution->role ||
 		 (run->kind == RUN_EPILOGUE && !recovered->in_epilogue)))
 	{
-		/* it was given to another role, or retried: what follows is not what this run was about */
+		/*
+		 * it was given to another role, or retried: what follows is not what
+		 * this run was about
+		 */
 		run_abandon(run);
 		execution_restart(execution, recovered);
 	}
 	else if (count == 0)
 	{
-		/* it had ended, or was paused, or waits: its rows say where it stands */
+		/*
+		 * it had ended, or was paused, or waits: its rows say where it stands
+		 */
 		run_abandon(run);
 		if (paused)
 			execution_stop(execution, STOP_PAUSE);
@@ -416,10 +436,12 @@ run_again(int64 id, void *argument)
 		run_abandon(run);
 		give_up_for_role(execution, reason);
 	}
-	else if (recovered->cancelling || (recovered->in_epilogue && run->kind != RUN_EPILOGUE))
+	else if (recovered->cancelling ||
+			 (recovered->in_epilogue && run->kind != RUN_EPILOGUE))
 	{
 		run_abandon(run);
-		execution_stop(execution, recovered->cancelling ? STOP_CANCEL : STOP_ENDED);
+		execution_stop(execution,
+					   recovered->cancelling ? STOP_CANCEL : STOP_ENDED);
 	}
 	else if (nwaiting > 0 && leave_waiting(run, waiting, nwaiting))
 	{
@@ -441,7 +463,8 @@ run_again(int64 id, void *argument)
 		if (recovered->recoveries >= setting_max_recoveries)
 		{
 			run_abandon(run);
-			give_up_crash_loop(execution, psprintf("The last time: %s.", lost->why));
+			give_up_crash_loop(execution,
+							   psprintf("The last time: %s.", lost->why));
 		}
 		else
 		{
@@ -455,8 +478,8 @@ run_again(int64 id, void *argument)
 }
 
 /*
- * A run was lost: its executor died, or could not go on.  What it did not commit
- * did not happen.  The run is done again from the rows.
+ * A run was lost: its executor died, or could not go on.  What it did not
+ * commit did not happen.  The run is done again from the rows.
  */
 void
 run_lost(PoolExecutor *executor, const char *why, bool counted)
@@ -477,9 +500,10 @@ run_lost(PoolExecutor *executor, const char *why, bool counted)
 }
 
 /*
- * An executor of this role ended before it was idle.  Where the role may not connect, what is
- * its own fails; anything else (no connection left in the database, say, no memory, no file) is
- * nobody's fault, and passes: it is tried again.
+ * An executor of this role ended before it was idle.  Where the role may not
+ * connect, what is its own fails; anything else (no connection left in the
+ * database, say, no memory, no file) is nobody's fault, and passes: it is tried
+ * again.
  */
 void
 role_failed(Oid role)
@@ -494,7 +518,8 @@ role_failed(Oid role)
 	ATTEMPT(committed)
 	{
 		run = ready_first(queue);
-		reason = run != NULL ? execution_cannot_run(run->execution->id, role) : role_cannot_run(role);
+		reason = run != NULL ? execution_cannot_run(run->execution->id, role) :
+							   role_cannot_run(role);
 		if (reason != NULL)
 			reason = MemoryContextStrdup(outer, reason);
 		else

@@ -25,8 +25,9 @@ static void
 requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope,
 			   const Report *report, int controls)
 {
-	ReadyRun   *run = ready_add(execution, execution->in_epilogue ? RUN_EPILOGUE : RUN_THREAD,
-								join, scope, -1, 0);
+	ReadyRun   *run =
+		ready_add(execution, execution->in_epilogue ? RUN_EPILOGUE : RUN_THREAD,
+				  join, scope, -1, 0);
 
 	ready_resume(run);
 	/* what it waits for may be as it was before */
@@ -35,12 +36,12 @@ requeue_thread(LiveExecution *execution, LiveJoin *join, const ScopeId *scope,
 }
 
 /*
- * The thread of a scope stands at a container that forks.  When that cannot be gone on with,
- * the thread finds the container again, a little later.
+ * The thread of a scope stands at a container that forks.  When that cannot be
+ * gone on with, the thread finds the container again, a little later.
  */
 static void
-container_forked(LiveExecution *execution, LiveJoin *parent, const ScopeId *scope,
-				 const ForkReport *fork)
+container_forked(LiveExecution *execution, LiveJoin *parent,
+				 const ScopeId *scope, const ForkReport *fork)
 {
 	ReadyRun   *run;
 
@@ -48,12 +49,14 @@ container_forked(LiveExecution *execution, LiveJoin *parent, const ScopeId *scop
 		return;
 	run = ready_add(execution, RUN_THREAD, parent, scope, -1, 0);
 	ready_resume(run);
-	ready_park(run, TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
+	ready_park(run,
+			   TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
 }
 
 /*
- * Its execution was paused before the run could begin, and we have not heard of that yet, since
- * somebody keeps the row, say.  It is to be done as it was, a little later.
+ * Its execution was paused before the run could begin, and we have not heard of
+ * that yet, since somebody keeps the row, say.  It is to be done as it was, a
+ * little later.
  */
 static bool
 waits_for_pause(ReadyRun *run, const Report *report)
@@ -66,14 +69,16 @@ waits_for_pause(ReadyRun *run, const Report *report)
 	ready_enqueue(run);
 	/* what it was told of meanwhile may be the end of the pause */
 	if (run->controls == execution->controls)
-		ready_park(run, TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
+		ready_park(run,
+				   TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
 	return true;
 }
 
 static bool
 goes_on_later(const Report *report)
 {
-	return report->outcome == OUTCOME_YIELDED || report->outcome == OUTCOME_PARKED;
+	return report->outcome == OUTCOME_YIELDED ||
+		report->outcome == OUTCOME_PARKED;
 }
 
 /* Report of a run of fresh executions. */
@@ -130,7 +135,8 @@ children_reported(ReadyRun *run, const Report *report)
 	int			next = run->from + report->handled;
 	ScopeId		child;
 
-	join_child_ended(join, report->counts.completed, report->counts.failed, report->counts.skipped);
+	join_child_ended(join, report->counts.completed, report->counts.failed,
+					 report->counts.skipped);
 	if (join->cancelled)
 	{
 		join_range_ended(join);
@@ -139,7 +145,9 @@ children_reported(ReadyRun *run, const Report *report)
 	switch (report->outcome)
 	{
 		case OUTCOME_FORK:
-			/* child number next is parked: the join's range is now that child */
+			/*
+			 * child number next is parked: the join's range is now that child
+			 */
 			join_put_back(join, next + 1, run->to, run->fresh);
 			child = scope_child(&run->scope, run->container, run->visit, next);
 			container_forked(execution, join, &child, &report->fork);
@@ -161,7 +169,8 @@ children_reported(ReadyRun *run, const Report *report)
 			if (join->decided && report->in_child)
 			{
 				/* nothing further begins, but what has begun goes on */
-				child = scope_child(&run->scope, run->container, run->visit, next);
+				child = scope_child(&run->scope, run->container, run->visit,
+									next);
 				requeue_thread(execution, join, &child, report, run->controls);
 				join_hand_out(join);
 				return;
@@ -197,7 +206,8 @@ thread_reported(ReadyRun *run, const Report *report)
 			return;
 		case OUTCOME_YIELDED:
 		case OUTCOME_PARKED:
-			requeue_thread(execution, parent, &run->scope, report, run->controls);
+			requeue_thread(execution, parent, &run->scope, report,
+						   run->controls);
 			if (parent != NULL)
 				join_hand_out(parent);
 			return;
@@ -213,8 +223,11 @@ thread_reported(ReadyRun *run, const Report *report)
 		execution_over(execution);
 	else
 	{
-		join_child_ended(parent, !report->scope_failed && !report->scope_skipped ? 1 : 0,
-						 report->scope_failed ? 1 : 0, report->scope_skipped ? 1 : 0);
+		join_child_ended(parent,
+						 !report->scope_failed && !report->scope_skipped ? 1 :
+																		   0,
+						 report->scope_failed ? 1 : 0,
+						 report->scope_skipped ? 1 : 0);
 		join_range_ended(parent);
 	}
 }
@@ -230,16 +243,18 @@ made_progress(const Report *report)
 		return report->handled > 0 || !report->fork.recovered;
 	if (report->outcome == OUTCOME_YIELDED)
 		return report->progressed;
-	return report->outcome == OUTCOME_DONE || report->outcome == OUTCOME_EPILOGUE;
+	return report->outcome == OUTCOME_DONE ||
+		report->outcome == OUTCOME_EPILOGUE;
 }
 
 /*
- * Of a run of fresh executions one is in trouble: those before the first one that
- * shares its transaction are over, those behind it not begun.  It is left in the
- * executor, and behind it those it shared with.
+ * Of a run of fresh executions one is in trouble: those before the first one
+ * that shares its transaction are over, those behind it not begun.  It is left
+ * in the executor, and behind it those it shared with.
  */
 void
-settle_others(PoolExecutor *executor, int first, int trouble, const Report *report)
+settle_others(PoolExecutor *executor, int first, int trouble,
+			  const Report *report)
 {
 	ReadyRun   *left[RUN_MAX_EXECUTIONS];
 	int			nleft = trouble - first + 1;
@@ -258,8 +273,9 @@ settle_others(PoolExecutor *executor, int first, int trouble, const Report *repo
 }
 
 /*
- * Who paused and resumed it, before we have looked, may have woken a thread that had not told of
- * its wait yet: it goes on from its rows, when it is claimed if it was not yet.
+ * Who paused and resumed it, before we have looked, may have woken a thread
+ * that had not told of its wait yet: it goes on from its rows, when it is
+ * claimed if it was not yet.
  */
 static bool
 begins_anew(LiveExecution *execution)
@@ -299,7 +315,8 @@ run_reported(PoolExecutor *executor, const Report *report)
 			settle_others(executor, trouble, trouble, report);
 		}
 		if (report->outcome == OUTCOME_LOST)
-			run_lost(executor, "another process has recorded its step", report->fenced);
+			run_lost(executor, "another process has recorded its step",
+					 report->fenced);
 		else
 			run_lost(executor, report->error, !report->weather);
 		return;

@@ -4,9 +4,9 @@
  *	  Executions that wait for others of their schedule.
  *
  * NOTES
- *	  Scheduler only.  They are in no group of admission.c: how many of a schedule
- *	  live is counted in the rows, paused and blocked ones included, and looked at
- *	  whenever one of them may have ended.
+ *	  Scheduler only.  They are in no group of admission.c: how many of a
+ *	  schedule live is counted in the rows, paused and blocked ones included,
+ *	  and looked at whenever one of them may have ended.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,10 @@
 #include "shared/clock.h"
 #include "state/admission.h"
 
-/* While executions wait for others of their schedule: somebody may have written into the table, ms. */
+/*
+ * While executions wait for others of their schedule: somebody may have written
+ * into the table, ms.
+ */
 #define LOOK_AT_SCHEDULES_MS 5000
 
 static bool schedule_has_room = true;	/* perhaps; once at the start */
@@ -32,8 +35,8 @@ admission_schedules_due(TimestampTz now)
 }
 
 /*
- * Let executions go that wait for others of their schedule, as many as there is room
- * for.  Returns how many.
+ * Let executions go that wait for others of their schedule, as many as there is
+ * room for.  Returns how many.
  */
 int
 admission_release_scheduled(void)
@@ -51,14 +54,16 @@ admission_release_scheduled(void)
 	ATTEMPT_END(committed, false);
 	if (!committed)
 	{
-		look_at_schedules_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
+		look_at_schedules_at = TimestampTzPlusMilliseconds(steady_now(),
+														   SKIPPED_RETRY_MS);
 		return 0;
 	}
 	if (released > 0)
 		executions_look_everywhere();
 	look_at_schedules_at = !waits ? DT_NOEND :
 		TimestampTzPlusMilliseconds(steady_now(),
-									locked ? SKIPPED_RETRY_MS : LOOK_AT_SCHEDULES_MS);
+									locked ? SKIPPED_RETRY_MS :
+											 LOOK_AT_SCHEDULES_MS);
 	return released;
 }
 

@@ -4,11 +4,11 @@
  *	  Scheduler process: one per database, the only one that decides what runs.
  *
  * NOTES
- *	  A single-threaded loop around a latch.  Its memory (live.h) is rebuilt from
- *	  the tables when it starts; it runs no SQL of users.  Its transactions are
- *	  short, hold no lock while it sleeps, and commit without waiting for the disk
- *	  where losing the commit would lose nothing: a claim, for one, comes before
- *	  every row written under it.
+ *	  A single-threaded loop around a latch.  Its memory (live.h) is rebuilt
+ *	  from the tables when it starts; it runs no SQL of users.  Its transactions
+ *	  are short, hold no lock while it sleeps, and commit without waiting for
+ *	  the disk where losing the commit would lose nothing: a claim, for one,
+ *	  comes before every row written under it.
  *
  *	  An error ends the process; the launcher starts another one.
  *
@@ -35,10 +35,10 @@
 #include "state/owners.h"
 
 /*
- * For so long after its start the scheduler waits for the disk before it hands out
- * what it has claimed, ms.  Later a claim may be lost, with all that was done under
- * it; but an execution that takes the server down before its claim is safe must not
- * do so again and again without being counted.
+ * For so long after its start the scheduler waits for the disk before it hands
+ * out what it has claimed, ms.  Later a claim may be lost, with all that was
+ * done under it; but an execution that takes the server down before its claim
+ * is safe must not do so again and again without being counted.
  */
 #define DURABLE_CLAIMS_MS 10000
 
@@ -51,7 +51,8 @@ static DatabaseEntry *database = NULL;
 static bool look_for_pending = true;
 static TimestampTz next_start_at = DT_NOEND;
 static TimestampTz durable_claims_until;
-static TimestampTz claims_retry_at = DT_NOBEGIN;	/* no claim before: the last one failed */
+static TimestampTz claims_retry_at = DT_NOBEGIN;	/* no claim before: the
+													 * last one failed */
 
 /* --- what is looked at from time to time --- */
 
@@ -80,7 +81,9 @@ look_again(Look *look, TimerClock clock, TimestampTz at)
 
 /* --- work --- */
 
-/* Those that go on after a pause, say, have not waited since they were queued. */
+/*
+ * Those that go on after a pause, say, have not waited since they were queued.
+ */
 static void
 count_claims(const ClaimedExecution *claimed, int count, TimestampTz now)
 {
@@ -90,12 +93,16 @@ count_claims(const ClaimedExecution *claimed, int count, TimestampTz now)
 			count_at_commit(TIME_QUEUED, Max(now - claimed[i].due_at, 0));
 }
 
-/* How often one that begins looks whether this database is a logical replica still, ms. */
+/*
+ * How often one that begins looks whether this database is a logical replica
+ * still, ms.
+ */
 #define REPLICA_CHECK_MS 5000
 
 /*
- * Are the executions of this database another one's, which runs them?  Said in the log when that
- * changes.  In a transaction, which has just taken notice of changes.
+ * Are the executions of this database another one's, which runs them?  Said in
+ * the log when that changes.  In a transaction, which has just taken notice of
+ * changes.
  */
 static bool
 is_replica(void)
@@ -117,9 +124,10 @@ is_replica(void)
 }
 
 /*
- * A subscription replicates executions from now on.  The scheduler ends: the next one begins with
- * what it finds on the rows, and not before no subscription does (see serve()).  An apply
- * worker wakes nobody, so that what it has written is not known to one that served before.
+ * A subscription replicates executions from now on.  The scheduler ends: the
+ * next one begins with what it finds on the rows, and not before no
+ * subscription does (see serve()).  An apply worker wakes nobody, so that what
+ * it has written is not known to one that served before.
  */
 static void
 leave_to_subscription(void)
@@ -130,7 +138,8 @@ leave_to_subscription(void)
 
 /* Has one come?  False when that cannot be found out. */
 static bool
-look_at_subscriptions(int64 id pg_attribute_unused(), void *argument pg_attribute_unused())
+look_at_subscriptions(int64 id pg_attribute_unused(),
+					  void *argument pg_attribute_unused())
 {
 	bool		replica = false;
 	bool		committed;
@@ -187,11 +196,11 @@ has_ready_runs(RoleQueue *queue)
 }
 
 /*
- * How much is claimed of each role that may have something waiting: roles share the
- * runs that are kept ready for the executors, whatever each has waiting.  One that has
- * more than half of its share ready can wait.  Returns how many want something, in
- * the order in which they are served when there is not room for all; *others: roles
- * that have to wait are left.
+ * How much is claimed of each role that may have something waiting: roles share
+ * the runs that are kept ready for the executors, whatever each has waiting.
+ * One that has more than half of its share ready can wait.  Returns how many
+ * want something, in the order in which they are served when there is not room
+ * for all; *others: roles that have to wait are left.
  */
 static int
 share_claims(int window, RoleWant **wants, bool *others)
@@ -227,11 +236,12 @@ share_claims(int window, RoleWant **wants, bool *others)
 }
 
 /*
- * Claim from the queues, one role after the other.  Sets look_for_pending: something is
- * left that would have been claimed.
+ * Claim from the queues, one role after the other.  Sets look_for_pending:
+ * something is left that would have been claimed.
  */
 static int
-claim_queues(const RoleWant *wants, int nwants, bool others, ClaimedExecution *claimed)
+claim_queues(const RoleWant *wants, int nwants, bool others,
+			 ClaimedExecution *claimed)
 {
 	int			count = 0;
 	bool		due;
@@ -243,18 +253,24 @@ claim_queues(const RoleWant *wants, int nwants, bool others, ClaimedExecution *c
 		bool		left = true;
 
 		if (wanted > 0)
-			count += admission_claim_queue(wants[i].role, wanted, claimed + count, &left);
+			count += admission_claim_queue(wants[i].role, wanted,
+										   claimed + count, &left);
 		look_for_pending |= left;
 	}
-	next_start_at = executions_next_start(GetCurrentTransactionStartTimestamp(), &due);
+	next_start_at = executions_next_start(GetCurrentTransactionStartTimestamp(),
+										  &due);
 	/* what was due, or left in the queue, somebody has locked */
 	if (!look_for_pending && (due || executions_pending_left()))
 		next_start_at = Min(next_start_at,
-							TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SKIPPED_RETRY_MS));
+							TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														SKIPPED_RETRY_MS));
 	return count;
 }
 
-/* How many of those that wait for room under a limit are claimed: many, or none. */
+/*
+ * How many of those that wait for room under a limit are claimed: many, or
+ * none.
+ */
 static int
 room_for_groups(void)
 {
@@ -265,10 +281,10 @@ room_for_groups(void)
 }
 
 /*
- * Claim pending executions, as many as will soon find an executor.  Those that wait
- * for room under a limit and those in the queues take turns, and so do roles.  Roles
- * change after start(): those that cannot connect any more are not given to an
- * executor that connected in time.
+ * Claim pending executions, as many as will soon find an executor.  Those that
+ * wait for room under a limit and those in the queues take turns, and so do
+ * roles.  Roles change after start(): those that cannot connect any more are
+ * not given to an executor that connected in time.
  */
 static void
 look_for_work(void)
@@ -291,8 +307,8 @@ look_for_work(void)
 
 	if (claims_retry_at > now)
 		return;
-	if (!(look_for_pending || groups) || !setting_enabled || drained_of_executions() ||
-		admission_room() == 0)
+	if (!(look_for_pending || groups) || !setting_enabled ||
+		drained_of_executions() || admission_room() == 0)
 		return;
 	scheduler_take_queued(database, &queued);
 	executions_queued(&queued);
@@ -310,7 +326,8 @@ look_for_work(void)
 		if (!committed)
 		{
 			executions_look_everywhere();
-			claims_retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
+			claims_retry_at = TimestampTzPlusMilliseconds(steady_now(),
+														  SKIPPED_RETRY_MS);
 			return;
 		}
 		nwants = share_claims(window, &wants, &others);
@@ -328,14 +345,19 @@ look_for_work(void)
 		if (groups && !replica)
 		{
 			groups_turn = !groups_turn;
-			count = admission_claim_waiting(nwants > 0 ? (of_groups + groups_turn) / 2 : of_groups, claimed);
+			count = admission_claim_waiting(nwants > 0 ?
+												(of_groups + groups_turn) / 2 :
+												of_groups,
+											claimed);
 		}
 		if (look_for_pending && !replica)
 			count += claim_queues(wants, nwants, others, claimed + count);
 		reasons = palloc(Max(count, 1) * sizeof(char *));
 		for (int i = 0; i < count; i++)
-			reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role && reasons[i - 1] == NULL
-				? NULL : execution_cannot_run(claimed[i].id, claimed[i].role);
+			reasons[i] = i > 0 && claimed[i].role == claimed[i - 1].role &&
+					reasons[i - 1] == NULL ?
+				NULL :
+				execution_cannot_run(claimed[i].id, claimed[i].role);
 		count_claims(claimed, count, GetCurrentTimestamp());
 		if (count > 0)
 			fault_point("execution.claimed");
@@ -347,7 +369,8 @@ look_for_work(void)
 	{
 		admission_undo();
 		look_for_pending = true;
-		claims_retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
+		claims_retry_at = TimestampTzPlusMilliseconds(steady_now(),
+													  SKIPPED_RETRY_MS);
 		return;
 	}
 	if (replica)
@@ -364,13 +387,15 @@ look_for_work(void)
 		else if (claimed[i].in_epilogue)
 			execution_settle_end(claimed[i].id);
 		else
-			ready_add(execution, claimed[i].resumes ? RUN_THREAD : RUN_START, NULL, NULL, -1, 0);
+			ready_add(execution, claimed[i].resumes ? RUN_THREAD : RUN_START,
+					  NULL, NULL, -1, 0);
 	}
 }
 
 /* Changes of circuit breakers that came about where no row could be written. */
 static bool
-save_breakers(int64 id pg_attribute_unused(), void *argument pg_attribute_unused())
+save_breakers(int64 id pg_attribute_unused(),
+			  void *argument pg_attribute_unused())
 {
 	bool		committed;
 
@@ -391,7 +416,10 @@ show_enabled(void)
 		database->disabled_since = GetCurrentTimestamp();
 }
 
-/* What why() and the alerts say of this database; nobody waits for it to be exact. */
+/*
+ * What why() and the alerts say of this database; nobody waits for it to be
+ * exact.
+ */
 static void
 show_state(void)
 {
@@ -415,8 +443,10 @@ next_timeout(void)
 		next = Min(next, claims_retry_at);
 	if (setting_enabled && !drained_of_executions())
 	{
-		next = Min(next, admission_next(now, look_for_pending,
-									  claims_retry_at <= now && room_for_groups() > 0));
+		next = Min(next,
+				   admission_next(now, look_for_pending,
+								  claims_retry_at <= now &&
+									  room_for_groups() > 0));
 		/* what has to be claimed anyway is claimed as soon as there is room */
 		if (!look_for_pending || next_start_at > GetCurrentTimestamp())
 			next = Min(next, appointment(next_start_at));
@@ -435,11 +465,13 @@ next_timeout(void)
 /* --- main --- */
 
 /*
- * Is the extension here, in the library's version?  Otherwise leave a mark and go: the script
- * that installs or updates it takes that back.  False: somebody keeps the catalog.
+ * Is the extension here, in the library's version?  Otherwise leave a mark and
+ * go: the script that installs or updates it takes that back.  False: somebody
+ * keeps the catalog.
  */
 static bool
-require_extension(int64 id pg_attribute_unused(), void *argument pg_attribute_unused())
+require_extension(int64 id pg_attribute_unused(),
+				  void *argument pg_attribute_unused())
 {
 	bool		present = true;
 	bool		committed;
@@ -465,12 +497,16 @@ require_extension(int64 id pg_attribute_unused(), void *argument pg_attribute_un
 static void
 prefer_indexes(void)
 {
-	static const char *const off[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"};
+	static const char *const off[] = {"enable_seqscan", "enable_hashjoin",
+									  "enable_mergejoin", "jit"};
 	static const char *const one[] = {"seq_page_cost", "random_page_cost"};
 
 	for (int i = 0; i < (int) lengthof(off); i++)
 		SetConfigOption(off[i], "off", PGC_USERSET, PGC_S_SESSION);
-	/* how an index happened to be ordered once must not decide between two of them */
+	/*
+	 * how an index happened to be ordered once must not decide between two of
+	 * them
+	 */
 	for (int i = 0; i < (int) lengthof(one); i++)
 		SetConfigOption(one[i], "1", PGC_USERSET, PGC_S_SESSION);
 }
@@ -488,11 +524,16 @@ prepare(const WorkerParameters *parameters)
 	admission_initialize();
 	pool_initialize(database, parameters->generation);
 
-	durable_claims_until = TimestampTzPlusMilliseconds(steady_now(), DURABLE_CLAIMS_MS);
+	durable_claims_until = TimestampTzPlusMilliseconds(steady_now(),
+													   DURABLE_CLAIMS_MS);
 
-	/* the executors of the scheduler before this one are on their way out; not for ever */
+	/*
+	 * the executors of the scheduler before this one are on their way out; not
+	 * for ever
+	 */
 	gone_by = TimestampTzPlusMilliseconds(steady_now(), setting_cancel_grace);
-	while (database_count_executors(parameters->database) > 0 && steady_now() < gone_by)
+	while (database_count_executors(parameters->database) > 0 &&
+		   steady_now() < gone_by)
 		worker_sleep(10, wait_event_scheduler());
 	stuck_initialize();
 
@@ -553,17 +594,22 @@ serve(void)
 		if ((wake & WAKE_PENDING) || executions_next_look() <= steady_now())
 			waits_expect(DT_NOBEGIN);
 		if ((wake & (WAKE_PENDING | WAKE_QUEUED)) ||
-			next_start_at <= GetCurrentTimestamp() || executions_next_look() <= steady_now())
+			next_start_at <= GetCurrentTimestamp() ||
+			executions_next_look() <= steady_now())
 			look_for_pending = true;
 		look_for_pending |= waits_look();
 		look_for_work();
 		look_again(&pending, CLOCK_SERVER,
 				   janitor_look_at_pending(GetCurrentTimestamp(),
-										   look_for_pending || admission_waits()));
+										   look_for_pending ||
+											   admission_waits()));
 		pool_dispatch();
 		show_state();
 		timeout = next_timeout();
-		/* whoever called in one of our transactions may have set the latch for a wait of the server's */
+		/*
+		 * whoever called in one of our transactions may have set the latch for
+		 * a wait of the server's
+		 */
 		if (pg_atomic_read_u32(&database->wake) != 0)
 			timeout = 0;
 		(void) counters_enter(TIME_UNCOUNTED);

@@ -4,23 +4,26 @@
  *	  Stopping runs, and executors that do not stop.
  *
  * NOTES
- *	  Scheduler only.  Who is to stop is asked first: the executor's slot says why, and
- *	  SIGINT cancels the statement; at the end of a step's time the executor tells
- *	  itself so, and notes when.  After workflow.cancel_grace without an answer the
- *	  run is stuck: SIGTERM, and another executor may take the place at once.  What
- *	  else was in the run is taken out of it and goes on elsewhere.
+ *	  Scheduler only.  Who is to stop is asked first: the executor's slot says
+ *	  why, and SIGINT cancels the statement; at the end of a step's time the
+ *	  executor tells itself so, and notes when.  After workflow.cancel_grace
+ *	  without an answer the run is stuck: SIGTERM, and another executor may take
+ *	  the place at once.  What else was in the run is taken out of it and goes
+ *	  on elsewhere.
  *
  *	  The attempt is recorded as failed with error type ExecutionStuck when its
- *	  process is gone.  A process that ignores SIGTERM as well, for as long again, is
- *	  quarantined: the attempt is recorded although it lives.  The row has the key
- *	  under which the process would have to record its own end, so that it cannot
- *	  commit any more.  Only when its SQL has ended and the commit does not come back
- *	  the outcome is not known before the process dies, and nobody else takes over;
- *	  nor when other steps share its transaction, whose rows and locks it holds.
+ *	  process is gone.  A process that ignores SIGTERM as well, for as long
+ *	  again, is quarantined: the attempt is recorded although it lives.  The row
+ *	  has the key under which the process would have to record its own end, so
+ *	  that it cannot commit any more.  Only when its SQL has ended and the
+ *	  commit does not come back the outcome is not known before the process
+ *	  dies, and nobody else takes over; nor when other steps share its
+ *	  transaction, whose rows and locks it holds.
  *
- *	  The row is written by the run that resumes the thread, since retry policies,
- *	  catch and on_failure apply to it, also while the execution is being paused; by the
- *	  scheduler when the thread is being stopped.  None of this is a recovery.
+ *	  The row is written by the run that resumes the thread, since retry
+ *	  policies, catch and on_failure apply to it, also while the execution is
+ *	  being paused; by the scheduler when the thread is being stopped.  None of
+ *	  this is a recovery.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,8 +68,8 @@ release_others(PoolExecutor *executor)
 }
 
 /*
- * What the stuck executor did is given to somebody else, who begins by recording
- * it; or is over.
+ * What the stuck executor did is given to somebody else, who begins by
+ * recording it; or is over.
  */
 static void
 release(PoolExecutor *executor)
@@ -85,9 +88,13 @@ release(PoolExecutor *executor)
 	release_others(executor);
 	executor->nruns = 0;
 	execution->running--;
-	/* a pause waits for the record: what follows the failure is the thread's to decide */
+	/*
+	 * a pause waits for the record: what follows the failure is the thread's to
+	 * decide
+	 */
 	if (execution->stopping != STOP_NONE &&
-		(execution->stopping != STOP_PAUSE || (run->join != NULL && run->join->cancelled)))
+		(execution->stopping != STOP_PAUSE ||
+		 (run->join != NULL && run->join->cancelled)))
 	{
 		stuck_record(execution, stuck);
 		pfree(run);
@@ -113,7 +120,8 @@ release(PoolExecutor *executor)
 static StuckAttempt *
 remember_attempt(LiveExecution *execution, const Progress *progress, int pid)
 {
-	StuckEntry *entry = MemoryContextAllocZero(live_context, sizeof(StuckEntry));
+	StuckEntry *entry = MemoryContextAllocZero(live_context,
+											   sizeof(StuckEntry));
 	StuckAttempt *stuck = &entry->attempt;
 
 	stuck->execution_id = progress->execution_id;
@@ -125,17 +133,18 @@ remember_attempt(LiveExecution *execution, const Progress *progress, int pid)
 	stuck->pid = pid;
 	stuck->grace_ms = setting_cancel_grace;
 	stuck->started_at = progress->step_started_at;
-	stuck->elapsed_ms = TimestampDifferenceMilliseconds(progress->step_started_at,
-														GetCurrentTimestamp());
+	stuck->elapsed_ms =
+		TimestampDifferenceMilliseconds(progress->step_started_at,
+										GetCurrentTimestamp());
 	strlcpy(stuck->label, progress->label, sizeof(stuck->label));
 	slist_push_head(&execution->stuck, &entry->node);
 	return stuck;
 }
 
 /*
- * Leave nothing but the stuck attempt in the executor's run: other executions, and
- * other children of the range, go on elsewhere.  Those whose steps are in its
- * transaction wait until that is gone.  False: it is not to be found in it.
+ * Leave nothing but the stuck attempt in the executor's run: other executions,
+ * and other children of the range, go on elsewhere.  Those whose steps are in
+ * its transaction wait until that is gone.  False: it is not to be found in it.
  */
 static bool
 narrow_run(PoolExecutor *executor, const Progress *progress)
@@ -146,13 +155,16 @@ narrow_run(PoolExecutor *executor, const Progress *progress)
 	int			child;
 	int			i = 0;
 
-	while (i < executor->nruns && executor->runs[i]->execution->id != progress->execution_id)
+	while (i < executor->nruns &&
+		   executor->runs[i]->execution->id != progress->execution_id)
 		i++;
 	if (i >= executor->nruns)
 		return false;
 	executor->undone_from = executor->undone_to = 0;
 	if (executor->kind == RUN_START)
-		settle_others(executor, progress->shared_from >= 0 ? progress->shared_from : i, i, &nothing);
+		settle_others(executor,
+					  progress->shared_from >= 0 ? progress->shared_from : i, i,
+					  &nothing);
 	else if (executor->kind == RUN_CHILDREN)
 	{
 		if (progress->scope_id.depth <= run->scope.depth)
@@ -169,7 +181,8 @@ narrow_run(PoolExecutor *executor, const Progress *progress)
 		else
 			executor->undone_from = executor->undone_to = child;
 		join_put_back(join, run->from, executor->undone_from, false);
-		run->scope = scope_child(&run->scope, run->container, run->visit, child);
+		run->scope = scope_child(&run->scope, run->container, run->visit,
+								 child);
 		run->kind = RUN_THREAD;
 		join_hand_out(join);
 	}
@@ -187,7 +200,9 @@ stuck_now(PoolExecutor *executor)
 	pid_t		pid;
 
 	if (executor->stuck_at != 0 ||
-		!slot_stuck(executor->slot, executor->asked_to_stop != 0 ? executor->asked_execution : 0,
+		!slot_stuck(executor->slot,
+					executor->asked_to_stop != 0 ? executor->asked_execution :
+												   0,
 					&progress, &pid))
 	{
 		executor->asked_to_stop = 0;
@@ -199,7 +214,8 @@ stuck_now(PoolExecutor *executor)
 	pool_retire(executor);
 	fault_point("slot.stuck");
 	if (narrow_run(executor, &progress))
-		executor->stuck = remember_attempt(executor->runs[0]->execution, &progress, pid);
+		executor->stuck = remember_attempt(executor->runs[0]->execution,
+										   &progress, pid);
 	history_of_stuck(executor, &progress);
 	ereport(LOG,
 			(errmsg("terminated workflow executor with PID %d", (int) pid),
@@ -245,7 +261,10 @@ quarantine(PoolExecutor *executor)
 	}
 }
 
-/* Since when an executor has been told to stop and has not; 0: it has not been told. */
+/*
+ * Since when an executor has been told to stop and has not; 0: it has not been
+ * told.
+ */
 static TimestampTz
 told_since(const PoolExecutor *executor)
 {
@@ -266,7 +285,9 @@ grace_end(const PoolExecutor *executor)
 	TimestampTz since = executor->stuck_at != 0 && !executor->quarantined
 		? executor->stuck_at : told_since(executor);
 
-	return since == 0 ? DT_NOEND : TimestampTzPlusMilliseconds(since, setting_cancel_grace);
+	return since == 0 ?
+		DT_NOEND :
+		TimestampTzPlusMilliseconds(since, setting_cancel_grace);
 }
 
 /* Deal with those whose grace is over. */
@@ -296,7 +317,8 @@ stuck_next(TimestampTz now pg_attribute_unused())
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &pool_executors)
-		next = Min(next, grace_end(dlist_container(PoolExecutor, node, iter.cur)));
+		next = Min(next,
+				   grace_end(dlist_container(PoolExecutor, node, iter.cur)));
 	return next;
 }
 
@@ -308,8 +330,8 @@ stuck_soon(const PoolExecutor *executor)
 }
 
 /*
- * The executors that earlier schedulers have left behind and that still live are
- * written off; their executions are recovered like others.
+ * The executors that earlier schedulers have left behind and that still live
+ * are written off; their executions are recovered like others.
  */
 void
 stuck_initialize(void)
@@ -339,7 +361,8 @@ stuck_initialize(void)
 	}
 	ATTEMPT_END(committed, false);
 	for (int i = 0; !committed && i < count; i++)
-		adopted[i]->history_id = 0; /* its entry stays open until the next start */
+		adopted[i]->history_id = 0; /* its entry stays open until the next
+									 * start */
 	for (int i = 0; i < count; i++)
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

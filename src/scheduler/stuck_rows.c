@@ -4,7 +4,8 @@
  *	  The row of an attempt that got stuck, written by the scheduler.
  *
  * NOTES
- *	  Scheduler only.  Where the thread goes on its next run writes it: see stuck.c.
+ *	  Scheduler only.  Where the thread goes on its next run writes it: see
+ *	  stuck.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +22,9 @@
 #include "state/event_log.h"
 
 /*
- * What an iteration is called, by its scope; NULL: nothing.  Its rows say so; when the
- * attempt's is the first of them, what the executor has shown, which may be clipped.
+ * What an iteration is called, by its scope; NULL: nothing.  Its rows say so;
+ * when the attempt's is the first of them, what the executor has shown, which
+ * may be clipped.
  */
 static const char *
 label_of(int64 execution_id, const char *iteration, const StuckAttempt *stuck)
@@ -37,7 +39,8 @@ label_of(int64 execution_id, const char *iteration, const StuckAttempt *stuck)
 
 /* In a transaction. */
 static void
-record_attempt(int64 execution_id, int definition_id, Oid role, const StuckAttempt *stuck)
+record_attempt(int64 execution_id, int definition_id, Oid role,
+			   const StuckAttempt *stuck)
 {
 	WorkflowPlan *plan;
 	Leaf		leaf = {0};
@@ -80,11 +83,15 @@ record_attempt(int64 execution_id, int definition_id, Oid role, const StuckAttem
 
 			iteration.depth = i + 1;
 			row.loop_iteration_index = scope->level[i].child;
-			row.loop_label = label_of(execution_id, scope_path(plan, &iteration), stuck);
+			row.loop_label = label_of(execution_id,
+									  scope_path(plan, &iteration), stuck);
 			break;
 		}
 	}
-	/* the condition of a loop, asked in an iteration, is no step of that: it has no row */
+	/*
+	 * the condition of a loop, asked in an iteration, is no step of that: it
+	 * has no row
+	 */
 	if (!step_iterates(leaf.node))
 		step_insert_once(&row);
 	log_step(&row, NULL);
@@ -107,7 +114,8 @@ record_now(int64 id, void *argument)
 
 	ATTEMPT(committed)
 	{
-		record_attempt(id, record->definition_id, record->role, &record->attempt);
+		record_attempt(id, record->definition_id, record->role,
+					   &record->attempt);
 	}
 	ATTEMPT_END(committed, true);
 	if (committed)

@@ -4,13 +4,14 @@
  *	  What is to be done at a time.
  *
  * NOTES
- *	  Scheduler only.  One heap for each clock: how long something lasts is told by
- *	  the steady one, what a user's row says by the server's, which may be put forward
- *	  while we sleep (clock.h).
+ *	  Scheduler only.  One heap for each clock: how long something lasts is told
+ *	  by the steady one, what a user's row says by the server's, which may be
+ *	  put forward while we sleep (clock.h).
  *
- *	  A timer is a part of what it is about, and is unset before that is freed.  What
- *	  is to be seen of executors (idle, old, stuck, too long at one run) has none: there
- *	  are few, and their times follow from their state (pool_next_timeout()).
+ *	  A timer is a part of what it is about, and is unset before that is freed.
+ *	  What is to be seen of executors (idle, old, stuck, too long at one run)
+ *	  has none: there are few, and their times follow from their state
+ *	  (pool_next_timeout()).
  *
  *-------------------------------------------------------------------------
  */
@@ -22,14 +23,18 @@
 #include "scheduler/live.h"
 #include "shared/clock.h"
 
-/* While something waits for a time, how often to see whether the clock has been changed, ms. */
+/*
+ * While something waits for a time, how often to see whether the clock has been
+ * changed, ms.
+ */
 #define LOOK_AT_CLOCK_MS 10000
 
 static pairingheap *heaps[2];	/* by TimerClock */
 
 /* Earliest first. */
 static int
-compare_timers(const pairingheap_node *a, const pairingheap_node *b, void *arg pg_attribute_unused())
+compare_timers(const pairingheap_node *a, const pairingheap_node *b,
+			   void *arg pg_attribute_unused())
 {
 	TimestampTz left = pairingheap_const_container(Timer, node, a)->at;
 	TimestampTz right = pairingheap_const_container(Timer, node, b)->at;
@@ -47,9 +52,13 @@ timers_initialize(MemoryContext context)
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* The first call for a timer that is all zero sets it; a later one moves it.  DT_NOEND: it is set, and never due. */
+/*
+ * The first call for a timer that is all zero sets it; a later one moves it.
+ * DT_NOEND: it is set, and never due.
+ */
 void
-timer_set(Timer *timer, TimerClock clock, TimestampTz at, void (*due) (Timer *timer))
+timer_set(Timer *timer, TimerClock clock, TimestampTz at,
+		  void (*due)(Timer *timer))
 {
 	timer_unset(timer);
 	timer->clock = clock;
@@ -76,8 +85,8 @@ first_timer(TimerClock clock)
 }
 
 /*
- * Do what is due.  It may free what the timer is a part of, and set and unset timers; what it
- * sets for a time that has come is done by this call, too.
+ * Do what is due.  It may free what the timer is a part of, and set and unset
+ * timers; what it sets for a time that has come is done by this call, too.
  */
 void
 timers_run(void)
@@ -91,7 +100,8 @@ timers_run(void)
 	{
 		Timer	   *timer;
 
-		while ((timer = first_timer((TimerClock) i)) != NULL && timer->at <= now[i])
+		while ((timer = first_timer((TimerClock) i)) != NULL &&
+			   timer->at <= now[i])
 		{
 			timer_unset(timer);
 			timer->due(timer);
@@ -112,13 +122,14 @@ timers_next(void)
 }
 
 /*
- * When to look, by the steady clock, whether a time has come that is one of the server's clock:
- * that may be put forward meanwhile.
+ * When to look, by the steady clock, whether a time has come that is one of the
+ * server's clock: that may be put forward meanwhile.
  */
 TimestampTz
 appointment(TimestampTz at)
 {
 	if (at == DT_NOEND)
 		return at;
-	return Min(steady_time(at), TimestampTzPlusMilliseconds(steady_now(), LOOK_AT_CLOCK_MS));
+	return Min(steady_time(at),
+			   TimestampTzPlusMilliseconds(steady_now(), LOOK_AT_CLOCK_MS));
 }

@@ -5,20 +5,21 @@
  *	  their time has come.
  *
  * NOTES
- *	  Scheduler only.  What it keeps of all that waits is one time: when the next is
- *	  due; of an execution that is in memory besides, how many children of each join
- *	  wait.
+ *	  Scheduler only.  What it keeps of all that waits is one time: when the
+ *	  next is due; of an execution that is in memory besides, how many children
+ *	  of each join wait.
  *
  *	  A thread is woken by deleting its row.  If its execution runs and is in
- *	  memory, and its join has counted it, it is queued here; else whoever goes on with
- *	  the execution finds no row, and goes on with the thread as with any other: of
- *	  one that waits itself that is to be somebody soon, so it is made pending, and from
- *	  then on is what any execution in the queue is: blocks, limits and the shares of
- *	  roles apply to it.
+ *	  memory, and its join has counted it, it is queued here; else whoever goes
+ *	  on with the execution finds no row, and goes on with the thread as with
+ *	  any other: of one that waits itself that is to be somebody soon, so it is
+ *	  made pending, and from then on is what any execution in the queue is:
+ *	  blocks, limits and the shares of roles apply to it.
  *
- *	  An execution that forks is woken one thread after the other; going on with it from
- *	  its rows costs more the more children it has.  So it stays in memory as long as it
- *	  has been idle for less than workflow.short_wait, and is made waiting then.
+ *	  An execution that forks is woken one thread after the other; going on with
+ *	  it from its rows costs more the more children it has.  So it stays in
+ *	  memory as long as it has been idle for less than workflow.short_wait, and
+ *	  is made waiting then.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,13 +33,19 @@
 #include "shared/settings.h"
 #include "state/waits.h"
 
-/* Threads that are woken, or executions that are forgotten, in one transaction. */
+/*
+ * Threads that are woken, or executions that are forgotten, in one transaction.
+ */
 #define WAITS_BATCH 1000
 
-/* By the server's clock, at first not known; what is due before is not looked for. */
+/*
+ * By the server's clock, at first not known; what is due before is not looked
+ * for.
+ */
 static TimestampTz next_due = DT_NOBEGIN;
 static TimestampTz retry_at = DT_NOBEGIN;	/* by the steady one: not before */
-static bool far = false;		/* the next look is at all that is due, not at the first of it */
+static bool far = false;		/* the next look is at all that is due, not
+								 * at the first of it */
 
 /* Those that rest, the one that has for longest first. */
 static dlist_head resting = DLIST_STATIC_INIT(resting);
@@ -71,7 +78,8 @@ join_of_thread(LiveExecution *execution, const ScopeId *thread)
 
 		if (join->container == level->node && join->visit == level->visit &&
 			join->scope.depth == thread->depth - 1 &&
-			memcmp(join->scope.level, thread->level, join->scope.depth * sizeof(ScopeLevel)) == 0)
+			memcmp(join->scope.level, thread->level,
+				   join->scope.depth * sizeof(ScopeLevel)) == 0)
 			return join;
 	}
 	return NULL;
@@ -107,8 +115,8 @@ typedef enum DueFate
 } DueFate;
 
 /*
- * What becomes of a thread that is due.  In a transaction.  Its join does not count it as waiting
- * any more when it is to be queued.
+ * What becomes of a thread that is due.  In a transaction.  Its join does not
+ * count it as waiting any more when it is to be queued.
  */
 static DueFate
 judge(const DueWait *wait, WokenThread *woken)
@@ -116,13 +124,15 @@ judge(const DueWait *wait, WokenThread *woken)
 	LiveExecution *execution = live_find(wait->execution_id);
 
 	if (wait->lost || execution == NULL || execution->stopping != STOP_NONE ||
-		!scope_parse(definition_plan(execution->definition_id), wait->thread, &woken->scope) ||
+		!scope_parse(definition_plan(execution->definition_id), wait->thread,
+					 &woken->scope) ||
 		woken->scope.depth == 0)
 		return DUE_OVER;
 	woken->join = join_of_thread(execution, &woken->scope);
 	if (woken->join == NULL || woken->join->cancelled)
 		return DUE_OVER;
-	if (is_being_done(woken->join, woken->scope.level[woken->scope.depth - 1].child))
+	if (is_being_done(woken->join,
+					  woken->scope.level[woken->scope.depth - 1].child))
 		return DUE_LATER;
 	if (woken->join->waiting == 0)
 		return DUE_OVER;
@@ -136,7 +146,8 @@ queue_thread(const WokenThread *woken)
 	LiveExecution *execution = woken->join->execution;
 
 	waits_leave(execution);
-	ready_resume(ready_add(execution, RUN_THREAD, woken->join, &woken->scope, -1, 0));
+	ready_resume(
+		ready_add(execution, RUN_THREAD, woken->join, &woken->scope, -1, 0));
 }
 
 static bool
@@ -165,14 +176,17 @@ wake_due(void)
 	ATTEMPT(committed)
 	{
 		int64	   *unsettled = NULL;
-		int			nunsettled = live_lost_runs > 0 ? live_select(has_lost_runs, &unsettled) : 0;
+		int			nunsettled = live_lost_runs > 0 ?
+			live_select(has_lost_runs, &unsettled) :
+			0;
 		DueWait    *due;
 		DueWait    *over;
 		int			count;
 
 		if (!far)
 			to = waits_nth_due(WAITS_BATCH, next_due);
-		count = waits_due(WAITS_BATCH, next_due, to, unsettled, nunsettled, &due);
+		count = waits_due(WAITS_BATCH, next_due, to, unsettled, nunsettled,
+						  &due);
 		over = palloc(Max(count, 1) * sizeof(DueWait));
 
 		for (int i = 0; i < count; i++)
@@ -192,7 +206,8 @@ wake_due(void)
 	/* what somebody has locked may stand in front of the others */
 	far = committed && to != DT_NOEND && nover + nidle < WAITS_BATCH / 2;
 	/* what is due still, though nothing could be done, somebody has */
-	if (!committed || (nover + nidle == 0 && !far && next <= GetCurrentTimestamp()))
+	if (!committed ||
+		(nover + nidle == 0 && !far && next <= GetCurrentTimestamp()))
 		retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
 	if (!committed)
 	{
@@ -213,8 +228,9 @@ static bool
 rests(LiveExecution *execution)
 {
 	return execution->running == 0 && dlist_is_empty(&execution->ready) &&
-		execution->stopping == STOP_NONE && !execution->again && !execution->in_epilogue &&
-		slist_is_empty(&execution->stuck) && joins_wait(execution);
+		execution->stopping == STOP_NONE && !execution->again &&
+		!execution->in_epilogue && slist_is_empty(&execution->stuck) &&
+		joins_wait(execution);
 }
 
 void
@@ -250,7 +266,8 @@ next_rest(void)
 	if (dlist_is_empty(&resting))
 		return DT_NOEND;
 	execution = dlist_head_element(LiveExecution, rest_node, &resting);
-	return TimestampTzPlusMilliseconds(execution->rests_since, setting_short_wait);
+	return TimestampTzPlusMilliseconds(execution->rests_since,
+									   setting_short_wait);
 }
 
 /* Forget those that have rested for long enough; how many. */
@@ -265,7 +282,8 @@ forget_resting(void)
 
 	while (count < WAITS_BATCH && next_rest() <= steady_now())
 	{
-		LiveExecution *execution = dlist_head_element(LiveExecution, rest_node, &resting);
+		LiveExecution *execution = dlist_head_element(LiveExecution, rest_node,
+													  &resting);
 
 		waits_leave(execution);
 		if (rests(execution))
@@ -289,7 +307,8 @@ forget_resting(void)
 		LiveExecution *execution = live_find(ids[i]);
 
 		if (execution != NULL)
-			rest(execution, TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
+			rest(execution,
+				 TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS));
 	}
 	return nleft;
 }

@@ -5,8 +5,8 @@
  *
  * NOTES
  *	  Only the view reads them (current_setting), so they have no variable of
- *	  their own elsewhere.  Who wants to look at other thresholds sets them in the
- *	  session.
+ *	  their own elsewhere.  Who wants to look at other thresholds sets them in
+ *	  the session.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,8 +29,9 @@ typedef struct AlertSetting
 } AlertSetting;
 
 /*
- * Sorted by name.  How long something takes, and what is gained by running children side by
- * side, is for those to say who know what the workflow does: off.
+ * Sorted by name.  How long something takes, and what is gained by running
+ * children side by side, is for those to say who know what the workflow does:
+ * off.
  */
 static AlertSetting settings[] = {
 	{"workflow.alert_average_duration", "Average time of a workflow's executions beyond which there is an alert.", -1, -1, INT_MAX, GUC_UNIT_S},
@@ -66,7 +67,11 @@ define_alert_settings(void)
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 	for (int i = 0; i < (int) lengthof(settings); i++)
 		DefineCustomIntVariable(settings[i].name, settings[i].description,
-								settings[i].least < 0 ? "-1 turns the alert off." : NULL,
-								&settings[i].value, settings[i].value, settings[i].least, settings[i].most,
-								PGC_USERSET, settings[i].unit, NULL, NULL, NULL);
+								settings[i].least < 0 ?
+									"-1 turns the alert off." :
+									NULL,
+								&settings[i].value, settings[i].value,
+								settings[i].least, settings[i].most,
+								PGC_USERSET, settings[i].unit, NULL, NULL,
+								NULL);
 }

@@ -4,21 +4,21 @@
  *	  Who was at work when the server went down.
  *
  * NOTES
- *	  When a process crashes, the postmaster ends all others and makes shared memory
- *	  anew, so that nobody knows any more whose process it was.  This memory is
- *	  POSIX shared memory of our own and outlives that, and the postmaster.  Each
- *	  executor, and each scheduler, has an entry that only it writes: what it is
- *	  at, as long as it is.  A process that the postmaster ends (SIGQUIT), or that
- *	  sees it gone, takes its entry back first, which a process that crashes, or
- *	  is killed, cannot.  What is left accuses.
+ *	  When a process crashes, the postmaster ends all others and makes shared
+ *	  memory anew, so that nobody knows any more whose process it was.  This
+ *	  memory is POSIX shared memory of our own and outlives that, and the
+ *	  postmaster.  Each executor, and each scheduler, has an entry that only it
+ *	  writes: what it is at, as long as it is.  A process that the postmaster
+ *	  ends (SIGQUIT), or that sees it gone, takes its entry back first, which a
+ *	  process that crashes, or is killed, cannot.  What is left accuses.
  *
  *	  Parallel workers of a step's query count themselves in their executor's
  *	  entry, and out again in the same ways: one that crashes accuses what its
  *	  executor was at.  Those that build an index come past no hook; there the
  *	  executor leaves its entry.
  *
- *	  It goes with the machine.  After that nobody knows, and everything that ran
- *	  is counted.
+ *	  It goes with the machine.  After that nobody knows, and everything that
+ *	  ran is counted.
  *
  *	  Not a file in the data directory: a page of a mapped file that cannot be
  *	  written when the disk is full ends the process that touches it (SIGBUS).
@@ -56,7 +56,8 @@ typedef enum EntryState
 {
 	ENTRY_NONE,
 	ENTRY_AT_WORK,
-	ENTRY_ENDED					/* was at work, and was ended for what another has done */
+	ENTRY_ENDED					/* was at work, and was ended for what
+								 * another has done */
 } EntryState;
 
 typedef struct BoxEntry
@@ -64,11 +65,15 @@ typedef struct BoxEntry
 	volatile sig_atomic_t state;	/* an EntryState */
 	pg_atomic_uint32 workers;	/* parallel workers that are at it */
 	Oid			database;
-	int			nexecutions;	/* 0: a scheduler; the first number is what that handles, 0: none */
+	int			nexecutions;	/* 0: a scheduler; the first number is what
+								 * that handles, 0: none */
 	int64		execution_ids[RUN_MAX_EXECUTIONS];
 } BoxEntry;
 
-/* Changes with the structures: a library of another version does not read what is left. */
+/*
+ * Changes with the structures: a library of another version does not read what
+ * is left.
+ */
 #define BOX_MAGIC 0x50475702
 
 typedef struct BlackBox
@@ -86,7 +91,10 @@ static ExecutorEnd_hook_type next_executor_end = NULL;
 static volatile sig_atomic_t in_parallel_query = false;
 static emit_log_hook_type next_log_hook = NULL;
 
-/* What those who were here before have left, as the postmaster found it; inherited from it. */
+/*
+ * What those who were here before have left, as the postmaster found it;
+ * inherited from it.
+ */
 static BoxEntry *left = NULL;
 static int	nleft = 0;
 
@@ -95,7 +103,8 @@ static void look_at_messages(void);
 static Size
 size_of_box(int nentries)
 {
-	return add_size(offsetof(BlackBox, entries), mul_size(nentries, sizeof(BoxEntry)));
+	return add_size(offsetof(BlackBox, entries),
+					mul_size(nentries, sizeof(BoxEntry)));
 }
 
 /* The name of this data directory's box, at most 30 characters (macOS). */
@@ -117,8 +126,10 @@ box_name(void)
 	directory.system = GetSystemIdentifier();
 	directory.device = status.st_dev;
 	directory.inode = status.st_ino;
-	hash = hash_bytes_extended((unsigned char *) &directory, sizeof(directory), 0);
-	snprintf(name, sizeof(name), "/pg_workflow.%08x%08x", (uint32) (hash >> 32), (uint32) hash);
+	hash = hash_bytes_extended((unsigned char *) &directory, sizeof(directory),
+							   0);
+	snprintf(name, sizeof(name), "/pg_workflow.%08x%08x", (uint32) (hash >> 32),
+			 (uint32) hash);
 	return name;
 }
 
@@ -144,7 +155,10 @@ keep_entries(const BlackBox *found)
 	nleft = found->nentries;
 }
 
-/* Read the box that another postmaster has left, if there is one that we can trust. */
+/*
+ * Read the box that another postmaster has left, if there is one that we can
+ * trust.
+ */
 static void
 read_box(const char *name)
 {
@@ -169,7 +183,10 @@ read_box(const char *name)
 	close(fd);
 }
 
-/* What is not there yet when it is written, and cannot be had then, would be a SIGBUS. */
+/*
+ * What is not there yet when it is written, and cannot be had then, would be a
+ * SIGBUS.
+ */
 static bool
 have_room(int fd, Size size)
 {
@@ -213,28 +230,30 @@ make_box(const char *name, int nentries)
 }
 
 /*
- * Was nothing of ours interrupted when the server that wrote this data directory went?  It was
- * shut down, or ended in its recovery, for want of room say, where none of us had begun.
- * Asked while the control file still says so: not yet started, restarting after a crash, or
- * when the postmaster itself ends.
+ * Was nothing of ours interrupted when the server that wrote this data
+ * directory went?  It was shut down, or ended in its recovery, for want of room
+ * say, where none of us had begun.  Asked while the control file still says so:
+ * not yet started, restarting after a crash, or when the postmaster itself
+ * ends.
  */
 bool
 server_was_shut_down(void)
 {
 	bool		is_valid;
 	ControlFileData *control = get_controlfile(DataDir, &is_valid);
-	bool		result = is_valid && (control->state == DB_SHUTDOWNED ||
-									  control->state == DB_SHUTDOWNED_IN_RECOVERY ||
-									  control->state == DB_SHUTDOWNING ||
-									  control->state == DB_IN_CRASH_RECOVERY);
+	bool		result = is_valid &&
+		(control->state == DB_SHUTDOWNED ||
+		 control->state == DB_SHUTDOWNED_IN_RECOVERY ||
+		 control->state == DB_SHUTDOWNING ||
+		 control->state == DB_IN_CRASH_RECOVERY);
 
 	pfree(control);
 	return result;
 }
 
 /*
- * The postmaster ends, or makes shared memory anew.  After a shutdown nobody has a question;
- * else the box stays for the next postmaster.
+ * The postmaster ends, or makes shared memory anew.  After a shutdown nobody
+ * has a question; else the box stays for the next postmaster.
  */
 static void
 leave_box(int code pg_attribute_unused(), Datum argument pg_attribute_unused())
@@ -251,7 +270,8 @@ black_box_open(int nslots, int ndatabases)
 	const char *name;
 
 	if (!IsPostmasterEnvironment)
-		return;					/* a server in single-user mode leaves it alone */
+		return;					/* a server in single-user mode leaves it
+								 * alone */
 	forget_entries();
 	if (box != NULL)
 	{
@@ -286,7 +306,8 @@ static bool
 accuses(BoxEntry *entry)
 {
 	return entry->state == ENTRY_AT_WORK ||
-		(entry->state == ENTRY_ENDED && pg_atomic_read_u32(&entry->workers) > 0);
+		(entry->state == ENTRY_ENDED &&
+		 pg_atomic_read_u32(&entry->workers) > 0);
 }
 
 static bool
@@ -294,7 +315,8 @@ is_accused(Oid database, int64 id)
 {
 	for (int i = 0; i < nleft; i++)
 		if (accuses(&left[i]) && left[i].database == database)
-			for (int j = 0; j < Max(Min(left[i].nexecutions, RUN_MAX_EXECUTIONS), 1); j++)
+			for (int j = 0;
+				 j < Max(Min(left[i].nexecutions, RUN_MAX_EXECUTIONS), 1); j++)
 				if (left[i].execution_ids[j] == id)
 					return true;
 	return false;
@@ -305,7 +327,8 @@ black_box_accused(Oid database, bool *all_but, int64 **ids, int *count)
 {
 	*all_but = false;
 	for (int i = 0; i < nleft; i++)
-		if (accuses(&left[i]) && left[i].database == database && left[i].nexecutions == 0)
+		if (accuses(&left[i]) && left[i].database == database &&
+			left[i].nexecutions == 0)
 			*all_but = true;
 
 	*ids = palloc(Max(nleft, 1) * RUN_MAX_EXECUTIONS * sizeof(int64));
@@ -323,8 +346,8 @@ black_box_accused(Oid database, bool *all_but, int64 **ids, int *count)
 }
 
 /*
- * Do we build an index by parallel workers, that is anything but a query?  Whether one of them has
- * crashed, nobody knows.  In a signal handler.
+ * Do we build an index by parallel workers, that is anything but a query?
+ * Whether one of them has crashed, nobody knows.  In a signal handler.
  */
 static bool
 builds_in_parallel(void)
@@ -332,18 +355,25 @@ builds_in_parallel(void)
 	return ParallelContextActive() && !in_parallel_query;
 }
 
-/* The postmaster ends us, since another process has crashed, or at once, because it was told to. */
+/*
+ * The postmaster ends us, since another process has crashed, or at once,
+ * because it was told to.
+ */
 static void
 handle_sigquit(SIGNAL_ARGS)
 {
-	if (my_entry != NULL && my_entry->state == ENTRY_AT_WORK && !builds_in_parallel())
+	if (my_entry != NULL && my_entry->state == ENTRY_AT_WORK &&
+		!builds_in_parallel())
 		my_entry->state = ENTRY_ENDED;
 	SignalHandlerForCrashExit(postgres_signal_arg);
 }
 
 /* --- parallel workers --- */
 
-/* A process that is ended in the middle of counting itself would be counted for ever. */
+/*
+ * A process that is ended in the middle of counting itself would be counted for
+ * ever.
+ */
 static void
 hold_sigquit(bool held)
 {
@@ -355,8 +385,8 @@ hold_sigquit(bool held)
 }
 
 /*
- * It works for an executor no more; that may have another run by now, and none of its workers.
- * SIGQUIT is held.
+ * It works for an executor no more; that may have another run by now, and none
+ * of its workers.  SIGQUIT is held.
  */
 static void
 count_me_out(void)
@@ -368,12 +398,15 @@ count_me_out(void)
 	if (entry == NULL)
 		return;
 	workers = pg_atomic_read_u32(&entry->workers);
-	while (workers > 0 && !pg_atomic_compare_exchange_u32(&entry->workers, &workers, workers - 1))
+	while (
+		workers > 0 &&
+		!pg_atomic_compare_exchange_u32(&entry->workers, &workers, workers - 1))
 		;
 }
 
 static void
-count_me_out_at_exit(int code pg_attribute_unused(), Datum argument pg_attribute_unused())
+count_me_out_at_exit(int code pg_attribute_unused(),
+					 Datum argument pg_attribute_unused())
 {
 	hold_sigquit(true);
 	count_me_out();
@@ -473,8 +506,10 @@ black_box_attach(int slot)
 {
 	if (box == NULL)
 		return;
-	my_entry = &box->entries[slot >= 0 ? slot
-							 : registry->nslots + (int) (my_database_entry - registry->databases)];
+	my_entry =
+		&box->entries[slot >= 0 ? slot :
+								  registry->nslots +
+							  (int) (my_database_entry - registry->databases)];
 	pg_atomic_init_u32(&my_entry->workers, 0);
 	pqsignal(SIGQUIT, handle_sigquit);
 	look_at_messages();
@@ -490,7 +525,8 @@ black_box_begin(Oid database, const Run *run)
 	my_entry->execution_ids[0] = 0;
 	in_parallel_query = false;
 	if (run != NULL)
-		memcpy(my_entry->execution_ids, run->execution_ids, run->nexecutions * sizeof(int64));
+		memcpy(my_entry->execution_ids, run->execution_ids,
+			   run->nexecutions * sizeof(int64));
 	my_entry->state = ENTRY_AT_WORK;
 }
 

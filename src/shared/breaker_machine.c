@@ -7,10 +7,10 @@
  *	  Pure, see breaker_machine.h.  The states and what leads from one to the
  *	  other are listed in section 12 of docs/architecture.md.
  *
- *	  Half-open lets half_open_max_calls calls through, not so many at once: those
- *	  that have succeeded count as well as those under way.  So as many as are
- *	  needed to close it are made, and not one more.  A call that is abandoned
- *	  gives its place back.
+ *	  Half-open lets half_open_max_calls calls through, not so many at once:
+ *	  those that have succeeded count as well as those under way.  So as many as
+ *	  are needed to close it are made, and not one more.  A call that is
+ *	  abandoned gives its place back.
  *
  *	  Every change of state empties the window: a breaker that has closed knows
  *	  nothing of what it was opened for.
@@ -109,7 +109,8 @@ breaker_counts(const Breaker *breaker, int64 now)
 	if (breaker->window_seconds == 0)
 		return counts;
 	number = bucket_number(breaker, now);
-	for (int64 i = breaker->newest - BREAKER_BUCKETS + 1; i <= breaker->newest; i++)
+	for (int64 i = breaker->newest - BREAKER_BUCKETS + 1; i <= breaker->newest;
+		 i++)
 	{
 		if (i <= number - BREAKER_BUCKETS)
 			continue;			/* it would slide out */
@@ -120,7 +121,8 @@ breaker_counts(const Breaker *breaker, int64 now)
 }
 
 static void
-count_call(Breaker *breaker, const BreakerConfig *config, bool failed, int64 now)
+count_call(Breaker *breaker, const BreakerConfig *config, bool failed,
+		   int64 now)
 {
 	int			index;
 
@@ -137,9 +139,9 @@ count_call(Breaker *breaker, const BreakerConfig *config, bool failed, int64 now
 }
 
 /*
- * Enough calls in the window to judge by, and the last ones or too many of all have
- * failed.  Failures in a row from before the window do no harm: if no call in the
- * window has succeeded, all of them have failed.
+ * Enough calls in the window to judge by, and the last ones or too many of all
+ * have failed.  Failures in a row from before the window do no harm: if no call
+ * in the window has succeeded, all of them have failed.
  */
 static bool
 has_failed(const Breaker *breaker, const BreakerConfig *config, int64 now)
@@ -149,7 +151,8 @@ has_failed(const Breaker *breaker, const BreakerConfig *config, int64 now)
 	if (counts.calls < config->failure_threshold)
 		return false;
 	return breaker->failures_in_row >= config->failure_threshold ||
-		(double) counts.failures / (double) counts.calls >= config->failure_rate_threshold;
+		(double) counts.failures / (double) counts.calls >=
+		config->failure_rate_threshold;
 }
 
 /* --- states --- */
@@ -213,9 +216,12 @@ call(Breaker *breaker, const BreakerConfig *config, int64 now)
 		case BREAKER_OPEN:
 			if (now < breaker->opened_at)
 			{
-				/* the clock was set back: not closed out for longer than meant */
+				/*
+				 * the clock was set back: not closed out for longer than meant
+				 */
 				breaker->opened_at = now;
-				breaker->half_open_at = now + config->timeout_seconds * MICROSECONDS;
+				breaker->half_open_at = now +
+					config->timeout_seconds * MICROSECONDS;
 			}
 			if (now < breaker->half_open_at)
 				return false;
@@ -241,8 +247,8 @@ failed(Breaker *breaker, const BreakerConfig *config, int64 now)
 }
 
 bool
-breaker_transition(Breaker *breaker, const BreakerConfig *config, BreakerEvent event,
-				   uint32 generation, int64 now)
+breaker_transition(Breaker *breaker, const BreakerConfig *config,
+				   BreakerEvent event, uint32 generation, int64 now)
 {
 	bool		half_open = (breaker->state == BREAKER_HALF_OPEN);
 

@@ -5,24 +5,24 @@
  *
  * NOTES
  *	  A fixed table of entries in sets of WAYS: a breaker is in the set its key
- *	  leads to, anywhere in it.  Each entry has a spinlock, held for one transition.
- *	  The lock of the table is held, exclusively, while an entry is given to
- *	  another breaker, and by nobody else: who looks for an entry reads the keys
- *	  without a lock and looks again under the entry's.  Nothing here can fail
- *	  between taking a lock and releasing it.
+ *	  leads to, anywhere in it.  Each entry has a spinlock, held for one
+ *	  transition.  The lock of the table is held, exclusively, while an entry is
+ *	  given to another breaker, and by nobody else: who looks for an entry reads
+ *	  the keys without a lock and looks again under the entry's.  Nothing here
+ *	  can fail between taking a lock and releasing it.
  *
- *	  What is here is a cache of the table workflow.breakers, with the window and
- *	  the calls under way added, which the table does not have: when a set is full
- *	  its least recently used entry is given up.
+ *	  What is here is a cache of the table workflow.breakers, with the window
+ *	  and the calls under way added, which the table does not have: when a set
+ *	  is full its least recently used entry is given up.
  *
- *	  Each role has breakers of its own: an agent runs with the rights of who calls
- *	  it, who can make it fail in any way, and that must not keep others from
- *	  calling.
+ *	  Each role has breakers of its own: an agent runs with the rights of who
+ *	  calls it, who can make it fail in any way, and that must not keep others
+ *	  from calling.
  *
- *	  A change of state that the table has to know makes the entry unsaved.  Whoever
- *	  is told to save writes the row in its transaction and calls breaker_saved()
- *	  when that has committed.  When it has not, somebody else is told, after a
- *	  while.
+ *	  A change of state that the table has to know makes the entry unsaved.
+ *	  Whoever is told to save writes the row in its transaction and calls
+ *	  breaker_saved() when that has committed.  When it has not, somebody else
+ *	  is told, after a while.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,9 @@
 #define SETS 128
 #define WAYS 8
 
-/* Time given to who writes a row before somebody else is asked, microseconds. */
+/*
+ * Time given to who writes a row before somebody else is asked, microseconds.
+ */
 #define SAVE_TIME INT64CONST(1000000)
 
 typedef struct BreakerEntry
@@ -106,7 +108,8 @@ breaker_key(const char *agent, Oid role)
 {
 	BreakerKey	key;
 
-	key.agent = hash_bytes_extended((const unsigned char *) agent, strlen(agent), 0);
+	key.agent = hash_bytes_extended((const unsigned char *) agent,
+									strlen(agent), 0);
 	key.role = role;
 	return key;
 }
@@ -120,7 +123,8 @@ set_of(BreakerKey key)
 }
 
 /*
- * The entry of a breaker of this database, with its lock held; NULL: there is none.
+ * The entry of a breaker of this database, with its lock held; NULL: there is
+ * none.
  */
 static BreakerEntry *
 lock_entry(BreakerKey key)
@@ -145,13 +149,14 @@ lock_entry(BreakerKey key)
 }
 
 /*
- * A change of state that the table has to know: not that an open breaker is half-open,
- * which the table tells by the time.
+ * A change of state that the table has to know: not that an open breaker is
+ * half-open, which the table tells by the time.
  */
 static bool
 is_for_table(BreakerState before, const Breaker *after)
 {
-	return after->state == BREAKER_OPEN || (after->state == BREAKER_CLOSED && before != BREAKER_CLOSED);
+	return after->state == BREAKER_OPEN ||
+		(after->state == BREAKER_CLOSED && before != BREAKER_CLOSED);
 }
 
 bool
@@ -169,9 +174,11 @@ breaker_event(BreakerKey key, const BreakerConfig *config, BreakerEvent event,
 	breaker = &entry->breaker;
 	state_before = breaker->state;
 	generation_before = breaker->generation;
-	verdict->admitted = breaker_transition(breaker, config, event, generation, now);
+	verdict->admitted = breaker_transition(breaker, config, event, generation,
+										   now);
 	entry->used_at = now;
-	if (breaker->generation != generation_before && is_for_table(state_before, breaker))
+	if (breaker->generation != generation_before &&
+		is_for_table(state_before, breaker))
 	{
 		entry->unsaved = true;
 		entry->save_after = 0;
@@ -270,7 +277,8 @@ breaker_saved(BreakerKey key, uint32 generation)
 		return;
 	/* half-open follows open by itself, and is not written */
 	if (entry->breaker.generation == generation ||
-		(entry->breaker.state == BREAKER_HALF_OPEN && entry->breaker.generation == generation + 1))
+		(entry->breaker.state == BREAKER_HALF_OPEN &&
+		 entry->breaker.generation == generation + 1))
 		entry->unsaved = false;
 	SpinLockRelease(&entry->mutex);
 }

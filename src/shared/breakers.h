@@ -21,27 +21,33 @@ typedef struct BreakerKey
 typedef struct BreakerVerdict
 {
 	bool		admitted;		/* CALL: it may be made */
-	uint32		generation;		/* as of now; to be given with the end of the call */
+	uint32		generation;		/* as of now; to be given with the end of the
+								 * call */
 	BreakerState state;
 	int64		half_open_at;
-	bool		save;			/* the caller is to have the table's row written: see breaker_saved() */
+	bool		save;			/* the caller is to have the table's row
+								 * written: see breaker_saved() */
 	Breaker		breaker;		/* with save: what to write */
 } BreakerVerdict;
 
 extern void breakers_request_shmem(void);	/* shmem_request_hook's part */
 extern void breakers_init_shmem(void);	/* shmem_startup_hook's part */
 
-/* False when the library is not in shared_preload_libraries: there are no breakers. */
+/*
+ * False when the library is not in shared_preload_libraries: there are no
+ * breakers.
+ */
 extern bool breakers_exist(void);
 
 extern BreakerKey breaker_key(const char *agent, Oid role);
 /*
- * Tell a breaker of an event, at the present time.  Returns false when shared memory
- * does not know the breaker (any more): then breaker_remember() it, as the table has
- * it, and try again.
+ * Tell a breaker of an event, at the present time.  Returns false when shared
+ * memory does not know the breaker (any more): then breaker_remember() it, as
+ * the table has it, and try again.
  */
-extern bool breaker_event(BreakerKey key, const BreakerConfig *config, BreakerEvent event,
-						  uint32 generation, BreakerVerdict *verdict);
+extern bool breaker_event(BreakerKey key, const BreakerConfig *config,
+						  BreakerEvent event, uint32 generation,
+						  BreakerVerdict *verdict);
 /* Does nothing when the breaker is known. */
 extern void breaker_remember(BreakerKey key, const Breaker *breaker);
 /* One that is known, as it is this moment. */
@@ -53,8 +59,8 @@ typedef struct KnownBreaker
 } KnownBreaker;
 
 /*
- * The next one of this database.  *position: 0 to begin with.  Returns false, changing
- * nothing else, when there is none left.
+ * The next one of this database.  *position: 0 to begin with.  Returns false,
+ * changing nothing else, when there is none left.
  */
 extern bool breaker_next(int *position, KnownBreaker *known);
 /* The row with this generation has been committed. */

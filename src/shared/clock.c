@@ -45,11 +45,15 @@ steady_now(void)
 TimestampTz
 steady_time(TimestampTz time)
 {
-	return TIMESTAMP_NOT_FINITE(time) ? time : steady_now() + (time - GetCurrentTimestamp());
+	return TIMESTAMP_NOT_FINITE(time) ?
+		time :
+		steady_now() + (time - GetCurrentTimestamp());
 }
 
 TimestampTz
 clock_time(TimestampTz steady)
 {
-	return TIMESTAMP_NOT_FINITE(steady) ? steady : GetCurrentTimestamp() + (steady - steady_now());
+	return TIMESTAMP_NOT_FINITE(steady) ?
+		steady :
+		GetCurrentTimestamp() + (steady - steady_now());
 }

@@ -5,8 +5,8 @@
  *
  * NOTES
  *	  What rows say and what users see is of the server's clock.  For how long a
- *	  process has waited, or is to wait, is of the steady clock: it shows what that
- *	  one showed when the server started, and what has passed since, in all
+ *	  process has waited, or is to wait, is of the steady clock: it shows what
+ *	  that one showed when the server started, and what has passed since, in all
  *	  processes of the server.
  *
  *-------------------------------------------------------------------------
@@ -17,11 +17,17 @@
 #include "postgres.h"
 #include "datatype/timestamp.h"
 
-/* Not in a process before shared memory is there.  May be called in signal handlers. */
+/*
+ * Not in a process before shared memory is there.  May be called in signal
+ * handlers.
+ */
 extern TimestampTz steady_now(void);
 /* Infinite times stay what they are. */
-extern TimestampTz steady_time(TimestampTz time);	/* when the steady clock shows what is at a time */
-extern TimestampTz clock_time(TimestampTz steady);	/* and the other way around */
+extern TimestampTz steady_time(TimestampTz time);	/* when the steady clock
+													 * shows what is at a
+													 * time */
+extern TimestampTz clock_time(TimestampTz steady);	/* and the other way
+													 * around */
 /* What it is ahead of the monotonic clock, for shared memory. */
 extern TimestampTz steady_offset(void);
 

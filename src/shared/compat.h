@@ -5,8 +5,8 @@
  *
  * NOTES
  *	  The only file with PG_VERSION_NUM in it.  Each difference is a name of our
- *	  own (compat_...), or the newer server's name given to the older one.  Grouped
- *	  by subject; add to the group, not to the end.
+ *	  own (compat_...), or the newer server's name given to the older one.
+ *	  Grouped by subject; add to the group, not to the end.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,7 +58,10 @@
 #define compat_my_pgprocno() ((int) MyProc->pgprocno)
 #endif
 
-/* How an executor connects: since 17 as any role, before as one with LOGIN only. */
+/*
+ * How an executor connects: since 17 as any role, before as one with LOGIN
+ * only.
+ */
 #if PG_VERSION_NUM >= 170000
 #define COMPAT_EXECUTOR_CONNECT_FLAGS BGWORKER_BYPASS_ROLELOGINCHECK
 #else
@@ -112,7 +115,10 @@ compat_wait_event(uint32 *cache, const char *name)
 
 /* --- tables --- */
 
-/* What an update says of the indexes: not true when the new version needs no entries (HOT). */
+/*
+ * What an update says of the indexes: not true when the new version needs no
+ * entries (HOT).
+ */
 #if PG_VERSION_NUM >= 160000
 typedef TU_UpdateIndexes CompatUpdateIndexes;
 #define compat_all_indexes(updated) ((updated) == TU_All)
@@ -201,7 +207,10 @@ compat_may_set_role(Oid member, Oid role)
 #endif
 }
 
-/* Does the apply worker of a subscription stay its owner?  Before 16 it always did. */
+/*
+ * Does the apply worker of a subscription stay its owner?  Before 16 it always
+ * did.
+ */
 static inline bool
 compat_runs_as_owner(Form_pg_subscription subscription)
 {
@@ -213,8 +222,8 @@ compat_runs_as_owner(Form_pg_subscription subscription)
 }
 
 /*
- * Is a role a member of another, by a membership that gives it anything?  From 16
- * on there are some that do not: of who may give the role to others, say.
+ * Is a role a member of another, by a membership that gives it anything?  From
+ * 16 on there are some that do not: of who may give the role to others, say.
  */
 static inline bool
 compat_is_member(Oid member, Oid role)
@@ -229,9 +238,9 @@ compat_is_member(Oid member, Oid role)
 }
 
 /*
- * May a role have anything run as another?  It has the rights of that, and could
- * be it: from 16 on who inherits rights may not be able to, and attributes of
- * a role (CREATEROLE, BYPASSRLS) are not inherited.
+ * May a role have anything run as another?  It has the rights of that, and
+ * could be it: from 16 on who inherits rights may not be able to, and
+ * attributes of a role (CREATEROLE, BYPASSRLS) are not inherited.
  */
 static inline bool
 compat_may_act_as(Oid member, Oid role)
@@ -252,7 +261,9 @@ compat_has_schema_privilege(Oid schema, Oid role, AclMode privilege)
 
 /* --- running SQL --- */
 
-/* Whether names in a kept statement would still be found along the same path. */
+/*
+ * Whether names in a kept statement would still be found along the same path.
+ */
 static inline bool
 compat_same_search_path(CachedPlanSource *source)
 {

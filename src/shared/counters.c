@@ -1,21 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * counters.c
- *	  Cumulative statistics of the engine: what its processes have done, and where
- *	  their time went.
+ *	  Cumulative statistics of the engine: what its processes have done, and
+ *	  where their time went.
  *
  * NOTES
- *	  A block has one writer, which takes no lock: it makes the count of changes odd
- *	  while it writes, and who reads tries again until it has seen the same even
- *	  number before and after, as for PgBackendStatus.  So the time of what a process
- *	  does this moment can be shown, too.
+ *	  A block has one writer, which takes no lock: it makes the count of changes
+ *	  odd while it writes, and who reads tries again until it has seen the same
+ *	  even number before and after, as for PgBackendStatus.  So the time of what
+ *	  a process does this moment can be shown, too.
  *
  *	  What belongs to a transaction is collected in this process and published
- *	  when that has committed: what is rolled back is not counted, and what is done
- *	  again is counted once.  What dies between its commit and the next instruction
- *	  is not counted at all.
+ *	  when that has committed: what is rolled back is not counted, and what is
+ *	  done again is counted once.  What dies between its commit and the next
+ *	  instruction is not counted at all.
  *
- *	  A reset remembers what the counters had come to; nobody who counts notices.
+ *	  A reset remembers what the counters had come to; nobody who counts
+ *	  notices.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,7 +55,9 @@ end_change(void)
 	my_block->changes++;
 }
 
-/* In a process that attached to nothing else, and before it has done anything. */
+/*
+ * In a process that attached to nothing else, and before it has done anything.
+ */
 void
 counters_attach(CounterBlock *block, EngineCounter doing)
 {
@@ -94,7 +97,8 @@ counters_enter_at(EngineCounter doing, TimestampTz now)
 		return;
 	begin_change();
 	if (my_block->doing != TIME_UNCOUNTED)
-		my_block->counts.value[my_block->doing] += Max(now - my_block->since, 0);
+		my_block->counts.value[my_block->doing] += Max(now - my_block->since,
+													   0);
 	my_block->doing = doing;
 	my_block->since = now;
 	end_change();
@@ -125,7 +129,8 @@ counters_committed(void)
 	if (my_block == NULL)
 		return;
 	begin_change();
-	my_block->counts.value[COUNT_WAL_BYTES] += pgWalUsage.wal_bytes - published_wal_bytes;
+	my_block->counts.value[COUNT_WAL_BYTES] += pgWalUsage.wal_bytes -
+		published_wal_bytes;
 	published_wal_bytes = pgWalUsage.wal_bytes;
 	for (int i = 0; any_uncommitted && i < NUM_ENGINE_COUNTERS; i++)
 		my_block->counts.value[i] += uncommitted.value[i];
@@ -170,8 +175,8 @@ counters_add(EngineCounts *sum, const CounterBlock *block)
 }
 
 /*
- * What was counted for a database since it has an entry.  The registry's lock is
- * held: no slot becomes free, or another database's, meanwhile.
+ * What was counted for a database since it has an entry.  The registry's lock
+ * is held: no slot becomes free, or another database's, meanwhile.
  */
 static void
 count_database(const DatabaseEntry *entry, EngineCounts *sum)

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * counters.h
- *	  Cumulative statistics of the engine: what its processes have done, and where
- *	  their time went.
+ *	  Cumulative statistics of the engine: what its processes have done, and
+ *	  where their time went.
  *
  * NOTES
  *	  Each executor and each scheduler counts in a block of its own in shared
- *	  memory, without locks: nobody else writes there.  When an executor leaves, its
- *	  slot's block is added to its database's entry.  Times are taken where the
- *	  process goes over from one kind of work to another, so that those of an
- *	  executor make up its life.
+ *	  memory, without locks: nobody else writes there.  When an executor leaves,
+ *	  its slot's block is added to its database's entry.  Times are taken where
+ *	  the process goes over from one kind of work to another, so that those of
+ *	  an executor make up its life.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,9 +25,11 @@ typedef enum EngineCounter
 	COUNT_STEPS,				/* attempts at steps that have ended */
 	COUNT_FAILED_STEPS,			/* of these: not completed */
 	COUNT_RETRIES,				/* of these: followed by another */
-	COUNT_RUNS,					/* that executors have begun with; an execution is one */
+	COUNT_RUNS,					/* that executors have begun with; an
+								 * execution is one */
 	COUNT_COMMITS,				/* of executors */
-	COUNT_DURABLE_COMMITS,		/* of these: did not return before the disk had them */
+	COUNT_DURABLE_COMMITS,		/* of these: did not return before the disk
+								 * had them */
 	COUNT_BATCHED_COMMITS,		/* of these: of several steps */
 	COUNT_BATCHED_STEPS,		/* steps in those */
 	COUNT_ROLLBACKS,			/* of executors */
@@ -37,7 +39,8 @@ typedef enum EngineCounter
 	COUNT_FAILED,
 	COUNT_TIMED_OUT,
 	COUNT_CANCELLED,
-	COUNT_RECOVERED,			/* went on from their rows: their process was lost */
+	COUNT_RECOVERED,			/* went on from their rows: their process was
+								 * lost */
 	COUNT_EXECUTORS,			/* that have connected */
 
 	/* times, microseconds: what executors do ... */
@@ -62,7 +65,10 @@ typedef struct EngineCounts
 	uint64		value[NUM_ENGINE_COUNTERS];
 } EngineCounts;
 
-/* What one process counts.  It alone writes; see counters.c for how others read. */
+/*
+ * What one process counts.  It alone writes; see counters.c for how others
+ * read.
+ */
 typedef struct CounterBlock
 {
 	uint32		changes;		/* odd: it is being changed */
@@ -89,7 +95,9 @@ extern TimestampTz counters_enter(EngineCounter doing);
 extern void counters_enter_at(EngineCounter doing, TimestampTz now);
 /* What has happened whatever becomes of a transaction. */
 extern void count_now(EngineCounter counter, uint64 number);
-/* What has happened if the open transaction commits, in a process that counts. */
+/*
+ * What has happened if the open transaction commits, in a process that counts.
+ */
 extern void count_at_commit(EngineCounter counter, uint64 number);
 /* It has committed; or it has not. */
 extern void counters_committed(void);
@@ -99,7 +107,10 @@ extern void counters_aborted(void);
 extern void counters_add(EngineCounts *sum, const CounterBlock *block);
 
 /* --- sessions --- */
-/* All databases with a scheduler, at most as many as there can be: registry->ndatabases. */
+/*
+ * All databases with a scheduler, at most as many as there can be:
+ * registry->ndatabases.
+ */
 extern int	engine_statistics_read(EngineStatistics *statistics);
 extern void engine_statistics_reset(Oid database);
 

@@ -41,11 +41,17 @@
 #include "shared/weather.h"
 #include "shared/worker.h"
 
-/* Delay before the next start of a scheduler that failed: doubles up to the last. */
+/*
+ * Delay before the next start of a scheduler that failed: doubles up to the
+ * last.
+ */
 #define FIRST_RESTART_DELAY_MS 1000
 #define LAST_RESTART_DELAY_MS 60000
 
-/* For how long a transaction that failed is shown to be done again: grows up to the last. */
+/*
+ * For how long a transaction that failed is shown to be done again: grows up to
+ * the last.
+ */
 #define FIRST_SHOWN_MS 2000
 #define LAST_SHOWN_MS 30000
 
@@ -101,14 +107,16 @@ database_is_drained(Oid database, DrainMode mode)
 		return true;
 	LWLockAcquire(registry->lock, LW_SHARED);
 	entry = database_entry(database, false);
-	if (entry != NULL && entry->state == DATABASE_ACTIVE && entry->drain != mode)
+	if (entry != NULL && entry->state == DATABASE_ACTIVE &&
+		entry->drain != mode)
 		result = false;
 	for (int i = 0; result && i < registry->nslots; i++)
 	{
 		Slot	   *slot = &registry->slots[i];
 
 		SpinLockAcquire(&slot->mutex);
-		if (slot->database == database && slot->trouble != TROUBLE_QUARANTINED &&
+		if (slot->database == database &&
+			slot->trouble != TROUBLE_QUARANTINED &&
 			(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING ||
 			 slot->state == SLOT_REPORTED))
 			result = false;
@@ -120,8 +128,9 @@ database_is_drained(Oid database, DrainMode mode)
 
 /*
  * SIGTERM to the scheduler, whose exit takes the executors along; when there is
- * none, to executors that outlived it.  The executors are not signalled beside a
- * living scheduler, which would take that for a failure.  Lock held by the caller.
+ * none, to executors that outlived it.  The executors are not signalled beside
+ * a living scheduler, which would take that for a failure.  Lock held by the
+ * caller.
  */
 void
 database_terminate_workers(DatabaseEntry *entry)
@@ -145,8 +154,9 @@ database_terminate_workers(DatabaseEntry *entry)
 /* --- the launcher's side --- */
 
 /*
- * Prepare the entry for a scheduler that is registered next, giving the generation
- * it has to attach with.  Returns false when it must not be started now.
+ * Prepare the entry for a scheduler that is registered next, giving the
+ * generation it has to attach with.  Returns false when it must not be started
+ * now.
  */
 bool
 database_begin_start(Oid database, uint32 *generation)
@@ -156,7 +166,8 @@ database_begin_start(Oid database, uint32 *generation)
 
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	entry = database_entry(database, false);
-	result = entry != NULL && entry->state == DATABASE_UNKNOWN && entry->holds == 0;
+	result = entry != NULL && entry->state == DATABASE_UNKNOWN &&
+		entry->holds == 0;
 	if (result)
 	{
 		database_set_state(entry, DATABASE_STARTING);
@@ -169,8 +180,8 @@ database_begin_start(Oid database, uint32 *generation)
 }
 
 /*
- * The scheduler of that generation could not be registered, or (is_failure) ended
- * before it attached.  Nothing happens if it did attach.
+ * The scheduler of that generation could not be registered, or (is_failure)
+ * ended before it attached.  Nothing happens if it did attach.
  */
 void
 database_start_failed(Oid database, uint32 generation, bool is_failure)
@@ -251,7 +262,8 @@ schedule_restart(DatabaseEntry *entry, int code, bool orderly)
 
 	if (entry->holds > 0)
 		return;					/* it was asked to go */
-	if (TimestampDifferenceExceeds(entry->started_at, now, LAST_RESTART_DELAY_MS))
+	if (TimestampDifferenceExceeds(entry->started_at, now,
+								   LAST_RESTART_DELAY_MS))
 		entry->failures = 0;
 	if (entry->failures == 0)
 		entry->failing_since = GetCurrentTimestamp();
@@ -261,12 +273,15 @@ schedule_restart(DatabaseEntry *entry, int code, bool orderly)
 		entry->next_start = 0;
 		return;
 	}
-	if (code == 0 && (entry->orderly_end ||
-					  TimestampDifferenceExceeds(entry->started_at, now, FIRST_RESTART_DELAY_MS)))
+	if (code == 0 &&
+		(entry->orderly_end ||
+		 TimestampDifferenceExceeds(entry->started_at, now,
+									FIRST_RESTART_DELAY_MS)))
 	{
 		/* it has seen what its successor has to begin with */
-		entry->next_start =
-			TimestampDifferenceExceeds(entry->started_at, now, FIRST_RESTART_DELAY_MS) ? 0 :
+		entry->next_start = TimestampDifferenceExceeds(entry->started_at, now,
+													   FIRST_RESTART_DELAY_MS) ?
+			0 :
 			TimestampTzPlusMilliseconds(now, FIRST_RESTART_DELAY_MS);
 		return;
 	}
@@ -338,13 +353,15 @@ scheduler_attach(Oid database, uint32 generation)
 }
 
 /*
- * Before the scheduler looks whether the extension is here: an installation that
- * has committed by now is seen, and only one that commits from now on is news.
+ * Before the scheduler looks whether the extension is here: an installation
+ * that has committed by now is seen, and only one that commits from now on is
+ * news.
  */
 void
 scheduler_looks_for_extension(void)
 {
-	(void) pg_atomic_fetch_and_u32(&my_database_entry->wake, ~(uint32) WAKE_EXTENSION);
+	(void) pg_atomic_fetch_and_u32(&my_database_entry->wake,
+								   ~(uint32) WAKE_EXTENSION);
 }
 
 /*
@@ -360,12 +377,13 @@ scheduler_detach_absent(void)
 static void
 tell(char *told, const char *message)
 {
-	strlcpy(told, message, pg_mbcliplen(message, strlen(message), TOLD_SIZE - 1) + 1);
+	strlcpy(told, message,
+			pg_mbcliplen(message, strlen(message), TOLD_SIZE - 1) + 1);
 }
 
 /*
- * The scheduler is about to exit with an error.  If that is nobody's fault, what runs is not to be
- * counted as interrupted.
+ * The scheduler is about to exit with an error.  If that is nobody's fault,
+ * what runs is not to be counted as interrupted.
  */
 void
 scheduler_ends_by(int sqlerrcode)
@@ -384,8 +402,9 @@ scheduler_ends_with(const ErrorData *error)
 }
 
 /*
- * Nobody says when nothing fails any more, so what is shown has to be shown again in time.  Delays are
- * doubled: the next is about as long as all before it were together.
+ * Nobody says when nothing fails any more, so what is shown has to be shown
+ * again in time.  Delays are doubled: the next is about as long as all before
+ * it were together.
  */
 void
 database_show_again(DatabaseEntry *entry, const char *message)
@@ -396,21 +415,27 @@ database_show_again(DatabaseEntry *entry, const char *message)
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 	if (entry->again_until < now)
 		entry->again_since = now;
-	shown = Min(FIRST_SHOWN_MS + 3 * TimestampDifferenceMilliseconds(entry->again_since, now), LAST_SHOWN_MS);
+	shown =
+		Min(FIRST_SHOWN_MS +
+				3 * TimestampDifferenceMilliseconds(entry->again_since, now),
+			LAST_SHOWN_MS);
 	entry->again_until = TimestampTzPlusMilliseconds(now, shown);
 	tell(entry->again, message);
 	LWLockRelease(registry->lock);
 }
 
 /*
- * Of a scheduler that has come again it is not known at once whether it fails again: it must have lived
- * for a while.
+ * Of a scheduler that has come again it is not known at once whether it fails
+ * again: it must have lived for a while.
  */
 static void
-look_for_failures(const DatabaseEntry *entry, TimestampTz now, SchedulerView *view)
+look_for_failures(const DatabaseEntry *entry, TimestampTz now,
+				  SchedulerView *view)
 {
 	if (entry->failures == 0 ||
-		(view->present && TimestampDifferenceExceeds(entry->started_at, now, LAST_RESTART_DELAY_MS)))
+		(view->present &&
+		 TimestampDifferenceExceeds(entry->started_at, now,
+									LAST_RESTART_DELAY_MS)))
 		return;
 	view->failures = entry->failures;
 	view->failing_since = entry->failing_since;
@@ -433,7 +458,10 @@ no_entry_is_free(void)
 	return true;
 }
 
-/* What the scheduler of a database shows, and what is known of it while there is none. */
+/*
+ * What the scheduler of a database shows, and what is known of it while there
+ * is none.
+ */
 void
 database_look(Oid database, SchedulerView *view)
 {
@@ -444,7 +472,8 @@ database_look(Oid database, SchedulerView *view)
 	view->ready_since = DT_NOEND;
 	LWLockAcquire(registry->lock, LW_SHARED);
 	entry = database_entry(database, false);
-	if (entry != NULL && (entry->state == DATABASE_ACTIVE || entry->state == DATABASE_STARTING))
+	if (entry != NULL &&
+		(entry->state == DATABASE_ACTIVE || entry->state == DATABASE_STARTING))
 	{
 		view->present = true;
 		view->pid = entry->scheduler_pid;
@@ -454,7 +483,8 @@ database_look(Oid database, SchedulerView *view)
 		view->ready_since = entry->ready_since;
 		view->no_workers_since = entry->no_workers_since;
 		if (pg_atomic_read_u32(&entry->wake) != 0)
-			view->unanswered_since = Max(entry->woken_at, clock_time(entry->started_at));
+			view->unanswered_since = Max(entry->woken_at,
+										 clock_time(entry->started_at));
 	}
 	if (entry != NULL)
 	{

@@ -6,13 +6,13 @@
  *
  * NOTES
  *	  A hold is taken for commands that cannot work while somebody is connected
- *	  to the database or uses the extension (api/utility_hook.c says which).  While
- *	  an entry is held no scheduler can attach, nor an executor.
+ *	  to the database or uses the extension (api/utility_hook.c says which).
+ *	  While an entry is held no scheduler can attach, nor an executor.
  *
- *	  It is held until the end of the transaction, not of the statement: only then
- *	  do other processes see what the command did.  The transaction callback
- *	  releases it on commit, on abort and when the process is terminated, since its
- *	  exit aborts the transaction first.
+ *	  It is held until the end of the transaction, not of the statement: only
+ *	  then do other processes see what the command did.  The transaction
+ *	  callback releases it on commit, on abort and when the process is
+ *	  terminated, since its exit aborts the transaction first.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,7 +51,9 @@ static void hold_xact_callback(XactEvent event, void *argument);
 static void
 begin_hold(Oid database)
 {
-	/* An executor that waits for its own end would be ended, and started again. */
+	/*
+	 * An executor that waits for its own end would be ended, and started again.
+	 */
 	if (my_slot != NULL && database == MyDatabaseId)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
@@ -81,17 +83,19 @@ executors_left(void)
 }
 
 /*
- * Have the steps of this database that run come to their ends, and none begin, until the end of
- * the current transaction.  Waits for that, interruptibly and for so long at most; what runs still
- * is database_hold()'s to stop.
+ * Have the steps of this database that run come to their ends, and none begin,
+ * until the end of the current transaction.  Waits for that, interruptibly and
+ * for so long at most; what runs still is database_hold()'s to stop.
  */
 void
 database_close(int timeout_ms)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(steady_now(), timeout_ms);
+	TimestampTz deadline = TimestampTzPlusMilliseconds(steady_now(),
+													   timeout_ms);
 	DatabaseEntry *entry;
 
-	if (registry == NULL || closing || list_member_oid(held_databases, MyDatabaseId))
+	if (registry == NULL || closing ||
+		list_member_oid(held_databases, MyDatabaseId))
 		return;
 	begin_hold(MyDatabaseId);
 
@@ -108,11 +112,13 @@ database_close(int timeout_ms)
 	ConditionVariablePrepareToSleep(&registry->databases_changed);
 	while (executors_left() > 0)
 	{
-		long		remaining = TimestampDifferenceMilliseconds(steady_now(), deadline);
+		long		remaining = TimestampDifferenceMilliseconds(steady_now(),
+														 deadline);
 
 		if (remaining <= 0)
 			break;
-		ConditionVariableTimedSleep(&registry->databases_changed, remaining, wait_event_hold());
+		ConditionVariableTimedSleep(&registry->databases_changed, remaining,
+									wait_event_hold());
 	}
 	ConditionVariableCancelSleep();
 }
@@ -274,7 +280,8 @@ release_holds(void)
 static void
 hold_xact_callback(XactEvent event, void *argument pg_attribute_unused())
 {
-	if (event == XACT_EVENT_COMMIT && list_member_oid(held_databases, MyDatabaseId))
+	if (event == XACT_EVENT_COMMIT &&
+		list_member_oid(held_databases, MyDatabaseId))
 		wake_for_extension_now();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 		event == XACT_EVENT_PREPARE)

@@ -5,10 +5,10 @@
  *
  * NOTES
  *	  Runs in sessions.  For who wants to read all rows with a time before some
- *	  other: a transaction that began later than that writes none.  Read from the
- *	  statistics of the processes, in C since the extension's owner need not be
- *	  allowed to see them.  A process that says it is in a transaction may have
- *	  committed a moment ago and woken somebody; its PGPROC knows.
+ *	  other: a transaction that began later than that writes none.  Read from
+ *	  the statistics of the processes, in C since the extension's owner need not
+ *	  be allowed to see them.  A process that says it is in a transaction may
+ *	  have committed a moment ago and woken somebody; its PGPROC knows.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +37,8 @@ oldest_transaction_start(void)
 		PgBackendStatus *status = &compat_backend_status(i)->backendStatus;
 		PGPROC	   *proc;
 
-		if (status->st_procpid == MyProcPid || status->st_databaseid != MyDatabaseId)
+		if (status->st_procpid == MyProcPid ||
+			status->st_databaseid != MyDatabaseId)
 			continue;
 		proc = BackendPidGetProc(status->st_procpid);
 		if (proc == NULL || !compat_in_transaction(proc))
@@ -45,7 +46,9 @@ oldest_transaction_start(void)
 		/* track_activities is off there: it does not say when it began */
 		if (status->st_state == STATE_DISABLED)
 			return DT_NOBEGIN;
-		/* it began before the clock was put back, and may write any time since */
+		/*
+		 * it began before the clock was put back, and may write any time since
+		 */
 		if (status->st_xact_start_timestamp > now)
 			return DT_NOBEGIN;
 		if (status->st_xact_start_timestamp != 0)

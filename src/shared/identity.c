@@ -5,18 +5,19 @@
  *	  role can run steps.
  *
  * NOTES
- *	  The owner is that of the table workflow.executions, whose place as a member
- *	  of the extension is checked once for each OID it has: a schema and table
- *	  of those names made by somebody else lend their owner's rights to nobody.
+ *	  The owner is that of the table workflow.executions, whose place as a
+ *	  member of the extension is checked once for each OID it has: a schema and
+ *	  table of those names made by somebody else lend their owner's rights to
+ *	  nobody.
  *
- *	  A name that is not qualified, be it the "=" that IN and NULLIF look for, is
- *	  found along the search_path of the session: one with a schema of the
+ *	  A name that is not qualified, be it the "=" that IN and NULLIF look for,
+ *	  is found along the search_path of the session: one with a schema of the
  *	  caller's in front would have the caller's code run as the owner.  So the
- *	  path is pinned for as long as we are the owner, as it is for functions with
- *	  SET search_path, and with it what else of the caller's settings changes the
- *	  meaning of a statement.  A setting that is right already costs a comparison;
- *	  one that is changed costs two microseconds, so what every step does is done
- *	  without statements (state/direct.c).
+ *	  path is pinned for as long as we are the owner, as it is for functions
+ *	  with SET search_path, and with it what else of the caller's settings
+ *	  changes the meaning of a statement.  A setting that is right already costs
+ *	  a comparison; one that is changed costs two microseconds, so what every
+ *	  step does is done without statements (state/direct.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -54,7 +55,9 @@
 /* The table whose owner is taken for the extension's. */
 #define OWNER_TABLE_NAME "executions"
 
-/* A setting, and where the server keeps it: search_path, when neither is given. */
+/*
+ * A setting, and where the server keeps it: search_path, when neither is given.
+ */
 typedef struct PinnedSetting
 {
 	const char *name;
@@ -80,7 +83,9 @@ static const PinnedSetting pinned_settings[] = {
 	{"extra_float_digits", "1", NULL, &extra_float_digits, 1}
 };
 
-/* OID of the extension in this database, InvalidOid when it is not installed. */
+/*
+ * OID of the extension in this database, InvalidOid when it is not installed.
+ */
 Oid
 workflow_extension_oid(void)
 {
@@ -144,7 +149,8 @@ extension_version(Oid extension)
 
 	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(extension));
-	scan = systable_beginscan(relation, ExtensionOidIndexId, true, NULL, 1, &key);
+	scan = systable_beginscan(relation, ExtensionOidIndexId, true, NULL, 1,
+							  &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
@@ -252,8 +258,9 @@ pin_settings(void)
 			continue;
 		if (level == 0)
 			level = NewGUCNestLevel();
-		(void) set_config_option(setting->name, setting->value, PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		(void) set_config_option(setting->name, setting->value, PGC_SUSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
 	}
 	return level;
 }
@@ -269,7 +276,8 @@ become_owner(SavedIdentity *saved)
 
 	GetUserIdAndSecContext(&saved->user, &saved->security_context);
 	SetUserIdAndSecContext(owner,
-						   saved->security_context | SECURITY_LOCAL_USERID_CHANGE);
+						   saved->security_context |
+							   SECURITY_LOCAL_USERID_CHANGE);
 	saved->settings_level = pin_settings();
 }
 

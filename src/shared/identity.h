@@ -14,9 +14,9 @@
 #define SCHEMA_NAME "workflow"
 
 /*
- * Names of workflows, agents and schedules that begin like this are for what the
- * extension brings itself: nobody else makes any, and what somebody made before they
- * were reserved is not taken for ours.
+ * Names of workflows, agents and schedules that begin like this are for what
+ * the extension brings itself: nobody else makes any, and what somebody made
+ * before they were reserved is not taken for ours.
  */
 #define RESERVED_PREFIX "pg_workflow."
 
@@ -34,10 +34,11 @@ typedef struct SavedIdentity
 } SavedIdentity;
 
 /*
- * Become the owner of the extension (the owner of schema workflow's tables) with
- * SECURITY_LOCAL_USERID_CHANGE, and with settings that make a statement mean what
- * it says: names are not found along the caller's search_path.  No PG_TRY needed:
- * transaction and subtransaction abort restore both.  Calls nest.
+ * Become the owner of the extension (the owner of schema workflow's tables)
+ * with SECURITY_LOCAL_USERID_CHANGE, and with settings that make a statement
+ * mean what it says: names are not found along the caller's search_path.  No
+ * PG_TRY needed: transaction and subtransaction abort restore both.  Calls
+ * nest.
  */
 extern void become_owner(SavedIdentity *saved);
 extern void restore_identity(const SavedIdentity *saved);
@@ -52,17 +53,22 @@ extern Oid	extension_owner(void);
 extern void require_installed(void);
 /* Whether it is here and has that version. */
 extern bool library_fits(void);
-/* The same, for the scheduler: why not is said in the log, once for each time it is asked. */
+/*
+ * The same, for the scheduler: why not is said in the log, once for each time
+ * it is asked.
+ */
 extern bool extension_can_be_served(void);
 
-/* OID of the extension in this database, InvalidOid when it is not installed. */
+/*
+ * OID of the extension in this database, InvalidOid when it is not installed.
+ */
 extern Oid	workflow_extension_oid(void);
 /* OIDs of things in schema workflow, looked up once per process. */
 extern Oid	workflow_schema_oid(void);
 
 /*
- * NULL when role may be connected as by an executor in this database, else why not
- * ("role \"x\" is not permitted to log in").  Needs a transaction.
+ * NULL when role may be connected as by an executor in this database, else why
+ * not ("role \"x\" is not permitted to log in").  Needs a transaction.
  */
 extern char *role_cannot_run(Oid role);
 

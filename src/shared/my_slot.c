@@ -4,9 +4,9 @@
  *	  The executor's side of its slot.
  *
  * NOTES
- *	  The states and the locks are described in slots.c and slots.h.  The slot is
- *	  this process's until it exits: the fields it alone writes are read without
- *	  the lock.
+ *	  The states and the locks are described in slots.c and slots.h.  The slot
+ *	  is this process's until it exits: the fields it alone writes are read
+ *	  without the lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -126,17 +126,19 @@ slot_detach(int code pg_attribute_unused(), Datum argument)
 	else
 		wake_launcher();
 	ConditionVariableBroadcast(&registry->databases_changed);
-	/* its last commit may have ended executions, and it did not come to say so */
+	/*
+	 * its last commit may have ended executions, and it did not come to say so
+	 */
 	if (in_a_run)
 		broadcast_all_finished();
 }
 
 /*
- * Take the run the scheduler has put into the slot.  Returns false when there is
- * none.  The first call tells the scheduler that this executor is connected and
- * idle; one whose connection is refused never gets there, nor to a run.  A cancel
- * that was sent to the run before is forgotten; a stop of the new run shows in
- * slot_stop_reason(), whether its signal was forgotten or not.
+ * Take the run the scheduler has put into the slot.  Returns false when there
+ * is none.  The first call tells the scheduler that this executor is connected
+ * and idle; one whose connection is refused never gets there, nor to a run.  A
+ * cancel that was sent to the run before is forgotten; a stop of the new run
+ * shows in slot_stop_reason(), whether its signal was forgotten or not.
  */
 bool
 slot_take_run(Run *run)
@@ -180,14 +182,15 @@ recycling_reason(int64 runs, int64 memory)
 		return EXIT_ROLE;
 	if (setting_executor_max_runs > 0 && runs >= setting_executor_max_runs)
 		return EXIT_RUNS;
-	if (setting_executor_max_memory > 0 && memory / 1024 > setting_executor_max_memory)
+	if (setting_executor_max_memory > 0 &&
+		memory / 1024 > setting_executor_max_memory)
 		return EXIT_MEMORY;
 	return EXIT_NONE;
 }
 
 /*
- * Tell the scheduler how the run ended.  One that has been written off meanwhile has
- * nothing to tell: its run is another's.
+ * Tell the scheduler how the run ended.  One that has been written off
+ * meanwhile has nothing to tell: its run is another's.
  */
 bool
 slot_report(const Report *report)
@@ -229,7 +232,10 @@ slot_report(const Report *report)
 
 static TimeoutId heartbeat_timer = USER_TIMEOUT;
 static bool heartbeat_running = false;
-/* The server's own indicator of a timer that repeats is off again when it has gone off. */
+/*
+ * The server's own indicator of a timer that repeats is off again when it has
+ * gone off.
+ */
 static volatile sig_atomic_t heartbeat_went_off = false;
 
 static void
@@ -253,14 +259,18 @@ slot_heartbeat_start(void)
 	heartbeat_running = true;
 	heartbeat_handler();
 	heartbeat_went_off = false;
-	enable_timeout_every(heartbeat_timer, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HEARTBEAT_MS),
+	enable_timeout_every(heartbeat_timer,
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													 HEARTBEAT_MS),
 						 HEARTBEAT_MS);
 }
 
 void
 slot_heartbeat_stop(void)
 {
-	/* not before it went off: who is given another run soon has it going still */
+	/*
+	 * not before it went off: who is given another run soon has it going still
+	 */
 	if (!heartbeat_running || !heartbeat_went_off)
 		return;
 	disable_timeout(heartbeat_timer, false);
@@ -268,9 +278,9 @@ slot_heartbeat_stop(void)
 }
 
 /*
- * The time of the step is over, and this process tells itself so: from now on the
- * scheduler looks whether it listens.  In a signal handler: no lock, nothing that
- * can fail.
+ * The time of the step is over, and this process tells itself so: from now on
+ * the scheduler looks whether it listens.  In a signal handler: no lock,
+ * nothing that can fail.
  */
 void
 slot_note_interrupt(void)
@@ -317,7 +327,8 @@ slot_pause_myself(int64 execution_id)
 	if (my_slot == NULL)
 		return;
 	SpinLockAcquire(&my_slot->mutex);
-	if (my_slot->stop == STOP_NONE && my_slot->progress.execution_id == execution_id)
+	if (my_slot->stop == STOP_NONE &&
+		my_slot->progress.execution_id == execution_id)
 	{
 		my_slot->stop = STOP_PAUSE;
 		my_slot->stop_execution = execution_id;

@@ -1,16 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * own_role.c
- *	  Whether an executor's session is still what a new one of its role would be.
+ *	  Whether an executor's session is still what a new one of its role would
+ *	  be.
  *
  * NOTES
  *	  What a session's user may do is found out when it connects: who was a
- *	  superuser then may SET SESSION AUTHORIZATION to the end, and has the settings
- *	  the role had then.  A session of a person ends some day; an executor runs the
- *	  steps of executions that are started long after.  So it leaves when the role
- *	  is not what it was: its row, the roles it is a member of, however indirectly,
- *	  its right to connect.  Before the next step, not in the middle of one: a
- *	  statement that runs goes on, as it does in a session.
+ *	  superuser then may SET SESSION AUTHORIZATION to the end, and has the
+ *	  settings the role had then.  A session of a person ends some day; an
+ *	  executor runs the steps of executions that are started long after.  So it
+ *	  leaves when the role is not what it was: its row, the roles it is a member
+ *	  of, however indirectly, its right to connect.  Before the next step, not
+ *	  in the middle of one: a statement that runs goes on, as it does in a
+ *	  session.
  *
  *	  The caches are told by invalidations, which come with the start of each
  *	  transaction.  The hint may be about another role, so what is remembered is
@@ -56,8 +58,8 @@ role_invalidated(Datum argument pg_attribute_unused(),
 }
 
 /*
- * The roles a role is a member of, each once, and how.  In no order: the sum of what
- * the grants' rows hash to.
+ * The roles a role is a member of, each once, and how.  In no order: the sum of
+ * what the grants' rows hash to.
  */
 static uint64
 hash_memberships(Oid role)
@@ -69,16 +71,20 @@ hash_memberships(Oid role)
 	for (int next = 0; next < list_length(roles); next++)
 	{
 		CatCList   *grants = SearchSysCacheList1(AUTHMEMMEMROLE,
-												 ObjectIdGetDatum(list_nth_oid(roles, next)));
+											   ObjectIdGetDatum(
+												   list_nth_oid(roles, next)));
 
 		for (int i = 0; i < grants->n_members; i++)
 		{
 			HeapTuple	tuple = &grants->members[i]->tuple;
-			Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(tuple);
+			Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(
+				tuple);
 
 			/* the struct ends with padding, which the tuple does not have */
 			hash += hash_bytes_extended((const unsigned char *) grant,
-										(int) (tuple->t_len - tuple->t_data->t_hoff), 0);
+										(int) (tuple->t_len -
+											   tuple->t_data->t_hoff),
+										0);
 			roles = list_append_unique_oid(roles, grant->roleid);
 		}
 		ReleaseSysCacheList(grants);
@@ -88,8 +94,8 @@ hash_memberships(Oid role)
 }
 
 /*
- * What this process's role is now.  Its password does not matter.  When the role is
- * gone this process ends; the scheduler finds out why.
+ * What this process's role is now.  Its password does not matter.  When the
+ * role is gone this process ends; the scheduler finds out why.
  */
 static uint64
 take_fingerprint(void)
@@ -105,12 +111,16 @@ take_fingerprint(void)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("role with OID %u does not exist any more", role)));
 	hash = hash_bytes_extended((const unsigned char *) GETSTRUCT(tuple),
-							   offsetof(FormData_pg_authid, rolconnlimit) + sizeof(int32), 0);
-	valid_until = SysCacheGetAttr(AUTHOID, tuple, Anum_pg_authid_rolvaliduntil, &isnull);
+							   offsetof(FormData_pg_authid, rolconnlimit) +
+								   sizeof(int32),
+							   0);
+	valid_until = SysCacheGetAttr(AUTHOID, tuple, Anum_pg_authid_rolvaliduntil,
+								  &isnull);
 	if (!isnull)
 		hash += (uint64) DatumGetTimestampTz(valid_until);
 	ReleaseSysCache(tuple);
-	return hash + hash_memberships(role) + (compat_may_connect(MyDatabaseId, role) ? 1 : 2);
+	return hash + hash_memberships(role) +
+		(compat_may_connect(MyDatabaseId, role) ? 1 : 2);
 }
 
 void
@@ -123,8 +133,9 @@ own_role_before_connecting(void)
 }
 
 /*
- * Has the session been set up as it would be now?  What is found out once, when it begins, is
- * whether the role is a superuser and may come in; all else is looked up when it is needed.
+ * Has the session been set up as it would be now?  What is found out once, when
+ * it begins, is whether the role is a superuser and may come in; all else is
+ * looked up when it is needed.
  */
 static bool
 session_fits_role(void)
@@ -143,9 +154,9 @@ session_fits_role(void)
 }
 
 /*
- * A hint that came while the session was set up is about any role of the server, or means that
- * the caches have been forgotten: to leave for it alone would be to leave for ever where roles
- * come and go all the time.
+ * A hint that came while the session was set up is about any role of the
+ * server, or means that the caches have been forgotten: to leave for it alone
+ * would be to leave for ever where roles come and go all the time.
  */
 void
 own_role_connected(void)
@@ -187,7 +198,8 @@ count_change(XactEvent event, void *argument pg_attribute_unused())
 		return;
 	if (event == XACT_EVENT_COMMIT)
 		(void) pg_atomic_fetch_add_u32(&registry->settings_changes, 1);
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
 		change_pending = false;
 }
 

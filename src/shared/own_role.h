@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * own_role.h
- *	  Whether an executor's session is still what a new one of its role would be.
+ *	  Whether an executor's session is still what a new one of its role would
+ *	  be.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,8 +16,8 @@ extern void own_role_before_connecting(void);
 extern void own_role_connected(void);
 
 /*
- * Look again, if there has been a hint that the role has changed.  In a transaction;
- * costs a comparison without one.  FATAL when the role is gone.
+ * Look again, if there has been a hint that the role has changed.  In a
+ * transaction; costs a comparison without one.  FATAL when the role is gone.
  */
 extern void own_role_check(void);
 
@@ -24,8 +25,8 @@ extern void own_role_check(void);
 extern bool own_role_changed(void);
 
 /*
- * Have roles or databases been given other settings since this process connected?
- * Anywhere; true from the commit on.
+ * Have roles or databases been given other settings since this process
+ * connected?  Anywhere; true from the commit on.
  */
 extern bool own_settings_changed(void);
 

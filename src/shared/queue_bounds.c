@@ -39,7 +39,8 @@ add_anything(QueueBounds *bounds, int64 priority)
 	if (priority > bounds->anything_up_to)
 		bounds->anything_up_to = priority;
 	while (bounds->nlevels > 0 &&
-		   bounds->levels[bounds->nlevels - 1].priority <= bounds->anything_up_to)
+		   bounds->levels[bounds->nlevels - 1].priority <=
+			   bounds->anything_up_to)
 		bounds->nlevels--;
 }
 
@@ -86,7 +87,8 @@ queue_bounds_merge(QueueBounds *bounds, const QueueBounds *others)
 {
 	add_anything(bounds, others->anything_up_to);
 	for (int i = 0; i < others->nlevels; i++)
-		queue_bounds_add(bounds, others->levels[i].priority, others->levels[i].from);
+		queue_bounds_add(bounds, others->levels[i].priority,
+						 others->levels[i].from);
 	queue_bounds_add_deferred(bounds, others->deferred_from);
 }
 

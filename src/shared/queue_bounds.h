@@ -5,14 +5,14 @@
  *
  * NOTES
  *	  Pure: no server, no lock.  Each role has a queue of its own, ordered by
- *	  priority, the highest first, then by the execution's number.  What has left it
- *	  stays in its indexes as long as a snapshot could see it, so a claim must not
- *	  begin at the front.
+ *	  priority, the highest first, then by the execution's number.  What has
+ *	  left it stays in its indexes as long as a snapshot could see it, so a
+ *	  claim must not begin at the front.
  *
- *	  Three places hold such bounds: a transaction that queues executions (what it
- *	  has queued), the database's entry in shared memory (what was committed since
- *	  the scheduler last looked) and the scheduler (all that it need look at).  The
- *	  first two have room for few roles.
+ *	  Three places hold such bounds: a transaction that queues executions (what
+ *	  it has queued), the database's entry in shared memory (what was committed
+ *	  since the scheduler last looked) and the scheduler (all that it need look
+ *	  at).  The first two have room for few roles.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,10 @@
 
 #include "definition/pure.h"
 
-/* So many priorities are told apart; of more, the lowest are looked through from their front. */
+/*
+ * So many priorities are told apart; of more, the lowest are looked through
+ * from their front.
+ */
 #define QUEUE_MAX_LEVELS 16
 
 /* QueueBounds.anything_up_to: above and below all priorities */
@@ -39,10 +42,13 @@ typedef struct QueueLevel
 
 typedef struct QueueBounds
 {
-	int64		anything_up_to; /* of priorities at most this one any execution may wait */
+	int64		anything_up_to; /* of priorities at most this one any
+								 * execution may wait */
 	int			nlevels;
-	QueueLevel	levels[QUEUE_MAX_LEVELS];	/* of those above, the highest first; of others none waits */
-	int64		deferred_from;	/* start_at of those that have one: no earlier one waits */
+	QueueLevel	levels[QUEUE_MAX_LEVELS];	/* of those above, the highest
+											 * first; of others none waits */
+	int64		deferred_from;	/* start_at of those that have one: no
+								 * earlier one waits */
 } QueueBounds;
 
 /* Of so many roles the bounds are told; of more, the scheduler finds out. */
@@ -72,8 +78,10 @@ extern void queue_bounds_merge(QueueBounds *bounds, const QueueBounds *others);
 extern void queue_bounds_remove(QueueBounds *bounds, int level);
 
 extern void queue_news_clear(QueueNews *news);	/* nothing was queued */
-extern void queue_news_add(QueueNews *news, uint32 role, int32 priority, int64 id);
-extern void queue_news_add_deferred(QueueNews *news, uint32 role, int64 start_at);
+extern void queue_news_add(QueueNews *news, uint32 role, int32 priority,
+						   int64 id);
+extern void queue_news_add_deferred(QueueNews *news, uint32 role,
+									int64 start_at);
 extern void queue_news_merge(QueueNews *news, const QueueNews *others);
 /* Only what is in use. */
 extern void queue_news_copy(QueueNews *news, const QueueNews *from);

@@ -21,7 +21,9 @@
 
 Registry   *registry = NULL;
 
-/* This process's database; set by attaching, in sessions by the first wake-up. */
+/*
+ * This process's database; set by attaching, in sessions by the first wake-up.
+ */
 DatabaseEntry *my_database_entry = NULL;
 
 void
@@ -31,7 +33,8 @@ database_set_state(DatabaseEntry *entry, DatabaseState state)
 	switch (state)
 	{
 		case DATABASE_UNUSED:
-			Assert(entry->state == DATABASE_UNKNOWN || entry->state == DATABASE_ABSENT);
+			Assert(entry->state == DATABASE_UNKNOWN ||
+				   entry->state == DATABASE_ABSENT);
 			break;
 		case DATABASE_UNKNOWN:
 			break;				/* from anywhere: look again */
@@ -52,14 +55,16 @@ database_set_state(DatabaseEntry *entry, DatabaseState state)
 bool
 database_is_replaceable(const DatabaseEntry *entry)
 {
-	return entry->state == DATABASE_ABSENT && entry->holds == 0 && entry->nslots == 0;
+	return entry->state == DATABASE_ABSENT && entry->holds == 0 &&
+		entry->nslots == 0;
 }
 
 /*
  * The entry of a database.  With create, a missing one is made (state UNKNOWN),
  * if need be in the place of a database known not to have the extension.  The
- * caller holds registry->lock, exclusively with create.  NULL: none, or no room.
- * An entry stays where it is as long as it has a scheduler, executors or holds.
+ * caller holds registry->lock, exclusively with create.  NULL: none, or no
+ * room.  An entry stays where it is as long as it has a scheduler, executors or
+ * holds.
  */
 DatabaseEntry *
 database_entry(Oid database, bool create)
@@ -122,7 +127,8 @@ database_entry(Oid database, bool create)
 DatabaseEntry *
 session_database_entry(void)
 {
-	if (my_database_entry == NULL || my_database_entry->database != MyDatabaseId)
+	if (my_database_entry == NULL ||
+		my_database_entry->database != MyDatabaseId)
 	{
 		LWLockAcquire(registry->lock, LW_EXCLUSIVE);
 		my_database_entry = database_entry(MyDatabaseId, true);

@@ -4,13 +4,13 @@
  *	  Values of the type workflow.role: a role, and what it was called.
  *
  * NOTES
- *	  The OID is the identity; it survives ALTER ROLE RENAME, and pg_upgrade, but
- *	  means somebody else, or nobody, in another cluster.  The name is what the role
- *	  was called when the value was made: it is looked at when no role has the OID
- *	  any more.
+ *	  The OID is the identity; it survives ALTER ROLE RENAME, and pg_upgrade,
+ *	  but means somebody else, or nobody, in another cluster.  The name is what
+ *	  the role was called when the value was made: it is looked at when no role
+ *	  has the OID any more.
  *
- *	  Of a role that is known by its name alone there may be a number too, the OID
- *	  it had where it was dropped: several of one name may have been.
+ *	  Of a role that is known by its name alone there may be a number too, the
+ *	  OID it had where it was dropped: several of one name may have been.
  *
  *-------------------------------------------------------------------------
  */
@@ -85,7 +85,8 @@ role_value(Oid role)
 {
 	char	   *name = GetUserNameFromId(role, true);
 
-	return make_value(role, InvalidOid, name != NULL ? name : psprintf("%u", role));
+	return make_value(role, InvalidOid,
+					  name != NULL ? name : psprintf("%u", role));
 }
 
 Datum
@@ -135,7 +136,8 @@ show(Datum value, bool quoted)
 		name = pstrdup(quote_identifier(name));
 	if (present != NULL)
 		return name;
-	return OidIsValid(number) ? psprintf("%s" ROLE_MISSING " %u)", name, number) :
+	return OidIsValid(number) ?
+		psprintf("%s" ROLE_MISSING " %u)", name, number) :
 		psprintf("%s" ROLE_MISSING ")", name);
 }
 
@@ -172,9 +174,11 @@ role_value_compare(Datum a, Datum b)
 		order = first.identity.number < second.identity.number ? -1 : 1;
 	else
 	{
-		order = memcmp(first.name, second.name, Min(first.length, second.length));
+		order = memcmp(first.name, second.name,
+					   Min(first.length, second.length));
 		if (order == 0)
-			order = first.length < second.length ? -1 : first.length > second.length;
+			order = first.length < second.length ? -1 :
+												   first.length > second.length;
 	}
 	free_parts(&first, a);
 	free_parts(&second, b);

@@ -25,12 +25,15 @@
 #include "shared/trust.h"
 
 /*
- * How long a step that was asked to stop (workflow.cancel(), a timeout) may take
- * to do so, before the process that runs it is terminated.
+ * How long a step that was asked to stop (workflow.cancel(), a timeout) may
+ * take to do so, before the process that runs it is terminated.
  */
 int			setting_cancel_grace = 10000;
 
-/* Who may start a workflow while its owner has neither granted nor revoked that. */
+/*
+ * Who may start a workflow while its owner has neither granted nor revoked
+ * that.
+ */
 static const struct config_enum_entry default_execute_options[] = {
 	{"all", DEFAULT_EXECUTE_ALL, false},
 	{"owner", DEFAULT_EXECUTE_OWNER, false},
@@ -44,10 +47,16 @@ int			setting_default_execute = DEFAULT_EXECUTE_ALL;
  */
 bool		setting_enabled = true;
 
-/* An executor that has had nothing to do for this long exits.  0: it never does. */
+/*
+ * An executor that has had nothing to do for this long exits.  0: it never
+ * does.
+ */
 int			setting_executor_idle_timeout = 60000;
 
-/* An executor is replaced after this time, at the end of its step.  0: it never is. */
+/*
+ * An executor is replaced after this time, at the end of its step.  0: it never
+ * is.
+ */
 int			setting_executor_max_age = 3600;
 
 /*
@@ -69,8 +78,9 @@ int			setting_max_databases = 64;
 int			setting_max_definition_size = 4 * 1024;
 
 /*
- * How many executors there can be in the cluster at one time.  Each needs one of
- * max_worker_processes, and so do the launcher and the scheduler of each database.
+ * How many executors there can be in the cluster at one time.  Each needs one
+ * of max_worker_processes, and so do the launcher and the scheduler of each
+ * database.
  */
 int			setting_max_executors = 8;
 
@@ -83,13 +93,18 @@ int			setting_max_nesting = 10;
 /* Executions that may be queued in the database.  0: no limit. */
 int			setting_max_pending = 0;
 
-/* The highest priority that executions can be queued with, and steps can have. */
+/*
+ * The highest priority that executions can be queued with, and steps can have.
+ */
 int			setting_max_priority = MAX_PRIORITY;
 
 /* Executions that may run at one time in the database.  0: no limit. */
 int			setting_max_running = 0;
 
-/* Executions of one tenant that may run at one time in the database.  0: no limit. */
+/*
+ * Executions of one tenant that may run at one time in the database.  0: no
+ * limit.
+ */
 int			setting_max_running_per_tenant = 0;
 
 /*
@@ -101,12 +116,16 @@ int			setting_max_recoveries = 3;
 /* The largest result of a step. */
 int			setting_max_result_size = 16 * 1024;
 
-/* On: names of new workflows and agents begin with a schema in which their owner may create. */
+/*
+ * On: names of new workflows and agents begin with a schema in which their
+ * owner may create.
+ */
 bool		setting_namespaces = false;
 
 /*
- * On: what definitions announce with "notify", blocks and circuit breakers are sent to
- * the channel "workflow", which has no rights: whoever is connected can listen.
+ * On: what definitions announce with "notify", blocks and circuit breakers are
+ * sent to the channel "workflow", which has no rights: whoever is connected can
+ * listen.
  */
 static const struct config_enum_entry log_events_options[] = {
 	{"off", LOG_EVENTS_OFF, false},
@@ -134,18 +153,21 @@ int			setting_run_quantum = 1000;
 int			setting_pending_timeout = 0;
 
 /*
- * What waits no longer than this, for another attempt say, stays in memory; longer waits are
- * written down.  0: all are.
+ * What waits no longer than this, for another attempt say, stays in memory;
+ * longer waits are written down.  0: all are.
  */
 int			setting_short_wait = 10000;
 
 /*
- * Time limit, s, of a step that has none of its own, nor its agent.  0: none.  What
- * takes an executor for ever takes it from everybody.
+ * Time limit, s, of a step that has none of its own, nor its agent.  0: none.
+ * What takes an executor for ever takes it from everybody.
  */
 int			setting_step_timeout = 3600;
 
-/* Stuck attempts within workflow.stuck_window after which a workflow is blocked.  0: never. */
+/*
+ * Stuck attempts within workflow.stuck_window after which a workflow is
+ * blocked.  0: never.
+ */
 int			setting_stuck_threshold = 5;
 
 /* The time within which stuck attempts count for that. */
@@ -154,7 +176,10 @@ int			setting_stuck_window = 3600;
 static void define_executor_settings(GucContext at_start);
 static void define_definition_settings(void);
 
-/* Define all settings and reserve the prefix.  Called once, when the library is loaded. */
+/*
+ * Define all settings and reserve the prefix.  Called once, when the library is
+ * loaded.
+ */
 void
 define_settings(void)
 {
@@ -167,11 +192,12 @@ define_settings(void)
 							&setting_cancel_grace, 10000, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
-	DefineCustomEnumVariable("workflow.default_execute",
-							 "Who may start workflows whose owners have not said who may.",
-							 "All roles that can use workflows, or the owner of the workflow.",
-							 &setting_default_execute, DEFAULT_EXECUTE_ALL, default_execute_options,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable(
+		"workflow.default_execute",
+		"Who may start workflows whose owners have not said who may.",
+		"All roles that can use workflows, or the owner of the workflow.",
+		&setting_default_execute, DEFAULT_EXECUTE_ALL, default_execute_options,
+		PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("workflow.enabled",
 							 "Starts queued executions.",
@@ -181,11 +207,11 @@ define_settings(void)
 
 	define_executor_settings(at_start);
 
-	DefineCustomEnumVariable("workflow.log_events",
-							 "Writes what executions and steps come to into the server's log.",
-							 "Each value includes those before it.",
-							 &setting_log_events, LOG_EVENTS_OFF, log_events_options,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable(
+		"workflow.log_events",
+		"Writes what executions and steps come to into the server's log.",
+		"Each value includes those before it.", &setting_log_events,
+		LOG_EVENTS_OFF, log_events_options, PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("workflow.max_databases",
 							"Number of databases that can use workflows.",
@@ -222,8 +248,8 @@ define_executor_settings(GucContext at_start)
 	DefineCustomIntVariable("workflow.executor_max_memory",
 							"Memory use at which an executor is replaced.",
 							"0 never replaces an executor for its memory use.",
-							&setting_executor_max_memory, 256 * 1024, 0, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+							&setting_executor_max_memory, 256 * 1024, 0,
+							INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("workflow.executor_max_runs",
 							"Number of runs after which an executor is replaced.",
@@ -255,10 +281,10 @@ static void
 define_definition_settings(void)
 {
 	DefineCustomIntVariable("workflow.max_definition_size",
-							"Largest definition that is accepted.",
-							NULL,
-							&setting_max_definition_size, 4 * 1024, 1, MAX_KILOBYTES / 2,
-							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+							"Largest definition that is accepted.", NULL,
+							&setting_max_definition_size, 4 * 1024, 1,
+							MAX_KILOBYTES / 2, PGC_SUSET, GUC_UNIT_KB, NULL,
+							NULL, NULL);
 
 	DefineCustomIntVariable("workflow.max_nesting",
 							"Depth to which containers can be nested in a definition.",
@@ -272,11 +298,11 @@ define_definition_settings(void)
 							&setting_max_pending, 0, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 
-	DefineCustomIntVariable("workflow.max_priority",
-							"Highest priority of executions and steps.",
-							"Meant for ALTER ROLE ... SET: a ceiling for what the role starts.",
-							&setting_max_priority, MAX_PRIORITY, -MAX_PRIORITY, MAX_PRIORITY,
-							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"workflow.max_priority", "Highest priority of executions and steps.",
+		"Meant for ALTER ROLE ... SET: a ceiling for what the role starts.",
+		&setting_max_priority, MAX_PRIORITY, -MAX_PRIORITY, MAX_PRIORITY,
+		PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("workflow.max_recoveries",
 							"Number of recoveries without progress after which an execution fails.",
@@ -285,10 +311,10 @@ define_definition_settings(void)
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("workflow.max_result_size",
-							"Largest result of a step.",
-							NULL,
-							&setting_max_result_size, 16 * 1024, 1, MAX_KILOBYTES / 2,
-							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+							"Largest result of a step.", NULL,
+							&setting_max_result_size, 16 * 1024, 1,
+							MAX_KILOBYTES / 2, PGC_SUSET, GUC_UNIT_KB, NULL,
+							NULL, NULL);
 
 	DefineCustomIntVariable("workflow.max_running",
 							"Number of executions that may run at one time in a database.",

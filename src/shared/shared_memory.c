@@ -21,7 +21,10 @@
 
 #define REGISTRY_NAME "pg_workflow"
 
-/* At least so many executors can be stuck before there are fewer than workflow.max_executors. */
+/*
+ * At least so many executors can be stuck before there are fewer than
+ * workflow.max_executors.
+ */
 #define MIN_RESERVE 4
 
 static Size registry_size(void);
@@ -94,8 +97,10 @@ shared_memory_init(void)
 		}
 
 		shared->clock_offset = steady_offset();
-		shared->waits_for = (pg_atomic_uint64 *)
-			((char *) shared->slots + MAXALIGN(mul_size(shared->nslots, sizeof(Slot))));
+		shared->waits_for =
+			(pg_atomic_uint64 *) ((char *) shared->slots +
+								  MAXALIGN(
+									  mul_size(shared->nslots, sizeof(Slot))));
 		for (int i = 0; i < MaxBackends; i++)
 			pg_atomic_init_u64(&shared->waits_for[i], 0);
 	}

@@ -7,16 +7,16 @@
  *	  A database may use every slot while nobody else wants one: executors are
  *	  kept for the next run.  A scheduler that finds no slot free waits for one.
  *	  As long as somebody waits, a database with more than its share gives slots
- *	  up, an idle executor at once, a busy one at the end of its run, and gets no
- *	  further ones.  The share is the number of slots divided by the databases that
- *	  have or want some.  For one that waits without a single executor any other
- *	  gives way; where the steps do not end, it gets a slot of the reserve.  What has
- *	  been idle for SPARE_AFTER_MS is nobody's share.
+ *	  up, an idle executor at once, a busy one at the end of its run, and gets
+ *	  no further ones.  The share is the number of slots divided by the
+ *	  databases that have or want some.  For one that waits without a single
+ *	  executor any other gives way; where the steps do not end, it gets a slot
+ *	  of the reserve.  What has been idle for SPARE_AFTER_MS is nobody's share.
  *
  *	  Who waits is woken when a slot becomes free, and may ask again within
- *	  OFFER_MS before others take it.  It may also not want it any more; then the
- *	  time passes and it waits no longer.  Who is refused a slot for the sake of
- *	  another has executors, and asks again when one of them reports.
+ *	  OFFER_MS before others take it.  It may also not want it any more; then
+ *	  the time passes and it waits no longer.  Who is refused a slot for the
+ *	  sake of another has executors, and asks again when one of them reports.
  *
  *	  A run can be long.  When somebody begins to wait, the schedulers that may
  *	  have to give way are woken, and ask their runs to yield at the next step.
@@ -44,14 +44,20 @@
 
 static bool ask_idle_executor_to_leave(const DatabaseEntry *for_entry);
 
-/* Executors that are stuck or retired do not count: others have been started in their place. */
+/*
+ * Executors that are stuck or retired do not count: others have been started in
+ * their place.
+ */
 int
 share_of(const DatabaseEntry *entry)
 {
 	return entry->nslots - entry->nretired;
 }
 
-/* Note that a database wants a slot and there is none; make room if that is fair. */
+/*
+ * Note that a database wants a slot and there is none; make room if that is
+ * fair.
+ */
 void
 share_wait_for_slot(DatabaseEntry *entry)
 {
@@ -84,14 +90,15 @@ share_stop_waiting(DatabaseEntry *entry)
 }
 
 /*
- * Has the database no executor, and has nobody given one up for it within the time
- * that a run may last?
+ * Has the database no executor, and has nobody given one up for it within the
+ * time that a run may last?
  */
 bool
 share_waits_long(const DatabaseEntry *entry)
 {
 	return entry->waits_until != 0 && share_of(entry) == 0 &&
-		TimestampDifferenceExceeds(entry->waits_since, steady_now(), 2 * setting_run_quantum);
+		TimestampDifferenceExceeds(entry->waits_since, steady_now(),
+								   2 * setting_run_quantum);
 }
 
 /* A slot has become free: whoever waits shall ask again. */
@@ -185,8 +192,8 @@ slots_are_not_wanted(void)
 }
 
 /*
- * Ask one idle executor of another database to leave, if it can be spared or its
- * database exceeds its share.  Returns false when there is none.
+ * Ask one idle executor of another database to leave, if it can be spared or
+ * its database exceeds its share.  Returns false when there is none.
  */
 static bool
 ask_idle_executor_to_leave(const DatabaseEntry *for_entry)

@@ -32,7 +32,8 @@ slot_set_state(Slot *slot, SlotState state)
 			Assert(slot->state == SLOT_FREE);
 			break;
 		case SLOT_IDLE:
-			Assert(slot->state == SLOT_STARTING || slot->state == SLOT_REPORTED);
+			Assert(slot->state == SLOT_STARTING ||
+				   slot->state == SLOT_REPORTED);
 			break;
 		case SLOT_ASSIGNED:
 			Assert(slot->state == SLOT_IDLE);
@@ -49,7 +50,9 @@ slot_set_state(Slot *slot, SlotState state)
 
 /* --- the scheduler's side --- */
 
-/* Whether this process is the scheduler that allocated the slot; spinlock held. */
+/*
+ * Whether this process is the scheduler that allocated the slot; spinlock held.
+ */
 bool
 slot_is_ours(const Slot *slot)
 {
@@ -60,8 +63,8 @@ slot_is_ours(const Slot *slot)
 }
 
 /*
- * Take a slot from a database.  Both locks are held.  The generation grows, so that
- * nobody takes the next user of the slot for the present one.
+ * Take a slot from a database.  Both locks are held.  The generation grows, so
+ * that nobody takes the next user of the slot for the present one.
  */
 void
 slot_clear(Slot *slot, DatabaseEntry *entry)
@@ -97,7 +100,8 @@ count_active(void)
 
 	for (int i = 0; i < registry->ndatabases; i++)
 		if (registry->databases[i].state != DATABASE_UNUSED)
-			count += registry->databases[i].nslots - registry->databases[i].nretired;
+			count += registry->databases[i].nslots -
+				registry->databases[i].nretired;
 	return count;
 }
 
@@ -129,10 +133,15 @@ slot_allocate(Oid database, Oid role, uint32 scheduler_generation)
 
 	Assert(entry != NULL && entry->database == database);
 	LWLockAcquire(registry->lock, LW_EXCLUSIVE);
-	/* the steps of others may not end: who has none gets one of the reserve then */
+	/*
+	 * the steps of others may not end: who has none gets one of the reserve
+	 * then
+	 */
 	full = count_active() >= setting_max_executors && !share_waits_long(entry);
-	give_way = share_of(entry) > 0 && share_is_exceeded(entry, share_of(entry) + 1);
-	for (int i = 0; i < registry->nslots && result < 0 && !give_way && !full; i++)
+	give_way = share_of(entry) > 0 &&
+		share_is_exceeded(entry, share_of(entry) + 1);
+	for (int i = 0; i < registry->nslots && result < 0 && !give_way && !full;
+		 i++)
 	{
 		Slot	   *slot = &registry->slots[i];
 
@@ -184,8 +193,8 @@ slot_generation(int slot_number)
 }
 
 /*
- * Look at the executor that was given this generation of the slot.  When it is gone
- * its last words are there until somebody else is given the slot.
+ * Look at the executor that was given this generation of the slot.  When it is
+ * gone its last words are there until somebody else is given the slot.
  */
 void
 slot_look(int slot_number, uint32 generation, SlotView *view)
@@ -295,7 +304,8 @@ stop_interrupts(StopReason reason)
 }
 
 static bool
-request_stop(int slot_number, StopReason reason, int64 execution_id, bool keep_pause)
+request_stop(int slot_number, StopReason reason, int64 execution_id,
+			 bool keep_pause)
 {
 	Slot	   *slot = &registry->slots[slot_number];
 	pid_t		pid = 0;
@@ -306,11 +316,17 @@ request_stop(int slot_number, StopReason reason, int64 execution_id, bool keep_p
 	if (slot_is_ours(slot) &&
 		(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING))
 	{
-		current = (execution_id == 0 || slot->progress.execution_id == execution_id);
+		current = (execution_id == 0 ||
+				   slot->progress.execution_id == execution_id);
 
-		/* what stops the execution that runs is not replaced by less, nor by what is for another one */
-		if (!(stop_interrupts(slot->stop) || (keep_pause && slot->stop == STOP_PAUSE)) ||
-			(slot->stop_execution != 0 && slot->stop_execution != slot->progress.execution_id))
+		/*
+		 * what stops the execution that runs is not replaced by less, nor by
+		 * what is for another one
+		 */
+		if (!(stop_interrupts(slot->stop) ||
+			  (keep_pause && slot->stop == STOP_PAUSE)) ||
+			(slot->stop_execution != 0 &&
+			 slot->stop_execution != slot->progress.execution_id))
 		{
 			slot->stop = reason;
 			slot->stop_execution = execution_id;
@@ -322,9 +338,9 @@ request_stop(int slot_number, StopReason reason, int64 execution_id, bool keep_p
 	SpinLockRelease(&slot->mutex);
 
 	/*
-	 * The executor can have reported meanwhile, even exited.  A signal that hits
-	 * it idle is forgotten by slot_take_run(); nobody but this process, which is
-	 * here, hands it a new run.
+	 * The executor can have reported meanwhile, even exited.  A signal that
+	 * hits it idle is forgotten by slot_take_run(); nobody but this process,
+	 * which is here, hands it a new run.
 	 */
 	if (pid != 0)
 		kill(pid, SIGINT);
@@ -345,7 +361,8 @@ slot_request_stop(int slot_number, StopReason reason, int64 execution_id)
 
 /*
  * Ask the executor to give way behind its step.  One that is to pause does so
- * behind its iteration: that it gives way as well is no reason to do that earlier.
+ * behind its iteration: that it gives way as well is no reason to do that
+ * earlier.
  */
 void
 slot_request_yield(int slot_number)
@@ -376,9 +393,9 @@ slot_request_exit(int slot_number, ExitReason reason)
 }
 
 /*
- * Take the report of an executor whose run is over; it is idle then, or asked to
- * leave when another database waits for its slot.  Returns false when there is
- * none.
+ * Take the report of an executor whose run is over; it is idle then, or asked
+ * to leave when another database waits for its slot.  Returns false when there
+ * is none.
  */
 bool
 slot_take_report(int slot_number, Report *report)
@@ -411,8 +428,9 @@ slot_take_report(int slot_number, Report *report)
 }
 
 /*
- * Others than the thread that has ended the execution may still be on their way out: its
- * branches.  Of a run of several executions only the one it is at counts.
+ * Others than the thread that has ended the execution may still be on their way
+ * out: its branches.  Of a run of several executions only the one it is at
+ * counts.
  */
 pid_t
 slot_at_work(int64 execution_id)
@@ -426,8 +444,10 @@ slot_at_work(int64 execution_id)
 		SpinLockAcquire(&slot->mutex);
 		if (slot->database == MyDatabaseId &&
 			(slot->state == SLOT_ASSIGNED || slot->state == SLOT_RUNNING) &&
-			((slot->state == SLOT_RUNNING && slot->progress.execution_id == execution_id) ||
-			 (slot->run.kind != RUN_START && slot->run.execution_ids[0] == execution_id)))
+			((slot->state == SLOT_RUNNING &&
+			  slot->progress.execution_id == execution_id) ||
+			 (slot->run.kind != RUN_START &&
+			  slot->run.execution_ids[0] == execution_id)))
 			pid = slot->pid;
 		SpinLockRelease(&slot->mutex);
 	}

@@ -4,10 +4,11 @@
  *	  Is this database a logical replica of another one's executions?
  *
  * NOTES
- *	  Executions that an apply worker writes are run where they were started.  That is
- *	  asked of the catalogs, not of a mark on the rows: a row that is copied otherwise, by
- *	  pg_dump, pg_upgrade, pg_basebackup or CREATE DATABASE .. TEMPLATE, goes on where it came to,
- *	  as ever, and dropping the subscription is all it takes to take over.
+ *	  Executions that an apply worker writes are run where they were started.
+ *	  That is asked of the catalogs, not of a mark on the rows: a row that is
+ *	  copied otherwise, by pg_dump, pg_upgrade, pg_basebackup or CREATE DATABASE
+ *	  .. TEMPLATE, goes on where it came to, as ever, and dropping the
+ *	  subscription is all it takes to take over.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,10 +35,11 @@ static uint32 changes = 0;		/* that may be to that */
 static uint32 executions_hash = 0;	/* of the table's row of pg_class */
 
 /*
- * Could the apply worker of a subscription write the table, ever?  From 16 on who has
- * pg_create_subscription names tables that are not his, and is refused only when rows come.
- * The worker becomes the owner of the table, or stays the owner of the subscription (run_as_owner),
- * for whom it refuses tables with policies that are not bypassed.
+ * Could the apply worker of a subscription write the table, ever?  From 16 on
+ * who has pg_create_subscription names tables that are not his, and is refused
+ * only when rows come.  The worker becomes the owner of the table, or stays the
+ * owner of the subscription (run_as_owner), for whom it refuses tables with
+ * policies that are not bypassed.
  */
 static bool
 may_write(Form_pg_subscription subscription, Oid table)
@@ -46,8 +48,11 @@ may_write(Form_pg_subscription subscription, Oid table)
 
 	if (superuser_arg(role) || compat_may_set_role(role, extension_owner()))
 		return true;
-	return compat_runs_as_owner(subscription) && has_bypassrls_privilege(role) &&
-		pg_class_aclcheck(table, role, ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE) == ACLCHECK_OK;
+	return compat_runs_as_owner(subscription) &&
+		has_bypassrls_privilege(role) &&
+		pg_class_aclcheck(table, role,
+						  ACL_INSERT | ACL_UPDATE | ACL_DELETE |
+							  ACL_TRUNCATE) == ACLCHECK_OK;
 }
 
 char *
@@ -62,15 +67,19 @@ executions_subscription(void)
 
 	if (!OidIsValid(executions))
 		return NULL;
-	executions_hash = GetSysCacheHashValue1(RELOID, ObjectIdGetDatum(executions));
-	ScanKeyInit(&key, Anum_pg_subscription_rel_srrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(executions));
+	executions_hash = GetSysCacheHashValue1(RELOID,
+											ObjectIdGetDatum(executions));
+	ScanKeyInit(&key, Anum_pg_subscription_rel_srrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(executions));
 	relation = table_open(SubscriptionRelRelationId, AccessShareLock);
-	scan = systable_beginscan(relation, SubscriptionRelSrrelidSrsubidIndexId, true, NULL, 1, &key);
+	scan = systable_beginscan(relation, SubscriptionRelSrrelidSrsubidIndexId,
+							  true, NULL, 1, &key);
 	while (name == NULL && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Oid			subscription = ((Form_pg_subscription_rel) GETSTRUCT(tuple))->srsubid;
-		HeapTuple	row = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
+		Oid			subscription =
+			((Form_pg_subscription_rel) GETSTRUCT(tuple))->srsubid;
+		HeapTuple row = SearchSysCache1(SUBSCRIPTIONOID,
+										ObjectIdGetDatum(subscription));
 		Form_pg_subscription form;
 
 		if (!HeapTupleIsValid(row))
@@ -112,12 +121,16 @@ executions_replicated(void)
 
 	if (!registered)
 	{
-		CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_invalidated, (Datum) 0);
-		CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(SUBSCRIPTIONOID,
+									  subscriptions_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP,
+									  subscriptions_invalidated, (Datum) 0);
 		/* rights on the table, and who is whom */
 		CacheRegisterSyscacheCallback(RELOID, table_invalidated, (Datum) 0);
-		CacheRegisterSyscacheCallback(AUTHOID, subscriptions_invalidated, (Datum) 0);
-		CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, subscriptions_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(AUTHOID, subscriptions_invalidated,
+									  (Datum) 0);
+		CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, subscriptions_invalidated,
+									  (Datum) 0);
 		registered = true;
 	}
 	if (!replicated_known)
@@ -125,7 +138,10 @@ executions_replicated(void)
 		uint32		before = changes;
 
 		replicated = executions_subscription() != NULL;
-		/* what has changed meanwhile is seen the next time; not known after an error */
+		/*
+		 * what has changed meanwhile is seen the next time; not known after an
+		 * error
+		 */
 		replicated_known = (changes == before);
 	}
 	return replicated;

@@ -4,9 +4,10 @@
  *	  The trace that executions of a session belong to: workflow.traceparent.
  *
  * NOTES
- *	  A header of W3C Trace Context, which whoever calls start() has from its own
- *	  caller.  It is a setting, not an argument: the functions that begin executions
- *	  stay as they are called, in whatever uses them, and each takes it.
+ *	  A header of W3C Trace Context, which whoever calls start() has from its
+ *	  own caller.  It is a setting, not an argument: the functions that begin
+ *	  executions stay as they are called, in whatever uses them, and each takes
+ *	  it.
  *
  *	  Sessions and executors.
  *
@@ -33,7 +34,8 @@ static char *setting_traceparent = NULL;
 static bool
 is_field(const char *text, int length, char after)
 {
-	return (int) strspn(text, "0123456789abcdef") == length && text[length] == after;
+	return (int) strspn(text, "0123456789abcdef") == length &&
+		text[length] == after;
 }
 
 static bool
@@ -51,15 +53,19 @@ problem_of(const char *text)
 	const char *flags = parent_id + PARENT_ID_LENGTH + 1;
 	bool		known;
 
-	if (!is_field(text, VERSION_LENGTH, '-') || strncmp(text, "ff", VERSION_LENGTH) == 0)
+	if (!is_field(text, VERSION_LENGTH, '-') ||
+		strncmp(text, "ff", VERSION_LENGTH) == 0)
 		return "It does not begin with a version of two lowercase hexadecimal digits, which is not ff.";
-	if (!is_field(trace_id, TRACE_ID_LENGTH, '-') || is_zero(trace_id, TRACE_ID_LENGTH))
+	if (!is_field(trace_id, TRACE_ID_LENGTH, '-') ||
+		is_zero(trace_id, TRACE_ID_LENGTH))
 		return "The trace-id is not of 32 lowercase hexadecimal digits, some of them not zero.";
-	if (!is_field(parent_id, PARENT_ID_LENGTH, '-') || is_zero(parent_id, PARENT_ID_LENGTH))
+	if (!is_field(parent_id, PARENT_ID_LENGTH, '-') ||
+		is_zero(parent_id, PARENT_ID_LENGTH))
 		return "The parent-id is not of 16 lowercase hexadecimal digits, some of them not zero.";
 	/* later versions may have more behind it */
 	known = strncmp(text, "00", VERSION_LENGTH) == 0;
-	if (!is_field(flags, FLAGS_LENGTH, '\0') && (known || !is_field(flags, FLAGS_LENGTH, '-')))
+	if (!is_field(flags, FLAGS_LENGTH, '\0') &&
+		(known || !is_field(flags, FLAGS_LENGTH, '-')))
 		return "The trace-flags are not of two lowercase hexadecimal digits, or something follows them.";
 	if (strlen(text) > MAX_LENGTH)
 		return "It has more than 255 bytes.";
@@ -67,7 +73,8 @@ problem_of(const char *text)
 }
 
 static bool
-check_traceparent(char **newval, void **extra pg_attribute_unused(), GucSource source pg_attribute_unused())
+check_traceparent(char **newval, void **extra pg_attribute_unused(),
+				  GucSource source pg_attribute_unused())
 {
 	const char *problem = **newval == '\0' ? NULL : problem_of(*newval);
 
@@ -82,7 +89,8 @@ check_traceparent(char **newval, void **extra pg_attribute_unused(), GucSource s
 void
 define_traceparent_setting(void)
 {
-	StaticAssertStmt(HEADER_LENGTH == 55, "length of a traceparent of version 00");
+	StaticAssertStmt(HEADER_LENGTH == 55,
+					 "length of a traceparent of version 00");
 	DefineCustomStringVariable("workflow.traceparent",
 							   "Trace that executions belong to which the session begins.",
 							   "A header \"traceparent\" of W3C Trace Context; empty: none.",

@@ -6,8 +6,8 @@
  * NOTES
  *	  An executor that is stuck or retired keeps its slot until it dies, and no
  *	  longer counts against workflow.max_executors nor its database's share: the
- *	  array of slots has some in reserve for its successor.  Locks as described in
- *	  slots.h; whether a slot counts is protected by both.
+ *	  array of slots has some in reserve for its successor.  Locks as described
+ *	  in slots.h; whether a slot counts is protected by both.
  *
  *	  Scheduler, except for slot_ask(), which sessions call.
  *
@@ -73,8 +73,8 @@ slot_retire(int slot_number)
 }
 
 /*
- * Since when the executor has not responded to the end of its step's time; 0: it
- * has, or there was none.
+ * Since when the executor has not responded to the end of its step's time; 0:
+ * it has, or there was none.
  */
 TimestampTz
 slot_interrupted_at(int slot_number)
@@ -90,8 +90,8 @@ slot_interrupted_at(int slot_number)
 }
 
 /*
- * The executor works on the execution (0: on any) although it was told to stop long
- * ago: it is stuck.  From now on its report is not taken.
+ * The executor works on the execution (0: on any) although it was told to stop
+ * long ago: it is stuck.  From now on its report is not taken.
  */
 bool
 slot_stuck(int slot_number, int64 execution_id, Progress *progress, pid_t *pid)
@@ -132,8 +132,8 @@ slot_quarantine(int slot_number)
 }
 
 /*
- * Has the SQL of the stuck step ended, so that its row may have been written, and
- * only the commit does not come back?
+ * Has the SQL of the stuck step ended, so that its row may have been written,
+ * and only the commit does not come back?
  */
 bool
 slot_settling(int slot_number)
@@ -142,8 +142,8 @@ slot_settling(int slot_number)
 }
 
 /*
- * Take over the executors that earlier schedulers of this database left behind, and
- * that have not died since: they are written off.
+ * Take over the executors that earlier schedulers of this database left behind,
+ * and that have not died since: they are written off.
  */
 int
 slots_adopt(int *slots, int max)
@@ -156,7 +156,8 @@ slots_adopt(int *slots, int max)
 		Slot	   *slot = &registry->slots[i];
 
 		SpinLockAcquire(&slot->mutex);
-		if (slot->state != SLOT_FREE && slot->database == my_database_entry->database &&
+		if (slot->state != SLOT_FREE &&
+			slot->database == my_database_entry->database &&
 			slot->scheduler_generation != my_database_entry->generation)
 		{
 			slot->scheduler_generation = my_database_entry->generation;
@@ -183,8 +184,8 @@ slot_forget_request(int slot_number)
 }
 
 /*
- * A session asks an executor, of whatever database, to leave: its scheduler sees to
- * it.  False: the executor has gone.
+ * A session asks an executor, of whatever database, to leave: its scheduler
+ * sees to it.  False: the executor has gone.
  */
 bool
 slot_ask(int slot_number, uint32 generation, const ExitRequest *request)

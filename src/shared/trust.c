@@ -5,17 +5,17 @@
  *	  workflow.trusted_owners.
  *
  * NOTES
- *	  A step runs as the role that started the execution, and is what the owner of
- *	  the workflow, or of its agent, has written.  A version of a workflow does not
- *	  change, so one that was asked for by its number was looked at; the newest one,
- *	  and an agent, is what the owner says at that moment.
+ *	  A step runs as the role that started the execution, and is what the owner
+ *	  of the workflow, or of its agent, has written.  A version of a workflow
+ *	  does not change, so one that was asked for by its number was looked at;
+ *	  the newest one, and an agent, is what the owner says at that moment.
  *
  *	  Sessions and executors.  By default everybody is trusted, which costs one
  *	  comparison for each start and each call of an agent.
  *
- *	  A function with SECURITY DEFINER runs as its owner with the settings of who has
- *	  called it, who would trust anybody in the owner's name.  There what the owner has
- *	  been given by ALTER ROLE counts as well.
+ *	  A function with SECURITY DEFINER runs as its owner with the settings of
+ *	  who has called it, who would trust anybody in the owner's name.  There
+ *	  what the owner has been given by ALTER ROLE counts as well.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,9 +45,13 @@
 
 char	   *setting_trusted_owners = NULL;
 
-/* Only the syntax: roles come and go, and a name may be set before there is one. */
+/*
+ * Only the syntax: roles come and go, and a name may be set before there is
+ * one.
+ */
 static bool
-check_trusted_owners(char **newval, void **extra pg_attribute_unused(), GucSource source pg_attribute_unused())
+check_trusted_owners(char **newval, void **extra pg_attribute_unused(),
+					 GucSource source pg_attribute_unused())
 {
 	char	   *names = pstrdup(*newval);
 	List	   *list = NIL;
@@ -80,11 +84,12 @@ setting_of_role(Oid database, Oid role)
 	HeapTuple	tuple;
 	char	   *value = NULL;
 
-	ScanKeyInit(&keys[0], Anum_pg_db_role_setting_setdatabase, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(database));
-	ScanKeyInit(&keys[1], Anum_pg_db_role_setting_setrole, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(role));
-	scan = systable_beginscan(relation, DbRoleSettingDatidRolidIndexId, true, NULL, 2, keys);
+	ScanKeyInit(&keys[0], Anum_pg_db_role_setting_setdatabase,
+				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(database));
+	ScanKeyInit(&keys[1], Anum_pg_db_role_setting_setrole,
+				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(role));
+	scan = systable_beginscan(relation, DbRoleSettingDatidRolidIndexId, true,
+							  NULL, 2, keys);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
@@ -95,14 +100,15 @@ setting_of_role(Oid database, Oid role)
 		int			count = 0;
 
 		if (!isnull)
-			deconstruct_array(DatumGetArrayTypeP(settings), TEXTOID, -1, false, TYPALIGN_INT,
-							  &elements, NULL, &count);
+			deconstruct_array(DatumGetArrayTypeP(settings), TEXTOID, -1, false,
+							  TYPALIGN_INT, &elements, NULL, &count);
 		for (int i = 0; i < count; i++)
 		{
 			char	   *setting = TextDatumGetCString(elements[i]);
 			size_t		length = strlen(TRUST_SETTING);
 
-			if (pg_strncasecmp(setting, TRUST_SETTING, length) == 0 && setting[length] == '=')
+			if (pg_strncasecmp(setting, TRUST_SETTING, length) == 0 &&
+				setting[length] == '=')
 				value = setting + length + 1;
 		}
 	}
@@ -141,7 +147,8 @@ owner_is_trusted(Oid owner, Oid role)
 {
 	char	   *own = NULL;
 
-	if (!InLocalUserIdChange() && strcmp(setting_trusted_owners, EVERYBODY) == 0)
+	if (!InLocalUserIdChange() &&
+		strcmp(setting_trusted_owners, EVERYBODY) == 0)
 		return true;
 	if (compat_may_act_as(owner, role))
 		return true;

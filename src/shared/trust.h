@@ -17,7 +17,8 @@ extern void define_trust_setting(void);
 
 /*
  * May what the owner defines next run as the role?  Whoever can become the role
- * anyway is trusted, and members of the roles in the setting.  Needs a transaction.
+ * anyway is trusted, and members of the roles in the setting.  Needs a
+ * transaction.
  */
 extern bool owner_is_trusted(Oid owner, Oid role);
 

@@ -5,17 +5,17 @@
  *
  * NOTES
  *	  A wake-up is a bit in the database entry followed by the latch of the
- *	  scheduler.  The scheduler takes the bits before it reads the tables, so a bit
- *	  set after a commit is never lost.  Nothing here can fail: it runs behind the
- *	  commit.
+ *	  scheduler.  The scheduler takes the bits before it reads the tables, so a
+ *	  bit set after a commit is never lost.  Nothing here can fail: it runs
+ *	  behind the commit.
  *
  *	  It runs as late as it can, when the transaction has sent its invalidations
  *	  and released its locks: who is woken sees the functions and roles it has
  *	  changed, and need not wait for it.
  *
- *	  Wake-ups asked for in a subtransaction that is rolled back are sent all the
- *	  same: the scheduler looks and finds nothing.  A prepared transaction wakes
- *	  nobody when it is prepared; COMMIT PREPARED wakes the scheduler for
+ *	  Wake-ups asked for in a subtransaction that is rolled back are sent all
+ *	  the same: the scheduler looks and finds nothing.  A prepared transaction
+ *	  wakes nobody when it is prepared; COMMIT PREPARED wakes the scheduler for
  *	  everything (see api/utility_hook.c).
  *
  *-------------------------------------------------------------------------
@@ -36,8 +36,9 @@ static QueueNews queued_at_commit;
 static bool launcher_at_commit = false;
 
 /*
- * Wait channels with an execution that this transaction ends.  A bit per channel, not a list of
- * executions, so that cancelling a million pending ones needs no memory.
+ * Wait channels with an execution that this transaction ends.  A bit per
+ * channel, not a list of executions, so that cancelling a million pending ones
+ * needs no memory.
  */
 static bool finished_at_commit[NUM_WAIT_CHANNELS];
 static bool any_finished_at_commit = false;
@@ -88,7 +89,10 @@ wake_waiters_at_commit(int64 execution_id)
 	any_finished_at_commit = true;
 }
 
-/* Wake the launcher when the current transaction commits; it reads pg_database again. */
+/*
+ * Wake the launcher when the current transaction commits; it reads pg_database
+ * again.
+ */
 void
 wake_launcher_at_commit(void)
 {
@@ -99,9 +103,9 @@ wake_launcher_at_commit(void)
 }
 
 /*
- * The transaction has committed, and who keeps the database's processes away is about
- * to let them come: they look at the extension first thing, so that it would be no
- * news to them behind that.
+ * The transaction has committed, and who keeps the database's processes away is
+ * about to let them come: they look at the extension first thing, so that it
+ * would be no news to them behind that.
  */
 void
 wake_for_extension_now(void)
@@ -112,7 +116,10 @@ wake_for_extension_now(void)
 	wake_scheduler(MyDatabaseId, WAKE_EXTENSION);
 }
 
-/* Callbacks cannot be taken away again, so they are registered once per process. */
+/*
+ * Callbacks cannot be taken away again, so they are registered once per
+ * process.
+ */
 static void
 register_callback(void)
 {
@@ -178,8 +185,9 @@ wake_xact_callback(XactEvent event, void *argument pg_attribute_unused())
 
 /* The last phase of a commit: send. */
 static void
-wake_release_callback(ResourceReleasePhase phase, bool commit pg_attribute_unused(),
-					  bool top_level, void *argument pg_attribute_unused())
+wake_release_callback(ResourceReleasePhase phase,
+					  bool commit pg_attribute_unused(), bool top_level,
+					  void *argument pg_attribute_unused())
 {
 	uint32		reasons = reasons_at_commit;
 	bool		launcher = launcher_at_commit;
@@ -202,8 +210,8 @@ wake_release_callback(ResourceReleasePhase phase, bool commit pg_attribute_unuse
 }
 
 /*
- * Wake the scheduler of a database.  When it has none, ask the launcher for one:
- * somebody evidently uses the extension there, whatever was seen earlier.
+ * Wake the scheduler of a database.  When it has none, ask the launcher for
+ * one: somebody evidently uses the extension there, whatever was seen earlier.
  */
 void
 wake_scheduler(Oid database, uint32 reasons)
@@ -215,8 +223,8 @@ wake_scheduler(Oid database, uint32 reasons)
 		return;
 
 	/*
-	 * The usual case takes no lock.  An entry of a database with a session in it
-	 * is not given to another database; at worst somebody looks in vain.
+	 * The usual case takes no lock.  An entry of a database with a session in
+	 * it is not given to another database; at worst somebody looks in vain.
 	 */
 	entry = my_database_entry;
 	if (entry != NULL && entry->database == database &&
@@ -252,7 +260,10 @@ wake_scheduler(Oid database, uint32 reasons)
 		wake_launcher();
 }
 
-/* Set bits of an entry, with WAKE_QUEUED what was queued, and the latch of its scheduler, if there is one. */
+/*
+ * Set bits of an entry, with WAKE_QUEUED what was queued, and the latch of its
+ * scheduler, if there is one.
+ */
 void
 wake_entry(DatabaseEntry *entry, uint32 reasons)
 {
@@ -289,7 +300,8 @@ void
 broadcast_finished(int64 execution_id)
 {
 	if (registry != NULL)
-		ConditionVariableBroadcast(&registry->finished[(uint64) execution_id % NUM_WAIT_CHANNELS]);
+		ConditionVariableBroadcast(
+			&registry->finished[(uint64) execution_id % NUM_WAIT_CHANNELS]);
 }
 
 void

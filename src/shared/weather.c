@@ -13,8 +13,8 @@
 #include "shared/weather.h"
 
 /*
- * Files that cannot be written, for which the server has no SQLSTATE of their own: EDQUOT and EFBIG
- * are internal errors to it, EROFS a lack of privilege.
+ * Files that cannot be written, for which the server has no SQLSTATE of their
+ * own: EDQUOT and EFBIG are internal errors to it, EROFS a lack of privilege.
  */
 static bool
 file_cannot_be_written(const ErrorData *error)
@@ -27,13 +27,15 @@ file_cannot_be_written(const ErrorData *error)
 }
 
 /*
- * There are no transaction or multixact numbers left before a vacuum: to the server a limit as any
- * other (54000), so that only the function that refuses tells (varsup.c, multixact.c).
+ * There are no transaction or multixact numbers left before a vacuum: to the
+ * server a limit as any other (54000), so that only the function that refuses
+ * tells (varsup.c, multixact.c).
  */
 static bool
 numbers_have_run_out(const ErrorData *error)
 {
-	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED && error->funcname &&
+	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED &&
+		error->funcname &&
 		(strcmp(error->funcname, "GetNewTransactionId") == 0 ||
 		 strcmp(error->funcname, "GetNewMultiXactId") == 0);
 }
@@ -66,6 +68,6 @@ sqlstate_is_weather(int sqlerrcode)
 bool
 error_is_weather(const ErrorData *error)
 {
-	return sqlstate_is_weather(error->sqlerrcode) || file_cannot_be_written(error) ||
-		numbers_have_run_out(error);
+	return sqlstate_is_weather(error->sqlerrcode) ||
+		file_cannot_be_written(error) || numbers_have_run_out(error);
 }

@@ -40,8 +40,10 @@ static WorkerParameters my_parameters;
 static volatile sig_atomic_t asked_to_exit = false;
 static volatile sig_atomic_t asked_by_others = false;
 
-static void worker_describe(BackgroundWorker *worker, const char *type, const char *function);
-static bool worker_register_dynamic(BackgroundWorker *worker, const WorkerParameters *parameters,
+static void worker_describe(BackgroundWorker *worker, const char *type,
+							const char *function);
+static bool worker_register_dynamic(BackgroundWorker *worker,
+									const WorkerParameters *parameters,
 									BackgroundWorkerHandle **handle);
 static void override_setting(const char *name, const char *value);
 
@@ -49,19 +51,25 @@ static void override_setting(const char *name, const char *value);
 
 /* Fill in what all our workers have in common. */
 static void
-worker_describe(BackgroundWorker *worker, const char *type, const char *function)
+worker_describe(BackgroundWorker *worker, const char *type,
+				const char *function)
 {
 	memset(worker, 0, sizeof(BackgroundWorker));
-	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker->bgw_restart_time = BGW_NEVER_RESTART;
-	snprintf(worker->bgw_library_name, sizeof(worker->bgw_library_name), "%s", "pg_workflow");
-	snprintf(worker->bgw_function_name, sizeof(worker->bgw_function_name), "%s", function);
+	snprintf(worker->bgw_library_name, sizeof(worker->bgw_library_name), "%s",
+			 "pg_workflow");
+	snprintf(worker->bgw_function_name, sizeof(worker->bgw_function_name), "%s",
+			 function);
 	snprintf(worker->bgw_type, sizeof(worker->bgw_type), "%s", type);
 	snprintf(worker->bgw_name, sizeof(worker->bgw_name), "%s", type);
 }
 
-/* Register the launcher.  Works while shared_preload_libraries are loaded only. */
+/*
+ * Register the launcher.  Works while shared_preload_libraries are loaded only.
+ */
 void
 register_launcher(void)
 {
@@ -78,7 +86,8 @@ register_launcher(void)
  * NULL) is allocated in the current memory context.
  */
 static bool
-worker_register_dynamic(BackgroundWorker *worker, const WorkerParameters *parameters,
+worker_register_dynamic(BackgroundWorker *worker,
+						const WorkerParameters *parameters,
 						BackgroundWorkerHandle **handle)
 {
 	worker->bgw_notify_pid = MyProcPid;
@@ -88,19 +97,23 @@ worker_register_dynamic(BackgroundWorker *worker, const WorkerParameters *parame
 
 /* Register the scheduler of a database; see worker_register_dynamic(). */
 bool
-register_scheduler(Oid database, uint32 generation, BackgroundWorkerHandle **handle)
+register_scheduler(Oid database, uint32 generation,
+				   BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
 	WorkerParameters parameters = {.database = database, .role = InvalidOid,
 	.slot = -1, .generation = generation};
 
-	worker_describe(&worker, "pg_workflow scheduler", "workflow_scheduler_main");
+	worker_describe(&worker, "pg_workflow scheduler",
+					"workflow_scheduler_main");
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
 			 "pg_workflow scheduler for database %u", database);
 	return worker_register_dynamic(&worker, &parameters, handle);
 }
 
-/* Register an executor of a database and a role; see worker_register_dynamic(). */
+/*
+ * Register an executor of a database and a role; see worker_register_dynamic().
+ */
 bool
 register_executor(Oid database, Oid role, int slot, uint32 generation,
 				  BackgroundWorkerHandle **handle)
@@ -115,14 +128,19 @@ register_executor(Oid database, Oid role, int slot, uint32 generation,
 	return worker_register_dynamic(&worker, &parameters, handle);
 }
 
-/* Register a worker that writes a job of pg_cron; see worker_register_dynamic(). */
+/*
+ * Register a worker that writes a job of pg_cron; see
+ * worker_register_dynamic().
+ */
 bool
-register_cron_writer(Oid database, uint32 segment, BackgroundWorkerHandle **handle)
+register_cron_writer(Oid database, uint32 segment,
+					 BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
 	WorkerParameters parameters = {.database = database, .role = InvalidOid, .slot = -1};
 
-	worker_describe(&worker, "pg_workflow cron writer", "workflow_cron_writer_main");
+	worker_describe(&worker, "pg_workflow cron writer",
+					"workflow_cron_writer_main");
 	worker.bgw_main_arg = UInt32GetDatum(segment);
 	return worker_register_dynamic(&worker, &parameters, handle);
 }
@@ -130,11 +148,13 @@ register_cron_writer(Oid database, uint32 segment, BackgroundWorkerHandle **hand
 /* --- in the worker --- */
 
 /*
- * SIGTERM: as in a backend; the server's own note of it is gone when the exit begins.  A
- * step can end its own process, and is to blame for it then: the sender tells.
+ * SIGTERM: as in a backend; the server's own note of it is gone when the exit
+ * begins.  A step can end its own process, and is to blame for it then: the
+ * sender tells.
  */
 static void
-handle_sigterm(int signal_number, siginfo_t *info, void *context pg_attribute_unused())
+handle_sigterm(int signal_number, siginfo_t *info,
+			   void *context pg_attribute_unused())
 {
 	int			save_errno = errno;
 
@@ -152,8 +172,8 @@ worker_terminated_by_others(void)
 }
 
 /*
- * SIGINT where no user's SQL runs: the end of a wait for a lock is sent by ourselves, and
- * somebody who means a statement of ours means the wrong one.
+ * SIGINT where no user's SQL runs: the end of a wait for a lock is sent by
+ * ourselves, and somebody who means a statement of ours means the wrong one.
  */
 static void
 handle_sigint(SIGNAL_ARGS)
@@ -169,12 +189,13 @@ worker_asked_to_exit(void)
 }
 
 /*
- * First thing in each worker: install the signal handlers, unblock signals, give
- * back the parameters (NULL when there are none: the launcher).
+ * First thing in each worker: install the signal handlers, unblock signals,
+ * give back the parameters (NULL when there are none: the launcher).
  *
- * SIGTERM is die() and a note that it came, not the default of background workers,
- * which raises FATAL inside the handler.  SIGINT cancels the user's SQL in an executor; the others run
- * none, and a query cancelled by mistake would end them.
+ * SIGTERM is die() and a note that it came, not the default of background
+ * workers, which raises FATAL inside the handler.  SIGINT cancels the user's
+ * SQL in an executor; the others run none, and a query cancelled by mistake
+ * would end them.
  */
 void
 worker_initialize(WorkerParameters *parameters)
@@ -183,36 +204,40 @@ worker_initialize(WorkerParameters *parameters)
 
 	if (parameters != NULL)
 	{
-		memcpy(&my_parameters, MyBgworkerEntry->bgw_extra, sizeof(WorkerParameters));
+		memcpy(&my_parameters, MyBgworkerEntry->bgw_extra,
+			   sizeof(WorkerParameters));
 		*parameters = my_parameters;
 	}
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	sigemptyset(&terminate.sa_mask);
 	sigaction(SIGTERM, &terminate, NULL);
-	pqsignal(SIGINT, OidIsValid(my_parameters.role) ? StatementCancelHandler : handle_sigint);
+	pqsignal(SIGINT,
+			 OidIsValid(my_parameters.role) ? StatementCancelHandler :
+											  handle_sigint);
 	BackgroundWorkerUnblockSignals();
 }
 
 /*
- * Connect.  Without a database: to the shared catalogs only.  Without a role: as
- * the bootstrap superuser, with every setting that could stop or mislead a
- * worker of our own put right.  With a role: as that role, with the settings the
- * role and the database have been given.
+ * Connect.  Without a database: to the shared catalogs only.  Without a role:
+ * as the bootstrap superuser, with every setting that could stop or mislead a
+ * worker of our own put right.  With a role: as that role, with the settings
+ * the role and the database have been given.
  */
 void
 worker_connect(Oid database, Oid role, const char *application_name)
 {
 	/*
-	 * It would end the process, for any transaction that is longer: a step has limits of its own.
-	 * Connecting is a transaction, too.
+	 * It would end the process, for any transaction that is longer: a step has
+	 * limits of its own.  Connecting is a transaction, too.
 	 */
 	if (COMPAT_HAS_TRANSACTION_TIMEOUT)
 		override_setting("transaction_timeout", "0");
-	BackgroundWorkerInitializeConnectionByOid(database, role,
-											  OidIsValid(role) ? COMPAT_EXECUTOR_CONNECT_FLAGS : 0);
+	BackgroundWorkerInitializeConnectionByOid(
+		database, role, OidIsValid(role) ? COMPAT_EXECUTOR_CONNECT_FLAGS : 0);
 
-	SetConfigOption("application_name", application_name, PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("application_name", application_name, PGC_USERSET,
+					PGC_S_SESSION);
 	/* an error ends a transaction of ours, or a step, never the process */
 	override_setting("exit_on_error", "off");
 
@@ -245,12 +270,13 @@ override_setting(const char *name, const char *value)
 }
 
 /*
- * Sleep until the latch is set or for at most timeout ms (-1: for ever), then do
- * what a process must do regularly: die when asked, absorb barriers and
+ * Sleep until the latch is set or for at most timeout ms (-1: for ever), then
+ * do what a process must do regularly: die when asked, absorb barriers and
  * invalidations, reload the configuration.  Call it outside a transaction.
  *
- * The server resets the latch, too, where it waits in a transaction, for a lock say:
- * what has to be noticed is looked for between the last transaction and this.
+ * The server resets the latch, too, where it waits in a transaction, for a lock
+ * say: what has to be noticed is looked for between the last transaction and
+ * this.
  */
 void
 worker_sleep(long timeout, uint32 wait_event)

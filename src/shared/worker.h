@@ -18,16 +18,21 @@ typedef struct WorkerParameters
 	Oid			database;
 	Oid			role;			/* executors */
 	int			slot;			/* executors */
-	uint32		generation;		/* of the slot, or of the database entry for a scheduler */
+	uint32		generation;		/* of the slot, or of the database entry for
+								 * a scheduler */
 } WorkerParameters;
 
 StaticAssertDecl(sizeof(WorkerParameters) <= BGW_EXTRALEN,
 				 "worker parameters must fit into bgw_extra");
 
-/* Register; false when max_worker_processes is exhausted.  *handle may be NULL. */
+/*
+ * Register; false when max_worker_processes is exhausted.  *handle may be NULL.
+ */
 extern void register_launcher(void);
-extern bool register_scheduler(Oid database, uint32 generation, BackgroundWorkerHandle **handle);
-extern bool register_executor(Oid database, Oid role, int slot, uint32 generation,
+extern bool register_scheduler(Oid database, uint32 generation,
+							   BackgroundWorkerHandle **handle);
+extern bool register_executor(Oid database, Oid role, int slot,
+							  uint32 generation,
 							  BackgroundWorkerHandle **handle);
 /* One that writes a job of pg_cron; segment is the handle of its request. */
 extern bool register_cron_writer(Oid database, uint32 segment,
@@ -36,7 +41,8 @@ extern bool register_cron_writer(Oid database, uint32 segment,
 /* Handlers (SIGHUP reload, SIGTERM die, SIGINT cancel), unblock; call first. */
 extern void worker_initialize(WorkerParameters *parameters);
 /* Connect: role InvalidOid = as the bootstrap superuser (scheduler). */
-extern void worker_connect(Oid database, Oid role, const char *application_name);
+extern void worker_connect(Oid database, Oid role,
+						   const char *application_name);
 /* Wait on the latch until woken or for at most timeout ms (-1 = for ever); reloads the
  * configuration when asked, absorbs invalidations, CHECK_FOR_INTERRUPTS. */
 extern void worker_sleep(long timeout, uint32 wait_event);

@@ -8,8 +8,8 @@
  *	  The first two in the scheduler, counting in sessions.  A claim takes
  *	  executions without asking for limits; those that are over one are put back
  *	  in the same transaction, marked "limited", and are in an index by workflow
- *	  and tenant from then on.  So an execution is put back once at most, however
- *	  long it waits, and what waits is in nobody's way.
+ *	  and tenant from then on.  So an execution is put back once at most,
+ *	  however long it waits, and what waits is in nobody's way.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,8 +26,8 @@
 static const Oid ids_types[] = {INT8ARRAYOID};
 
 /*
- * The claim, in this transaction, has set it; who has begun before, and was paused say,
- * keeps it, also when the first of its steps has not ended yet.
+ * The claim, in this transaction, has set it; who has begun before, and was
+ * paused say, keeps it, also when the first of its steps has not ended yet.
  */
 #define STARTED_AS_BEFORE \
 	"CASE WHEN e.started_at OPERATOR(pg_catalog.<) pg_catalog.now() OR EXISTS (SELECT FROM workflow.step_executions AS s" \
@@ -65,7 +65,9 @@ static StateStatement block_statement = {
 	"SELECT workflow, " TENANT " AS tenant, role::pg_catalog.oid AS role FROM workflow.executions WHERE " IS_WAITING
 #define ORDER_OF_GROUPS " ORDER BY workflow, " TENANT ", role LIMIT 1"
 
-/* From one group to the next by the index: what waits in between is not read. */
+/*
+ * From one group to the next by the index: what waits in between is not read.
+ */
 #define GROUPS \
 	"WITH RECURSIVE groups AS ((" NEXT_GROUP ORDER_OF_GROUPS ")" \
 	" UNION ALL SELECT n.workflow, n.tenant, n.role FROM groups AS g CROSS JOIN LATERAL (" \
@@ -136,8 +138,8 @@ static StateStatement pending_of_statement = {
 	" AND x.schedule_id IS NOT NULL"
 
 /*
- * A session decides about a schedule under a lock on its row, and what it decides is
- * seen behind that lock only; so the count is another statement.
+ * A session decides about a schedule under a lock on its row, and what it
+ * decides is seen behind that lock only; so the count is another statement.
  */
 static StateStatement lock_schedules_statement = {
 	"SELECT s.id FROM workflow.schedule_entries AS s WHERE s.id OPERATOR(pg_catalog.=) ANY"
@@ -161,7 +163,8 @@ static StateStatement release_statement = {
 	lengthof(release_types), release_types, NULL
 };
 
-static StateStatement waiting_schedules_statement = {WAITING_SCHEDULES, 0, NULL, NULL};
+static StateStatement waiting_schedules_statement = {WAITING_SCHEDULES, 0, NULL,
+													 NULL};
 
 static void
 change_all(StateStatement *statement, const int64 *ids, int count)
@@ -218,8 +221,8 @@ executions_waiting_groups(GroupName **groups)
 }
 
 int
-executions_claim_waiting(const char *workflow, const char *tenant, Oid role, int limit,
-						 ClaimedExecution **claimed)
+executions_claim_waiting(const char *workflow, const char *tenant, Oid role,
+						 int limit, ClaimedExecution **claimed)
 {
 	Datum		values[4];
 
@@ -256,12 +259,14 @@ executions_release_scheduled(bool *waits, bool *locked)
 	for (int i = 0; i < nlocked; i++)
 		ids[i] = Int32GetDatum(state_column_int32(i, 1));
 	state_done();
-	value = PointerGetDatum(construct_array(ids, nlocked, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	value = PointerGetDatum(construct_array(ids, nlocked, INT4OID,
+											sizeof(int32), true, TYPALIGN_INT));
 	released = (int) state_execute(&release_statement, &value, NULL);
 	if (released > 0)
 		fault_point("execution.released");
 
-	nwaiting = (int) state_query(&waiting_schedules_statement, NULL, NULL, false, 0);
+	nwaiting = (int) state_query(&waiting_schedules_statement, NULL, NULL,
+								 false, 0);
 	state_done();
 	*waits = nwaiting > 0;
 	*locked = nwaiting > nlocked;
@@ -297,7 +302,8 @@ executions_count_pending(int limit)
 int
 executions_count_pending_of(Oid role, bool due, int limit)
 {
-	Datum		values[] = {Int32GetDatum(limit), ObjectIdGetDatum(role), BoolGetDatum(due)};
+	Datum values[] = {Int32GetDatum(limit), ObjectIdGetDatum(role),
+					  BoolGetDatum(due)};
 	int			count;
 
 	state_query(&pending_of_statement, values, NULL, false, 1);

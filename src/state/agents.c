@@ -11,8 +11,8 @@
  *
  *	  The cache is filled when an agent is first needed and checked again after
  *	  any agent or any function changed.  A caller may hold an agent while it
- *	  runs the agent's SQL, which may itself lead back to agent_find(), so memory
- *	  of an agent that was replaced is kept until the transaction ends.
+ *	  runs the agent's SQL, which may itself lead back to agent_find(), so
+ *	  memory of an agent that was replaced is kept until the transaction ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,8 +54,9 @@ static StateStatement select_agent = {
 	1, name_types, NULL
 };
 
-static const Oid store_types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID,
-TEXTOID, REGROLEOID, TEXTOID, JSONBOID, JSONBOID};
+static const Oid store_types[] = {TEXTOID, TEXTOID,  TEXTOID, TEXTOID,
+								  TEXTOID, INT4OID,  TEXTOID, REGROLEOID,
+								  TEXTOID, JSONBOID, JSONBOID};
 static StateStatement store_agent = {
 	"INSERT INTO workflow.agents AS a (name, kind, function, sql, result, "
 	"timeout_seconds, status, owner, description, retry, circuit_breaker) "
@@ -131,7 +132,10 @@ sql_result_from_name(const char *name, SqlResult *result)
 	return false;
 }
 
-/* A function or a role was created, changed or dropped: an agent's may be among them. */
+/*
+ * A function or a role was created, changed or dropped: an agent's may be among
+ * them.
+ */
 static void
 catalog_invalidated(Datum argument pg_attribute_unused(),
 					 int cacheid pg_attribute_unused(),
@@ -215,10 +219,12 @@ read_agent(const char *name)
 		agent->timeout_seconds = state_column_int32(0, 6);
 		agent->active = strcmp(status, "active") == 0;
 		agent->owner = DatumGetObjectId(state_column(0, 8, &isnull));
-		agent->owned = SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(agent->owner));
-		agent_retry_parse(state_column_text(0, 9), &agent->retry, &agent->nretry,
-						  problem_list_create());
-		breaker_config_parse(state_column_text(0, 10), &agent->breaker, problem_list_create());
+		agent->owned = SearchSysCacheExists1(AUTHOID,
+											 ObjectIdGetDatum(agent->owner));
+		agent_retry_parse(state_column_text(0, 9), &agent->retry,
+						  &agent->nretry, problem_list_create());
+		breaker_config_parse(state_column_text(0, 10), &agent->breaker,
+							 problem_list_create());
 	}
 	state_done();
 	return agent;

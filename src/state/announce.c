@@ -4,10 +4,10 @@
  *	  Notifications on the channel "workflow".
  *
  * NOTES
- *	  Executors, the scheduler, sessions; inside a transaction, with which they are
- *	  sent.  What statements of this room change in bulk they announce themselves:
- *	  NOTIFY_STATUS in private.h.  A payload has no room for data; who listens reads
- *	  the tables.
+ *	  Executors, the scheduler, sessions; inside a transaction, with which they
+ *	  are sent.  What statements of this room change in bulk they announce
+ *	  themselves: NOTIFY_STATUS in private.h.  A payload has no room for data;
+ *	  who listens reads the tables.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,8 +27,9 @@
 #define NOTIFY_CHANNEL "workflow"
 
 /*
- * The server takes less than 8000 bytes.  Names and scopes have limits that leave room, each byte
- * written as six at the worst; the type of an error, which a "fail" step makes, may be of any size.
+ * The server takes less than 8000 bytes.  Names and scopes have limits that
+ * leave room, each byte written as six at the worst; the type of an error,
+ * which a "fail" step makes, may be of any size.
  */
 #define MAX_ERROR_TYPE 255
 
@@ -54,7 +55,8 @@ add_error_type(StringInfo payload, const char *error_type)
 	int			length = error_type != NULL ? (int) strlen(error_type) : 0;
 
 	if (length > MAX_ERROR_TYPE)
-		error_type = pnstrdup(error_type, pg_mbcliplen(error_type, length, MAX_ERROR_TYPE));
+		error_type = pnstrdup(error_type,
+							  pg_mbcliplen(error_type, length, MAX_ERROR_TYPE));
 	add_member(payload, "error_type", error_type);
 }
 
@@ -70,7 +72,9 @@ static bool
 queue_has_room(void)
 {
 	/* it takes no argument */
-	return DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) < MAX_NOTIFY_QUEUE_USAGE;
+	return DatumGetFloat8(
+			   DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0)) <
+		MAX_NOTIFY_QUEUE_USAGE;
 }
 
 static void
@@ -83,8 +87,8 @@ send_payload(StringInfo payload)
 }
 
 void
-announce_step(int64 execution_id, const char *workflow, const char *step_id, const char *scope,
-			  const char *status, const char *error_type)
+announce_step(int64 execution_id, const char *workflow, const char *step_id,
+			  const char *scope, const char *status, const char *error_type)
 {
 	StringInfoData payload;
 
@@ -97,8 +101,9 @@ announce_step(int64 execution_id, const char *workflow, const char *step_id, con
 }
 
 void
-announce_execution(int64 execution_id, const char *workflow, ExecutionStatus status,
-				   const Jsonb *error, const char *error_type)
+announce_execution(int64 execution_id, const char *workflow,
+				   ExecutionStatus status, const Jsonb *error,
+				   const char *error_type)
 {
 	StringInfoData payload;
 

@@ -18,15 +18,21 @@
 extern bool announces(const WorkflowPlan *plan);
 
 /*
- * Sent when the transaction commits; to be called only where something announces().
- * error, error_type: of what has failed, may be NULL.
+ * Sent when the transaction commits; to be called only where something
+ * announces().  error, error_type: of what has failed, may be NULL.
  */
-extern void announce_step(int64 execution_id, const char *workflow, const char *step_id,
-						  const char *scope, const char *status, const char *error_type);
-extern void announce_execution(int64 execution_id, const char *workflow, ExecutionStatus status,
-							   const Jsonb *error, const char *error_type);
+extern void announce_step(int64 execution_id, const char *workflow,
+						  const char *step_id, const char *scope,
+						  const char *status, const char *error_type);
+extern void announce_execution(int64 execution_id, const char *workflow,
+							   ExecutionStatus status, const Jsonb *error,
+							   const char *error_type);
 
-/* An executor: "started", "stuck" or "ended"; reason may be NULL.  Nothing without workflow.notify. */
-extern void announce_executor(int pid, Oid role, const char *event, const char *reason);
+/*
+ * An executor: "started", "stuck" or "ended"; reason may be NULL.  Nothing
+ * without workflow.notify.
+ */
+extern void announce_executor(int pid, Oid role, const char *event,
+							  const char *reason);
 
 #endif							/* PGWF_STATE_ANNOUNCE_H */

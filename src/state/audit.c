@@ -22,8 +22,9 @@
 #include "state/private.h"
 #include "state/state.h"
 
-static const Oid insert_types[] = {TEXTOID, TEXTOID, TEXTOID, INT8OID, REGROLEOID, REGROLEOID,
-INT4OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID};
+static const Oid insert_types[] = {TEXTOID,    TEXTOID,    TEXTOID, INT8OID,
+								   REGROLEOID, REGROLEOID, INT4OID, TEXTOID,
+								   TEXTOID,    JSONBOID,   JSONBOID};
 static StateStatement insert_statement = {
 	"INSERT INTO workflow.audit_entries (action, subject_type, subject, execution_id, role, session_role,"
 	" pid, application_name, client_address, reason, before, after)"
@@ -44,7 +45,8 @@ audit(const AuditEntry *entry)
 	values[3] = Int64GetDatum(entry->execution_id);
 	if (entry->execution_id == 0)
 		nulls[3] = 'n';
-	values[4] = ObjectIdGetDatum(OidIsValid(entry->role) ? entry->role : GetUserId());
+	values[4] = ObjectIdGetDatum(OidIsValid(entry->role) ? entry->role :
+														   GetUserId());
 	values[5] = ObjectIdGetDatum(GetSessionUserId());
 	values[6] = Int32GetDatum(MyProcPid);
 	state_set_text(values, nulls, 7, application_name);

@@ -8,8 +8,8 @@
  *	  part of what definition_find() remembers, so each change announces itself
  *	  as a change of the definitions.
  *
- *	  Two that block a workflow at the same time wait for each other at the unique
- *	  index of the blocks in force.
+ *	  Two that block a workflow at the same time wait for each other at the
+ *	  unique index of the blocks in force.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +41,8 @@ static StateStatement find_statement = {
 								"pg_catalog.to_json(b.workflow), b.kind") \
 	" WHERE " MAY_NOTIFY ")"
 
-static const Oid insert_types[] = {TEXTOID, TEXTOID, REGROLEOID, INT8OID, TEXTOID, REGROLEOID};
+static const Oid insert_types[] = {TEXTOID, TEXTOID, REGROLEOID,
+								   INT8OID, TEXTOID, REGROLEOID};
 static StateStatement insert_statement = {
 	"INSERT INTO workflow.blocked_workflows AS b (workflow, reason, blocked_by, stuck_count, kind, role)"
 	" VALUES ($1, $2, $3, $4, $5, $6)"
@@ -90,8 +91,8 @@ static StateStatement unblock_left_statement = {
 bool
 block_find(const char *workflow, Oid role, WorkflowBlock *block)
 {
-	Datum		values[] = {CStringGetTextDatum(workflow), ObjectIdGetDatum(role)};
-	bool		found = state_query(&find_statement, values, NULL, false, 1) > 0;
+	Datum values[] = {CStringGetTextDatum(workflow), ObjectIdGetDatum(role)};
+	bool found = state_query(&find_statement, values, NULL, false, 1) > 0;
 	bool		isnull;
 
 	if (found)
@@ -120,7 +121,8 @@ audit_workflow(const char *action, const char *workflow, const char *reason,
 }
 
 bool
-block_insert(const char *workflow, Oid role, const char *reason, Oid blocked_by, int64 stuck_count)
+block_insert(const char *workflow, Oid role, const char *reason, Oid blocked_by,
+			 int64 stuck_count)
 {
 	bool		automatic = !OidIsValid(blocked_by);
 	Datum		values[6];
@@ -137,7 +139,8 @@ block_insert(const char *workflow, Oid role, const char *reason, Oid blocked_by,
 	nulls[3] = automatic ? ' ' : 'n';
 	if (state_execute(&insert_statement, values, nulls) == 0)
 		return false;
-	audit_workflow("block", workflow, reason, "none", automatic ? "automatic" : "manual");
+	audit_workflow("block", workflow, reason, "none",
+				   automatic ? "automatic" : "manual");
 	return true;
 }
 

@@ -5,13 +5,14 @@
  *
  * NOTES
  *	  Executors, in the transaction that records a failure; the scheduler; and
- *	  sessions that reset a breaker.  A row is inserted when the breaker opens for the
- *	  first time and written only when it opens or closes, so that nobody queues for
- *	  it.  That an open breaker has become half-open the time tells.
+ *	  sessions that reset a breaker.  A row is inserted when the breaker opens
+ *	  for the first time and written only when it opens or closes, so that
+ *	  nobody queues for it.  That an open breaker has become half-open the time
+ *	  tells.
  *
- *	  Executors and the scheduler do not wait for the row: a session that has reset
- *	  the breaker may keep it locked for long.  What is not written then is written
- *	  later, see src/shared/breakers.c.
+ *	  Executors and the scheduler do not wait for the row: a session that has
+ *	  reset the breaker may keep it locked for long.  What is not written then
+ *	  is written later, see src/shared/breakers.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,13 +46,15 @@ typedef struct Pending
 {
 	struct Pending *next;
 	PendingKind kind;
-	BreakerKey	key;			/* PENDING_RESET: InvalidOid for all roles; PENDING_FORGET: of all */
+	BreakerKey	key;			/* PENDING_RESET: InvalidOid for all roles;
+								 * PENDING_FORGET: of all */
 	uint32		generation;		/* PENDING_SAVED */
 	bool		had_rows;		/* PENDING_FORGET */
 	SubTransactionId subtransaction;
 } Pending;
 
-static Pending *pending = NULL; /* in the top transaction's context, newest first */
+static Pending *pending = NULL; /* in the top transaction's context, newest
+								 * first */
 static bool callbacks_registered = false;
 
 static const Oid key_types[] = {TEXTOID, REGROLEOID};
@@ -78,7 +81,9 @@ static StateStatement select_names = {
 					  " pg_catalog.to_json(pg_catalog.pg_get_userbyid(b.role::pg_catalog.oid)), b.state") \
 	" WHERE " MAY_NOTIFY ")"
 
-static const Oid write_types[] = {TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID};
+static const Oid write_types[] = {TEXTOID,        REGROLEOID,     TEXTOID,
+								  TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
+								  INT8OID,        TEXTOID};
 static StateStatement update_breaker = {
 	"WITH before AS ("
 	" SELECT o.agent, o.role, o.state FROM workflow.breakers AS o"
@@ -143,7 +148,8 @@ reset_known(const BreakerKey *key)
 	bool		save = false;
 
 	while (breaker_next(&position, &known))
-		if (known.key.agent == key->agent && (key->role == InvalidOid || known.key.role == key->role) &&
+		if (known.key.agent == key->agent &&
+			(key->role == InvalidOid || known.key.role == key->role) &&
 			breaker_event(known.key, &no_config, BREAKER_RESET, 0, &verdict))
 			save |= verdict.save;
 	/* opened again since, it may be: then the row is wrong */
@@ -191,15 +197,16 @@ is_known(uint64 agent)
 }
 
 /*
- * Whoever commits it knows of no breakers that are to be told.  A state that is not noted as saved
- * is saved once more.
+ * Whoever commits it knows of no breakers that are to be told.  A state that is
+ * not noted as saved is saved once more.
  */
 static void
 refuse_prepare(void)
 {
 	for (const Pending *item = pending; item != NULL; item = item->next)
 		if (item->kind == PENDING_RESET ||
-			(item->kind == PENDING_FORGET && (item->had_rows || is_known(item->key.agent))))
+			(item->kind == PENDING_FORGET &&
+			 (item->had_rows || is_known(item->key.agent))))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("cannot PREPARE a transaction that has reset or removed circuit breakers")));
@@ -214,12 +221,14 @@ transaction_ended(XactEvent event, void *argument pg_attribute_unused())
 		refuse_prepare();
 	if (event == XACT_EVENT_COMMIT && breakers_exist())
 		tell_all(pending);
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
 		pending = NULL;
 }
 
 static void
-subtransaction_ended(SubXactEvent event, SubTransactionId id, SubTransactionId parent,
+subtransaction_ended(SubXactEvent event, SubTransactionId id,
+					 SubTransactionId parent,
 					 void *argument pg_attribute_unused())
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
@@ -229,7 +238,8 @@ subtransaction_ended(SubXactEvent event, SubTransactionId id, SubTransactionId p
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
-		for (Pending *item = pending; item != NULL && item->subtransaction >= id; item = item->next)
+		for (Pending *item = pending;
+			 item != NULL && item->subtransaction >= id; item = item->next)
 			item->subtransaction = parent;
 	}
 }
@@ -286,10 +296,12 @@ breaker_read(const char *agent, Oid role, Breaker *breaker)
 	(void) read_row(agent, role, breaker);
 }
 
-/* role: whose breaker; InvalidOid: the entry is about the current role's doing. */
+/*
+ * role: whose breaker; InvalidOid: the entry is about the current role's doing.
+ */
 static void
-audit_breaker(const char *action, const char *agent, Oid role, const char *reason,
-			  const char *before, const char *after)
+audit_breaker(const char *action, const char *agent, Oid role,
+			  const char *reason, const char *before, const char *after)
 {
 	AuditEntry	entry = {.action = action,.subject_type = "agent",.subject = agent,
 		.role = role,.reason = reason};
@@ -309,9 +321,9 @@ row_is_right(const Breaker *row, const Breaker *breaker)
 }
 
 /*
- * False: somebody else inserts this row, and we would wait for its commit, which may wait for a
- * session.  The lock is kept until the end of the transaction; those that sessions can take have
- * other numbers at the end.
+ * False: somebody else inserts this row, and we would wait for its commit,
+ * which may wait for a session.  The lock is kept until the end of the
+ * transaction; those that sessions can take have other numbers at the end.
  */
 static bool
 may_insert(BreakerKey key)
@@ -319,11 +331,16 @@ may_insert(BreakerKey key)
 	uint64		number = hash_combine64(key.agent, key.role);
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (number >> 32), (uint32) number, 3);
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (number >> 32),
+						 (uint32) number, 3);
+	return LockAcquire(&tag, ExclusiveLock, false, true) !=
+		LOCKACQUIRE_NOT_AVAIL;
 }
 
-/* Run one of the two that write a row.  Returns its state before; NULL: nothing was written. */
+/*
+ * Run one of the two that write a row.  Returns its state before; NULL: nothing
+ * was written.
+ */
 static char *
 write_row(StateStatement *statement, Datum *values, const char *nulls)
 {
@@ -336,16 +353,20 @@ write_row(StateStatement *statement, Datum *values, const char *nulls)
 }
 
 void
-breaker_write(const char *agent, Oid role, const Breaker *breaker, const char *error_type)
+breaker_write(const char *agent, Oid role, const Breaker *breaker,
+			  const char *error_type)
 {
 	bool		is_open = (breaker->state != BREAKER_CLOSED);
-	const char *state = breaker_state_name(is_open ? BREAKER_OPEN : BREAKER_CLOSED);
+	const char *state = breaker_state_name(is_open ? BREAKER_OPEN :
+													 BREAKER_CLOSED);
 	const char *role_name;
 	Datum		values[lengthof(write_types)];
 	char		nulls[lengthof(write_types)];
 	char	   *before;
 
-	/* a row that has changed since the snapshot was taken could not be written */
+	/*
+	 * a row that has changed since the snapshot was taken could not be written
+	 */
 	if (IsolationUsesXactSnapshot())
 		return;
 	memset(nulls, is_open ? ' ' : 'n', sizeof(nulls));
@@ -377,8 +398,8 @@ breaker_write(const char *agent, Oid role, const Breaker *breaker, const char *e
 		if (before == NULL)
 			return;
 	}
-	audit_breaker(is_open ? "circuit_breaker_open" : "circuit_breaker_closed", agent, role, NULL,
-				  before, state);
+	audit_breaker(is_open ? "circuit_breaker_open" : "circuit_breaker_closed",
+				  agent, role, NULL, before, state);
 	role_name = role_shown_name(role);
 	if (is_open)
 		ereport(LOG,

@@ -8,15 +8,17 @@
  *	  execute().  A claim locks rows only for the length of its
  *	  own transaction and skips what somebody else has locked (a cancel).
  *
- *	  Each role has a queue of its own, and is claimed for by itself: what waits in
- *	  one, however much and of whatever priority, is not read by claims of another.
+ *	  Each role has a queue of its own, and is claimed for by itself: what waits
+ *	  in one, however much and of whatever priority, is not read by claims of
+ *	  another.
  *
- *	  A claim does not begin at the front of the queue.  While an old snapshot is
- *	  kept, what has left the queue stays in its indexes, and each claim would walk
- *	  over all of it.  So the scheduler remembers from where on something may wait
- *	  (shared/queue_bounds.h), for each role: a claim moves that up, who queues an
- *	  execution takes it down at commit, and whoever makes executions pending in
- *	  other ways has the whole queues looked at once.
+ *	  A claim does not begin at the front of the queue.  While an old snapshot
+ *	  is kept, what has left the queue stays in its indexes, and each claim
+ *	  would walk over all of it.  So the scheduler remembers from where on
+ *	  something may wait (shared/queue_bounds.h), for each role: a claim moves
+ *	  that up, who queues an execution takes it down at commit, and whoever
+ *	  makes executions pending in other ways has the whole queues looked at
+ *	  once.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,8 +38,9 @@
 #include "state/private.h"
 
 /*
- * Somebody may have written into the table, so the whole queue is looked at now and then: so long, ms, after
- * the time before, or longer, to take one part in so many of the time, if there was a claim in between.
+ * Somebody may have written into the table, so the whole queue is looked at now
+ * and then: so long, ms, after the time before, or longer, to take one part in
+ * so many of the time, if there was a claim in between.
  */
 #define LOOK_EVERYWHERE_MS 5000
 #define LOOK_EVERYWHERE_SHARE 100
@@ -52,7 +55,8 @@ typedef struct RoleWaiting
 
 static HTAB *queues = NULL;
 static bool all_roles = true;	/* any role may have something waiting */
-static bool looking_everywhere = false; /* since all were looked for, not all have been looked through */
+static bool looking_everywhere = false; /* since all were looked for, not all
+										 * have been looked through */
 static int64 look_cost = 0;		/* of that, us */
 static TimestampTz look_everywhere_at = DT_NOEND;
 static bool claimed_since = false;
@@ -62,8 +66,8 @@ static bool claimed_since = false;
 	" AND id OPERATOR(pg_catalog.>=) $3 ORDER BY priority DESC, id"
 
 /*
- * Each role's first row in a queue, in the order of its index: what has left the queue
- * before it is walked over once.
+ * Each role's first row in a queue, in the order of its index: what has left
+ * the queue before it is walked over once.
  */
 #define FIRST_OF_ROLE(queue, columns, condition) \
 	"SELECT role::pg_catalog.oid AS role, " columns queue condition " ORDER BY role, "
@@ -102,7 +106,8 @@ static const Oid claim_due_types[] = {INT4OID, TIMESTAMPTZOID, OIDOID};
 static StateStatement claim_due_statement = {
 	CLAIM_SET DEFERRED " AND role OPERATOR(pg_catalog.=) $3"
 	" AND start_at OPERATOR(pg_catalog.>=) $2"
-	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()"	/* stable: bounds the index scan */
+	/* stable: bounds the index scan */
+	" AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now()"
 	" ORDER BY start_at" CLAIM_END,
 	lengthof(claim_due_types), claim_due_types, NULL
 };
@@ -131,7 +136,8 @@ static StateStatement control_left_statement = {
 
 static const Oid id_types[] = {INT8OID};
 
-static const Oid recover_types[] = {INT8OID, BOOLOID, INT8ARRAYOID, TEXTOID, BOOLOID};
+static const Oid recover_types[] = {INT8OID, BOOLOID, INT8ARRAYOID, TEXTOID,
+									BOOLOID};
 static StateStatement recover_statement = {
 	"UPDATE workflow.executions AS e SET recovered_at = r.progress, probation = false,"
 	" recoveries = CASE"
@@ -208,12 +214,14 @@ static StateStatement began_statement = {
 
 /* Run a statement that returns executions; rows in the current context. */
 static int
-read_claims(StateStatement *statement, Datum *values, const char *nulls, ClaimedExecution **claimed)
+read_claims(StateStatement *statement, Datum *values, const char *nulls,
+			ClaimedExecution **claimed)
 {
 	uint64		nrows = state_query(statement, values, nulls, false, 0);
 	ClaimedExecution *result;
 
-	result = palloc_extended(Max(nrows, 1) * sizeof(ClaimedExecution), MCXT_ALLOC_HUGE);
+	result = palloc_extended(Max(nrows, 1) * sizeof(ClaimedExecution),
+							 MCXT_ALLOC_HUGE);
 	for (uint64 i = 0; i < nrows; i++)
 	{
 		bool		isnull;
@@ -238,7 +246,8 @@ read_claims(StateStatement *statement, Datum *values, const char *nulls, Claimed
 }
 
 int
-executions_read_claims(StateStatement *statement, Datum *values, ClaimedExecution **claimed)
+executions_read_claims(StateStatement *statement, Datum *values,
+					   ClaimedExecution **claimed)
 {
 	return read_claims(statement, values, NULL, claimed);
 }
@@ -257,7 +266,8 @@ queue_of(Oid role)
 
 		control.keysize = sizeof(Oid);
 		control.entrysize = sizeof(RoleWaiting);
-		queues = hash_create("workflow queues", 16, &control, HASH_ELEM | HASH_BLOBS);
+		queues = hash_create("workflow queues", 16, &control,
+							 HASH_ELEM | HASH_BLOBS);
 	}
 	queue = hash_search(queues, &role, HASH_ENTER, &found);
 	if (!found)
@@ -318,14 +328,18 @@ is_unknown(const RoleWaiting *queue)
 	return queue->bounds.anything_up_to != QUEUE_NOTHING;
 }
 
-/* All have been looked through: the next time is not before that has become cheap. */
+/*
+ * All have been looked through: the next time is not before that has become
+ * cheap.
+ */
 static void
 looked_everywhere(void)
 {
 	looking_everywhere = false;
 	claimed_since = false;
 	look_everywhere_at = steady_now() +
-		Max(look_cost * LOOK_EVERYWHERE_SHARE, LOOK_EVERYWHERE_MS * INT64CONST(1000));
+		Max(look_cost * LOOK_EVERYWHERE_SHARE,
+			LOOK_EVERYWHERE_MS * INT64CONST(1000));
 }
 
 void
@@ -337,7 +351,8 @@ executions_find_roles(void)
 	for (uint64 i = 0; i < nrows; i++)
 	{
 		bool		isnull;
-		RoleWaiting *queue = queue_of(DatumGetObjectId(state_column(i, 1, &isnull)));
+		RoleWaiting *queue = queue_of(
+			DatumGetObjectId(state_column(i, 1, &isnull)));
 		QueueBounds *bounds = &queue->bounds;
 
 		(void) state_column(i, 2, &isnull);
@@ -350,12 +365,14 @@ executions_find_roles(void)
 		/* of lower priorities nothing is known */
 		bounds->nlevels = 0;
 		bounds->anything_up_to = (int64) state_column_int32(i, 2) - 1;
-		queue_bounds_add(bounds, state_column_int32(i, 2), state_column_int64(i, 3));
+		queue_bounds_add(bounds, state_column_int32(i, 2),
+						 state_column_int64(i, 3));
 	}
 	state_done();
 	all_roles = false;
 	looking_everywhere = true;
-	look_everywhere_at = DT_NOEND;	/* until that is done, which may take several claims */
+	look_everywhere_at = DT_NOEND;	/* until that is done, which may take
+									 * several claims */
 	look_cost = steady_now() - began;
 	if (!any_queue(is_unknown))
 		looked_everywhere();
@@ -373,8 +390,8 @@ executions_waiting_roles(TimestampTz now, Oid **roles)
 		return 0;
 	hash_seq_init(&status, queues);
 	while ((queue = hash_seq_search(&status)) != NULL)
-		if (queue->bounds.anything_up_to != QUEUE_NOTHING || queue->bounds.nlevels > 0 ||
-			queue->bounds.deferred_from <= now)
+		if (queue->bounds.anything_up_to != QUEUE_NOTHING ||
+			queue->bounds.nlevels > 0 || queue->bounds.deferred_from <= now)
 			(*roles)[count++] = queue->role;
 	return count;
 }
@@ -404,7 +421,10 @@ claim_more(ClaimList *list, StateStatement *statement, Datum *values)
 	return count;
 }
 
-/* Claim from a level; false: none is left in it, which moves *level if there is one. */
+/*
+ * Claim from a level; false: none is left in it, which moves *level if there is
+ * one.
+ */
 static bool
 claim_level(ClaimList *list, QueueLevel *level)
 {
@@ -412,8 +432,9 @@ claim_level(ClaimList *list, QueueLevel *level)
 	bool		left;
 	int64		left_from;
 
-	if (executions_claim_directly(list->limit - list->count, list->role, level->priority, level->from,
-								  list->claimed, &list->count, &left_from))
+	if (executions_claim_directly(list->limit - list->count, list->role,
+								  level->priority, level->from, list->claimed,
+								  &list->count, &left_from))
 	{
 		level->from = left_from;
 		return left_from != PG_INT64_MAX;
@@ -460,7 +481,8 @@ claim_unknown(ClaimList *list)
 	QueueBounds *bounds = list->bounds;
 	QueueLevel	level;
 
-	while (list->count < list->limit && bounds->nlevels < QUEUE_MAX_LEVELS && find_level(list, &level))
+	while (list->count < list->limit && bounds->nlevels < QUEUE_MAX_LEVELS &&
+		   find_level(list, &level))
 	{
 		bounds->anything_up_to = (int64) level.priority - 1;
 		if (claim_level(list, &level))
@@ -476,7 +498,10 @@ executions_claim(Oid role, int limit, ClaimedExecution **claimed)
 	TimestampTz began = steady_now();
 	RoleWaiting *queue = queue_of(role);
 	QueueBounds *bounds = &queue->bounds;
-	ClaimList	list = {role, bounds, palloc_extended(limit * sizeof(ClaimedExecution), MCXT_ALLOC_HUGE), 0, limit};
+	ClaimList	list = {role, bounds,
+					  palloc_extended(limit * sizeof(ClaimedExecution),
+									  MCXT_ALLOC_HUGE),
+					  0, limit};
 
 	if (!looking_everywhere)
 		claimed_since = true;
@@ -544,7 +569,8 @@ next_start_of(Oid role, TimestampTz from)
 static bool
 is_deferred_unknown(const RoleWaiting *queue)
 {
-	return !queue->deferred_known && queue->bounds.deferred_from != QUEUE_DEFERRED_NOTHING;
+	return !queue->deferred_known &&
+		queue->bounds.deferred_from != QUEUE_DEFERRED_NOTHING;
 }
 
 bool
@@ -567,7 +593,8 @@ executions_next_start(TimestampTz now, bool *due)
 	while ((queue = hash_seq_search(&status)) != NULL)
 	{
 		if (is_deferred_unknown(queue))
-			queue->bounds.deferred_from = next_start_of(queue->role, queue->bounds.deferred_from);
+			queue->bounds.deferred_from =
+				next_start_of(queue->role, queue->bounds.deferred_from);
 		queue->deferred_known = true;
 		if (queue->bounds.deferred_from <= now)
 			*due = true;
@@ -588,8 +615,10 @@ executions_controlled(ControlledExecution **controlled, bool *left)
 		bool		isnull;
 
 		(*controlled)[i].id = state_column_int64(i, 1);
-		(*controlled)[i].in_epilogue = DatumGetBool(state_column(i, 3, &isnull));
-		(*controlled)[i].status = execution_status_from_name(state_column_text(i, 2));
+		(*controlled)[i].in_epilogue = DatumGetBool(
+			state_column(i, 3, &isnull));
+		(*controlled)[i].status = execution_status_from_name(
+			state_column_text(i, 2));
 		(*controlled)[i].marked = DatumGetBool(state_column(i, 4, &isnull));
 		(*controlled)[i].role = DatumGetObjectId(state_column(i, 5, &isnull));
 	}
@@ -600,8 +629,8 @@ executions_controlled(ControlledExecution **controlled, bool *left)
 }
 
 int
-executions_recover(int64 id, bool counted, const Accused *accused, const char *reason,
-				   ClaimedExecution **recovered)
+executions_recover(int64 id, bool counted, const Accused *accused,
+				   const char *reason, ClaimedExecution **recovered)
 {
 	Datum		values[lengthof(recover_types)];
 	char		nulls[] = "  n  ";
@@ -646,7 +675,8 @@ execution_try_lock(int64 id)
 
 	if (state_execute(&lock_statement, &value, NULL) > 0)
 		return ROW_LOCKED;
-	return state_execute(&exists_statement, &value, NULL) > 0 ? ROW_BUSY : ROW_MISSING;
+	return state_execute(&exists_statement, &value, NULL) > 0 ? ROW_BUSY :
+																ROW_MISSING;
 }
 
 LoadedExecution *

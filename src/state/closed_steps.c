@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * closed_steps.c
- *	  Containers that end because of what is around them, and threads in them that
- *	  wait.
+ *	  Containers that end because of what is around them, and threads in them
+ *	  that wait.
  *
  * NOTES
- *	  The scheduler, which ends executions that nobody drives, and executors, for
- *	  containers of other threads than their own; inside a transaction.  No thread
- *	  writes these ends, so they are logged and announced here, as
+ *	  The scheduler, which ends executions that nobody drives, and executors,
+ *	  for containers of other threads than their own; inside a transaction.  No
+ *	  thread writes these ends, so they are logged and announced here, as
  *	  interpreter/journal.c does it for the others.
  *
  *-------------------------------------------------------------------------
@@ -33,7 +33,10 @@
 	" WHERE s.execution_id OPERATOR(pg_catalog.=) $1" \
 	" AND s.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
 
-/* What tell_closed() and announce_closed() read; the last column is null where nobody is to know. */
+/*
+ * What tell_closed() and announce_closed() read; the last column is null where
+ * nobody is to know.
+ */
 #define CLOSED_STEPS \
 	" RETURNING s.execution_id, s.visit, s.attempt, s.scope, s.step_id, s.step_type, s.status," \
 	" s.loop_label, s.started_at, s.completed_at," \
@@ -107,8 +110,10 @@ announce_closed(uint64 number)
 
 	(void) state_column(number, 12, &isnull);
 	if (!isnull)
-		announce_step(state_column_int64(number, 1), state_column_text(number, 11),
-					  state_column_text(number, 5), state_column_text(number, 4),
+		announce_step(state_column_int64(number, 1),
+					  state_column_text(number, 11),
+					  state_column_text(number, 5),
+					  state_column_text(number, 4),
 					  state_column_text(number, 7), NULL);
 }
 
@@ -134,12 +139,12 @@ close_steps(StateStatement *statement, Datum *values, int64 **executions)
 }
 
 void
-step_close_open_between(int64 execution_id, const char *from, const char *to, StepStatus status)
+step_close_open_between(int64 execution_id, const char *from, const char *to,
+						StepStatus status)
 {
-	Datum		values[] = {
-		Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to),
-		CStringGetTextDatum(step_status_name(status))
-	};
+	Datum values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from),
+					  CStringGetTextDatum(to),
+					  CStringGetTextDatum(step_status_name(status))};
 
 	close_steps(&close_between_statement, values, NULL);
 	threads_wait_no_more(execution_id, from, to);
@@ -148,7 +153,8 @@ step_close_open_between(int64 execution_id, const char *from, const char *to, St
 void
 step_close_open(int64 execution_id, StepStatus status)
 {
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(step_status_name(status))};
+	Datum values[] = {Int64GetDatum(execution_id),
+					  CStringGetTextDatum(step_status_name(status))};
 
 	close_steps(&close_open_statement, values, NULL);
 	executions_wait_no_more(&execution_id, 1);

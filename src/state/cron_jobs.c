@@ -6,10 +6,10 @@
  * NOTES
  *	  Runs in sessions, and in a worker that is connected to pg_cron's database,
  *	  which need not have our extension: so the statements are not kept ones.  A
- *	  job is made as the role it is to belong to, which needs its own rights to use
- *	  pg_cron.  What is there is looked at, and removed, as the bootstrap superuser:
- *	  pg_cron shows a role its own jobs only, and they are not always what we made.
- *	  All of it under a search_path without any schema of a user.
+ *	  job is made as the role it is to belong to, which needs its own rights to
+ *	  use pg_cron.  What is there is looked at, and removed, as the bootstrap
+ *	  superuser: pg_cron shows a role its own jobs only, and they are not always
+ *	  what we made.  All of it under a search_path without any schema of a user.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,15 +45,16 @@ version_has_seconds(const char *version)
 }
 
 /*
- * A setting of pg_cron's; NULL when the pg_cron that is loaded, if any, has none of
- * that name: anybody can set a name that nobody knows.
+ * A setting of pg_cron's; NULL when the pg_cron that is loaded, if any, has
+ * none of that name: anybody can set a name that nobody knows.
  */
 static const char *
 cron_setting(const char *name)
 {
 	const char *value = GetConfigOption(name, true, false);
 
-	if (value == NULL || (GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) != 0)
+	if (value == NULL ||
+		(GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) != 0)
 		return NULL;
 	return value;
 }
@@ -94,9 +95,10 @@ run(const char *sql, int nargs, Oid *types, Datum *values)
 }
 
 /*
- * The version of pg_cron, in a database where the schema is pg_cron's.  Where it has not been
- * created anybody may have made a schema of that name, and what is in it: nothing is looked at
- * there with the rights that begin_access() takes.
+ * The version of pg_cron, in a database where the schema is pg_cron's.  Where
+ * it has not been created anybody may have made a schema of that name, and what
+ * is in it: nothing is looked at there with the rights that begin_access()
+ * takes.
  */
 #define INSTALLED_VERSION \
 	"SELECT x.extversion FROM pg_catalog.pg_extension AS x" \
@@ -126,11 +128,13 @@ may_call(const char *function)
 	Datum		values[] = {CStringGetTextDatum(function)};
 	bool		isnull;
 
-	if (!compat_has_schema_privilege(get_namespace_oid(CRON_SCHEMA, false), GetUserId(), ACL_USAGE))
+	if (!compat_has_schema_privilege(get_namespace_oid(CRON_SCHEMA, false),
+									 GetUserId(), ACL_USAGE))
 		return false;
 	(void) run("SELECT COALESCE(pg_catalog.has_function_privilege("
 			   "pg_catalog.to_regprocedure($1)::pg_catalog.oid, 'EXECUTE'), false)", 1, types, values);
-	return DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	return DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+									  SPI_tuptable->tupdesc, 1, &isnull));
 }
 
 #define SCHEDULE_HERE CRON_SCHEMA ".schedule(text, text, text)"
@@ -163,7 +167,8 @@ require_able(const CronJob *job, const char *version, const char *function)
 				 errhint("Run CREATE EXTENSION pg_cron in database \"%s\".", get_database_name(MyDatabaseId))));
 	if (!may_call(function))
 		refuse_no_right(function);
-	if (strstr(job->schedule, "seconds") != NULL && !version_has_seconds(version))
+	if (strstr(job->schedule, "seconds") != NULL &&
+		!version_has_seconds(version))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("pg_cron %s has no schedules by seconds", version),
@@ -176,15 +181,17 @@ require_able(const CronJob *job, const char *version, const char *function)
 	" AND pg_catalog.strpos(" j ".command, 'SELECT workflow.schedule_tick(') OPERATOR(pg_catalog.>) 0"
 
 /*
- * Remove the jobs of this name that are ours, but that of the role; an error for others.  Whose
- * was removed that another is to take the place of?
+ * Remove the jobs of this name that are ours, but that of the role; an error
+ * for others.  Whose was removed that another is to take the place of?
  */
 static void
 clear_name(const CronJob *job, const char *role, bool keep, char *replaced)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, BOOLOID};
-	Datum		values[] = {CStringGetTextDatum(job->name), CStringGetTextDatum(job->database),
-	CStringGetTextDatum(role ? role : ""), BoolGetDatum(keep)};
+	Datum values[] = {CStringGetTextDatum(job->name),
+					  CStringGetTextDatum(job->database),
+					  CStringGetTextDatum(role ? role : ""),
+					  BoolGetDatum(keep)};
 
 	if (keep && run("SELECT j.jobid, j.username, j.database, j.command FROM " CRON_SCHEMA ".job AS j"
 					" WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1 AND NOT ("
@@ -207,20 +214,27 @@ clear_name(const CronJob *job, const char *role, bool keep, char *replaced)
 			" AND " IS_OURS("j") " AND j.database OPERATOR(pg_catalog.=) $2"
 			" AND NOT ($4 AND j.username OPERATOR(pg_catalog.=) $3) RETURNING j.username)"
 			" SELECT username FROM gone", 4, types, values) > 0 && keep)
-		strlcpy(replaced, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1), NAMEDATALEN);
+		strlcpy(replaced,
+				SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
+				NAMEDATALEN);
 }
 
 static void
 make_job(const CronJob *job, bool here)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(job->name), CStringGetTextDatum(job->schedule),
-	CStringGetTextDatum(job->command), CStringGetTextDatum(job->database)};
+	Datum values[] = {CStringGetTextDatum(job->name),
+					  CStringGetTextDatum(job->schedule),
+					  CStringGetTextDatum(job->command),
+					  CStringGetTextDatum(job->database)};
 
 	if (here)
-		(void) run("SELECT " CRON_SCHEMA ".schedule($1, $2, $3)", 3, types, values);
+		(void) run("SELECT " CRON_SCHEMA ".schedule($1, $2, $3)", 3, types,
+				   values);
 	else
-		(void) run("SELECT " CRON_SCHEMA ".schedule_in_database($1, $2, $3, $4)", 4, types, values);
+		(void) run("SELECT " CRON_SCHEMA
+				   ".schedule_in_database($1, $2, $3, $4)",
+				   4, types, values);
 }
 
 /* What schedules a job anew leaves it turned off. */
@@ -228,7 +242,8 @@ static void
 activate_job(const CronJob *job, const char *role)
 {
 	Oid			types[] = {TEXTOID, TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(job->name), CStringGetTextDatum(role)};
+	Datum values[] = {CStringGetTextDatum(job->name),
+					  CStringGetTextDatum(role)};
 
 	(void) run("WITH done AS (UPDATE " CRON_SCHEMA ".job AS j SET active = true"
 			   " WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1 AND j.username OPERATOR(pg_catalog.=) $2"
@@ -243,9 +258,10 @@ begin_access(Oid *user, int *context)
 
 	GetUserIdAndSecContext(user, context);
 	SPI_connect();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, *context | SECURITY_LOCAL_USERID_CHANGE);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+						   *context | SECURITY_LOCAL_USERID_CHANGE);
 	return nest;
 }
 
@@ -273,7 +289,8 @@ cron_job_write(const CronJob *job, Oid role, char *replaced)
 	{
 		SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE);
 		require_able(job, version, here ? SCHEDULE_HERE : SCHEDULE_ELSEWHERE);
-		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+							   context | SECURITY_LOCAL_USERID_CHANGE);
 	}
 	if (version != NULL)
 		clear_name(job, role_name, wanted, replaced);
@@ -281,7 +298,8 @@ cron_job_write(const CronJob *job, Oid role, char *replaced)
 	{
 		SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE);
 		make_job(job, here);
-		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+							   context | SECURITY_LOCAL_USERID_CHANGE);
 		activate_job(job, role_name);
 	}
 	end_access(nest, user, context);
@@ -298,13 +316,17 @@ look(const char *sql)
 	return SPI_processed;
 }
 
-/* Who looks after what goes wrong does not wait for who has locked the table. */
+/*
+ * Who looks after what goes wrong does not wait for who has locked the table.
+ */
 static bool
 can_be_read(const char *table)
 {
-	Oid			relation = get_relname_relid(table, get_namespace_oid(CRON_SCHEMA, true));
+	Oid			relation = get_relname_relid(table,
+									 get_namespace_oid(CRON_SCHEMA, true));
 
-	return !OidIsValid(relation) || ConditionalLockRelationOid(relation, AccessShareLock);
+	return !OidIsValid(relation) ||
+		ConditionalLockRelationOid(relation, AccessShareLock);
 }
 
 int
@@ -366,7 +388,8 @@ rename_all(const CronRename *renames, int count, bool database)
 	if (n == 0)
 		return;
 	for (int i = 0; i < 3; i++)
-		values[i] = PointerGetDatum(construct_array(texts[i], n, TEXTOID, -1, false, TYPALIGN_INT));
+		values[i] = PointerGetDatum(
+			construct_array(texts[i], n, TEXTOID, -1, false, TYPALIGN_INT));
 
 #define RENAMES \
 	"ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n (before, after, prefix)"

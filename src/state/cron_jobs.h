@@ -30,12 +30,13 @@ extern const char *cron_timezone(void);
 extern void cron_refuse_not_loaded(void);
 
 /*
- * Make, change or remove a job of a role.  Called in pg_cron's database, in a transaction.
- * A job is ours by its name, its database and its command, whatever role it has: one of
- * another role, or of a role that is gone, is removed.  What has our name and is not
- * ours is an error.  Where pg_cron has not been created removing does nothing; making raises
- * an error there, and where the role may not use it.
- * replaced: NAMEDATALEN bytes for the name of the other role whose job was replaced; empty: none was.
+ * Make, change or remove a job of a role.  Called in pg_cron's database, in a
+ * transaction.  A job is ours by its name, its database and its command,
+ * whatever role it has: one of another role, or of a role that is gone, is
+ * removed.  What has our name and is not ours is an error.  Where pg_cron has
+ * not been created removing does nothing; making raises an error there, and
+ * where the role may not use it.  replaced: NAMEDATALEN bytes for the name of
+ * the other role whose job was replaced; empty: none was.
  */
 extern void cron_job_write(const CronJob *job, Oid role, char *replaced);
 
@@ -51,8 +52,9 @@ typedef struct CronJobFound
 } CronJobFound;
 
 /*
- * Our jobs, those of all roles and databases, in the caller's memory.  Called in pg_cron's database;
- * without pg_cron there are none; -1: another transaction has locked the table.  Reads only.
+ * Our jobs, those of all roles and databases, in the caller's memory.  Called
+ * in pg_cron's database; without pg_cron there are none; -1: another
+ * transaction has locked the table.  Reads only.
  */
 extern int	cron_jobs_find(CronJobFound **jobs);
 
@@ -62,12 +64,13 @@ typedef struct CronRename
 	bool		database;
 	char		before[NAMEDATALEN];
 	char		after[NAMEDATALEN]; /* empty: it is gone */
-	char		prefix[NAMEDATALEN];	/* database: how names of its jobs begin from now on */
+	char		prefix[NAMEDATALEN];	/* database: how names of its jobs
+										 * begin from now on */
 } CronRename;
 
 /*
- * Have our jobs follow renamed and dropped roles and databases.  Called in pg_cron's
- * database, in a transaction.
+ * Have our jobs follow renamed and dropped roles and databases.  Called in
+ * pg_cron's database, in a transaction.
  */
 extern void cron_jobs_rename(const CronRename *renames, int count);
 

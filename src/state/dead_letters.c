@@ -5,9 +5,9 @@
  *
  * NOTES
  *	  Written in the transaction that ends the execution, in executors, in the
- *	  scheduler and in sessions.  Locks: the execution's row comes first, then its
- *	  dead letter's.  An end waits for no session: nobody keeps the lock of a dead
- *	  letter while an execution that replays it can run.
+ *	  scheduler and in sessions.  Locks: the execution's row comes first, then
+ *	  its dead letter's.  An end waits for no session: nobody keeps the lock of
+ *	  a dead letter while an execution that replays it can run.
  *
  *-------------------------------------------------------------------------
  */
@@ -67,7 +67,10 @@ static StateStatement enter_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
-/* A replay that fails while another one is under way leaves the status to that one. */
+/*
+ * A replay that fails while another one is under way leaves the status to that
+ * one.
+ */
 static const Oid two_types[] = {INT8OID, INT8OID};
 static StateStatement failed_again_statement = {
 	"UPDATE workflow.dead_letters AS l SET status = CASE WHEN"
@@ -106,7 +109,8 @@ static StateStatement given_up_statement = {
 	" l.tenant, l.priority, l.status, l.replay_execution_id, l.erased_at IS NOT NULL, l.input" \
 	" FROM workflow.dead_letters AS l WHERE l.id OPERATOR(pg_catalog.=) $1"
 
-static StateStatement find_statement = {SELECT_LETTER, lengthof(id_types), id_types, NULL};
+static StateStatement find_statement = {SELECT_LETTER, lengthof(id_types),
+										id_types, NULL};
 static StateStatement lock_statement = {
 	SELECT_LETTER " FOR UPDATE OF l", lengthof(id_types), id_types, NULL
 };
@@ -192,7 +196,8 @@ dead_letters_after_end(int64 execution_id, ExecutionStatus status, int64 letter)
 			break;
 		case EXECUTION_FAILED:
 		case EXECUTION_TIMED_OUT:
-			if (letter != 0 && state_execute(&failed_again_statement, values, NULL) > 0)
+			if (letter != 0 &&
+				state_execute(&failed_again_statement, values, NULL) > 0)
 				fault_point("dead_letter.failed_again");
 			else if (state_execute(&enter_statement, &values[1], NULL) > 0)
 				fault_point("dead_letter.entered");
@@ -221,7 +226,8 @@ dead_letter_find(int64 id, bool lock, DeadLetter *letter)
 	Datum		value = Int64GetDatum(id);
 	bool		found;
 
-	found = state_query(lock ? &lock_statement : &find_statement, &value, NULL, false, 1) > 0;
+	found = state_query(lock ? &lock_statement : &find_statement, &value, NULL,
+						false, 1) > 0;
 	if (found)
 	{
 		bool		isnull;
@@ -231,17 +237,20 @@ dead_letter_find(int64 id, bool lock, DeadLetter *letter)
 		letter->workflow = state_column_text(0, 3);
 		letter->version = state_column_int32(0, 4);
 		letter->role = DatumGetObjectId(state_column(0, 5, &isnull));
-		letter->definition_owner = DatumGetObjectId(state_column(0, 6, &isnull));
+		letter->definition_owner = DatumGetObjectId(
+			state_column(0, 6, &isnull));
 		if (isnull)
 			letter->definition_owner = InvalidOid;
 		letter->tenant = state_column_text(0, 7);
 		letter->priority = state_column_int32(0, 8);
 		letter->status = status_from_name(state_column_text(0, 9));
-		letter->replay_execution_id = DatumGetInt64(state_column(0, 10, &isnull));
+		letter->replay_execution_id = DatumGetInt64(
+			state_column(0, 10, &isnull));
 		if (isnull)
 			letter->replay_execution_id = 0;
 		letter->erased = DatumGetBool(state_column(0, 11, &isnull));
-		letter->input = (Jsonb *) PG_DETOAST_DATUM_COPY(state_column(0, 12, &isnull));
+		letter->input = (Jsonb *) PG_DETOAST_DATUM_COPY(
+			state_column(0, 12, &isnull));
 	}
 	state_done();
 	return found;

@@ -56,7 +56,8 @@ static const char *const status_names[] = {
 
 static FoundDefinition found_cache[FOUND_CACHE_SIZE];
 static int	found_count = 0;
-static uint64 found_counter = 0;	/* state_definitions_counter it was filled under */
+static uint64 found_counter = 0;	/* state_definitions_counter it was
+									 * filled under */
 static MemoryContext found_context = NULL;
 
 static HTAB *plan_cache = NULL;
@@ -96,7 +97,10 @@ static StateStatement find_by_workflow_id = {
 };
 
 static const Oid lock_types[] = {TEXTOID, JSONBOID, TEXTOID};
-/* as text: two numbers that are equal may still be written differently, 1 and 1.0 */
+/*
+ * as text: two numbers that are equal may still be written differently, 1 and
+ * 1.0
+ */
 static StateStatement lock_newest = {
 	"SELECT " DEFINITION_COLUMNS ", "
 	"d.definition::pg_catalog.text OPERATOR(pg_catalog.=) $2::pg_catalog.text "
@@ -112,7 +116,10 @@ REGROLEOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID};
 static StateStatement insert_definition = {
 	"INSERT INTO workflow.definitions AS d (name, version, label, workflow_id, status, "
 	"owner, description, document, definition, language) "
-	/* a further version has the owner of the last, whose name, if there is no such role, is there alone */
+	/*
+	 * a further version has the owner of the last, whose name, if there is no
+	 * such role, is there alone
+	 */
 	"VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT l.owner FROM workflow.definitions AS l "
 	"WHERE l.name OPERATOR(pg_catalog.=) $1 AND l.owner::pg_catalog.oid OPERATOR(pg_catalog.=) $6::pg_catalog.oid "
 	"ORDER BY l.version DESC LIMIT 1), workflow.role_of($6)), $7, $8, $9, $10) "
@@ -323,7 +330,10 @@ optional_text(const char *string, char *null)
 	return string == NULL ? (Datum) 0 : CStringGetTextDatum(string);
 }
 
-/* Another version counts: what executions may run is for the scheduler to see anew. */
+/*
+ * Another version counts: what executions may run is for the scheduler to see
+ * anew.
+ */
 static void
 limits_changed(void)
 {
@@ -383,20 +393,25 @@ definition_find_clash(const char *name, const char *workflow_id)
 	return clash;
 }
 
-/* Sessions can take no advisory lock with this number at the end; 3 is that of breakers.c. */
+/*
+ * Sessions can take no advisory lock with this number at the end; 3 is that of
+ * breakers.c.
+ */
 static void
 lock_name(uint64 number)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (number >> 32), (uint32) number, 4);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (number >> 32),
+						 (uint32) number, 4);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 static uint64
 name_number(const char *name)
 {
-	return hash_bytes_extended((const unsigned char *) name, (int) strlen(name), 0);
+	return hash_bytes_extended((const unsigned char *) name, (int) strlen(name),
+							   0);
 }
 
 bool
@@ -454,8 +469,8 @@ create_plan_cache(void)
 }
 
 /*
- * Build the plan of a definition in a context of its own, a child of the current
- * one so that an error takes it away.
+ * Build the plan of a definition in a context of its own, a child of the
+ * current one so that an error takes it away.
  */
 static WorkflowPlan *
 build_plan(int definition_id, MemoryContext *context)
@@ -519,8 +534,9 @@ definition_plan(int definition_id)
 	state_check_installation();
 
 	/*
-	 * Of another installation, which has other definitions by these ids.  The plans stay where
-	 * they are: a step can drop the extension, and its thread still has one in its hands.
+	 * Of another installation, which has other definitions by these ids.  The
+	 * plans stay where they are: a step can drop the extension, and its thread
+	 * still has one in its hands.
 	 */
 	if (plan_cache == NULL || plan_cache_installation != state_installation)
 		create_plan_cache();

@@ -4,30 +4,32 @@
  *	  Rows read, inserted and updated without a statement.
  *
  * NOTES
- *	  Setting up and tearing down a statement costs more than the work itself, and
- *	  every step inserts a row, every execution is read and ended.  This is the way
- *	  of logical replication's apply worker and of the catalogs, for plain tables:
- *	  where somebody has added a trigger, a constraint or a default that it does not
- *	  know of, it declines, and the caller uses its statement.
+ *	  Setting up and tearing down a statement costs more than the work itself,
+ *	  and every step inserts a row, every execution is read and ended.  This is
+ *	  the way of logical replication's apply worker and of the catalogs, for
+ *	  plain tables: where somebody has added a trigger, a constraint or a
+ *	  default that it does not know of, it declines, and the caller uses its
+ *	  statement.
  *
- *	  What is known of a table (its TableShape: where the columns are, its indexes and
- *	  their compiled predicates) is kept until a relation cache invalidation says that
- *	  it, or one of its indexes, may have changed: an index that CREATE INDEX
- *	  CONCURRENTLY has made ready says so itself, its table need not.  Only indexes
- *	  that take the row are opened.
+ *	  What is known of a table (its TableShape: where the columns are, its
+ *	  indexes and their compiled predicates) is kept until a relation cache
+ *	  invalidation says that it, or one of its indexes, may have changed: an
+ *	  index that CREATE INDEX CONCURRENTLY has made ready says so itself, its
+ *	  table need not.  Only indexes that take the row are opened.
  *
- *	  No name is looked up and no right is asked for on this way, and nobody's code
- *	  runs: a table with an index over a function that is neither the server's nor ours
- *	  is not plain either.  So it needs no identity but the caller's.
+ *	  No name is looked up and no right is asked for on this way, and nobody's
+ *	  code runs: a table with an index over a function that is neither the
+ *	  server's nor ours is not plain either.  So it needs no identity but the
+ *	  caller's.
  *
- *	  What is only read is not kept locked: a transaction that writes to the table later
- *	  would wait for who has the table and wants its indexes (REINDEX, CREATE INDEX),
- *	  and he for it.
+ *	  What is only read is not kept locked: a transaction that writes to the
+ *	  table later would wait for who has the table and wants its indexes
+ *	  (REINDEX, CREATE INDEX), and he for it.
  *
- *	  One row is found without a snapshot, in its newest version (SnapshotSelf), as a
- *	  unique check does, and may be missed while it is updated.  A scan of many rows
- *	  has a snapshot, and so misses none.  state_scan_update() notices a row that was
- *	  read and is the newest no more.
+ *	  One row is found without a snapshot, in its newest version (SnapshotSelf),
+ *	  as a unique check does, and may be missed while it is updated.  A scan of
+ *	  many rows has a snapshot, and so misses none.  state_scan_update() notices
+ *	  a row that was read and is the newest no more.
  *
  *-------------------------------------------------------------------------
  */
@@ -75,14 +77,17 @@ struct TableShape
 	Oid			relation;
 	uint64		installation;
 	bool		valid;
-	bool		plain;			/* a row put here is as an INSERT or UPDATE would put it */
-	bool		complete;		/* each column that needs a value is described */
+	bool		plain;			/* a row put here is as an INSERT or UPDATE
+								 * would put it */
+	bool		complete;		/* each column that needs a value is
+								 * described */
 	TupleDesc	descriptor;
 	AttrNumber *attributes;		/* of each described column, 0: there is none */
 	int			nindexes;
 	IndexShape *indexes;
 	Oid			primary_key;
-	EState	   *estate;			/* in which predicates and expressions of indexes are evaluated */
+	EState	   *estate;			/* in which predicates and expressions of
+								 * indexes are evaluated */
 	MemoryContext context;		/* of all this */
 	TableShape *next;
 };
@@ -113,12 +118,17 @@ is_plain(Relation relation)
 
 	/* is_taken() reads what a heap has */
 	return relation->rd_tableam == GetHeapamTableAmRoutine() &&
-		relation->rd_rel->relkind == RELKIND_RELATION && relation->rd_rules == NULL &&
-		relation->trigdesc == NULL && !relation->rd_rel->relispartition &&
-		(constraints == NULL || (constraints->num_check == 0 && !constraints->has_generated_stored));
+		relation->rd_rel->relkind == RELKIND_RELATION &&
+		relation->rd_rules == NULL && relation->trigdesc == NULL &&
+		!relation->rd_rel->relispartition &&
+		(constraints == NULL ||
+		 (constraints->num_check == 0 && !constraints->has_generated_stored));
 }
 
-/* Find the columns; returns whether all are there, and all that need a value are among them. */
+/*
+ * Find the columns; returns whether all are there, and all that need a value
+ * are among them.
+ */
 static bool
 find_columns(const StateTable *table, TableShape *shape)
 {
@@ -133,11 +143,13 @@ find_columns(const StateTable *table, TableShape *shape)
 
 		if (attribute->attisdropped)
 			continue;
-		while (column < table->ncolumns && strcmp(table->columns[column], NameStr(attribute->attname)) != 0)
+		while (column < table->ncolumns &&
+			   strcmp(table->columns[column], NameStr(attribute->attname)) != 0)
 			column++;
 		if (column < table->ncolumns)
 			shape->attributes[column] = attribute->attnum;
-		else if (attribute->atthasdef || attribute->attnotnull || attribute->attidentity)
+		else if (attribute->atthasdef || attribute->attnotnull ||
+				 attribute->attidentity)
 			complete = false;
 	}
 	for (int column = 0; column < table->ncolumns; column++)
@@ -146,12 +158,16 @@ find_columns(const StateTable *table, TableShape *shape)
 	return complete;
 }
 
-/* check_function_callback: a function that came neither with the server nor with us */
+/*
+ * check_function_callback: a function that came neither with the server nor
+ * with us
+ */
 static bool
 is_foreign_function(Oid function, void *context pg_attribute_unused())
 {
 	return function >= FirstNormalObjectId &&
-		getExtensionOfObject(ProcedureRelationId, function) != workflow_extension_oid();
+		getExtensionOfObject(ProcedureRelationId, function) !=
+		workflow_extension_oid();
 }
 
 /* Does an expression call code of somebody's? */
@@ -161,7 +177,8 @@ calls_foreign_code(Node *node, void *context)
 	if (node == NULL)
 		return false;
 	/* a domain's constraints may call anything */
-	if (IsA(node, CoerceToDomain) || check_functions_in_node(node, is_foreign_function, context))
+	if (IsA(node, CoerceToDomain) ||
+		check_functions_in_node(node, is_foreign_function, context))
 		return true;
 	return expression_tree_walker(node, calls_foreign_code, context);
 }
@@ -184,20 +201,27 @@ find_indexes(const StateTable *table, TableShape *shape, Relation relation)
 		index_shape->name = index->rd_rel->relname;
 		index_shape->valid = index->rd_index->indisvalid;
 		index_shape->info = info;
-		/* exclusion constraints, those checked later, and summaries of blocks are none of ours */
-		if (info->ii_ExclusionOps != NULL || !index->rd_index->indimmediate || compat_summarizing(info))
+		/*
+		 * exclusion constraints, those checked later, and summaries of blocks
+		 * are none of ours
+		 */
+		if (info->ii_ExclusionOps != NULL || !index->rd_index->indimmediate ||
+			compat_summarizing(info))
 			shape->plain = false;
 		if (calls_foreign_code((Node *) info->ii_Predicate, NULL) ||
 			calls_foreign_code((Node *) info->ii_Expressions, NULL))
 			shape->plain = false;
 		if (shape->plain && info->ii_Predicate != NIL)
-			info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, shape->estate);
+			info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate,
+													  shape->estate);
 		for (int i = 0; i < info->ii_NumIndexAttrs; i++)
 		{
 			/* an expression may look at any column */
 			for (int column = 0; column < table->ncolumns; column++)
-				if (info->ii_IndexAttrNumbers[i] == 0 || info->ii_IndexAttrNumbers[i] == shape->attributes[column])
-					index_shape->columns = bms_add_member(index_shape->columns, column);
+				if (info->ii_IndexAttrNumbers[i] == 0 ||
+					info->ii_IndexAttrNumbers[i] == shape->attributes[column])
+					index_shape->columns = bms_add_member(index_shape->columns,
+														  column);
 		}
 		index_close(index, AccessShareLock);
 	}
@@ -217,11 +241,13 @@ look_at(StateTable *table, Relation relation)
 	shape->nindexes = 0;
 	MemoryContextReset(shape->context);
 	oldcontext = MemoryContextSwitchTo(shape->context);
-	shape->valid = true;		/* until the next invalidation, which may come from below */
+	shape->valid = true;		/* until the next invalidation, which may
+								 * come from below */
 	PG_TRY();
 	{
 		shape->estate = CreateExecutorState();
-		shape->descriptor = CreateTupleDescCopyConstr(RelationGetDescr(relation));
+		shape->descriptor = CreateTupleDescCopyConstr(
+			RelationGetDescr(relation));
 		shape->plain = is_plain(relation);
 		shape->complete = find_columns(table, shape);
 		find_indexes(table, shape, relation);
@@ -249,12 +275,15 @@ open_table(StateTable *table, LOCKMODE lockmode)
 		if (shapes == NULL)
 			CacheRegisterRelcacheCallback(shapes_invalidated, (Datum) 0);
 		shape = MemoryContextAllocZero(TopMemoryContext, sizeof(TableShape));
-		shape->context = AllocSetContextCreate(TopMemoryContext, "pg_workflow table", ALLOCSET_SMALL_SIZES);
+		shape->context = AllocSetContextCreate(TopMemoryContext,
+											   "pg_workflow table",
+											   ALLOCSET_SMALL_SIZES);
 		shape->next = shapes;
 		shapes = shape;
 		table->shape = shape;
 	}
-	if (!OidIsValid(shape->relation) || shape->installation != state_installation)
+	if (!OidIsValid(shape->relation) ||
+		shape->installation != state_installation)
 	{
 		shape->relation = get_relname_relid(table->name, workflow_schema_oid());
 		shape->installation = state_installation;
@@ -268,7 +297,10 @@ open_table(StateTable *table, LOCKMODE lockmode)
 	return NULL;
 }
 
-/* A row may need a snapshot for its toast.  Returns whether one has to be popped again. */
+/*
+ * A row may need a snapshot for its toast.  Returns whether one has to be
+ * popped again.
+ */
 static bool
 push_snapshot(void)
 {
@@ -281,11 +313,12 @@ push_snapshot(void)
 /* --- writing --- */
 
 /*
- * The row's entries in the indexes that take it.  changed: the columns that an update has
- * given new values, NULL for a new row.
+ * The row's entries in the indexes that take it.  changed: the columns that an
+ * update has given new values, NULL for a new row.
  */
 static void
-insert_entries(TableShape *shape, Relation relation, TupleTableSlot *slot, const Bitmapset *changed)
+insert_entries(TableShape *shape, Relation relation, TupleTableSlot *slot,
+			   const Bitmapset *changed)
 {
 	ExprContext *context = GetPerTupleExprContext(shape->estate);
 	Datum		values[INDEX_MAX_KEYS];
@@ -300,16 +333,22 @@ insert_entries(TableShape *shape, Relation relation, TupleTableSlot *slot, const
 
 		if (!info->ii_ReadyForInserts)
 			continue;
-		if (info->ii_PredicateState != NULL && !ExecQual(info->ii_PredicateState, context))
+		if (info->ii_PredicateState != NULL &&
+			!ExecQual(info->ii_PredicateState, context))
 			continue;
 		index = index_open(index_shape->oid, RowExclusiveLock);
-		/* what an access method keeps from row to row points into the open index */
+		/*
+		 * what an access method keeps from row to row points into the open
+		 * index
+		 */
 		info->ii_AmCache = NULL;
 		info->ii_Context = context->ecxt_per_tuple_memory;
 		FormIndexDatum(info, slot, shape->estate, values, isnull);
 		index_insert(index, values, isnull, &slot->tts_tid, relation,
 					 info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
-					 changed != NULL && !bms_overlap(changed, index_shape->columns), info);
+					 changed != NULL &&
+						 !bms_overlap(changed, index_shape->columns),
+					 info);
 		index_close(index, NoLock);
 	}
 	context->ecxt_scantuple = NULL;
@@ -317,18 +356,19 @@ insert_entries(TableShape *shape, Relation relation, TupleTableSlot *slot, const
 }
 
 /*
- * Put values into the slot's row; false when the table wants one where there is none:
- * the statement says so better.
+ * Put values into the slot's row; false when the table wants one where there is
+ * none: the statement says so better.
  */
 static bool
-set_values(TableShape *shape, TupleTableSlot *slot, int ncolumns, const int *columns,
-		   const Datum *values, const char *nulls)
+set_values(TableShape *shape, TupleTableSlot *slot, int ncolumns,
+		   const int *columns, const Datum *values, const char *nulls)
 {
 	for (int i = 0; i < ncolumns; i++)
 	{
 		int			attribute = shape->attributes[columns != NULL ? columns[i] : i] - 1;
 
-		if (nulls[i] == 'n' && TupleDescAttr(shape->descriptor, attribute)->attnotnull)
+		if (nulls[i] == 'n' &&
+			TupleDescAttr(shape->descriptor, attribute)->attnotnull)
 			return false;
 		slot->tts_isnull[attribute] = (nulls[i] == 'n');
 		slot->tts_values[attribute] = values[i];
@@ -348,15 +388,18 @@ state_insert(StateTable *table, const Datum *values, const char *nulls)
 		return false;
 	if (shape->complete)
 	{
-		TupleTableSlot *slot = MakeSingleTupleTableSlot(shape->descriptor, &TTSOpsVirtual);
+		TupleTableSlot *slot = MakeSingleTupleTableSlot(shape->descriptor,
+														&TTSOpsVirtual);
 
 		memset(slot->tts_isnull, true, shape->descriptor->natts * sizeof(bool));
-		inserted = set_values(shape, slot, table->ncolumns, NULL, values, nulls);
+		inserted = set_values(shape, slot, table->ncolumns, NULL, values,
+							  nulls);
 		if (inserted)
 		{
 			bool		snapshot_pushed = push_snapshot();
 
-			table_tuple_insert(relation, slot, GetCurrentCommandId(true), 0, NULL);
+			table_tuple_insert(relation, slot, GetCurrentCommandId(true), 0,
+							   NULL);
 			insert_entries(shape, relation, slot, NULL);
 			if (snapshot_pushed)
 				PopActiveSnapshot();
@@ -376,15 +419,16 @@ find_index(const TableShape *shape, const char *name)
 	if (name == NULL)
 		return shape->primary_key;
 	for (int i = 0; i < shape->nindexes; i++)
-		if (shape->indexes[i].valid && strcmp(NameStr(shape->indexes[i].name), name) == 0)
+		if (shape->indexes[i].valid &&
+			strcmp(NameStr(shape->indexes[i].name), name) == 0)
 			return shape->indexes[i].oid;
 	return InvalidOid;
 }
 
 /* snapshot: NULL for the active one. */
 static bool
-begin_scan(StateTable *table, LOCKMODE lockmode, const char *index, Snapshot snapshot,
-		   int nkeys, ScanKey keys, StateScan *scan)
+begin_scan(StateTable *table, LOCKMODE lockmode, const char *index,
+		   Snapshot snapshot, int nkeys, ScanKey keys, StateScan *scan)
 {
 	Oid			index_oid;
 
@@ -396,14 +440,16 @@ begin_scan(StateTable *table, LOCKMODE lockmode, const char *index, Snapshot sna
 	index_oid = find_index(table->shape, index);
 	if (!OidIsValid(index_oid) || !table->shape->complete)
 	{
-		table_close(scan->relation, lockmode == AccessShareLock ? AccessShareLock : NoLock);
+		table_close(scan->relation,
+					lockmode == AccessShareLock ? AccessShareLock : NoLock);
 		return false;
 	}
 
 	/* what this transaction has written before may be changed again */
 	CommandCounterIncrement();
 	scan->snapshot_pushed = push_snapshot();
-	scan->slot = MakeSingleTupleTableSlot(table->shape->descriptor, table_slot_callbacks(scan->relation));
+	scan->slot = MakeSingleTupleTableSlot(table->shape->descriptor,
+										  table_slot_callbacks(scan->relation));
 	scan->index = index_open(index_oid, AccessShareLock);
 	scan->scan = compat_index_beginscan(scan->relation, scan->index,
 										 snapshot != NULL ? snapshot : GetActiveSnapshot(), nkeys, 0);
@@ -412,7 +458,8 @@ begin_scan(StateTable *table, LOCKMODE lockmode, const char *index, Snapshot sna
 }
 
 bool
-state_scan_begin(StateTable *table, const char *index, int nkeys, ScanKey keys, StateScan *scan)
+state_scan_begin(StateTable *table, const char *index, int nkeys, ScanKey keys,
+				 StateScan *scan)
 {
 	return begin_scan(table, RowExclusiveLock, index, NULL, nkeys, keys, scan);
 }
@@ -445,12 +492,14 @@ state_scan_end(StateScan *scan)
 	ExecDropSingleTupleTableSlot(scan->slot);
 	if (scan->snapshot_pushed)
 		PopActiveSnapshot();
-	table_close(scan->relation, scan->lockmode == AccessShareLock ? AccessShareLock : NoLock);
+	table_close(scan->relation,
+				scan->lockmode == AccessShareLock ? AccessShareLock : NoLock);
 }
 
 /*
- * Has another transaction that is under way locked or changed the row?  Nobody waits
- * here but for a moment of the page, and the answer may be old when it is given.
+ * Has another transaction that is under way locked or changed the row?  Nobody
+ * waits here but for a moment of the page, and the answer may be old when it is
+ * given.
  */
 static bool
 is_taken(const StateScan *scan)
@@ -471,7 +520,8 @@ is_taken(const StateScan *scan)
 		return false;
 	if (infomask & HEAP_XMAX_IS_MULTI)
 		return MultiXactIdIsRunning(xmax, HEAP_XMAX_IS_LOCKED_ONLY(infomask));
-	return !TransactionIdIsCurrentTransactionId(xmax) && TransactionIdIsInProgress(xmax);
+	return !TransactionIdIsCurrentTransactionId(xmax) &&
+		TransactionIdIsInProgress(xmax);
 }
 
 bool
@@ -483,22 +533,28 @@ state_scan_update(StateScan *scan, int ncolumns, const int *columns,
 	Bitmapset  *changed = NULL;
 	bool		updated = false;
 
-	/* it can be taken behind that: the scheduler's lock_timeout ends a wait for it */
+	/*
+	 * it can be taken behind that: the scheduler's lock_timeout ends a wait for
+	 * it
+	 */
 	if (!wait && is_taken(scan))
 		return false;
 	slot = MakeSingleTupleTableSlot(shape->descriptor, &TTSOpsVirtual);
 	/* publications want to tell the row; who only inserts need not care */
 	CheckCmdReplicaIdentity(scan->relation, CMD_UPDATE);
 	slot_getallattrs(scan->slot);
-	memcpy(slot->tts_values, scan->slot->tts_values, shape->descriptor->natts * sizeof(Datum));
-	memcpy(slot->tts_isnull, scan->slot->tts_isnull, shape->descriptor->natts * sizeof(bool));
+	memcpy(slot->tts_values, scan->slot->tts_values,
+		   shape->descriptor->natts * sizeof(Datum));
+	memcpy(slot->tts_isnull, scan->slot->tts_isnull,
+		   shape->descriptor->natts * sizeof(bool));
 	if (set_values(shape, slot, ncolumns, columns, values, nulls))
 	{
 		TM_FailureData failure;
 		LockTupleMode lockmode;
 		CompatUpdateIndexes indexes;
 
-		updated = table_tuple_update(scan->relation, &scan->slot->tts_tid, slot, GetCurrentCommandId(true),
+		updated = table_tuple_update(scan->relation, &scan->slot->tts_tid, slot,
+									 GetCurrentCommandId(true),
 									 GetActiveSnapshot(), InvalidSnapshot, true,
 									 &failure, &lockmode, &indexes) == TM_Ok;
 		if (updated && compat_all_indexes(indexes))
@@ -516,7 +572,8 @@ state_scan_update(StateScan *scan, int ncolumns, const int *columns,
 Datum
 state_scan_value(StateScan *scan, int column, bool *isnull)
 {
-	return slot_getattr(scan->slot, scan->table->shape->attributes[column], isnull);
+	return slot_getattr(scan->slot, scan->table->shape->attributes[column],
+						isnull);
 }
 
 bool

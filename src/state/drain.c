@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * drain.c
- *	  The table workflow.database_state: are the workflows of this database to run?
+ *	  The table workflow.database_state: are the workflows of this database to
+ *	  run?
  *
  * NOTES
- *	  Written by sessions; a trigger has the scheduler woken at commit (WAKE_DRAIN), who
- *	  reads it then and when it starts.
+ *	  Written by sessions; a trigger has the scheduler woken at commit
+ *	  (WAKE_DRAIN), who reads it then and when it starts.
  *
  *-------------------------------------------------------------------------
  */

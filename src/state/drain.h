@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * drain.h
- *	  The table workflow.database_state: are the workflows of this database to run?
+ *	  The table workflow.database_state: are the workflows of this database to
+ *	  run?
  *
  *-------------------------------------------------------------------------
  */

@@ -4,16 +4,18 @@
  *	  The table workflow.executions: how executions end.
  *
  * NOTES
- *	  All that writes a final status is here, and the direct way to the same row in
- *	  execution_rows.c.  Whoever it is, executor, scheduler or session, goes through
- *	  execution_has_ended(), in the transaction that writes it: what has to happen when an
- *	  execution ends is one of its followers, and knows the end by what it is told.
+ *	  All that writes a final status is here, and the direct way to the same row
+ *	  in execution_rows.c.  Whoever it is, executor, scheduler or session, goes
+ *	  through execution_has_ended(), in the transaction that writes it: what has
+ *	  to happen when an execution ends is one of its followers, and knows the
+ *	  end by what it is told.
  *
- *	  What the scheduler has of an execution in its memory, room under limits included,
- *	  goes when it hears of the end: by the executor's report, or because it has written it.
+ *	  What the scheduler has of an execution in its memory, room under limits
+ *	  included, goes when it hears of the end: by the executor's report, or
+ *	  because it has written it.
  *
- *	  Locks: the execution's row.  Executors and sessions wait for it; the scheduler has it
- *	  before it comes here.
+ *	  Locks: the execution's row.  Executors and sessions wait for it; the
+ *	  scheduler has it before it comes here.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,7 +49,8 @@
 	" EXISTS (SELECT FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) e.definition_id" \
 	"  AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
 
-static const Oid finish_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTOID};
+static const Oid finish_types[] = {INT8OID,  TEXTOID,  TIMESTAMPTZOID,
+								   JSONBOID, JSONBOID, TEXTOID};
 static StateStatement finish_statement = {
 	"UPDATE workflow.executions AS e SET status = $2, started_at = COALESCE($3, e.started_at),"
 	" output = $4, error = $5, error_type = $6, completed_at = pg_catalog.clock_timestamp()"
@@ -68,7 +71,10 @@ static StateStatement finish_epilogue_statement = {
 
 static const Oid finalise_types[] = {INT8OID, TEXTOID, JSONBOID, TEXTOID};
 static StateStatement finalise_statement = {
-	/* the end of an execution whose epilogue cannot be run, or is stopped, was decided before */
+	/*
+	 * the end of an execution whose epilogue cannot be run, or is stopped, was
+	 * decided before
+	 */
 	"UPDATE workflow.executions AS e SET status = COALESCE(e.ending, $2), ending = NULL,"
 	" error = CASE WHEN e.ending IS NULL THEN $3 WHEN $3 IS NULL THEN e.error"
 	"  ELSE COALESCE(e.error, '{}'::pg_catalog.jsonb)"
@@ -82,7 +88,8 @@ static StateStatement finalise_statement = {
 };
 
 /* The message is a format, for the workflow's name. */
-static const Oid unbegun_types[] = {INT8ARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+static const Oid unbegun_types[] = {INT8ARRAYOID, TEXTOID, TEXTOID,
+									TEXTOID,      TEXTOID, TEXTOID};
 static StateStatement unbegun_statement = {
 	"UPDATE workflow.executions AS e SET status = $2, limited = false, started_at = NULL,"
 	" completed_at = pg_catalog.clock_timestamp(), error_type = $3,"
@@ -93,7 +100,8 @@ static StateStatement unbegun_statement = {
 	lengthof(unbegun_types), unbegun_types, NULL
 };
 
-static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID, TIMESTAMPTZOID};
+static const Oid cancel_types[] = {INT8OID, TEXTOID, REGROLEOID, TEXTOID,
+								   TIMESTAMPTZOID};
 static StateStatement cancel_statement = {
 	"UPDATE workflow.executions AS e SET status = $2, compensate = false, control = false,"
 	" limited = false, cancelled_by = $3, cancel_reason = $4, error_type = 'Cancelled',"
@@ -132,17 +140,19 @@ log_end(const ExecutionEnd *end)
 {
 	bool		of_thread = end->by == ENDED_BY_THREAD || end->by == ENDED_BY_EPILOGUE;
 
-	log_execution(end->id, end->workflow, end->status, end->error, end->error_type,
-				  of_thread ? end->started_at : 0);
+	log_execution(end->id, end->workflow, end->status, end->error,
+				  end->error_type, of_thread ? end->started_at : 0);
 }
 
 static void
 announce_end(const ExecutionEnd *end)
 {
-	bool		failed = end->status == EXECUTION_FAILED || end->status == EXECUTION_TIMED_OUT;
+	bool		failed = end->status == EXECUTION_FAILED ||
+		end->status == EXECUTION_TIMED_OUT;
 
 	if (end->notifies && setting_notify)
-		announce_execution(end->id, end->workflow, end->status, failed ? end->error : NULL,
+		announce_execution(end->id, end->workflow, end->status,
+						   failed ? end->error : NULL,
 						   failed ? end->error_type : NULL);
 }
 
@@ -175,13 +185,14 @@ static void (*const followers[]) (const ExecutionEnd *end) = {
 /* The statuses that each may end, a bit for each. */
 #define FROM(status) (1 << EXECUTION_##status)
 
-static const int sources[] PG_USED_FOR_ASSERTS_ONLY = {
-	[ENDED_BY_THREAD] = FROM(RUNNING) | FROM(PAUSED) | FROM(PENDING) | FROM(BLOCKED),
-	[ENDED_BY_EPILOGUE] = FROM(RUNNING) | FROM(PAUSED) | FROM(PENDING) | FROM(BLOCKED) | FROM(CANCELLING),
-	[ENDED_BY_SCHEDULER] = FROM(RUNNING) | FROM(PAUSED) | FROM(CANCELLING),
-	[ENDED_UNBEGUN] = FROM(RUNNING) | FROM(PENDING),
-	[ENDED_BY_SESSION] = FROM(PENDING) | FROM(BLOCKED)
-};
+static const int sources[] PG_USED_FOR_ASSERTS_ONLY =
+	{[ENDED_BY_THREAD] = FROM(RUNNING) | FROM(PAUSED) | FROM(PENDING) |
+		 FROM(BLOCKED),
+	 [ENDED_BY_EPILOGUE] = FROM(RUNNING) | FROM(PAUSED) | FROM(PENDING) |
+		 FROM(BLOCKED) | FROM(CANCELLING),
+	 [ENDED_BY_SCHEDULER] = FROM(RUNNING) | FROM(PAUSED) | FROM(CANCELLING),
+	 [ENDED_UNBEGUN] = FROM(RUNNING) | FROM(PENDING),
+	 [ENDED_BY_SESSION] = FROM(PENDING) | FROM(BLOCKED)};
 
 /* Everything that ends an execution comes here, behind the write. */
 static void
@@ -198,9 +209,13 @@ execution_has_ended(ExecutionEnd *end)
 
 /* --- who ends executions --- */
 
-/* Run a statement that ends executions; returns how many.  open_end: STATUS_RUNNING, nothing is open. */
+/*
+ * Run a statement that ends executions; returns how many.  open_end:
+ * STATUS_RUNNING, nothing is open.
+ */
 static int
-end_rows(StateStatement *statement, Datum *values, const char *nulls, EndedBy by, StepStatus open_end)
+end_rows(StateStatement *statement, Datum *values, const char *nulls,
+		 EndedBy by, StepStatus open_end)
 {
 	int			count = (int) state_query(statement, values, nulls, false, 0);
 	ExecutionEnd *ends = palloc0(Max(count, 1) * sizeof(ExecutionEnd));
@@ -232,8 +247,9 @@ end_rows(StateStatement *statement, Datum *values, const char *nulls, EndedBy by
 }
 
 bool
-execution_finish(const LoadedExecution *execution, ExecutionStatus status, Jsonb *output,
-				 Jsonb *error, const char *error_type, bool from_child)
+execution_finish(const LoadedExecution *execution, ExecutionStatus status,
+				 Jsonb *output, Jsonb *error, const char *error_type,
+				 bool from_child)
 {
 	StepStatus	open_end = from_child ? STATUS_CANCELLED : STATUS_RUNNING;
 	Datum		values[lengthof(finish_types)];
@@ -257,22 +273,24 @@ execution_finish(const LoadedExecution *execution, ExecutionStatus status, Jsonb
 	state_set_jsonb(values, nulls, 3, output);
 	state_set_jsonb(values, nulls, 4, error);
 	state_set_text(values, nulls, 5, error_type);
-	return end_rows(&finish_statement, values, nulls, ENDED_BY_THREAD, open_end) > 0;
+	return end_rows(&finish_statement, values, nulls, ENDED_BY_THREAD,
+					open_end) > 0;
 }
 
 bool
 execution_finish_epilogue(int64 id)
 {
 	Datum		value = Int64GetDatum(id);
-	bool		finished = end_rows(&finish_epilogue_statement, &value, NULL, ENDED_BY_EPILOGUE,
-									STATUS_RUNNING) > 0;
+	bool		finished = end_rows(&finish_epilogue_statement, &value, NULL,
+							 ENDED_BY_EPILOGUE, STATUS_RUNNING) > 0;
 
 	fault_point("execution.epilogue_over");
 	return finished;
 }
 
 bool
-execution_finalise(int64 id, ExecutionStatus status, Jsonb *error, const char *error_type)
+execution_finalise(int64 id, ExecutionStatus status, Jsonb *error,
+				   const char *error_type)
 {
 	Datum		values[lengthof(finalise_types)];
 	char		nulls[lengthof(finalise_types)];
@@ -283,12 +301,14 @@ execution_finalise(int64 id, ExecutionStatus status, Jsonb *error, const char *e
 	state_set_jsonb(values, nulls, 2, error);
 	state_set_text(values, nulls, 3, error_type);
 	return end_rows(&finalise_statement, values, nulls, ENDED_BY_SCHEDULER,
-					status == EXECUTION_TIMED_OUT ? STATUS_TIMED_OUT : STATUS_CANCELLED) > 0;
+					status == EXECUTION_TIMED_OUT ? STATUS_TIMED_OUT :
+													STATUS_CANCELLED) > 0;
 }
 
 static void
-end_unbegun(const int64 *ids, int count, ExecutionStatus status, const char *error_type,
-			const char *sqlstate, const char *message, const char *hint)
+end_unbegun(const int64 *ids, int count, ExecutionStatus status,
+			const char *error_type, const char *sqlstate, const char *message,
+			const char *hint)
 {
 	Datum		values[lengthof(unbegun_types)];
 
@@ -300,7 +320,8 @@ end_unbegun(const int64 *ids, int count, ExecutionStatus status, const char *err
 	values[3] = CStringGetTextDatum(sqlstate);
 	values[4] = CStringGetTextDatum(message);
 	values[5] = CStringGetTextDatum(hint);
-	(void) end_rows(&unbegun_statement, values, NULL, ENDED_UNBEGUN, STATUS_RUNNING);
+	(void) end_rows(&unbegun_statement, values, NULL, ENDED_UNBEGUN,
+					STATUS_RUNNING);
 }
 
 void
@@ -333,6 +354,7 @@ execution_cancel_unbegun(int64 id, Oid cancelled_by, const char *reason)
 	values[2] = ObjectIdGetDatum(cancelled_by);
 	state_set_text(values, nulls, 3, reason);
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
-	(void) end_rows(&cancel_statement, values, nulls, ENDED_BY_SESSION, STATUS_RUNNING);
+	(void) end_rows(&cancel_statement, values, nulls, ENDED_BY_SESSION,
+					STATUS_RUNNING);
 	fault_point("execution.cancelled");
 }

@@ -4,10 +4,11 @@
  *	  The tables, as far as executions that do not complete are concerned.
  *
  * NOTES
- *	  While "ending" is set in an execution's row, its status is still running (paused,
- *	  pending when it is resumed), or cancelling when a session wants it: how it ends is decided, its epilogue has
- *	  to be run, and nothing else of it.  A cancelling execution has an epilogue
- *	  only with "compensate".  Deciding runs in executors, settling in the scheduler.
+ *	  While "ending" is set in an execution's row, its status is still running
+ *	  (paused, pending when it is resumed), or cancelling when a session wants
+ *	  it: how it ends is decided, its epilogue has to be run, and nothing else
+ *	  of it.  A cancelling execution has an epilogue only with "compensate".
+ *	  Deciding runs in executors, settling in the scheduler.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +25,8 @@
 #include "state/epilogue.h"
 #include "state/private.h"
 
-static const Oid decide_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTOID};
+static const Oid decide_types[] = {INT8OID,  TEXTOID,  TIMESTAMPTZOID,
+								   JSONBOID, JSONBOID, TEXTOID};
 static StateStatement decide_statement = {
 	"UPDATE workflow.executions SET ending = $2, started_at = COALESCE($3, started_at), output = $4,"
 	" error = $5, error_type = $6"
@@ -33,7 +35,10 @@ static StateStatement decide_statement = {
 	lengthof(decide_types), decide_types, NULL
 };
 
-/* Also of one that was retried and has not gone on yet: nobody but the scheduler may end that. */
+/*
+ * Also of one that was retried and has not gone on yet: nobody but the
+ * scheduler may end that.
+ */
 static const Oid decide_idle_types[] = {INT8OID, TEXTOID, JSONBOID, TEXTOID};
 static StateStatement decide_idle_statement = {
 	"UPDATE workflow.executions SET ending = $2, output = NULL, error = $3, error_type = $4"
@@ -56,8 +61,12 @@ static StateStatement decide_cancelled_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
-/* Steps set aside by a retry from an earlier one (their scope begins with "~") are not undone. */
-static const Oid compensate_types[] = {INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT4OID};
+/*
+ * Steps set aside by a retry from an earlier one (their scope begins with "~")
+ * are not undone.
+ */
+static const Oid compensate_types[] = {INT8OID, TEXTARRAYOID, TEXTARRAYOID,
+									   INT4OID};
 static StateStatement compensate_statement = {
 	"SELECT s.scope, s.step_id, s.visit, s.completed_at"
 	" FROM workflow.step_executions AS s"
@@ -131,7 +140,8 @@ execution_decide(int64 id, ExecutionStatus ending, TimestampTz started_at,
 }
 
 void
-execution_decide_idle(int64 id, ExecutionStatus ending, Jsonb *error, const char *error_type)
+execution_decide_idle(int64 id, ExecutionStatus ending, Jsonb *error,
+					  const char *error_type)
 {
 	Datum		values[lengthof(decide_idle_types)];
 
@@ -144,7 +154,8 @@ execution_decide_idle(int64 id, ExecutionStatus ending, Jsonb *error, const char
 
 /* An array of the ids of some steps of a plan. */
 static Datum
-id_array(const WorkflowPlan *plan, char *(*id_of) (const WorkflowPlan *plan, const PlanNode *node))
+id_array(const WorkflowPlan *plan,
+		 char *(*id_of)(const WorkflowPlan *plan, const PlanNode *node))
 {
 	Datum	   *elements = palloc(sizeof(Datum) * Max(plan->nnodes, 1));
 	int			count = 0;
@@ -156,7 +167,8 @@ id_array(const WorkflowPlan *plan, char *(*id_of) (const WorkflowPlan *plan, con
 		if (id != NULL)
 			elements[count++] = CStringGetTextDatum(id);
 	}
-	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+	return PointerGetDatum(
+		construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 static char *
@@ -214,20 +226,26 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	state_done();
 
 	plan = definition_plan(claimed->definition_id);
-	if (status == EXECUTION_CANCELLING && compensate && !decided && plan->ncompensations > 0)
+	if (status == EXECUTION_CANCELLING && compensate && !decided &&
+		plan->ncompensations > 0)
 	{
 		state_execute(&decide_cancelled_statement, values, NULL);
 		fault_point("execution.compensates");
 		decided = true;
 	}
-	if (decided && (status == EXECUTION_RUNNING || (status == EXECUTION_CANCELLING && compensate)))
+	if (decided &&
+		(status == EXECUTION_RUNNING ||
+		 (status == EXECUTION_CANCELLING && compensate)))
 	{
 		/* containers of the chain stay open: they are the epilogue's own */
 		step_close_others(id, id_array(plan, chain_id));
 		fault_point("execution.epilogue_begins");
 		return SETTLED_EPILOGUE;
 	}
-	/* its epilogue waits until it is resumed, its workflow unblocked, and it is claimed */
+	/*
+	 * its epilogue waits until it is resumed, its workflow unblocked, and it is
+	 * claimed
+	 */
 	if (status == EXECUTION_PAUSED || status == EXECUTION_PENDING ||
 		status == EXECUTION_BLOCKED || status == EXECUTION_WAITING)
 		return SETTLED_OVER;
@@ -245,7 +263,8 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 }
 
 int
-steps_to_compensate(int64 execution_id, const WorkflowPlan *plan, int limit, CompletedStep **steps)
+steps_to_compensate(int64 execution_id, const WorkflowPlan *plan, int limit,
+					CompletedStep **steps)
 {
 	Datum		values[lengthof(compensate_types)];
 	uint64		nrows;
@@ -263,7 +282,8 @@ steps_to_compensate(int64 execution_id, const WorkflowPlan *plan, int limit, Com
 		(*steps)[i].scope = state_column_text(i, 1);
 		(*steps)[i].step_id = state_column_text(i, 2);
 		(*steps)[i].visit = state_column_int32(i, 3);
-		(*steps)[i].completed_at = DatumGetTimestampTz(state_column(i, 4, &isnull));
+		(*steps)[i].completed_at = DatumGetTimestampTz(
+			state_column(i, 4, &isnull));
 	}
 	state_done();
 	return (int) nrows;

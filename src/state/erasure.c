@@ -4,13 +4,14 @@
  *	  All tables with rows about executions: taking the payloads out of them.
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction, behind the locks of the rows of
- *	  the executions and of their dead letter.  docs/erasure.md says of each column
- *	  what becomes of it; sql/erase.sql finds a column that is not there.
+ *	  Runs in sessions, in the caller's transaction, behind the locks of the
+ *	  rows of the executions and of their dead letter.  docs/erasure.md says of
+ *	  each column what becomes of it; sql/erase.sql finds a column that is not
+ *	  there.
  *
- *	  What the engine itself says of an execution stays: statuses, times, places,
- *	  numbers, who did something.  Of errors that is the type, the SQLSTATE and the
- *	  step.  Rows that have nothing to lose are not written.
+ *	  What the engine itself says of an execution stays: statuses, times,
+ *	  places, numbers, who did something.  Of errors that is the type, the
+ *	  SQLSTATE and the step.  Rows that have nothing to lose are not written.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,8 +29,8 @@
 #define NO_JSON "'null'::pg_catalog.jsonb"
 
 /*
- * The type of an error.  That of a "fail" step may be made of data: such types are in
- * the array, the second argument of each statement.
+ * The type of an error.  That of a "fail" step may be made of data: such types
+ * are in the array, the second argument of each statement.
  */
 #define TYPE_FACT(type) \
 	"CASE WHEN " type " OPERATOR(pg_catalog.=) ANY ($2)" \
@@ -47,8 +48,9 @@
 	" 'step_id', " MEMBER(error, "step_id") ", 'scope', " MEMBER(error, "scope") ")) END"
 
 /*
- * The one that is given, those of its dead letter, and, when that is gone, those that
- * had the same: for them, and for nothing else, all executions are read.
+ * The one that is given, those of its dead letter, and, when that is gone,
+ * those that had the same: for them, and for nothing else, all executions are
+ * read.
  */
 static const Oid id_types[] = {INT8OID};
 static StateStatement find_statement = {
@@ -70,8 +72,8 @@ static StateStatement find_statement = {
 };
 
 /*
- * Types of errors that are none of ours, no SQLSTATEs, and in no definition of the
- * workflow: a "fail" step has made them.  An array, which may be empty.
+ * Types of errors that are none of ours, no SQLSTATEs, and in no definition of
+ * the workflow: a "fail" step has made them.  An array, which may be empty.
  */
 static const Oid types_types[] = {INT8ARRAYOID};
 static StateStatement types_statement = {
@@ -193,7 +195,8 @@ erasure_do(const Erasure *erasure)
 
 	values[0] = state_ids(erasure->ids, erasure->count);
 	(void) state_query(&types_statement, values, NULL, false, 1);
-	values[1] = PointerGetDatum(DatumGetArrayTypePCopy(state_column(0, 1, &isnull)));
+	values[1] = PointerGetDatum(
+		DatumGetArrayTypePCopy(state_column(0, 1, &isnull)));
 	state_done();
 
 	rows = state_execute(&steps_statement, values, NULL);

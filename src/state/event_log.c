@@ -4,14 +4,15 @@
  *	  What executions and their steps come to, in the server's log.
  *
  * NOTES
- *	  Whoever writes the rows: executors, the scheduler, sessions in execute().  Texts
- *	  are made when the row is written and go to the log when the transaction has
- *	  committed, so what is rolled back is not logged.  They hold what the error of a
- *	  step says, as the server's log does of sessions' errors, its context, too; never
- *	  inputs or outputs.
+ *	  Whoever writes the rows: executors, the scheduler, sessions in execute().
+ *	  Texts are made when the row is written and go to the log when the
+ *	  transaction has committed, so what is rolled back is not logged.  They
+ *	  hold what the error of a step says, as the server's log does of sessions'
+ *	  errors, its context, too; never inputs or outputs.
  *
- *	  An error behind the commit takes the whole server down.  So the lines are ready
- *	  before it, and short, and no client gets them: its encoding may lack a character.
+ *	  An error behind the commit takes the whole server down.  So the lines are
+ *	  ready before it, and short, and no client gets them: its encoding may lack
+ *	  a character.
  *
  *-------------------------------------------------------------------------
  */
@@ -85,12 +86,14 @@ transaction_ended(XactEvent event, void *argument pg_attribute_unused())
 		return;
 	if (event == XACT_EVENT_COMMIT)
 		write_lines(lines);
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
 		lines = NULL;
 }
 
 static void
-subtransaction_ended(SubXactEvent event, SubTransactionId id, SubTransactionId parent,
+subtransaction_ended(SubXactEvent event, SubTransactionId id,
+					 SubTransactionId parent,
 					 void *argument pg_attribute_unused())
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
@@ -100,12 +103,16 @@ subtransaction_ended(SubXactEvent event, SubTransactionId id, SubTransactionId p
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
-		for (LogLine *line = lines; line != NULL && line->subtransaction >= id; line = line->next)
+		for (LogLine *line = lines; line != NULL && line->subtransaction >= id;
+			 line = line->next)
 			line->subtransaction = parent;
 	}
 }
 
-/* A line for the end of the transaction; the memory context is that of its texts from here on. */
+/*
+ * A line for the end of the transaction; the memory context is that of its
+ * texts from here on.
+ */
 static LogLine *
 new_line(MemoryContext *caller)
 {
@@ -126,7 +133,9 @@ new_line(MemoryContext *caller)
 	return line;
 }
 
-/* The name of an execution's workflow, and, where that is not known, its error. */
+/*
+ * The name of an execution's workflow, and, where that is not known, its error.
+ */
 static const char *
 workflow_of(int64 id, const Jsonb **error)
 {
@@ -157,7 +166,8 @@ clipped(char *text)
 
 /* The error, after what the line says already. */
 static void
-add_error(LogLine *line, StringInfo message, StringInfo detail, const Jsonb *error, const char *type)
+add_error(LogLine *line, StringInfo message, StringInfo detail,
+		  const Jsonb *error, const char *type)
 {
 	char	   *text = jsonb_member_string(error, "message");
 	char	   *more = jsonb_member_string(error, "detail");
@@ -167,8 +177,10 @@ add_error(LogLine *line, StringInfo message, StringInfo detail, const Jsonb *err
 	if (type != NULL)
 	{
 		appendStringInfo(detail, " Error type %s.", type);
-		if (strlen(type) == 5 && strspn(type, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5)
-			line->sqlerrcode = MAKE_SQLSTATE(type[0], type[1], type[2], type[3], type[4]);
+		if (strlen(type) == 5 &&
+			strspn(type, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5)
+			line->sqlerrcode = MAKE_SQLSTATE(type[0], type[1], type[2], type[3],
+											 type[4]);
 	}
 	if (more != NULL)
 		appendStringInfo(detail, " %s", more);
@@ -189,7 +201,8 @@ level_of(const StepRow *row)
 {
 	if (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT)
 		return LOG_EVENTS_FAILURES;
-	if (step_is_container(row) && row->status != STATUS_RUNNING && row->status != STATUS_SKIPPED)
+	if (step_is_container(row) && row->status != STATUS_RUNNING &&
+		row->status != STATUS_SKIPPED)
 		return LOG_EVENTS_SUMMARIES;
 	return LOG_EVENTS_DEBUG;
 }
@@ -216,11 +229,17 @@ log_step(const StepRow *row, const char *workflow)
 	initStringInfo(&message);
 	initStringInfo(&detail);
 	/* what stands on top and has children is a phase, as in metrics() */
-	appendStringInfo(&message, "workflow \"%s\", execution " INT64_FORMAT ": %s \"%s\" %s",
+	appendStringInfo(&message,
+					 "workflow \"%s\", execution " INT64_FORMAT
+					 ": %s \"%s\" %s",
 					 workflow, row->execution_id,
-					 is_container && row->scope[0] == '\0' ? "phase" : "step", row->step_id,
-					 row->status == STATUS_RUNNING ? "began" :
-					 row->status == STATUS_TIMED_OUT ? "timed out" : step_status_name(row->status));
+					 is_container && row->scope[0] == '\0' ? "phase" : "step",
+					 row->step_id,
+					 row->status == STATUS_RUNNING ?
+						 "began" :
+						 row->status == STATUS_TIMED_OUT ?
+						 "timed out" :
+						 step_status_name(row->status));
 	appendStringInfo(&detail, "Type %s", step_type_name(row->type));
 	if (row->scope[0] != '\0')
 		appendStringInfo(&detail, ", scope \"%s\"", row->scope);
@@ -232,20 +251,24 @@ log_step(const StepRow *row, const char *workflow)
 		appendStringInfo(&detail, ", visit %d", row->visit);
 	appendStringInfo(&detail, ", attempt %d.", row->attempt);
 	if (row->counts.total > 0)
-		appendStringInfo(&detail, " Children: %d of %d completed, %d failed, %d skipped.",
-						 row->counts.completed, row->counts.total, row->counts.failed, row->counts.skipped);
+		appendStringInfo(
+			&detail, " Children: %d of %d completed, %d failed, %d skipped.",
+			row->counts.completed, row->counts.total, row->counts.failed,
+			row->counts.skipped);
 	add_duration(&detail, row->started_at, row->completed_at);
 	add_error(line, &message, &detail, row->error, row->error_type);
 	if (row->on_failure != FAILURE_STANDS)
-		appendStringInfo(&detail, " On failure: %s.", failure_handling_name(row->on_failure));
+		appendStringInfo(&detail, " On failure: %s.",
+						 failure_handling_name(row->on_failure));
 	line->message = clipped(message.data);
 	line->detail = clipped(detail.data);
 	MemoryContextSwitchTo(context);
 }
 
 void
-log_execution(int64 id, const char *workflow, ExecutionStatus status, const Jsonb *error,
-			  const char *error_type, TimestampTz started_at)
+log_execution(int64 id, const char *workflow, ExecutionStatus status,
+			  const Jsonb *error, const char *error_type,
+			  TimestampTz started_at)
 {
 	bool		failed = status == EXECUTION_FAILED || status == EXECUTION_TIMED_OUT;
 	MemoryContext context;
@@ -253,7 +276,8 @@ log_execution(int64 id, const char *workflow, ExecutionStatus status, const Json
 	StringInfoData message;
 	StringInfoData detail;
 
-	if (setting_log_events < (failed ? LOG_EVENTS_FAILURES : LOG_EVENTS_SUMMARIES))
+	if (setting_log_events <
+		(failed ? LOG_EVENTS_FAILURES : LOG_EVENTS_SUMMARIES))
 		return;
 	if (workflow == NULL)
 		workflow = workflow_of(id, &error);
@@ -261,8 +285,11 @@ log_execution(int64 id, const char *workflow, ExecutionStatus status, const Json
 	line = new_line(&context);
 	initStringInfo(&message);
 	initStringInfo(&detail);
-	appendStringInfo(&message, "workflow \"%s\", execution " INT64_FORMAT " %s", workflow, id,
-					 status == EXECUTION_TIMED_OUT ? "timed out" : execution_status_name(status));
+	appendStringInfo(&message, "workflow \"%s\", execution " INT64_FORMAT " %s",
+					 workflow, id,
+					 status == EXECUTION_TIMED_OUT ?
+						 "timed out" :
+						 execution_status_name(status));
 	appendStringInfo(&detail, "Status %s.", execution_status_name(status));
 	if (started_at != 0)
 		add_duration(&detail, started_at, GetCurrentTimestamp());

@@ -29,40 +29,102 @@
 /* The columns, in the order of the table. */
 enum
 {
-	COLUMN_ID, COLUMN_DEFINITION_ID, COLUMN_WORKFLOW, COLUMN_VERSION, COLUMN_STATUS, COLUMN_ROLE,
-	COLUMN_PRIORITY, COLUMN_PARALLEL, COLUMN_INLINE, COLUMN_TENANT, COLUMN_IDEMPOTENCY_KEY,
-	COLUMN_SCHEDULE_ID, COLUMN_START_AT, COLUMN_CREATED_AT, COLUMN_STARTED_AT, COLUMN_COMPLETED_AT,
-	COLUMN_RECOVERIES, COLUMN_RECOVERED_AT, COLUMN_PROBATION, COLUMN_ERROR_TYPE, COLUMN_CANCELLED_BY,
-	COLUMN_CANCELLED_AT, COLUMN_CANCEL_REASON, COLUMN_COMPENSATE, COLUMN_ENDING, COLUMN_DEAD_LETTER_ID,
-	COLUMN_CONTROL, COLUMN_LIMITED, COLUMN_COUNTED, COLUMN_PAUSED_BY, COLUMN_PAUSED_AT,
-	COLUMN_PAUSED_UNTIL, COLUMN_PAUSE_REASON, COLUMN_PAUSES, COLUMN_RETRIES, COLUMN_RETRIED_AT,
-	COLUMN_REOPEN, COLUMN_REOPEN_FROM, COLUMN_STEP_INPUTS, COLUMN_STEP_MARKS,
-	COLUMN_INTERRUPTIONS, COLUMN_INPUT, COLUMN_OUTPUT, COLUMN_ERROR, COLUMN_TRACEPARENT, COLUMN_ERASED_AT,
+	COLUMN_ID,
+	COLUMN_DEFINITION_ID,
+	COLUMN_WORKFLOW,
+	COLUMN_VERSION,
+	COLUMN_STATUS,
+	COLUMN_ROLE,
+	COLUMN_PRIORITY,
+	COLUMN_PARALLEL,
+	COLUMN_INLINE,
+	COLUMN_TENANT,
+	COLUMN_IDEMPOTENCY_KEY,
+	COLUMN_SCHEDULE_ID,
+	COLUMN_START_AT,
+	COLUMN_CREATED_AT,
+	COLUMN_STARTED_AT,
+	COLUMN_COMPLETED_AT,
+	COLUMN_RECOVERIES,
+	COLUMN_RECOVERED_AT,
+	COLUMN_PROBATION,
+	COLUMN_ERROR_TYPE,
+	COLUMN_CANCELLED_BY,
+	COLUMN_CANCELLED_AT,
+	COLUMN_CANCEL_REASON,
+	COLUMN_COMPENSATE,
+	COLUMN_ENDING,
+	COLUMN_DEAD_LETTER_ID,
+	COLUMN_CONTROL,
+	COLUMN_LIMITED,
+	COLUMN_COUNTED,
+	COLUMN_PAUSED_BY,
+	COLUMN_PAUSED_AT,
+	COLUMN_PAUSED_UNTIL,
+	COLUMN_PAUSE_REASON,
+	COLUMN_PAUSES,
+	COLUMN_RETRIES,
+	COLUMN_RETRIED_AT,
+	COLUMN_REOPEN,
+	COLUMN_REOPEN_FROM,
+	COLUMN_STEP_INPUTS,
+	COLUMN_STEP_MARKS,
+	COLUMN_INTERRUPTIONS,
+	COLUMN_INPUT,
+	COLUMN_OUTPUT,
+	COLUMN_ERROR,
+	COLUMN_TRACEPARENT,
+	COLUMN_ERASED_AT,
 	COLUMN_COUNT
 };
 
-static const char *const columns[COLUMN_COUNT] = {
-	[COLUMN_ID] = "id", [COLUMN_DEFINITION_ID] = "definition_id", [COLUMN_WORKFLOW] = "workflow",
-	[COLUMN_VERSION] = "version", [COLUMN_STATUS] = "status", [COLUMN_ROLE] = "role",
-	[COLUMN_PRIORITY] = "priority", [COLUMN_PARALLEL] = "parallel", [COLUMN_INLINE] = "inline",
-	[COLUMN_TENANT] = "tenant", [COLUMN_IDEMPOTENCY_KEY] = "idempotency_key",
-	[COLUMN_SCHEDULE_ID] = "schedule_id", [COLUMN_START_AT] = "start_at",
-	[COLUMN_CREATED_AT] = "created_at", [COLUMN_STARTED_AT] = "started_at",
-	[COLUMN_COMPLETED_AT] = "completed_at", [COLUMN_RECOVERIES] = "recoveries",
-	[COLUMN_RECOVERED_AT] = "recovered_at", [COLUMN_PROBATION] = "probation",
-	[COLUMN_ERROR_TYPE] = "error_type", [COLUMN_CANCELLED_BY] = "cancelled_by",
-	[COLUMN_CANCELLED_AT] = "cancelled_at", [COLUMN_CANCEL_REASON] = "cancel_reason",
-	[COLUMN_COMPENSATE] = "compensate", [COLUMN_ENDING] = "ending",
-	[COLUMN_DEAD_LETTER_ID] = "dead_letter_id", [COLUMN_CONTROL] = "control",
-	[COLUMN_LIMITED] = "limited", [COLUMN_COUNTED] = "counted", [COLUMN_PAUSED_BY] = "paused_by",
-	[COLUMN_PAUSED_AT] = "paused_at", [COLUMN_PAUSED_UNTIL] = "paused_until",
-	[COLUMN_PAUSE_REASON] = "pause_reason", [COLUMN_PAUSES] = "pauses", [COLUMN_RETRIES] = "retries",
-	[COLUMN_RETRIED_AT] = "retried_at", [COLUMN_REOPEN] = "reopen", [COLUMN_REOPEN_FROM] = "reopen_from",
-	[COLUMN_STEP_INPUTS] = "step_inputs", [COLUMN_STEP_MARKS] = "step_marks",
-	[COLUMN_INTERRUPTIONS] = "interruptions", [COLUMN_INPUT] = "input",
-	[COLUMN_OUTPUT] = "output", [COLUMN_ERROR] = "error", [COLUMN_TRACEPARENT] = "traceparent",
-	[COLUMN_ERASED_AT] = "erased_at"
-};
+static const char *const columns[COLUMN_COUNT] =
+	{[COLUMN_ID] = "id",
+	 [COLUMN_DEFINITION_ID] = "definition_id",
+	 [COLUMN_WORKFLOW] = "workflow",
+	 [COLUMN_VERSION] = "version",
+	 [COLUMN_STATUS] = "status",
+	 [COLUMN_ROLE] = "role",
+	 [COLUMN_PRIORITY] = "priority",
+	 [COLUMN_PARALLEL] = "parallel",
+	 [COLUMN_INLINE] = "inline",
+	 [COLUMN_TENANT] = "tenant",
+	 [COLUMN_IDEMPOTENCY_KEY] = "idempotency_key",
+	 [COLUMN_SCHEDULE_ID] = "schedule_id",
+	 [COLUMN_START_AT] = "start_at",
+	 [COLUMN_CREATED_AT] = "created_at",
+	 [COLUMN_STARTED_AT] = "started_at",
+	 [COLUMN_COMPLETED_AT] = "completed_at",
+	 [COLUMN_RECOVERIES] = "recoveries",
+	 [COLUMN_RECOVERED_AT] = "recovered_at",
+	 [COLUMN_PROBATION] = "probation",
+	 [COLUMN_ERROR_TYPE] = "error_type",
+	 [COLUMN_CANCELLED_BY] = "cancelled_by",
+	 [COLUMN_CANCELLED_AT] = "cancelled_at",
+	 [COLUMN_CANCEL_REASON] = "cancel_reason",
+	 [COLUMN_COMPENSATE] = "compensate",
+	 [COLUMN_ENDING] = "ending",
+	 [COLUMN_DEAD_LETTER_ID] = "dead_letter_id",
+	 [COLUMN_CONTROL] = "control",
+	 [COLUMN_LIMITED] = "limited",
+	 [COLUMN_COUNTED] = "counted",
+	 [COLUMN_PAUSED_BY] = "paused_by",
+	 [COLUMN_PAUSED_AT] = "paused_at",
+	 [COLUMN_PAUSED_UNTIL] = "paused_until",
+	 [COLUMN_PAUSE_REASON] = "pause_reason",
+	 [COLUMN_PAUSES] = "pauses",
+	 [COLUMN_RETRIES] = "retries",
+	 [COLUMN_RETRIED_AT] = "retried_at",
+	 [COLUMN_REOPEN] = "reopen",
+	 [COLUMN_REOPEN_FROM] = "reopen_from",
+	 [COLUMN_STEP_INPUTS] = "step_inputs",
+	 [COLUMN_STEP_MARKS] = "step_marks",
+	 [COLUMN_INTERRUPTIONS] = "interruptions",
+	 [COLUMN_INPUT] = "input",
+	 [COLUMN_OUTPUT] = "output",
+	 [COLUMN_ERROR] = "error",
+	 [COLUMN_TRACEPARENT] = "traceparent",
+	 [COLUMN_ERASED_AT] = "erased_at"};
 
 static StateTable executions = {"executions", columns, COLUMN_COUNT, NULL};
 
@@ -83,7 +145,8 @@ has_status(StateScan *row, ExecutionStatus status)
 	text	   *value = DatumGetTextPP(state_scan_value(row, COLUMN_STATUS, &isnull));
 	size_t		length = VARSIZE_ANY_EXHDR(value);
 
-	return strlen(name) == length && memcmp(VARDATA_ANY(value), name, length) == 0;
+	return strlen(name) == length &&
+		memcmp(VARDATA_ANY(value), name, length) == 0;
 }
 
 /* What happens to few of them: paused, retried, decided, steps held. */
@@ -113,7 +176,8 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 		result->definition_id = state_scan_int32(&row, COLUMN_DEFINITION_ID);
 		result->version = state_scan_int32(&row, COLUMN_VERSION);
 		result->workflow = state_scan_text(&row, COLUMN_WORKFLOW);
-		result->role = role_value_oid(state_scan_value(&row, COLUMN_ROLE, &isnull));
+		result->role = role_value_oid(
+			state_scan_value(&row, COLUMN_ROLE, &isnull));
 		result->priority = state_scan_int32(&row, COLUMN_PRIORITY);
 		result->parallel = state_scan_bool(&row, COLUMN_PARALLEL);
 		result->started_at = state_scan_time(&row, COLUMN_STARTED_AT);
@@ -129,9 +193,9 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 bool
 execution_finish_directly(ExecutionEnd *end, Jsonb *output)
 {
-	static const int changed[] = {
-		COLUMN_STATUS, COLUMN_STARTED_AT, COLUMN_COMPLETED_AT, COLUMN_ERROR_TYPE, COLUMN_OUTPUT, COLUMN_ERROR
-	};
+	static const int changed[] = {COLUMN_STATUS,       COLUMN_STARTED_AT,
+								  COLUMN_COMPLETED_AT, COLUMN_ERROR_TYPE,
+								  COLUMN_OUTPUT,       COLUMN_ERROR};
 	StateScan	row;
 	Datum		values[lengthof(changed)];
 	char		nulls[lengthof(changed)];
@@ -145,7 +209,8 @@ execution_finish_directly(ExecutionEnd *end, Jsonb *output)
 		bool		isnull;
 
 		end->from = EXECUTION_RUNNING;
-		end->dead_letter = DatumGetInt64(state_scan_value(&row, COLUMN_DEAD_LETTER_ID, &isnull));
+		end->dead_letter = DatumGetInt64(
+			state_scan_value(&row, COLUMN_DEAD_LETTER_ID, &isnull));
 		end->executed = state_scan_bool(&row, COLUMN_INLINE);
 		end->of_schedule = !is_null(&row, COLUMN_SCHEDULE_ID);
 		if (end->started_at == 0)
@@ -158,7 +223,8 @@ execution_finish_directly(ExecutionEnd *end, Jsonb *output)
 		state_set_text(values, nulls, 3, end->error_type);
 		state_set_jsonb(values, nulls, 4, output);
 		state_set_jsonb(values, nulls, 5, end->error);
-		finished = state_scan_update(&row, lengthof(changed), changed, values, nulls, true);
+		finished = state_scan_update(&row, lengthof(changed), changed, values,
+									 nulls, true);
 	}
 	state_scan_end(&row);
 	return finished;
@@ -193,10 +259,14 @@ executions_claim_directly(int limit, Oid role, int32 priority, int64 from,
 	StateScan	row;
 	int			first = *count;
 
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(role));
-	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(priority));
-	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(from));
-	if (!state_scan_begin(&executions, "executions_pending_idx", lengthof(keys), keys, &row))
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(role));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(priority));
+	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_INT8GE,
+				Int64GetDatum(from));
+	if (!state_scan_begin(&executions, "executions_pending_idx", lengthof(keys),
+						  keys, &row))
 		return false;
 	*left = PG_INT64_MAX;
 	while (state_scan_next(&row))
@@ -209,9 +279,12 @@ executions_claim_directly(int limit, Oid role, int32 priority, int64 from,
 		CHECK_FOR_INTERRUPTS();
 		if (*count - first < limit)
 		{
-			values[0] = CStringGetTextDatum(execution_status_name(EXECUTION_RUNNING));
-			values[1] = TimestampTzGetDatum(started_at != 0 ? started_at : GetCurrentTimestamp());
-			if (state_scan_update(&row, lengthof(changed), changed, values, nulls, false))
+			values[0] = CStringGetTextDatum(
+				execution_status_name(EXECUTION_RUNNING));
+			values[1] = TimestampTzGetDatum(
+				started_at != 0 ? started_at : GetCurrentTimestamp());
+			if (state_scan_update(&row, lengthof(changed), changed, values,
+								  nulls, false))
 			{
 				read_claimed(&row, &claimed[(*count)++]);
 				continue;
@@ -224,14 +297,16 @@ executions_claim_directly(int limit, Oid role, int32 priority, int64 from,
 	state_scan_end(&row);
 	/* looks at other tables */
 	for (int i = first; i < *count; i++)
-		claimed[i].timeout_seconds = definition_timeout(claimed[i].definition_id);
+		claimed[i].timeout_seconds = definition_timeout(
+			claimed[i].definition_id);
 	return true;
 }
 
 bool
 execution_insert_directly(const NewExecution *execution, int64 *id)
 {
-	Oid			sequence = get_relname_relid("executions_id_seq", workflow_schema_oid());
+	Oid			sequence = get_relname_relid("executions_id_seq",
+									 workflow_schema_oid());
 	Datum		values[COLUMN_COUNT] = {0};
 	char		nulls[COLUMN_COUNT];
 
@@ -245,7 +320,8 @@ execution_insert_directly(const NewExecution *execution, int64 *id)
 	SET(COLUMN_DEFINITION_ID, Int32GetDatum(execution->definition->id));
 	SET(COLUMN_WORKFLOW, CStringGetTextDatum(execution->definition->name));
 	SET(COLUMN_VERSION, Int32GetDatum(execution->definition->version));
-	SET(COLUMN_STATUS, CStringGetTextDatum(execution_status_name(EXECUTION_PENDING)));
+	SET(COLUMN_STATUS,
+		CStringGetTextDatum(execution_status_name(EXECUTION_PENDING)));
 	SET(COLUMN_ROLE, role_value(execution->role));
 	SET(COLUMN_PRIORITY, Int32GetDatum(execution->priority));
 	SET(COLUMN_PARALLEL, BoolGetDatum(execution->parallel));

@@ -4,8 +4,8 @@
  *	  The table workflow.executions, as sessions use it.
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction.  Locks: an insertion with an
- *	  idempotency key waits for a concurrent one of the same key;
+ *	  Runs in sessions, in the caller's transaction.  Locks: an insertion with
+ *	  an idempotency key waits for a concurrent one of the same key;
  *	  execution_lock() holds the row until the end of the transaction.
  *
  *-------------------------------------------------------------------------
@@ -23,8 +23,11 @@
 #include "state/executions.h"
 #include "state/private.h"
 
-static const Oid insert_types[] = {INT4OID, TEXTOID, INT4OID, REGROLEOID, INT4OID, BOOLOID,
-TIMESTAMPTZOID, TEXTOID, JSONBOID, TEXTOID, BOOLOID, INT4OID, TEXTOID};
+static const Oid insert_types[] = {INT4OID,        TEXTOID, INT4OID,
+								   REGROLEOID,     INT4OID, BOOLOID,
+								   TIMESTAMPTZOID, TEXTOID, JSONBOID,
+								   TEXTOID,        BOOLOID, INT4OID,
+								   TEXTOID};
 
 #define INSERT_EXECUTION \
 	"INSERT INTO workflow.executions AS e (definition_id, workflow, version, role, " \
@@ -42,7 +45,8 @@ static StateStatement insert_execution_once = {
 	lengthof(insert_types), insert_types, NULL
 };
 
-static const Oid inline_types[] = {INT4OID, TEXTOID, INT4OID, OIDOID, JSONBOID, TEXTOID};
+static const Oid inline_types[] = {INT4OID, TEXTOID,  INT4OID,
+								   OIDOID,  JSONBOID, TEXTOID};
 static StateStatement inline_statement = {
 	"INSERT INTO workflow.executions (definition_id, workflow, version, status, role, parallel, inline,"
 	" started_at, input, traceparent) VALUES ($1, $2, $3, 'running', $4::pg_catalog.regrole, false, true,"
@@ -70,7 +74,8 @@ static const Oid id_types[] = {INT8OID};
 	"FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1"
 
 static StateStatement read_execution = {SELECT_EXECUTION, 1, id_types, NULL};
-static StateStatement lock_execution = {SELECT_EXECUTION " FOR UPDATE OF e", 1, id_types, NULL};
+static StateStatement lock_execution = {SELECT_EXECUTION " FOR UPDATE OF e", 1,
+										id_types, NULL};
 static StateStatement read_row = {
 	"SELECT e FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
 	1, id_types, NULL
@@ -129,9 +134,11 @@ execution_insert(const NewExecution *execution, bool *created)
 	values[4] = Int32GetDatum(execution->priority);
 	values[5] = BoolGetDatum(execution->parallel);
 	values[6] = TimestampTzGetDatum(execution->start_at);
-	values[7] = execution->tenant ? CStringGetTextDatum(execution->tenant) : (Datum) 0;
+	values[7] = execution->tenant ? CStringGetTextDatum(execution->tenant) :
+									(Datum) 0;
 	values[8] = JsonbPGetDatum(execution->input);
-	values[9] = once ? CStringGetTextDatum(execution->idempotency_key) : (Datum) 0;
+	values[9] = once ? CStringGetTextDatum(execution->idempotency_key) :
+					   (Datum) 0;
 	values[10] = BoolGetDatum(execution->counted);
 	values[11] = Int32GetDatum(execution->schedule_id);
 	nulls[6] = execution->has_start_at ? ' ' : 'n';
@@ -170,7 +177,8 @@ execution_insert(const NewExecution *execution, bool *created)
 }
 
 int64
-execution_insert_inline(const Definition *definition, Oid role, Jsonb *input, const char *traceparent)
+execution_insert_inline(const Definition *definition, Oid role, Jsonb *input,
+						const char *traceparent)
 {
 	Datum		values[lengthof(inline_types)];
 	char		nulls[lengthof(inline_types)];
@@ -250,7 +258,8 @@ execution_row(int64 id, Datum *row)
 }
 
 void
-execution_cancel(int64 id, Oid cancelled_by, const char *reason, bool compensate)
+execution_cancel(int64 id, Oid cancelled_by, const char *reason,
+				 bool compensate)
 {
 	Datum		values[lengthof(cancel_types)];
 	char		nulls[] = "    ";

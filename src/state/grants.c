@@ -10,8 +10,9 @@
  *	  There is a row for each role that was granted a privilege.  What holds for
  *	  everybody has a row when it was granted or revoked, and until then starts
  *	  are what the setting workflow.default_execute says, and the others are not
- *	  allowed.  Owners grant themselves to see: whoever sees what others do is in the
- *	  table, for all to read.  Views ask for that in SQL (workflow.seen_workflows).
+ *	  allowed.  Owners grant themselves to see: whoever sees what others do is
+ *	  in the table, for all to read.  Views ask for that in SQL
+ *	  (workflow.seen_workflows).
  *
  *	  What was read is kept until any session changes a grant or a definition: a
  *	  change of grants announces itself as one of definitions, as a block does.
@@ -67,13 +68,16 @@ static StateStatement read_statement = {
 	lengthof(workflow_types), workflow_types, NULL
 };
 
-/* by oid: a role that was granted it before it had another name is the same one */
+/*
+ * by oid: a role that was granted it before it had another name is the same one
+ */
 #define IS_GRANT \
 	"g.workflow OPERATOR(pg_catalog.=) $1 AND g.privilege OPERATOR(pg_catalog.=) $2" \
 	" AND (g.role::pg_catalog.oid OPERATOR(pg_catalog.=) $3::pg_catalog.oid" \
 	" OR (g.role IS NULL AND $3 IS NULL))"
 
-static const Oid change_types[] = {TEXTOID, TEXTOID, REGROLEOID, BOOLOID, REGROLEOID};
+static const Oid change_types[] = {TEXTOID, TEXTOID, REGROLEOID, BOOLOID,
+								   REGROLEOID};
 static StateStatement find_statement = {
 	"SELECT g.granted FROM workflow.grants AS g WHERE " IS_GRANT,
 	3, change_types, NULL
@@ -152,14 +156,16 @@ find_grants(HTAB *table, MemoryContext context, const char *workflow)
 bool
 grants_allow(const char *workflow, Oid owner, Oid role, Privilege privilege)
 {
-	bool		everybody = privilege == PRIVILEGE_START && setting_default_execute == DEFAULT_EXECUTE_ALL;
+	bool		everybody = privilege == PRIVILEGE_START &&
+		setting_default_execute == DEFAULT_EXECUTE_ALL;
 	MemoryContext context;
 	HTAB	   *table = row_cache_table(&cache, &context);
 	const WorkflowGrants *found;
 
 	if (everybody && table == NULL)
 		return true;
-	if (OidIsValid(owner) && privilege != PRIVILEGE_SEE && has_privs_of_role(role, owner))
+	if (OidIsValid(owner) && privilege != PRIVILEGE_SEE &&
+		has_privs_of_role(role, owner))
 		return true;
 	if (table == NULL)
 		return false;
@@ -182,14 +188,18 @@ grants_allow(const char *workflow, Oid owner, Oid role, Privilege privilege)
 /* --- changes --- */
 
 /*
- * Have a row say whether it is granted, or have none where that is what it comes to.
- * Returns false when it was so.
+ * Have a row say whether it is granted, or have none where that is what it
+ * comes to.  Returns false when it was so.
  */
 static bool
 change(const char *workflow, Oid role, Privilege privilege, bool granted)
 {
-	/* without a row everybody may start perhaps, and nobody has any other privilege */
-	bool		wants_row = granted || (!OidIsValid(role) && privilege == PRIVILEGE_START);
+	/*
+	 * without a row everybody may start perhaps, and nobody has any other
+	 * privilege
+	 */
+	bool		wants_row = granted ||
+		(!OidIsValid(role) && privilege == PRIVILEGE_START);
 	Datum		values[lengthof(change_types)];
 	char		nulls[lengthof(change_types) + 1] = "     ";
 	bool		has_row;
@@ -210,7 +220,8 @@ change(const char *workflow, Oid role, Privilege privilege, bool granted)
 	state_done();
 	if (has_row == wants_row && (!has_row || was_granted == granted))
 		return false;
-	state_execute(wants_row ? &store_statement : &delete_statement, values, nulls);
+	state_execute(wants_row ? &store_statement : &delete_statement, values,
+				  nulls);
 	state_definitions_changed();
 	return true;
 }

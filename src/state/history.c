@@ -4,8 +4,9 @@
  *	  The table workflow.executor_history: what became of executors.
  *
  * NOTES
- *	  Written by the scheduler, in transactions of its own that do not wait for the
- *	  disk, except for stuck executors: those are counted against their workflow.
+ *	  Written by the scheduler, in transactions of its own that do not wait for
+ *	  the disk, except for stuck executors: those are counted against their
+ *	  workflow.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,11 +20,11 @@
 #include "state/history.h"
 #include "state/private.h"
 
-static const Oid insert_types[] = {
-	INT4OID, REGROLEOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT8OID, INT8OID,
-	REGROLEOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
-	INT4OID, INT4OID, INT8OID
-};
+static const Oid insert_types[] =
+	{INT4OID,        REGROLEOID,     TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID,
+	 INT8OID,        INT8OID,        INT8OID,        REGROLEOID,     TEXTOID,
+	 TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,        TEXTOID,        TEXTOID,
+	 TEXTOID,        INT4OID,        INT4OID,        INT8OID};
 static StateStatement insert_statement = {
 	"INSERT INTO workflow.executor_history (pid, role, started_at, ended_at, reason, runs, steps, peak_memory,"
 	" requested_by, request_reason, draining_since, stuck_at, execution_id, workflow, scope, step_id,"
@@ -146,7 +147,8 @@ executor_history_close_abandoned(const int *pids, int npids)
 
 	for (int i = 0; i < npids; i++)
 		elements[i] = Int32GetDatum(pids[i]);
-	value = PointerGetDatum(construct_array(elements, npids, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	value = PointerGetDatum(construct_array(elements, npids, INT4OID,
+											sizeof(int32), true, TYPALIGN_INT));
 	state_execute(&abandoned_statement, &value, NULL);
 }
 

@@ -10,7 +10,10 @@
 
 #include "state/state.h"
 
-/* An executor that has ended or got stuck.  NULL and 0 stand for SQL null where the column has it. */
+/*
+ * An executor that has ended or got stuck.  NULL and 0 stand for SQL null where
+ * the column has it.
+ */
 typedef struct ExecutorRecord
 {
 	int			pid;
@@ -42,15 +45,22 @@ extern int64 executor_history_insert(const ExecutorRecord *record);
 extern void executor_history_quarantine(int64 id);
 /* The stuck executor of an entry has ended at last. */
 extern void executor_history_end(int64 id);
-/* Those that lived when the scheduler before this one ended, but for some processes. */
+/*
+ * Those that lived when the scheduler before this one ended, but for some
+ * processes.
+ */
 extern void executor_history_close_abandoned(const int *pids, int npids);
 /* The entry of a process that was stuck and lives; 0: none. */
 extern int64 executor_history_find(int pid);
 
-/* Delete entries of executors that ended before a time, oldest first, at most max. */
+/*
+ * Delete entries of executors that ended before a time, oldest first, at most
+ * max.
+ */
 extern int64 executor_history_prune(TimestampTz before, int32 max);
 
 /* How many attempts at steps of a workflow got stuck at or after a time. */
-extern int64 executor_history_count_stuck(const char *workflow, Oid role, TimestampTz since);
+extern int64 executor_history_count_stuck(const char *workflow, Oid role,
+										  TimestampTz since);
 
 #endif							/* PGWF_HISTORY_H */

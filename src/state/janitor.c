@@ -4,8 +4,8 @@
  *	  The table workflow.executions: what has waited too long.
  *
  * NOTES
- *	  In the scheduler.  Waits for no lock: what a session has locked is left for
- *	  the next time.
+ *	  In the scheduler.  Waits for no lock: what a session has locked is left
+ *	  for the next time.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,7 +47,10 @@ static StateStatement began_statement = {
 	lengthof(began_types), began_types, NULL
 };
 
-/* What is pending and has not begun, by the three indexes it can be in, since a time. */
+/*
+ * What is pending and has not begun, by the three indexes it can be in, since a
+ * time.
+ */
 #define WAITING_PART(columns, where) \
 	"SELECT " columns " FROM workflow.executions WHERE status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text" \
 	" AND started_at IS NULL AND " where
@@ -86,7 +89,8 @@ definition_timeout(int definition_id)
 
 		control.keysize = sizeof(int);
 		control.entrysize = sizeof(KnownTimeout);
-		known_timeouts = hash_create("workflow timeouts", 64, &control, HASH_ELEM | HASH_BLOBS);
+		known_timeouts = hash_create("workflow timeouts", 64, &control,
+									 HASH_ELEM | HASH_BLOBS);
 	}
 	known = hash_search(known_timeouts, &definition_id, HASH_FIND, NULL);
 	if (known != NULL)

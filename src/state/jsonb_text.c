@@ -4,8 +4,8 @@
  *	  Members of objects that are strings: read, and added to one being built.
  *
  * NOTES
- *	  Any process.  What is pushed points to the caller's texts until the object is
- *	  finished.
+ *	  Any process.  What is pushed points to the caller's texts until the object
+ *	  is finished.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,15 +21,17 @@ jsonb_member_string(const Jsonb *object, const char *key)
 
 	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
 		return NULL;
-	value = getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &object->root), key,
-										 strlen(key), &buffer);
+	value = getKeyJsonValueFromContainer(unconstify(JsonbContainer *,
+													&object->root),
+										 key, strlen(key), &buffer);
 	if (value == NULL || value->type != jbvString)
 		return NULL;
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
 static void
-push_string(JsonbParseState **state, JsonbIteratorToken token, const char *string)
+push_string(JsonbParseState **state, JsonbIteratorToken token,
+			const char *string)
 {
 	JsonbValue	value;
 

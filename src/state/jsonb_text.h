@@ -16,6 +16,7 @@ extern char *jsonb_member_string(const Jsonb *object, const char *key);
 
 extern void jsonb_push_key(JsonbParseState **state, const char *key);
 /* A key, and a string as its value. */
-extern void jsonb_push_text(JsonbParseState **state, const char *key, const char *text);
+extern void jsonb_push_text(JsonbParseState **state, const char *key,
+							const char *text);
 
 #endif							/* PGWF_STATE_JSONB_TEXT_H */

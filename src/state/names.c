@@ -4,9 +4,9 @@
  *	  Names of workflows, agents and schedules that are like another one.
  *
  * NOTES
- *	  Sessions, inside a transaction, on the way to an error.  Definitions and agents
- *	  are seen by every role that may use workflows, a schedule by those with the
- *	  rights of its role.
+ *	  Sessions, inside a transaction, on the way to an error.  Definitions and
+ *	  agents are seen by every role that may use workflows, a schedule by those
+ *	  with the rights of its role.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,9 +50,11 @@ char *
 name_nearest(NamedThing thing, const char *word, Oid role)
 {
 	int			length = (int) strlen(word);
-	Datum		values[2] = {Int32GetDatum(length - NAME_MAX_DISTANCE), Int32GetDatum(length + NAME_MAX_DISTANCE)};
+	Datum values[2] = {Int32GetDatum(length - NAME_MAX_DISTANCE),
+					   Int32GetDatum(length + NAME_MAX_DISTANCE)};
 	NameMap    *names = name_map_create(64);
-	uint64		nrows = state_query(&statements[thing], values, NULL, false, NAMES_LIMIT);
+	uint64		nrows = state_query(&statements[thing], values, NULL, false,
+							   NAMES_LIMIT);
 	const char *nearest;
 
 	for (uint64 i = 0; i < nrows; i++)

@@ -18,8 +18,8 @@ typedef enum NamedThing
 } NamedThing;
 
 /*
- * The name most like the word among those the role may see, NULL when none is.  For
- * errors: reads every name of about this length.
+ * The name most like the word among those the role may see, NULL when none is.
+ * For errors: reads every name of about this length.
  */
 extern char *name_nearest(NamedThing thing, const char *word, Oid role);
 

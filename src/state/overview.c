@@ -4,11 +4,11 @@
  *	  Lists of what goes on in the database, as workflow.report() shows them.
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction and under its snapshot; reads
- *	  only.  The statements, but for why(), run as the extension's owner and are
- *	  given the role that asks; each decides by that what to show, as the views do.
- *	  All are bounded: what has no index of its own is looked for among the newest
- *	  executions only.
+ *	  Runs in sessions, in the caller's transaction and under its snapshot;
+ *	  reads only.  The statements, but for why(), run as the extension's owner
+ *	  and are given the role that asks; each decides by that what to show, as
+ *	  the views do.  All are bounded: what has no index of its own is looked for
+ *	  among the newest executions only.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,7 +31,10 @@
 	"(1000::pg_catalog.float8 OPERATOR(pg_catalog.*) pg_catalog.date_part('epoch', " \
 	end " OPERATOR(pg_catalog.-) " start "))"
 #define NOW "pg_catalog.clock_timestamp()"
-/* It could be run: what has waited, or was deferred, has a start_at that has come. */
+/*
+ * It could be run: what has waited, or was deferred, has a start_at that has
+ * come.
+ */
 #define IS_QUEUED(e) \
 	e ".status OPERATOR(pg_catalog.=) 'pending'::pg_catalog.text" \
 	" AND (" e ".start_at IS NULL OR " e ".start_at OPERATOR(pg_catalog.<=) " NOW ")"
@@ -204,8 +207,8 @@ static StateStatement newest_statement = {
 };
 
 /*
- * why() tells what its caller may know, also of the server's other sessions: it is
- * asked as who called us.  The caller of this ends with SPI_finish().
+ * why() tells what its caller may know, also of the server's other sessions: it
+ * is asked as who called us.  The caller of this ends with SPI_finish().
  */
 static uint64
 query_as_reader(const StateStatement *statement, Datum *values)
@@ -214,7 +217,8 @@ query_as_reader(const StateStatement *statement, Datum *values)
 	int			result;
 
 	SPI_connect();
-	result = SPI_execute_with_args(statement->sql, statement->nargs, unconstify(Oid *, statement->argtypes),
+	result = SPI_execute_with_args(statement->sql, statement->nargs,
+								   unconstify(Oid *, statement->argtypes),
 								   values, NULL, true, OVERVIEW_MAX_ROWS);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "could not ask why: %s", SPI_result_code_string(result));
@@ -226,18 +230,21 @@ Overview *
 overview_read(OverviewSubject subject, Oid reader, int64 execution_id)
 {
 	Overview   *overview = palloc(sizeof(Overview));
-	Datum		values[2] = {ObjectIdGetDatum(reader), Int64GetDatum(execution_id)};
+	Datum values[2] = {ObjectIdGetDatum(reader), Int64GetDatum(execution_id)};
 	TupleDesc	columns;
 
-	overview->nrows = (int) (subject == OVERVIEW_WHY ? query_as_reader(&statements[subject], values) :
-							 state_query(&statements[subject], values, NULL, true, OVERVIEW_MAX_ROWS));
+	overview->nrows = (int) (subject == OVERVIEW_WHY ?
+								 query_as_reader(&statements[subject], values) :
+								 state_query(&statements[subject], values, NULL,
+											 true, OVERVIEW_MAX_ROWS));
 	columns = SPI_tuptable->tupdesc;
 	overview->ncolumns = columns->natts;
 	overview->captions = palloc(sizeof(char *) * columns->natts);
 	overview->types = palloc(sizeof(Oid) * columns->natts);
 	for (int i = 0; i < columns->natts; i++)
 	{
-		overview->captions[i] = pstrdup(NameStr(TupleDescAttr(columns, i)->attname));
+		overview->captions[i] = pstrdup(
+			NameStr(TupleDescAttr(columns, i)->attname));
 		overview->types[i] = TupleDescAttr(columns, i)->atttypid;
 	}
 	overview->cells = palloc(sizeof(char **) * Max(overview->nrows, 1));
@@ -245,7 +252,8 @@ overview_read(OverviewSubject subject, Oid reader, int64 execution_id)
 	{
 		overview->cells[row] = palloc(sizeof(char *) * columns->natts);
 		for (int i = 0; i < columns->natts; i++)
-			overview->cells[row][i] = SPI_getvalue(SPI_tuptable->vals[row], columns, i + 1);
+			overview->cells[row][i] = SPI_getvalue(SPI_tuptable->vals[row],
+												   columns, i + 1);
 	}
 	if (subject == OVERVIEW_WHY)
 		SPI_finish();

@@ -24,7 +24,8 @@ typedef enum OverviewSubject
 	OVERVIEW_LETTERS,
 	OVERVIEW_SCHEDULES,
 	OVERVIEW_BREAKERS,
-	OVERVIEW_EXECUTION,			/* one row: what there is to know of one execution */
+	OVERVIEW_EXECUTION,			/* one row: what there is to know of one
+								 * execution */
 	OVERVIEW_WHY,				/* why that does not go on, or has failed */
 	NUM_OVERVIEWS
 } OverviewSubject;
@@ -44,9 +45,13 @@ typedef struct Overview
  * two subjects are about an execution.
  */
 #define OVERVIEW_MAX_ROWS 50
-extern Overview *overview_read(OverviewSubject subject, Oid reader, int64 execution_id);
+extern Overview *overview_read(OverviewSubject subject, Oid reader,
+							   int64 execution_id);
 
-/* The execution to look at when none is named: what runs or ended last; 0: there is none. */
+/*
+ * The execution to look at when none is named: what runs or ended last; 0:
+ * there is none.
+ */
 extern int64 overview_newest_execution(Oid reader);
 
 #endif							/* PGWF_OVERVIEW_H */

@@ -20,7 +20,9 @@
 #include "state/state.h"
 
 static const Oid id_types[] = {INT8OID};
-/* By itself: few executions are paused, and setting up its plan is felt by all. */
+/*
+ * By itself: few executions are paused, and setting up its plan is felt by all.
+ */
 static StateStatement pauses_statement = {
 	"SELECT pg_catalog.lower(p), pg_catalog.upper(p) FROM workflow.executions AS e, pg_catalog.unnest(e.pauses) AS p"
 	" WHERE e.id OPERATOR(pg_catalog.=) $1 ORDER BY 1",
@@ -47,9 +49,11 @@ execution_load_pauses(int64 id, Pause **pauses)
  * Pauses do not overlap.
  */
 TimestampTz
-deadline_with_pauses(TimestampTz from, int seconds, const Pause *pauses, int npauses)
+deadline_with_pauses(TimestampTz from, int seconds, const Pause *pauses,
+					 int npauses)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(from, (int64) seconds * 1000);
+	TimestampTz deadline = TimestampTzPlusMilliseconds(from,
+													   (int64) seconds * 1000);
 
 	for (int i = 0; i < npauses; i++)
 	{

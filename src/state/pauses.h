@@ -19,7 +19,10 @@ typedef struct Pause
 
 /* Those of an execution that are over, in order; returns their number. */
 extern int	execution_load_pauses(int64 id, Pause **pauses);
-/* When so many seconds that began at a time are over, the pauses counted off. */
-extern TimestampTz deadline_with_pauses(TimestampTz from, int seconds, const Pause *pauses, int npauses);
+/*
+ * When so many seconds that began at a time are over, the pauses counted off.
+ */
+extern TimestampTz deadline_with_pauses(TimestampTz from, int seconds,
+										const Pause *pauses, int npauses);
 
 #endif							/* PGWF_PAUSES_H */

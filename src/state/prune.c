@@ -5,18 +5,18 @@
  *	  ended long ago.
  *
  * NOTES
- *	  Runs in sessions.  There is no index by time: every execution would pay for
- *	  it.  Executions are numbered as they are started, so the primary key leads
- *	  from the oldest to the newest; it is walked in windows and left where nothing
- *	  but newer executions follow.
+ *	  Runs in sessions.  There is no index by time: every execution would pay
+ *	  for it.  Executions are numbered as they are started, so the primary key
+ *	  leads from the oldest to the newest; it is walked in windows and left
+ *	  where nothing but newer executions follow.
  *
- *	  Whose number was reserved by a session long before it was used stands among
- *	  older ones and is passed over; that is why one newer execution is not yet the
- *	  end, but a whole window of them.
+ *	  Whose number was reserved by a session long before it was used stands
+ *	  among older ones and is passed over; that is why one newer execution is
+ *	  not yet the end, but a whole window of them.
  *
- *	  Executions are deleted by number, a few at a time: the rows of their steps lie
- *	  beside each other in the table and in its index, and the plan cannot come to
- *	  depend on the size of the tables.
+ *	  Executions are deleted by number, a few at a time: the rows of their steps
+ *	  lie beside each other in the table and in its index, and the plan cannot
+ *	  come to depend on the size of the tables.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +34,8 @@
 /* Executions looked at at once. */
 #define PRUNE_WINDOW 5000
 
-static const Oid window_types[] = {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID, INT4OID};
+static const Oid window_types[] = {TIMESTAMPTZOID, TEXTARRAYOID, INT8OID,
+								   INT4OID};
 static StateStatement window_statement = {
 	"SELECT w.id, w.status OPERATOR(pg_catalog.=) ANY ($2) AND w.completed_at OPERATOR(pg_catalog.<) $1,"
 	" w.created_at OPERATOR(pg_catalog.<) $1"
@@ -72,8 +73,9 @@ delete_executions(Prune *prune, Datum *ids, int count)
 
 	values[0] = TimestampTzGetDatum(prune->before);
 	values[1] = PointerGetDatum(prune->statuses);
-	values[2] = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64),
-												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[2] = PointerGetDatum(construct_array(ids, count, INT8OID,
+												sizeof(int64), FLOAT8PASSBYVAL,
+												TYPALIGN_DOUBLE));
 	state_query(&lock_statement, values, NULL, false, 0);
 	locked = state_column(0, 1, &isnull);
 	if (!isnull)
@@ -85,7 +87,9 @@ delete_executions(Prune *prune, Datum *ids, int count)
 	prune->executions += state_execute(&delete_statement, &locked, NULL);
 }
 
-/* The plans walk indexes, whatever statistics say, or said when they were made. */
+/*
+ * The plans walk indexes, whatever statistics say, or said when they were made.
+ */
 static int
 prefer_indexes(void)
 {
@@ -93,7 +97,8 @@ prefer_indexes(void)
 	int			nest_level = NewGUCNestLevel();
 
 	for (int i = 0; i < (int) lengthof(off); i++)
-		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	return nest_level;
 }
 

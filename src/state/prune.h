@@ -18,17 +18,19 @@ typedef struct Prune
 {
 	TimestampTz before;			/* ended before */
 	ArrayType  *statuses;
-	int64		last;			/* number of the last execution looked at; 0 at first */
+	int64		last;			/* number of the last execution looked at; 0
+								 * at first */
 	bool		done;			/* none behind it is to go */
 	int64		executions;		/* deleted so far */
 	int64		steps;			/* rows of theirs */
-	int64		rows_each;		/* rows of an execution, on average of the last part */
+	int64		rows_each;		/* rows of an execution, on average of the
+								 * last part */
 } Prune;
 
 /*
- * Delete the next executions, at most max of them and not more than a window holds;
- * skips those that somebody has locked.  Returns how many: none does not mean that
- * it is done.
+ * Delete the next executions, at most max of them and not more than a window
+ * holds; skips those that somebody has locked.  Returns how many: none does not
+ * mean that it is done.
  */
 extern int64 executions_prune(Prune *prune, int max);
 

@@ -5,9 +5,9 @@
  *
  * NOTES
  *	  Runs in the executor that is the first to go on, in one transaction with
- *	  execution_reopened().  History stays: a row that ended a scope badly becomes
- *	  one that was followed by another attempt, and what is done again from an
- *	  earlier step on moves to scopes that nobody looks at.
+ *	  execution_reopened().  History stays: a row that ended a scope badly
+ *	  becomes one that was followed by another attempt, and what is done again
+ *	  from an earlier step on moves to scopes that nobody looks at.
  *
  *-------------------------------------------------------------------------
  */
@@ -75,7 +75,8 @@ static StateStatement reopened_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
-static const Oid before_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID};
+static const Oid before_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID,
+								   TIMESTAMPTZOID};
 static StateStatement before_statement = {
 	"SELECT COALESCE(pg_catalog.max(attempt), 0) FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
@@ -95,7 +96,8 @@ steps_began(int64 execution_id, char **step_ids, int count, bool completed)
 	for (int i = 0; i < count; i++)
 		elements[i] = CStringGetTextDatum(step_ids[i]);
 	values[0] = Int64GetDatum(execution_id);
-	values[1] = PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+	values[1] = PointerGetDatum(
+		construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
 	values[2] = BoolGetDatum(completed);
 	state_query(&began_statement, values, NULL, false, 0);
 	began = DatumGetTimestampTz(state_column(0, 1, &isnull));

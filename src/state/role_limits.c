@@ -6,8 +6,8 @@
  * NOTES
  *	  Runs in sessions and in the scheduler, in a transaction.  A limit that the
  *	  row of a role does not set is that of the row for all, if there is one.
- *	  What was read is kept until any session changes a limit or a definition, as
- *	  grants are.
+ *	  What was read is kept until any session changes a limit or a definition,
+ *	  as grants are.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,7 +30,8 @@ typedef struct CachedLimits
 	RoleLimits	limits;
 } CachedLimits;
 
-static const RoleLimits no_limits = {NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT};
+static const RoleLimits no_limits = {NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT,
+									 NO_LIMIT};
 
 static RowCache cache = {
 	.any = {"SELECT FROM workflow.role_limits LIMIT 1", 0, NULL, NULL},
@@ -50,7 +51,8 @@ static StateStatement read_statement = {
 	lengthof(role_types), role_types, NULL
 };
 
-static const Oid set_types[] = {REGROLEOID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, REGROLEOID};
+static const Oid set_types[] = {REGROLEOID, INT4OID, INT4OID,   INT4OID,
+								INT4OID,    INT4OID, REGROLEOID};
 #define IS_ROLE \
 	"(l.role::pg_catalog.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid OR (l.role IS NULL AND $1 IS NULL))"
 static StateStatement same_statement = {
@@ -136,8 +138,9 @@ role_max_executors(Oid role)
 bool
 role_limits_set(Oid role, const RoleLimits *limits)
 {
-	const int	each[] = {limits->max_pending, limits->max_running, limits->max_priority,
-	limits->max_payload_bytes, limits->max_executors};
+	const int each[] = {limits->max_pending, limits->max_running,
+						limits->max_priority, limits->max_payload_bytes,
+						limits->max_executors};
 	Datum		values[lengthof(set_types)];
 	char		nulls[lengthof(set_types) + 1] = "       ";
 	bool		any = false;

@@ -4,9 +4,9 @@
  *	  What a process keeps of a small table of rights or limits.
  *
  * NOTES
- *	  Runs in sessions and workers, in a transaction.  That a table has no rows at
- *	  all is kept, too, so that who does not use it pays nothing.  The newest rows
- *	  are read: rights are not part of what a snapshot shows.
+ *	  Runs in sessions and workers, in a transaction.  That a table has no rows
+ *	  at all is kept, too, so that who does not use it pays nothing.  The newest
+ *	  rows are read: rights are not part of what a snapshot shows.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +29,8 @@ row_cache_table(RowCache *cache, MemoryContext *context)
 		cache->valid = false;
 		cache->table = NULL;
 		if (cache->context == NULL)
-			cache->context = AllocSetContextCreate(TopMemoryContext, "workflow rows",
+			cache->context = AllocSetContextCreate(TopMemoryContext,
+												   "workflow rows",
 												   ALLOCSET_SMALL_SIZES);
 		MemoryContextReset(cache->context);
 

@@ -26,13 +26,14 @@ typedef struct RowCache
 	MemoryContext context;
 	HTAB	   *table;
 	bool		valid;
-	uint64		counter;		/* state_definitions_counter it was filled under */
+	uint64		counter;		/* state_definitions_counter it was filled
+								 * under */
 } RowCache;
 
 /*
- * Where entries are kept, in the memory context *context, valid until the next call; empty
- * again when any session has changed a definition or what announces itself as one.
- * NULL: the table has no rows.  Needs a transaction.
+ * Where entries are kept, in the memory context *context, valid until the next
+ * call; empty again when any session has changed a definition or what announces
+ * itself as one.  NULL: the table has no rows.  Needs a transaction.
  */
 extern HTAB *row_cache_table(RowCache *cache, MemoryContext *context);
 

@@ -6,9 +6,9 @@
  * NOTES
  *	  Runs in sessions, pg_cron's included, in the caller's transaction.
  *
- *	  Locks are taken in the order executions, schedule_entries: a session may have
- *	  locked an execution before it asks for the schedule, so nobody cancels
- *	  executions while holding the row of their schedule.
+ *	  Locks are taken in the order executions, schedule_entries: a session may
+ *	  have locked an execution before it asks for the schedule, so nobody
+ *	  cancels executions while holding the row of their schedule.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,15 +39,21 @@ static const char *const outcome_names[] = {
 
 static const Oid name_types[] = {TEXTOID};
 static const Oid id_types[] = {INT4OID};
-static StateStatement find_by_name = {SELECT_SCHEDULE BY_NAME, 1, name_types, NULL};
-static StateStatement lock_by_name = {SELECT_SCHEDULE BY_NAME " FOR UPDATE", 1, name_types, NULL};
+static StateStatement find_by_name = {SELECT_SCHEDULE BY_NAME, 1, name_types,
+									  NULL};
+static StateStatement lock_by_name = {SELECT_SCHEDULE BY_NAME " FOR UPDATE", 1,
+									  name_types, NULL};
 static StateStatement find_by_id = {SELECT_SCHEDULE BY_ID, 1, id_types, NULL};
-static StateStatement lock_by_id = {SELECT_SCHEDULE BY_ID " FOR UPDATE", 1, id_types, NULL};
+static StateStatement lock_by_id = {SELECT_SCHEDULE BY_ID " FOR UPDATE", 1,
+									id_types, NULL};
 
 #define NWRITTEN 19
-static const Oid write_types[] = {TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, JSONBOID, INT4OID,
-	TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, TEXTOID, INTERVALOID, BOOLOID, REGROLEOID,
-TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT4OID, BOOLOID};
+static const Oid write_types[] =
+	{TEXTOID,  TEXTOID,        INT4OID,     TEXTOID,        TEXTOID,
+	 JSONBOID, INT4OID,        TEXTOID,     TIMESTAMPTZOID, TIMESTAMPTZOID,
+	 INT4OID,  TEXTOID,        INTERVALOID, BOOLOID,        REGROLEOID,
+	 TEXTOID,  TIMESTAMPTZOID, TEXTOID,     TEXTOID,        INT4OID,
+	 BOOLOID};
 static StateStatement insert_schedule = {
 	"INSERT INTO workflow.schedule_entries AS s (name, workflow, version, cron, timezone, input,"
 	" priority, tenant, start_at, end_at, max_concurrent_runs, overlap, max_lateness, enabled, role,"
@@ -83,8 +89,8 @@ static StateStatement select_document = {
 	1, id_types, NULL
 };
 
-static const Oid record_types[] = {INT4OID, TEXTOID, REGROLEOID, TIMESTAMPTZOID, BOOLOID, TEXTOID,
-INT8OID, TEXTOID};
+static const Oid record_types[] = {INT4OID, TEXTOID, REGROLEOID, TIMESTAMPTZOID,
+								   BOOLOID, TEXTOID, INT8OID,    TEXTOID};
 static StateStatement insert_run = {
 	"INSERT INTO workflow.schedule_run_entries"
 	" (schedule_id, schedule, role, due_at, manual, outcome, execution_id, reason)"
@@ -119,8 +125,9 @@ static StateStatement list_executions = {
 };
 
 /*
- * Not what a schedule that exists goes by, however old: its newest entry, which shows how it is
- * doing, the newest of select_previous and the newest of select_last_due.
+ * Not what a schedule that exists goes by, however old: its newest entry, which
+ * shows how it is doing, the newest of select_previous and the newest of
+ * select_last_due.
  */
 #define NEWER_RUN(condition) \
 	"EXISTS (SELECT FROM workflow.schedule_run_entries AS n" \
@@ -197,13 +204,15 @@ find_schedule(StateStatement *statement, Datum key, Schedule *schedule)
 bool
 schedule_find(const char *name, bool lock, Schedule *schedule)
 {
-	return find_schedule(lock ? &lock_by_name : &find_by_name, CStringGetTextDatum(name), schedule);
+	return find_schedule(lock ? &lock_by_name : &find_by_name,
+						 CStringGetTextDatum(name), schedule);
 }
 
 bool
 schedule_find_id(int id, bool lock, Schedule *schedule)
 {
-	return find_schedule(lock ? &lock_by_id : &find_by_id, Int32GetDatum(id), schedule);
+	return find_schedule(lock ? &lock_by_id : &find_by_id, Int32GetDatum(id),
+						 schedule);
 }
 
 /* Parameter i, or null. */
@@ -221,21 +230,26 @@ schedule_values(const Schedule *schedule, Datum *values, char *nulls)
 	memset(nulls, ' ', NWRITTEN);
 	state_set_text(values, nulls, 0, schedule->name);
 	state_set_text(values, nulls, 1, schedule->workflow);
-	set_value(values, nulls, 2, Int32GetDatum(schedule->version), schedule->version != 0);
+	set_value(values, nulls, 2, Int32GetDatum(schedule->version),
+			  schedule->version != 0);
 	state_set_text(values, nulls, 3, schedule->cron);
 	state_set_text(values, nulls, 4, schedule->timezone);
 	values[5] = JsonbPGetDatum(schedule->input);
-	set_value(values, nulls, 6, Int32GetDatum(schedule->priority), schedule->has_priority);
+	set_value(values, nulls, 6, Int32GetDatum(schedule->priority),
+			  schedule->has_priority);
 	state_set_text(values, nulls, 7, schedule->tenant);
-	set_value(values, nulls, 8, TimestampTzGetDatum(schedule->start_at), schedule->start_at != DT_NOBEGIN);
-	set_value(values, nulls, 9, TimestampTzGetDatum(schedule->end_at), schedule->end_at != DT_NOEND);
+	set_value(values, nulls, 8, TimestampTzGetDatum(schedule->start_at),
+			  schedule->start_at != DT_NOBEGIN);
+	set_value(values, nulls, 9, TimestampTzGetDatum(schedule->end_at),
+			  schedule->end_at != DT_NOEND);
 	values[10] = Int32GetDatum(schedule->max_concurrent_runs);
 	state_set_text(values, nulls, 11, schedule->overlap);
 	values[12] = IntervalPGetDatum(&schedule->max_lateness);
 	values[13] = BoolGetDatum(schedule->enabled);
 	values[14] = ObjectIdGetDatum(schedule->role);
 	state_set_text(values, nulls, 15, schedule->description);
-	set_value(values, nulls, 16, TimestampTzGetDatum(schedule->next_run_at), schedule->next_run_at != DT_NOEND);
+	set_value(values, nulls, 16, TimestampTzGetDatum(schedule->next_run_at),
+			  schedule->next_run_at != DT_NOEND);
 	state_set_text(values, nulls, 17, schedule->job_schedule);
 	state_set_text(values, nulls, 18, schedule->pause_reason);
 }
@@ -323,7 +337,8 @@ schedule_record(const ScheduleRun *run)
 	values[3] = TimestampTzGetDatum(run->due_at);
 	values[4] = BoolGetDatum(run->manual);
 	state_set_text(values, nulls, 5, schedule_outcome_name(run->outcome));
-	set_value(values, nulls, 6, Int64GetDatum(run->execution_id), run->execution_id != 0);
+	set_value(values, nulls, 6, Int64GetDatum(run->execution_id),
+			  run->execution_id != 0);
 	state_set_text(values, nulls, 7, run->reason);
 	state_execute(&insert_run, values, nulls);
 }
@@ -389,7 +404,7 @@ void
 schedule_cancel(int64 execution_id, const char *reason)
 {
 	Oid			types[] = {INT8OID, TEXTOID};
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(reason)};
+	Datum values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(reason)};
 	int			result;
 
 	SPI_connect();

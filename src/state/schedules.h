@@ -66,7 +66,10 @@ typedef struct ScheduleExecution
 	bool		waits;			/* for others of its schedule to end */
 } ScheduleExecution;
 
-/* Read one into the current context, perhaps locking it; false when there is none. */
+/*
+ * Read one into the current context, perhaps locking it; false when there is
+ * none.
+ */
 extern bool schedule_find(const char *name, bool lock, Schedule *schedule);
 /* The same by its number. */
 extern bool schedule_find_id(int id, bool lock, Schedule *schedule);
@@ -81,17 +84,23 @@ extern int	schedule_list(bool with_job, int **ids);
 extern Jsonb *schedule_document(int id);
 
 extern void schedule_record(const ScheduleRun *run);
-/* The time that was decided last, other than by run_schedule_now(), or DT_NOBEGIN. */
+/*
+ * The time that was decided last, other than by run_schedule_now(), or
+ * DT_NOBEGIN.
+ */
 extern TimestampTz schedule_last_due(int id);
 /* When it last started something, or DT_NOBEGIN. */
 extern TimestampTz schedule_previous_run(int id);
 
 /*
- * How many of its executions have not ended: those that wait for another one, and
- * the others.
+ * How many of its executions have not ended: those that wait for another one,
+ * and the others.
  */
 extern void schedule_count(int id, int64 *running, int64 *queued);
-/* Executions that have not ended, by their numbers, the order in which who locks more than one does. */
+/*
+ * Executions that have not ended, by their numbers, the order in which who
+ * locks more than one does.
+ */
 extern int	schedule_executions(int id, ScheduleExecution **executions);
 /* Cancel one of them, as the current role, by workflow.cancel(). */
 extern void schedule_cancel(int64 execution_id, const char *reason);

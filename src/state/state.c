@@ -7,8 +7,9 @@
  *	  Runs in every kind of process, inside a transaction.  Plans are prepared
  *	  on first use and kept for the life of the process.  They are prepared and
  *	  run under the owner's identity, so row-level security never applies to
- *	  them, and with its settings (shared/identity.c), so that none of the caller
- *	  changes what they mean.  Their text is fully qualified all the same.
+ *	  them, and with its settings (shared/identity.c), so that none of the
+ *	  caller changes what they mean.  Their text is fully qualified all the
+ *	  same.
  *
  *	  A process notices through relation cache invalidations that the extension
  *	  was dropped or created anew.  A new installation numbers its definitions
@@ -62,8 +63,8 @@ static List *prepared_statements = NIL;
 
 /*
  * Depth of state_query() calls not yet closed by state_done(), and whether the
- * outermost one pushed a snapshot because none was active.  An error leaves them
- * as they are; the next outermost call puts them right.
+ * outermost one pushed a snapshot because none was active.  An error leaves
+ * them as they are; the next outermost call puts them right.
  */
 static int	open_queries = 0;
 static bool snapshot_pushed = false;
@@ -134,15 +135,17 @@ void
 state_installation_changed(void)
 {
 	Oid			schema = workflow_schema_oid();
-	Oid			definitions = OidIsValid(schema) ? get_relname_relid("definitions", schema) : InvalidOid;
+	Oid			definitions = OidIsValid(schema) ?
+		get_relname_relid("definitions", schema) :
+		InvalidOid;
 
 	if (OidIsValid(definitions))
 		CacheInvalidateRelcacheByRelid(definitions);
 }
 
 /*
- * Announce a change of a table to all sessions, and to this one at once, so that
- * nothing cached from before the change is used after it.
+ * Announce a change of a table to all sessions, and to this one at once, so
+ * that nothing cached from before the change is used after it.
  */
 void
 state_definitions_changed(void)
@@ -180,9 +183,11 @@ static void
 lock_scope_end(LockScope *scope)
 {
 	CurrentResourceOwner = scope->outer;
-	ResourceOwnerRelease(scope->owner, RESOURCE_RELEASE_BEFORE_LOCKS, true, false);
+	ResourceOwnerRelease(scope->owner, RESOURCE_RELEASE_BEFORE_LOCKS, true,
+						 false);
 	ResourceOwnerRelease(scope->owner, RESOURCE_RELEASE_LOCKS, false, false);
-	ResourceOwnerRelease(scope->owner, RESOURCE_RELEASE_AFTER_LOCKS, true, false);
+	ResourceOwnerRelease(scope->owner, RESOURCE_RELEASE_AFTER_LOCKS, true,
+						 false);
 	ResourceOwnerDelete(scope->owner);
 }
 
@@ -200,13 +205,16 @@ find_tables(Node *node, FoundTables *found)
 	if (node == NULL)
 		return false;
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, find_tables, found, QTW_EXAMINE_RTES_BEFORE);
+		return query_tree_walker((Query *) node, find_tables, found,
+								 QTW_EXAMINE_RTES_BEFORE);
 	if (IsA(node, RangeTblEntry))
 	{
 		RangeTblEntry *entry = (RangeTblEntry *) node;
 
-		if (entry->rtekind == RTE_RELATION && entry->relkind == RELKIND_RELATION &&
-			entry->rellockmode == found->lockmode && entry->relid >= FirstNormalObjectId)
+		if (entry->rtekind == RTE_RELATION &&
+			entry->relkind == RELKIND_RELATION &&
+			entry->rellockmode == found->lockmode &&
+			entry->relid >= FirstNormalObjectId)
 			found->tables = list_append_unique_oid(found->tables, entry->relid);
 		return false;
 	}
@@ -223,8 +231,9 @@ find_locks(StatePlan *plan)
 	FoundTables found = {.lockmode = writes ? AccessShareLock : RowShareLock};
 
 	/*
-	 * What is written is locked for that first anyway.  What is read beside it keeps its locks,
-	 * and may be written next; what locks rows is going to write them.
+	 * What is written is locked for that first anyway.  What is read beside it
+	 * keeps its locks, and may be written next; what locks rows is going to
+	 * write them.
 	 */
 	(void) find_tables((Node *) query, &found);
 	plan->locked = found.tables;
@@ -232,8 +241,8 @@ find_locks(StatePlan *plan)
 }
 
 /*
- * Prepare a statement and keep its plan.  The caller has become the owner and is
- * connected to SPI.
+ * Prepare a statement and keep its plan.  The caller has become the owner and
+ * is connected to SPI.
  */
 static void
 prepare_statement(StateStatement *statement)
@@ -261,8 +270,8 @@ prepare_statement(StateStatement *statement)
 }
 
 /*
- * Fetch what rows have outside of their table: without a lock on it VACUUM FULL could
- * take that away.
+ * Fetch what rows have outside of their table: without a lock on it VACUUM FULL
+ * could take that away.
  */
 static void
 fetch_external(SPITupleTable *table)
@@ -271,7 +280,8 @@ fetch_external(SPITupleTable *table)
 
 	for (uint64 i = 0; i < table->numvals; i++)
 		if (HeapTupleHasExternal(table->vals[i]))
-			table->vals[i] = toast_flatten_tuple(table->vals[i], table->tupdesc);
+			table->vals[i] = toast_flatten_tuple(table->vals[i],
+												 table->tupdesc);
 	MemoryContextSwitchTo(oldcontext);
 }
 
@@ -288,14 +298,16 @@ require_read_write(void)
 }
 
 /*
- * Run a prepared statement so that our locks on a table and its indexes come in the order of those
- * who change the indexes (REINDEX, CREATE INDEX): the table first, in a mode that conflicts with
- * theirs when this transaction may write to it.  Whoever has read, keeps the indexes' locks and
- * then wants to write would wait for them, and they for him.  So what only reads keeps no
- * lock; what locks rows, to write them, begins with the lock for that.
+ * Run a prepared statement so that our locks on a table and its indexes come in
+ * the order of those who change the indexes (REINDEX, CREATE INDEX): the table
+ * first, in a mode that conflicts with theirs when this transaction may write
+ * to it.  Whoever has read, keeps the indexes' locks and then wants to write
+ * would wait for them, and they for him.  So what only reads keeps no lock;
+ * what locks rows, to write them, begins with the lock for that.
  */
 static int
-execute_plan(const StatePlan *plan, Datum *values, const char *nulls, bool read_only, long limit)
+execute_plan(const StatePlan *plan, Datum *values, const char *nulls,
+			 bool read_only, long limit)
 {
 	LockScope	scope;
 	ListCell   *cell;
@@ -317,11 +329,11 @@ execute_plan(const StatePlan *plan, Datum *values, const char *nulls, bool read_
 }
 
 /*
- * Run a statement as the owner and leave SPI connected for the caller, who reads
- * SPI_tuptable and calls state_done().  The current memory context stays the
- * caller's, so what is copied out of the rows outlives state_done().  A statement
- * that is not read only sees everything committed before it (under READ COMMITTED)
- * and all earlier changes of its own transaction.
+ * Run a statement as the owner and leave SPI connected for the caller, who
+ * reads SPI_tuptable and calls state_done().  The current memory context stays
+ * the caller's, so what is copied out of the rows outlives state_done().  A
+ * statement that is not read only sees everything committed before it (under
+ * READ COMMITTED) and all earlier changes of its own transaction.
  */
 uint64
 state_query(StateStatement *statement, Datum *values, const char *nulls,
@@ -375,15 +387,20 @@ state_done(void)
 }
 
 /*
- * As state_query(), of the newest rows, whatever snapshot the transaction has: for rights
- * and limits.  Then state_done_newest().
+ * As state_query(), of the newest rows, whatever snapshot the transaction has:
+ * for rights and limits.  Then state_done_newest().
  */
 uint64
 state_query_newest(StateStatement *statement, Datum *values, long limit)
 {
-	/* in a parallel query the latest snapshot may not be taken, that for a catalog may */
+	/*
+	 * in a parallel query the latest snapshot may not be taken, that for a
+	 * catalog may
+	 */
 	state_check_installation();
-	PushActiveSnapshot(IsInParallelMode() ? GetCatalogSnapshot(definitions_relation) : GetLatestSnapshot());
+	PushActiveSnapshot(IsInParallelMode() ?
+						   GetCatalogSnapshot(definitions_relation) :
+						   GetLatestSnapshot());
 	return state_query(statement, values, NULL, true, limit);
 }
 
@@ -480,8 +497,9 @@ state_ids(const int64 *ids, int count)
 
 	for (int i = 0; i < count; i++)
 		elements[i] = Int64GetDatum(ids[i]);
-	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return PointerGetDatum(construct_array(elements, count, INT8OID,
+										   sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
 }
 
 /* 0: null. */
@@ -516,13 +534,15 @@ set_argument(Datum *values, char *nulls, int argument, Datum value, bool isnull)
 void
 state_set_text(Datum *values, char *nulls, int argument, const char *text)
 {
-	set_argument(values, nulls, argument, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
+	set_argument(values, nulls, argument,
+				 text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
 }
 
 void
 state_set_jsonb(Datum *values, char *nulls, int argument, const Jsonb *value)
 {
-	set_argument(values, nulls, argument, PointerGetDatum(value), value == NULL);
+	set_argument(values, nulls, argument, PointerGetDatum(value),
+				 value == NULL);
 }
 
 void

@@ -6,13 +6,14 @@
  *
  * NOTES
  *	  Written by sessions that roll up or prune.  What is added is worked out by
- *	  workflow.statistics_between(), from rows that nobody locks.  The one row of
- *	  statistics_state is the lock of those who add: the time in it moves in the
- *	  transaction that adds what ended before it, so each end is added once.
+ *	  workflow.statistics_between(), from rows that nobody locks.  The one row
+ *	  of statistics_state is the lock of those who add: the time in it moves in
+ *	  the transaction that adds what ended before it, so each end is added once.
  *
- *	  When the clock has been put back, what ended since has times that were passed
- *	  before.  Then all days of which every end is still there are made again from the
- *	  rows, up to now; what has a time that is still to come is added when it has.
+ *	  When the clock has been put back, what ended since has times that were
+ *	  passed before.  Then all days of which every end is still there are made
+ *	  again from the rows, up to now; what has a time that is still to come is
+ *	  added when it has.
  *
  *-------------------------------------------------------------------------
  */
@@ -158,7 +159,8 @@ statistics_pruned_until(void)
 {
 	TimestampTz until;
 
-	return find_time(&pruned_until_statement, false, &until) ? until : DT_NOBEGIN;
+	return find_time(&pruned_until_statement, false, &until) ? until :
+															   DT_NOBEGIN;
 }
 
 TimestampTz
@@ -176,9 +178,11 @@ statistics_begin_again(TimestampTz now)
 }
 
 int64
-statistics_add(TimestampTz since, TimestampTz until, int32 max, TimestampTz *reached)
+statistics_add(TimestampTz since, TimestampTz until, int32 max,
+			   TimestampTz *reached)
 {
-	Datum		slice_values[] = {TimestampTzGetDatum(since), TimestampTzGetDatum(until), Int64GetDatum(max)};
+	Datum slice_values[] = {TimestampTzGetDatum(since),
+							TimestampTzGetDatum(until), Int64GetDatum(max)};
 	Datum		values[2];
 	int64		count;
 

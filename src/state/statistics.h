@@ -12,20 +12,23 @@
 #include "datatype/timestamp.h"
 
 /*
- * Have nobody else roll up until the end of the transaction.  *until: what ended
- * before it has been.  False: somebody else does.
+ * Have nobody else roll up until the end of the transaction.  *until: what
+ * ended before it has been.  False: somebody else does.
  */
 extern bool statistics_lock(TimestampTz *until);
 /* What ended before this time has been rolled up, as far as it is committed. */
 extern TimestampTz statistics_until(void);
 /*
- * Add what ended at or after one time and before another, oldest first and about max
- * executions at most.  Returns how many; *reached: how far that is, which is noted.
+ * Add what ended at or after one time and before another, oldest first and
+ * about max executions at most.  Returns how many; *reached: how far that is,
+ * which is noted.
  */
-extern int64 statistics_add(TimestampTz since, TimestampTz until, int32 max, TimestampTz *reached);
+extern int64 statistics_add(TimestampTz since, TimestampTz until, int32 max,
+							TimestampTz *reached);
 /*
- * Begin anew, since the clock was put back to this time: forget the days whose ends can all be
- * read again, and note the first of them.  Returns its time; now, when there is none.
+ * Begin anew, since the clock was put back to this time: forget the days whose
+ * ends can all be read again, and note the first of them.  Returns its time;
+ * now, when there is none.
  */
 extern TimestampTz statistics_begin_again(TimestampTz now);
 /* What ended before this time may be deleted from now on. */

@@ -21,7 +21,10 @@
 #include "state/steer.h"
 
 static const Oid pause_types[] = {INT8OID, REGROLEOID, TEXTOID, TIMESTAMPTZOID};
-/* The first thread waits only with its execution; others do so while that is paused, too. */
+/*
+ * The first thread waits only with its execution; others do so while that is
+ * paused, too.
+ */
 static StateStatement pause_statement = {
 	"WITH over AS (DELETE FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) $1"
 	"  AND w.thread OPERATOR(pg_catalog.=) ''::pg_catalog.text)"
@@ -33,8 +36,8 @@ static StateStatement pause_statement = {
 };
 
 /*
- * A pause that is over now; the clock may have been put back since it began, so that it took no
- * time.  With both its ends: what contains paused_at is over.
+ * A pause that is over now; the clock may have been put back since it began, so
+ * that it took no time.  With both its ends: what contains paused_at is over.
  */
 #define PAUSE_UNTIL_NOW(start) \
 	"pg_catalog.tstzmultirange(pg_catalog.tstzrange(" start ", GREATEST(" start ", pg_catalog.clock_timestamp()), '[]'))"
@@ -70,7 +73,8 @@ static StateStatement retry_statement = {
 	lengthof(retry_types), retry_types, NULL
 };
 
-static const Oid mark_types[] = {INT8OID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID};
+static const Oid mark_types[] = {INT8OID,  TEXTOID, TEXTOID,
+								 JSONBOID, TEXTOID, TEXTOID};
 static StateStatement mark_statement = {
 	"UPDATE workflow.executions AS e SET control = true, step_marks = CASE WHEN m.mark IS NULL"
 	" THEN e.step_marks OPERATOR(pg_catalog.-) $2"
@@ -178,8 +182,8 @@ execution_step_mark(int64 id, const char *step_id)
 }
 
 bool
-execution_mark_step(int64 id, const char *step_id, const char *mark, Jsonb *output,
-					const char *reason)
+execution_mark_step(int64 id, const char *step_id, const char *mark,
+					Jsonb *output, const char *reason)
 {
 	Datum		values[lengthof(mark_types)];
 	char		nulls[lengthof(mark_types)];

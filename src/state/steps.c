@@ -4,9 +4,9 @@
  *	  The table workflow.step_executions: writing attempts, reading them back.
  *
  * NOTES
- *	  Runs in executors and in sessions (execute()), inside the transaction of the
- *	  step.  Reading serves references to earlier steps, resuming a thread, and
- *	  closing a container from its children's rows.
+ *	  Runs in executors and in sessions (execute()), inside the transaction of
+ *	  the step.  Reading serves references to earlier steps, resuming a thread,
+ *	  and closing a container from its children's rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,15 +57,15 @@ static const char *const columns[] = {
 	"loop_execution_mode", "loop_label", "condition_expression", "branch_taken", "error_type", "input", "output", "error",
 	"variables"
 };
-static const Oid insert_types[] = {
-	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID,
-	INT4OID, INT4OID, BOOLOID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, JSONBOID,
-	JSONBOID
-};
+static const Oid insert_types[] =
+	{INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID,
+	 INT4OID, INT4OID,        INT4OID,        BOOLOID,        TEXTOID, TEXTOID,
+	 TEXTOID, TEXTOID,        TEXTOID,        TEXTOID,        TEXTOID, TEXTOID,
+	 TEXTOID, TEXTOID,        TEXTOID,        TEXTOID,        TEXTOID, TEXTOID,
+	 TEXTOID, JSONBOID,       JSONBOID,       JSONBOID,       JSONBOID};
 
-static StateTable step_executions = {"step_executions", columns, lengthof(columns), NULL};
+static StateTable step_executions = {"step_executions", columns,
+									 lengthof(columns), NULL};
 
 #define INSERT_STEP \
 	"INSERT INTO workflow.step_executions" \
@@ -82,14 +82,15 @@ static StateStatement insert_statement = {
 	INSERT_STEP, lengthof(insert_types), insert_types, NULL
 };
 
-static StateStatement insert_once_statement = {
-	INSERT_STEP " ON CONFLICT DO NOTHING", lengthof(insert_types), insert_types, NULL
-};
+static StateStatement insert_once_statement = {INSERT_STEP
+											   " ON CONFLICT DO NOTHING",
+											   lengthof(insert_types),
+											   insert_types, NULL};
 
-static const Oid close_types[] = {
-	INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	JSONBOID, JSONBOID, TIMESTAMPTZOID, INT4OID, JSONBOID
-};
+static const Oid close_types[] = {INT8OID, TEXTOID,  TEXTOID,  INT4OID,
+								  INT4OID, TEXTOID,  TEXTOID,  TEXTOID,
+								  TEXTOID, JSONBOID, JSONBOID, TIMESTAMPTZOID,
+								  INT4OID, JSONBOID};
 
 static StateStatement close_statement = {
 	"UPDATE workflow.step_executions"
@@ -141,7 +142,8 @@ static StateStatement find_visit_statement = {
 	lengthof(find_visit_types), find_visit_types, NULL
 };
 
-static const Oid find_until_types[] = {INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
+static const Oid find_until_types[] = {INT8OID, TEXTOID, TEXTOID,
+									   TIMESTAMPTZOID};
 static StateStatement find_until_statement = {
 	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
@@ -177,8 +179,8 @@ static StateStatement retries_statement = {
 	" AND scope OPERATOR(pg_catalog.<) $3 AND parent_step_id OPERATOR(pg_catalog.=) $4"
 
 /*
- * What a scope results in is that of the last step that ran in it, which the row s
- * that ended it is not when its step was skipped.
+ * What a scope results in is that of the last step that ran in it, which the
+ * row s that ended it is not when its step was skipped.
  */
 #define SKIPPED_LAST \
 	"s.status OPERATOR(pg_catalog.=) 'skipped'::pg_catalog.text AND s.output IS NULL" \
@@ -220,7 +222,10 @@ static StateStatement children_payload_statement = {
 	lengthof(children_types), children_types, NULL
 };
 
-/* About how large a payload is in memory: what is stored compressed is measured as text. */
+/*
+ * About how large a payload is in memory: what is stored compressed is measured
+ * as text.
+ */
 #define PAYLOAD_SIZE(column) \
 	"COALESCE(pg_catalog.sum(CASE WHEN pg_catalog.pg_column_compression(" column ") IS NOT NULL" \
 	"  THEN pg_catalog.octet_length(" column "::pg_catalog.text)" \
@@ -252,7 +257,10 @@ static StateStatement loop_outputs_statement = {
 	lengthof(children_types), children_types, NULL
 };
 
-/* A member of its own, where the iteration has one; the children's labels are of the container. */
+/*
+ * A member of its own, where the iteration has one; the children's labels are
+ * of the container.
+ */
 #define LABEL_MEMBER \
 	" OPERATOR(pg_catalog.||) CASE WHEN s.loop_label IS NULL THEN '{}'" \
 	" ELSE pg_catalog.jsonb_build_object('label', s.loop_label) END"
@@ -392,7 +400,8 @@ set_row(const StepRow *row, Datum *values, char *nulls)
 {
 	int			i = 0;
 
-	StaticAssertStmt(lengthof(columns) == lengthof(insert_types), "a type for each column");
+	StaticAssertStmt(lengthof(columns) == lengthof(insert_types),
+					 "a type for each column");
 	memset(nulls, ' ', lengthof(columns));
 	values[i++] = Int64GetDatum(row->execution_id);
 	values[i++] = TimestampTzGetDatum(row->started_at);
@@ -400,7 +409,8 @@ set_row(const StepRow *row, Datum *values, char *nulls)
 	state_set_time(values, nulls, i++, row->retry_at);
 	values[i++] = Int32GetDatum(row->visit);
 	values[i++] = Int32GetDatum(row->attempt);
-	values[i++] = Int32GetDatum(row->executor_pid != 0 ? row->executor_pid : MyProcPid);
+	values[i++] = Int32GetDatum(row->executor_pid != 0 ? row->executor_pid :
+														 MyProcPid);
 	set_number(values, nulls, i++, row->loop_iteration_index);
 	set_number(values, nulls, i++, row->loop_collection_size);
 	if (row->condition_result < 0)
@@ -567,11 +577,13 @@ step_find(int64 execution_id, const char *scope, const char *step_id, int visit)
 	values[1] = CStringGetTextDatum(scope);
 	values[2] = CStringGetTextDatum(step_id);
 	values[3] = Int32GetDatum(visit);
-	return read_one(visit > 0 ? &find_visit_statement : &find_statement, values);
+	return read_one(visit > 0 ? &find_visit_statement : &find_statement,
+					values);
 }
 
 StepRecord *
-step_find_until(int64 execution_id, const char *scope, const char *step_id, TimestampTz until)
+step_find_until(int64 execution_id, const char *scope, const char *step_id,
+				TimestampTz until)
 {
 	Datum		values[4];
 
@@ -597,7 +609,8 @@ step_scope_started(int64 execution_id, const char *scope)
 }
 
 TimestampTz
-step_first_started(int64 execution_id, const char *scope, const char *step_id, int visit)
+step_first_started(int64 execution_id, const char *scope, const char *step_id,
+				   int visit)
 {
 	Datum		values[4];
 	TimestampTz result;
@@ -640,7 +653,7 @@ set_children_values(Datum *values, int64 execution_id, const char *from,
 char *
 step_scope_label(int64 execution_id, const char *scope)
 {
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(scope)};
+	Datum values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(scope)};
 	char	   *label = NULL;
 
 	if (state_query(&scope_label_statement, values, NULL, false, 1) > 0)
@@ -672,9 +685,11 @@ step_children(int64 execution_id, const char *from, const char *to,
 	uint64		nrows;
 
 	set_children_values(values, execution_id, from, to, container);
-	nrows = state_query(payloads ? &children_payload_statement : &children_statement,
+	nrows = state_query(payloads ? &children_payload_statement :
+								   &children_statement,
 						values, NULL, false, 0);
-	records = palloc_extended(Max(nrows, 1) * sizeof(StepRecord), MCXT_ALLOC_HUGE);
+	records = palloc_extended(Max(nrows, 1) * sizeof(StepRecord),
+							  MCXT_ALLOC_HUGE);
 	for (uint64 i = 0; i < nrows; i++)
 		read_record(i, &records[i]);
 	*count = (int) nrows;
@@ -703,7 +718,8 @@ step_begun_branches(int64 execution_id, const char *from, const char *to,
 
 void
 step_loop_summary(int64 execution_id, const char *from, const char *to,
-				  const char *container, LoopResult result, LoopSummary *summary)
+				  const char *container, LoopResult result,
+				  LoopSummary *summary)
 {
 	Datum		values[4];
 	int64		size;
@@ -738,8 +754,8 @@ step_loop_summary(int64 execution_id, const char *from, const char *to,
 }
 
 void
-step_walk_variables(int64 execution_id, TimestampTz until, VariablesFunction function,
-					void *context)
+step_walk_variables(int64 execution_id, TimestampTz until,
+					VariablesFunction function, void *context)
 {
 	bool		more = true;
 

@@ -71,14 +71,17 @@ typedef struct StepRow
 	Jsonb	   *variables;		/* all of its scope, when it changed them */
 	TimestampTz started_at;
 	TimestampTz completed_at;	/* 0 = null */
-	TimestampTz retry_at;		/* of a failed attempt: when the next one is due; 0 = null */
+	TimestampTz retry_at;		/* of a failed attempt: when the next one is
+								 * due; 0 = null */
 	int			executor_pid;	/* 0: this process */
 
-	JoinCounts	counts;			/* of a container's children, when it has closed; total 0: not known */
+	JoinCounts	counts;			/* of a container's children, when it has
+								 * closed; total 0: not known */
 
 	/* the journal's */
 	bool		journaled;		/* waits to be written */
-	bool		written;		/* has been written as running, so a change is an update */
+	bool		written;		/* has been written as running, so a change
+								 * is an update */
 } StepRow;
 
 extern const char *step_status_name(StepStatus status);
@@ -126,75 +129,97 @@ typedef struct StepRecord
 	Jsonb	   *error;
 } StepRecord;
 
-/* NULL when there is no such row.  Results live in the current memory context. */
 /*
- * The newest row of a scope, of those that began before a time: the open container if there is
- * one, else what ended last.
+ * NULL when there is no such row.  Results live in the current memory context.
  */
-extern StepRecord *step_newest_of_scope(int64 execution_id, const char *scope, TimestampTz before);
+/*
+ * The newest row of a scope, of those that began before a time: the open
+ * container if there is one, else what ended last.
+ */
+extern StepRecord *step_newest_of_scope(int64 execution_id, const char *scope,
+										TimestampTz before);
 /* The row of a scope that ended last and was not skipped without an output. */
 extern StepRecord *step_last_ran(int64 execution_id, const char *scope);
 /* The last attempt at the last visit of a step; visit > 0: at that visit. */
-extern StepRecord *step_find(int64 execution_id, const char *scope, const char *step_id, int visit);
+extern StepRecord *step_find(int64 execution_id, const char *scope,
+							 const char *step_id, int visit);
 /* The last attempt at the last visit that had ended by a time. */
 extern StepRecord *step_find_until(int64 execution_id, const char *scope,
 								   const char *step_id, TimestampTz until);
 /* When the first attempt at this visit of a step started. */
 extern TimestampTz step_first_started(int64 execution_id, const char *scope,
 									  const char *step_id, int visit);
-/* Attempts of an execution that ended since a time and were followed by another one. */
+/*
+ * Attempts of an execution that ended since a time and were followed by another
+ * one.
+ */
 extern int64 step_count_retries(int64 execution_id, TimestampTz since);
 /* When the first step of a scope started; 0: none has. */
 extern TimestampTz step_scope_started(int64 execution_id, const char *scope);
 /* The label of the iteration that a scope is, from its rows; NULL: none. */
 extern char *step_scope_label(int64 execution_id, const char *scope);
 /* The row of this container's children scopes with the highest iteration. */
-extern int	step_last_iteration(int64 execution_id, const char *from, const char *to, const char *container);
+extern int step_last_iteration(int64 execution_id, const char *from,
+							   const char *to, const char *container);
 
 /*
  * The rows that ended the scopes of a container's children, in order of
- * iteration or of branch name: scopes in [from, to).  payloads: with error and with
- * the output, which is that of the last step that ran.
+ * iteration or of branch name: scopes in [from, to).  payloads: with error and
+ * with the output, which is that of the last step that ran.
  */
-extern StepRecord *step_children(int64 execution_id, const char *from, const char *to,
-								 const char *container, bool payloads, int *count);
+extern StepRecord *step_children(int64 execution_id, const char *from,
+								 const char *to, const char *container,
+								 bool payloads, int *count);
 
 /* Names of the branches of a container in which something has begun. */
-extern char **step_begun_branches(int64 execution_id, const char *from, const char *to,
-								  const char *container, int *count);
+extern char **step_begun_branches(int64 execution_id, const char *from,
+								  const char *to, const char *container,
+								  int *count);
 
-/* Ends of iterations, summed up and put into the output of a loop, without passing through C. */
+/*
+ * Ends of iterations, summed up and put into the output of a loop, without
+ * passing through C.
+ */
 typedef struct LoopSummary
 {
 	int64		completed;
 	int64		failed;
 	int64		skipped;
-	bool		too_large;		/* the array would pass workflow.max_result_size */
-	Jsonb	   *iterations;		/* array by LoopResult; NULL: counts, too large, or no rows */
-	Jsonb	   *errors;			/* array of {index, message} of the first failed ones */
+	bool		too_large;		/* the array would pass
+								 * workflow.max_result_size */
+	Jsonb	   *iterations;		/* array by LoopResult; NULL: counts, too
+								 * large, or no rows */
+	Jsonb	   *errors;			/* array of {index, message} of the first
+								 * failed ones */
 } LoopSummary;
 
-extern void step_loop_summary(int64 execution_id, const char *from, const char *to,
-							  const char *container, LoopResult result, LoopSummary *summary);
+extern void step_loop_summary(int64 execution_id, const char *from,
+							  const char *to, const char *container,
+							  LoopResult result, LoopSummary *summary);
 
 /*
- * The rows of an execution that changed variables by a time, newest first, handed
- * to a function until it returns false.
+ * The rows of an execution that changed variables by a time, newest first,
+ * handed to a function until it returns false.
  */
-typedef bool (*VariablesFunction) (void *context, const char *scope, Jsonb *variables);
+typedef bool (*VariablesFunction)(void *context, const char *scope,
+								  Jsonb *variables);
 extern void step_walk_variables(int64 execution_id, TimestampTz until,
 								VariablesFunction function, void *context);
 
 /*
- * In closed_steps.c.  Containers left open in scopes in [from, to), those of children
- * that were stopped.
+ * In closed_steps.c.  Containers left open in scopes in [from, to), those of
+ * children that were stopped.
  */
-extern void step_close_open_between(int64 execution_id, const char *from, const char *to, StepStatus status);
+extern void step_close_open_between(int64 execution_id, const char *from,
+									const char *to, StepStatus status);
 /* Containers left open become cancelled or timed_out: the execution is over. */
 extern void step_close_open(int64 execution_id, StepStatus status);
 /* All but those of these ids, an array: they become cancelled. */
 extern void step_close_others(int64 execution_id, Datum kept);
-/* The same for executions that have ended, whose scheduler went before it could. */
+/*
+ * The same for executions that have ended, whose scheduler went before it
+ * could.
+ */
 extern void step_close_abandoned(void);
 
 #endif							/* PGWF_STEPS_H */

@@ -4,10 +4,10 @@
  *	  An execution's rows as pictures need them.
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction and under its snapshot; reads
- *	  only.  Whoever calls has checked that the caller may see the execution:
- *	  the statements run as the extension's owner, to whom row-level security
- *	  does not apply.
+ *	  Runs in sessions, in the caller's transaction and under its snapshot;
+ *	  reads only.  Whoever calls has checked that the caller may see the
+ *	  execution: the statements run as the extension's owner, to whom row-level
+ *	  security does not apply.
  *
  *-------------------------------------------------------------------------
  */
@@ -79,8 +79,12 @@ static StateStatement read_events = {
 	lengthof(events_types), events_types, NULL
 };
 
-/* From behind a key on; the key's index gives the order and the end of each page. */
-static const Oid page_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID, INT4OID};
+/*
+ * From behind a key on; the key's index gives the order and the end of each
+ * page.
+ */
+static const Oid page_types[] = {INT8OID, TEXTOID, TEXTOID,
+								 INT4OID, INT4OID, INT4OID};
 static StateStatement read_page = {
 	"SELECT s.scope, s.step_id, s.visit, s.attempt, s.step_type, s.status, s.scope_outcome, s.on_failure,"
 	" s.agent_name, s.branch_taken, s.loop_collection_size,"
@@ -117,7 +121,10 @@ static StateStatement read_running = {
 	1, id_types, NULL
 };
 
-/* The newest executions are found from the newest ids back; rows are bounded, too. */
+/*
+ * The newest executions are found from the newest ids back; rows are bounded,
+ * too.
+ */
 static const Oid average_types[] = {INT4OID, OIDOID};
 static StateStatement read_averages = {
 	"WITH newest AS MATERIALIZED (SELECT e.id FROM"
@@ -144,8 +151,10 @@ static StateStatement read_averages = {
 static void
 read_pauses_of(TraceExecution *execution)
 {
-	Datum		values[2] = {Int64GetDatum(execution->id), Int32GetDatum(TRACE_MAX_PAUSES)};
-	int			count = (int) state_query(&read_pauses, values, NULL, true, TRACE_MAX_PAUSES);
+	Datum values[2] = {Int64GetDatum(execution->id),
+					   Int32GetDatum(TRACE_MAX_PAUSES)};
+	int count = (int) state_query(&read_pauses, values, NULL, true,
+								  TRACE_MAX_PAUSES);
 
 	execution->pauses = palloc(sizeof(TracePause) * Max(count, 1));
 	for (int i = 0; i < count; i++)
@@ -166,8 +175,10 @@ read_pauses_of(TraceExecution *execution)
 static void
 read_marks_of(TraceExecution *execution)
 {
-	Datum		values[2] = {Int64GetDatum(execution->id), Int32GetDatum(TRACE_MAX_MARKS)};
-	int			count = (int) state_query(&read_marks, values, NULL, true, TRACE_MAX_MARKS);
+	Datum values[2] = {Int64GetDatum(execution->id),
+					   Int32GetDatum(TRACE_MAX_MARKS)};
+	int count = (int) state_query(&read_marks, values, NULL, true,
+								  TRACE_MAX_MARKS);
 
 	execution->marks = palloc(sizeof(TraceMark) * Max(count, 1));
 	execution->nmarks = count;
@@ -188,8 +199,10 @@ read_marks_of(TraceExecution *execution)
 static void
 read_events_of(TraceExecution *execution)
 {
-	Datum		values[2] = {Int64GetDatum(execution->id), Int32GetDatum(TRACE_MAX_EVENTS + 1)};
-	int			count = (int) state_query(&read_events, values, NULL, true, TRACE_MAX_EVENTS + 1);
+	Datum values[2] = {Int64GetDatum(execution->id),
+					   Int32GetDatum(TRACE_MAX_EVENTS + 1)};
+	int count = (int) state_query(&read_events, values, NULL, true,
+								  TRACE_MAX_EVENTS + 1);
 
 	execution->more_events = (count > TRACE_MAX_EVENTS);
 	execution->nevents = Min(count, TRACE_MAX_EVENTS);
@@ -305,12 +318,14 @@ trace_walk(int64 id, TraceRowFunction function, void *context)
 	 * key for selective, reads all that is behind it, and sorts that for each
 	 * page.  Without values to look at it trusts in the order of the index.
 	 */
-	(void) set_config_option("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("plan_cache_mode", "force_generic_plan",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+							 0, false);
 
 	/* Two in turn: the key of a page's last row is needed to read the next. */
 	for (int i = 0; i < 2; i++)
-		pages[i] = AllocSetContextCreate(caller, "workflow trace", ALLOCSET_DEFAULT_SIZES);
+		pages[i] = AllocSetContextCreate(caller, "workflow trace",
+										 ALLOCSET_DEFAULT_SIZES);
 
 	for (int page = 0;; page = !page)
 	{

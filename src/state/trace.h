@@ -38,7 +38,8 @@ typedef struct TraceMark
 typedef struct TraceEvent
 {
 	TimestampTz at;
-	char	   *event;			/* recovered, a status, or an action of the audit log */
+	char	   *event;			/* recovered, a status, or an action of the
+								 * audit log */
 	char	   *step_id;		/* it was done to, or failed; NULL = none */
 	char	   *by;				/* NULL = nobody */
 	char	   *error_type;		/* NULL = none */
@@ -129,8 +130,10 @@ typedef struct TraceAverage
 
 /*
  * Averages of the steps of a definition, from executions that the role may see:
- * the newest ones, and of those a bounded number of rows.  *executions: of how many.
+ * the newest ones, and of those a bounded number of rows.  *executions: of how
+ * many.
  */
-extern TraceAverage *trace_averages(int definition_id, Oid reader, int *count, int64 *executions);
+extern TraceAverage *trace_averages(int definition_id, Oid reader, int *count,
+									int64 *executions);
 
 #endif							/* PGWF_TRACE_H */

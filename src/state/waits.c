@@ -5,22 +5,23 @@
  *
  * NOTES
  *	  A thread is written down as waiting by its executor, in the transaction in
- *	  which it parks, and is in nobody's memory from then on: who goes on with an
- *	  execution goes on with its threads but for those that have a row here.  To wake a
- *	  thread is to delete its row; whoever does that sees to it that somebody goes on
+ *	  which it parks, and is in nobody's memory from then on: who goes on with
+ *	  an execution goes on with its threads but for those that have a row here.
+ *	  To wake a thread is to delete its row; whoever does that sees to it that
+ *	  somebody goes on with it.
+ *
+ *	  An execution all of whose threads wait is "waiting": at once where the
+ *	  thread of the root scope is its only one, else when it has been so for a
+ *	  while, in the scheduler.  It leaves this state by becoming pending, when
+ *	  the time of one of them has come (in the scheduler) or when somebody wakes
+ *	  one (in a session), and is claimed like any other; or by being paused or
+ *	  cancelled.  What closes its containers (closed_steps.c) takes the rows
  *	  with it.
  *
- *	  An execution all of whose threads wait is "waiting": at once where the thread of the root
- *	  scope is its only one, else when it has been so for a while, in the scheduler.  It leaves
- *	  this state by becoming pending, when the time of one of them has come (in the
- *	  scheduler) or when somebody wakes one (in a session), and is claimed like any
- *	  other; or by being paused or cancelled.  What closes its containers
- *	  (closed_steps.c) takes the rows with it.
- *
- *	  Locks: rows of executions that wait are changed here by who has the execution's row
- *	  locked.  While it runs, its threads come and go beside each other: they share a
- *	  lock on the execution's row, so that no mark or decision of a session is missed.  The
- *	  scheduler skips what is locked.
+ *	  Locks: rows of executions that wait are changed here by who has the
+ *	  execution's row locked.  While it runs, its threads come and go beside
+ *	  each other: they share a lock on the execution's row, so that no mark or
+ *	  decision of a session is missed.  The scheduler skips what is locked.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,8 +48,9 @@ static const Oid id_types[] = {INT8OID};
 static const Oid ids_types[] = {INT8ARRAYOID};
 
 /*
- * How it ends may have been decided, it may be to be made ready for a retry(), or steps of it have
- * been marked or released since the thread was loaded: that goes before.
+ * How it ends may have been decided, it may be to be made ready for a retry(),
+ * or steps of it have been marked or released since the thread was loaded: that
+ * goes before.
  */
 #define MAY_WAIT(e) \
 	" WHERE " e ".id OPERATOR(pg_catalog.=) $1" \
@@ -70,9 +72,8 @@ static StateStatement share_statement = {
 };
 
 /* There is a row already when its run was lost and is done again. */
-static const Oid insert_types[] = {
-	INT8OID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TIMESTAMPTZOID
-};
+static const Oid insert_types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID,
+								   INT4OID, INT4OID, TEXTOID, TIMESTAMPTZOID};
 static StateStatement insert_statement = {
 	"INSERT INTO workflow.waits AS w"
 	" (execution_id, thread, scope, step_id, visit, attempt, kind, until)"
@@ -84,8 +85,9 @@ static StateStatement insert_statement = {
 };
 
 /*
- * What is due from a time on: while somebody keeps an old snapshot what has waited before it stays
- * in the index.  What cannot be had now does not stand in front of the others.
+ * What is due from a time on: while somebody keeps an old snapshot what has
+ * waited before it stays in the index.  What cannot be had now does not stand
+ * in front of the others.
  */
 #define IS_DUE(from) \
 	"w.until OPERATOR(pg_catalog.>=) " from " AND w.until OPERATOR(pg_catalog.<=) pg_catalog.now()"
@@ -99,7 +101,8 @@ static StateStatement nth_due_statement = {
 /* None of these reads all that is due to find what it is for. */
 #define IS_DUE_UP_TO(from, to) IS_DUE(from) " AND w.until OPERATOR(pg_catalog.<=) " to
 
-static const Oid due_types[] = {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8ARRAYOID};
+static const Oid due_types[] = {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+								INT8ARRAYOID};
 static StateStatement due_statement = {
 	"SELECT w.execution_id, w.thread, e.id IS NULL"
 	" FROM workflow.waits AS w LEFT JOIN workflow.executions AS e"
@@ -133,7 +136,8 @@ static StateStatement next_statement = {
 #define WAKE_SET \
 	"UPDATE workflow.executions AS e SET status = 'pending', start_at = pg_catalog.now()"
 
-static const Oid wake_due_types[] = {INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+static const Oid wake_due_types[] = {INT8ARRAYOID, TIMESTAMPTZOID,
+									 TIMESTAMPTZOID};
 static StateStatement wake_due_statement = {
 	"WITH over AS (DELETE FROM workflow.waits AS w"
 	"  WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1) AND " IS_DUE_UP_TO("$2", "$3") ")"
@@ -170,7 +174,10 @@ static StateStatement marked_statement = {
 	lengthof(ids_types), ids_types, NULL
 };
 
-/* A session may have marked a step, or woken a thread, that the scheduler has not looked at yet. */
+/*
+ * A session may have marked a step, or woken a thread, that the scheduler has
+ * not looked at yet.
+ */
 static StateStatement rest_statement = {
 	"UPDATE workflow.executions AS e SET status = 'waiting'"
 	" FROM (SELECT x.id FROM workflow.executions AS x"
@@ -208,8 +215,9 @@ static StateStatement over_statement = {
 };
 
 bool
-thread_wait(const LoadedExecution *execution, const char *thread, const char *scope,
-			const char *step_id, int visit, int attempt, const Wait *wait)
+thread_wait(const LoadedExecution *execution, const char *thread,
+			const char *scope, const char *step_id, int visit, int attempt,
+			const Wait *wait)
 {
 	Datum		values[lengthof(insert_types)];
 	char		nulls[lengthof(insert_types) + 1] = "        ";
@@ -269,12 +277,11 @@ waits_nth_due(int n, TimestampTz from)
 }
 
 int
-waits_due(int limit, TimestampTz from, TimestampTz to, const int64 *but, int nbut, DueWait **due)
+waits_due(int limit, TimestampTz from, TimestampTz to, const int64 *but,
+		  int nbut, DueWait **due)
 {
-	Datum		values[] = {
-		Int32GetDatum(limit), TimestampTzGetDatum(from), TimestampTzGetDatum(to),
-		state_ids(but, nbut)
-	};
+	Datum values[] = {Int32GetDatum(limit), TimestampTzGetDatum(from),
+					  TimestampTzGetDatum(to), state_ids(but, nbut)};
 	uint64		nrows = state_query(&due_statement, values, NULL, false, 0);
 
 	*due = palloc(Max(nrows, 1) * sizeof(DueWait));
@@ -305,13 +312,15 @@ waits_over(const DueWait *waits, int count)
 		threads[i] = CStringGetTextDatum(waits[i].thread);
 	}
 	values[0] = state_ids(ids, count);
-	values[1] = PointerGetDatum(construct_array(threads, count, TEXTOID, -1, false, TYPALIGN_INT));
+	values[1] = PointerGetDatum(
+		construct_array(threads, count, TEXTOID, -1, false, TYPALIGN_INT));
 	state_execute(&over_statement, values, NULL);
 	fault_point("thread.woken");
 }
 
 int
-executions_wake_due(int limit, TimestampTz from, TimestampTz to, QueueNews *news, int *ended)
+executions_wake_due(int limit, TimestampTz from, TimestampTz to,
+					QueueNews *news, int *ended)
 {
 	Datum		values[] = {
 		Int32GetDatum(limit), TimestampTzGetDatum(from), TimestampTzGetDatum(to)
@@ -332,7 +341,8 @@ executions_wake_due(int limit, TimestampTz from, TimestampTz to, QueueNews *news
 	{
 		bool		isnull;
 
-		queue_news_add_deferred(news, DatumGetObjectId(state_column(i, 2, &isnull)),
+		queue_news_add_deferred(news,
+								DatumGetObjectId(state_column(i, 2, &isnull)),
 								state_column_time(i, 3));
 	}
 	state_done();
@@ -373,11 +383,13 @@ executions_marked(const int64 *ids, int count)
 }
 
 void
-execution_wake_step(int64 id, Oid role, ExecutionStatus status, const char *step_id)
+execution_wake_step(int64 id, Oid role, ExecutionStatus status,
+					const char *step_id)
 {
 	Datum		values[] = {Int64GetDatum(id), CStringGetTextDatum(step_id)};
 
-	if (state_execute(&forget_step_statement, values, NULL) == 0 || status != EXECUTION_WAITING)
+	if (state_execute(&forget_step_statement, values, NULL) == 0 ||
+		status != EXECUTION_WAITING)
 		return;
 	state_execute(&wake_statement, values, NULL);
 	wake_for_deferred(role, GetCurrentTransactionStartTimestamp());
@@ -395,21 +407,21 @@ executions_wait_no_more(const int64 *ids, int count)
 void
 threads_wait_no_more(int64 execution_id, const char *from, const char *to)
 {
-	Datum		values[] = {
-		Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to)
-	};
+	Datum values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from),
+					  CStringGetTextDatum(to)};
 
 	state_execute(&forget_range_statement, values, NULL);
 }
 
 char **
-threads_waiting(int64 execution_id, const char *from, const char *to, int *count)
+threads_waiting(int64 execution_id, const char *from, const char *to,
+				int *count)
 {
-	Datum		values[] = {
-		Int64GetDatum(execution_id), CStringGetTextDatum(from), CStringGetTextDatum(to)
-	};
+	Datum values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from),
+					  CStringGetTextDatum(to)};
 	uint64		nrows = state_query(&range_statement, values, NULL, false, 0);
-	char	  **threads = palloc_extended(Max(nrows, 1) * sizeof(char *), MCXT_ALLOC_HUGE);
+	char **threads = palloc_extended(Max(nrows, 1) * sizeof(char *),
+									 MCXT_ALLOC_HUGE);
 
 	for (uint64 i = 0; i < nrows; i++)
 		threads[i] = state_column_text(i, 1);

@@ -17,7 +17,8 @@ build_agent(Builder *builder, PlanNode *node, const Place *place)
 {
 	AgentPart   *part = agent_part(node);
 
-	if (json_get(place->object, "type") == NULL && json_get(place->object, "agent_name") == NULL)
+	if (json_get(place->object, "type") == NULL &&
+		json_get(place->object, "agent_name") == NULL)
 		field_error(builder, place, NULL, NULL,
 					"step \"%s\" needs \"sql\", \"agent_name\" or \"type\"", node->id);
 	else

@@ -70,9 +70,10 @@ build_switch(Builder *builder, PlanNode *node, const Place *place)
 	int			number = 0;
 
 	if (cases != NULL && json_first(cases) == NULL)
-		field_error(builder, place, "switch", NULL, "\"switch\" needs at least one case");
-	for (const Json *item = cases != NULL ? json_first(cases) : NULL; item != NULL;
-		 item = json_next(item))
+		field_error(builder, place, "switch", NULL,
+					"\"switch\" needs at least one case");
+	for (const Json *item = cases != NULL ? json_first(cases) : NULL;
+		 item != NULL; item = json_next(item))
 	{
 		PlanLine   *line = add_line(node, psprintf("case %d", number + 1));
 		Place		below;
@@ -82,7 +83,8 @@ build_switch(Builder *builder, PlanNode *node, const Place *place)
 		below.step_id = place->step_id;
 		if (json_kind(item) != JSON_OBJECT)
 		{
-			field_error(builder, &below, NULL, NULL, "a case must be an object, not %s",
+			field_error(builder, &below, NULL, NULL,
+						"a case must be an object, not %s",
 						json_kind_name(item));
 			continue;
 		}
@@ -120,8 +122,9 @@ build_conditional(Builder *builder, PlanNode *node, const Place *place)
 	part->default_line = -1;
 	if ((condition == NULL) == (field_get(place, "switch") == NULL))
 	{
-		field_error(builder, place, condition == NULL ? "condition" : "switch", NULL,
-					"a conditional step needs either \"condition\" or \"switch\"");
+		field_error(
+			builder, place, condition == NULL ? "condition" : "switch", NULL,
+			"a conditional step needs either \"condition\" or \"switch\"");
 		return;
 	}
 	if (condition == NULL)
@@ -166,7 +169,8 @@ check_conditional(Checker *checker, PlanNode *node, const Json *source)
 	if (part->condition != NULL)
 		return;
 	item = cases != NULL ? json_first(cases) : NULL;
-	for (int i = 0; i < node->nlines && item != NULL; i++, item = json_next(item))
+	for (int i = 0; i < node->nlines && item != NULL;
+		 i++, item = json_next(item))
 		check_condition(checker, node->lines[i].when, BEFORE_STEP,
 						psprintf("switch[%d].when", i), json_get(item, "when"));
 }
@@ -177,7 +181,8 @@ explain_conditional(Explainer *explainer, const PlanNode *node, int indent)
 	const ConditionalPart *part = conditional_part(node);
 
 	if (part->condition != NULL)
-		explain_fact(explainer, indent, "if %s", explain_condition(part->condition));
+		explain_fact(explainer, indent, "if %s",
+					 explain_condition(part->condition));
 }
 
 static const char *
@@ -189,13 +194,15 @@ conditional_subject(const PlanNode *node, bool all)
 }
 
 static Json *
-stored_branches(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
+stored_branches(Normaliser *normaliser, const char *field, const Json *value,
+				GivenPlace place)
 {
 	if (strcmp(field, "switch") == 0)
 		return stored_switch(normaliser, value, place);
 	if (strcmp(field, "default") == 0)
 		return stored_target(normaliser, value, place);
-	if (strcmp(field, "if_true_step") == 0 || strcmp(field, "if_false_step") == 0)
+	if (strcmp(field, "if_true_step") == 0 ||
+		strcmp(field, "if_false_step") == 0)
 		return stored_condition_branch(normaliser, value, place);
 	return NULL;
 }

@@ -13,7 +13,8 @@
 typedef struct ConditionalPart
 {
 	Condition  *condition;		/* NULL for a switch */
-	int			default_line;	/* "else" or "default": taken when nothing else is; -1 = none */
+	int			default_line;	/* "else" or "default": taken when nothing
+								 * else is; -1 = none */
 } ConditionalPart;
 
 /* NULL for a step of another type. */

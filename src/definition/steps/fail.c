@@ -21,7 +21,8 @@ build_fail(Builder *builder, PlanNode *node, const Place *place)
 }
 
 static void
-check_fail(Checker *checker, PlanNode *node, const Json *source pg_attribute_unused())
+check_fail(Checker *checker, PlanNode *node,
+		   const Json *source pg_attribute_unused())
 {
 	FailPart    *part = fail_part(node);
 

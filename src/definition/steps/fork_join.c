@@ -24,13 +24,14 @@ const FieldSet branch_fields = {
 };
 
 /*
- * Order of two branches by name, for qsort(): that of the keys of a jsonb object
- * is nobody's intention.
+ * Order of two branches by name, for qsort(): that of the keys of a jsonb
+ * object is nobody's intention.
  */
 static int
 compare_branches(const void *a, const void *b)
 {
-	return strcmp(json_key(*(const Json *const *) a), json_key(*(const Json *const *) b));
+	return strcmp(json_key(*(const Json *const *) a),
+				  json_key(*(const Json *const *) b));
 }
 
 /*
@@ -50,7 +51,8 @@ build_branch(Builder *builder, PlanNode *node, const Place *config,
 	place.step_id = config->step_id;
 
 	if (complaint != NULL)
-		field_error(builder, &place, NULL, NULL, "the name of a branch %s", complaint);
+		field_error(builder, &place, NULL, NULL, "the name of a branch %s",
+					complaint);
 	if (json_kind(branch) != JSON_OBJECT)
 	{
 		field_error(builder, &place, NULL, NULL,
@@ -59,8 +61,8 @@ build_branch(Builder *builder, PlanNode *node, const Place *config,
 		return;
 	}
 	check_fields(builder, &place, &branch_fields);
-	line->timeout_seconds = field_integer(builder, &place, "timeout_seconds",
-										  1, MAX_TIMEOUT_SECONDS, default_timeout);
+	line->timeout_seconds = field_integer(builder, &place, "timeout_seconds", 1,
+										  MAX_TIMEOUT_SECONDS, default_timeout);
 	field_of_kind(builder, &place, "description", JSON_STRING);
 	if (field_get(&place, "steps") == NULL)
 		field_error(builder, &place, "steps", NULL, "\"steps\" is required");
@@ -75,26 +77,32 @@ build_branch(Builder *builder, PlanNode *node, const Place *config,
 static void
 build_fork_join(Builder *builder, PlanNode *node, const Place *config)
 {
-	static const char *const policies[] = {"all", "any", "majority", "n_of_m", NULL};
-	const Json *branches = field_of_kind(builder, config, "branches", JSON_OBJECT);
-	int			timeout = field_integer(builder, config, "branch_timeout_seconds",
-										1, MAX_TIMEOUT_SECONDS, 0);
+	static const char *const policies[] = {"all", "any", "majority", "n_of_m",
+										   NULL};
+	const Json *branches = field_of_kind(builder, config, "branches",
+										 JSON_OBJECT);
+	int timeout = field_integer(builder, config, "branch_timeout_seconds", 1,
+								MAX_TIMEOUT_SECONDS, 0);
 
 	if (field_get(config, "branches") == NULL)
-		field_error(builder, config, "branches", NULL, "\"branches\" is required");
+		field_error(builder, config, "branches", NULL,
+					"\"branches\" is required");
 	if (branches != NULL)
 	{
-		const Json **sorted = palloc(sizeof(Json *) * Max(json_count(branches), 1));
+		const Json **sorted = palloc(sizeof(Json *) *
+									 Max(json_count(branches), 1));
 		int			count = 0;
 
-		check_child_count(builder, node, config, "branches", json_count(branches),
-						  "branch", "branches");
-		for (const Json *item = json_first(branches); item != NULL; item = json_next(item))
+		check_child_count(builder, node, config, "branches",
+						  json_count(branches), "branch", "branches");
+		for (const Json *item = json_first(branches); item != NULL;
+			 item = json_next(item))
 			sorted[count++] = item;
 		qsort(sorted, count, sizeof(Json *), compare_branches);
 		for (int i = 0; i < count; i++)
 		{
-			if (i > 0 && strcmp(json_key(sorted[i - 1]), json_key(sorted[i])) == 0)
+			if (i > 0 &&
+				strcmp(json_key(sorted[i - 1]), json_key(sorted[i])) == 0)
 				field_error(builder, config, "branches", NULL,
 							"branch \"%s\" is given twice", json_key(sorted[i]));
 			build_branch(builder, node, config, sorted[i], timeout);
@@ -104,12 +112,15 @@ build_fork_join(Builder *builder, PlanNode *node, const Place *config)
 
 	node->max_parallelism = field_integer(builder, config, "max_parallelism",
 										  1, ANY_INTEGER, 0);
-	node->join.policy = (JoinPolicy) field_choice(builder, config, "join_policy",
-												  policies, JOIN_ALL);
-	if (node->join.policy == JOIN_N_OF_M && field_get(config, "n_required") == NULL)
+	node->join.policy = (JoinPolicy) field_choice(builder, config,
+												  "join_policy", policies,
+												  JOIN_ALL);
+	if (node->join.policy == JOIN_N_OF_M &&
+		field_get(config, "n_required") == NULL)
 		field_error(builder, config, "n_required", NULL,
 					"\"n_required\" is required with join policy n_of_m");
-	else if (node->join.policy != JOIN_N_OF_M && field_get(config, "n_required") != NULL)
+	else if (node->join.policy != JOIN_N_OF_M &&
+			 field_get(config, "n_required") != NULL)
 		field_error(builder, config, "n_required",
 					"Set \"join_policy\" to \"n_of_m\", or leave \"n_required\" out.",
 					"\"n_required\" has no meaning with join policy %s",
@@ -124,7 +135,8 @@ build_fork_join(Builder *builder, PlanNode *node, const Place *config)
  * The branches of a fork_join.
  */
 static Json *
-stored_branches(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
+stored_branches(Normaliser *normaliser, const char *field, const Json *value,
+				GivenPlace place)
 {
 	Json	   *stored;
 
@@ -136,10 +148,12 @@ stored_branches(Normaliser *normaliser, const char *field, const Json *value, Gi
 	for (const Json *member = json_first(value); member != NULL;
 		 member = json_next(member))
 	{
-		GivenPlace	below = member_place(normaliser, place, json_key(member), json_key(member));
+		GivenPlace	below = member_place(normaliser, place, json_key(member),
+										json_key(member));
 
 		normaliser->branch = json_key(member);
-		json_add(stored, json_key(member), stored_branch(normaliser, member, below));
+		json_add(stored, json_key(member),
+				 stored_branch(normaliser, member, below));
 		normaliser->branch = NULL;
 	}
 	return stored;

@@ -28,8 +28,9 @@ build_loop_kind(Builder *builder, PlanNode *node, const Place *config)
 {
 	LoopPart    *part = loop_part(node);
 	const Json *collection = field_get(config, "collection");
-	const char *condition = field_get(config, "while") != NULL ? "while" : "until";
-	int			given = (collection != NULL) + (field_get(config, "while") != NULL) +
+	const char *condition = field_get(config, "while") != NULL ? "while" :
+																 "until";
+	int given = (collection != NULL) + (field_get(config, "while") != NULL) +
 		(field_get(config, "until") != NULL);
 
 	if (given != 1)
@@ -68,14 +69,17 @@ build_loop(Builder *builder, PlanNode *node, const Place *config)
 	LoopPart    *part = loop_part(node);
 	static const char *const modes[] = {"sequential", "parallel", NULL};
 	static const char *const policies[] = {"stop", "continue", "collect", NULL};
-	static const char *const results[] = {"iterations", "outputs", "counts", NULL};
+	static const char *const results[] = {"iterations", "outputs", "counts",
+										  NULL};
 	const Json *body = field_of_kind(builder, config, "loop_body", JSON_ARRAY);
 	const Json *label;
 
-	part->parallel = field_choice(builder, config, "execution_mode", modes, 0) == 1;
+	part->parallel = field_choice(builder, config, "execution_mode", modes,
+								  0) == 1;
 	build_loop_kind(builder, node, config);
 	if (field_get(config, "loop_body") == NULL)
-		field_error(builder, config, "loop_body", NULL, "\"loop_body\" is required");
+		field_error(builder, config, "loop_body", NULL,
+					"\"loop_body\" is required");
 	add_line(node, NULL);
 	if (body != NULL)
 		add_children(builder, node, config, "loop_body", body);
@@ -88,15 +92,19 @@ build_loop(Builder *builder, PlanNode *node, const Place *config)
 	}
 	node->max_parallelism = field_integer(builder, config, "max_parallelism",
 										  1, ANY_INTEGER, 0);
-	part->max_iterations = field_integer(builder, config, "max_iterations", 1, ANY_INTEGER,
-										 part->kind == LOOP_COLLECTION ? 0 :
-										 DEFAULT_MAX_ITERATIONS);
-	part->batch_size = field_integer(builder, config, "batch_size", 1, MAX_BATCH, 0);
-	node->on_error = (ErrorPolicy) field_choice(builder, config, "on_error", policies,
-												ON_ERROR_STOP);
+	part->max_iterations = field_integer(builder, config, "max_iterations", 1,
+										 ANY_INTEGER,
+										 part->kind == LOOP_COLLECTION ?
+											 0 :
+											 DEFAULT_MAX_ITERATIONS);
+	part->batch_size = field_integer(builder, config, "batch_size", 1,
+									 MAX_BATCH, 0);
+	node->on_error = (ErrorPolicy) field_choice(builder, config, "on_error",
+												policies, ON_ERROR_STOP);
 	node->join.stop_on_failure = (node->on_error == ON_ERROR_STOP);
 	/* none may fail, or it does not matter */
-	node->join.policy = node->on_error == ON_ERROR_CONTINUE ? JOIN_N_OF_M : JOIN_ALL;
+	node->join.policy = node->on_error == ON_ERROR_CONTINUE ? JOIN_N_OF_M :
+															  JOIN_ALL;
 	part->result = (LoopResult) field_choice(builder, config, "result", results,
 												  LOOP_RESULT_ITERATIONS);
 }
@@ -107,7 +115,8 @@ check_loop(Checker *checker, PlanNode *node, const Json *source)
 	LoopPart    *part = loop_part(node);
 	const Json *config = json_get(source, "loop_config");
 
-	check_template(checker, part->collection, BEFORE_STEP, "loop_config.collection");
+	check_template(checker, part->collection, BEFORE_STEP,
+				   "loop_config.collection");
 	check_template(checker, part->label, BEFORE_ITERATION, "loop_config.label");
 	if (part->kind == LOOP_WHILE)
 		check_condition(checker, part->condition, BEFORE_ITERATION,
@@ -133,12 +142,15 @@ explain_loop(Explainer *explainer, const PlanNode *node)
 	explain_remark(explainer, part->parallel ? "parallel" : "sequential");
 	explain_remark(explainer, "on error %s", policies[node->on_error]);
 	if (part->max_iterations > 0)
-		explain_remark(explainer, "at most %d iterations", part->max_iterations);
+		explain_remark(explainer, "at most %d iterations",
+					   part->max_iterations);
 	if (part->batch_size > 0)
-		explain_remark(explainer, "up to %d iterations in one transaction", part->batch_size);
+		explain_remark(explainer, "up to %d iterations in one transaction",
+					   part->batch_size);
 	if (part->result != LOOP_RESULT_ITERATIONS)
-		explain_remark(explainer, "result %s", part->result == LOOP_RESULT_OUTPUTS ?
-			   "outputs" : "counts");
+		explain_remark(explainer, "result %s",
+					   part->result == LOOP_RESULT_OUTPUTS ? "outputs" :
+															 "counts");
 }
 
 static void
@@ -147,9 +159,11 @@ explain_way(Explainer *explainer, const PlanNode *node, int indent)
 	const LoopPart *part = loop_part(node);
 
 	if (part->collection_text != NULL)
-		explain_fact(explainer, indent, "for each item of %s", part->collection_text);
+		explain_fact(explainer, indent, "for each item of %s",
+					 part->collection_text);
 	if (part->condition != NULL)
-		explain_fact(explainer, indent, "%s %s", part->kind == LOOP_WHILE ? "while" : "until",
+		explain_fact(explainer, indent, "%s %s",
+					 part->kind == LOOP_WHILE ? "while" : "until",
 					 explain_condition(part->condition));
 	if (part->label_text != NULL)
 		explain_fact(explainer, indent, "each called %s", part->label_text);
@@ -174,7 +188,8 @@ static const Alias loop_aliases[] = {
 };
 
 static Json *
-stored_body(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
+stored_body(Normaliser *normaliser, const char *field, const Json *value,
+			GivenPlace place)
 {
 	if (strcmp(field, "loop_body") != 0)
 		return NULL;

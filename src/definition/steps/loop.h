@@ -21,7 +21,8 @@ typedef struct LoopPart
 	bool		parallel;
 	int			max_iterations; /* 0 = unlimited */
 	LoopResult	result;
-	int			batch_size;		/* iterations in one transaction; 0 = not given */
+	int			batch_size;		/* iterations in one transaction; 0 = not
+								 * given */
 } LoopPart;
 
 /* NULL for a step of another type. */

@@ -39,7 +39,8 @@ is_ratio(const char *text)
 static void
 build_quorum(Builder *builder, PlanNode *node, const Place *place)
 {
-	const Json *ratio = field_of_kind(builder, place, "min_success_ratio", JSON_NUMBER);
+	const Json *ratio = field_of_kind(builder, place, "min_success_ratio",
+									  JSON_NUMBER);
 
 	if (field_get(place, "min_success") != NULL &&
 		field_get(place, "min_success_ratio") != NULL)
@@ -57,7 +58,8 @@ build_quorum(Builder *builder, PlanNode *node, const Place *place)
 	else if (ratio != NULL)
 	{
 		node->join.policy = JOIN_RATIO;
-		strlcpy(node->join.ratio, json_number_text(ratio), sizeof(node->join.ratio));
+		strlcpy(node->join.ratio, json_number_text(ratio),
+				sizeof(node->join.ratio));
 	}
 }
 
@@ -68,16 +70,19 @@ static void
 build_parallel(Builder *builder, PlanNode *node, const Place *place)
 {
 	static const char *const policies[] = {"stop", "continue", NULL};
-	const Json *children = field_of_kind(builder, place, "parallel_steps", JSON_ARRAY);
+	const Json *children = field_of_kind(builder, place, "parallel_steps",
+										 JSON_ARRAY);
 	int			index = 0;
 
 	if (field_get(place, "parallel_steps") == NULL)
-		field_error(builder, place, "parallel_steps", NULL, "\"parallel_steps\" is required");
+		field_error(builder, place, "parallel_steps", NULL,
+					"\"parallel_steps\" is required");
 	if (children != NULL)
 	{
 		check_child_count(builder, node, place, "parallel_steps",
 						  json_count(children), "child", "children");
-		for (const Json *item = json_first(children); item != NULL; item = json_next(item))
+		for (const Json *item = json_first(children); item != NULL;
+			 item = json_next(item))
 		{
 			char	   *element = psprintf("parallel_steps[%d]", index++);
 			bool		named = json_kind(item) == JSON_STRING;
@@ -89,15 +94,16 @@ build_parallel(Builder *builder, PlanNode *node, const Place *place)
 	}
 	node->max_parallelism = field_integer(builder, place, "max_parallelism",
 										  1, ANY_INTEGER, 0);
-	node->on_error = (ErrorPolicy) field_choice(builder, place, "on_error", policies,
-												ON_ERROR_CONTINUE);
+	node->on_error = (ErrorPolicy) field_choice(builder, place, "on_error",
+												policies, ON_ERROR_CONTINUE);
 	node->join.stop_on_failure = (node->on_error == ON_ERROR_STOP);
 	build_quorum(builder, node, place);
 	build_on_join(builder, node, place);
 }
 
 static Json *
-stored_parallel_steps(Normaliser *normaliser, const char *field, const Json *value, GivenPlace place)
+stored_parallel_steps(Normaliser *normaliser, const char *field,
+					  const Json *value, GivenPlace place)
 {
 	if (strcmp(field, "parallel_steps") != 0)
 		return NULL;

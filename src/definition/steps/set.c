@@ -24,7 +24,8 @@ build_set(Builder *builder, PlanNode *node, const Place *place)
 
 	if (assign == NULL)
 	{
-		if (field_get(place, "assign") == NULL && field_get(place, "output") == NULL)
+		if (field_get(place, "assign") == NULL &&
+			field_get(place, "output") == NULL)
 			field_error(builder, place, "assign", NULL,
 						"a set step needs \"assign\" or \"output\"");
 		return;
@@ -44,8 +45,8 @@ build_set(Builder *builder, PlanNode *node, const Place *place)
 										   builder->problems);
 
 		if (complaint != NULL)
-			problem_add(builder->problems, PROBLEM_ERROR, path, place->step_id, NULL,
-						"the name of a variable %s", complaint);
+			problem_add(builder->problems, PROBLEM_ERROR, path, place->step_id,
+						NULL, "the name of a variable %s", complaint);
 		pfree(path);
 		name = pstrdup(name);
 		name_map_add(builder->variables, name, node->index);
@@ -57,7 +58,8 @@ build_set(Builder *builder, PlanNode *node, const Place *place)
 }
 
 static void
-check_set(Checker *checker, PlanNode *node, const Json *source pg_attribute_unused())
+check_set(Checker *checker, PlanNode *node,
+		  const Json *source pg_attribute_unused())
 {
 	SetPart     *part = set_part(node);
 

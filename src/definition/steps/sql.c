@@ -30,7 +30,8 @@ build_sql(Builder *builder, PlanNode *node, const Place *place)
 		return;
 
 	part->params = palloc0(sizeof(Template *) * Max(json_count(params), 1));
-	for (const Json *item = json_first(params); item != NULL; item = json_next(item))
+	for (const Json *item = json_first(params); item != NULL;
+		 item = json_next(item))
 	{
 		char	   *path = psprintf("%s.params[%d]", place->path, index++);
 		Template   *template = template_parse(item, path, place->step_id,
@@ -43,7 +44,8 @@ build_sql(Builder *builder, PlanNode *node, const Place *place)
 }
 
 static void
-check_sql(Checker *checker, PlanNode *node, const Json *source pg_attribute_unused())
+check_sql(Checker *checker, PlanNode *node,
+		  const Json *source pg_attribute_unused())
 {
 	SqlPart     *part = sql_part(node);
 

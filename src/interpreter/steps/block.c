@@ -15,7 +15,8 @@
 #include "interpreter/steps/step_ops.h"
 
 static ThreadAction
-block_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again)
+block_enter(Thread *thread, Frame *frame, PlanNode *node, int visit,
+			StepRow *row, bool *again)
 {
 	row->join_policy = join_policy_name(node->join.policy);
 	if (!join_begins_more(&node->join, &(JoinCounts) {.total = node->nlines}))
@@ -45,7 +46,8 @@ block_resume(Thread *thread, Frame *frame, PlanNode *node,
 	JoinCounts	counts = {.total = node->nlines};
 
 	scope_children_range(frame->scope, node, row->visit, &from, &to);
-	records = step_children(thread->execution->id, from, to, node->id, false, &count);
+	records = step_children(thread->execution->id, from, to, node->id, false,
+							&count);
 	for (int i = 0; i < count; i++)
 	{
 		int			line = plan_find_line(node, records[i].branch_name,

@@ -22,7 +22,8 @@ line_by_name(const PlanNode *node, const char *name)
 }
 
 /*
- * The condition is decided (or, for a switch, the line): run that line, jump, or end.
+ * The condition is decided (or, for a switch, the line): run that line, jump,
+ * or end.
  */
 static void
 conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
@@ -61,8 +62,8 @@ conditional_decided(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 }
 
 static ThreadAction
-conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row,
-				  bool *again)
+conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit,
+				  StepRow *row, bool *again)
 {
 	ConditionalPart *part = conditional_part(node);
 	EvaluateContext context;
@@ -77,8 +78,8 @@ conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepR
 
 		if (part->condition->sql != NULL)
 		{
-			error = condition_leaf(thread, frame, node, visit, row->attempt, part->condition,
-								   row->started_at);
+			error = condition_leaf(thread, frame, node, visit, row->attempt,
+								   part->condition, row->started_at);
 			if (error == NULL)
 			{
 				*again = false;
@@ -88,10 +89,12 @@ conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepR
 		else
 		{
 			evaluate_in(thread, frame, &context);
-			result = evaluate_condition(&context, part->condition->expression, &why);
+			result = evaluate_condition(&context, part->condition->expression,
+										&why);
 			error = why;
 		}
-		conditional_decided(thread, frame, node, row, -1, result, condition_error(error));
+		conditional_decided(thread, frame, node, row, -1, result,
+							condition_error(error));
 		return THREAD_LEAF;
 	}
 
@@ -100,7 +103,8 @@ conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepR
 		if (node->lines[line].when == NULL)
 			continue;
 		evaluate_in(thread, frame, &context);
-		if (evaluate_condition(&context, node->lines[line].when->expression, &why))
+		if (evaluate_condition(&context, node->lines[line].when->expression,
+							   &why))
 			break;
 		if (first_why == NULL)
 			first_why = why;
@@ -112,9 +116,11 @@ conditional_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepR
 }
 
 static void
-conditional_answered(Thread *thread, PlanNode *node, bool result, const StepError *why)
+conditional_answered(Thread *thread, PlanNode *node, bool result,
+					 const StepError *why)
 {
-	conditional_decided(thread, thread->top, node, leaf_row(thread), -1, result, why);
+	conditional_decided(thread, thread->top, node, leaf_row(thread), -1, result,
+						why);
 }
 
 /* The branch of a conditional has ended: so has the conditional. */
@@ -125,11 +131,15 @@ branch_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
 	StepRow    *ran = scope_last_ran(thread, frame, last);
 
 	thread_pop(thread);
-	row->status = (outcome == SCOPE_COMPLETED || outcome == SCOPE_SKIPPED) ? STATUS_COMPLETED :
+	row->status = (outcome == SCOPE_COMPLETED || outcome == SCOPE_SKIPPED) ?
+		STATUS_COMPLETED :
 		outcome == SCOPE_TIMED_OUT ? STATUS_TIMED_OUT :
-		outcome == SCOPE_CANCELLED ? STATUS_CANCELLED : STATUS_FAILED;
-	row->output = row->status == STATUS_TIMED_OUT && frame->container->timeout_abort
-		? NULL : join_conditional_output(row, ran->step_id, ran->output);
+		outcome == SCOPE_CANCELLED ? STATUS_CANCELLED :
+									 STATUS_FAILED;
+	row->output = row->status == STATUS_TIMED_OUT &&
+			frame->container->timeout_abort ?
+		NULL :
+		join_conditional_output(row, ran->step_id, ran->output);
 	if (row->status != STATUS_COMPLETED)
 	{
 		row->error = last->error;
@@ -139,17 +149,20 @@ branch_ended(Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last)
 }
 
 static void
-conditional_resume(Thread *thread, Frame *frame pg_attribute_unused(), PlanNode *node,
-				   const StepRecord *record, StepRow *row)
+conditional_resume(Thread *thread, Frame *frame pg_attribute_unused(),
+				   PlanNode *node, const StepRecord *record, StepRow *row)
 {
-	container_enter(thread, node, row->visit, row, line_by_name(node, record->branch_taken));
+	container_enter(thread, node, row->visit, row,
+					line_by_name(node, record->branch_taken));
 	thread_find_frontier(thread);
 }
 
 static bool
 conditional_was_opened(const PlanNode *node, const StepRecord *record)
 {
-	int			line = record->branch_taken != NULL ? line_by_name(node, record->branch_taken) : -1;
+	int			line = record->branch_taken != NULL ?
+		line_by_name(node, record->branch_taken) :
+		-1;
 
 	/* it took none, or led elsewhere: what failed is its own output */
 	return line >= 0 && node->lines[line].nsteps > 0;

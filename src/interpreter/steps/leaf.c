@@ -13,8 +13,8 @@
 #include "interpreter/steps/step_ops.h"
 
 static ThreadAction
-leaf_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_unused(),
-		   StepRow *row, bool *again)
+leaf_enter(Thread *thread, Frame *frame, PlanNode *node,
+		   int visit pg_attribute_unused(), StepRow *row, bool *again)
 {
 	*again = !leaf_prepare(thread, frame, node, row);
 	return THREAD_LEAF;

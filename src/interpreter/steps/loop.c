@@ -16,9 +16,13 @@
 #include "interpreter/steps/step_ops.h"
 #include "state/jsonb_text.h"
 
-/* The collection as {"collection": [..]}; NULL with *error when it is not an array. */
+/*
+ * The collection as {"collection": [..]}; NULL with *error when it is not an
+ * array.
+ */
 static Jsonb *
-evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size, StepError **error)
+evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size,
+					StepError **error)
 {
 	LoopPart    *part = loop_part(node);
 	EvaluateContext context;
@@ -39,8 +43,9 @@ evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size, Ste
 		(*error)->type = "CollectionError";
 		(*error)->sqlerrcode = ERRCODE_DATATYPE_MISMATCH;
 		value_from_jsonb(collection, &value);
-		(*error)->message = psprintf("collection of loop \"%s\" is %s, not an array", node->id,
-									 value_type_name(&value));
+		(*error)->message =
+			psprintf("collection of loop \"%s\" is %s, not an array", node->id,
+					 value_type_name(&value));
 		(*error)->hint = "A collection must be one reference that gives an array.";
 		return NULL;
 	}
@@ -58,7 +63,8 @@ evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size, Ste
 }
 
 static ThreadAction
-loop_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row, bool *again)
+loop_enter(Thread *thread, Frame *frame, PlanNode *node, int visit,
+		   StepRow *row, bool *again)
 {
 	LoopPart    *part = loop_part(node);
 	StepError  *error = NULL;
@@ -101,11 +107,13 @@ loop_enter(Thread *thread, Frame *frame, PlanNode *node, int visit, StepRow *row
  * it is about.  why: it could not be evaluated; the first such error is kept.
  */
 static void
-condition_decided(Thread *thread, PlanNode *node, bool result, const StepError *why)
+condition_decided(Thread *thread, PlanNode *node, bool result,
+				  const StepError *why)
 {
 	LoopPart    *part = loop_part(node);
 	Frame	   *frame = thread->top;
-	int			limit = part->max_iterations > 0 ? part->max_iterations : DEFAULT_MAX_ITERATIONS;
+	int			limit = part->max_iterations > 0 ? part->max_iterations :
+										   DEFAULT_MAX_ITERATIONS;
 	int			next = frame->child + (part->kind == LOOP_UNTIL ? 1 : 0);
 
 	if (why != NULL && frame->row->error == NULL)
@@ -124,9 +132,11 @@ condition_decided(Thread *thread, PlanNode *node, bool result, const StepError *
 	{
 		StepError	error = {"LoopLimitExceeded", .sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED};
 
-		error.message = psprintf("loop \"%s\" did not end within %d iterations", node->id, limit);
+		error.message = psprintf("loop \"%s\" did not end within %d iterations",
+								 node->id, limit);
 		if (why != NULL)
-			error.detail = psprintf("Its condition cannot be evaluated: %s.", why->message);
+			error.detail = psprintf("Its condition cannot be evaluated: %s.",
+									why->message);
 		error.hint = "See \"max_iterations\" of the loop.";
 		container_cut_short(thread, frame, STATUS_FAILED, &error);
 		return;
@@ -161,8 +171,9 @@ loop_continue(Thread *thread, Frame *frame)
 
 	if (part->condition->sql != NULL)
 	{
-		error = condition_leaf(thread, frame, node, frame->visit, Max(frame->next_attempt, 1),
-							   part->condition, thread_time(thread));
+		error = condition_leaf(thread, frame, node, frame->visit,
+							   Max(frame->next_attempt, 1), part->condition,
+							   thread_time(thread));
 		frame->next_attempt = 0;
 		if (error == NULL)
 			return true;
@@ -193,11 +204,12 @@ condition_failed(Thread *thread, StepStatus status, const StepError *error)
 
 /*
  * The iteration of a loop to go on with: the last that has begun, or, when the
- * execution was retried, the first that has not ended; *ended: which have, then.
+ * execution was retried, the first that has not ended; *ended: which have,
+ * then.
  */
 static int
-find_iteration(Thread *thread, Frame *frame, PlanNode *node, int visit, bool **ended,
-			   int *nended)
+find_iteration(Thread *thread, Frame *frame, PlanNode *node, int visit,
+			   bool **ended, int *nended)
 {
 	char	   *from;
 	char	   *to;
@@ -206,14 +218,16 @@ find_iteration(Thread *thread, Frame *frame, PlanNode *node, int visit, bool **e
 	int			child;
 
 	scope_children_range(frame->scope, node, visit, &from, &to);
-	child = Max(step_last_iteration(thread->execution->id, from, to, node->id), 0);
+	child = Max(step_last_iteration(thread->execution->id, from, to, node->id),
+				0);
 	*ended = NULL;
 	if (thread->execution->retries == 0)
 		return child;
 
 	*nended = child + 1;
 	*ended = palloc0(*nended * sizeof(bool));
-	records = step_children(thread->execution->id, from, to, node->id, false, &count);
+	records = step_children(thread->execution->id, from, to, node->id, false,
+							&count);
 	for (int i = 0; i < count; i++)
 		(*ended)[records[i].loop_iteration_index] = true;
 	for (int i = 0; i < *nended; i++)
@@ -241,7 +255,8 @@ loop_resume(Thread *thread, Frame *frame, PlanNode *node,
 {
 	bool	   *ended;
 	int			nended = 0;
-	int			child = find_iteration(thread, frame, node, row->visit, &ended, &nended);
+	int			child = find_iteration(thread, frame, node, row->visit, &ended,
+							   &nended);
 
 	container_enter(thread, node, row->visit, row, child);
 	if (ended != NULL)
@@ -253,7 +268,8 @@ static bool
 loop_was_opened(const PlanNode *node, const StepRecord *record)
 {
 	/* over nothing: what failed is its own output */
-	return loop_part(node)->kind != LOOP_COLLECTION || record->loop_collection_size > 0;
+	return loop_part(node)->kind != LOOP_COLLECTION ||
+		record->loop_collection_size > 0;
 }
 
 const StepOps loop_ops = {

@@ -15,8 +15,9 @@
 
 /* A set step: variables and an output, no SQL. */
 static ThreadAction
-set_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_unused(),
-		  StepRow *row, bool *again pg_attribute_unused())
+set_enter(Thread *thread, Frame *frame, PlanNode *node,
+		  int visit pg_attribute_unused(), StepRow *row,
+		  bool *again pg_attribute_unused())
 {
 	SetPart     *part = set_part(node);
 	EvaluateContext context;
@@ -39,7 +40,8 @@ set_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_u
 
 			if (assigned == NULL)
 			{
-				error = mapping_error(psprintf("assign.%s", part->names[i]), &context);
+				error = mapping_error(psprintf("assign.%s", part->names[i]),
+									  &context);
 				break;
 			}
 			variables_assign(&state, part->names[i], assigned);
@@ -51,7 +53,8 @@ set_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_u
 	{
 		evaluate_in(thread, frame, &context);
 		row->output = evaluate_template(&context, node->output);
-		error = row->output ? size_error(node, VARSIZE(row->output)) : mapping_error("output", &context);
+		error = row->output ? size_error(node, VARSIZE(row->output)) :
+							  mapping_error("output", &context);
 	}
 	if (error != NULL)
 	{

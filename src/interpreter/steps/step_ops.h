@@ -4,8 +4,8 @@
  *	  What the interpreter does with a step, by type.
  *
  * NOTES
- *	  A row of step_ops[] is made in a file of this folder; who walks a plan calls
- *	  it, and asks for no type.
+ *	  A row of step_ops[] is made in a file of this folder; who walks a plan
+ *	  calls it, and asks for no type.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,18 +17,26 @@
 typedef struct StepOps
 {
 	/* Take the step the frame stands at, as step_enter() has to. */
-	ThreadAction (*enter) (Thread *thread, Frame *frame, PlanNode *node, int visit,
-						   StepRow *row, bool *again);
+	ThreadAction (*enter)(Thread *thread, Frame *frame, PlanNode *node,
+						  int visit, StepRow *row, bool *again);
 
 	/* Containers that have children of this thread */
 
-	/* The SQL of its condition has answered.  why: it cannot be evaluated, which is false. */
-	void		(*condition_decided) (Thread *thread, PlanNode *node, bool result,
-									  const StepError *why);
-	/* It has failed; true: it is asked again.  NULL: as the SQL of any leaf fails. */
-	bool		(*condition_failed) (Thread *thread, StepStatus status, const StepError *error);
+	/*
+	 * The SQL of its condition has answered.  why: it cannot be evaluated,
+	 * which is false.
+	 */
+	void (*condition_decided)(Thread *thread, PlanNode *node, bool result,
+							  const StepError *why);
+	/*
+	 * It has failed; true: it is asked again.  NULL: as the SQL of any leaf
+	 * fails.
+	 */
+	bool (*condition_failed)(Thread *thread, StepStatus status,
+							 const StepError *error);
 	/* A child has ended, and with it the line of the top frame. */
-	void		(*child_ended) (Thread *thread, Frame *frame, ScopeOutcome outcome, StepRow *last);
+	void (*child_ended)(Thread *thread, Frame *frame, ScopeOutcome outcome,
+						StepRow *last);
 	/* Its row is open: go to where its children stand. */
 	void		(*resume) (Thread *thread, Frame *frame, PlanNode *node,
 						   const StepRecord *record, StepRow *row);

@@ -19,7 +19,8 @@
  * The end of the execution, with the step's output; error: it fails.
  */
 static ThreadAction
-end_execution(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, const StepError *error)
+end_execution(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
+			  const StepError *error)
 {
 	if (node->output != NULL)
 	{
@@ -38,7 +39,8 @@ end_execution(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, const 
 		row->scope_outcome = SCOPE_FAILED;
 		thread->outcome = SCOPE_FAILED;
 		journal_add(thread, row);
-		execution_ended(thread, EXECUTION_FAILED, row->output, row->error, row->error_type);
+		execution_ended(thread, EXECUTION_FAILED, row->output, row->error,
+						row->error_type);
 	}
 	else
 	{
@@ -53,15 +55,17 @@ end_execution(Thread *thread, Frame *frame, PlanNode *node, StepRow *row, const 
 }
 
 static ThreadAction
-succeed_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_unused(),
-			  StepRow *row, bool *again pg_attribute_unused())
+succeed_enter(Thread *thread, Frame *frame, PlanNode *node,
+			  int visit pg_attribute_unused(), StepRow *row,
+			  bool *again pg_attribute_unused())
 {
 	return end_execution(thread, frame, node, row, NULL);
 }
 
 static ThreadAction
-fail_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_unused(),
-		   StepRow *row, bool *again pg_attribute_unused())
+fail_enter(Thread *thread, Frame *frame, PlanNode *node,
+		   int visit pg_attribute_unused(), StepRow *row,
+		   bool *again pg_attribute_unused())
 {
 	EvaluateContext context;
 	StepError	error = {.type = "WorkflowFailed",.message = "the workflow failed"};
@@ -82,7 +86,8 @@ fail_enter(Thread *thread, Frame *frame, PlanNode *node, int visit pg_attribute_
 			error.message = context.message;
 			break;
 		}
-		if (JB_ROOT_IS_SCALAR(value) && JsonbExtractScalar(&value->root, &scalar) &&
+		if (JB_ROOT_IS_SCALAR(value) &&
+			JsonbExtractScalar(&value->root, &scalar) &&
 			scalar.type == jbvString)
 			text = pnstrdup(scalar.val.string.val, scalar.val.string.len);
 		else
