@@ -83,6 +83,7 @@ OBJS = \
 	src/scheduler/janitor.o \
 	src/scheduler/joins.o \
 	src/scheduler/launcher.o \
+	src/scheduler/limits.o \
 	src/scheduler/live.o \
 	src/scheduler/pool.o \
 	src/scheduler/ready.o \

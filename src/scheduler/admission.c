@@ -4,18 +4,19 @@
  *	  Which pending executions may run: blocks and limits.
  *
  * NOTES
- *	  Scheduler only.  Counts what lives, by workflow, by tenant and by role.  Executions are
- *	  claimed in the order of the queue; one that is over a limit is set aside, into
- *	  the group of its workflow, tenant and role, and claimed from there when there is
- *	  room.  Nothing here is proportional to the number of executions that wait:
- *	  each is set aside once, and memory holds groups, not executions.
+ *	  Scheduler only.  Counts what lives, by workflow, by tenant and by role.
+ *	  Executions are claimed in the order of the queue; one that is over a limit
+ *	  is set aside, into the group of its workflow, tenant and role, and claimed
+ *	  from there when there is room.  Nothing here is proportional to the number
+ *	  of executions that wait: each is set aside once, and memory holds groups,
+ *	  not executions.
  *
  *	  A group is either worth trying, or in the list of the limit it found
- *	  reached.  When one of those counted by the limit ends, the first group of the
- *	  list is worth trying; groups take turns.
+ *	  reached.  When one of those counted by the limit ends, the first group of
+ *	  the list is worth trying; groups take turns.
  *
- *	  Rows decide: counts and groups are read from them at the start, and who has
- *	  been set aside wrongly waits until its group is tried.
+ *	  Rows decide: counts and groups are read from them at the start, and who
+ *	  has been set aside wrongly waits until its group is tried.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "scheduler/limits.h"
 #include "scheduler/live.h"
 #include "shared/clock.h"
 #include "shared/role_value.h"
@@ -38,32 +40,18 @@
 
 /* Executions of a blocked workflow that are taken out of a group at once. */
 #define BLOCK_BATCH 1000
-/* Claims in a row of executions that are all set aside, before others have a turn. */
+/*
+ * Claims in a row of executions that are all set aside, before others have a
+ * turn.
+ */
 #define MAX_CLAIMS 16
-
-/* What a limit counts the executions of: a workflow, a tenant or a role. */
-struct Limited
-{
-	char		name[PLAN_MAX_ID_LENGTH + 1];	/* hash key */
-	int			running;
-	int			ngroups;		/* groups that refer to it */
-	dlist_head	waiting;		/* groups that found it full */
-
-	/* as of the newest definition, or of the role's limits, when read_at moved; not of tenants */
-	uint64		read_at;
-	int			max_running;	/* of a workflow 0, of a role NO_LIMIT: none */
-
-	/* workflows only */
-	bool		refuse_when_full;
-	bool		blocked;		/* for somebody */
-	bool		blocked_for_all;
-};
 
 typedef struct GroupKey
 {
 	Limited    *workflow;
 	Limited    *tenant;			/* NULL: none */
-	Oid			role;			/* what one has waiting is not before what another has */
+	Oid			role;			/* what one has waiting is not before what
+								 * another has */
 } GroupKey;
 
 /* Executions of one workflow, tenant and role that wait for room. */
@@ -81,14 +69,12 @@ typedef enum Verdict
 	REFUSED
 } Verdict;
 
-static HTAB *workflows = NULL;
-static HTAB *tenants = NULL;
-static HTAB *roles = NULL;		/* by their OID in words */
 static HTAB *groups = NULL;
 static dlist_head worth_trying;
 
 static bool room_appeared = false;
-static TimestampTz locked_retry_at = DT_NOEND;	/* rows of a group were locked */
+static TimestampTz locked_retry_at = DT_NOEND;	/* rows of a group were
+												 * locked */
 static bool channels_to_tell[NUM_WAIT_CHANNELS];
 static int	seen_per_tenant = 0;
 
@@ -97,15 +83,8 @@ admission_initialize(void)
 {
 	HASHCTL		control = {0};
 
+	limits_initialize();
 	control.hcxt = live_context;
-	control.keysize = PLAN_MAX_ID_LENGTH + 1;
-	control.entrysize = sizeof(Limited);
-	workflows = hash_create("workflow limits", 64, &control,
-							HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	tenants = hash_create("workflow tenants", 64, &control,
-						  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	roles = hash_create("workflow limited roles", 16, &control,
-						HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	control.keysize = sizeof(GroupKey);
 	control.entrysize = sizeof(WaitingGroup);
 	groups = hash_create("workflow groups", 64, &control,
@@ -115,117 +94,13 @@ admission_initialize(void)
 
 /* --- what is counted --- */
 
-/* The entry of a workflow or tenant, made when it is new; NULL for no name. */
-static Limited *
-limited(HTAB *table, const char *name)
-{
-	bool		found;
-	Limited    *entry;
-
-	if (name == NULL || name[0] == '\0')
-		return NULL;
-	entry = hash_search(table, name, HASH_ENTER, &found);
-	if (!found)
-	{
-		entry->running = 0;
-		entry->ngroups = 0;
-		dlist_init(&entry->waiting);
-		entry->read_at = PG_UINT64_MAX;
-		entry->max_running = 0;
-		entry->refuse_when_full = false;
-		entry->blocked = entry->blocked_for_all = false;
-	}
-	return entry;
-}
-
-static Limited *
-limited_role(Oid role)
-{
-	char		name[16];
-	Limited    *entry;
-
-	snprintf(name, sizeof(name), "%u", role);
-	entry = limited(roles, name);
-	if (entry->read_at == PG_UINT64_MAX)
-		entry->max_running = NO_LIMIT;
-	return entry;
-}
-
-/* Tenants can be many: forget one that nothing is counted for. */
-static void
-forget_unused(Limited *tenant)
-{
-	if (tenant != NULL && tenant->running == 0 && tenant->ngroups == 0)
-		hash_search(tenants, tenant->name, HASH_REMOVE, NULL);
-}
-
-/* What the newest definition says, if anything has changed.  Needs a transaction. */
-static void
-read_limits(Limited *workflow)
-{
-	uint64		change = definitions_change();
-	Definition	definition;
-	WorkflowBlock block;
-
-	if (workflow->read_at == change)
-		return;
-	if (definition_find(workflow->name, 0, &definition))
-	{
-		workflow->max_running = definition.max_running;
-		workflow->refuse_when_full = definition.refuse_when_full;
-		workflow->blocked = definition.blocked;
-		workflow->blocked_for_all = definition.blocked &&
-			block_find(workflow->name, InvalidOid, &block);
-	}
-	workflow->read_at = change;
-}
-
-/* The same of the limits of a role. */
-static void
-read_role(Limited *entry, Oid role)
-{
-	uint64		change = definitions_change();
-
-	if (entry->read_at == change)
-		return;
-	entry->max_running = role_limits(role)->max_running;
-	entry->read_at = change;
-}
-
-/* May the role not have executions of the workflow run?  Limits were read.  Needs a transaction. */
-static bool
-is_blocked_for(const Limited *workflow, Oid role)
-{
-	WorkflowBlock block;
-
-	return workflow->blocked &&
-		(workflow->blocked_for_all || block_find(workflow->name, role, &block));
-}
-
-static int
-room_of_workflow(const Limited *workflow)
-{
-	return workflow->max_running > 0 ? workflow->max_running - workflow->running : INT_MAX;
-}
-
-static int
-room_of_tenant(const Limited *tenant)
-{
-	return tenant != NULL && setting_max_running_per_tenant > 0
-		? setting_max_running_per_tenant - tenant->running : INT_MAX;
-}
-
-static int
-room_of_role(const Limited *role)
-{
-	return role->max_running != NO_LIMIT ? role->max_running - role->running : INT_MAX;
-}
-
 /* How many executions the database may begin. */
 int
 admission_room(void)
 {
-	return setting_max_running > 0 ? Max(0, setting_max_running - live_count()) : INT_MAX;
+	return setting_max_running > 0 ?
+		Max(0, setting_max_running - live_count()) :
+		INT_MAX;
 }
 
 /* The first group that found it full is worth trying again. */
@@ -239,8 +114,8 @@ call_next(Limited *entry, int room)
 static void
 admission_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 {
-	execution->workflow = limited(workflows, claimed->workflow);
-	execution->tenant = limited(tenants, claimed->tenant);
+	execution->workflow = limited_workflow(claimed->workflow);
+	execution->tenant = limited_tenant(claimed->tenant);
 	execution->workflow->running++;
 	if (execution->tenant != NULL)
 		execution->tenant->running++;
@@ -374,7 +249,8 @@ try_all_groups(void)
 
 /* Find the groups that were there before this scheduler. */
 static bool
-find_groups(int64 id pg_attribute_unused(), void *argument pg_attribute_unused())
+find_groups(int64 id pg_attribute_unused(),
+			void *argument pg_attribute_unused())
 {
 	GroupName  *names = NULL;
 	int			count = 0;
@@ -388,8 +264,9 @@ find_groups(int64 id pg_attribute_unused(), void *argument pg_attribute_unused()
 	if (!committed)
 		return false;
 	for (int i = 0; i < count; i++)
-		add_group(limited(workflows, names[i].workflow), limited(tenants, names[i].tenant),
-				  names[i].role, &worth_trying);
+		add_group(limited_workflow(names[i].workflow),
+				  limited_tenant(names[i].tenant), names[i].role,
+				  &worth_trying);
 	return true;
 }
 
@@ -400,7 +277,10 @@ admission_recover(void)
 		postpone(find_groups, 0, NULL);
 }
 
-/* The transaction that claimed has failed: what was claimed is not, whatever memory says. */
+/*
+ * The transaction that claimed has failed: what was claimed is not, whatever
+ * memory says.
+ */
 void
 admission_undo(void)
 {
@@ -411,40 +291,34 @@ admission_undo(void)
 	postpone(find_groups, 0, NULL);
 }
 
-/* Has no step of it begun, though it was claimed, and is its workflow blocked? */
+/*
+ * Has no step of it begun, though it was claimed, and is its workflow blocked?
+ */
 static bool
 is_to_be_blocked(LiveExecution *execution)
 {
 	return execution->workflow->blocked && execution->running == 0 &&
-		execution->stopping == STOP_NONE && !dlist_is_empty(&execution->ready) &&
-		dlist_container(ReadyRun, node, execution->ready.head.next)->kind == RUN_START &&
+		execution->stopping == STOP_NONE &&
+		!dlist_is_empty(&execution->ready) &&
+		dlist_container(ReadyRun, node, execution->ready.head.next)->kind ==
+		RUN_START &&
 		is_blocked_for(execution->workflow, execution->role);
 }
 
-/* Give back what is to be blocked, in a transaction; returns how many, in *ids. */
+/*
+ * Give back what is to be blocked, in a transaction; returns how many, in *ids.
+ */
 static int
 give_back_blocked(int64 **ids)
 {
-	HASH_SEQ_STATUS status;
-	Limited    *workflow;
-	bool		any = false;
-	int			count;
+	int			count = any_is_blocked() ? live_select(is_to_be_blocked, ids) : 0;
 
-	hash_seq_init(&status, workflows);
-	while ((workflow = hash_seq_search(&status)) != NULL)
-	{
-		if (workflow->running == 0)
-			continue;
-		read_limits(workflow);
-		any |= workflow->blocked;
-	}
-	count = any ? live_select(is_to_be_blocked, ids) : 0;
 	return count > 0 ? executions_block(*ids, count) : 0;
 }
 
 /*
- * Executions are claimed some time before an executor begins them: those of a blocked
- * workflow that have not begun are given back.  False: not now.
+ * Executions are claimed some time before an executor begins them: those of a
+ * blocked workflow that have not begun are given back.  False: not now.
  */
 static bool
 block_claimed(void)
@@ -469,9 +343,10 @@ block_claimed(void)
 }
 
 /*
- * A workflow was blocked or unblocked, or a definition or a limit changed: make executions
- * pending again that are blocked no longer, a batch of them, and look at all groups
- * anew.  Returns when to do so again, DT_NOEND: when somebody calls.
+ * A workflow was blocked or unblocked, or a definition or a limit changed: make
+ * executions pending again that are blocked no longer, a batch of them, and
+ * look at all groups anew.  Returns when to do so again, DT_NOEND: when
+ * somebody calls.
  */
 TimestampTz
 admission_changed(void)
@@ -505,7 +380,7 @@ admission_changed(void)
 static Verdict
 judge(const ClaimedExecution *claimed)
 {
-	Limited    *workflow = limited(workflows, claimed->workflow);
+	Limited    *workflow = limited_workflow(claimed->workflow);
 	Limited    *role = limited_role(claimed->role);
 	Limited    *tenant;
 	Verdict		verdict = ADMITTED;
@@ -514,13 +389,14 @@ judge(const ClaimedExecution *claimed)
 	read_role(role, claimed->role);
 	if (is_blocked_for(workflow, claimed->role))
 		return BLOCKED;
-	if (workflow->refuse_when_full && !claimed->resumes && room_of_workflow(workflow) <= 0)
+	if (workflow->refuse_when_full && !claimed->resumes &&
+		room_of_workflow(workflow) <= 0)
 		return REFUSED;
-	if (workflow->max_running == 0 && workflow->ngroups == 0 && claimed->tenant == NULL &&
-		role->max_running == NO_LIMIT)
+	if (workflow->max_running == 0 && workflow->ngroups == 0 &&
+		claimed->tenant == NULL && role->max_running == NO_LIMIT)
 		return ADMITTED;
 
-	tenant = limited(tenants, claimed->tenant);
+	tenant = limited_tenant(claimed->tenant);
 	if (find_group(workflow, tenant, claimed->role) != NULL)
 		verdict = SET_ASIDE;	/* there are others before it */
 	else if (room_of_workflow(workflow) <= 0)
@@ -570,11 +446,12 @@ judge_all(ClaimedExecution *claimed, int count)
 }
 
 /*
- * Claim from the queue of a role, at most wanted.  Returns how many may run; *left:
- * there are others.  In a transaction.
+ * Claim from the queue of a role, at most wanted.  Returns how many may run;
+ * *left: there are others.  In a transaction.
  */
 int
-admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitted, bool *left)
+admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitted,
+					  bool *left)
 {
 	int			total = 0;
 
@@ -596,12 +473,16 @@ admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitted, bool *le
 	return total;
 }
 
-/* The workflow of a group is blocked: so are its executions.  Returns false when some are locked. */
+/*
+ * The workflow of a group is blocked: so are its executions.  Returns false
+ * when some are locked.
+ */
 static bool
 block_group(WaitingGroup *group)
 {
 	const char *workflow = group->key.workflow->name;
-	const char *tenant = group->key.tenant != NULL ? group->key.tenant->name : "";
+	const char *tenant = group->key.tenant != NULL ? group->key.tenant->name :
+													 "";
 	ClaimedExecution *claimed;
 	int			count = executions_claim_waiting(workflow, tenant, group->key.role, BLOCK_BATCH, &claimed);
 	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
@@ -619,8 +500,8 @@ block_group(WaitingGroup *group)
 }
 
 /*
- * Claim from a group whose limits leave room, at most limit.  Returns how many, -1: all that
- * is left is locked.
+ * Claim from a group whose limits leave room, at most limit.  Returns how many,
+ * -1: all that is left is locked.
  */
 static int
 claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
@@ -630,8 +511,8 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 	Limited    *role = limited_role(group->key.role);
 	const char *tenant_name = tenant != NULL ? tenant->name : "";
 	ClaimedExecution *claimed;
-	int			count = executions_claim_waiting(workflow->name, tenant_name, group->key.role,
-													 limit, &claimed);
+	int			count = executions_claim_waiting(workflow->name, tenant_name,
+										 group->key.role, limit, &claimed);
 	int64	   *blocked = palloc(Max(count, 1) * sizeof(int64));
 	int			nblocked = 0;
 	int			n = 0;
@@ -650,7 +531,10 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 	if (executions_waiting_left(workflow->name, tenant_name, group->key.role))
 		return n > 0 ? n : -1;
 
-	/* others of the workflow, the tenant or the role may have the room it leaves */
+	/*
+	 * others of the workflow, the tenant or the role may have the room it
+	 * leaves
+	 */
 	call_next(workflow, room_of_workflow(workflow));
 	call_next(tenant, room_of_tenant(tenant));
 	call_next(role, room_of_role(role));
@@ -659,8 +543,8 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 }
 
 /*
- * Try one group.  Returns how many of its executions were claimed, -1: those that
- * are left are locked.
+ * Try one group.  Returns how many of its executions were claimed, -1: those
+ * that are left are locked.
  */
 static int
 try_group(WaitingGroup *group, int wanted, ClaimedExecution *admitted)
@@ -681,11 +565,16 @@ try_group(WaitingGroup *group, int wanted, ClaimedExecution *admitted)
 	tenant_room = room_of_tenant(tenant);
 	role_room = room_of_role(role);
 	if (workflow_room > 0 && tenant_room > 0 && role_room > 0)
-		return claim_group(group, Min(Min(wanted, role_room), Min(workflow_room, tenant_room)), admitted);
+		return claim_group(group,
+						   Min(Min(wanted, role_room),
+							   Min(workflow_room, tenant_room)),
+						   admitted);
 
 	dlist_delete(&group->node);
-	dlist_push_tail(workflow_room <= 0 ? &workflow->waiting :
-					tenant_room <= 0 ? &tenant->waiting : &role->waiting, &group->node);
+	dlist_push_tail(workflow_room <= 0   ? &workflow->waiting :
+						tenant_room <= 0 ? &tenant->waiting :
+										   &role->waiting,
+					&group->node);
 	/* it was called because there is room under another limit, perhaps */
 	call_next(workflow, workflow_room);
 	call_next(tenant, tenant_room);
@@ -694,8 +583,8 @@ try_group(WaitingGroup *group, int wanted, ClaimedExecution *admitted)
 }
 
 /*
- * Claim from the groups that are worth trying, at most wanted.  Returns how many.
- * In a transaction.
+ * Claim from the groups that are worth trying, at most wanted.  Returns how
+ * many.  In a transaction.
  */
 int
 admission_claim_waiting(int wanted, ClaimedExecution *admitted)
@@ -708,7 +597,8 @@ admission_claim_waiting(int wanted, ClaimedExecution *admitted)
 	locked_retry_at = DT_NOEND;
 	while (total < wanted && tries-- > 0 && !dlist_is_empty(&worth_trying))
 	{
-		WaitingGroup *group = dlist_head_element(WaitingGroup, node, &worth_trying);
+		WaitingGroup *group = dlist_head_element(WaitingGroup, node,
+												 &worth_trying);
 		int			count;
 
 		/* the others first, the next time */
@@ -721,7 +611,8 @@ admission_claim_waiting(int wanted, ClaimedExecution *admitted)
 		{
 			dlist_delete(&group->node);
 			dlist_push_tail(&locked, &group->node);
-			locked_retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
+			locked_retry_at = TimestampTzPlusMilliseconds(steady_now(),
+														  SKIPPED_RETRY_MS);
 		}
 	}
 	if (total < wanted && !dlist_is_empty(&worth_trying))
@@ -752,7 +643,10 @@ admission_is_due(void)
 	return !dlist_is_empty(&worth_trying);
 }
 
-/* When to look again by itself; queued: the queue may have some; room: groups would be tried. */
+/*
+ * When to look again by itself; queued: the queue may have some; room: groups
+ * would be tried.
+ */
 TimestampTz
 admission_next(TimestampTz now, bool queued, bool room)
 {
