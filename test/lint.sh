@@ -84,6 +84,15 @@ too_long()
 	wc -l src/*.c src/*/*.[ch] src/*/*/*.[ch] src/schema/*.sql | awk '$2 != "total" && $1 > 800 { print $2 ": " $1 " lines" }'
 }
 
+# Messages and SQL text are left in one piece, as in core, so that they can be searched for.  What
+# is left of the rest may not grow.
+over_80()
+{
+	find src -name '*.[ch]' -exec cat {} + | expand -t 4 | awk -v may_be=1433 '
+		length > 80 { n++ }
+		END { if (n > may_be) print n " lines are longer, " may_be " may be" }'
+}
+
 # A module shows the server its magic block, _PG_init, workers' entry points
 # and SQL-callable functions, and other modules nothing.
 exported()
@@ -282,6 +291,7 @@ rule "cJSON only in json.c" \
 	"$(grep -rniE '#include.*cjson|cJSON_[A-Z]' src --include='*.[ch]' | grep -v '^src/definition/json\.c:')"
 rule "nothing listens: anybody can send a notification" "$(grep -nE 'Async_Listen|\<LISTEN\>' -r src --include=*.c --include=*.sql | grep -vE '^[^:]*:[0-9]+:( \*|.*err(msg|hint)\()')"
 rule "no file over 800 lines" "$(too_long)"
+rule "no more lines over 80 columns than messages and SQL text need" "$(over_80)"
 rule "who meets a step asks for its traits, not for its type" \
 	"$(grep -rnE '\bSTEP_(AGENT|SQL|PARALLEL|FORK_JOIN|CONDITIONAL|LOOP|SET|SUCCEED|FAIL)\b' src --include='*.[ch]' |
 		grep -vE '^src/(definition|interpreter)/(steps/|step_type)' | grep -v 'node->type = STEP_AGENT;')"
