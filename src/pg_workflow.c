@@ -5,7 +5,7 @@
  *
  * NOTES
  *	  The way of a workflow from its definition to a committed step, and where
- *	  it is written down (docs/architecture.md has the reasons):
+ *	  it is written down (docs/architecture has the reasons):
  *
  *	  workflow.define()         src/api checks arguments and rights; src/definition
  *	  |                         reads the document (json.c), collects every problem,

@@ -1,7 +1,7 @@
 #!/bin/sh
 #
 # lint.sh
-#	  Holds the rules of docs/architecture.md section 10 and of the Makefile.
+#	  Holds the rules of docs/architecture/rooms.md and of the Makefile.
 #
 # NOTES
 #	  One line per rule, "ok" or "not ok", with the offending lines below it.

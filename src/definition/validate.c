@@ -17,7 +17,8 @@
 #define CYCLE_STEPS_SHOWN 10
 
 /*
- * Bytes that a level of a scope's path can take beside names (architecture, 3).
+ * Bytes that a level of a scope's path can take beside names
+ * (docs/architecture/README.md).
  */
 #define VISIT_LENGTH 11			/* "#" and ten digits */
 #define ITERATION_LENGTH 14		/* "[", twelve digits and "]" */

@@ -6,7 +6,7 @@
  * NOTES
  *	  Scheduler only.  What was not committed did not happen: a run is done
  *	  again from the rows, and counted, so that what kills its process again and
- *	  again ends (docs/architecture.md section 7).
+ *	  again ends (docs/architecture/recovery.md).
  *
  *-------------------------------------------------------------------------
  */

@@ -5,7 +5,7 @@
  *
  * NOTES
  *	  Pure, see breaker_machine.h.  The states and what leads from one to the
- *	  other are listed in section 12 of docs/architecture.md.
+ *	  other are listed in docs/architecture/state-machines.md.
  *
  *	  Half-open lets half_open_max_calls calls through, not so many at once:
  *	  those that have succeeded count as well as those under way.  So as many as

@@ -18,7 +18,8 @@
  *	  neither.
  *
  *	  There is a point in each transition of the state machines in
- *	  docs/architecture.md; test/t/KillMatrix.pm knows how to get there.
+ *	  docs/architecture/state-machines.md; test/t/KillMatrix.pm knows how to get
+ *	  there.
  *
  *-------------------------------------------------------------------------
  */

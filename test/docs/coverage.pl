@@ -33,12 +33,15 @@ sub slurp
 }
 
 my %text;
-for my $file ("$root/README.md", glob("$root/docs/*.md"))
+my %path;
+for my $file (glob("$root/README.md $root/docs/*.md $root/docs/architecture/*.md $root/src/*/README.md"))
 {
-	my ($name) = $file =~ m{([^/]+)$};
+	# pages of docs/ go by their name, others by where they are
+	(my $name = $file) =~ s{^\Q$root\E/(?:docs/(?=[^/]+$))?}{};
 	$text{$name} = slurp($file);
+	$path{$name} = $file;
 }
-for my $name (qw(README.md definitions.md sql-reference.md configuration.md architecture.md))
+for my $name (qw(README.md definitions.md sql-reference.md configuration.md))
 {
 	print "$name is missing\n" unless exists $text{$name};
 	$text{$name} //= '';
@@ -172,9 +175,8 @@ for my $file (sort keys %text)
 		my ($target, $anchor) = ($1, $2);
 
 		next if $target =~ /^https?:/;
-		my $folder = $file eq 'README.md' ? $root : "$root/docs";
-		my $path = $target eq '' ? ($file eq 'README.md' ? "$root/$file" : "$root/docs/$file")
-			: "$folder/$target";
+		my ($folder) = $path{$file} =~ m{^(.*)/};
+		my $path = $target eq '' ? $path{$file} : "$folder/$target";
 		if (!-e $path)
 		{
 			print "$file: link to $target leads nowhere\n";

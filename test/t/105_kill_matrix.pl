@@ -1,4 +1,4 @@
-# The kill matrix: in each transition of the state machines (docs/architecture.md) somebody is
+# The kill matrix: in each transition of the state machines (docs/architecture/state-machines.md) somebody is
 # killed, or stopped, while a process stands in the middle of it.  Then everything ends, within
 # the time that the server is given for anything, and each effect is there once.
 #
