@@ -29,7 +29,7 @@ test_chain(void)
 	char	   *stored = definition_normalise(quoted(
 		STEPS(AGENT_TO("d", "c") ", " AGENT_TO("a", "b") ", " AGENT_TO("b", "d") ", " AGENT("c"))),
 		TEST_NESTING, NULL, problems);
-	WorkflowPlan *plan = stored != NULL ? plan_build(stored, problems) : NULL;
+	WorkflowPlan *plan = stored != NULL ? plan_build(&front_end_native, stored, problems) : NULL;
 	static const char *const order[] = {"a", "b", "d", "c"};
 	FrontierRow rows[4];
 	bool		ended;

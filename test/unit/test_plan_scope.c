@@ -18,7 +18,7 @@ plan_of(const char *document)
 
 	if (stored == NULL)
 		print_problems(problems);
-	return stored != NULL ? plan_build(stored, problems) : NULL;
+	return stored != NULL ? plan_build(&front_end_native, stored, problems) : NULL;
 }
 
 /*
