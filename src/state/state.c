@@ -228,14 +228,17 @@ find_locks(StatePlan *plan)
 	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan->plan));
 	Query	   *query = linitial_node(Query, source->query_list);
 	bool		writes = query->commandType != CMD_SELECT || query->hasModifyingCTE;
-	FoundTables found = {.lockmode = writes ? AccessShareLock : RowShareLock};
+	FoundTables found = {.lockmode = RowShareLock};
 
 	/*
-	 * What is written is locked for that first anyway.  What is read beside it
-	 * keeps its locks, and may be written next; what locks rows is going to
-	 * write them.
+	 * What is written is locked for that first anyway, and what locks rows is
+	 * going to write them.  What is read beside either keeps its locks, and may
+	 * be written next.
 	 */
 	(void) find_tables((Node *) query, &found);
+	found.lockmode = AccessShareLock;
+	if (writes || found.tables != NIL)
+		(void) find_tables((Node *) query, &found);
 	plan->locked = found.tables;
 	plan->reads = !writes && plan->locked == NIL;
 }

@@ -80,6 +80,33 @@ foreach my $command ('REINDEX SCHEMA workflow', 'REINDEX SCHEMA workflow', 'VACU
 wait_until($node, q{SELECT count(*) = 0 FROM workflow.executions WHERE status IN ('pending', 'running')}, 'all end');
 is($node->safe_psql('w', q{SELECT workflow, status, count(*) FROM workflow.executions WHERE workflow <> 'gated' GROUP BY 1, 2 ORDER BY 1}),
 	"batch|completed|240\nfails|failed|240\nitems|completed|240", 'as they should');
+
+# --- an index that is made and dropped at once, while the scheduler looks at what is due ---
+
+$node->safe_psql('w', q{
+	ALTER SYSTEM SET workflow.short_wait = 0;
+	SELECT pg_reload_conf();
+	SELECT workflow.define('{"name": "again", "steps": [{"id": "a", "sql": "SELECT 1 / 0", "retry": {"errors": ["all"], "type": "fixed_delay", "jitter": false, "max_retries": 1, "initial_delay_ms": 3000, "max_delay_ms": 3000}}]}');
+});
+$id = $node->safe_psql('w', q{SELECT workflow.start('again')});
+wait_until($node, "SELECT status = 'waiting' FROM workflow.executions WHERE id = $id", 'it waits for its next attempt');
+my ($result, $out, $error) = $node->psql('w', q{
+	SET statement_timeout = '100 s';
+	DO $$
+	BEGIN
+		CREATE INDEX made ON workflow.executions (version);
+		-- the scheduler asks for the lock for writing
+		LOOP
+			EXIT WHEN EXISTS (SELECT FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+				WHERE NOT l.granted AND l.relation = 'workflow.executions'::regclass AND a.backend_type = 'pg_workflow scheduler');
+			PERFORM pg_sleep(0.001);
+		END LOOP;
+		DROP INDEX workflow.made;
+	END $$});
+is($error, '', 'an index is made and dropped beside waits that are due');
+wait_until($node, "SELECT status = 'failed' FROM workflow.executions WHERE id = $id", 'they go on');
+$node->safe_psql('w', 'ALTER SYSTEM RESET workflow.short_wait; SELECT pg_reload_conf()');
+
 unlike(slurp_file($node->logfile), qr/deadlock detected/, 'nobody has lost a deadlock');
 
 check_finished($node, 'w', 'at the end');
