@@ -107,7 +107,9 @@ OBJS = \
 	src/interpreter/convert.o \
 	src/interpreter/enter.o \
 	src/interpreter/epilogue.o \
+	src/interpreter/epilogue_place.o \
 	src/interpreter/errors.o \
+	src/interpreter/frames.o \
 	src/interpreter/frontier.o \
 	src/interpreter/frontier_rows.o \
 	src/interpreter/evaluate.o \
@@ -127,6 +129,7 @@ OBJS = \
 	src/interpreter/retry.o \
 	src/interpreter/run_outside.o \
 	src/interpreter/check_sql.o \
+	src/interpreter/rows.o \
 	src/interpreter/run_sql.o \
 	src/interpreter/steps/step_ops.o \
 	src/interpreter/steps/leaf.o \
@@ -136,6 +139,7 @@ OBJS = \
 	src/interpreter/steps/set.o \
 	src/interpreter/steps/terminal.o \
 	src/interpreter/thread.o \
+	src/interpreter/transitions.o \
 	src/interpreter/variables.o \
 	src/pictures/critical.o \
 	src/pictures/mermaid.o \

@@ -61,6 +61,7 @@
 
 #include "api/permission_hints.h"
 #include "api/utility_hook.h"
+#include "interpreter/steps/step_ops.h"
 #include "shared/black_box.h"
 #include "shared/breakers.h"
 #include "shared/compat.h"
@@ -86,6 +87,7 @@ void
 _PG_init(void)
 {
 	define_settings();
+	step_ops_initialize();
 
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;

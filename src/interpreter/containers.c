@@ -141,6 +141,14 @@ condition_leaf(Thread *thread, Frame *frame, PlanNode *node, int visit,
 	return NULL;
 }
 
+bool
+loop_asks(const PlanNode *container)
+{
+	const LoopPart *part = container != NULL ? loop_part(container) : NULL;
+
+	return part != NULL && part->kind != LOOP_COLLECTION;
+}
+
 /* Is the time over of the container, or of the scope it is in? */
 static bool
 container_expired(const Thread *thread, const PlanNode *node,

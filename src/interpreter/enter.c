@@ -61,28 +61,6 @@ step_not_started(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	step_ended(thread, frame, node, row);
 }
 
-/* Settings of the definition first, the step's own over them. */
-void
-leaf_settings(Thread *thread, const PlanNode *node, SqlTask *task)
-{
-	WorkflowPlan	   *plan = thread->plan;
-	PlanSetting *settings;
-
-	if (plan->nsettings == 0 || node->nsettings == 0)
-	{
-		task->settings = plan->nsettings ? plan->settings : node->settings;
-		task->nsettings = plan->nsettings + node->nsettings;
-		return;
-	}
-	settings = palloc((plan->nsettings + node->nsettings) *
-					  sizeof(PlanSetting));
-	memcpy(settings, plan->settings, plan->nsettings * sizeof(PlanSetting));
-	memcpy(settings + plan->nsettings, node->settings,
-		   node->nsettings * sizeof(PlanSetting));
-	task->settings = settings;
-	task->nsettings = plan->nsettings + node->nsettings;
-}
-
 /* The step's own word goes before the definition's. */
 static TransactionMode
 leaf_mode(const WorkflowPlan *plan, const PlanNode *node)

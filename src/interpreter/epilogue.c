@@ -30,35 +30,13 @@
 #include "utils/timestamp.h"
 
 #include "definition/scope.h"
-#include "interpreter/thread.h"
+#include "interpreter/epilogue.h"
 #include "state/epilogue.h"
 
 /* Steps to be undone that are looked for at once. */
 #define BATCH 10000
 
-struct Epilogue
-{
-	MemoryContext context;		/* of the batch */
-	CompletedStep *batch;		/* to be undone, newest first */
-	int			count;
-	int			next;			/* to be taken out of it */
-	bool		begun;			/* the first one has been taken */
-	const CompletedStep *undone;	/* the one whose compensation the thread
-									 * stands at */
-};
-
 static void advance(Thread *thread);
-
-bool
-epilogue_follows(const Thread *thread)
-{
-	ExecutionStatus status = thread->execution_status;
-
-	/* execute() takes back everything anyway */
-	return thread->parks && thread->epilogue == NULL &&
-		(status == EXECUTION_FAILED || status == EXECUTION_TIMED_OUT) &&
-		(thread->plan->on_failure >= 0 || thread->plan->ncompensations > 0);
-}
 
 Thread *
 thread_epilogue(LoadedExecution *execution)
@@ -74,6 +52,7 @@ thread_epilogue(LoadedExecution *execution)
 	thread->epilogue->context = AllocSetContextCreate(thread->context,
 													  "workflow compensations",
 													  ALLOCSET_DEFAULT_SIZES);
+	thread->epilogue->advance = advance;
 	advance(thread);
 	MemoryContextSwitchTo(oldcontext);
 	return thread;
@@ -117,16 +96,6 @@ stand_at(Thread *thread, const CompletedStep *step)
 	}
 }
 
-/* Nothing is left to be done: the execution ends as it was decided. */
-static void
-finish_execution(Thread *thread)
-{
-	thread->ended = true;
-	thread->outcome = SCOPE_COMPLETED;
-	thread->execution_ended = true;
-	thread->execution_status = thread->execution->ending;
-}
-
 /* Go on to the on_failure chain, or in it. */
 static void
 enter_chain(Thread *thread)
@@ -138,7 +107,7 @@ enter_chain(Thread *thread)
 	if (plan->on_failure < 0 ||
 		thread->execution->ending == EXECUTION_CANCELLED)
 	{
-		finish_execution(thread);
+		epilogue_finish(thread);
 		return;
 	}
 	/*
@@ -159,7 +128,7 @@ enter_chain(Thread *thread)
 	 * condition is next
 	 */
 	if (thread->top->container == NULL && thread->top->at == NULL)
-		finish_execution(thread);
+		epilogue_finish(thread);
 }
 
 /*
@@ -203,81 +172,3 @@ advance(Thread *thread)
 	stand_at(thread, epilogue->undone);
 }
 
-int
-epilogue_visit(const Thread *thread)
-{
-	return thread->epilogue->undone->visit;
-}
-
-/*
- * The row of the step that is being undone, when this is the one; NULL: it is
- * not.
- */
-StepRecord *
-epilogue_undone(const Thread *thread, const PlanNode *node)
-{
-	const CompletedStep *undone = thread->epilogue != NULL ?
-		thread->epilogue->undone :
-		NULL;
-
-	if (undone == NULL || strcmp(undone->step_id, node->id) != 0)
-		return NULL;
-	return step_find(thread->execution->id, undone->scope, undone->step_id,
-					 undone->visit);
-}
-
-/*
- * Until when what happened in a scope around the thread is seen.  inner: the
- * frame inside of that scope that the thread is in; NULL: it stands there
- * itself.
- */
-TimestampTz
-epilogue_known_until(Thread *thread, Frame *inner)
-{
-	const CompletedStep *undone = thread->epilogue != NULL ?
-		thread->epilogue->undone :
-		NULL;
-
-	if (undone == NULL)
-		return DT_NOEND;
-	if (inner == NULL)
-		return undone->completed_at;
-	frame_load_activation(thread, inner);
-	return inner->opened_at;
-}
-
-/*
- * A compensation has ended.  Its failure is on its row and keeps no other one
- * from being run.
- */
-void
-epilogue_compensated(Thread *thread, StepRow *row)
-{
-	if (row->status == STATUS_FAILED || row->status == STATUS_TIMED_OUT)
-		row->on_failure = FAILURE_IGNORED;
-	journal_add(thread, row);
-	if (row->status == STATUS_CANCELLED)
-	{
-		thread->ended = true;
-		thread->outcome = SCOPE_CANCELLED;
-	}
-	else
-		advance(thread);
-}
-
-/*
- * The chain is at its end, whatever its last step has come to.  The root scope
- * has ended before: its outcome stays on that row.
- */
-void
-epilogue_chain_ended(Thread *thread, StepRow *row)
-{
-	row->scope_outcome = SCOPE_OPEN;
-	if (row->status == STATUS_CANCELLED)
-	{
-		thread->ended = true;
-		thread->outcome = SCOPE_CANCELLED;
-	}
-	else
-		finish_execution(thread);
-}

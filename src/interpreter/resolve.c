@@ -340,32 +340,6 @@ resolve_step(Thread *thread, Frame *frame, const Reference *reference,
 
 /* --- loops --- */
 
-/*
- * Read what the open row of the frame's container says: collection and times.
- */
-void
-frame_load_activation(Thread *thread, Frame *frame)
-{
-	MemoryContext oldcontext;
-	StepRecord *record;
-
-	if (frame->activation_loaded)
-		return;
-	oldcontext = MemoryContextSwitchTo(frame->context);
-	record = step_find(thread->execution->id, frame->parent->scope,
-					   frame->container->id, frame->visit);
-	if (record == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("execution " INT64_FORMAT " has no row of its open step \"%s\"",
-						thread->execution->id, frame->container->id)));
-	frame->collection = record->input;
-	frame->total = record->loop_collection_size;
-	frame->opened_at = record->started_at;
-	frame->activation_loaded = true;
-	MemoryContextSwitchTo(oldcontext);
-}
-
 /* The item of the iteration a frame is. */
 static Jsonb *
 loop_item(Frame *frame)

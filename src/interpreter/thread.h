@@ -288,6 +288,8 @@ extern void journal_announce_start(Thread *thread);
 extern void journal_committed(Thread *thread, bool leaf_pending);
 
 /* --- shared by the files of the interpreter --- */
+/* What the thread makes now goes here; it lives until the commit after next. */
+extern MemoryContext thread_step_context(Thread *thread);
 extern Frame *thread_push(Thread *thread, PlanNode *container, int visit,
 						  int child);
 extern void thread_pop(Thread *thread);
@@ -307,6 +309,7 @@ extern void execution_ended(Thread *thread, ExecutionStatus status,
 							Jsonb *output, Jsonb *error,
 							const char *error_type);
 extern TimestampTz thread_time(Thread *thread);
+extern TimestampTz thread_time_of(Thread *thread, TimestampTz now);
 extern Jsonb *step_error_jsonb(const StepError *error, const char *step_id,
 							   const char *scope);
 /*
@@ -335,8 +338,12 @@ extern void frame_attach_deadline(Thread *thread, Frame *frame, bool fresh);
  */
 extern void frame_remember_ended(Frame *frame, const bool *ended, int nended);
 
-/* thread.c */
+/* rows.c */
+/* A row without times. */
+extern StepRow *timeless_row(Thread *thread, Frame *frame, PlanNode *node,
+							 int visit);
 extern StepRow *leaf_row(Thread *thread);
+extern void leaf_settings(Thread *thread, const PlanNode *node, SqlTask *task);
 
 /* enter.c */
 /* Prepare the leaf; false: it has failed before it began. */
@@ -344,7 +351,6 @@ extern bool leaf_prepare(Thread *thread, Frame *frame, PlanNode *node,
 						 StepRow *row);
 extern bool is_stuck_attempt(Thread *thread, const Frame *frame,
 							 const PlanNode *node, int visit, int attempt);
-extern void leaf_settings(Thread *thread, const PlanNode *node, SqlTask *task);
 extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node,
 							   bool *again);
 

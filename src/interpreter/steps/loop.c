@@ -147,14 +147,6 @@ condition_decided(Thread *thread, PlanNode *node, bool result,
 		frame->at = &thread->plan->nodes[frame->frontier.scope->first];
 }
 
-bool
-loop_asks(const PlanNode *container)
-{
-	const LoopPart *part = container != NULL ? loop_part(container) : NULL;
-
-	return part != NULL && part->kind != LOOP_COLLECTION;
-}
-
 /*
  * The frame is at the end of its line: only a while or until loop stands there,
  * with its condition to be tested.  Returns true when that is a leaf.

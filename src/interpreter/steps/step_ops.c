@@ -9,7 +9,7 @@
 
 #include "interpreter/steps/step_ops.h"
 
-const StepOps *const step_ops[STEP_TYPES] = {
+static const StepOps *const table[STEP_TYPES] = {
 	[STEP_AGENT] = &leaf_ops,
 	[STEP_SQL] = &leaf_ops,
 	[STEP_PARALLEL] = &block_ops,
@@ -20,3 +20,9 @@ const StepOps *const step_ops[STEP_TYPES] = {
 	[STEP_SUCCEED] = &succeed_ops,
 	[STEP_FAIL] = &fail_ops
 };
+
+void
+step_ops_initialize(void)
+{
+	step_ops = table;
+}

@@ -44,7 +44,10 @@ typedef struct StepOps
 	bool		(*was_opened) (const PlanNode *node, const StepRecord *record);
 } StepOps;
 
-extern const StepOps *const step_ops[STEP_TYPES];
+/* By step type; those who walk a plan are below those who know the types. */
+extern const StepOps *const *step_ops;
+/* When the library is loaded. */
+extern void step_ops_initialize(void);
 
 extern const StepOps leaf_ops;
 extern const StepOps block_ops;
