@@ -201,22 +201,10 @@ count_commit(const Driver *driver)
 void
 commit(Driver *driver)
 {
-	int			saved_synchronous_commit = synchronous_commit;
-
 	(void) counters_enter(TIME_COMMIT);
-	if (!driver->wait_for_disk && synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
-		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	/* as it was for the leaf */
 	restore_isolation();
-	PG_TRY();
-	{
-		commit_and_wake();
-	}
-	PG_FINALLY();
-	{
-		synchronous_commit = saved_synchronous_commit;
-	}
-	PG_END_TRY();
+	commit_and_wake(driver->wait_for_disk);
 	fault_point("executor.committed");
 	/* one look at the clock for this one's end and the next one's beginning */
 	SetCurrentStatementStartTimestamp();

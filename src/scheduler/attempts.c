@@ -96,13 +96,8 @@ scheduler_begin(void)
 void
 scheduler_commit(bool durable)
 {
-	int			saved_synchronous_commit = synchronous_commit;
-
 	PopActiveSnapshot();
-	if (!durable)
-		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
-	commit_and_wake();
-	synchronous_commit = saved_synchronous_commit;
+	commit_and_wake(durable);
 	counters_committed();
 	MemoryContextSwitchTo(loop_context);
 	pgstat_report_stat(false);

@@ -148,11 +148,24 @@ wake_finished(void)
 }
 
 void
-commit_and_wake(void)
+commit_and_wake(bool durable)
 {
+	int			saved_synchronous_commit = synchronous_commit;
+
+	if (!durable && synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
+		synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	finished_later = true;
-	CommitTransactionCommand();
-	finished_later = false;
+	PG_TRY();
+	{
+		CommitTransactionCommand();
+	}
+	PG_FINALLY();
+	{
+		/* it can fail: deferred triggers, a lock that notifications need */
+		finished_later = false;
+		synchronous_commit = saved_synchronous_commit;
+	}
+	PG_END_TRY();
 	wake_finished();
 }
 
@@ -174,7 +187,6 @@ wake_xact_callback(XactEvent event, void *argument pg_attribute_unused())
 			queue_news_clear(&queued_at_commit);
 			launcher_at_commit = false;
 			forget_finished();
-			finished_later = false;
 			break;
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:

@@ -38,9 +38,9 @@ extern void wake_waiters_at_commit(int64 execution_id); /* the same, when
 														 * commits */
 /*
  * Commit; who waits is woken behind all of it: what it has notified has been
- * sent, too.
+ * sent, too.  durable: wait for the disk, as synchronous_commit says.
  */
-extern void commit_and_wake(void);
+extern void commit_and_wake(bool durable);
 extern void broadcast_all_finished(void);	/* all of them do */
 
 #endif							/* PGWF_WAKE_H */

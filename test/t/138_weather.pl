@@ -60,6 +60,36 @@ foreach my $table ('step_executions', 'executions', 'commit')
 		"$table: the log says so");
 }
 
+# a commit that does not wait for the disk fails: those that do wait for it, do so still
+define_workflow($node, 'w', 'long', 'one', { one => { type => 'sql', sql => 'SELECT pg_sleep(3600)' } });
+$node->safe_psql('w', q{
+	CREATE TABLE waited (synchronous_commit text);
+	CREATE SEQUENCE marks_taken;
+	CREATE FUNCTION fail_first() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF nextval('public.marks_taken') = 1 THEN
+			RAISE disk_full USING MESSAGE = 'no room for the first mark';
+		END IF;
+		RETURN NULL;
+	END $$;
+	CREATE FUNCTION note_wait() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO public.waited VALUES (current_setting('synchronous_commit'));
+		RETURN NEW;
+	END $$;
+	CREATE CONSTRAINT TRIGGER fail_first AFTER UPDATE ON workflow.executions DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW WHEN (OLD.control AND NOT NEW.control) EXECUTE FUNCTION fail_first();
+	CREATE TRIGGER note_wait BEFORE UPDATE ON workflow.executions
+		FOR EACH ROW WHEN (NEW.status = 'cancelled') EXECUTE FUNCTION note_wait();
+});
+my $long = $node->safe_psql('w', q{SELECT workflow.start('long')});
+wait_until($node, q{SELECT count(*) = 1 FROM workflow.activity WHERE step_id = 'one'}, 'it runs');
+$node->safe_psql('w', "SELECT workflow.cancel($long)");
+wait_until($node, "SELECT status = 'cancelled' FROM workflow.executions WHERE id = $long", 'its mark is taken the second time, and it is cancelled');
+is($node->safe_psql('w', 'SELECT last_value > 1 FROM marks_taken'), 't', 'the first commit had failed');
+is($node->safe_psql('w', 'SELECT synchronous_commit FROM waited'), 'on', 'the end waits for the disk');
+$node->safe_psql('w', 'DROP TRIGGER fail_first ON workflow.executions; DROP TRIGGER note_wait ON workflow.executions');
+
 # --- settings of the server ---
 
 $node->append_conf('postgresql.conf', 'exit_on_error = on');
