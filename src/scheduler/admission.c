@@ -30,9 +30,7 @@
 #include "scheduler/limits.h"
 #include "scheduler/live.h"
 #include "shared/clock.h"
-#include "shared/role_value.h"
 #include "shared/settings.h"
-#include "shared/wake.h"
 #include "state/admission.h"
 #include "state/blocks.h"
 #include "state/ends.h"
@@ -75,7 +73,6 @@ static dlist_head worth_trying;
 static bool room_appeared = false;
 static TimestampTz locked_retry_at = DT_NOEND;	/* rows of a group were
 												 * locked */
-static bool channels_to_tell[NUM_WAIT_CHANNELS];
 static int	seen_per_tenant = 0;
 
 void
@@ -154,28 +151,6 @@ admission_change_role(LiveExecution *execution, Oid role)
 	call_next(execution->of_role, room_of_role(execution->of_role));
 	execution->of_role = limited_role(role);
 	execution->of_role->running++;
-}
-
-/* --- who waits for an execution that is not to run --- */
-
-static void
-tell_waiters(const int64 *ids, int count)
-{
-	for (int i = 0; i < count; i++)
-		channels_to_tell[(uint64) ids[i] % NUM_WAIT_CHANNELS] = true;
-}
-
-/* The transaction has committed: have them look. */
-void
-admission_committed(void)
-{
-	live_claims_committed();
-	for (int i = 0; i < NUM_WAIT_CHANNELS; i++)
-	{
-		if (channels_to_tell[i])
-			broadcast_finished(i);
-		channels_to_tell[i] = false;
-	}
 }
 
 /* --- groups --- */
@@ -285,7 +260,6 @@ void
 admission_undo(void)
 {
 	live_claims_undo();
-	memset(channels_to_tell, 0, sizeof(channels_to_tell));
 	executions_look_everywhere();
 	try_all_groups();
 	postpone(find_groups, 0, NULL);
@@ -335,10 +309,7 @@ block_claimed(void)
 	if (!committed)
 		return false;
 	for (int i = 0; i < count; i++)
-	{
 		live_remove(live_find(ids[i]));
-		broadcast_finished(ids[i]);
-	}
 	return true;
 }
 
@@ -441,7 +412,6 @@ judge_all(ClaimedExecution *claimed, int count)
 	executions_set_aside(ids[SET_ASIDE], nids[SET_ASIDE]);
 	(void) executions_block(ids[BLOCKED], nids[BLOCKED]);
 	executions_refuse(ids[REFUSED], nids[REFUSED]);
-	tell_waiters(ids[BLOCKED], nids[BLOCKED]);
 	return admitted;
 }
 
@@ -490,7 +460,6 @@ block_group(WaitingGroup *group)
 	for (int i = 0; i < count; i++)
 		ids[i] = claimed[i].id;
 	(void) executions_block(ids, count);
-	tell_waiters(ids, count);
 	if (count > 0)
 		return true;
 	if (executions_waiting_left(workflow, tenant, group->key.role))
@@ -525,7 +494,6 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 			admitted[n++] = claimed[i];
 	}
 	(void) executions_block(blocked, nblocked);
-	tell_waiters(blocked, nblocked);
 	if (count == limit)
 		return n;
 	if (executions_waiting_left(workflow->name, tenant_name, group->key.role))

@@ -439,8 +439,7 @@ extern int	admission_room(void);
 extern int admission_claim_queue(Oid role, int wanted,
 								 ClaimedExecution *admitted, bool *left);
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
-extern void admission_committed(void);
-extern void admission_undo(void);	/* instead: the transaction has failed */
+extern void admission_undo(void);	/* the transaction has failed */
 extern bool admission_schedules_due(TimestampTz now);
 extern int	admission_release_scheduled(void);	/* those that wait for others
 												 * of their schedule */

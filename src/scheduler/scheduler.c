@@ -375,7 +375,7 @@ look_for_work(void)
 	}
 	if (replica)
 		leave_to_subscription();
-	admission_committed();
+	live_claims_committed();
 	if (database->pending_limit != 0)
 		pg_atomic_fetch_add_u32(&database->pending_credits, count);
 	for (int i = 0; i < count; i++)

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 
 #include "shared/fault.h"
+#include "shared/wake.h"
 #include "state/admission.h"
 #include "state/private.h"
 
@@ -198,6 +199,9 @@ executions_block(int64 *ids, int count)
 	for (int i = 0; i < nrows; i++)
 		ids[i] = state_column_int64(i, 2);
 	state_done();
+	/* a wait for one that does not go on by itself is over */
+	for (int i = 0; i < nrows; i++)
+		wake_waiters_at_commit(ids[i]);
 	fault_point("execution.blocked");
 	return nrows;
 }
