@@ -520,7 +520,8 @@ before_utility(Node *statement, bool is_top_level, List **dropped_roles)
 /*
  * The statement succeeded: have the launcher or the scheduler look again once
  * its transaction has committed.  COMMIT PREPARED has committed already, and
- * nobody knows any more what the transaction did: look at everything.
+ * nobody knows any more what the transaction did: look at everything.  It may
+ * have ended what others wait for, too.
  */
 static void
 after_utility(Node *statement, const List *dropped_roles)
@@ -549,12 +550,14 @@ after_utility(Node *statement, const List *dropped_roles)
 			wake_at_commit(WAKE_SUBSCRIPTION);
 			break;
 		case T_TransactionStmt:
-			if (((TransactionStmt *) statement)->kind ==
+			if (((TransactionStmt *) statement)->kind !=
 				TRANS_STMT_COMMIT_PREPARED)
-				wake_scheduler(MyDatabaseId,
-							   WAKE_PENDING | WAKE_CONTROL | WAKE_DRAIN |
-								   WAKE_EXTENSION | WAKE_ADMISSION |
-								   WAKE_SUBSCRIPTION);
+				break;
+			wake_scheduler(MyDatabaseId,
+						   WAKE_PENDING | WAKE_CONTROL | WAKE_DRAIN |
+							   WAKE_EXTENSION | WAKE_ADMISSION |
+							   WAKE_SUBSCRIPTION);
+			broadcast_all_finished();
 			break;
 		default:
 			break;

@@ -16,7 +16,7 @@
  *	  Wake-ups asked for in a subtransaction that is rolled back are sent all
  *	  the same: the scheduler looks and finds nothing.  A prepared transaction
  *	  wakes nobody when it is prepared; COMMIT PREPARED wakes the scheduler for
- *	  everything (see api/utility_hook.c).
+ *	  everything, and all who wait (see api/utility_hook.c).
  *
  *-------------------------------------------------------------------------
  */

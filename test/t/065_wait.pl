@@ -8,7 +8,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTest;
 
-my $node = workflow_cluster('wait');
+my $node = workflow_cluster('wait', 'max_prepared_transactions = 1');
 install_extension($node, 'postgres');
 
 my $waits = q{SELECT count(*) FROM pg_stat_activity WHERE query ~ 'workflow.wait' AND state = 'active'
@@ -44,8 +44,16 @@ foreach my $kind ('pending', 'running')
 	$_->quit foreach @waiters;
 }
 
+# in a transaction that is prepared first; the wait does not look by itself meanwhile
+my $id = $node->safe_psql('postgres', "SELECT workflow.start('endless', start_at => 'infinity')");
+my ($waiter) = waiters(1, "SET deadlock_timeout = '1 h';\nSELECT 'ended ' || (workflow.wait($id)).status");
+$node->safe_psql('postgres', "BEGIN; SELECT workflow.cancel($id); PREPARE TRANSACTION 'cancel'");
+$node->safe_psql('postgres', "COMMIT PREPARED 'cancel'");
+like($waiter->query_until(qr/done/, "\n"), qr/ended cancelled/, 'who waits is told when a prepared cancel is committed');
+$waiter->quit;
+
 # cancel() from many sessions at once
-my $id = start_endless($node, 'postgres');
+$id = start_endless($node, 'postgres');
 my @cancels = map { $node->background_psql('postgres') } 1 .. 4;
 foreach my $session (@cancels)
 {
@@ -65,7 +73,7 @@ foreach my $case ("SET statement_timeout = '50ms'; SELECT workflow.wait($id)", "
 	like($stderr, qr/canceling statement due to statement timeout/, 'statement_timeout ends a wait');
 }
 is($node->safe_psql('postgres', "SELECT (workflow.wait($id, '50 ms')).status"), 'pending', 'its own timeout, too');
-my ($waiter) = waiters(1, "SELECT workflow.wait($id)");
+($waiter) = waiters(1, "SELECT workflow.wait($id)");
 $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
 	WHERE query ~ 'SELECT workflow.wait' AND pid <> pg_backend_pid()});
 ok($node->poll_query_until('postgres', $waits, 0), 'and so does pg_cancel_backend()');
