@@ -38,15 +38,11 @@ execution_error(const char *type, const char *message, const char *detail)
 static void
 begin_again(LiveExecution *execution)
 {
-	dlist_mutable_iter iter;
 	ScopeId		root = {0};
 
 	execution->again = false;
 	execution->stopping = STOP_NONE;
-	dlist_foreach_modify(iter, &execution->ready)
-		ready_abandon(dlist_container(ReadyRun, node, iter.cur));
-	dlist_foreach_modify(iter, &execution->joins)
-		join_free(dlist_container(LiveJoin, node, iter.cur));
+	live_clear(execution);
 	/*
 	 * it may be another role's by now, and have been retried since its end was
 	 * decided
