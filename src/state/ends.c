@@ -26,7 +26,6 @@
 #include "utils/timestamp.h"
 
 #include "shared/fault.h"
-#include "shared/settings.h"
 #include "shared/wake.h"
 #include "state/announce.h"
 #include "state/dead_letters.h"
@@ -47,7 +46,7 @@
 	" RETURNING e.id, b.status, e.status, e.workflow, e.error, e.error_type, e.dead_letter_id," \
 	" e.started_at, e.inline, e.schedule_id IS NOT NULL," \
 	" EXISTS (SELECT FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) e.definition_id" \
-	"  AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb)"
+	"  AND " DEFINITION_NOTIFIES ")"
 
 static const Oid finish_types[] = {INT8OID,  TEXTOID,  TIMESTAMPTZOID,
 								   JSONBOID, JSONBOID, TEXTOID};
@@ -150,7 +149,7 @@ announce_end(const ExecutionEnd *end)
 	bool		failed = end->status == EXECUTION_FAILED ||
 		end->status == EXECUTION_TIMED_OUT;
 
-	if (end->notifies && setting_notify)
+	if (end->notifies)
 		announce_execution(end->id, end->workflow, end->status,
 						   failed ? end->error : NULL,
 						   failed ? end->error_type : NULL);
@@ -260,7 +259,7 @@ execution_finish(const LoadedExecution *execution, ExecutionStatus status,
 		.started_at = execution->started_at,.leaves_open = from_child,.open_end = open_end
 	};
 
-	end.notifies = definition_plan(execution->definition_id)->notify;
+	end.notifies = announces(definition_plan(execution->definition_id));
 	if (execution_finish_directly(&end, output))
 	{
 		execution_has_ended(&end);
