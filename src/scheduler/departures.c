@@ -14,7 +14,6 @@
 #include "utils/timestamp.h"
 
 #include "scheduler/live.h"
-#include "shared/clock.h"
 #include "shared/settings.h"
 #include "shared/slots.h"
 

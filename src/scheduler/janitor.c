@@ -24,7 +24,6 @@
 
 #include "scheduler/live.h"
 #include "shared/settings.h"
-#include "shared/wake.h"
 #include "state/janitor.h"
 
 /*

@@ -250,12 +250,14 @@ extern TimestampTz appointment(TimestampTz at);	/* by the server's clock;
  */
 typedef struct LiveFollower
 {
-	void (*enter)(LiveExecution *execution, const ClaimedExecution *claimed);
+	void		(*enter) (LiveExecution *execution,
+						  const ClaimedExecution *claimed);
 	void		(*leave) (LiveExecution *execution);
-	/* to that */
+	/* it is to be this role's, and still is the other's */
 	void		(*change_role) (LiveExecution *execution, Oid role);
 	/* it begins again */
-	void (*retake)(LiveExecution *execution, const ClaimedExecution *claimed);
+	void		(*retake) (LiveExecution *execution,
+						   const ClaimedExecution *claimed);
 } LiveFollower;
 
 extern void live_initialize(const LiveFollower *const *who, int count);
@@ -406,7 +408,6 @@ extern void settle_others(PoolExecutor *executor, int first, int trouble,
 
 /* --- recovery.c --- */
 extern void recover_all(const DatabaseEntry *database);
-extern void recover(const ClaimedExecution *claimed);
 /* counted: it may be the run that is to blame. */
 extern void run_lost(PoolExecutor *executor, const char *why, bool counted);
 extern void role_failed(Oid role);
@@ -468,8 +469,7 @@ extern void waits_expect(TimestampTz until);
  * Has it nothing but threads that wait?  Then it leaves memory when that lasts.
  */
 extern void waits_rest(LiveExecution *execution);
-extern void waits_leave(LiveExecution *execution);	/* it goes on */
-extern const LiveFollower waits_follower;	/* it is forgotten */
+extern const LiveFollower waits_follower;
 /*
  * Go on with what is due, forget what rests; true: some may be claimed now, or
  * there is room.

@@ -16,7 +16,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "interpreter/evaluate.h"
 #include "interpreter/frontier_rows.h"
 #include "scheduler/live.h"
 #include "shared/black_box.h"
@@ -67,7 +66,7 @@ give_up_crash_loop(LiveExecution *execution, const char *detail)
 /*
  * A recovery has been counted: go on from the rows, or give up.
  */
-void
+static void
 recover(const ClaimedExecution *claimed)
 {
 	LiveExecution *execution = live_find(claimed->id);

@@ -50,6 +50,15 @@ static bool far = false;		/* the next look is at all that is due, not
 /* Those that rest, the one that has for longest first. */
 static dlist_head resting = DLIST_STATIC_INIT(resting);
 
+/* It goes on, or is forgotten. */
+static void
+leave(LiveExecution *execution)
+{
+	if (execution->rests)
+		dlist_delete(&execution->rest_node);
+	execution->rests = false;
+}
+
 void
 waits_expect(TimestampTz until)
 {
@@ -145,7 +154,7 @@ queue_thread(const WokenThread *woken)
 {
 	LiveExecution *execution = woken->join->execution;
 
-	waits_leave(execution);
+	leave(execution);
 	ready_resume(
 		ready_add(execution, RUN_THREAD, woken->join, &woken->scope, -1, 0));
 }
@@ -233,18 +242,10 @@ rests(LiveExecution *execution)
 		joins_wait(execution);
 }
 
-void
-waits_leave(LiveExecution *execution)
-{
-	if (execution->rests)
-		dlist_delete(&execution->rest_node);
-	execution->rests = false;
-}
-
 static void
 rest(LiveExecution *execution, TimestampTz since)
 {
-	waits_leave(execution);
+	leave(execution);
 	execution->rests = true;
 	execution->rests_since = since;
 	dlist_push_tail(&resting, &execution->rest_node);
@@ -285,7 +286,7 @@ forget_resting(void)
 		LiveExecution *execution = dlist_head_element(LiveExecution, rest_node,
 													  &resting);
 
-		waits_leave(execution);
+		leave(execution);
 		if (rests(execution))
 			ids[count++] = execution->id;
 	}
@@ -330,5 +331,5 @@ waits_next(void)
 }
 
 const LiveFollower waits_follower = {
-	.leave = waits_leave,
+	.leave = leave,
 };

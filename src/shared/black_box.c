@@ -27,8 +27,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_control.h"
-#include "common/controldata_utils.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -37,6 +35,8 @@
 
 #include "access/parallel.h"
 #include "access/xlog.h"
+#include "catalog/pg_control.h"
+#include "common/controldata_utils.h"
 #include "common/file_perm.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"

@@ -7,16 +7,14 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_control.h"
-#include "common/controldata_utils.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
 #include "shared/black_box.h"
 #include "shared/clock.h"
-#include "shared/settings.h"
 #include "shared/registry.h"
+#include "shared/settings.h"
 #include "shared/shared_memory.h"
 
 #define REGISTRY_NAME "pg_workflow"

@@ -16,7 +16,6 @@
 #include "utils/timestamp.h"
 
 #include "shared/clock.h"
-#include "shared/compat.h"
 #include "shared/settings.h"
 #include "shared/shares.h"
 #include "shared/slots.h"

@@ -51,7 +51,7 @@ static LogLine *lines = NULL;
 
 static const Oid id_type[] = {INT8OID};
 static StateStatement select_execution = {
-	"SELECT e.workflow, e.error FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
+	"SELECT e.workflow FROM workflow.executions AS e WHERE e.id OPERATOR(pg_catalog.=) $1",
 	1, id_type, NULL
 };
 
@@ -133,21 +133,14 @@ new_line(MemoryContext *caller)
 	return line;
 }
 
-/*
- * The name of an execution's workflow, and, where that is not known, its error.
- */
 static const char *
-workflow_of(int64 id, const Jsonb **error)
+workflow_of(int64 id)
 {
 	Datum		value = Int64GetDatum(id);
 	const char *name = "?";
 
 	if (state_query(&select_execution, &value, NULL, false, 1) > 0)
-	{
 		name = state_column_text(0, 1);
-		if (*error == NULL)
-			*error = state_column_jsonb(0, 2);
-	}
 	state_done();
 	return name;
 }
@@ -219,11 +212,7 @@ log_step(const StepRow *row, const char *workflow)
 	if (setting_log_events < level_of(row))
 		return;
 	if (workflow == NULL)
-	{
-		const Jsonb *of_execution = NULL;
-
-		workflow = workflow_of(row->execution_id, &of_execution);
-	}
+		workflow = workflow_of(row->execution_id);
 
 	line = new_line(&context);
 	initStringInfo(&message);
@@ -279,8 +268,6 @@ log_execution(int64 id, const char *workflow, ExecutionStatus status,
 	if (setting_log_events <
 		(failed ? LOG_EVENTS_FAILURES : LOG_EVENTS_SUMMARIES))
 		return;
-	if (workflow == NULL)
-		workflow = workflow_of(id, &error);
 
 	line = new_line(&context);
 	initStringInfo(&message);

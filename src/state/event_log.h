@@ -15,7 +15,8 @@
 /*
  * Have it logged when the transaction commits, if workflow.log_events wants
  * that.  A caller in whose way it would be asks first whether the setting is
- * off.  workflow may be NULL: it is looked up then; started_at may be 0.
+ * off.  A step's workflow may be NULL: it is looked up then; started_at may be
+ * 0.
  */
 extern void log_step(const StepRow *row, const char *workflow);
 extern void log_execution(int64 id, const char *workflow,

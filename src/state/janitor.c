@@ -15,7 +15,6 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
-#include "shared/fault.h"
 #include "state/ends.h"
 #include "state/janitor.h"
 #include "state/pauses.h"
