@@ -64,7 +64,8 @@ typedef struct Look
 
 static Look control = {.due = true};	/* what sessions want */
 static Look admission = {.due = true};	/* blocks and limits */
-static Look pending = {.due = true};	/* what has been pending for too long */
+static Look pending;			/* what has been pending for too long: looks
+								 * at each turn, and has one come in time */
 
 static void
 look_is_due(Timer *timer)

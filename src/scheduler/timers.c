@@ -86,7 +86,7 @@ first_timer(TimerClock clock)
 
 /*
  * Do what is due.  It may free what the timer is a part of, and set and unset
- * timers; what it sets for a time that has come is done by this call, too.
+ * timers.
  */
 void
 timers_run(void)

@@ -25,7 +25,6 @@
  *	  my_slot.c, how databases share the slots in shares.c.  None of it can fail
  *	  between taking a lock and releasing it.
  *
- *
  *-------------------------------------------------------------------------
  */
 #ifndef PGWF_SLOTS_H

@@ -306,7 +306,8 @@ require_read_write(void)
  * first, in a mode that conflicts with theirs when this transaction may write
  * to it.  Whoever has read, keeps the indexes' locks and then wants to write
  * would wait for them, and they for him.  So what only reads keeps no lock;
- * what locks rows, to write them, begins with the lock for that.
+ * what writes, or locks rows in order to write them, begins with the lock for
+ * that on each table of ours that is in it.
  */
 static int
 execute_plan(const StatePlan *plan, Datum *values, const char *nulls,
