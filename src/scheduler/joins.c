@@ -272,7 +272,7 @@ join_hand_out(LiveJoin *join)
 		ChildRange *range = dlist_head_element(ChildRange, node, &join->ranges);
 		int			size =
 			Max(1, Min(MAX_RANGE, left / (2 * Max(1, Min(at_once, limit)))));
-		ReadyRun *run = ready_add(join->execution, RUN_CHILDREN, join,
+		ReadyRun   *run = ready_add(join->execution, RUN_CHILDREN, join,
 								  &join->scope, join->container, join->visit);
 
 		run->from = range->from;

@@ -78,7 +78,7 @@ executions_subscription(void)
 	{
 		Oid			subscription =
 			((Form_pg_subscription_rel) GETSTRUCT(tuple))->srsubid;
-		HeapTuple row = SearchSysCache1(SUBSCRIPTIONOID,
+		HeapTuple	row = SearchSysCache1(SUBSCRIPTIONOID,
 										ObjectIdGetDatum(subscription));
 		Form_pg_subscription form;
 

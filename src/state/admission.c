@@ -306,7 +306,7 @@ executions_count_pending(int limit)
 int
 executions_count_pending_of(Oid role, bool due, int limit)
 {
-	Datum values[] = {Int32GetDatum(limit), ObjectIdGetDatum(role),
+	Datum		values[] = {Int32GetDatum(limit), ObjectIdGetDatum(role),
 					  BoolGetDatum(due)};
 	int			count;
 

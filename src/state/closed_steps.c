@@ -142,7 +142,7 @@ void
 step_close_open_between(int64 execution_id, const char *from, const char *to,
 						StepStatus status)
 {
-	Datum values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from),
+	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from),
 					  CStringGetTextDatum(to),
 					  CStringGetTextDatum(step_status_name(status))};
 
@@ -153,7 +153,7 @@ step_close_open_between(int64 execution_id, const char *from, const char *to,
 void
 step_close_open(int64 execution_id, StepStatus status)
 {
-	Datum values[] = {Int64GetDatum(execution_id),
+	Datum		values[] = {Int64GetDatum(execution_id),
 					  CStringGetTextDatum(step_status_name(status))};
 
 	close_steps(&close_open_statement, values, NULL);

@@ -188,7 +188,7 @@ static void
 clear_name(const CronJob *job, const char *role, bool keep, char *replaced)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, BOOLOID};
-	Datum values[] = {CStringGetTextDatum(job->name),
+	Datum		values[] = {CStringGetTextDatum(job->name),
 					  CStringGetTextDatum(job->database),
 					  CStringGetTextDatum(role ? role : ""),
 					  BoolGetDatum(keep)};
@@ -223,7 +223,7 @@ static void
 make_job(const CronJob *job, bool here)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
-	Datum values[] = {CStringGetTextDatum(job->name),
+	Datum		values[] = {CStringGetTextDatum(job->name),
 					  CStringGetTextDatum(job->schedule),
 					  CStringGetTextDatum(job->command),
 					  CStringGetTextDatum(job->database)};
@@ -242,7 +242,7 @@ static void
 activate_job(const CronJob *job, const char *role)
 {
 	Oid			types[] = {TEXTOID, TEXTOID};
-	Datum values[] = {CStringGetTextDatum(job->name),
+	Datum		values[] = {CStringGetTextDatum(job->name),
 					  CStringGetTextDatum(role)};
 
 	(void) run("WITH done AS (UPDATE " CRON_SCHEMA ".job AS j SET active = true"

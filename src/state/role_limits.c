@@ -138,7 +138,7 @@ role_max_executors(Oid role)
 bool
 role_limits_set(Oid role, const RoleLimits *limits)
 {
-	const int each[] = {limits->max_pending, limits->max_running,
+	const int	each[] = {limits->max_pending, limits->max_running,
 						limits->max_priority, limits->max_payload_bytes,
 						limits->max_executors};
 	Datum		values[lengthof(set_types)];

@@ -151,9 +151,9 @@ static StateStatement read_averages = {
 static void
 read_pauses_of(TraceExecution *execution)
 {
-	Datum values[2] = {Int64GetDatum(execution->id),
+	Datum		values[2] = {Int64GetDatum(execution->id),
 					   Int32GetDatum(TRACE_MAX_PAUSES)};
-	int count = (int) state_query(&read_pauses, values, NULL, true,
+	int			count = (int) state_query(&read_pauses, values, NULL, true,
 								  TRACE_MAX_PAUSES);
 
 	execution->pauses = palloc(sizeof(TracePause) * Max(count, 1));
@@ -175,9 +175,9 @@ read_pauses_of(TraceExecution *execution)
 static void
 read_marks_of(TraceExecution *execution)
 {
-	Datum values[2] = {Int64GetDatum(execution->id),
+	Datum		values[2] = {Int64GetDatum(execution->id),
 					   Int32GetDatum(TRACE_MAX_MARKS)};
-	int count = (int) state_query(&read_marks, values, NULL, true,
+	int			count = (int) state_query(&read_marks, values, NULL, true,
 								  TRACE_MAX_MARKS);
 
 	execution->marks = palloc(sizeof(TraceMark) * Max(count, 1));
@@ -199,9 +199,9 @@ read_marks_of(TraceExecution *execution)
 static void
 read_events_of(TraceExecution *execution)
 {
-	Datum values[2] = {Int64GetDatum(execution->id),
+	Datum		values[2] = {Int64GetDatum(execution->id),
 					   Int32GetDatum(TRACE_MAX_EVENTS + 1)};
-	int count = (int) state_query(&read_events, values, NULL, true,
+	int			count = (int) state_query(&read_events, values, NULL, true,
 								  TRACE_MAX_EVENTS + 1);
 
 	execution->more_events = (count > TRACE_MAX_EVENTS);
