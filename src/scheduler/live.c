@@ -82,7 +82,7 @@ live_note_next(LiveExecution *execution, const ClaimedExecution *claimed)
 {
 	execution->again = true;
 	execution->next = *claimed;
-	/* they stay what they are */
+	/* the workflow and the tenant stay what they are */
 	execution->next.workflow = execution->next.tenant = NULL;
 }
 

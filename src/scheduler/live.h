@@ -299,7 +299,7 @@ extern void ready_initialize(void);
 extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind,
 						   LiveJoin *join, const ScopeId *scope, int container,
 						   int visit);
-/* instead: not before a time */
+/* A queued run waits for a time first. */
 extern void ready_park(ReadyRun *run, TimestampTz until);
 extern void ready_unpark_all(LiveExecution *execution);	/* they do not wait
 														 * any longer */
@@ -446,7 +446,7 @@ extern int	admission_release_scheduled(void);	/* those that wait for others
 												 * of their schedule */
 extern TimestampTz admission_next_schedules(TimestampTz now);
 extern TimestampTz admission_changed(void);
-/* its name */
+/* The name of the workflow it counts for. */
 extern const char *admission_workflow(const LiveExecution *execution);
 extern bool admission_is_due(void);
 extern bool admission_waits(void);	/* something waits for room */

@@ -41,7 +41,7 @@ extern void install_black_box(void);
 
 /* --- executors and schedulers --- */
 extern void black_box_attach(int slot);	/* -1: the scheduler of this database */
-/* NULL: a scheduler is awake */
+/* It is at work; run: NULL, it is a scheduler, which is awake. */
 extern void black_box_begin(Oid database, const Run *run);
 extern void black_box_handles(int64 execution_id);	/* a scheduler does, now;
 													 * 0: none */

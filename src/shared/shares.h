@@ -15,7 +15,7 @@
 /* Whoever calls these holds registry->lock exclusively. */
 extern void share_wait_for_slot(DatabaseEntry *entry);
 extern void share_stop_waiting(DatabaseEntry *entry);
-/* without a single executor */
+/* Has it waited for long without a single executor? */
 extern bool share_waits_long(const DatabaseEntry *entry);
 extern void share_slot_freed(void);
 extern bool share_is_exceeded(const DatabaseEntry *entry, int nslots);

@@ -82,7 +82,7 @@ extern bool slot_stuck(int slot, int64 execution_id, Progress *progress,
 					   pid_t *pid);
 extern void slot_quarantine(int slot);
 extern bool slot_settling(int slot);
-/* leave when idle */
+/* It is to leave when it is idle. */
 extern void slot_request_exit(int slot, ExitReason reason);
 extern void slot_retire(int slot);	/* another may be started in its place
 									 * already */
@@ -97,7 +97,7 @@ extern bool slot_take_report(int slot, Report *report); /* REPORTED -> IDLE */
  */
 extern bool slots_are_wanted_elsewhere(void);
 extern void slots_are_not_wanted(void);	/* here: the database waits no longer */
-/* the scheduler's exit; lock held */
+/* At the scheduler's exit; lock held. */
 extern void slots_forget_starting(DatabaseEntry *entry);
 
 /* --- slots: the executor's side --- */
