@@ -184,8 +184,8 @@ extern ErrorData *attempt(void (*work) (void *argument), void *argument);
  * The same of work that says whether what it has done is to stay; if not, that
  * is rolled back, locks included.  *kept: it stays.
  */
-extern ErrorData *attempt_to_keep(bool (*work)(void *argument), void *argument,
-								  bool *kept);
+extern ErrorData *attempt_to_keep(bool (*work) (void *argument),
+									  void *argument, bool *kept);
 
 /* --- check_settings.c --- */
 

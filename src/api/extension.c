@@ -133,8 +133,8 @@ user_objects(const char *query)
 	{
 		char	   *name = SPI_getvalue(SPI_tuptable->vals[row],
 								  SPI_tuptable->tupdesc, 1);
-		char *identifier = SPI_getvalue(SPI_tuptable->vals[row],
-										SPI_tuptable->tupdesc, 2);
+		char	   *identifier = SPI_getvalue(SPI_tuptable->vals[row],
+											  SPI_tuptable->tupdesc, 2);
 
 		if (!is_owner_only(name))
 			objects = lappend(objects, identifier);

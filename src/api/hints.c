@@ -51,9 +51,9 @@ hint_about_word(const char *word, const char *const *words, int nwords)
 	initStringInfo(&list);
 	for (int i = 0; i < nwords; i++)
 		appendStringInfo(&list, "%s\"%s\"",
-						 i == 0              ? "" :
-							 i == nwords - 1 ? " and " :
-											   ", ",
+						 i == 0 ? "" :
+						 i == nwords - 1 ? " and " :
+						 ", ",
 						 words[i]);
 	return psprintf("Valid values are %s.", list.data);
 }

@@ -127,9 +127,10 @@ workflow_timeline(PG_FUNCTION_ARGS)
 {
 	int			width = ranged_argument(fcinfo, 1, "width", TIMELINE_MIN_WIDTH,
 								TIMELINE_MAX_WIDTH);
-	bool ascii = PG_ARGISNULL(2) ? !client_reads_unicode() : PG_GETARG_BOOL(2);
-	int max_iterations = ranged_argument(fcinfo, 3, "max_iterations", 1,
-										 PICTURE_MAX_ITERATIONS);
+	bool		ascii = PG_ARGISNULL(2) ? !client_reads_unicode() :
+		PG_GETARG_BOOL(2);
+	int 		max_iterations = ranged_argument(fcinfo, 3, "max_iterations", 1,
+												 PICTURE_MAX_ITERATIONS);
 
 	if (GetDatabaseEncoding() != PG_UTF8)
 		ascii = true;
@@ -252,7 +253,7 @@ workflow_report(PG_FUNCTION_ARGS)
 {
 	int64		id = PG_ARGISNULL(0) ? overview_newest_execution(GetUserId()) :
 								 PG_GETARG_INT64(0);
-	SpanTree *tree = id != 0 || !PG_ARGISNULL(0) ?
+	SpanTree   *tree = id != 0 || !PG_ARGISNULL(0) ?
 		read_tree(id, REPORT_ITERATIONS) :
 		NULL;
 

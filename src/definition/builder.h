@@ -150,13 +150,14 @@ extern const Json *field_of_kind(Builder *builder, const Place *place,
  */
 extern char *field_string(Builder *builder, const Place *place,
 						  const char *field, bool required);
-extern int field_integer(Builder *builder, const Place *place,
-						 const char *field, int lowest, int highest,
-						 int missing);
+extern int	field_integer(Builder *builder, const Place *place,
+						  const char *field, int lowest, int highest,
+						  int missing);
 extern bool field_boolean(Builder *builder, const Place *place,
 						  const char *field, bool missing);
-extern int field_choice(Builder *builder, const Place *place, const char *field,
-						const char *const *choices, int missing);
+extern int	field_choice(Builder *builder, const Place *place,
+						 const char *field, const char *const *choices,
+						 int missing);
 extern Template *field_template(Builder *builder, const Place *place,
 								const char *field);
 

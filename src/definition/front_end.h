@@ -64,8 +64,8 @@ typedef struct DefinitionChecks
 	 * A plan without errors, and its document; reports with the paths of the
 	 * stored form.
 	 */
-	void (*plan)(const struct WorkflowPlan *plan, const Json *stored,
-				 ProblemList *found);
+	void		(*plan) (const struct WorkflowPlan *plan, const Json *stored,
+						 ProblemList *found);
 	/*
 	 * A document as given, of which there is no stored form since it has
 	 * errors.

@@ -321,8 +321,8 @@ extern PlanNode *plan_find(const WorkflowPlan *plan, const char *step_id);
  * of scopes have '_' where a name has ' ', which is the same here: no two lines
  * differ in that only.
  */
-extern int plan_find_line(const PlanNode *container, const char *name,
-						  size_t length);
+extern int	plan_find_line(const PlanNode *container, const char *name,
+						   size_t length);
 
 /*
  * The plan as an indented tree, for workflow.explain().  notes: something to

@@ -30,15 +30,15 @@ typedef enum PlanWay
 extern const PlanScope *plan_scope(const WorkflowPlan *plan,
 								   const PlanNode *container, int line);
 /* The steps that follow one when it has ended; returns how many. */
-extern int scope_successors(const WorkflowPlan *plan, const PlanNode *node,
-							const int **successors);
+extern int	scope_successors(const WorkflowPlan *plan, const PlanNode *node,
+							 const int **successors);
 /* The one that does in a chain; -1: none. */
 extern int	scope_next(const WorkflowPlan *plan, const PlanNode *node);
 /*
  * The steps that one can lead to in any way, one with each call: successors
  * first, then jumps, then catches.  *k is 0 at first.  -1: there are no more.
  */
-extern int scope_way(const WorkflowPlan *plan, const PlanNode *node, int *k,
-					 PlanWay *way);
+extern int	scope_way(const WorkflowPlan *plan, const PlanNode *node, int *k,
+					  PlanWay *way);
 
 #endif							/* PGWF_PLAN_SCOPE_H */

@@ -91,16 +91,17 @@ typedef struct StepTypeInfo
 	/*
 	 * Check what references its own templates and conditions have; NULL: none.
 	 */
-	void (*check_references)(struct Checker *checker, struct PlanNode *node,
-							 const struct Json *source);
+	void		(*check_references) (struct Checker *checker,
+									 struct PlanNode *node,
+									 const struct Json *source);
 	/*
 	 * For explain(): add to its line; lines of their own below that.  NULL:
 	 * nothing.
 	 */
-	void (*explain_heading)(struct Explainer *explainer,
-							const struct PlanNode *node);
-	void (*explain_facts)(struct Explainer *explainer,
-						  const struct PlanNode *node, int indent);
+	void		(*explain_heading) (struct Explainer *explainer,
+									const struct PlanNode *node);
+	void		(*explain_facts) (struct Explainer *explainer,
+								  const struct PlanNode *node, int indent);
 	/* In front of the names of its lines there; NULL: they are not shown. */
 	const char *line_word;
 

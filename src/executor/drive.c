@@ -128,8 +128,8 @@ run_leaf(Driver *driver)
 	Leaf	   *leaf = &thread->leaf;
 	Jsonb	   *result;
 
-	driver->leaf = (LeafPlace){thread->top->scope_id, leaf->node->index,
-							   leaf->is_condition, leaf->visit, leaf->attempt};
+	driver->leaf = (LeafPlace) {thread->top->scope_id, leaf->node->index,
+								leaf->is_condition, leaf->visit, leaf->attempt};
 	my_slot->settling = false;
 	show_progress(driver);
 	debug_query_string = leaf_text(leaf);

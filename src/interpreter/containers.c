@@ -245,8 +245,8 @@ record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit,
 {
 	StepError	error = {.type = "NotStarted", .sqlerrcode = ERRCODE_QUERY_CANCELED};
 	int			nbegun;
-	char **names = step_begun_branches(thread->execution->id, from, to,
-									   node->id, &nbegun);
+	char	  **names = step_begun_branches(thread->execution->id, from, to,
+											node->id, &nbegun);
 	bool	   *begun = palloc0(node->nlines * sizeof(bool));
 
 	for (int i = 0; i < nbegun; i++)

@@ -255,8 +255,8 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 	bool		again_after_failure = frame->next_attempt > 1;
 	bool		asks_when = !again_after_failure || frame->never_begun;
 	int			visit = again_after_failure ? frame->attempt_visit :
-		node->compensates >= 0      ? epilogue_visit(thread) :
-									  next_visit(thread, frame, node);
+		node->compensates >= 0 ? epilogue_visit(thread) :
+		next_visit(thread, frame, node);
 	StepRow    *row = step_row(thread, frame, node, visit);
 	EvaluateContext context;
 

@@ -292,9 +292,9 @@ static ValueStatus
 evaluate_logic(Evaluation *evaluation, Expression *expression,
 			   JsonbValue *result)
 {
-	const char *operator= expression->kind == EXPR_AND ? "operand of \"and\"" :
-		expression->kind == EXPR_OR                    ? "operand of \"or\"" :
-														 "operand of \"not\"";
+	const char *operator = expression->kind == EXPR_AND ? "operand of \"and\"" :
+		expression->kind == EXPR_OR ? "operand of \"or\"" :
+		"operand of \"not\"";
 	bool		truth;
 	ValueStatus status = evaluate_truth(evaluation, expression->left, operator,
 										&truth);

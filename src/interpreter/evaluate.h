@@ -33,9 +33,9 @@ typedef enum ResolveStatus
  * is the evaluator's work).  The result must live in the current memory context
  * or longer.
  */
-typedef ResolveStatus (*ResolveFunction)(void *context,
-										 const Reference *reference,
-										 Jsonb **value, char **why);
+typedef ResolveStatus (*ResolveFunction) (void *context,
+										  const Reference *reference,
+										  Jsonb **value, char **why);
 
 typedef struct EvaluateContext
 {

@@ -18,9 +18,9 @@
  * rows, whose scopes are in [from, to).  expired: its time is over.  How many
  * of the lines have not come to their end is returned.
  */
-extern int join_lines(int64 execution_id, const WorkflowPlan *plan,
-					  PlanNode *node, const char *from, const char *to,
-					  StepRow *row, bool expired);
+extern int	join_lines(int64 execution_id, const WorkflowPlan *plan,
+					   PlanNode *node, const char *from, const char *to,
+					   StepRow *row, bool expired);
 extern void join_loop(int64 execution_id, PlanNode *node, const char *from,
 					  const char *to, StepRow *row, bool expired);
 

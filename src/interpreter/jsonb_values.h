@@ -29,8 +29,8 @@ extern bool value_is_array(const JsonbValue *value);
 extern bool value_is_object(const JsonbValue *value);
 
 extern bool values_are_equal(JsonbValue *left, JsonbValue *right);
-extern int compare_value_strings(const JsonbValue *left,
-								 const JsonbValue *right);
+extern int	compare_value_strings(const JsonbValue *left,
+								  const JsonbValue *right);
 extern int	compare_numerics(Numeric left, Numeric right);
 extern bool value_string_contains(const JsonbValue *string,
 								  const JsonbValue *part);

@@ -83,8 +83,8 @@ reopen_scope(Reopening *reopening, const char *scope)
 {
 	StepRecord *record = step_newest_of_scope(reopening->execution_id, scope,
 											  reopening->epilogue);
-	PlanNode *node = record ? plan_find(reopening->plan, record->step_id) :
-							  NULL;
+	PlanNode   *node = record ? plan_find(reopening->plan, record->step_id) :
+								NULL;
 	bool		container;
 	char	   *from;
 	char	   *to;

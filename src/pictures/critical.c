@@ -58,7 +58,7 @@ weight_of_line(const Span *span, const Line *line)
 {
 	bool		stopped = line->status == SPAN_CANCELLED ||
 		line->status == SPAN_TIMED_OUT;
-	bool explains = span->status == SPAN_COMPLETED ||
+	bool		explains = span->status == SPAN_COMPLETED ||
 			span->status == SPAN_FAILED ?
 		line->status != SPAN_CANCELLED :
 		span->status == SPAN_CANCELLED || span->status == SPAN_TIMED_OUT ?

@@ -304,8 +304,8 @@ fold_size(int count)
 		return count;
 	while (size * FOLD_ROWS < count)
 		size *= size * 2 * FOLD_ROWS >= count ? 2 :
-			size * 5 * FOLD_ROWS >= count     ? 5 :
-												10;
+			size * 5 * FOLD_ROWS >= count ? 5 :
+			10;
 	return size;
 }
 

@@ -222,8 +222,8 @@ compare_ranked_spans(const void *a, const void *b)
 	if (first->rank != second->rank)
 		return first->rank < second->rank ? -1 : 1;
 	return first->span->start > second->span->start ? -1 :
-		first->span->start < second->span->start    ? 1 :
-													  0;
+		first->span->start < second->span->start ? 1 :
+		0;
 }
 
 /*
@@ -254,10 +254,10 @@ thin_out_spans(Line *line)
 			span->status == SPAN_SKIPPED;
 
 		ranked[i].span = span;
-		ranked[i].rank = span->group        ? 3 :
-			!plain                          ? 2 :
+		ranked[i].rank = span->group ? 3 :
+			!plain ? 2 :
 			span == longest || span == last ? 1 :
-											  0;
+			0;
 	}
 	qsort(ranked, count, sizeof(RankedSpan), compare_ranked_spans);
 

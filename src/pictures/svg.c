@@ -113,8 +113,8 @@ static int
 pixels_of(const char *class, const char *text)
 {
 	int			size = strstr(class, "title") ? TITLE_SIZE :
-		strstr(class, "small")        ? SMALL_SIZE :
-										LETTER_SIZE;
+		strstr(class, "small") ? SMALL_SIZE :
+		LETTER_SIZE;
 
 	return (int) (text_width(text) * LETTER_WIDTH * size / LETTER_SIZE);
 }
@@ -336,7 +336,8 @@ append_axis(Canvas *canvas, int bottom)
 {
 	static const char *const anchors[] = {"start", "middle", "middle", "middle",
 										  "end"};
-	double length = (canvas->outline->end - canvas->outline->start) / 1000.0;
+	double		length = (canvas->outline->end - canvas->outline->start) /
+		1000.0;
 
 	appendStringInfo(&canvas->out, "<svg x=\"%d%%\" y=\"0\" width=\"%d%%\" height=\"%d\" overflow=\"visible\">",
 					 canvas->bars_from, BARS_TO - canvas->bars_from, bottom);

@@ -538,9 +538,9 @@ try_group(WaitingGroup *group, int wanted, ClaimedExecution *admitted)
 						   admitted);
 
 	dlist_delete(&group->node);
-	dlist_push_tail(workflow_room <= 0   ? &workflow->waiting :
-						tenant_room <= 0 ? &tenant->waiting :
-										   &role->waiting,
+	dlist_push_tail(workflow_room <= 0 ? &workflow->waiting :
+					tenant_room <= 0 ? &tenant->waiting :
+					&role->waiting,
 					&group->node);
 	/* it was called because there is room under another limit, perhaps */
 	call_next(workflow, workflow_room);

@@ -154,7 +154,7 @@ recover_children(LiveJoin *join)
 bool
 join_create(LiveExecution *execution, LiveJoin *parent, const ForkReport *fork)
 {
-	LiveJoin	   *join = MemoryContextAllocZero(live_context, sizeof(LiveJoin));
+	LiveJoin   *join = MemoryContextAllocZero(live_context, sizeof(LiveJoin));
 
 	join->execution = execution;
 	join->parent = parent;
@@ -273,7 +273,7 @@ join_hand_out(LiveJoin *join)
 		int			size =
 			Max(1, Min(MAX_RANGE, left / (2 * Max(1, Min(at_once, limit)))));
 		ReadyRun   *run = ready_add(join->execution, RUN_CHILDREN, join,
-								  &join->scope, join->container, join->visit);
+									&join->scope, join->container, join->visit);
 
 		run->from = range->from;
 		run->to = Min(range->to, range->from + size);
@@ -314,7 +314,7 @@ cancel_children(LiveJoin *join)
 	}
 	dlist_foreach_modify(iter, &execution->joins)
 	{
-		LiveJoin	   *inner = dlist_container(LiveJoin, node, iter.cur);
+		LiveJoin   *inner = dlist_container(LiveJoin, node, iter.cur);
 
 		if (!join_is_under(inner, join))
 			continue;
@@ -330,7 +330,7 @@ cancel_children(LiveJoin *join)
 		again = false;
 		dlist_foreach_modify(iter, &execution->joins)
 		{
-			LiveJoin	   *inner = dlist_container(LiveJoin, node, iter.cur);
+			LiveJoin   *inner = dlist_container(LiveJoin, node, iter.cur);
 
 			if (!inner->abandoned || inner->active > 0 ||
 				!join_is_under(inner, join))
@@ -399,7 +399,7 @@ join_check(LiveJoin *join)
 	{
 		if (join->abandoned)
 		{
-			LiveJoin	   *parent = join->parent;
+			LiveJoin   *parent = join->parent;
 
 			join_free(join);
 			join_child_ended(parent, 0, 1, 0);

@@ -149,8 +149,8 @@ typedef struct ReadyRun
 	dlist_node	node;			/* in execution->ready */
 	LiveExecution *execution;
 	RunKind		kind;
-	LiveJoin	   *join;			/* CHILDREN: whose children; else: whose
-									 * child the thread is, or NULL */
+	LiveJoin   *join;			/* CHILDREN: whose children; else: whose
+								 * child the thread is, or NULL */
 	ScopeId		scope;
 	int			container;
 	int			visit;
@@ -235,7 +235,7 @@ typedef struct PoolExecutor
 /* --- timers.c --- */
 extern void timers_initialize(MemoryContext context);
 extern void timer_set(Timer *timer, TimerClock clock, TimestampTz at,
-					  void (*due)(Timer *timer));
+					  void (*due) (Timer *timer));
 extern void timer_unset(Timer *timer);
 extern void timers_run(void);
 extern TimestampTz timers_next(void);	/* by the steady clock */
@@ -437,8 +437,8 @@ extern const LiveFollower admission_follower;
 extern void admission_initialize(void);
 extern void admission_recover(void);	/* groups of executions that wait */
 extern int	admission_room(void);
-extern int admission_claim_queue(Oid role, int wanted,
-								 ClaimedExecution *admitted, bool *left);
+extern int	admission_claim_queue(Oid role, int wanted,
+								  ClaimedExecution *admitted, bool *left);
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
 extern void admission_undo(void);	/* the transaction has failed */
 extern bool admission_schedules_due(TimestampTz now);

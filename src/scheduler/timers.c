@@ -58,7 +58,7 @@ timers_initialize(MemoryContext context)
  */
 void
 timer_set(Timer *timer, TimerClock clock, TimestampTz at,
-		  void (*due)(Timer *timer))
+		  void (*due) (Timer *timer))
 {
 	timer_unset(timer);
 	timer->clock = clock;

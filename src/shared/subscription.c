@@ -79,7 +79,7 @@ executions_subscription(void)
 		Oid			subscription =
 			((Form_pg_subscription_rel) GETSTRUCT(tuple))->srsubid;
 		HeapTuple	row = SearchSysCache1(SUBSCRIPTIONOID,
-										ObjectIdGetDatum(subscription));
+										  ObjectIdGetDatum(subscription));
 		Form_pg_subscription form;
 
 		if (!HeapTupleIsValid(row))

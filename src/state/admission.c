@@ -307,7 +307,7 @@ int
 executions_count_pending_of(Oid role, bool due, int limit)
 {
 	Datum		values[] = {Int32GetDatum(limit), ObjectIdGetDatum(role),
-					  BoolGetDatum(due)};
+							BoolGetDatum(due)};
 	int			count;
 
 	state_query(&pending_of_statement, values, NULL, false, 1);

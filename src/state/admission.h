@@ -36,9 +36,9 @@ typedef struct GroupName
 /* All groups in which executions wait. */
 extern int	executions_waiting_groups(GroupName **groups);
 /* As executions_claim(), of one group. */
-extern int executions_claim_waiting(const char *workflow, const char *tenant,
-									Oid role, int limit,
-									ClaimedExecution **claimed);
+extern int	executions_claim_waiting(const char *workflow, const char *tenant,
+									 Oid role, int limit,
+									 ClaimedExecution **claimed);
 /* Does something wait in the group? */
 extern bool executions_waiting_left(const char *workflow, const char *tenant,
 									Oid role);

@@ -91,8 +91,10 @@ static StateStatement unblock_left_statement = {
 bool
 block_find(const char *workflow, Oid role, WorkflowBlock *block)
 {
-	Datum		values[] = {CStringGetTextDatum(workflow), ObjectIdGetDatum(role)};
-	bool		found = state_query(&find_statement, values, NULL, false, 1) > 0;
+	Datum		values[] = {CStringGetTextDatum(workflow),
+							ObjectIdGetDatum(role)};
+	bool		found = state_query(&find_statement, values, NULL, false,
+									1) > 0;
 	bool		isnull;
 
 	if (found)

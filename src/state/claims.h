@@ -105,8 +105,8 @@ typedef struct Accused
  * the last one resets it.  From the second on only an execution that was
  * dispatched on probation is counted.
  */
-extern int executions_recover(int64 id, bool counted, const Accused *accused,
-							  const char *reason, ClaimedExecution **recovered);
+extern int	executions_recover(int64 id, bool counted, const Accused *accused,
+							   const char *reason, ClaimedExecution **recovered);
 
 /*
  * Those there are to be recovered, or this one if it is; after the above: what

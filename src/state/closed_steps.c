@@ -142,9 +142,10 @@ void
 step_close_open_between(int64 execution_id, const char *from, const char *to,
 						StepStatus status)
 {
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from),
-					  CStringGetTextDatum(to),
-					  CStringGetTextDatum(step_status_name(status))};
+	Datum		values[] = {Int64GetDatum(execution_id),
+							CStringGetTextDatum(from),
+							CStringGetTextDatum(to),
+							CStringGetTextDatum(step_status_name(status))};
 
 	close_steps(&close_between_statement, values, NULL);
 	threads_wait_no_more(execution_id, from, to);
@@ -154,7 +155,7 @@ void
 step_close_open(int64 execution_id, StepStatus status)
 {
 	Datum		values[] = {Int64GetDatum(execution_id),
-					  CStringGetTextDatum(step_status_name(status))};
+							CStringGetTextDatum(step_status_name(status))};
 
 	close_steps(&close_open_statement, values, NULL);
 	executions_wait_no_more(&execution_id, 1);

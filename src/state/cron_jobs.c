@@ -189,9 +189,9 @@ clear_name(const CronJob *job, const char *role, bool keep, char *replaced)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, BOOLOID};
 	Datum		values[] = {CStringGetTextDatum(job->name),
-					  CStringGetTextDatum(job->database),
-					  CStringGetTextDatum(role ? role : ""),
-					  BoolGetDatum(keep)};
+							CStringGetTextDatum(job->database),
+							CStringGetTextDatum(role ? role : ""),
+							BoolGetDatum(keep)};
 
 	if (keep && run("SELECT j.jobid, j.username, j.database, j.command FROM " CRON_SCHEMA ".job AS j"
 					" WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1 AND NOT ("
@@ -224,9 +224,9 @@ make_job(const CronJob *job, bool here)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(job->name),
-					  CStringGetTextDatum(job->schedule),
-					  CStringGetTextDatum(job->command),
-					  CStringGetTextDatum(job->database)};
+							CStringGetTextDatum(job->schedule),
+							CStringGetTextDatum(job->command),
+							CStringGetTextDatum(job->database)};
 
 	if (here)
 		(void) run("SELECT " CRON_SCHEMA ".schedule($1, $2, $3)", 3, types,
@@ -243,7 +243,7 @@ activate_job(const CronJob *job, const char *role)
 {
 	Oid			types[] = {TEXTOID, TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(job->name),
-					  CStringGetTextDatum(role)};
+							CStringGetTextDatum(role)};
 
 	(void) run("WITH done AS (UPDATE " CRON_SCHEMA ".job AS j SET active = true"
 			   " WHERE j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) $1 AND j.username OPERATOR(pg_catalog.=) $2"

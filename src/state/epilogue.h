@@ -61,7 +61,7 @@ typedef struct CompletedStep
  * Completed steps whose compensation has not ended, at most limit, newest
  * first.  Returns how many; *steps is palloc'd in the current context.
  */
-extern int steps_to_compensate(int64 execution_id, const WorkflowPlan *plan,
-							   int limit, CompletedStep **steps);
+extern int	steps_to_compensate(int64 execution_id, const WorkflowPlan *plan,
+								int limit, CompletedStep **steps);
 
 #endif							/* PGWF_STATE_EPILOGUE_H */

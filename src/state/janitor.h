@@ -23,7 +23,7 @@ extern TimestampTz execution_deadline(int64 id, int timeout_seconds);
  * the timeout, some of them if they are many.  Returns how many; *oldest: since
  * when those that are left wait, DT_NOEND: none does.
  */
-extern int executions_time_out_pending(int timeout_seconds,
-									   TimestampTz *oldest);
+extern int	executions_time_out_pending(int timeout_seconds,
+										TimestampTz *oldest);
 
 #endif							/* PGWF_JANITOR_H */

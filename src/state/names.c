@@ -51,7 +51,7 @@ name_nearest(NamedThing thing, const char *word, Oid role)
 {
 	int			length = (int) strlen(word);
 	Datum		values[2] = {Int32GetDatum(length - NAME_MAX_DISTANCE),
-					   Int32GetDatum(length + NAME_MAX_DISTANCE)};
+							 Int32GetDatum(length + NAME_MAX_DISTANCE)};
 	NameMap    *names = name_map_create(64);
 	uint64		nrows = state_query(&statements[thing], values, NULL, false,
 							   NAMES_LIMIT);

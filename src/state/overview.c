@@ -230,7 +230,8 @@ Overview *
 overview_read(OverviewSubject subject, Oid reader, int64 execution_id)
 {
 	Overview   *overview = palloc(sizeof(Overview));
-	Datum		values[2] = {ObjectIdGetDatum(reader), Int64GetDatum(execution_id)};
+	Datum		values[2] = {ObjectIdGetDatum(reader),
+							 Int64GetDatum(execution_id)};
 	TupleDesc	columns;
 
 	overview->nrows = (int) (subject == OVERVIEW_WHY ?

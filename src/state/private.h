@@ -175,8 +175,8 @@ extern void state_set_time(Datum *values, char *nulls, int argument,
 
 struct ClaimedExecution;
 /* Run a claim. */
-extern int executions_read_claims(struct StateStatement *statement,
-								  Datum *values,
-								  struct ClaimedExecution **claimed);
+extern int	executions_read_claims(struct StateStatement *statement,
+								   Datum *values,
+								   struct ClaimedExecution **claimed);
 
 #endif							/* PGWF_STATE_PRIVATE_H */

@@ -36,8 +36,8 @@ extern void execution_reopened(int64 execution_id);
 /*
  * The highest attempt at a visit of a step that had ended by a time; 0: none.
  */
-extern int step_attempts_before(int64 execution_id, const char *scope,
-								const char *step_id, int visit,
-								TimestampTz time);
+extern int	step_attempts_before(int64 execution_id, const char *scope,
+								 const char *step_id, int visit,
+								 TimestampTz time);
 
 #endif							/* PGWF_STATE_REOPEN_H */

@@ -139,8 +139,8 @@ bool
 role_limits_set(Oid role, const RoleLimits *limits)
 {
 	const int	each[] = {limits->max_pending, limits->max_running,
-						limits->max_priority, limits->max_payload_bytes,
-						limits->max_executors};
+						  limits->max_priority, limits->max_payload_bytes,
+						  limits->max_executors};
 	Datum		values[lengthof(set_types)];
 	char		nulls[lengthof(set_types) + 1] = "       ";
 	bool		any = false;

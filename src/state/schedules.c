@@ -404,7 +404,8 @@ void
 schedule_cancel(int64 execution_id, const char *reason)
 {
 	Oid			types[] = {INT8OID, TEXTOID};
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(reason)};
+	Datum		values[] = {Int64GetDatum(execution_id),
+							CStringGetTextDatum(reason)};
 	int			result;
 
 	SPI_connect();

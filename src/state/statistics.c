@@ -182,7 +182,8 @@ statistics_add(TimestampTz since, TimestampTz until, int32 max,
 			   TimestampTz *reached)
 {
 	Datum		slice_values[] = {TimestampTzGetDatum(since),
-							TimestampTzGetDatum(until), Int64GetDatum(max)};
+								  TimestampTzGetDatum(until),
+								  Int64GetDatum(max)};
 	Datum		values[2];
 	int64		count;
 

@@ -653,7 +653,8 @@ set_children_values(Datum *values, int64 execution_id, const char *from,
 char *
 step_scope_label(int64 execution_id, const char *scope)
 {
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(scope)};
+	Datum		values[] = {Int64GetDatum(execution_id),
+							CStringGetTextDatum(scope)};
 	char	   *label = NULL;
 
 	if (state_query(&scope_label_statement, values, NULL, false, 1) > 0)

@@ -159,8 +159,8 @@ extern TimestampTz step_scope_started(int64 execution_id, const char *scope);
 /* The label of the iteration that a scope is, from its rows; NULL: none. */
 extern char *step_scope_label(int64 execution_id, const char *scope);
 /* The row of this container's children scopes with the highest iteration. */
-extern int step_last_iteration(int64 execution_id, const char *from,
-							   const char *to, const char *container);
+extern int	step_last_iteration(int64 execution_id, const char *from,
+								const char *to, const char *container);
 
 /*
  * The rows that ended the scopes of a container's children, in order of
@@ -201,8 +201,8 @@ extern void step_loop_summary(int64 execution_id, const char *from,
  * The rows of an execution that changed variables by a time, newest first,
  * handed to a function until it returns false.
  */
-typedef bool (*VariablesFunction)(void *context, const char *scope,
-								  Jsonb *variables);
+typedef bool (*VariablesFunction) (void *context, const char *scope,
+								   Jsonb *variables);
 extern void step_walk_variables(int64 execution_id, TimestampTz until,
 								VariablesFunction function, void *context);
 

@@ -152,9 +152,9 @@ static void
 read_pauses_of(TraceExecution *execution)
 {
 	Datum		values[2] = {Int64GetDatum(execution->id),
-					   Int32GetDatum(TRACE_MAX_PAUSES)};
-	int			count = (int) state_query(&read_pauses, values, NULL, true,
-								  TRACE_MAX_PAUSES);
+							 Int32GetDatum(TRACE_MAX_PAUSES)};
+	int 		count = (int) state_query(&read_pauses, values, NULL, true,
+										  TRACE_MAX_PAUSES);
 
 	execution->pauses = palloc(sizeof(TracePause) * Max(count, 1));
 	for (int i = 0; i < count; i++)
@@ -176,9 +176,9 @@ static void
 read_marks_of(TraceExecution *execution)
 {
 	Datum		values[2] = {Int64GetDatum(execution->id),
-					   Int32GetDatum(TRACE_MAX_MARKS)};
-	int			count = (int) state_query(&read_marks, values, NULL, true,
-								  TRACE_MAX_MARKS);
+							 Int32GetDatum(TRACE_MAX_MARKS)};
+	int 		count = (int) state_query(&read_marks, values, NULL, true,
+										  TRACE_MAX_MARKS);
 
 	execution->marks = palloc(sizeof(TraceMark) * Max(count, 1));
 	execution->nmarks = count;
@@ -200,9 +200,9 @@ static void
 read_events_of(TraceExecution *execution)
 {
 	Datum		values[2] = {Int64GetDatum(execution->id),
-					   Int32GetDatum(TRACE_MAX_EVENTS + 1)};
-	int			count = (int) state_query(&read_events, values, NULL, true,
-								  TRACE_MAX_EVENTS + 1);
+							 Int32GetDatum(TRACE_MAX_EVENTS + 1)};
+	int 		count = (int) state_query(&read_events, values, NULL, true,
+										  TRACE_MAX_EVENTS + 1);
 
 	execution->more_events = (count > TRACE_MAX_EVENTS);
 	execution->nevents = Min(count, TRACE_MAX_EVENTS);

@@ -281,7 +281,7 @@ waits_due(int limit, TimestampTz from, TimestampTz to, const int64 *but,
 		  int nbut, DueWait **due)
 {
 	Datum		values[] = {Int32GetDatum(limit), TimestampTzGetDatum(from),
-					  TimestampTzGetDatum(to), state_ids(but, nbut)};
+							TimestampTzGetDatum(to), state_ids(but, nbut)};
 	uint64		nrows = state_query(&due_statement, values, NULL, false, 0);
 
 	*due = palloc(Max(nrows, 1) * sizeof(DueWait));
@@ -407,8 +407,9 @@ executions_wait_no_more(const int64 *ids, int count)
 void
 threads_wait_no_more(int64 execution_id, const char *from, const char *to)
 {
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from),
-					  CStringGetTextDatum(to)};
+	Datum		values[] = {Int64GetDatum(execution_id),
+							CStringGetTextDatum(from),
+							CStringGetTextDatum(to)};
 
 	state_execute(&forget_range_statement, values, NULL);
 }
@@ -417,11 +418,12 @@ char **
 threads_waiting(int64 execution_id, const char *from, const char *to,
 				int *count)
 {
-	Datum		values[] = {Int64GetDatum(execution_id), CStringGetTextDatum(from),
-					  CStringGetTextDatum(to)};
+	Datum		values[] = {Int64GetDatum(execution_id),
+							CStringGetTextDatum(from),
+							CStringGetTextDatum(to)};
 	uint64		nrows = state_query(&range_statement, values, NULL, false, 0);
 	char	  **threads = palloc_extended(Max(nrows, 1) * sizeof(char *),
-									 MCXT_ALLOC_HUGE);
+										  MCXT_ALLOC_HUGE);
 
 	for (uint64 i = 0; i < nrows; i++)
 		threads[i] = state_column_text(i, 1);

@@ -59,8 +59,8 @@ extern TimestampTz waits_nth_due(int n, TimestampTz from);
  * At most limit of them that are due since a time in this range, but for some
  * executions, locked; those that somebody else has locked are left out.
  */
-extern int waits_due(int limit, TimestampTz from, TimestampTz to,
-					 const int64 *but, int nbut, DueWait **due);
+extern int	waits_due(int limit, TimestampTz from, TimestampTz to,
+					  const int64 *but, int nbut, DueWait **due);
 /* They are not waited for any more. */
 extern void waits_over(const DueWait *waits, int count);
 /*
@@ -68,8 +68,8 @@ extern void waits_over(const DueWait *waits, int count);
  * pending from now on.  Returns how many these are, in *news where they are in
  * the queues, and in *ended how many waits have ended, at most limit.
  */
-extern int executions_wake_due(int limit, TimestampTz from, TimestampTz to,
-							   QueueNews *news, int *ended);
+extern int	executions_wake_due(int limit, TimestampTz from, TimestampTz to,
+								QueueNews *news, int *ended);
 /*
  * When the next one from a time on is due, perhaps in the past; DT_NOEND:
  * never.

@@ -15,7 +15,7 @@
 static void
 build_agent(Builder *builder, PlanNode *node, const Place *place)
 {
-	AgentPart   *part = agent_part(node);
+	AgentPart  *part = agent_part(node);
 
 	if (json_get(place->object, "type") == NULL &&
 		json_get(place->object, "agent_name") == NULL)

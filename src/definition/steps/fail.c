@@ -14,7 +14,7 @@
 static void
 build_fail(Builder *builder, PlanNode *node, const Place *place)
 {
-	FailPart    *part = fail_part(node);
+	FailPart   *part = fail_part(node);
 
 	part->error = field_template(builder, place, "error");
 	part->message = field_template(builder, place, "message");
@@ -24,7 +24,7 @@ static void
 check_fail(Checker *checker, PlanNode *node,
 		   const Json *source pg_attribute_unused())
 {
-	FailPart    *part = fail_part(node);
+	FailPart   *part = fail_part(node);
 
 	check_template(checker, part->error, BEFORE_STEP, "error");
 	check_template(checker, part->message, BEFORE_STEP, "message");

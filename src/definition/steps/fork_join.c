@@ -81,8 +81,9 @@ build_fork_join(Builder *builder, PlanNode *node, const Place *config)
 										   NULL};
 	const Json *branches = field_of_kind(builder, config, "branches",
 										 JSON_OBJECT);
-	int timeout = field_integer(builder, config, "branch_timeout_seconds", 1,
-								MAX_TIMEOUT_SECONDS, 0);
+	int 		timeout = field_integer(builder, config,
+										"branch_timeout_seconds", 1,
+										MAX_TIMEOUT_SECONDS, 0);
 
 	if (field_get(config, "branches") == NULL)
 		field_error(builder, config, "branches", NULL,

@@ -26,11 +26,12 @@ const FieldSet loop_config_fields = {
 static void
 build_loop_kind(Builder *builder, PlanNode *node, const Place *config)
 {
-	LoopPart    *part = loop_part(node);
+	LoopPart   *part = loop_part(node);
 	const Json *collection = field_get(config, "collection");
 	const char *condition = field_get(config, "while") != NULL ? "while" :
 																 "until";
-	int given = (collection != NULL) + (field_get(config, "while") != NULL) +
+	int 		given = (collection != NULL) +
+		(field_get(config, "while") != NULL) +
 		(field_get(config, "until") != NULL);
 
 	if (given != 1)
@@ -66,7 +67,7 @@ build_loop_kind(Builder *builder, PlanNode *node, const Place *config)
 static void
 build_loop(Builder *builder, PlanNode *node, const Place *config)
 {
-	LoopPart    *part = loop_part(node);
+	LoopPart   *part = loop_part(node);
 	static const char *const modes[] = {"sequential", "parallel", NULL};
 	static const char *const policies[] = {"stop", "continue", "collect", NULL};
 	static const char *const results[] = {"iterations", "outputs", "counts",
@@ -112,7 +113,7 @@ build_loop(Builder *builder, PlanNode *node, const Place *config)
 static void
 check_loop(Checker *checker, PlanNode *node, const Json *source)
 {
-	LoopPart    *part = loop_part(node);
+	LoopPart   *part = loop_part(node);
 	const Json *config = json_get(source, "loop_config");
 
 	check_template(checker, part->collection, BEFORE_STEP,

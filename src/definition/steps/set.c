@@ -18,7 +18,7 @@
 static void
 build_set(Builder *builder, PlanNode *node, const Place *place)
 {
-	SetPart     *part = set_part(node);
+	SetPart    *part = set_part(node);
 	const Json *assign = field_of_kind(builder, place, "assign", JSON_OBJECT);
 	int			count;
 
@@ -61,7 +61,7 @@ static void
 check_set(Checker *checker, PlanNode *node,
 		  const Json *source pg_attribute_unused())
 {
-	SetPart     *part = set_part(node);
+	SetPart    *part = set_part(node);
 
 	for (int i = 0; i < part->count; i++)
 		check_member(checker, part->values[i], BEFORE_STEP, "assign",

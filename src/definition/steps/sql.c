@@ -18,7 +18,7 @@
 static void
 build_sql(Builder *builder, PlanNode *node, const Place *place)
 {
-	SqlPart     *part = sql_part(node);
+	SqlPart    *part = sql_part(node);
 	static const char *const results[] = {"rows", "row", "value", "none", NULL};
 	const Json *params = field_of_kind(builder, place, "params", JSON_ARRAY);
 	int			index = 0;
@@ -47,7 +47,7 @@ static void
 check_sql(Checker *checker, PlanNode *node,
 		  const Json *source pg_attribute_unused())
 {
-	SqlPart     *part = sql_part(node);
+	SqlPart    *part = sql_part(node);
 
 	for (int i = 0; i < part->nparams; i++)
 	{

@@ -24,7 +24,7 @@ static Jsonb *
 evaluate_collection(Thread *thread, Frame *frame, PlanNode *node, int *size,
 					StepError **error)
 {
-	LoopPart    *part = loop_part(node);
+	LoopPart   *part = loop_part(node);
 	EvaluateContext context;
 	Jsonb	   *collection;
 	JsonbParseState *state = NULL;
@@ -66,7 +66,7 @@ static ThreadAction
 loop_enter(Thread *thread, Frame *frame, PlanNode *node, int visit,
 		   StepRow *row, bool *again)
 {
-	LoopPart    *part = loop_part(node);
+	LoopPart   *part = loop_part(node);
 	StepError  *error = NULL;
 	int			size = -1;
 	Frame	   *iteration;
@@ -110,7 +110,7 @@ static void
 condition_decided(Thread *thread, PlanNode *node, bool result,
 				  const StepError *why)
 {
-	LoopPart    *part = loop_part(node);
+	LoopPart   *part = loop_part(node);
 	Frame	   *frame = thread->top;
 	int			limit = part->max_iterations > 0 ? part->max_iterations :
 										   DEFAULT_MAX_ITERATIONS;
@@ -155,7 +155,7 @@ bool
 loop_continue(Thread *thread, Frame *frame)
 {
 	PlanNode   *node = frame->container;
-	LoopPart    *part = loop_part(node);
+	LoopPart   *part = loop_part(node);
 	EvaluateContext context;
 	char	   *why;
 	const char *error;

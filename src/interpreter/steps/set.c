@@ -19,7 +19,7 @@ set_enter(Thread *thread, Frame *frame, PlanNode *node,
 		  int visit pg_attribute_unused(), StepRow *row,
 		  bool *again pg_attribute_unused())
 {
-	SetPart     *part = set_part(node);
+	SetPart    *part = set_part(node);
 	EvaluateContext context;
 	Frame	   *owner = variables_frame(frame);
 	JsonbParseState *state = NULL;

@@ -17,8 +17,8 @@
 typedef struct StepOps
 {
 	/* Take the step the frame stands at, as step_enter() has to. */
-	ThreadAction (*enter)(Thread *thread, Frame *frame, PlanNode *node,
-						  int visit, StepRow *row, bool *again);
+	ThreadAction (*enter) (Thread *thread, Frame *frame, PlanNode *node,
+						   int visit, StepRow *row, bool *again);
 
 	/* Containers that have children of this thread */
 
@@ -26,17 +26,17 @@ typedef struct StepOps
 	 * The SQL of its condition has answered.  why: it cannot be evaluated,
 	 * which is false.
 	 */
-	void (*condition_decided)(Thread *thread, PlanNode *node, bool result,
-							  const StepError *why);
+	void		(*condition_decided) (Thread *thread, PlanNode *node,
+									  bool result, const StepError *why);
 	/*
 	 * It has failed; true: it is asked again.  NULL: as the SQL of any leaf
 	 * fails.
 	 */
-	bool (*condition_failed)(Thread *thread, StepStatus status,
-							 const StepError *error);
+	bool		(*condition_failed) (Thread *thread, StepStatus status,
+									 const StepError *error);
 	/* A child has ended, and with it the line of the top frame. */
-	void (*child_ended)(Thread *thread, Frame *frame, ScopeOutcome outcome,
-						StepRow *last);
+	void		(*child_ended) (Thread *thread, Frame *frame,
+								ScopeOutcome outcome, StepRow *last);
 	/* Its row is open: go to where its children stand. */
 	void		(*resume) (Thread *thread, Frame *frame, PlanNode *node,
 						   const StepRecord *record, StepRow *row);
