@@ -226,8 +226,8 @@ store_schedule(Schedule *schedule, Jsonb **before)
 	schedule->created_at = old.created_at;
 	schedule->job_schedule = old.job_schedule;
 	keep_time(schedule, &old);
-	wake_at_commit(WAKE_PENDING);	/* more of its executions may run at a
-									 * time */
+	/* more of its executions may run at a time */
+	wake_at_commit(WAKE_PENDING);
 	*before = schedule_document(old.id);
 }
 

@@ -197,8 +197,8 @@ decide(ScheduleRun *run)
 	{
 		run->execution_id = start_execution_of(schedule, run->due_at, true);
 		run->outcome = SCHEDULE_QUEUED;
-		wake_at_commit(WAKE_PENDING);	/* what it waits for may have ended
-										 * meanwhile */
+		/* what it waits for may have ended meanwhile */
+		wake_at_commit(WAKE_PENDING);
 	}
 }
 

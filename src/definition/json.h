@@ -40,18 +40,18 @@ extern Json *json_parse(const char *text, char **message);
 extern void json_free(Json *json);
 
 extern JsonKind json_kind(const Json *value);
-extern const char *json_kind_name(const Json *value);	/* "an object", "a
-														 * number" .. */
+/* "an object", "a number" .. */
+extern const char *json_kind_name(const Json *value);
 extern bool json_boolean(const Json *value);
 extern const char *json_string(const Json *value);
 extern const char *json_number_text(const Json *value);
 /* false: no integer, or out of range */
 extern bool json_integer(const Json *value, int64 *result);
 
-extern int	json_count(const Json *value);	/* array elements or object
-											 * members */
-extern const Json *json_first(const Json *value);	/* first element or
-													 * member */
+/* array elements or object members */
+extern int	json_count(const Json *value);
+/* first element or member */
+extern const Json *json_first(const Json *value);
 extern const Json *json_next(const Json *value);	/* its next sibling */
 extern const char *json_key(const Json *member);
 /* NULL: no such member */

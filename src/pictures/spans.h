@@ -70,7 +70,7 @@ typedef struct Span
 	TimestampTz end;			/* of one that runs or waits: now */
 	TimestampTz due;			/* of one that waits: its next attempt */
 	FailureHandling on_failure;
-	char	   *agent_name;			/* NULL = none */
+	char	   *agent_name;		/* NULL = none */
 	List	   *attempts;		/* of Attempt: the first ones, and the last */
 	int			last_attempt;	/* its number */
 	List	   *lines;			/* of Line, in the order of the plan or of

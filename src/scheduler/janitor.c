@@ -123,8 +123,8 @@ look_at_execution(Timer *timer)
 	}
 	else
 	{
-		look_again(execution, grace_end);	/* it is taken out when it is
-											 * forgotten */
+		/* it is taken out when it is forgotten */
+		look_again(execution, grace_end);
 		execution_overdue(execution);
 	}
 }

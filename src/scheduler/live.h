@@ -107,8 +107,8 @@ typedef struct LiveJoin
 {
 	dlist_node	node;			/* in execution->joins */
 	LiveExecution *execution;
-	struct LiveJoin *parent;		/* whose child the container's thread is;
-									 * NULL: root thread */
+	struct LiveJoin *parent;	/* whose child the container's thread is;
+								 * NULL: root thread */
 	ScopeId		scope;			/* of the container's thread */
 	int			container;
 	int			visit;
@@ -239,9 +239,8 @@ extern void timer_set(Timer *timer, TimerClock clock, TimestampTz at,
 extern void timer_unset(Timer *timer);
 extern void timers_run(void);
 extern TimestampTz timers_next(void);	/* by the steady clock */
-extern TimestampTz appointment(TimestampTz at);	/* by the server's clock;
-												 * when to look, by the
-												 * steady one */
+/* by the server's clock; when to look, by the steady one */
+extern TimestampTz appointment(TimestampTz at);
 
 /* --- live.c: executions --- */
 /*
@@ -272,8 +271,8 @@ extern void live_note_next(LiveExecution *execution,
  */
 extern void live_retake(LiveExecution *execution,
 						const ClaimedExecution *claimed);
-extern void live_clear(LiveExecution *execution);	/* drop its ready runs
-													 * and joins */
+/* drop its ready runs and joins */
+extern void live_clear(LiveExecution *execution);
 extern void live_remove(LiveExecution *execution);
 extern int	live_count(void);
 extern int	live_lost_runs;		/* runs that were lost and are not settled,
@@ -301,18 +300,18 @@ extern ReadyRun *ready_add(LiveExecution *execution, RunKind kind,
 						   int visit);
 /* A queued run waits for a time first. */
 extern void ready_park(ReadyRun *run, TimestampTz until);
-extern void ready_unpark_all(LiveExecution *execution);	/* they do not wait
-														 * any longer */
+/* they do not wait any longer */
+extern void ready_unpark_all(LiveExecution *execution);
 extern void ready_enqueue(ReadyRun *run);	/* (again) */
-extern void ready_dequeue(ReadyRun *run);	/* out of the queue, still
-											 * allocated */
+/* out of the queue, still allocated */
+extern void ready_dequeue(ReadyRun *run);
 extern void ready_discard(ReadyRun *run);	/* out and freed */
-extern void ready_abandon(ReadyRun *run);	/* the same; what got stuck in it
-											 * is recorded */
+/* the same; what got stuck in it is recorded */
+extern void ready_abandon(ReadyRun *run);
 extern void run_abandon(ReadyRun *run);	/* the same of one that is not queued */
 extern int	thread_depth(const ReadyRun *run);
-extern void ready_resume(ReadyRun *run);	/* from the rows, instead of what
-											 * it was */
+/* from the rows, instead of what it was */
+extern void ready_resume(ReadyRun *run);
 extern ReadyRun *ready_first(RoleQueue *queue);
 extern RoleQueue *ready_best_role(bool (*usable) (RoleQueue *queue));
 /* Of those, the one that was given an executor the longest time ago. */
@@ -347,8 +346,8 @@ extern bool joins_wait(LiveExecution *execution);
 /* --- executors.c: which there are, and stopping what they run --- */
 extern void executors_initialize(void);
 extern int	pool_limit(void);	/* executors this database may have */
-extern int	pool_count(void);	/* that it has, without those that are
-								 * retired */
+/* that it has, without those that are retired */
+extern int	pool_count(void);
 extern void executor_add(PoolExecutor *executor);
 extern void executor_forget(PoolExecutor *executor);
 extern dlist_head pool_executors;
@@ -442,8 +441,8 @@ extern int	admission_claim_queue(Oid role, int wanted,
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
 extern void admission_undo(void);	/* the transaction has failed */
 extern bool admission_schedules_due(TimestampTz now);
-extern int	admission_release_scheduled(void);	/* those that wait for others
-												 * of their schedule */
+/* those that wait for others of their schedule */
+extern int	admission_release_scheduled(void);
 extern TimestampTz admission_next_schedules(TimestampTz now);
 extern TimestampTz admission_changed(void);
 /* The name of the workflow it counts for. */

@@ -43,8 +43,8 @@ extern void install_black_box(void);
 extern void black_box_attach(int slot);	/* -1: the scheduler of this database */
 /* It is at work; run: NULL, it is a scheduler, which is awake. */
 extern void black_box_begin(Oid database, const Run *run);
-extern void black_box_handles(int64 execution_id);	/* a scheduler does, now;
-													 * 0: none */
+/* a scheduler does, now; 0: none */
+extern void black_box_handles(int64 execution_id);
 extern void black_box_end(void);
 
 #endif							/* PGWF_BLACK_BOX_H */

@@ -23,11 +23,10 @@
  */
 extern TimestampTz steady_now(void);
 /* Infinite times stay what they are. */
-extern TimestampTz steady_time(TimestampTz time);	/* when the steady clock
-													 * shows what is at a
-													 * time */
-extern TimestampTz clock_time(TimestampTz steady);	/* and the other way
-													 * around */
+/* when the steady clock shows what is at a time */
+extern TimestampTz steady_time(TimestampTz time);
+/* and the other way around */
+extern TimestampTz clock_time(TimestampTz steady);
 /* What it is ahead of the monotonic clock, for shared memory. */
 extern TimestampTz steady_offset(void);
 

@@ -68,8 +68,8 @@ extern void database_start_failed(Oid database, uint32 generation,
 extern bool database_is_starting(Oid database, uint32 generation);
 /* STARTING -> UNKNOWN; lock held */
 extern void database_cancel_start(DatabaseEntry *entry);
-extern void database_retire(DatabaseEntry *entry);	/* no scheduler here any
-													 * more; lock held */
+/* no scheduler here any more; lock held */
+extern void database_retire(DatabaseEntry *entry);
 
 /* --- databases: the scheduler's side --- */
 /*

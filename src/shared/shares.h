@@ -19,8 +19,7 @@ extern void share_stop_waiting(DatabaseEntry *entry);
 extern bool share_waits_long(const DatabaseEntry *entry);
 extern void share_slot_freed(void);
 extern bool share_is_exceeded(const DatabaseEntry *entry, int nslots);
-extern int	share_of(const DatabaseEntry *entry);	/* what it has of the
-													 * slots, as far as they
-													 * count */
+/* what it has of the slots, as far as they count */
+extern int	share_of(const DatabaseEntry *entry);
 
 #endif							/* PGWF_SHARES_H */

@@ -56,24 +56,23 @@ typedef struct SlotView
  * to another scheduler. --- */
 /* -1: none free; the scheduler is woken (WAKE_REPORT) when there may be one. */
 extern int	slot_allocate(Oid database, Oid role, uint32 scheduler_generation);
-extern bool slots_in_reserve(void); /* is there a slot beyond
-									 * workflow.max_executors? */
-extern uint32 slot_generation(int slot);	/* to remember after
-											 * slot_allocate() */
+/* is there a slot beyond workflow.max_executors? */
+extern bool slots_in_reserve(void);
+/* to remember after slot_allocate() */
+extern uint32 slot_generation(int slot);
 extern void slot_look(int slot, uint32 generation, SlotView *view);
-extern void slot_release(int slot); /* its process never came: STARTING ->
-									 * FREE; else nothing */
-extern bool slot_assign(int slot, const Run *run);	/* IDLE -> ASSIGNED,
-													 * wakes; false: it has
-													 * gone */
+/* its process never came: STARTING -> FREE; else nothing */
+extern void slot_release(int slot);
+/* IDLE -> ASSIGNED, wakes; false: it has gone */
+extern bool slot_assign(int slot, const Run *run);
 /*
  * With SIGINT if it is a real one; can be repeated.  True: it is about what
  * runs now.
  */
 extern bool slot_request_stop(int slot, StopReason reason, int64 execution_id);
 extern void slot_request_yield(int slot);	/* a pause comes first */
-extern TimestampTz slot_interrupted_at(int slot);	/* its step's time is
-													 * over since; 0: not */
+/* its step's time is over since; 0: not */
+extern TimestampTz slot_interrupted_at(int slot);
 /*
  * The executor does not respond: mark it, have another take its place, SIGTERM.
  * False: it does not work on that execution (0: on any) any more.
@@ -84,10 +83,10 @@ extern void slot_quarantine(int slot);
 extern bool slot_settling(int slot);
 /* It is to leave when it is idle. */
 extern void slot_request_exit(int slot, ExitReason reason);
-extern void slot_retire(int slot);	/* another may be started in its place
-									 * already */
-extern void slot_forget_request(int slot);	/* what a session asked for has
-											 * been seen */
+/* another may be started in its place already */
+extern void slot_retire(int slot);
+/* what a session asked for has been seen */
+extern void slot_forget_request(int slot);
 /* Quarantined executors of schedulers before this one; returns how many. */
 extern int	slots_adopt(int *slots, int max);
 extern bool slot_take_report(int slot, Report *report); /* REPORTED -> IDLE */
@@ -121,10 +120,10 @@ extern bool slot_report(const Report *report);
  * nothing per run or step.
  */
 extern void slot_heartbeat_start(void);
-extern void slot_heartbeat_stop(void);	/* it sleeps until somebody wants
-										 * something of it */
-extern void slot_note_interrupt(void);	/* its own, at the end of a step's
-										 * time; in a signal handler */
+/* it sleeps until somebody wants something of it */
+extern void slot_heartbeat_stop(void);
+/* its own, at the end of a step's time; in a signal handler */
+extern void slot_note_interrupt(void);
 extern void slot_forget_interrupt(void);
 extern StopReason slot_stop_reason(int64 execution_id);
 /*
@@ -137,8 +136,8 @@ extern void slot_pause_myself(int64 execution_id);
  */
 extern bool stop_interrupts(StopReason reason);
 extern bool slot_exit_requested(void);
-extern bool slot_may_leave(void);	/* asked to leave, and the last report
-									 * was taken */
+/* asked to leave, and the last report was taken */
+extern bool slot_may_leave(void);
 extern void slot_set_progress(const Progress *progress);	/* NULL: nothing */
 extern Slot *my_slot;
 

@@ -33,9 +33,8 @@ extern void launcher_looks(void);
  */
 extern void wake_launcher_at_commit(void);
 extern void broadcast_finished(int64 execution_id); /* wait() looks again */
-extern void wake_waiters_at_commit(int64 execution_id); /* the same, when
-														 * this transaction
-														 * commits */
+/* the same, when this transaction commits */
+extern void wake_waiters_at_commit(int64 execution_id);
 /*
  * Commit; who waits is woken behind all of it: what it has notified has been
  * sent, too.  durable: wait for the disk, as synchronous_commit says.

@@ -54,8 +54,8 @@ static StateStatement select_agent = {
 	1, name_types, NULL
 };
 
-static const Oid store_types[] = {TEXTOID, TEXTOID,  TEXTOID, TEXTOID,
-								  TEXTOID, INT4OID,  TEXTOID, REGROLEOID,
+static const Oid store_types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+								  TEXTOID, INT4OID, TEXTOID, REGROLEOID,
 								  TEXTOID, JSONBOID, JSONBOID};
 static StateStatement store_agent = {
 	"INSERT INTO workflow.agents AS a (name, kind, function, sql, result, "

@@ -22,9 +22,9 @@
 #include "state/private.h"
 #include "state/state.h"
 
-static const Oid insert_types[] = {TEXTOID,    TEXTOID,    TEXTOID, INT8OID,
+static const Oid insert_types[] = {TEXTOID, TEXTOID, TEXTOID, INT8OID,
 								   REGROLEOID, REGROLEOID, INT4OID, TEXTOID,
-								   TEXTOID,    JSONBOID,   JSONBOID};
+								   TEXTOID, JSONBOID, JSONBOID};
 static StateStatement insert_statement = {
 	"INSERT INTO workflow.audit_entries (action, subject_type, subject, execution_id, role, session_role,"
 	" pid, application_name, client_address, reason, before, after)"

@@ -81,9 +81,9 @@ static StateStatement select_names = {
 					  " pg_catalog.to_json(pg_catalog.pg_get_userbyid(b.role::pg_catalog.oid)), b.state") \
 	" WHERE " MAY_NOTIFY ")"
 
-static const Oid write_types[] = {TEXTOID,        REGROLEOID,     TEXTOID,
+static const Oid write_types[] = {TEXTOID, REGROLEOID, TEXTOID,
 								  TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
-								  INT8OID,        TEXTOID};
+								  INT8OID, TEXTOID};
 static StateStatement update_breaker = {
 	"WITH before AS ("
 	" SELECT o.agent, o.role, o.state FROM workflow.breakers AS o"

@@ -48,7 +48,7 @@
 	" EXISTS (SELECT FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) e.definition_id" \
 	"  AND " DEFINITION_NOTIFIES ")"
 
-static const Oid finish_types[] = {INT8OID,  TEXTOID,  TIMESTAMPTZOID,
+static const Oid finish_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID,
 								   JSONBOID, JSONBOID, TEXTOID};
 static StateStatement finish_statement = {
 	"UPDATE workflow.executions AS e SET status = $2, started_at = COALESCE($3, e.started_at),"
@@ -88,7 +88,7 @@ static StateStatement finalise_statement = {
 
 /* The message is a format, for the workflow's name. */
 static const Oid unbegun_types[] = {INT8ARRAYOID, TEXTOID, TEXTOID,
-									TEXTOID,      TEXTOID, TEXTOID};
+									TEXTOID, TEXTOID, TEXTOID};
 static StateStatement unbegun_statement = {
 	"UPDATE workflow.executions AS e SET status = $2, limited = false, started_at = NULL,"
 	" completed_at = pg_catalog.clock_timestamp(), error_type = $3,"

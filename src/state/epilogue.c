@@ -25,7 +25,7 @@
 #include "state/epilogue.h"
 #include "state/private.h"
 
-static const Oid decide_types[] = {INT8OID,  TEXTOID,  TIMESTAMPTZOID,
+static const Oid decide_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID,
 								   JSONBOID, JSONBOID, TEXTOID};
 static StateStatement decide_statement = {
 	"UPDATE workflow.executions SET ending = $2, started_at = COALESCE($3, started_at), output = $4,"

@@ -193,9 +193,9 @@ execution_load_directly(int64 id, LoadedExecution **execution)
 bool
 execution_finish_directly(ExecutionEnd *end, Jsonb *output)
 {
-	static const int changed[] = {COLUMN_STATUS,       COLUMN_STARTED_AT,
+	static const int changed[] = {COLUMN_STATUS, COLUMN_STARTED_AT,
 								  COLUMN_COMPLETED_AT, COLUMN_ERROR_TYPE,
-								  COLUMN_OUTPUT,       COLUMN_ERROR};
+								  COLUMN_OUTPUT, COLUMN_ERROR};
 	StateScan	row;
 	Datum		values[lengthof(changed)];
 	char		nulls[lengthof(changed)];

@@ -23,10 +23,10 @@
 #include "state/executions.h"
 #include "state/private.h"
 
-static const Oid insert_types[] = {INT4OID,        TEXTOID, INT4OID,
-								   REGROLEOID,     INT4OID, BOOLOID,
+static const Oid insert_types[] = {INT4OID, TEXTOID, INT4OID,
+								   REGROLEOID, INT4OID, BOOLOID,
 								   TIMESTAMPTZOID, TEXTOID, JSONBOID,
-								   TEXTOID,        BOOLOID, INT4OID,
+								   TEXTOID, BOOLOID, INT4OID,
 								   TEXTOID};
 
 #define INSERT_EXECUTION \
@@ -45,8 +45,8 @@ static StateStatement insert_execution_once = {
 	lengthof(insert_types), insert_types, NULL
 };
 
-static const Oid inline_types[] = {INT4OID, TEXTOID,  INT4OID,
-								   OIDOID,  JSONBOID, TEXTOID};
+static const Oid inline_types[] = {INT4OID, TEXTOID, INT4OID,
+								   OIDOID, JSONBOID, TEXTOID};
 static StateStatement inline_statement = {
 	"INSERT INTO workflow.executions (definition_id, workflow, version, status, role, parallel, inline,"
 	" started_at, input, traceparent) VALUES ($1, $2, $3, 'running', $4::pg_catalog.regrole, false, true,"

@@ -21,10 +21,10 @@
 #include "state/private.h"
 
 static const Oid insert_types[] =
-	{INT4OID,        REGROLEOID,     TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID,
-	 INT8OID,        INT8OID,        INT8OID,        REGROLEOID,     TEXTOID,
-	 TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,        TEXTOID,        TEXTOID,
-	 TEXTOID,        INT4OID,        INT4OID,        INT8OID};
+	{INT4OID, REGROLEOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID,
+	 INT8OID, INT8OID, INT8OID, REGROLEOID, TEXTOID,
+	 TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID,
+	 TEXTOID, INT4OID, INT4OID, INT8OID};
 static StateStatement insert_statement = {
 	"INSERT INTO workflow.executor_history (pid, role, started_at, ended_at, reason, runs, steps, peak_memory,"
 	" requested_by, request_reason, draining_since, stuck_at, execution_id, workflow, scope, step_id,"

@@ -51,8 +51,8 @@ static StateStatement read_statement = {
 	lengthof(role_types), role_types, NULL
 };
 
-static const Oid set_types[] = {REGROLEOID, INT4OID, INT4OID,   INT4OID,
-								INT4OID,    INT4OID, REGROLEOID};
+static const Oid set_types[] = {REGROLEOID, INT4OID, INT4OID, INT4OID,
+								INT4OID, INT4OID, REGROLEOID};
 #define IS_ROLE \
 	"(l.role::pg_catalog.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid OR (l.role IS NULL AND $1 IS NULL))"
 static StateStatement same_statement = {

@@ -49,10 +49,10 @@ static StateStatement lock_by_id = {SELECT_SCHEDULE BY_ID " FOR UPDATE", 1,
 
 #define NWRITTEN 19
 static const Oid write_types[] =
-	{TEXTOID,  TEXTOID,        INT4OID,     TEXTOID,        TEXTOID,
-	 JSONBOID, INT4OID,        TEXTOID,     TIMESTAMPTZOID, TIMESTAMPTZOID,
-	 INT4OID,  TEXTOID,        INTERVALOID, BOOLOID,        REGROLEOID,
-	 TEXTOID,  TIMESTAMPTZOID, TEXTOID,     TEXTOID,        INT4OID,
+	{TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID,
+	 JSONBOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	 INT4OID, TEXTOID, INTERVALOID, BOOLOID, REGROLEOID,
+	 TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT4OID,
 	 BOOLOID};
 static StateStatement insert_schedule = {
 	"INSERT INTO workflow.schedule_entries AS s (name, workflow, version, cron, timezone, input,"
@@ -90,7 +90,7 @@ static StateStatement select_document = {
 };
 
 static const Oid record_types[] = {INT4OID, TEXTOID, REGROLEOID, TIMESTAMPTZOID,
-								   BOOLOID, TEXTOID, INT8OID,    TEXTOID};
+								   BOOLOID, TEXTOID, INT8OID, TEXTOID};
 static StateStatement insert_run = {
 	"INSERT INTO workflow.schedule_run_entries"
 	" (schedule_id, schedule, role, due_at, manual, outcome, execution_id, reason)"

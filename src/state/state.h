@@ -52,8 +52,8 @@ extern uint64 state_execute(StateStatement *statement, Datum *values,
 extern uint64 state_query(StateStatement *statement, Datum *values,
 						  const char *nulls, bool read_only, long limit);
 extern void state_done(void);
-extern void state_forget_plans(void);	/* the extension was dropped or
-										 * re-created */
+/* the extension was dropped or re-created */
+extern void state_forget_plans(void);
 
 /*
  * Raise an error unless the extension is installed in this database, in the

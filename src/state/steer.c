@@ -73,7 +73,7 @@ static StateStatement retry_statement = {
 	lengthof(retry_types), retry_types, NULL
 };
 
-static const Oid mark_types[] = {INT8OID,  TEXTOID, TEXTOID,
+static const Oid mark_types[] = {INT8OID, TEXTOID, TEXTOID,
 								 JSONBOID, TEXTOID, TEXTOID};
 static StateStatement mark_statement = {
 	"UPDATE workflow.executions AS e SET control = true, step_marks = CASE WHEN m.mark IS NULL"

@@ -59,10 +59,10 @@ static const char *const columns[] = {
 };
 static const Oid insert_types[] =
 	{INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID,
-	 INT4OID, INT4OID,        INT4OID,        BOOLOID,        TEXTOID, TEXTOID,
-	 TEXTOID, TEXTOID,        TEXTOID,        TEXTOID,        TEXTOID, TEXTOID,
-	 TEXTOID, TEXTOID,        TEXTOID,        TEXTOID,        TEXTOID, TEXTOID,
-	 TEXTOID, JSONBOID,       JSONBOID,       JSONBOID,       JSONBOID};
+	 INT4OID, INT4OID, INT4OID, BOOLOID, TEXTOID, TEXTOID,
+	 TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+	 TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+	 TEXTOID, JSONBOID, JSONBOID, JSONBOID, JSONBOID};
 
 static StateTable step_executions = {"step_executions", columns,
 									 lengthof(columns), NULL};
@@ -87,8 +87,8 @@ static StateStatement insert_once_statement = {INSERT_STEP
 											   lengthof(insert_types),
 											   insert_types, NULL};
 
-static const Oid close_types[] = {INT8OID, TEXTOID,  TEXTOID,  INT4OID,
-								  INT4OID, TEXTOID,  TEXTOID,  TEXTOID,
+static const Oid close_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID,
+								  INT4OID, TEXTOID, TEXTOID, TEXTOID,
 								  TEXTOID, JSONBOID, JSONBOID, TIMESTAMPTZOID,
 								  INT4OID, JSONBOID};
 
