@@ -305,28 +305,13 @@ agent_store(const Agent *agent, const char *description)
 	values[5] = Int32GetDatum(agent->timeout_seconds);
 	values[6] = CStringGetTextDatum(agent->active ? "active" : "inactive");
 	values[7] = ObjectIdGetDatum(agent->owner);
-	values[2] = values[3] = values[8] = (Datum) 0;
-
-	if (agent->function_name != NULL)
-		values[2] = CStringGetTextDatum(agent->function_name);
-	else
-		nulls[2] = 'n';
-	if (agent->sql != NULL)
-		values[3] = CStringGetTextDatum(agent->sql);
-	else
-		nulls[3] = 'n';
 	if (agent->timeout_seconds == 0)
 		nulls[5] = 'n';
-	if (description != NULL)
-		values[8] = CStringGetTextDatum(description);
-	else
-		nulls[8] = 'n';
-	values[9] = PointerGetDatum(agent->retry_document);
-	if (agent->retry_document == NULL)
-		nulls[9] = 'n';
-	values[10] = PointerGetDatum(agent->breaker_document);
-	if (agent->breaker_document == NULL)
-		nulls[10] = 'n';
+	state_set_text(values, nulls, 2, agent->function_name);
+	state_set_text(values, nulls, 3, agent->sql);
+	state_set_text(values, nulls, 8, description);
+	state_set_jsonb(values, nulls, 9, agent->retry_document);
+	state_set_jsonb(values, nulls, 10, agent->breaker_document);
 
 	stored = state_execute(&store_agent, values, nulls) > 0;
 	if (stored && agent->breaker_document == NULL)

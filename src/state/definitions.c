@@ -124,7 +124,7 @@ static StateStatement insert_definition = {
 	"WHERE l.name OPERATOR(pg_catalog.=) $1 AND l.owner::pg_catalog.oid OPERATOR(pg_catalog.=) $6::pg_catalog.oid "
 	"ORDER BY l.version DESC LIMIT 1), workflow.role_of($6)), $7, $8, $9, $10) "
 	"ON CONFLICT (name, version) DO NOTHING RETURNING d.id",
-	10, insert_types, NULL
+	lengthof(insert_types), insert_types, NULL
 };
 
 static const Oid set_status_types[] = {INT4OID, TEXTOID};
@@ -322,14 +322,6 @@ definition_lock_newest(const NewDefinition *new, Definition *newest, bool *same)
 	return found;
 }
 
-/* An argument of a statement from a string that may be NULL. */
-static Datum
-optional_text(const char *string, char *null)
-{
-	*null = string == NULL ? 'n' : ' ';
-	return string == NULL ? (Datum) 0 : CStringGetTextDatum(string);
-}
-
 /*
  * Another version counts: what executions may run is for the scheduler to see
  * anew.
@@ -344,17 +336,18 @@ limits_changed(void)
 int
 definition_insert(const NewDefinition *definition, int version)
 {
-	Datum		values[10];
-	char		nulls[11] = "          ";
+	Datum		values[lengthof(insert_types)];
+	char		nulls[lengthof(insert_types)];
 	int			id = 0;
 
+	memset(nulls, ' ', sizeof(nulls));
 	values[0] = CStringGetTextDatum(definition->name);
 	values[1] = Int32GetDatum(version);
-	values[2] = optional_text(definition->label, &nulls[2]);
-	values[3] = optional_text(definition->workflow_id, &nulls[3]);
+	state_set_text(values, nulls, 2, definition->label);
+	state_set_text(values, nulls, 3, definition->workflow_id);
 	values[4] = CStringGetTextDatum(definition_status_name(definition->status));
 	values[5] = ObjectIdGetDatum(definition->owner);
-	values[6] = optional_text(definition->description, &nulls[6]);
+	state_set_text(values, nulls, 6, definition->description);
 	values[7] = JsonbPGetDatum(definition->document);
 	values[8] = JsonbPGetDatum(definition->normalised);
 	values[9] = CStringGetTextDatum(definition->language);
@@ -520,6 +513,7 @@ build_plan(int definition_id, MemoryContext *context)
 						   problems->items[0].message) : 0,
 				 errhint("It was accepted by another version of the extension; define it again.")));
 	pfree(document);
+	pfree(name);
 	return plan;
 }
 

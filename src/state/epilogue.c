@@ -117,23 +117,17 @@ bool
 execution_decide(int64 id, ExecutionStatus ending, TimestampTz started_at,
 				 Jsonb *output, Jsonb *error, const char *error_type)
 {
-	Datum		values[lengthof(decide_types)] = {0};
+	Datum		values[lengthof(decide_types)];
 	char		nulls[lengthof(decide_types)];
 	bool		decided;
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(id);
 	values[1] = CStringGetTextDatum(execution_status_name(ending));
-	values[2] = TimestampTzGetDatum(started_at);
-	nulls[2] = started_at == 0 ? 'n' : ' ';
-	values[3] = PointerGetDatum(output);
-	nulls[3] = output == NULL ? 'n' : ' ';
-	values[4] = PointerGetDatum(error);
-	nulls[4] = error == NULL ? 'n' : ' ';
-	if (error_type == NULL)
-		nulls[5] = 'n';
-	else
-		values[5] = CStringGetTextDatum(error_type);
+	state_set_time(values, nulls, 2, started_at);
+	state_set_jsonb(values, nulls, 3, output);
+	state_set_jsonb(values, nulls, 4, error);
+	state_set_text(values, nulls, 5, error_type);
 	decided = state_execute(&decide_statement, values, nulls) > 0;
 	fault_point("execution.decided");
 	return decided;
