@@ -250,8 +250,6 @@ extern PlanNode *plan_add_node(Builder *builder, const char *id,
 							   const Json *source);
 /* In its scope a step is followed by another. */
 extern void plan_connect(Builder *builder, int node, int next);
-/* The plan of what was made; fit for use only when no error was reported. */
-extern WorkflowPlan *plan_finish(Builder *builder);
 
 /* The native front end: a whole document in the stored form. */
 extern void build_definition(Builder *builder, const Json *document);

@@ -5,10 +5,10 @@
  *
  * NOTES
  *	  A front end reads documents and makes plans of them with plan_reserve(),
- *	  plan_add_node() and plan_connect() in builder.h; what runs plans does not
- *	  know which language one was written in.  A language that is added is then
- *	  a file here and a line in front_end.c.  workflow.definitions.language has
- *	  its name.
+ *	  plan_add_node(), plan_connect() or plan_depend(), and build_scopes(), in
+ *	  builder.h; what runs plans does not know which language one was written
+ *	  in.  A language that is added is then a file here and a line in
+ *	  front_end.c.  workflow.definitions.language has its name.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,7 +48,7 @@ typedef struct FrontEnd
 	 * stored form is compiled.
 	 */
 	Json	   *(*check) (Checking *checking);
-	/* Make the nodes of a stored document, and connect them. */
+	/* Make the nodes of a stored document, connect them, make the scopes. */
 	void		(*compile) (struct Builder *builder, const Json *stored);
 } FrontEnd;
 

@@ -461,6 +461,8 @@ compare_lines(const void *a, const void *b, void *lines)
 static void
 sort_lines(PlanNode *node)
 {
+	if (node->nlines == 0)
+		return;
 	for (int i = 0; i < node->nlines; i++)
 		if (node->lines[i].name == NULL)
 			return;
@@ -563,12 +565,10 @@ finish_steps(Builder *builder)
 		sort_lines(&plan->nodes[i]);
 }
 
-WorkflowPlan *
-plan_finish(Builder *builder)
+/* Release what only building needs. */
+static void
+free_work_space(Builder *builder)
 {
-	if (builder->plan->nnodes > 0)
-		finish_steps(builder);
-
 	name_map_free(builder->variables);
 	if (builder->ids != NULL)
 		name_map_free(builder->ids);
@@ -582,7 +582,6 @@ plan_finish(Builder *builder)
 		pfree(builder->component);
 	if (builder->reach != NULL)
 		pfree(builder->reach);
-	return builder->plan;
 }
 
 WorkflowPlan *
@@ -599,7 +598,10 @@ plan_compile(const FrontEnd *language, const Json *stored, int max_nesting,
 	builder.variables = name_map_create(8);
 
 	language->compile(&builder, stored);
-	return plan_finish(&builder);
+	if (builder.plan->nnodes > 0)
+		finish_steps(&builder);
+	free_work_space(&builder);
+	return builder.plan;
 }
 
 /*

@@ -174,8 +174,6 @@ typedef struct PlanSetting
  */
 typedef struct PlanScope
 {
-	int			container;		/* node; -1: the root scope */
-	int			line;			/* of the container */
 	int			first;			/* node that it begins with, of a graph the
 								 * lowest; -1: it has no steps */
 	bool		is_graph;

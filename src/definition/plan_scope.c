@@ -107,19 +107,16 @@ make_scopes(Builder *builder)
 	for (int i = 0; i < plan->nnodes; i++)
 		plan->nscopes += plan->nodes[i].nlines;
 	plan->scopes = palloc0(sizeof(PlanScope) * plan->nscopes);
-	plan->scopes[0].container = -1;
 	plan->scopes[0].first = plan->start;
 	plan->nscopes = 1;
 	for (int i = 0; i < plan->nnodes; i++)
 	{
 		for (int k = 0; k < plan->nodes[i].nlines; k++)
 		{
-			PlanScope  *scope = &plan->scopes[plan->nscopes];
+			PlanLine   *line = &plan->nodes[i].lines[k];
 
-			scope->container = i;
-			scope->line = k;
-			scope->first = plan->nodes[i].lines[k].first;
-			plan->nodes[i].lines[k].scope = plan->nscopes++;
+			plan->scopes[plan->nscopes].first = line->first;
+			line->scope = plan->nscopes++;
 		}
 	}
 	for (int i = 0; i < plan->nnodes; i++)
