@@ -238,7 +238,11 @@ typedef struct LostRun
 	char		why[256];
 } LostRun;
 
-/* So many failed starts of executors in a row are told of. */
+/*
+ * Each time so many starts of executors in a row have failed, it is told.  Not
+ * only the first time: that may be long ago, where others of the role have gone
+ * on with what there was.
+ */
 #define TOLD_FAILED_STARTS 5
 
 /* The delay before a run is done again that nobody is to blame for, ms. */
@@ -532,7 +536,7 @@ role_failed(Oid role)
 		database_show_again(my_database_entry,
 							psprintf("executors of role \"%s\" end before they begin to work",
 									 name));
-		if (queue->failed_starts == TOLD_FAILED_STARTS)
+		if (queue->failed_starts % TOLD_FAILED_STARTS == 0)
 			ereport(LOG,
 					(errmsg("executors of role \"%s\" have ended %d times in a row "
 							"before they began to work",

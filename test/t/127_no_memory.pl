@@ -124,6 +124,8 @@ foreach my $kind ('executor', 'scheduler', 'launcher')
 			# each start of a scheduler comes later, those of the launcher after five seconds
 			wait_for_refusals($before, $kind eq 'executor' ? 10 : 1, $name) if $least == 1024;
 			wait_for_log($from, $told, "$name: the log says so") if $kind eq 'executor' && $least == 1024;
+			wait_for_log(-s $node->logfile, qr/have ended \d+ times in a row/, "$name: it says so again while that lasts")
+			  if $kind eq 'executor' && $least == 1024 && $how eq 'that start';
 			wait_until($node, q{SELECT EXISTS (SELECT FROM workflow.alerts WHERE condition = 'done again')}, "$name: an alert says so")
 			  if $kind eq 'executor' && $least == 1024;
 			if ($kind eq 'scheduler')
