@@ -122,6 +122,38 @@ SELECT status FROM workflow.wait(:second, '60 s');
 SELECT status FROM workflow.wait(:third, '60 s');
 SELECT status FROM workflow.wait(:other, '60 s');
 
+-- what has begun and is queued again, having waited or been paused, is not among what is pending
+SELECT workflow.set_role_limits('regress_limits_a', max_running => 1, max_pending => 1);
+SELECT workflow.define('{"name": "limits_waits", "steps": [{"id": "a", "type": "set", "output": 1}, {"id": "b", "type": "set", "output": 2}]}') AS version;
+SELECT pg_advisory_lock(4713);
+SET ROLE regress_limits_a;
+BEGIN;
+SELECT workflow.start('limits_waits') AS held \gset
+SELECT workflow.hold_step(:held, 'b');
+COMMIT;
+RESET ROLE;
+CALL test.until(format($$SELECT status = 'waiting' FROM workflow.executions WHERE id = %s$$, :held));
+SET ROLE regress_limits_a;
+SELECT workflow.start('limits_work') AS first \gset
+RESET ROLE;
+CALL test.until(format($$SELECT status = 'running' FROM workflow.executions WHERE id = %s$$, :first));
+SELECT workflow.release_step(:held, 'b');
+CALL test.until(format($$SELECT status = 'pending' AND limited FROM workflow.executions WHERE id = %s$$, :held));
+SET workflow.max_pending = 1;
+SET ROLE regress_limits_a;
+SELECT workflow.start('limits_work') AS second \gset
+RESET ROLE;
+RESET workflow.max_pending;
+SET ROLE regress_limits_a;
+SELECT workflow.start('limits_work');
+SELECT workflow.pause(:held), workflow.cancel(:second), workflow.resume(:held);
+SELECT workflow.start('limits_work') AS second \gset
+RESET ROLE;
+SELECT pg_advisory_unlock(4713);
+SELECT status FROM workflow.wait(:held, '60 s');
+SELECT status FROM workflow.wait(:first, '60 s');
+SELECT status FROM workflow.wait(:second, '60 s');
+
 -- executors: as many as its limit, or its CONNECTION LIMIT, says; others have theirs
 SELECT workflow.set_role_limits('regress_limits_a', max_executors => 0);
 SELECT count(workflow.recycle_executor(pid)) >= 0 AS recycled FROM workflow.executors WHERE role = 'regress_limits_a' AND database = current_database();

@@ -377,12 +377,13 @@ look_for_work(void)
 	if (replica)
 		leave_to_subscription();
 	live_claims_committed();
-	if (database->pending_limit != 0)
-		pg_atomic_fetch_add_u32(&database->pending_credits, count);
 	for (int i = 0; i < count; i++)
 	{
 		LiveExecution *execution = live_find(claimed[i].id);
 
+		/* those that go on were not counted as pending */
+		if (database->pending_limit != 0 && !claimed[i].resumes)
+			pg_atomic_fetch_add_u32(&database->pending_credits, 1);
 		if (reasons[i] != NULL)
 			give_up_for_role(execution, reasons[i]);
 		else if (claimed[i].in_epilogue)

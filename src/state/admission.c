@@ -104,14 +104,21 @@ static StateStatement active_statement = {
 	lengthof(active_types), active_types, NULL
 };
 
+/*
+ * What is queued again, having waited, been paused or failed before, was let
+ * in when it was started.
+ */
+#define NOT_BEGUN " AND started_at IS NULL"
+
 static const Oid pending_types[] = {INT4OID};
 static StateStatement pending_statement = {
 	"WITH RECURSIVE " ROLES("deferred", DEFERRED)
 	" SELECT pg_catalog.count(*) FROM ("
-	"(SELECT" QUEUED " ORDER BY role, priority DESC, id LIMIT $1)"
-	" UNION ALL (SELECT FROM deferred AS d CROSS JOIN LATERAL (SELECT" DEFERRED
+	"(SELECT" QUEUED NOT_BEGUN " ORDER BY role, priority DESC, id LIMIT $1)"
+	" UNION ALL (SELECT FROM deferred AS d CROSS JOIN LATERAL (SELECT" DEFERRED NOT_BEGUN
 	"  AND role OPERATOR(pg_catalog.=) d.role AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now() LIMIT $1) AS due LIMIT $1)"
-	" UNION ALL (SELECT FROM workflow.executions WHERE " IS_WAITING " ORDER BY workflow, " TENANT " LIMIT $1)"
+	" UNION ALL (SELECT FROM workflow.executions WHERE " IS_WAITING NOT_BEGUN
+	"  ORDER BY workflow, " TENANT " LIMIT $1)"
 	" LIMIT $1) AS waiting",
 	lengthof(pending_types), pending_types, NULL
 };
@@ -119,11 +126,11 @@ static StateStatement pending_statement = {
 static const Oid pending_of_types[] = {INT4OID, OIDOID, BOOLOID};
 static StateStatement pending_of_statement = {
 	GROUPS " SELECT pg_catalog.count(*) FROM ("
-	"(SELECT" QUEUED " AND role OPERATOR(pg_catalog.=) $2 LIMIT $1)"
-	" UNION ALL (SELECT" DEFERRED
+	"(SELECT" QUEUED NOT_BEGUN " AND role OPERATOR(pg_catalog.=) $2 LIMIT $1)"
+	" UNION ALL (SELECT" DEFERRED NOT_BEGUN
 	"  AND role OPERATOR(pg_catalog.=) $2"
 	"  AND (NOT $3 OR start_at OPERATOR(pg_catalog.<=) pg_catalog.now()) LIMIT $1)"
-	" UNION ALL (SELECT FROM groups AS g CROSS JOIN LATERAL (SELECT FROM workflow.executions WHERE " IS_WAITING
+	" UNION ALL (SELECT FROM groups AS g CROSS JOIN LATERAL (SELECT FROM workflow.executions WHERE " IS_WAITING NOT_BEGUN
 	"  AND workflow OPERATOR(pg_catalog.=) g.workflow AND " TENANT " OPERATOR(pg_catalog.=) g.tenant"
 	"  AND role OPERATOR(pg_catalog.=) $2 LIMIT $1) AS w WHERE g.role OPERATOR(pg_catalog.=) $2 LIMIT $1)"
 	" LIMIT $1) AS waiting",
