@@ -108,5 +108,9 @@ SELECT path, message FROM workflow.validate('{"name": "err_set", "steps": [{"id"
 SELECT path, message FROM workflow.validate('{"name": "err_set", "steps": [{"id": "a", "type": "set"}]}');
 
 SELECT workflow.revoke_usage('regress_errors');
+-- a step that does not say its type: what is nearly a field of another type may be meant
+SELECT path, message, hint FROM workflow.validate('{"name": "err_untyped", "steps": [{"id": "a", "sgl": "SELECT 1"}, {"id": "b", "type": "agent", "sgl": "SELECT 1"},
+  {"id": "c", "parms": [1]}, {"id": "d", "agent_nam": "x"}]}') WHERE path ~ '\.';
+
 DROP TABLE documents;
 DROP ROLE regress_errors;

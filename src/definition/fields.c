@@ -108,10 +108,41 @@ compare_names(const void *a, const void *b)
 }
 
 /*
+ * A step without a type is what its fields say: what is nearly a field of some
+ * type may be meant to say that.  NULL: it is none, or no such step.
+ */
+static char *
+untyped_hint(Builder *builder, const Place *place, const char *name,
+			 const FieldSet *owner)
+{
+	NameMap    *known;
+	char	   *hint = NULL;
+	bool		is_step = false;
+
+	if (field_get(place, "type") != NULL)
+		return NULL;
+	known = name_map_create(MOST_FIELDS);
+	for (int i = 0; i < STEP_TYPES; i++)
+	{
+		is_step = is_step || step_types[i]->fields == owner;
+		for (const FieldSet *set = step_types[i]->fields; set != NULL;
+			 set = set->more)
+			for (const char *const *field = set->fields;
+				 field != NULL && *field != NULL; field++)
+				name_map_add(known, *field, i);
+	}
+	if (is_step)
+		hint = likeness_hint(builder, known, name);
+	name_map_free(known);
+	return hint;
+}
+
+/*
  * For a field that the object does not have: the nearest that it has, or all.
  */
 static char *
-unknown_field_hint(Builder *builder, const char *name, const FieldSet *owner)
+unknown_field_hint(Builder *builder, const Place *place, const char *name,
+				   const FieldSet *owner)
 {
 	const FieldSet *const groups[] = {owner, owner->flat};
 	const char *names[MOST_FIELDS];
@@ -145,6 +176,8 @@ unknown_field_hint(Builder *builder, const char *name, const FieldSet *owner)
 	}
 	hint = likeness_hint(builder, known, name);
 	if (hint == NULL)
+		hint = untyped_hint(builder, place, name, owner);
+	if (hint == NULL)
 		hint = psprintf("Fields of %s are: %s.", owner->owner, list.data);
 	pfree(list.data);
 	name_map_free(known);
@@ -172,7 +205,7 @@ check_fields(Builder *builder, const Place *place, const FieldSet *set)
 			char	   *hint = NULL;
 
 			if (builder->problems->count < MAX_PROBLEMS)
-				hint = unknown_field_hint(builder, name, set);
+				hint = unknown_field_hint(builder, place, name, set);
 			field_error(builder, place, name, hint,
 						is_known(name) ? "field \"%s\" does not belong here" :
 						"unknown field \"%s\"", name);
