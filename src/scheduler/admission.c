@@ -4,9 +4,9 @@
  *	  Which pending executions may run: blocks and limits.
  *
  * NOTES
- *	  Scheduler only.  Counts what lives, by workflow, by tenant and by role.
+ *	  Scheduler only.  Counts what lives, for what limits.c says it counts for.
  *	  Executions are claimed in the order of the queue; one that is over a limit
- *	  is set aside, into the group of its workflow, tenant and role, and claimed
+ *	  is set aside, into the group of those that count for the same, and claimed
  *	  from there when there is room.  Nothing here is proportional to the number
  *	  of executions that wait: each is set aside once, and memory holds groups,
  *	  not executions.
@@ -43,18 +43,10 @@
  */
 #define MAX_CLAIMS 16
 
-typedef struct GroupKey
-{
-	Limited    *workflow;
-	Limited    *tenant;			/* NULL: none */
-	Oid			role;			/* what one has waiting is not before what
-								 * another has */
-} GroupKey;
-
-/* Executions of one workflow, tenant and role that wait for room. */
+/* Executions that wait for room and count for the same. */
 typedef struct WaitingGroup
 {
-	GroupKey	key;			/* hash key */
+	Limits		limits;			/* hash key */
 	dlist_node	node;			/* in worth_trying or in the list of a limit */
 } WaitingGroup;
 
@@ -81,7 +73,7 @@ admission_initialize(void)
 
 	limits_initialize();
 	control.hcxt = live_context;
-	control.keysize = sizeof(GroupKey);
+	control.keysize = sizeof(Limits);
 	control.entrysize = sizeof(WaitingGroup);
 	groups = hash_create("workflow groups", 64, &control,
 						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -101,44 +93,56 @@ admission_room(void)
 
 /* The first group that found it full is worth trying again. */
 static void
-call_next(Limited *entry, int room)
+call_next(Limited *entry)
 {
-	if (entry != NULL && room > 0 && !dlist_is_empty(&entry->waiting))
+	if (!dlist_is_empty(&entry->waiting) && room_of(entry) > 0)
 		dlist_push_tail(&worth_trying, dlist_pop_head_node(&entry->waiting));
+}
+
+static void
+call_next_of_all(const Limits *limits)
+{
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		if (limits->of[kind] != NULL)
+			call_next(limits->of[kind]);
+}
+
+static void
+count_in(Limited *entry)
+{
+	entry->running++;
+}
+
+static void
+count_out(Limited *entry)
+{
+	entry->running--;
+	call_next(entry);
+	forget_unused(entry);
 }
 
 static void
 admission_enter(LiveExecution *execution, const ClaimedExecution *claimed)
 {
-	execution->workflow = limited_workflow(claimed->workflow);
-	execution->tenant = limited_tenant(claimed->tenant);
-	execution->workflow->running++;
-	if (execution->tenant != NULL)
-		execution->tenant->running++;
-	execution->of_role = limited_role(execution->role);
-	execution->of_role->running++;
+	limits_of(claimed, &execution->limits);
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		if (execution->limits.of[kind] != NULL)
+			count_in(execution->limits.of[kind]);
 }
 
 const char *
 admission_workflow(const LiveExecution *execution)
 {
-	return execution->workflow->name;
+	return execution->limits.of[LIMIT_WORKFLOW]->name;
 }
 
 static void
 admission_leave(LiveExecution *execution)
 {
 	room_appeared = true;
-	execution->workflow->running--;
-	call_next(execution->workflow, room_of_workflow(execution->workflow));
-	execution->of_role->running--;
-	call_next(execution->of_role, room_of_role(execution->of_role));
-	if (execution->tenant != NULL)
-	{
-		execution->tenant->running--;
-		call_next(execution->tenant, room_of_tenant(execution->tenant));
-		forget_unused(execution->tenant);
-	}
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		if (execution->limits.of[kind] != NULL)
+			count_out(execution->limits.of[kind]);
 }
 
 /* It was given to another role. */
@@ -146,48 +150,32 @@ static void
 admission_change_role(LiveExecution *execution, Oid role)
 {
 	room_appeared = true;
-	execution->of_role->running--;
-	call_next(execution->of_role, room_of_role(execution->of_role));
-	execution->of_role = limited_role(role);
-	execution->of_role->running++;
+	count_out(execution->limits.of[LIMIT_ROLE]);
+	execution->limits.of[LIMIT_ROLE] = limited_role(role);
+	count_in(execution->limits.of[LIMIT_ROLE]);
 }
 
 /* --- groups --- */
 
-static GroupKey
-group_key(Limited *workflow, Limited *tenant, Oid role)
-{
-	GroupKey	key;
-
-	memset(&key, 0, sizeof(key));	/* hashed as it is, gaps included */
-	key.workflow = workflow;
-	key.tenant = tenant;
-	key.role = role;
-	return key;
-}
-
-/* The group of a workflow, a tenant and a role; NULL: nothing waits in it. */
+/* The group of what counts for these; NULL: nothing waits in it. */
 static WaitingGroup *
-find_group(Limited *workflow, Limited *tenant, Oid role)
+find_group(const Limits *limits)
 {
-	GroupKey	key = group_key(workflow, tenant, role);
-
-	return hash_search(groups, &key, HASH_FIND, NULL);
+	return hash_search(groups, limits, HASH_FIND, NULL);
 }
 
 /* Have the group in the list; made when it is new. */
 static void
-add_group(Limited *workflow, Limited *tenant, Oid role, dlist_head *list)
+add_group(const Limits *limits, dlist_head *list)
 {
-	GroupKey	key = group_key(workflow, tenant, role);
 	bool		found;
-	WaitingGroup *group = hash_search(groups, &key, HASH_ENTER, &found);
+	WaitingGroup *group = hash_search(groups, limits, HASH_ENTER, &found);
 
 	if (found)
 		return;
-	workflow->ngroups++;
-	if (tenant != NULL)
-		tenant->ngroups++;
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		if (limits->of[kind] != NULL)
+			limits->of[kind]->ngroups++;
 	dlist_push_tail(list, &group->node);
 }
 
@@ -195,16 +183,31 @@ add_group(Limited *workflow, Limited *tenant, Oid role, dlist_head *list)
 static void
 remove_group(WaitingGroup *group)
 {
-	GroupKey	key = group->key;
+	Limits		limits = group->limits;
 
 	dlist_delete(&group->node);
-	hash_search(groups, &key, HASH_REMOVE, NULL);
-	key.workflow->ngroups--;
-	if (key.tenant != NULL)
-	{
-		key.tenant->ngroups--;
-		forget_unused(key.tenant);
-	}
+	hash_search(groups, &limits, HASH_REMOVE, NULL);
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		if (limits.of[kind] != NULL)
+		{
+			limits.of[kind]->ngroups--;
+			forget_unused(limits.of[kind]);
+		}
+}
+
+/* As its rows have it. */
+static GroupName
+group_name(const WaitingGroup *group)
+{
+	const Limits *limits = &group->limits;
+	GroupName	name;
+
+	name.workflow = limits->of[LIMIT_WORKFLOW]->name;
+	name.tenant = limits->of[LIMIT_TENANT] != NULL ?
+		limits->of[LIMIT_TENANT]->name :
+		"";
+	name.role = role_of_limit(limits->of[LIMIT_ROLE]);
+	return name;
 }
 
 static void
@@ -238,9 +241,13 @@ find_groups(int64 id pg_attribute_unused(),
 	if (!committed)
 		return false;
 	for (int i = 0; i < count; i++)
-		add_group(limited_workflow(names[i].workflow),
-				  limited_tenant(names[i].tenant), names[i].role,
-				  &worth_trying);
+	{
+		Limits		limits;
+
+		limits_named(names[i].workflow, names[i].tenant, names[i].role,
+					 &limits);
+		add_group(&limits, &worth_trying);
+	}
 	return true;
 }
 
@@ -270,12 +277,14 @@ admission_undo(void)
 static bool
 is_to_be_blocked(LiveExecution *execution)
 {
-	return execution->workflow->blocked && execution->running == 0 &&
+	const Limited *workflow = execution->limits.of[LIMIT_WORKFLOW];
+
+	return workflow->blocked && execution->running == 0 &&
 		execution->stopping == STOP_NONE &&
 		!dlist_is_empty(&execution->ready) &&
 		dlist_container(ReadyRun, node, execution->ready.head.next)->kind ==
 		RUN_START &&
-		is_blocked_for(execution->workflow, execution->role);
+		is_blocked_for(workflow, execution->role);
 }
 
 /*
@@ -348,43 +357,25 @@ admission_changed(void)
 
 /* May an execution that was claimed run?  Needs a transaction. */
 static Verdict
-judge(const ClaimedExecution *claimed)
+judge(const ClaimedExecution *claimed, const Limits *limits)
 {
-	Limited    *workflow = limited_workflow(claimed->workflow);
-	Limited    *role = limited_role(claimed->role);
-	Limited    *tenant;
-	Verdict		verdict = ADMITTED;
+	Limited    *workflow = limits->of[LIMIT_WORKFLOW];
+	Limited    *full;
 
-	read_limits(workflow);
-	read_role(role, claimed->role);
+	read_limits(limits);
 	if (is_blocked_for(workflow, claimed->role))
 		return BLOCKED;
 	if (workflow->refuse_when_full && !claimed->resumes &&
-		room_of_workflow(workflow) <= 0)
+		room_of(workflow) <= 0)
 		return REFUSED;
-	if (workflow->max_running == 0 && workflow->ngroups == 0 &&
-		claimed->tenant == NULL && role->max_running == NO_LIMIT)
+	/* others may be before it */
+	if (workflow->ngroups > 0 && find_group(limits) != NULL)
+		return SET_ASIDE;
+	full = first_full(limits);
+	if (full == NULL)
 		return ADMITTED;
-
-	tenant = limited_tenant(claimed->tenant);
-	if (find_group(workflow, tenant, claimed->role) != NULL)
-		verdict = SET_ASIDE;	/* there are others before it */
-	else if (room_of_workflow(workflow) <= 0)
-	{
-		add_group(workflow, tenant, claimed->role, &workflow->waiting);
-		verdict = SET_ASIDE;
-	}
-	else if (room_of_tenant(tenant) <= 0)
-	{
-		add_group(workflow, tenant, claimed->role, &tenant->waiting);
-		verdict = SET_ASIDE;
-	}
-	else if (room_of_role(role) <= 0)
-	{
-		add_group(workflow, tenant, claimed->role, &role->waiting);
-		verdict = SET_ASIDE;
-	}
-	return verdict;
+	add_group(limits, &full->waiting);
+	return SET_ASIDE;
 }
 
 /*
@@ -402,11 +393,16 @@ judge_all(ClaimedExecution *claimed, int count)
 		ids[i] = palloc(Max(count, 1) * sizeof(int64));
 	for (int i = 0; i < count; i++)
 	{
-		Verdict		verdict = judge(&claimed[i]);
+		Limits		limits;
+		Verdict		verdict;
 
+		limits_of(&claimed[i], &limits);
+		verdict = judge(&claimed[i], &limits);
 		ids[verdict][nids[verdict]++] = claimed[i].id;
 		if (verdict == ADMITTED && live_claim(&claimed[i]))
 			claimed[admitted++] = claimed[i];
+		/* of what is blocked or refused nothing is counted */
+		forget_unused(limits.of[LIMIT_TENANT]);
 	}
 	executions_set_aside(ids[SET_ASIDE], nids[SET_ASIDE]);
 	(void) executions_block(ids[BLOCKED], nids[BLOCKED]);
@@ -449,11 +445,9 @@ admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitted,
 static bool
 block_group(WaitingGroup *group)
 {
-	const char *workflow = group->key.workflow->name;
-	const char *tenant = group->key.tenant != NULL ? group->key.tenant->name :
-													 "";
+	GroupName	name = group_name(group);
 	ClaimedExecution *claimed;
-	int			count = executions_claim_waiting(workflow, tenant, group->key.role, BLOCK_BATCH, &claimed);
+	int			count = executions_claim_waiting(&name, BLOCK_BATCH, &claimed);
 	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
 
 	for (int i = 0; i < count; i++)
@@ -461,7 +455,7 @@ block_group(WaitingGroup *group)
 	(void) executions_block(ids, count);
 	if (count > 0)
 		return true;
-	if (executions_waiting_left(workflow, tenant, group->key.role))
+	if (executions_waiting_left(&name))
 		return false;
 	remove_group(group);
 	return true;
@@ -474,20 +468,16 @@ block_group(WaitingGroup *group)
 static int
 claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 {
-	Limited    *workflow = group->key.workflow;
-	Limited    *tenant = group->key.tenant;
-	Limited    *role = limited_role(group->key.role);
-	const char *tenant_name = tenant != NULL ? tenant->name : "";
+	GroupName	name = group_name(group);
 	ClaimedExecution *claimed;
-	int			count = executions_claim_waiting(workflow->name, tenant_name,
-										 group->key.role, limit, &claimed);
+	int			count = executions_claim_waiting(&name, limit, &claimed);
 	int64	   *blocked = palloc(Max(count, 1) * sizeof(int64));
 	int			nblocked = 0;
 	int			n = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		if (is_blocked_for(workflow, claimed[i].role))
+		if (is_blocked_for(group->limits.of[LIMIT_WORKFLOW], claimed[i].role))
 			blocked[nblocked++] = claimed[i].id;
 		else if (live_claim(&claimed[i]))
 			admitted[n++] = claimed[i];
@@ -495,16 +485,11 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 	(void) executions_block(blocked, nblocked);
 	if (count == limit)
 		return n;
-	if (executions_waiting_left(workflow->name, tenant_name, group->key.role))
+	if (executions_waiting_left(&name))
 		return n > 0 ? n : -1;
 
-	/*
-	 * others of the workflow, the tenant or the role may have the room it
-	 * leaves
-	 */
-	call_next(workflow, room_of_workflow(workflow));
-	call_next(tenant, room_of_tenant(tenant));
-	call_next(role, room_of_role(role));
+	/* others that count for one of these may have the room it leaves */
+	call_next_of_all(&group->limits);
 	remove_group(group);
 	return n;
 }
@@ -516,36 +501,21 @@ claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 static int
 try_group(WaitingGroup *group, int wanted, ClaimedExecution *admitted)
 {
-	Limited    *workflow = group->key.workflow;
-	Limited    *tenant = group->key.tenant;
-	Limited    *role = limited_role(group->key.role);
-	int			workflow_room;
-	int			tenant_room;
-	int			role_room;
+	const Limits *limits = &group->limits;
+	Limited    *full;
 
-	read_limits(workflow);
-	read_role(role, group->key.role);
-	if (workflow->blocked_for_all)
+	read_limits(limits);
+	if (limits->of[LIMIT_WORKFLOW]->blocked_for_all)
 		return block_group(group) ? 0 : -1;
 
-	workflow_room = room_of_workflow(workflow);
-	tenant_room = room_of_tenant(tenant);
-	role_room = room_of_role(role);
-	if (workflow_room > 0 && tenant_room > 0 && role_room > 0)
-		return claim_group(group,
-						   Min(Min(wanted, role_room),
-							   Min(workflow_room, tenant_room)),
-						   admitted);
+	full = first_full(limits);
+	if (full == NULL)
+		return claim_group(group, Min(wanted, room_of_all(limits)), admitted);
 
 	dlist_delete(&group->node);
-	dlist_push_tail(workflow_room <= 0 ? &workflow->waiting :
-					tenant_room <= 0 ? &tenant->waiting :
-					&role->waiting,
-					&group->node);
+	dlist_push_tail(&full->waiting, &group->node);
 	/* it was called because there is room under another limit, perhaps */
-	call_next(workflow, workflow_room);
-	call_next(tenant, tenant_room);
-	call_next(role, role_room);
+	call_next_of_all(limits);
 	return 0;
 }
 

@@ -4,8 +4,10 @@
  *	  Limits of what runs: how much there is, and how much there may be.
  *
  * NOTES
- *	  Scheduler only.  What runs is counted by workflow, tenant and role; limits
- *	  and blocks are read again when anything that says them has changed.
+ *	  Scheduler only.  A limit is a kind, a name and a maximum.  What runs is
+ *	  counted for one name of each kind, or for none; kinds differ in how the
+ *	  maximum is read, which is here, and in nothing else.  Maxima and blocks
+ *	  are read again when anything that says them has changed.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,9 +21,28 @@
 #include "state/blocks.h"
 #include "state/role_limits.h"
 
-static HTAB *workflows = NULL;
-static HTAB *tenants = NULL;
-static HTAB *roles = NULL;		/* by their OID in words */
+static uint64 per_tenant(void);
+static void read_workflow(Limited *workflow);
+static void read_tenant(Limited *tenant);
+static void read_role(Limited *role);
+
+typedef struct KindInfo
+{
+	const char *table;			/* in memory */
+	bool		many;			/* names come and go: unused ones are
+								 * forgotten */
+	uint64		(*change) (void);	/* moves when maxima may have changed */
+	void		(*read) (Limited *entry);	/* its maximum; in a transaction */
+} KindInfo;
+
+static const KindInfo kinds[LIMIT_KINDS] =
+	{[LIMIT_WORKFLOW] = {"workflow limits", false, definitions_change,
+						 read_workflow},
+	 [LIMIT_TENANT] = {"workflow tenants", true, per_tenant, read_tenant},
+	 [LIMIT_ROLE] = {"workflow limited roles", false, definitions_change,
+					 read_role}};
+
+static HTAB *tables[LIMIT_KINDS];
 
 void
 limits_initialize(void)
@@ -31,105 +52,170 @@ limits_initialize(void)
 	control.hcxt = live_context;
 	control.keysize = PLAN_MAX_ID_LENGTH + 1;
 	control.entrysize = sizeof(Limited);
-	workflows = hash_create("workflow limits", 64, &control,
-							HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	tenants = hash_create("workflow tenants", 64, &control,
-						  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	roles = hash_create("workflow limited roles", 16, &control,
-						HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		tables[kind] = hash_create(kinds[kind].table, 64, &control,
+								   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 }
 
-/* The entry of a workflow or tenant, made when it is new; NULL for no name. */
+/* The entry, made when it is new; NULL for no name. */
 static Limited *
-limited(HTAB *table, const char *name)
+limited(LimitKind kind, const char *name)
 {
 	bool		found;
 	Limited    *entry;
 
 	if (name == NULL || name[0] == '\0')
 		return NULL;
-	entry = hash_search(table, name, HASH_ENTER, &found);
+	entry = hash_search(tables[kind], name, HASH_ENTER, &found);
 	if (!found)
 	{
+		entry->kind = kind;
 		entry->running = 0;
+		entry->maximum = NO_LIMIT;
 		entry->ngroups = 0;
 		dlist_init(&entry->waiting);
 		entry->read_at = PG_UINT64_MAX;
-		entry->max_running = 0;
 		entry->refuse_when_full = false;
 		entry->blocked = entry->blocked_for_all = false;
 	}
 	return entry;
 }
 
-Limited *
-limited_workflow(const char *name)
-{
-	return limited(workflows, name);
-}
-
-Limited *
-limited_tenant(const char *name)
-{
-	return limited(tenants, name);
-}
-
+/* Named by its OID, in words. */
 Limited *
 limited_role(Oid role)
 {
+	static Oid	last_role = InvalidOid; /* claims are by role */
+	static Limited *last = NULL;
 	char		name[16];
-	Limited    *entry;
 
-	snprintf(name, sizeof(name), "%u", role);
-	entry = limited(roles, name);
-	if (entry->read_at == PG_UINT64_MAX)
-		entry->max_running = NO_LIMIT;
-	return entry;
+	if (last == NULL || role != last_role)
+	{
+		snprintf(name, sizeof(name), "%u", role);
+		last = limited(LIMIT_ROLE, name);
+		last_role = role;
+	}
+	return last;
 }
 
-/* Tenants can be many: forget one that nothing is counted for. */
-void
-forget_unused(Limited *tenant)
+Oid
+role_of_limit(const Limited *role)
 {
-	if (tenant != NULL && tenant->running == 0 && tenant->ngroups == 0)
-		hash_search(tenants, tenant->name, HASH_REMOVE, NULL);
+	return (Oid) strtoul(role->name, NULL, 10);
 }
 
-/*
- * What the newest definition says, if anything has changed.  Needs a
- * transaction.
- */
 void
-read_limits(Limited *workflow)
+limits_named(const char *workflow, const char *tenant, Oid role,
+			 Limits *limits)
 {
-	uint64		change = definitions_change();
+	limits->of[LIMIT_WORKFLOW] = limited(LIMIT_WORKFLOW, workflow);
+	limits->of[LIMIT_TENANT] = limited(LIMIT_TENANT, tenant);
+	limits->of[LIMIT_ROLE] = limited_role(role);
+}
+
+void
+limits_of(const ClaimedExecution *claimed, Limits *limits)
+{
+	limits_named(claimed->workflow, claimed->tenant, claimed->role, limits);
+}
+
+void
+forget_unused(Limited *entry)
+{
+	if (entry != NULL && kinds[entry->kind].many && entry->running == 0 &&
+		entry->ngroups == 0)
+		hash_search(tables[entry->kind], entry->name, HASH_REMOVE, NULL);
+}
+
+/* --- maxima --- */
+
+/* What the newest definition says. */
+static void
+read_workflow(Limited *workflow)
+{
 	Definition	definition;
 	WorkflowBlock block;
 
-	if (workflow->read_at == change)
+	if (!definition_find(workflow->name, 0, &definition))
 		return;
-	if (definition_find(workflow->name, 0, &definition))
-	{
-		workflow->max_running = definition.max_running;
-		workflow->refuse_when_full = definition.refuse_when_full;
-		workflow->blocked = definition.blocked;
-		workflow->blocked_for_all = definition.blocked &&
-			block_find(workflow->name, InvalidOid, &block);
-	}
-	workflow->read_at = change;
+	workflow->maximum = definition.max_running > 0 ? definition.max_running :
+													 NO_LIMIT;
+	workflow->refuse_when_full = definition.refuse_when_full;
+	workflow->blocked = definition.blocked;
+	workflow->blocked_for_all = definition.blocked &&
+		block_find(workflow->name, InvalidOid, &block);
 }
 
-/* The same of the limits of a role. */
-void
-read_role(Limited *entry, Oid role)
+static void
+read_role(Limited *role)
 {
-	uint64		change = definitions_change();
+	role->maximum = role_limits(role_of_limit(role))->max_running;
+}
+
+/* One setting says it for all. */
+static uint64
+per_tenant(void)
+{
+	return (uint64) setting_max_running_per_tenant;
+}
+
+static void
+read_tenant(Limited *tenant)
+{
+	tenant->maximum = setting_max_running_per_tenant > 0 ?
+		setting_max_running_per_tenant :
+		NO_LIMIT;
+}
+
+void
+read_limit(Limited *entry)
+{
+	uint64		change = kinds[entry->kind].change();
 
 	if (entry->read_at == change)
 		return;
-	entry->max_running = role_limits(role)->max_running;
+	kinds[entry->kind].read(entry);
 	entry->read_at = change;
 }
+
+void
+read_limits(const Limits *limits)
+{
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		if (limits->of[kind] != NULL)
+			read_limit(limits->of[kind]);
+}
+
+/* --- room --- */
+
+int
+room_of(const Limited *entry)
+{
+	return entry->maximum == NO_LIMIT ? INT_MAX :
+		entry->maximum - entry->running;
+}
+
+int
+room_of_all(const Limits *limits)
+{
+	int			room = INT_MAX;
+
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		if (limits->of[kind] != NULL)
+			room = Min(room, room_of(limits->of[kind]));
+	return room;
+}
+
+Limited *
+first_full(const Limits *limits)
+{
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		if (limits->of[kind] != NULL && room_of(limits->of[kind]) <= 0)
+			return limits->of[kind];
+	return NULL;
+}
+
+/* --- blocks --- */
 
 /*
  * May the role not have executions of the workflow run?  Limits were read.
@@ -144,28 +230,6 @@ is_blocked_for(const Limited *workflow, Oid role)
 		(workflow->blocked_for_all || block_find(workflow->name, role, &block));
 }
 
-int
-room_of_workflow(const Limited *workflow)
-{
-	return workflow->max_running > 0 ?
-		workflow->max_running - workflow->running :
-		INT_MAX;
-}
-
-int
-room_of_tenant(const Limited *tenant)
-{
-	return tenant != NULL && setting_max_running_per_tenant > 0
-		? setting_max_running_per_tenant - tenant->running : INT_MAX;
-}
-
-int
-room_of_role(const Limited *role)
-{
-	return role->max_running != NO_LIMIT ? role->max_running - role->running :
-										   INT_MAX;
-}
-
 bool
 any_is_blocked(void)
 {
@@ -173,12 +237,12 @@ any_is_blocked(void)
 	Limited    *workflow;
 	bool		any = false;
 
-	hash_seq_init(&status, workflows);
+	hash_seq_init(&status, tables[LIMIT_WORKFLOW]);
 	while ((workflow = hash_seq_search(&status)) != NULL)
 	{
 		if (workflow->running == 0)
 			continue;
-		read_limits(workflow);
+		read_limit(workflow);
 		any |= workflow->blocked;
 	}
 	return any;

@@ -12,20 +12,16 @@
 
 #include "scheduler/live.h"
 
-/* What a limit counts the executions of: a workflow, a tenant or a role. */
+/* What a limit counts the executions of: a kind and a name. */
 struct Limited
 {
-	char		name[PLAN_MAX_ID_LENGTH + 1];	/* hash key */
+	char		name[PLAN_MAX_ID_LENGTH + 1];	/* hash key, of its kind */
+	LimitKind	kind;
 	int			running;
+	int			maximum;		/* as last read; NO_LIMIT: none */
 	int			ngroups;		/* groups that refer to it */
 	dlist_head	waiting;		/* groups that found it full */
-
-	/*
-	 * as of the newest definition, or of the role's limits, when read_at moved;
-	 * not of tenants
-	 */
-	uint64		read_at;
-	int			max_running;	/* of a workflow 0, of a role NO_LIMIT: none */
+	uint64		read_at;		/* the maximum: as of which change */
 
 	/* workflows only */
 	bool		refuse_when_full;
@@ -34,20 +30,25 @@ struct Limited
 };
 
 extern void limits_initialize(void);
-/* The entry, made when it is new; NULL for no name. */
-extern Limited *limited_workflow(const char *name);
-extern Limited *limited_tenant(const char *name);
+/* What an execution counts for; entries are made when they are new. */
+extern void limits_of(const ClaimedExecution *claimed, Limits *limits);
+/* The same, of names; an empty name, or NULL: none of that kind. */
+extern void limits_named(const char *workflow, const char *tenant, Oid role,
+						 Limits *limits);
 extern Limited *limited_role(Oid role);
-extern void forget_unused(Limited *tenant);
-/* Of a workflow, of a role: if anything has changed.  In a transaction. */
-extern void read_limits(Limited *workflow);
-extern void read_role(Limited *entry, Oid role);
+extern Oid	role_of_limit(const Limited *role);
+/* Of a kind that has many names: forget what nothing is counted for. */
+extern void forget_unused(Limited *entry);
+/* The maximum, if anything has changed.  In a transaction. */
+extern void read_limit(Limited *entry);
+extern void read_limits(const Limits *limits);
+/* How many more may run; INT_MAX: there is no limit. */
+extern int	room_of(const Limited *entry);
+extern int	room_of_all(const Limits *limits);
+/* The first that leaves no room; NULL: none. */
+extern Limited *first_full(const Limits *limits);
 /* Is a workflow blocked, for somebody, that something runs of? */
 extern bool any_is_blocked(void);
 extern bool is_blocked_for(const Limited *workflow, Oid role);
-/* How many more may run; INT_MAX: there is no limit. */
-extern int	room_of_workflow(const Limited *workflow);
-extern int	room_of_tenant(const Limited *tenant);
-extern int	room_of_role(const Limited *role);
 
 #endif							/* PGWF_LIMITS_H */

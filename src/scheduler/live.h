@@ -42,8 +42,25 @@ typedef struct Timer
 	void		(*due) (struct Timer *timer);
 } Timer;
 
-/* What a limit counts: admission.c */
+/*
+ * What a limit counts, and so what an execution counts for: one of each kind,
+ * NULL: none.  limits.c.
+ */
+typedef enum LimitKind
+{
+	LIMIT_WORKFLOW,
+	LIMIT_TENANT,
+	LIMIT_ROLE
+} LimitKind;
+
+#define LIMIT_KINDS (LIMIT_ROLE + 1)
+
 typedef struct Limited Limited;
+
+typedef struct Limits
+{
+	Limited    *of[LIMIT_KINDS];
+} Limits;
 
 /* An execution that is not over. */
 typedef struct LiveExecution
@@ -71,9 +88,7 @@ typedef struct LiveExecution
 	int			timeout_seconds;	/* janitor.c: 0 = none */
 	bool		overdue;		/* and nobody seems to mind */
 	Timer		janitor;		/* when to look at it */
-	Limited    *workflow;		/* it counts for these */
-	Limited    *tenant;			/* NULL: none */
-	Limited    *of_role;
+	Limits		limits;			/* it counts for these */
 	dlist_head	ready;			/* its ready runs */
 	dlist_head	joins;			/* its open joins */
 	slist_head	stuck;			/* its attempts that did not respond:

@@ -232,27 +232,27 @@ executions_waiting_groups(GroupName **groups)
 }
 
 int
-executions_claim_waiting(const char *workflow, const char *tenant, Oid role,
-						 int limit, ClaimedExecution **claimed)
+executions_claim_waiting(const GroupName *group, int limit,
+						 ClaimedExecution **claimed)
 {
 	Datum		values[4];
 
 	values[0] = Int32GetDatum(limit);
-	values[1] = CStringGetTextDatum(workflow);
-	values[2] = CStringGetTextDatum(tenant);
-	values[3] = ObjectIdGetDatum(role);
+	values[1] = CStringGetTextDatum(group->workflow);
+	values[2] = CStringGetTextDatum(group->tenant);
+	values[3] = ObjectIdGetDatum(group->role);
 	return executions_read_claims(&claim_statement, values, claimed);
 }
 
 bool
-executions_waiting_left(const char *workflow, const char *tenant, Oid role)
+executions_waiting_left(const GroupName *group)
 {
 	Datum		values[3];
 	bool		left;
 
-	values[0] = CStringGetTextDatum(workflow);
-	values[1] = CStringGetTextDatum(tenant);
-	values[2] = ObjectIdGetDatum(role);
+	values[0] = CStringGetTextDatum(group->workflow);
+	values[1] = CStringGetTextDatum(group->tenant);
+	values[2] = ObjectIdGetDatum(group->role);
 	left = state_query(&left_statement, values, NULL, false, 1) > 0;
 	state_done();
 	return left;

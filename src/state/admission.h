@@ -28,20 +28,18 @@ extern int	executions_block(int64 *ids, int count);
 
 typedef struct GroupName
 {
-	char	   *workflow;
-	char	   *tenant;			/* empty: none */
+	const char *workflow;
+	const char *tenant;			/* empty: none */
 	Oid			role;
 } GroupName;
 
 /* All groups in which executions wait. */
 extern int	executions_waiting_groups(GroupName **groups);
 /* As executions_claim(), of one group. */
-extern int	executions_claim_waiting(const char *workflow, const char *tenant,
-									 Oid role, int limit,
+extern int	executions_claim_waiting(const GroupName *group, int limit,
 									 ClaimedExecution **claimed);
 /* Does something wait in the group? */
-extern bool executions_waiting_left(const char *workflow, const char *tenant,
-									Oid role);
+extern bool executions_waiting_left(const GroupName *group);
 
 /* --- the scheduler: executions that wait for others of their schedule (start_at is infinity) --- */
 
