@@ -194,5 +194,67 @@ wait_until("SELECT count(*) = 10 FROM workflow.executions WHERE workflow = 'turn
 cmp_ok(sql("SELECT count(*) FROM workflow.executions AS e, workflow.executions AS b WHERE b.id = $of_ben AND e.workflow = 'turns' AND e.started_at < b.started_at"),
 	'<=', 2, 'ben had his turn before all of amy had run');
 
+# --- limits of all kinds at once: of the workflow 4, of a tenant 2, of a role 3 ---
+
+$node->append_conf('postgresql.conf', 'workflow.max_running_per_tenant = 2');
+$node->reload;
+sql("UPDATE gate SET open = false");
+sql(q{SELECT workflow.define('{"name": "kinds", "max_running": 4, "steps": [{"id": "a", "sql": "SELECT wait_at_gate()"}]}')});
+sql(q{SELECT workflow.set_role_limits('amy', max_running => 3)});
+sql("SET ROLE amy; SELECT workflow.start('kinds', tenant => 'a') FROM generate_series(1, 4)");
+wait_until("SELECT count(*) = 2 FROM workflow.executions WHERE workflow = 'kinds' AND limited", 'the tenant is full');
+sql("SET ROLE amy; SELECT workflow.start('kinds', tenant => 'b') FROM generate_series(1, 4)");
+wait_until("SELECT count(*) = 5 FROM workflow.executions WHERE workflow = 'kinds' AND limited", 'the role is full');
+sql("SET ROLE ben; SELECT workflow.start('kinds', tenant => 'b') FROM generate_series(1, 3)");
+wait_until("SELECT count(*) = 7 FROM workflow.executions WHERE workflow = 'kinds' AND limited", 'the workflow is full');
+sql("SET ROLE ben; SELECT workflow.start('kinds') FROM generate_series(1, 2)");
+wait_until("SELECT count(*) = 9 FROM workflow.executions WHERE workflow = 'kinds' AND limited", 'for those without a tenant as well');
+
+# who runs, and whether all limits are kept
+my $kinds = q{SELECT count(*), count(*) FILTER (WHERE tenant = 'a') <= 2 AND count(*) FILTER (WHERE tenant = 'b') <= 2
+		AND count(*) FILTER (WHERE role = 'amy'::regrole) <= 3
+	FROM workflow.executions WHERE workflow = 'kinds' AND status IN ('running', 'cancelling')};
+is(sql($kinds), '4|t', 'four run, and no limit is passed');
+crash();
+wait_until("SELECT count(*) = 4 FROM workflow.activity WHERE workflow = 'kinds'", 'the same four after a crash');
+is(sql($kinds), '4|t', 'and no limit is passed');
+# whichever of them ends, somebody waits for that
+foreach my $of ("role = 'ben'::regrole", "tenant = 'b'", "tenant = 'a'")
+{
+	my $id = sql("SELECT min(id) FROM workflow.executions WHERE workflow = 'kinds' AND status = 'running' AND $of");
+
+	$id = sql("SELECT min(id) FROM workflow.executions WHERE workflow = 'kinds' AND status = 'running'") if $id eq '';
+	sql("SELECT workflow.cancel($id)");
+	wait_for_status($node, 'postgres', $id, 'cancelled') or die 'it is not cancelled';
+	wait_until("SELECT count(*) = 4 FROM workflow.executions WHERE workflow = 'kinds' AND status = 'running'", "of $of one has ended: another runs");
+	is(sql($kinds), '4|t', 'and no limit is passed');
+}
+sql(q{SELECT workflow.set_role_limits('amy')});
+sql("UPDATE gate SET open = true");
+wait_until("SELECT count(*) = 10 FROM workflow.executions WHERE workflow = 'kinds' AND status = 'completed'", 'all others are run');
+$node->append_conf('postgresql.conf', 'workflow.max_running_per_tenant = 0');
+$node->reload;
+
+# --- what is paused counts for no limit, but for its schedule ---
+
+sql("UPDATE gate SET open = false");
+sql(q{SELECT workflow.define('{"name": "lunch", "max_running": 1, "steps": [{"id": "a", "sql": "SELECT wait_at_gate()"}, {"id": "b", "sql": "SELECT 1"}]}')});
+sql(q{SELECT workflow.schedule('lunches', 'lunch', '0 0 1 1 *', overlap => 'queue', enabled => false)});
+my $paused = sql("SELECT workflow.run_schedule_now('lunches')");
+wait_for_status($node, 'postgres', $paused, 'running') or die 'it does not run';
+my $beside = sql("SELECT workflow.start('lunch')");
+wait_until("SELECT limited FROM workflow.executions WHERE id = $beside", 'one runs, another waits for room');
+my $next = sql("SELECT workflow.run_schedule_now('lunches')");
+is(sql("SELECT string_agg(reason, ' ' ORDER BY e) FROM unnest(ARRAY[$beside, $next]) AS e, workflow.why(e)"), 'no room deferred',
+	'and the next one of its schedule waits for that');
+sql("SELECT workflow.pause($paused)");
+sql("UPDATE gate SET open = true");
+wait_for_status($node, 'postgres', $beside, 'completed') or die 'it does not end';
+is(sql("SELECT status FROM workflow.executions WHERE id = $paused"), 'paused', 'what is paused leaves its room to others');
+is(sql("SELECT start_at FROM workflow.executions WHERE id = $next"), 'infinity', 'but not to those of its schedule');
+is(sql("SELECT running, queued FROM workflow.schedules WHERE name = 'lunches'"), '1|1', 'which says so');
+sql("SELECT workflow.resume($paused)");
+wait_until("SELECT count(*) = 2 FROM workflow.executions WHERE id IN ($paused, $next) AND status = 'completed'", 'until it goes on and ends');
+
 $node->stop;
 done_testing();
