@@ -455,16 +455,15 @@ extern int	admission_claim_queue(Oid role, int wanted,
 								  ClaimedExecution *admitted, bool *left);
 extern int	admission_claim_waiting(int wanted, ClaimedExecution *admitted);
 extern void admission_undo(void);	/* the transaction has failed */
-extern bool admission_schedules_due(TimestampTz now);
-/* those that wait for others of their schedule */
-extern int	admission_release_scheduled(void);
-extern TimestampTz admission_next_schedules(TimestampTz now);
 extern TimestampTz admission_changed(void);
 /* The name of the workflow it counts for. */
 extern const char *admission_workflow(const LiveExecution *execution);
 extern bool admission_is_due(void);
 extern bool admission_waits(void);	/* something waits for room */
 extern TimestampTz admission_next(TimestampTz now, bool queued, bool room);
+
+/* --- scheduled.c: what waits for others of its schedule --- */
+extern TimestampTz admission_release_scheduled(bool *released);
 
 /* --- janitor.c: what waits too long --- */
 extern const LiveFollower janitor_follower;

@@ -64,6 +64,7 @@ typedef struct Look
 
 static Look control = {.due = true};	/* what sessions want */
 static Look admission = {.due = true};	/* blocks and limits */
+static Look scheduled = {.due = true};	/* what waits for its schedule */
 static Look pending;			/* what has been pending for too long: looks
 								 * at each turn, and has one come in time */
 
@@ -440,7 +441,7 @@ next_timeout(void)
 	TimestampTz next = timers_next();
 	long		timeout = pool_next_timeout(now);
 
-	next = Min(next, Min(admission_next_schedules(now), waits_next()));
+	next = Min(next, waits_next());
 	if (claims_retry_at > now)
 		next = Min(next, claims_retry_at);
 	if (setting_enabled && !drained_of_executions())
@@ -588,8 +589,9 @@ serve(void)
 			look_for_pending = true;
 		}
 		if ((wake & (WAKE_PENDING | WAKE_ADMISSION | WAKE_SCHEDULED)) ||
-			admission_schedules_due(steady_now()))
-			look_for_pending |= admission_release_scheduled() > 0;
+			scheduled.due)
+			look_again(&scheduled, CLOCK_STEADY,
+					   admission_release_scheduled(&look_for_pending));
 		if (wake & WAKE_PENDING)
 			executions_look_everywhere();
 		/* rows may have been loaded behind our back */

@@ -261,12 +261,20 @@ executions_waiting_left(const GroupName *group)
 int
 executions_release_scheduled(bool *waits, bool *locked)
 {
-	int			nlocked = (int) state_query(&lock_schedules_statement, NULL, NULL, false, 0);
-	Datum	   *ids = palloc(Max(nlocked, 1) * sizeof(Datum));
-	Datum		value;
+	int			nwaiting = (int) state_query(&waiting_schedules_statement, NULL, NULL, false, 0);
+	int			nlocked;
 	int			released;
-	int			nwaiting;
+	Datum	   *ids;
+	Datum		value;
 
+	state_done();
+	*waits = nwaiting > 0;
+	*locked = false;
+	if (nwaiting == 0)
+		return 0;
+	nlocked = (int) state_query(&lock_schedules_statement, NULL, NULL, false,
+								0);
+	ids = palloc(Max(nlocked, 1) * sizeof(Datum));
 	for (int i = 0; i < nlocked; i++)
 		ids[i] = Int32GetDatum(state_column_int32(i, 1));
 	state_done();
@@ -275,11 +283,7 @@ executions_release_scheduled(bool *waits, bool *locked)
 	released = (int) state_execute(&release_statement, &value, NULL);
 	if (released > 0)
 		fault_point("execution.released");
-
-	nwaiting = (int) state_query(&waiting_schedules_statement, NULL, NULL,
-								 false, 0);
-	state_done();
-	*waits = nwaiting > 0;
+	/* of those that are gone as well: what waited for them waits no more */
 	*locked = nwaiting > nlocked;
 	return released;
 }

@@ -45,9 +45,9 @@ extern bool executions_waiting_left(const GroupName *group);
 
 /*
  * Let the oldest of each schedule go, as many as may run beside those of it
- * that have not ended and do not wait.  Returns how many.  *waits: some wait
- * still that could go on otherwise; *locked: perhaps because a session has the
- * schedule or an execution locked.
+ * that have not ended and do not wait.  Returns how many.  *waits: some
+ * waited when it looked; *locked: some may wait because a session has their
+ * schedule locked.
  */
 extern int	executions_release_scheduled(bool *waits, bool *locked);
 
