@@ -195,21 +195,6 @@ remove_group(WaitingGroup *group)
 		}
 }
 
-/* As its rows have it. */
-static GroupName
-group_name(const WaitingGroup *group)
-{
-	const Limits *limits = &group->limits;
-	GroupName	name;
-
-	name.workflow = limits->of[LIMIT_WORKFLOW]->name;
-	name.tenant = limits->of[LIMIT_TENANT] != NULL ?
-		limits->of[LIMIT_TENANT]->name :
-		"";
-	name.role = role_of_limit(limits->of[LIMIT_ROLE]);
-	return name;
-}
-
 static void
 try_all_groups(void)
 {
@@ -244,8 +229,7 @@ find_groups(int64 id pg_attribute_unused(),
 	{
 		Limits		limits;
 
-		limits_named(names[i].workflow, names[i].tenant, names[i].role,
-					 &limits);
+		limits_named(&names[i], &limits);
 		add_group(&limits, &worth_trying);
 	}
 	return true;
@@ -445,7 +429,7 @@ admission_claim_queue(Oid role, int wanted, ClaimedExecution *admitted,
 static bool
 block_group(WaitingGroup *group)
 {
-	GroupName	name = group_name(group);
+	GroupName	name = limits_names(&group->limits);
 	ClaimedExecution *claimed;
 	int			count = executions_claim_waiting(&name, BLOCK_BATCH, &claimed);
 	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
@@ -468,7 +452,7 @@ block_group(WaitingGroup *group)
 static int
 claim_group(WaitingGroup *group, int limit, ClaimedExecution *admitted)
 {
-	GroupName	name = group_name(group);
+	GroupName	name = limits_names(&group->limits);
 	ClaimedExecution *claimed;
 	int			count = executions_claim_waiting(&name, limit, &claimed);
 	int64	   *blocked = palloc(Max(count, 1) * sizeof(int64));

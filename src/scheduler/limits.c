@@ -98,25 +98,41 @@ limited_role(Oid role)
 	return last;
 }
 
-Oid
-role_of_limit(const Limited *role)
+static Oid
+oid_of(const Limited *role)
 {
 	return (Oid) strtoul(role->name, NULL, 10);
 }
 
 void
-limits_named(const char *workflow, const char *tenant, Oid role,
-			 Limits *limits)
+limits_named(const GroupName *names, Limits *limits)
 {
-	limits->of[LIMIT_WORKFLOW] = limited(LIMIT_WORKFLOW, workflow);
-	limits->of[LIMIT_TENANT] = limited(LIMIT_TENANT, tenant);
-	limits->of[LIMIT_ROLE] = limited_role(role);
+	limits->of[LIMIT_WORKFLOW] = limited(LIMIT_WORKFLOW, names->workflow);
+	limits->of[LIMIT_TENANT] = limited(LIMIT_TENANT, names->tenant);
+	limits->of[LIMIT_ROLE] = limited_role(names->role);
+}
+
+GroupName
+limits_names(const Limits *limits)
+{
+	const Limited *tenant = limits->of[LIMIT_TENANT];
+	GroupName	names;
+
+	names.workflow = limits->of[LIMIT_WORKFLOW]->name;
+	names.tenant = tenant != NULL ? tenant->name : "";
+	names.role = oid_of(limits->of[LIMIT_ROLE]);
+	return names;
 }
 
 void
 limits_of(const ClaimedExecution *claimed, Limits *limits)
 {
-	limits_named(claimed->workflow, claimed->tenant, claimed->role, limits);
+	GroupName	names;
+
+	names.workflow = claimed->workflow;
+	names.tenant = claimed->tenant;
+	names.role = claimed->role;
+	limits_named(&names, limits);
 }
 
 void
@@ -149,7 +165,7 @@ read_workflow(Limited *workflow)
 static void
 read_role(Limited *role)
 {
-	role->maximum = role_limits(role_of_limit(role))->max_running;
+	role->maximum = role_limits(oid_of(role))->max_running;
 }
 
 /* One setting says it for all. */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "scheduler/live.h"
+#include "state/admission.h"
 
 /* What a limit counts the executions of: a kind and a name. */
 struct Limited
@@ -32,11 +33,10 @@ struct Limited
 extern void limits_initialize(void);
 /* What an execution counts for; entries are made when they are new. */
 extern void limits_of(const ClaimedExecution *claimed, Limits *limits);
-/* The same, of names; an empty name, or NULL: none of that kind. */
-extern void limits_named(const char *workflow, const char *tenant, Oid role,
-						 Limits *limits);
+/* The same of a group, and what its rows have. */
+extern void limits_named(const GroupName *names, Limits *limits);
+extern GroupName limits_names(const Limits *limits);
 extern Limited *limited_role(Oid role);
-extern Oid	role_of_limit(const Limited *role);
 /* Of a kind that has many names: forget what nothing is counted for. */
 extern void forget_unused(Limited *entry);
 /* The maximum, if anything has changed.  In a transaction. */

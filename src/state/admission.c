@@ -66,6 +66,12 @@ static StateStatement block_statement = {
 	"SELECT workflow, " TENANT " AS tenant, role::pg_catalog.oid AS role FROM workflow.executions WHERE " IS_WAITING
 #define ORDER_OF_GROUPS " ORDER BY workflow, " TENANT ", role LIMIT 1"
 
+/* Of one group; the first parameter is how many. */
+#define IN_GROUP \
+	" AND workflow OPERATOR(pg_catalog.=) $2 AND " TENANT " OPERATOR(pg_catalog.=) $3" \
+	" AND role OPERATOR(pg_catalog.=) $4 ORDER BY priority DESC, id"
+static const Oid group_types[] = {INT4OID, TEXTOID, TEXTOID, OIDOID};
+
 /*
  * From one group to the next by the index: what waits in between is not read.
  */
@@ -80,19 +86,13 @@ static StateStatement groups_statement = {
 	0, NULL, NULL
 };
 
-static const Oid claim_types[] = {INT4OID, TEXTOID, TEXTOID, OIDOID};
 static StateStatement claim_statement = {
-	CLAIM_SET " FROM workflow.executions WHERE " IS_WAITING
-	" AND workflow OPERATOR(pg_catalog.=) $2 AND " TENANT " OPERATOR(pg_catalog.=) $3"
-	" AND role OPERATOR(pg_catalog.=) $4 ORDER BY priority DESC, id" CLAIM_END,
-	lengthof(claim_types), claim_types, NULL
+	CLAIM_SET " FROM workflow.executions WHERE " IS_WAITING IN_GROUP CLAIM_END,
+	lengthof(group_types), group_types, NULL
 };
 
-static const Oid group_types[] = {TEXTOID, TEXTOID, OIDOID};
 static StateStatement left_statement = {
-	"SELECT 1 FROM workflow.executions WHERE " IS_WAITING
-	" AND workflow OPERATOR(pg_catalog.=) $1 AND " TENANT " OPERATOR(pg_catalog.=) $2"
-	" AND role OPERATOR(pg_catalog.=) $3 ORDER BY priority DESC, id LIMIT 1",
+	"SELECT 1 FROM workflow.executions WHERE " IS_WAITING IN_GROUP " LIMIT $1",
 	lengthof(group_types), group_types, NULL
 };
 
@@ -231,28 +231,33 @@ executions_waiting_groups(GroupName **groups)
 	return (int) nrows;
 }
 
-int
-executions_claim_waiting(const GroupName *group, int limit,
-						 ClaimedExecution **claimed)
+/* The parameters of IN_GROUP. */
+static void
+set_group(Datum *values, const GroupName *group, int limit)
 {
-	Datum		values[4];
-
 	values[0] = Int32GetDatum(limit);
 	values[1] = CStringGetTextDatum(group->workflow);
 	values[2] = CStringGetTextDatum(group->tenant);
 	values[3] = ObjectIdGetDatum(group->role);
+}
+
+int
+executions_claim_waiting(const GroupName *group, int limit,
+						 ClaimedExecution **claimed)
+{
+	Datum		values[lengthof(group_types)];
+
+	set_group(values, group, limit);
 	return executions_read_claims(&claim_statement, values, claimed);
 }
 
 bool
 executions_waiting_left(const GroupName *group)
 {
-	Datum		values[3];
+	Datum		values[lengthof(group_types)];
 	bool		left;
 
-	values[0] = CStringGetTextDatum(group->workflow);
-	values[1] = CStringGetTextDatum(group->tenant);
-	values[2] = ObjectIdGetDatum(group->role);
+	set_group(values, group, 1);
 	left = state_query(&left_statement, values, NULL, false, 1) > 0;
 	state_done();
 	return left;
