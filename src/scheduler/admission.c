@@ -386,7 +386,7 @@ judge_all(ClaimedExecution *claimed, int count)
 		if (verdict == ADMITTED && live_claim(&claimed[i]))
 			claimed[admitted++] = claimed[i];
 		/* of what is blocked or refused nothing is counted */
-		forget_unused(limits.of[LIMIT_TENANT]);
+		limits_forget(&limits);
 	}
 	executions_set_aside(ids[SET_ASIDE], nids[SET_ASIDE]);
 	(void) executions_block(ids[BLOCKED], nids[BLOCKED]);

@@ -143,6 +143,13 @@ forget_unused(Limited *entry)
 		hash_search(tables[entry->kind], entry->name, HASH_REMOVE, NULL);
 }
 
+void
+limits_forget(const Limits *limits)
+{
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		forget_unused(limits->of[kind]);
+}
+
 /* --- maxima --- */
 
 /* What the newest definition says. */

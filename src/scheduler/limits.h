@@ -39,6 +39,7 @@ extern GroupName limits_names(const Limits *limits);
 extern Limited *limited_role(Oid role);
 /* Of a kind that has many names: forget what nothing is counted for. */
 extern void forget_unused(Limited *entry);
+extern void limits_forget(const Limits *limits);
 /* The maximum, if anything has changed.  In a transaction. */
 extern void read_limit(Limited *entry);
 extern void read_limits(const Limits *limits);
