@@ -6,7 +6,8 @@
  * NOTES
  *	  Scheduler only.  They are in no group of admission.c: how many of a
  *	  schedule live is counted in the rows, paused and blocked ones included,
- *	  and looked at whenever one of them may have ended.
+ *	  and looked at whenever one of them may have ended.  Why that cannot be
+ *	  counted as limits are is in docs/architecture/limits.md.
  *
  *-------------------------------------------------------------------------
  */
