@@ -204,13 +204,14 @@ commit(Driver *driver)
 	(void) counters_enter(TIME_COMMIT);
 	/* as it was for the leaf */
 	restore_isolation();
-	commit_and_wake(driver->wait_for_disk);
+	commit_before_waking(driver->wait_for_disk);
+	count_commit(driver);
+	wake_finished();
 	fault_point("executor.committed");
 	/* one look at the clock for this one's end and the next one's beginning */
 	SetCurrentStatementStartTimestamp();
 	driver->follows_commit = true;
 	counters_enter_at(TIME_BOOKKEEPING, GetCurrentStatementStartTimestamp());
-	count_commit(driver);
 	MemoryContextSwitchTo(driver->context);
 	RESUME_CANCEL_INTERRUPTS();
 	my_slot->settling = false;

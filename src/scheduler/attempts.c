@@ -97,8 +97,9 @@ void
 scheduler_commit(bool durable)
 {
 	PopActiveSnapshot();
-	commit_and_wake(durable);
+	commit_before_waking(durable);
 	counters_committed();
+	wake_finished();
 	MemoryContextSwitchTo(loop_context);
 	pgstat_report_stat(false);
 }

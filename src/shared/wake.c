@@ -42,7 +42,7 @@ static bool launcher_at_commit = false;
  */
 static bool finished_at_commit[NUM_WAIT_CHANNELS];
 static bool any_finished_at_commit = false;
-static bool finished_later = false; /* commit_and_wake() is at work */
+static bool finished_later = false; /* wake_finished() will be called */
 
 static bool committed = false;	/* and not sent yet */
 static bool callback_registered = false;
@@ -138,7 +138,7 @@ forget_finished(void)
 	any_finished_at_commit = false;
 }
 
-static void
+void
 wake_finished(void)
 {
 	for (int i = 0; any_finished_at_commit && i < NUM_WAIT_CHANNELS; i++)
@@ -148,7 +148,7 @@ wake_finished(void)
 }
 
 void
-commit_and_wake(bool durable)
+commit_before_waking(bool durable)
 {
 	int			saved_synchronous_commit = synchronous_commit;
 
@@ -166,7 +166,6 @@ commit_and_wake(bool durable)
 		synchronous_commit = saved_synchronous_commit;
 	}
 	PG_END_TRY();
-	wake_finished();
 }
 
 /* At the end of a transaction: have what was asked for sent, or forget it. */

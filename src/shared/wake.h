@@ -36,10 +36,12 @@ extern void broadcast_finished(int64 execution_id); /* wait() looks again */
 /* the same, when this transaction commits */
 extern void wake_waiters_at_commit(int64 execution_id);
 /*
- * Commit; who waits is woken behind all of it: what it has notified has been
- * sent, too.  durable: wait for the disk, as synchronous_commit says.
+ * Commit; wake_finished(), which has to follow, wakes who waits, behind all of
+ * it: what it has notified has been sent, too, and the caller has counted it.
+ * durable: wait for the disk, as synchronous_commit says.
  */
-extern void commit_and_wake(bool durable);
+extern void commit_before_waking(bool durable);
+extern void wake_finished(void);
 extern void broadcast_all_finished(void);	/* all of them do */
 
 #endif							/* PGWF_WAKE_H */
