@@ -22,6 +22,7 @@
 #include "shared/fault.h"
 #include "shared/wake.h"
 #include "state/admission.h"
+#include "state/announce.h"
 #include "state/private.h"
 
 static const Oid ids_types[] = {INT8ARRAYOID};
@@ -55,7 +56,7 @@ static StateStatement block_statement = {
 	" FROM (SELECT id FROM workflow.executions WHERE id OPERATOR(pg_catalog.=) ANY ($1)"
 	"  AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text FOR UPDATE SKIP LOCKED) AS x"
 	" WHERE e.id OPERATOR(pg_catalog.=) x.id"
-	NOTIFY_STATUS ", e.id",
+	RETURNING_STATUS,
 	lengthof(ids_types), ids_types, NULL
 };
 
@@ -203,8 +204,9 @@ executions_block(int64 *ids, int count)
 		return 0;
 	value = state_ids(ids, count);
 	nrows = (int) state_query(&block_statement, &value, NULL, false, 0);
+	announce_statuses(nrows);
 	for (int i = 0; i < nrows; i++)
-		ids[i] = state_column_int64(i, 2);
+		ids[i] = state_column_int64(i, 1);
 	state_done();
 	/* a wait for one that does not go on by itself is over */
 	for (int i = 0; i < nrows; i++)

@@ -5,9 +5,7 @@
  *
  * NOTES
  *	  Executors, the scheduler, sessions; inside a transaction, with which they
- *	  are sent.  What statements of this room change in bulk they announce
- *	  themselves: NOTIFY_STATUS in private.h.  A payload has no room for data;
- *	  who listens reads the tables.
+ *	  are sent.  A payload has no room for data; who listens reads the tables.
  *
  *-------------------------------------------------------------------------
  */
@@ -112,6 +110,33 @@ announce_execution(int64 execution_id, const char *workflow,
 	add_member(&payload, "failed_step", jsonb_member_string(error, "step_id"));
 	add_error_type(&payload, error_type);
 	send_payload(&payload);
+}
+
+void
+announce_statuses(uint64 nrows)
+{
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		bool		isnull;
+
+		if (DatumGetBool(state_column(i, STATUS_COLUMNS, &isnull)))
+			announce_execution(state_column_int64(i, 1),
+							   state_column_text(i, 2),
+							   execution_status_from_name(
+								   state_column_text(i, 3)),
+							   NULL, NULL);
+	}
+}
+
+uint64
+state_execute_statuses(StateStatement *statement, Datum *values,
+					   const char *nulls)
+{
+	uint64		nrows = state_query(statement, values, nulls, false, 0);
+
+	announce_statuses(nrows);
+	state_done();
+	return nrows;
 }
 
 void

@@ -29,6 +29,15 @@ extern void announce_execution(int64 execution_id, const char *workflow,
 							   const char *error_type);
 
 /*
+ * The rows of a state_query() with RETURNING_STATUS (private.h): executions
+ * that have another status now.
+ */
+extern void announce_statuses(uint64 nrows);
+/* Such a statement of which nothing else is read; returns how many rows. */
+extern uint64 state_execute_statuses(StateStatement *statement, Datum *values,
+									 const char *nulls);
+
+/*
  * An executor: "started", "stuck" or "ended"; reason may be NULL.  Nothing
  * without workflow.notify.
  */

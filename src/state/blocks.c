@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/fault.h"
+#include "state/announce.h"
 #include "state/blocks.h"
 #include "state/private.h"
 
@@ -79,7 +80,7 @@ static StateStatement unblock_statement = {
 	" error_type = CASE WHEN e.ending IS NOT NULL THEN e.error_type END"
 	" FROM (" UNBLOCKED_EXECUTIONS " LIMIT " UNBLOCK_BATCH " FOR UPDATE OF x SKIP LOCKED) AS free"
 	" WHERE e.id OPERATOR(pg_catalog.=) free.id"
-	NOTIFY_STATUS,
+	RETURNING_STATUS,
 	0, NULL, NULL
 };
 
@@ -188,7 +189,8 @@ block_last_lifted(const char *workflow)
 int64
 executions_unblock(bool *left)
 {
-	int64		count = (int64) state_execute(&unblock_statement, NULL, NULL);
+	int64		count = (int64) state_execute_statuses(&unblock_statement, NULL,
+												 NULL);
 
 	if (count > 0)
 		fault_point("execution.unblocked");

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/fault.h"
+#include "state/announce.h"
 #include "state/execution_rows.h"
 #include "state/executions.h"
 #include "state/private.h"
@@ -88,7 +89,7 @@ static StateStatement cancel_execution = {
 	" error = CASE WHEN e.ending IS NOT NULL THEN e.error END,"
 	" cancelled_at = pg_catalog.clock_timestamp(), completed_at = NULL"
 	" WHERE e.id OPERATOR(pg_catalog.=) $1"
-	NOTIFY_STATUS,
+	RETURNING_STATUS,
 	lengthof(cancel_types), cancel_types, NULL
 };
 
@@ -268,7 +269,7 @@ execution_cancel(int64 id, Oid cancelled_by, const char *reason,
 	values[1] = ObjectIdGetDatum(cancelled_by);
 	state_set_text(values, nulls, 2, reason);
 	values[3] = BoolGetDatum(compensate);
-	state_execute(&cancel_execution, values, nulls);
+	state_execute_statuses(&cancel_execution, values, nulls);
 	fault_point("execution.cancelled");
 }
 

@@ -91,14 +91,14 @@ extern void state_set_time(Datum *values, char *nulls, int argument,
 	MAY_NOTIFY " AND d.definition OPERATOR(pg_catalog.@>) '{\"notify\": true}'::pg_catalog.jsonb"
 
 /*
- * Part of a RETURNING: announces the new status of execution e where its
- * definition asks for that, as announce_execution() does one by one.
+ * The RETURNING of a statement that gives executions e another status: first
+ * what announce_statuses() reads, in so many columns.
  */
-#define NOTIFY_STATUS \
-	" RETURNING (SELECT " NOTIFY("\"execution_id\": %s, \"workflow\": %s, \"status\": \"%s\"", \
-								"e.id, pg_catalog.to_json(e.workflow), e.status") \
-	" FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) e.definition_id" \
-	" AND " DEFINITION_NOTIFIES ")"
+#define RETURNING_STATUS \
+	" RETURNING e.id, e.workflow, e.status," \
+	" EXISTS (SELECT FROM workflow.definitions AS d" \
+	"  WHERE d.id OPERATOR(pg_catalog.=) e.definition_id AND " DEFINITION_NOTIFIES ")"
+#define STATUS_COLUMNS 4
 
 /*
  * What has happened to an execution and that it went on after, with one thing

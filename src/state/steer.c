@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/fault.h"
+#include "state/announce.h"
 #include "state/private.h"
 #include "state/steer.h"
 
@@ -31,7 +32,7 @@ static StateStatement pause_statement = {
 	" UPDATE workflow.executions AS e SET status = 'paused', control = true, limited = false,"
 	" paused_at = pg_catalog.clock_timestamp(), paused_by = $2, pause_reason = $3, paused_until = $4"
 	" WHERE e.id OPERATOR(pg_catalog.=) $1"
-	NOTIFY_STATUS,
+	RETURNING_STATUS,
 	lengthof(pause_types), pause_types, NULL
 };
 
@@ -48,7 +49,7 @@ static StateStatement resume_statement = {
 	" pauses = COALESCE(e.pauses, '{}'::pg_catalog.tstzmultirange) OPERATOR(pg_catalog.+)"
 	" " PAUSE_UNTIL_NOW("e.paused_at")
 	" WHERE e.id OPERATOR(pg_catalog.=) $1"
-	NOTIFY_STATUS,
+	RETURNING_STATUS,
 	lengthof(id_types), id_types, NULL
 };
 
@@ -69,7 +70,7 @@ static StateStatement retry_statement = {
 	" ending = NULL, compensate = false,"
 	" start_at = CASE WHEN e.schedule_id IS NULL THEN e.start_at ELSE 'infinity'::pg_catalog.timestamptz END"
 	" WHERE e.id OPERATOR(pg_catalog.=) $1"
-	NOTIFY_STATUS,
+	RETURNING_STATUS,
 	lengthof(retry_types), retry_types, NULL
 };
 
@@ -138,7 +139,7 @@ execution_pause(int64 id, Oid paused_by, const char *reason, TimestampTz until)
 	values[3] = TimestampTzGetDatum(until);
 	nulls[2] = reason ? ' ' : 'n';
 	nulls[3] = until != DT_NOEND ? ' ' : 'n';
-	state_execute(&pause_statement, values, nulls);
+	state_execute_statuses(&pause_statement, values, nulls);
 	fault_point("execution.paused");
 }
 
@@ -147,7 +148,7 @@ execution_resume(int64 id)
 {
 	Datum		value = Int64GetDatum(id);
 
-	state_execute(&resume_statement, &value, NULL);
+	state_execute_statuses(&resume_statement, &value, NULL);
 	fault_point("execution.resumed");
 }
 
@@ -165,7 +166,7 @@ execution_retry(int64 id, TimestampTz from, const char *key, Jsonb *input)
 	nulls[2] = key ? ' ' : 'n';
 	values[3] = PointerGetDatum(input);
 	nulls[3] = input ? ' ' : 'n';
-	state_execute(&retry_statement, values, nulls);
+	state_execute_statuses(&retry_statement, values, nulls);
 	fault_point("execution.retried");
 }
 

@@ -35,6 +35,7 @@
 
 #include "shared/fault.h"
 #include "shared/wake.h"
+#include "state/announce.h"
 #include "state/private.h"
 #include "state/state.h"
 #include "state/waits.h"
@@ -63,7 +64,8 @@ static const Oid wait_types[] = {INT8OID, JSONBOID};
 static StateStatement wait_statement = {
 	"UPDATE workflow.executions AS e SET status = 'waiting'"
 	" FROM (SELECT x.id FROM workflow.executions AS x" MAY_WAIT("x")
-	"  FOR NO KEY UPDATE SKIP LOCKED) AS m WHERE e.id OPERATOR(pg_catalog.=) m.id" NOTIFY_STATUS,
+	"  FOR NO KEY UPDATE SKIP LOCKED) AS m WHERE e.id OPERATOR(pg_catalog.=) m.id"
+	RETURNING_STATUS,
 	lengthof(wait_types), wait_types, NULL
 };
 static StateStatement share_statement = {
@@ -143,12 +145,13 @@ static StateStatement wake_due_statement = {
 	"  WHERE w.execution_id OPERATOR(pg_catalog.=) ANY ($1) AND " IS_DUE_UP_TO("$2", "$3") ")"
 	" " WAKE_SET " WHERE e.id OPERATOR(pg_catalog.=) ANY ($1)"
 	" AND e.status OPERATOR(pg_catalog.=) 'waiting'::pg_catalog.text"
-	NOTIFY_STATUS ", e.role::pg_catalog.oid, e.start_at",
+	RETURNING_STATUS ", e.role::pg_catalog.oid, e.start_at",
 	lengthof(wake_due_types), wake_due_types, NULL
 };
 
 static StateStatement wake_statement = {
-	WAKE_SET " WHERE e.id OPERATOR(pg_catalog.=) $1" NOTIFY_STATUS,
+	WAKE_SET " WHERE e.id OPERATOR(pg_catalog.=) $1"
+	RETURNING_STATUS,
 	lengthof(id_types), id_types, NULL
 };
 
@@ -186,7 +189,8 @@ static StateStatement rest_statement = {
 	"  AND x.ending IS NULL AND NOT x.reopen AND NOT x.control"
 	"  AND EXISTS (SELECT FROM workflow.waits AS w WHERE w.execution_id OPERATOR(pg_catalog.=) x.id)"
 	"  FOR NO KEY UPDATE OF x SKIP LOCKED) AS r"
-	" WHERE e.id OPERATOR(pg_catalog.=) r.id" NOTIFY_STATUS ", e.id",
+	" WHERE e.id OPERATOR(pg_catalog.=) r.id"
+	RETURNING_STATUS,
 	lengthof(ids_types), ids_types, NULL
 };
 
@@ -227,7 +231,7 @@ thread_wait(const LoadedExecution *execution, const char *thread,
 	values[0] = Int64GetDatum(execution->id);
 	state_set_jsonb(values, nulls, 1, execution->step_marks);
 	if (only)
-		waits = state_execute(&wait_statement, values, nulls) > 0;
+		waits = state_execute_statuses(&wait_statement, values, nulls) > 0;
 	else
 	{
 		waits = state_query(&share_statement, values, nulls, false, 1) > 0;
@@ -337,13 +341,16 @@ executions_wake_due(int limit, TimestampTz from, TimestampTz to,
 		return 0;
 	values[0] = state_ids(ids, count);
 	nrows = state_query(&wake_due_statement, values, NULL, false, 0);
+	announce_statuses(nrows);
 	for (uint64 i = 0; i < nrows; i++)
 	{
 		bool		isnull;
 
 		queue_news_add_deferred(news,
-								DatumGetObjectId(state_column(i, 2, &isnull)),
-								state_column_time(i, 3));
+								DatumGetObjectId(
+									state_column(i, STATUS_COLUMNS + 1,
+												 &isnull)),
+								state_column_time(i, STATUS_COLUMNS + 2));
 	}
 	state_done();
 	if (nrows > 0)
@@ -366,8 +373,9 @@ executions_rest(int64 *ids, int count)
 	int			nrows;
 
 	nrows = (int) state_query(&rest_statement, &value, NULL, false, 0);
+	announce_statuses(nrows);
 	for (int i = 0; i < nrows; i++)
-		ids[i] = state_column_int64(i, 2);
+		ids[i] = state_column_int64(i, 1);
 	state_done();
 	if (nrows > 0)
 		fault_point("execution.rests");
@@ -391,7 +399,7 @@ execution_wake_step(int64 id, Oid role, ExecutionStatus status,
 	if (state_execute(&forget_step_statement, values, NULL) == 0 ||
 		status != EXECUTION_WAITING)
 		return;
-	state_execute(&wake_statement, values, NULL);
+	state_execute_statuses(&wake_statement, values, NULL);
 	wake_for_deferred(role, GetCurrentTransactionStartTimestamp());
 	fault_point("execution.woken");
 }
