@@ -31,6 +31,25 @@ SELECT workflow.start('good', start_at => 'infinity') AS cancelled \gset
 SELECT workflow.cancel(:cancelled) \gset
 SELECT workflow.start('good', start_at => 'infinity') AS paused \gset
 SELECT workflow.pause(:paused) \gset
+BEGIN;
+SELECT workflow.start('good') AS held \gset
+SELECT workflow.hold_step(:held, 'both') \gset
+COMMIT;
+CREATE PROCEDURE public.until_true(condition text) LANGUAGE plpgsql AS $$
+DECLARE
+    yes boolean;
+BEGIN
+    FOR i IN 1 .. 1200 LOOP
+        EXECUTE 'SELECT ' || condition INTO yes;
+        EXIT WHEN yes;
+        COMMIT;
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+    RAISE NOTICE '%', yes;
+END $$;
+SET client_min_messages = notice;
+CALL until_true(format('EXISTS (SELECT FROM workflow.executions WHERE id = %s AND status = %L)', :held, 'waiting'));
+SET client_min_messages = error;
 SELECT workflow.roll_up_statistics() > 0 AS rolled_up;
 
 -- what is found, by check; whom it is told is another question
@@ -148,6 +167,11 @@ INSERT INTO faults (meant, fault) VALUES
     ('dead letters', format('INSERT INTO workflow.dead_letters (execution_id, workflow, version, role, priority, status, execution_status, first_failed_at, last_failed_at, input, retry_history)
         VALUES (%s, %L, 1, %L, 0, %L, %L, now(), now(), %L, %L)', :completed, 'good', 'postgres', 'replaying', 'failed', '{}', '[]')),
     ('waiting', format('UPDATE workflow.executions SET schedule_id = -1 WHERE id = %s', :deferred)),
+    ('waits', format('DELETE FROM workflow.waits WHERE execution_id = %s', :held)),
+    ('waits', format('UPDATE workflow.executions SET completed_at = completed_at - interval %1$L WHERE id = %2$s;
+        INSERT INTO workflow.waits (execution_id, thread, scope, step_id, attempt, kind, until) VALUES (%2$s, %3$L, %3$L, %4$L, 1, %5$L, %6$L)', '1 hour', :completed, 'both.l', 'l', 'retry', '2100-01-01')),
+    ('waits', $$INSERT INTO workflow.waits (execution_id, thread, scope, step_id, attempt, kind, until) VALUES (0, '', '', 'both', 1, 'retry', '2100-01-01')$$),
+    ('waits', format('UPDATE workflow.executions SET step_marks = NULL WHERE id = %s', :held)),
     ('agents', $$CREATE FUNCTION public.gone(jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT $1';
         SELECT workflow.register_agent(E'x\nALTER ROLE regress_verify_user SUPERUSER; --', 'public.gone(jsonb)'); DROP FUNCTION public.gone(jsonb)$$),
     ('agents', $$DROP FUNCTION public.agent$$),
@@ -190,6 +214,20 @@ SELECT check_name, status, detail, help FROM found;
 SELECT help FROM found \gexec
 CALL until_not_found('blocks');
 SELECT status FROM workflow.wait(:deferred, '5 minutes');
+-- what waits to be released, and is not held: an execution by itself, and branches of one that runs
+BEGIN;
+SELECT workflow.start('good', parallel => true) AS forked \gset
+SELECT workflow.hold_step(:forked, 'l'), workflow.hold_step(:forked, 'item') \gset
+COMMIT;
+SET client_min_messages = notice;
+CALL until_true(format('count(*) = 2 FROM workflow.waits WHERE execution_id = %s', :forked));
+SET client_min_messages = error;
+UPDATE workflow.executions SET step_marks = NULL WHERE id IN (:held, :forked);
+SELECT check_name, status, regexp_replace(detail, '[0-9]+', 'N') AS detail, regexp_replace(help, '[0-9]+', 'N', 'g') AS help FROM found ORDER BY 3;
+SELECT help FROM found ORDER BY help \gexec
+SELECT status FROM workflow.wait(:held, '60 s');
+SELECT status FROM workflow.wait(:forked, '60 s');
+SELECT * FROM found;
 SET workflow.alert_executor_memory = 1;
 SELECT count(workflow.start('good')) AS started FROM generate_series(1, 3);
 SELECT bool_and(w.status = 'completed') AS completed

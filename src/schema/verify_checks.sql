@@ -631,6 +631,17 @@ BEGIN ATOMIC
               LIMIT CASE WHEN NOT $1 THEN 10000 END) AS w
         WHERE NOT EXISTS (SELECT FROM workflow.executions AS e WHERE e.id = w.execution_id
                           AND (e.completed_at IS NULL OR e.completed_at > now() - interval '1 minute'))
+        UNION ALL
+        /* what was released a moment ago the scheduler is told of */
+        SELECT 'error', format('execution %s waits for the release of step %s, which is not held',
+                               w.execution_id, w.step_id),
+               format('SELECT workflow.hold_step(%1$s, %2$L), workflow.release_step(%1$s, %2$L)',
+                      w.execution_id, w.step_id)
+        FROM (SELECT x.* FROM workflow.waits AS x WHERE x.kind = 'hold'
+              LIMIT CASE WHEN NOT $1 THEN 10000 END) AS w
+             JOIN workflow.executions AS e ON e.id = w.execution_id
+        WHERE w.until > now() AND e.completed_at IS NULL AND NOT e.control
+          AND (e.step_marks -> w.step_id ->> 'mark') IS DISTINCT FROM 'hold'
     $$),
     ('data', 'blocks', 'rows', $$
         SELECT 'warning', format('%s executions of %s are blocked, and their workflow is not',
