@@ -37,6 +37,22 @@ SELECT workflow.pause(:waits);
 RESET ROLE;
 SELECT test.outcome('regress_erase_starter', format('SELECT workflow.erase(%s)', :waits));
 SET ROLE regress_erase_starter;
+BEGIN;
+SELECT workflow.start('erase_work', '{"who": "ERASE_ME", "list": [1, 2]}', parallel => true) AS held \gset
+SELECT workflow.hold_step(:held, 'say', 'ERASE_ME');
+COMMIT;
+RESET ROLE;
+CALL test.until(format('SELECT EXISTS (SELECT FROM workflow.waits WHERE execution_id = %s)', :held));
+SELECT test.outcome('regress_erase_starter', format('SELECT workflow.erase(%s)', :held));
+SET ROLE regress_erase_starter;
+SELECT workflow.cancel(:held, 'ERASE_ME');
+SELECT status FROM workflow.wait(:held, '60 s');
+SELECT workflow.erase(:held) > 1 AS erased;
+RESET ROLE;
+SELECT e.step_marks -> 'say' ->> 'mark' AS mark, e::text ~ 'ERASE_ME' AS "with it", (SELECT count(*) FROM workflow.waits AS w WHERE w.execution_id = e.id) AS waits
+FROM workflow.executions AS e WHERE id = :held;
+SELECT count(*) FROM workflow.step_executions AS s WHERE s.execution_id = :held AND s::text ~ 'ERASE_ME';
+SET ROLE regress_erase_starter;
 SELECT workflow.cancel(:waits, 'ERASE_ME');
 SELECT status FROM workflow.wait(:waits, '60 s');
 SELECT count(*) > 0 AS audited FROM workflow.audit_log WHERE execution_id = :waits AND reason = 'ERASE_ME';

@@ -83,6 +83,19 @@ SELECT workflow.skip_step(:id, 'a', '"012345678901234567890123456789012345678901
 SELECT dead_letter_id FROM workflow.dead_letter_status WHERE execution_id = :id \gset
 SELECT workflow.replay(:dead_letter_id, '"01234567890123456789012345678901234567890123456789"');
 
+-- what a schedule starts, too: what is too large, and where too many are queued
+SELECT workflow.schedule('limits_large', 'limits_work', '0 0 1 1 *', '{"text": "0123456789012345678901234567890123456789"}', enabled => false);
+SELECT workflow.run_schedule_now('limits_large');
+SELECT workflow.schedule('limits_full', 'limits_work', '0 0 1 1 *', enabled => false);
+RESET ROLE;
+SELECT workflow.set_role_limits('regress_limits_b', max_pending => 0, max_payload_bytes => 50, max_priority => 5);
+SET ROLE regress_limits_b;
+SELECT workflow.run_schedule_now('limits_full');
+RESET ROLE;
+SELECT workflow.unschedule(name) FROM workflow.schedules WHERE name ~ '^limits_' ORDER BY name;
+SELECT workflow.set_role_limits('regress_limits_b', max_payload_bytes => 50, max_priority => 5);
+SET ROLE regress_limits_b;
+
 -- priority: what is asked for is refused, what the definition says is lowered
 SELECT workflow.start('limits_work', priority => 6);
 SELECT workflow.schedule('limits', 'limits_work', '0 0 * * *', priority => 6, enabled => false);
