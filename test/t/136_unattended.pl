@@ -157,14 +157,29 @@ my %open = (
 	running => q{status = 'running'},
 	cancelling => q{status = 'cancelling'},
 	'limited, and nothing runs' => q{status = 'pending', limited = true},
+	'waiting, for nothing' => q{status = 'waiting'},
 	'blocked, and its workflow is not' => q{status = 'blocked'},
 	'behind others of its schedule, and there are none' => q{status = 'pending', start_at = 'infinity', schedule_id = (SELECT id FROM workflow.schedule_entries)});
 foreach my $what (sort keys %open)
 {
-	is($node->safe_psql('w', "BEGIN; UPDATE workflow.executions SET completed_at = NULL, $open{$what} WHERE id = $one; SELECT e.id " . Watchdog::unattended($node) . '; ROLLBACK'),
+	is($node->safe_psql('w', "BEGIN; UPDATE workflow.executions SET completed_at = NULL, $open{$what} WHERE id = $one; SELECT e.id " . Watchdog::unattended($node, 'w') . '; ROLLBACK'),
 		$one, "seen: $what");
 }
-is($node->safe_psql('w', 'SELECT count(*) ' . Watchdog::unattended($node)), 0, 'and nothing else is');
+# kind of what it waits for, until when, the execution's columns, and whether it is seen
+foreach my $case (
+	[ 'retry', q{now() - interval '1 s'}, q{completed_at = NULL, status = 'waiting'}, 1 ],
+	[ 'retry', q{'infinity'}, q{completed_at = NULL, status = 'waiting'}, 0 ],
+	[ 'hold', q{'infinity'}, q{completed_at = NULL, status = 'waiting'}, 1 ],
+	[ 'hold', q{'infinity'}, q{completed_at = NULL, status = 'waiting', step_marks = '{"x": {"mark": "hold"}}'}, 0 ],
+	[ 'retry', q{'infinity'}, q{status = status}, 1 ])
+{
+	my ($kind, $until, $columns, $seen) = @$case;
+
+	is($node->safe_psql('w', qq{BEGIN; UPDATE workflow.executions SET $columns WHERE id = $one;
+		INSERT INTO workflow.waits (execution_id, thread, scope, step_id, attempt, kind, until) VALUES ($one, '', '', 'x', 1, '$kind', $until);
+		SELECT e.id } . Watchdog::unattended($node, 'w') . '; ROLLBACK'), $seen ? $one : '', ($seen ? '' : 'not ') . "seen: $kind until $until, $columns");
+}
+is($node->safe_psql('w', 'SELECT count(*) ' . Watchdog::unattended($node, 'w')), 0, 'and nothing else is');
 $node->stop;
 
 done_testing();

@@ -2,7 +2,8 @@
 # an orderly way, and at the end of the test of those that run, or that were stopped otherwise,
 # which are started again for it.  An execution that is running, or may begin, while no executor
 # works, is one that nobody comes for, unless it waits for a time, is held, or the test says that it
-# is left so on purpose.  So is one that waits for others, when there are none.
+# is left so on purpose.  So is one that waits for others, when there are none, and one that waits
+# in the table for what has come already, or for nothing.
 
 package Watchdog;
 
@@ -27,11 +28,18 @@ sub left_open
 	return;
 }
 
-# The executions of a database that nobody comes for.
+# The executions of a database that nobody comes for.  The version before has no table in which
+# they wait.
 sub unattended
 {
-	my ($node) = @_;
+	my ($node, $database) = @_;
 	my $names = join ', ', map { "'$_'" } @{ $left_open{ $node->name } // [] }, '';
+	my $waits = $node->safe_psql($database, q{SELECT to_regclass('workflow.waits')}) eq '' ? '' : q{
+			OR e.status = 'waiting' AND NOT EXISTS (SELECT FROM workflow.waits AS w
+				WHERE w.execution_id = e.id AND w.until > clock_timestamp()
+				AND (w.kind <> 'hold' OR e.step_marks -> w.step_id ->> 'mark' = 'hold'))
+			-- what has ended takes its rows with it
+			OR e.completed_at IS NOT NULL AND EXISTS (SELECT FROM workflow.waits AS w WHERE w.execution_id = e.id)};
 
 	return qq{
 		FROM workflow.executions AS e
@@ -53,14 +61,15 @@ sub unattended
 			OR e.status IN ('running', 'cancelling')
 				AND NOT coalesce(e.step_marks, '{}') \@? '\$.* ? (\@.mark == "hold")'
 				AND NOT EXISTS (SELECT FROM workflow.step_executions AS s
-					WHERE s.execution_id = e.id AND s.retry_at > clock_timestamp()))};
+					WHERE s.execution_id = e.id AND s.retry_at > clock_timestamp())
+			$waits)};
 }
 
 # Somebody comes for every execution that is open.
 sub check_attended
 {
 	my ($node, $database) = @_;
-	my $unattended = unattended($node);
+	my $unattended = unattended($node, $database);
 
 	$node->poll_query_until($database, "SELECT NOT EXISTS (SELECT $unattended)") and return;
 	fail("nothing is open in $database while nothing runs");
