@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTest;
 
-my $node = workflow_cluster('dump', 'workflow.max_executors = 4');
+my $node = workflow_cluster('dump', 'workflow.max_executors = 4', 'workflow.short_wait = 0');
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
 
 $node->safe_psql('postgres', q{
@@ -34,6 +34,9 @@ $node->safe_psql('source', q{SET ROLE alice; SELECT workflow.define('{"name": "w
 $node->safe_psql('source', q{SET ROLE alice; SELECT workflow.define('{"name": "w", "version": "2", "steps": [
 	{"id": "a", "type": "agent", "agent_name": "adder", "input_mapping": {"x": "${workflow.input.x}"}}]}')});
 
+$node->safe_psql('source', q{SET ROLE alice; SELECT workflow.define('{"name": "waits", "steps": [{"id": "h", "sql": "SELECT 1 / $1::int",
+	"params": ["${workflow.input.n}"], "retry": {"max_retries": 1, "type": "fixed_delay", "initial_delay_ms": 3600000, "max_delay_ms": 3600000}}]}')});
+
 # History, a role that is gone, something under way, something to come.
 my $done = $node->safe_psql('source', q{SET ROLE alice; SELECT workflow.start('w', '{"x": 1, "n": 12345678901234567890.123}')});
 my $orphan = $node->safe_psql('source', q{SET ROLE gone; SELECT workflow.start('w', '{"x": 1}', idempotency_key => 'k')});
@@ -55,6 +58,15 @@ sub start_busy
 my $running = start_busy();
 my $later = $node->safe_psql('source', q{SET ROLE alice; SELECT workflow.start('w', '{"x": 5}', start_at => 'infinity', idempotency_key => 'later')});
 
+# What waits does so in a table: until somebody lets it, and for its retry.
+my $held = $node->safe_psql('source', q{SET ROLE alice; BEGIN;
+	SELECT workflow.start('waits', '{"n": 1}');
+	DO $$ BEGIN PERFORM workflow.hold_step(max(id), 'h') FROM workflow.executions; END $$;
+	COMMIT});
+my $retried = $node->safe_psql('source', q{SET ROLE alice; SELECT workflow.start('waits', '{"n": 0}')});
+$node->poll_query_until('source', qq{SELECT count(*) = 2 FROM workflow.executions WHERE id IN ($held, $retried) AND status = 'waiting'})
+  or die 'they do not wait';
+
 # What must be the same afterwards.
 sub contents
 {
@@ -65,7 +77,8 @@ sub contents
 	  'SELECT name, kind, function, sql, owner FROM workflow.agents ORDER BY name',
 	  "SELECT id, workflow, version, status, role, input, output, idempotency_key, start_at FROM workflow.executions
 		WHERE id <> $running ORDER BY id",
-	  "SELECT * FROM workflow.step_executions WHERE execution_id <> $running ORDER BY execution_id, started_at";
+	  "SELECT * FROM workflow.step_executions WHERE execution_id <> $running ORDER BY execution_id, started_at",
+	  'SELECT * FROM workflow.waits ORDER BY execution_id';
 }
 my $before = contents('source');
 
@@ -100,6 +113,9 @@ is($node->safe_psql('paused', "SELECT status FROM workflow.executions WHERE id =
 	'workflow.enabled = off: nothing moves');
 is($node->safe_psql('paused', 'SELECT count(*) FROM effects'), 1, 'no step was run');
 ok(wait_for_status($node, 'source', $running, 'completed'), 'it completes in the source');
+# the time of one has come before anybody looks
+$node->safe_psql('target', "UPDATE workflow.waits SET until = now() - interval '1 hour' WHERE execution_id = $retried;
+	UPDATE workflow.step_executions SET retry_at = now() - interval '1 hour' WHERE execution_id = $retried");
 $node->safe_psql('postgres', 'ALTER DATABASE target RESET workflow.enabled');
 my $new = run_execution($node, 'target', 'w', 'alice');
 cmp_ok($new, '>', $later, 'new executions get new numbers');
@@ -113,6 +129,13 @@ is($node->safe_psql('target', q{SET ROLE alice; SELECT workflow.start('w', '{}',
 is($node->safe_psql('target', q{SET ROLE alice; SELECT workflow.define('{"name": "w", "version": "3", "steps": [{"id": "a", "type": "set", "output": 3}]}')}),
 	3, 'the next version is the next version');
 is($node->safe_psql('target', "SELECT count(*) FROM workflow.execution_status WHERE execution_id = $orphan"), 1, 'an execution of a dropped role is there');
+
+ok(wait_for_status($node, 'target', $retried, 'failed'), 'what waited for its retry is tried again');
+is($node->safe_psql('target', "SELECT count(*) FROM workflow.step_executions WHERE execution_id = $retried"), 2, 'once');
+is($node->safe_psql('target', "SELECT status FROM workflow.executions WHERE id = $held"), 'waiting', 'what is held waits');
+$node->safe_psql('target', "SELECT workflow.release_step($held, 'h')");
+ok(wait_for_status($node, 'target', $held, 'completed'), 'until it is released');
+is($node->safe_psql('target', 'SELECT count(*) FROM workflow.waits'), 0, 'and nothing waits any more');
 
 # --- let go ---
 

@@ -15,13 +15,14 @@ plan skip_all => slurp_file("$ENV{OUT}/released.log") unless -e "$released/bin/p
 
 my $this = common_installation();
 my @folders = private_installation($released);
-my $node = workflow_cluster('released', 'workflow.max_executors = 4',
+my $node = workflow_cluster('released', 'workflow.max_executors = 4', 'workflow.short_wait = 0',
 	"shared_preload_libraries = 'pg_cron, pg_workflow'", "cron.database_name = 'postgres'", 'cron.use_background_workers = on');
 
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_cron; CREATE ROLE alice LOGIN; CREATE DATABASE other');
 install_extension($node, 'postgres');
 my $before = $node->safe_psql('postgres', 'SELECT workflow.version()');
 my $steps = join ', ', map { qq({"id": "s$_", "sql": "INSERT INTO effects VALUES (\$1::bigint, 's$_')", "params": ["\${workflow.execution_id}"]}) } 1 .. 10;
+my $held = q({"id": "h", "sql": "INSERT INTO effects VALUES ($1::bigint, 'h')", "params": ["${workflow.execution_id}"]});
 $node->safe_psql('postgres', qq{
 	SELECT workflow.grant_usage('alice');
 	CREATE TABLE effects (execution_id bigint, step text);
@@ -32,6 +33,8 @@ $node->safe_psql('postgres', qq{
 	SELECT workflow.define('{"name": "fails", "dead_letter": true, "steps": [{"id": "a", "sql": "SELECT 1 / 0"}]}');
 	SELECT workflow.define('{"name": "retried", "steps": [{"id": "b", "sql": "SELECT 1 / 0",
 		"retry": {"max_retries": 1, "type": "fixed_delay", "initial_delay_ms": 3600000, "max_delay_ms": 3600000}}]}');
+	SELECT workflow.define(\$d\${"name": "held", "steps": [$held]}\$d\$);
+	SELECT workflow.define(\$d\${"name": "beside", "steps": [{"id": "p", "type": "parallel", "parallel_steps": [$held, {"id": "q", "sql": "SELECT 1"}]}]}\$d\$);
 	RESET ROLE;
 	SELECT workflow.register_agent('agent', sql => 'SELECT 1 AS x')});
 
@@ -41,6 +44,13 @@ run_execution($node, 'postgres', 'fails', 'alice');
 my $retried = $node->safe_psql('postgres', q{SET ROLE alice; SELECT workflow.start('retried')});
 $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM workflow.step_executions WHERE execution_id = $retried AND retry_at > now()")
   or die 'it does not wait for its retry';
+my @held = map { $node->safe_psql('postgres', qq{SET ROLE alice; BEGIN;
+	SELECT workflow.start('$_', parallel => true);
+	DO \$\$ BEGIN PERFORM workflow.hold_step(max(id), 'h') FROM workflow.executions; END \$\$;
+	COMMIT}) } 'held', 'beside';
+my $waiting = join ', ', $retried, @held;
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM workflow.step_executions WHERE step_id = 'q' AND status = 'completed'})
+  or die 'the branch beside it does not end';
 my $paused = $node->safe_psql('postgres', q{SET ROLE alice; BEGIN;
 	SELECT workflow.start('chain', idempotency_key => 'key');
 	DO $$ BEGIN PERFORM workflow.pause(max(id), 'for the test') FROM workflow.executions; END $$;
@@ -137,6 +147,8 @@ all_completed('what ran before goes on');
 is($node->safe_psql('postgres', q{SELECT * FROM workflow.verify(full => true) WHERE status = 'error'}), '', 'verify() finds no error');
 is($node->safe_psql('postgres', q{SET ROLE alice; SELECT workflow.start('chain', idempotency_key => 'key')}), $paused, 'idempotency keys hold');
 $node->safe_psql('postgres', q{SELECT workflow.set_role_limits('alice', max_running => 100)});
+ok($node->poll_query_until('postgres', qq{SELECT count(*) = 3 FROM workflow.executions AS e JOIN workflow.waits AS w ON w.execution_id = e.id
+	WHERE e.status = 'waiting' AND e.id IN ($waiting)}), 'what waits does so in a table');
 
 # --- back, while everything runs ---
 
@@ -147,7 +159,7 @@ $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity 
   or die 'it does not wait';
 $gate->quit;
 is($back->query('SELECT 1'), '1', 'it ends with the steps that ran');
-like($back->{stderr}, qr/WARNING:  limits of roles are lost/, 'what has no place is named');
+like($back->{stderr}, qr/WARNING:  limits of roles are lost.*WARNING:  executions that wait are queued/s, 'what has no place is named');
 is($node->safe_psql('postgres', $version), $before, "back to $before");
 like(refusal('postgres', q{SELECT workflow.start('chain')}), qr/HINT:  Run ALTER EXTENSION/, 'which the newer library does not serve');
 is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM workflow.executions WHERE status IN ('pending', 'running')}), 't', 'some wait');
@@ -156,6 +168,17 @@ crash();
 is($node->safe_psql('postgres', 'SELECT workflow.version()'), $before, 'it is the library of the version before');
 all_completed('and goes on with what the newer one has left');
 $node->safe_psql('postgres', "SELECT workflow.resume($paused)");
+
+# what waited in the table does so in its memory, until it is let or its time has come
+$node->safe_psql('postgres', "SELECT workflow.release_step($_, 'h')") foreach @held;
+ok(wait_for_status($node, 'postgres', $_, 'completed'), 'what was held goes on when it is released') foreach @held;
+is($node->safe_psql('postgres', "SELECT count(*), count(DISTINCT execution_id) FROM effects WHERE step = 'h'"), '2|2', 'once');
+ok(wait_for_status($node, 'postgres', $retried, 'running'), 'what waits for its retry waits');
+$node->safe_psql('postgres', "SELECT workflow.pause($retried); UPDATE workflow.step_executions SET retry_at = now() WHERE execution_id = $retried;
+	SELECT workflow.resume($retried)");
+ok(wait_for_status($node, 'postgres', $retried, 'failed'), 'and is tried again');
+is($node->safe_psql('postgres', "SELECT string_agg(attempt || ' ' || status, ', ' ORDER BY attempt) FROM workflow.step_executions WHERE execution_id = $retried"),
+	'1 failed, 2 failed', 'once');
 
 # --- the library of the version before, and new objects ---
 
