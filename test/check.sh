@@ -5,8 +5,8 @@
 #
 # NOTES
 #	  Run by "make check", which passes REGRESS and ISOLATION.  One line per test
-#	  as it ends; what failed is shown at the end; the last line but nothing is
-#	  "N passed, N failed".  Exit code 1 when anything failed.
+#	  as it ends; what failed is shown at the end, with what was skipped and why; the
+#	  last line but nothing is "N passed, N failed".  Exit code 1 when anything failed.
 #
 #	  PGWF_SUITES chooses suites (default: all): lint unit compile dist regress
 #	  isolation docs browser modes tap.  PGWF_TESTS chooses TAP files by a shell pattern.
@@ -49,6 +49,12 @@ passed()
 failed()
 {
 	echo "failed $1" >>"$results"
+}
+
+# skipped NAME REASON: said again at the end, since nobody reads the lines of what is well
+skipped()
+{
+	echo "# skipped: $1: $2" >>"$skipping"
 }
 
 # failed_lines STATUS FILE GREP..: so many lines of a program's output are failures, one at least
@@ -119,9 +125,11 @@ out=$scratch/check-out
 results=$out/results
 failures=$out/failures
 failing=$out/failing
+skipping=$out/skipping
 : >"$results"
 : >"$failures"
 : >"$failing"
+: >"$skipping"
 
 # What the tests of other people's programs need is installed while the library is built.
 # Who cannot install it gets the suite without, and is told so.
@@ -151,8 +159,15 @@ tap_verdict()
 	skips=$(grep -c '^ok .*# skip' "$2")
 	if [ "$3" -eq 0 ]; then
 		note=
-		[ "$skips" -eq 0 ] || note=", $skips skipped"
-		grep -q '^1\.\.0' "$2" && note=", skipped: $(sed -n 's/^1\.\.0 *# *//p' "$2")"
+		if [ "$skips" -gt 0 ]; then
+			note=", $skips skipped"
+			sed -n "s|^ok .*# skip |# skipped: $1: |p" "$2" | sort -u >>"$skipping"
+		fi
+		if grep -q '^1\.\.0' "$2"; then
+			lacks=$(sed -n 's/^1\.\.0 *# *SKIP *//p' "$2")
+			note=", skipped: $lacks"
+			skipped "$1" "$lacks"
+		fi
 		echo "ok $1 ($ok tests$note, $4 s)"
 	else
 		[ "$not_ok" -gt 0 ] || not_ok=1
@@ -175,7 +190,7 @@ compile_checks()
 		nice "$root/test/compat.sh" compile "$version" >"$out/compile-$version.log" 2>&1
 		case $? in
 			0) passed 1 ;;
-			77) ;;
+			77) skipped "compile for $version" "its headers cannot be had" ;;
 			*)
 				failed 1
 				show "$out/compile-$version.log"
@@ -190,6 +205,7 @@ dist_checks()
 	mkdir -p "$out/dist"
 	if ! lacks=$(git -C "$root" rev-parse --verify HEAD 2>&1 >/dev/null && pgxn --version 2>&1 >/dev/null); then
 		echo "ok dist (skipped: $lacks)"
+		skipped dist "$lacks"
 		return
 	fi
 	bad=0
@@ -381,6 +397,7 @@ check_sql()
 			"$root/test/browser/run.sh" check "$out/browser" >"$out/browser.log" 2>&1 </dev/null
 		status=$?
 		grep -E '^(not ok|skipped)' "$out/browser.log"
+		sed -n 's/^skipped:\{0,1\} */# skipped: browser: /p' "$out/browser.log" >>"$skipping"
 		good=$(grep -c '^ok' "$out/browser.log")
 		bad=$(grep -c '^not ok' "$out/browser.log")
 		if [ "$bad" -eq 0 ] && { [ "$good" -eq 0 ] || [ $status -ne 0 ]; }; then
@@ -502,7 +519,7 @@ good=$(awk '$1 == "passed" { n += $2 } END { print n + 0 }' "$results")
 bad=$(awk '$1 == "failed" { n += $2 } END { print n + 0 }' "$results")
 [ "$good" -gt 0 ] || bad=$((bad + 1))
 echo
-cat "$failing"
+cat "$skipping" "$failing"
 echo "# $(($(date +%s) - started)) seconds"
 echo "$good passed, $bad failed"
 [ "$bad" -eq 0 ]
