@@ -115,6 +115,7 @@ INSERT INTO faults (meant, fault) VALUES
     ('members', $$ALTER EXTENSION pg_workflow DROP VIEW workflow.interruptions$$),
     ('foreign objects', $$CREATE FUNCTION workflow.start(text, text) RETURNS bigint LANGUAGE sql RETURN 1$$),
     ('foreign objects', $$CREATE TABLE workflow.notes (note text)$$),
+    ('foreign objects', $$CREATE TABLE public.kid () INHERITS (workflow.executions)$$),
     ('indexes', $$DROP INDEX workflow.executions_pending_idx$$),
     ('indexes', $$DROP INDEX workflow.blocked_workflows_now_idx$$),
     ('indexes', $$ALTER TABLE workflow.step_executions DROP CONSTRAINT step_executions_pkey$$),
@@ -125,10 +126,18 @@ INSERT INTO faults (meant, fault) VALUES
     ('row security', $$ALTER TABLE workflow.agents FORCE ROW LEVEL SECURITY$$),
     ('row security', $$DROP POLICY step_executions_read ON workflow.step_executions$$),
     ('row security', $$CREATE POLICY everybody ON workflow.executions USING (true)$$),
+    ('row security', $$ALTER VIEW workflow.queue SET (security_barrier = off)$$),
+    ('row security', $$ALTER VIEW workflow.activity RESET (security_barrier)$$),
     ('triggers', $$ALTER TABLE workflow.definitions DISABLE TRIGGER definitions_immutable$$),
     ('triggers', $$DROP TRIGGER definitions_immutable ON workflow.definitions$$),
+    ('triggers', $$CREATE TRIGGER "Theirs" BEFORE UPDATE ON workflow.executions FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()$$),
+    ('triggers', $$CREATE RULE "Theirs" AS ON INSERT TO workflow.executions DO INSTEAD NOTHING$$),
     ('owner', $$ALTER TABLE workflow.audit_entries OWNER TO regress_verify_other$$),
     ('owner', $$ALTER FUNCTION workflow.version() OWNER TO regress_verify_other$$),
+    ('owner', $$ALTER TYPE workflow.role OWNER TO regress_verify_other$$),
+    ('owner', $$ALTER DOMAIN workflow.status_of_step OWNER TO regress_verify_other$$),
+    ('rights', $$GRANT UPDATE (role) ON workflow.executions TO regress_verify_user$$),
+    ('rights', $$GRANT SELECT (input) ON workflow.executions TO PUBLIC$$),
     ('rights', $$GRANT UPDATE ON workflow.executions TO regress_verify_user$$),
     ('rights', $$GRANT SELECT ON workflow.audit_entries TO PUBLIC$$),
     ('rights', $$GRANT EXECUTE ON FUNCTION workflow.drain(text, text) TO PUBLIC$$),
@@ -155,6 +164,8 @@ INSERT INTO faults (meant, fault) VALUES
     ('owners', $$UPDATE workflow.agents SET owner = 'nobody (missing)'$$),
     ('definitions', format('UPDATE workflow.executions SET definition_id = -1 WHERE id = %s', :deferred)),
     ('statuses', format('UPDATE workflow.executions SET completed_at = NULL WHERE id = %s', :completed)),
+    ('statuses', format('UPDATE workflow.executions SET status = %L WHERE id = %s', 'cancelling', :deferred)),
+    ('statuses', format('UPDATE workflow.executions SET retries = 1 WHERE id = %s', :completed)),
     ('statuses', format('UPDATE workflow.executions SET status = %L WHERE id = %s', 'failed', :completed)),
     ('statuses', format('UPDATE workflow.executions SET completed_at = now() WHERE id = %s', :deferred)),
     ('statuses', format('UPDATE workflow.executions SET paused_at = NULL WHERE id = %s', :paused)),
@@ -195,6 +206,8 @@ BEGIN
     END LOOP;
 END $$;
 SELECT n, meant, CASE WHEN found = meant THEN 'found' ELSE found END AS found, mended FROM faults ORDER BY n;
+-- each check has one: here, as it is committed further down, or in test/t/170_verify.pl
+SELECT c.check_name AS "planted elsewhere" FROM workflow.verify_checks() AS c WHERE c.check_name NOT IN (SELECT f.meant FROM faults AS f) ORDER BY 1;
 SELECT n, detail, help FROM faults WHERE found IS DISTINCT FROM meant OR NOT mended ORDER BY n;
 -- A188: nothing that is run without being read gives a role rights, and no name gets out of a comment
 SELECT n, help FROM faults WHERE help ~* '(grant|login)' AND help !~ '^--' OR help ~ '^--.*[\n\r]' ORDER BY n;

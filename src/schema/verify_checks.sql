@@ -109,6 +109,12 @@ BEGIN ATOMIC
         WHERE NOT EXISTS (SELECT FROM member AS m WHERE m.catalog = f.catalog AND m.id = f.id)
           AND NOT EXISTS (SELECT FROM object AS o WHERE o.catalog = f.catalog AND o.id = f.id)
           AND EXISTS (SELECT FROM object)
+        UNION ALL
+        SELECT 'warning', format('table %s is a child of %s: its rows count as rows of that',
+                                 i.inhrelid::regclass, c.name),
+               format('ALTER TABLE %s NO INHERIT %s', i.inhrelid::regclass, c.name)
+        FROM pg_inherits AS i JOIN relation AS c ON c.id = i.inhparent
+        WHERE EXISTS (SELECT FROM object AS o WHERE o.id = c.id)
     $$),
     ('installation', 'indexes', 'script', $$
         SELECT 'error', format('index %s of table %s does not exist', o.name, o.relation),
@@ -163,6 +169,15 @@ BEGIN ATOMIC
         WHERE NOT EXISTS (SELECT FROM part AS o
                           WHERE o.kind = 'policy' AND o.id = c.id AND o.name = p.polname)
           AND EXISTS (SELECT FROM object AS o WHERE o.id = c.id)
+        UNION ALL
+        SELECT 'error',
+               format('view %s is no security barrier: functions of who reads it are shown rows'
+                      ' of others', c.relname),
+               format('ALTER VIEW %s SET (security_barrier)', c.name)
+        FROM object AS o JOIN relation AS c ON c.id = o.id
+        WHERE o.kind = 'view'
+          AND NOT EXISTS (SELECT FROM pg_options_to_table(c.reloptions) AS b
+                          WHERE b.option_name = 'security_barrier' AND b.option_value::boolean)
     $$),
     ('installation', 'triggers', 'script', $$
         SELECT 'error', format('trigger %s of table %s %s', o.name, o.relation, s.state),
@@ -175,6 +190,22 @@ BEGIN ATOMIC
                                   WHEN t.tgenabled NOT IN ('O', 'A') THEN 'is disabled' END)
                  AS s (state)
         WHERE o.kind = 'trigger' AND s.state IS NOT NULL
+        UNION ALL
+        /* the engine writes as the owner */
+        SELECT 'warning',
+               format('%s %I of %s is not of the extension, and is run with the rights of its'
+                      ' owner', lower(f.kind), f.name, c.relname),
+               format('DROP %s %I ON %s', f.kind, f.name, c.name)
+        FROM (SELECT 'TRIGGER' AS kind, t.tgname AS name, t.tgrelid AS id
+              FROM pg_trigger AS t
+              WHERE NOT t.tgisinternal
+                AND NOT EXISTS (SELECT FROM part AS o
+                                WHERE o.kind = 'trigger' AND o.id = t.tgrelid AND o.name = t.tgname)
+              UNION ALL
+              SELECT 'RULE', r.rulename, r.ev_class
+              FROM pg_rewrite AS r WHERE r.rulename <> '_RETURN') AS f
+             JOIN relation AS c ON c.id = f.id
+        WHERE EXISTS (SELECT FROM object AS o WHERE o.id = c.id)
     $$),
     ('installation', 'owner', NULL, $$
         SELECT 'error', format('%s %s belongs to %s, the extension to %s', lower(o.kind), o.name,
@@ -187,6 +218,11 @@ BEGIN ATOMIC
                    UNION ALL
                    SELECT p.kind, p.name::text, p.proowner, 'pg_proc'::regclass, p.id
                    FROM routine AS p
+                   UNION ALL
+                   /* those of tables and arrays go with what they are of */
+                   SELECT CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END,
+                          t.oid::regtype::text, t.typowner, 'pg_type'::regclass, t.oid
+                   FROM pg_type AS t WHERE t.typtype IN ('b', 'd') AND t.typcategory <> 'A'
                    UNION ALL
                    SELECT 'SCHEMA', n.nspname, n.nspowner, 'pg_namespace'::regclass, n.oid
                    FROM pg_namespace AS n) AS o ON o.catalog = m.catalog AND o.id = m.id
@@ -201,6 +237,13 @@ BEGIN ATOMIC
               FROM member AS m
                    JOIN relation AS c ON m.catalog = 'pg_class'::regclass AND c.id = m.id,
                    aclexplode(c.relacl) AS a
+              WHERE a.grantee <> c.relowner AND (a.grantee = 0 OR a.privilege_type <> 'SELECT')
+              UNION ALL
+              SELECT 'TABLE', c.name::text, a.grantee, format('%s (%I)', a.privilege_type, k.attname)
+              FROM member AS m
+                   JOIN relation AS c ON m.catalog = 'pg_class'::regclass AND c.id = m.id
+                   JOIN pg_attribute AS k ON k.attrelid = c.id AND NOT k.attisdropped,
+                   aclexplode(k.attacl) AS a
               WHERE a.grantee <> c.relowner AND (a.grantee = 0 OR a.privilege_type <> 'SELECT')
               UNION ALL
               SELECT 'ROUTINE', p.name::text, a.grantee, a.privilege_type
