@@ -241,6 +241,25 @@ SELECT help FROM found ORDER BY help \gexec
 SELECT status FROM workflow.wait(:held, '60 s');
 SELECT status FROM workflow.wait(:forked, '60 s');
 SELECT * FROM found;
+
+-- whose definition is lost ends as cancelled, and the scheduler goes on
+BEGIN;
+SELECT workflow.start('good', parallel => true) AS lost \gset
+SELECT workflow.hold_step(:lost, 'l') \gset
+COMMIT;
+SELECT workflow.start('good', start_at => 'infinity') AS lost_paused \gset
+SELECT workflow.pause(:lost_paused) \gset
+SET client_min_messages = notice;
+CALL until_true(format('EXISTS (SELECT FROM workflow.waits WHERE execution_id = %s)', :lost));
+SET client_min_messages = error;
+UPDATE workflow.executions SET definition_id = -1 WHERE id IN (:lost, :lost_paused);
+SELECT check_name, regexp_replace(detail, '[0-9]+', 'N') AS detail, regexp_replace(help, '[0-9]+', 'N', 'g') AS help FROM found ORDER BY 2;
+SELECT help FROM found ORDER BY help \gexec
+SELECT status FROM workflow.wait(:lost, '60 s');
+SELECT status FROM workflow.wait(:lost_paused, '60 s');
+SELECT workflow.start('good') AS next \gset
+SELECT status FROM workflow.wait(:next, '60 s');
+SELECT * FROM found;
 SET workflow.alert_executor_memory = 1;
 SELECT count(workflow.start('good')) AS started FROM generate_series(1, 3);
 SELECT bool_and(w.status = 'completed') AS completed
@@ -295,6 +314,17 @@ SET lock_timeout = '7 s';
 SELECT count(*) > 40 AS rows FROM workflow.verify();
 SHOW search_path;
 SHOW lock_timeout;
+
+-- one that is to run without its definition fails, which is nobody else's affair
+RESET search_path;
+RESET lock_timeout;
+SELECT workflow.start('good', start_at => 'infinity') AS lost \gset
+UPDATE workflow.executions SET definition_id = -1, start_at = now() WHERE id = :lost;
+SELECT workflow.start('good') AS next \gset
+SELECT status FROM workflow.wait(:next, '60 s');
+SELECT status, error ->> 'detail' AS detail FROM workflow.wait(:lost, '60 s');
+SELECT workflow.start('good') AS next \gset
+SELECT status FROM workflow.wait(:next, '60 s');
 
 \c :regression
 DROP DATABASE regress_verify WITH (FORCE);

@@ -114,12 +114,13 @@ control_execution(const ControlledExecution *wanted)
 static bool
 end_pause(const OverduePause *pause)
 {
-	const WorkflowPlan *plan = definition_plan(pause->definition_id);
+	const WorkflowPlan *plan = definition_plan_if_any(pause->definition_id);
 	Jsonb	   *error = execution_error("PauseTimeout", "the execution was paused for too long",
 										"See \"max_pause_seconds\" of the definition and max_pause of workflow.pause().");
 
 	if (pause->decided ||
-		(pause->begun && (plan->on_failure >= 0 || plan->ncompensations > 0)))
+		(pause->begun && plan != NULL &&
+		 (plan->on_failure >= 0 || plan->ncompensations > 0)))
 	{
 		execution_decide_idle(pause->id, EXECUTION_FAILED, error,
 							  "PauseTimeout");

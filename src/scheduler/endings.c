@@ -315,8 +315,9 @@ execution_overdue(LiveExecution *execution)
 	ATTEMPT(committed)
 	{
 		lock = execution_try_lock(id);
-		plan = definition_plan(execution->definition_id);
-		epilogue = plan->on_failure >= 0 || plan->ncompensations > 0;
+		plan = definition_plan_if_any(execution->definition_id);
+		epilogue = plan != NULL &&
+			(plan->on_failure >= 0 || plan->ncompensations > 0);
 		if (lock == ROW_LOCKED && epilogue)
 			/* waits for an executor, without a deadline */
 			execution_decide_idle(id, EXECUTION_TIMED_OUT, error, "Timeout");

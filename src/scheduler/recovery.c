@@ -35,12 +35,12 @@
 static const char *
 step_stood_at(const LiveExecution *execution)
 {
+	const WorkflowPlan *plan = definition_plan_if_any(execution->definition_id);
 	const PlanNode *node;
 
-	if (execution->in_epilogue)
+	if (execution->in_epilogue || plan == NULL)
 		return NULL;
-	node = execution_stands_at(execution->id,
-							   definition_plan(execution->definition_id));
+	node = execution_stands_at(execution->id, plan);
 	return node != NULL ? node->id : NULL;
 }
 

@@ -463,10 +463,11 @@ create_plan_cache(void)
 
 /*
  * Build the plan of a definition in a context of its own, a child of the
- * current one so that an error takes it away.
+ * current one so that an error takes it away.  NULL when there is none, if that
+ * is no error.
  */
 static WorkflowPlan *
-build_plan(int definition_id, MemoryContext *context)
+build_plan(int definition_id, bool missing_ok, MemoryContext *context)
 {
 	Datum		value = Int32GetDatum(definition_id);
 	char	   *document = NULL;
@@ -482,6 +483,8 @@ build_plan(int definition_id, MemoryContext *context)
 		name = state_column_text(0, 2);
 	}
 	state_done();
+	if (document == NULL && missing_ok)
+		return NULL;
 	if (document == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -489,6 +492,8 @@ build_plan(int definition_id, MemoryContext *context)
 						definition_id)));
 
 	language = front_end_named(name);
+	if (language == NULL && missing_ok)
+		return NULL;
 	if (language == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -503,6 +508,8 @@ build_plan(int definition_id, MemoryContext *context)
 	oldcontext = MemoryContextSwitchTo(*context);
 	plan = plan_build(language, document, problems);
 	MemoryContextSwitchTo(oldcontext);
+	if ((plan == NULL || problems->errors > 0) && missing_ok)
+		return NULL;
 	if (plan == NULL || problems->errors > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -517,8 +524,8 @@ build_plan(int definition_id, MemoryContext *context)
 	return plan;
 }
 
-WorkflowPlan *
-definition_plan(int definition_id)
+static WorkflowPlan *
+find_plan(int definition_id, bool missing_ok)
 {
 	CachedPlanEntry *entry;
 	MemoryContext context;
@@ -538,11 +545,25 @@ definition_plan(int definition_id)
 	if (entry != NULL)
 		return entry->plan;
 
-	plan = build_plan(definition_id, &context);
+	plan = build_plan(definition_id, missing_ok, &context);
+	if (plan == NULL)
+		return NULL;
 
 	entry = hash_search(plan_cache, &definition_id, HASH_ENTER, &found);
 	entry->context = context;
 	entry->plan = plan;
 	MemoryContextSetParent(context, plan_cache_context);
 	return plan;
+}
+
+WorkflowPlan *
+definition_plan(int definition_id)
+{
+	return find_plan(definition_id, false);
+}
+
+WorkflowPlan *
+definition_plan_if_any(int definition_id)
+{
+	return find_plan(definition_id, true);
 }

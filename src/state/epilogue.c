@@ -219,9 +219,16 @@ execution_settle(int64 id, ClaimedExecution *claimed)
 	claimed->in_epilogue = true;
 	state_done();
 
-	plan = definition_plan(claimed->definition_id);
+	plan = definition_plan_if_any(claimed->definition_id);
+	if (plan == NULL && decided &&
+		(status == EXECUTION_RUNNING || status == EXECUTION_CANCELLING))
+	{
+		/* nobody knows any more what it has to undo: it ends as was decided */
+		execution_finalise(id, EXECUTION_CANCELLED, NULL, "Cancelled");
+		return SETTLED_OVER;
+	}
 	if (status == EXECUTION_CANCELLING && compensate && !decided &&
-		plan->ncompensations > 0)
+		plan != NULL && plan->ncompensations > 0)
 	{
 		state_execute(&decide_cancelled_statement, values, NULL);
 		fault_point("execution.compensates");

@@ -211,6 +211,8 @@ extern uint64 definitions_change(void);
  * immutable).
  */
 extern WorkflowPlan *definition_plan(int definition_id);
+/* The same; NULL when its row is lost, or nothing can be made of it here. */
+extern WorkflowPlan *definition_plan_if_any(int definition_id);
 
 /* --- agents.c --- */
 
