@@ -323,6 +323,8 @@ UPDATE workflow.executions SET definition_id = -1, start_at = now() WHERE id = :
 SELECT workflow.start('good') AS next \gset
 SELECT status FROM workflow.wait(:next, '60 s');
 SELECT status, error ->> 'detail' AS detail FROM workflow.wait(:lost, '60 s');
+SELECT reason, regexp_replace(help, '[0-9]+', 'N') AS help FROM workflow.why(:lost);
+SELECT workflow.retry(:lost);
 SELECT workflow.start('good') AS next \gset
 SELECT status FROM workflow.wait(:next, '60 s');
 

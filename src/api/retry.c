@@ -158,6 +158,7 @@ other_replay(int64 id)
 static bool
 is_refused(const ExecutionState *state, Refusal *refusal)
 {
+	const WorkflowPlan *plan = definition_plan_if_any(state->definition_id);
 	Definition	definition;
 	int64		replay;
 
@@ -172,8 +173,9 @@ is_refused(const ExecutionState *state, Refusal *refusal)
 		set_start_anew(refusal, state, "It was run by workflow.execute().");
 	else if (state->status == EXECUTION_COMPLETED)
 		set_start_anew(refusal, state, "It has completed.");
-	else if (execution_is_compensated(state->id,
-									  definition_plan(state->definition_id)))
+	else if (plan == NULL)
+		set_start_anew(refusal, state, "The version of the workflow that it is of does not exist, or cannot be read.");
+	else if (execution_is_compensated(state->id, plan))
 		set_start_anew(refusal, state, "Steps of it have been undone by their compensations.");
 	else if (GetUserNameFromId(state->role, true) == NULL)
 	{
