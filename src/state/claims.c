@@ -34,7 +34,6 @@
 #include "shared/clock.h"
 #include "state/claims.h"
 #include "state/execution_rows.h"
-#include "state/janitor.h"
 #include "state/private.h"
 
 /*

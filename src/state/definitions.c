@@ -47,6 +47,12 @@ typedef struct CachedPlanEntry
 	WorkflowPlan *plan;
 } CachedPlanEntry;
 
+typedef struct KnownTimeout
+{
+	int			definition_id;	/* hash key */
+	int			timeout_seconds;
+} KnownTimeout;
+
 static const char *const status_names[] = {
 	[DEFINITION_DRAFT] = "draft",
 	[DEFINITION_ACTIVE] = "active",
@@ -63,6 +69,8 @@ static MemoryContext found_context = NULL;
 static HTAB *plan_cache = NULL;
 static MemoryContext plan_cache_context = NULL;
 static uint64 plan_cache_installation = 0;
+
+static HTAB *known_timeouts = NULL;
 
 #define DEFINITION_COLUMNS \
 	"d.id, d.name, d.version, d.status, d.owner::pg_catalog.oid, " \
@@ -125,6 +133,15 @@ static StateStatement insert_definition = {
 	"ORDER BY l.version DESC LIMIT 1), workflow.role_of($6)), $7, $8, $9, $10) "
 	"ON CONFLICT (name, version) DO NOTHING RETURNING d.id",
 	lengthof(insert_types), insert_types, NULL
+};
+
+static const Oid timeout_types[] = {INT4OID};
+static StateStatement timeout_statement = {
+	"SELECT COALESCE(pg_catalog.int4(d.definition OPERATOR(pg_catalog.->) 'timeout_seconds'), 0)"
+	" FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) $1"
+	" AND pg_catalog.jsonb_typeof(d.definition OPERATOR(pg_catalog.->) 'timeout_seconds')"
+	" OPERATOR(pg_catalog.=) 'number'::pg_catalog.text",
+	lengthof(timeout_types), timeout_types, NULL
 };
 
 static const Oid set_status_types[] = {INT4OID, TEXTOID};
@@ -566,4 +583,32 @@ WorkflowPlan *
 definition_plan_if_any(int definition_id)
 {
 	return find_plan(definition_id, true);
+}
+
+int
+definition_timeout(int definition_id)
+{
+	KnownTimeout *known;
+	Datum		value = Int32GetDatum(definition_id);
+	int			timeout = 0;
+
+	if (known_timeouts == NULL)
+	{
+		HASHCTL		control = {0};
+
+		control.keysize = sizeof(int);
+		control.entrysize = sizeof(KnownTimeout);
+		known_timeouts = hash_create("workflow timeouts", 64, &control,
+									 HASH_ELEM | HASH_BLOBS);
+	}
+	known = hash_search(known_timeouts, &definition_id, HASH_FIND, NULL);
+	if (known != NULL)
+		return known->timeout_seconds;
+
+	if (state_query(&timeout_statement, &value, NULL, false, 1) > 0)
+		timeout = state_column_int32(0, 1);
+	state_done();
+	known = hash_search(known_timeouts, &definition_id, HASH_ENTER, NULL);
+	known->timeout_seconds = timeout;
+	return timeout;
 }

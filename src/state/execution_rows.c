@@ -23,7 +23,6 @@
 #include "shared/role_value.h"
 #include "state/direct.h"
 #include "state/execution_rows.h"
-#include "state/janitor.h"
 #include "state/private.h"
 
 /* The columns, in the order of the table. */

@@ -12,30 +12,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
 #include "state/ends.h"
 #include "state/janitor.h"
 #include "state/pauses.h"
 #include "state/private.h"
-
-typedef struct KnownTimeout
-{
-	int			definition_id;	/* hash key */
-	int			timeout_seconds;
-} KnownTimeout;
-
-static HTAB *known_timeouts = NULL;
-
-static const Oid definition_types[] = {INT4OID};
-static StateStatement timeout_statement = {
-	"SELECT COALESCE(pg_catalog.int4(d.definition OPERATOR(pg_catalog.->) 'timeout_seconds'), 0)"
-	" FROM workflow.definitions AS d WHERE d.id OPERATOR(pg_catalog.=) $1"
-	" AND pg_catalog.jsonb_typeof(d.definition OPERATOR(pg_catalog.->) 'timeout_seconds')"
-	" OPERATOR(pg_catalog.=) 'number'::pg_catalog.text",
-	lengthof(definition_types), definition_types, NULL
-};
 
 static const Oid began_types[] = {INT8OID};
 /* Clocks begin anew with a retry. */
@@ -74,34 +56,6 @@ static StateStatement oldest_statement = {
 	"SELECT pg_catalog.min(since) FROM (" WAITING(WAITS_SINCE " AS since", "") ") AS w",
 	0, NULL, NULL
 };
-
-int
-definition_timeout(int definition_id)
-{
-	KnownTimeout *known;
-	Datum		value = Int32GetDatum(definition_id);
-	int			timeout = 0;
-
-	if (known_timeouts == NULL)
-	{
-		HASHCTL		control = {0};
-
-		control.keysize = sizeof(int);
-		control.entrysize = sizeof(KnownTimeout);
-		known_timeouts = hash_create("workflow timeouts", 64, &control,
-									 HASH_ELEM | HASH_BLOBS);
-	}
-	known = hash_search(known_timeouts, &definition_id, HASH_FIND, NULL);
-	if (known != NULL)
-		return known->timeout_seconds;
-
-	if (state_query(&timeout_statement, &value, NULL, false, 1) > 0)
-		timeout = state_column_int32(0, 1);
-	state_done();
-	known = hash_search(known_timeouts, &definition_id, HASH_ENTER, NULL);
-	known->timeout_seconds = timeout;
-	return timeout;
-}
 
 TimestampTz
 execution_deadline(int64 id, int timeout_seconds)

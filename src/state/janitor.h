@@ -10,8 +10,6 @@
 
 #include "state/state.h"
 
-/* timeout_seconds of a definition, remembered for good; 0: none. */
-extern int	definition_timeout(int definition_id);
 /*
  * When the time of a running execution is over, pauses counted off; DT_NOEND:
  * it does not run.

@@ -213,6 +213,8 @@ extern uint64 definitions_change(void);
 extern WorkflowPlan *definition_plan(int definition_id);
 /* The same; NULL when its row is lost, or nothing can be made of it here. */
 extern WorkflowPlan *definition_plan_if_any(int definition_id);
+/* timeout_seconds of a definition, remembered for good; 0: none. */
+extern int	definition_timeout(int definition_id);
 
 /* --- agents.c --- */
 
