@@ -115,6 +115,7 @@ OBJS = \
 	src/interpreter/evaluate.o \
 	src/interpreter/evaluate_operators.o \
 	src/interpreter/evaluate_template.o \
+	src/interpreter/evaluation.o \
 	src/interpreter/inline.o \
 	src/interpreter/join.o src/interpreter/label.o \
 	src/interpreter/journal.o \

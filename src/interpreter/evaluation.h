@@ -29,7 +29,7 @@ typedef struct Evaluation
 	Size		size;			/* of what is being built, roughly */
 } Evaluation;
 
-/* --- evaluate.c --- */
+/* --- evaluation.c --- */
 
 extern void evaluation_start(Evaluation *evaluation, EvaluateContext *context);
 extern ValueStatus evaluation_fail(Evaluation *evaluation, int position,
@@ -37,6 +37,9 @@ extern ValueStatus evaluation_fail(Evaluation *evaluation, int position,
 extern ValueStatus evaluation_fail_missing(Evaluation *evaluation);
 extern bool evaluation_take_room(Evaluation *evaluation,
 								 const JsonbValue *value);
+
+/* --- evaluate.c --- */
+
 extern ValueStatus evaluate_value(Evaluation *evaluation,
 								  Expression *expression, JsonbValue *result);
 extern Jsonb *evaluation_to_jsonb(Evaluation *evaluation,
