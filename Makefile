@@ -190,9 +190,11 @@ OBJS = \
 	src/state/trace.o \
 	src/state/waits.o \
 	src/definition/agent_options.o \
+	src/definition/checker.o \
 	src/definition/cron.o \
 	src/definition/error_names.o \
 	src/definition/explain.o \
+	src/definition/explainer.o \
 	src/definition/expression.o \
 	src/definition/expression_lexer.o \
 	src/definition/expression_reference.o \
@@ -208,6 +210,7 @@ OBJS = \
 	src/definition/normalise_children.o \
 	src/definition/normalise_routes.o \
 	src/definition/normalise_step.o \
+	src/definition/normaliser.o \
 	src/definition/plan.o \
 	src/definition/step_type.o \
 	src/definition/steps/agent.o \

@@ -14,7 +14,7 @@
  *	  fields.c         which fields there are; reading one from an object
  *	  validate.c       the plan as a graph
  *	  reach.c          which steps can run before which
- *	  references.c     what a reference may name
+ *	  references.c     all references of a plan, each by checker.c
  *
  *-------------------------------------------------------------------------
  */

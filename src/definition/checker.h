@@ -21,7 +21,24 @@ typedef enum Moment
 	AFTER_ALL					/* output of the definition */
 } Moment;
 
-typedef struct Checker Checker;
+/* A piece of a path inside a template. */
+typedef struct Element
+{
+	const struct Element *parent;
+	const char *key;			/* NULL: index */
+	int			index;
+} Element;
+
+typedef struct Checker
+{
+	Builder    *builder;
+	int			node;			/* -1: the definition */
+	int			standing;		/* where it is evaluated: of a compensation
+								 * the step it undoes; else node */
+	Moment		moment;
+	const char *base;			/* path of the template or expression .. */
+	const Element *element;		/* .. and inside it */
+} Checker;
 
 /* A template that may be missing; base is its path in the step. */
 extern void check_template(Checker *checker, Template *template, Moment moment,

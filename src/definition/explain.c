@@ -5,29 +5,15 @@
  *
  * NOTES
  *	  Pure: any process, no locks, no transaction.  Recursion is bounded by
- *	  PLAN_MAX_NESTING.  A line that does not fit is cut, so that the tree keeps
- *	  its shape on a terminal.
+ *	  PLAN_MAX_NESTING.
  *
  *-------------------------------------------------------------------------
  */
-#include "definition/explain.h"
+#include "definition/explainer.h"
 #include "definition/plan_scope.h"
 #include "definition/steps/sql.h"
 
-#define LINE_WIDTH 100
 #define INDENT 2
-
-struct Explainer
-{
-	const WorkflowPlan *plan;
-	char	   *const *notes;	/* by node, or NULL */
-	StringInfoData out;
-	StringInfoData line;
-	bool	   *shown;			/* by node */
-	bool		chain;			/* the on_failure chain is being shown */
-	int			left;			/* steps of the root scope, or of the chain,
-								 * not shown yet */
-};
 
 static void explain_scope(Explainer *explainer, const PlanScope *scope,
 						  int indent);
@@ -44,55 +30,6 @@ is_of_chain(const PlanNode *node, bool chain)
 }
 
 /*
- * Write the line that was collected, cut to the width.
- */
-static void
-end_line(Explainer *explainer, int indent)
-{
-	char	   *text = explainer->line.data;
-	int			room = LINE_WIDTH - indent;
-	int			width = 0;
-	char	   *cut = NULL;
-
-	/* SQL and expressions may have line breaks; the tree may not. */
-	for (char *c = text; *c != '\0'; c++)
-	{
-		if ((unsigned char) *c < ' ')
-			*c = ' ';
-		if (((unsigned char) *c & 0xC0) == 0x80)
-			continue;
-		if (width == room - 3)
-			cut = c;
-		width++;
-	}
-	if (width > room)
-		strcpy(cut, "...");
-	appendStringInfo(&explainer->out, "%*s%s\n", indent, "", text);
-	resetStringInfo(&explainer->line);
-}
-
-/*
- * One line with a fact.
- */
-void
-explain_fact(Explainer *explainer, int indent, const char *format,...)
-{
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&explainer->line, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&explainer->line, needed);
-	}
-	end_line(explainer, indent);
-}
-
-/*
  * Settings on one line, if there are any.
  */
 static void
@@ -104,75 +41,7 @@ explain_settings(Explainer *explainer, const PlanSetting *settings,
 						 i == 0 ? "settings: " : ", ", settings[i].name,
 						 settings[i].value);
 	if (nsettings > 0)
-		end_line(explainer, indent);
-}
-
-/*
- * A condition in words.
- */
-char *
-explain_condition(const Condition *condition)
-{
-	return psprintf("%s%s", condition->sql != NULL ? "sql: " : "",
-					condition->text);
-}
-
-/*
- * Add words to the line of a step, as they are.
- */
-void
-explain_words(Explainer *explainer, const char *words)
-{
-	appendStringInfoString(&explainer->line, words);
-}
-
-/*
- * Add a remark to the line of a step.
- */
-void
-explain_remark(Explainer *explainer, const char *format,...)
-{
-	appendStringInfoString(&explainer->line, ", ");
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&explainer->line, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&explainer->line, needed);
-	}
-}
-
-/*
- * What must succeed for the container to succeed.
- */
-void
-explain_join(Explainer *explainer, const PlanNode *node)
-{
-	switch (node->join.policy)
-	{
-		case JOIN_ALL:
-			explain_remark(explainer, "all must succeed");
-			break;
-		case JOIN_ANY:
-			explain_remark(explainer, "one must succeed");
-			break;
-		case JOIN_MAJORITY:
-			explain_remark(explainer, "more than half must succeed");
-			break;
-		case JOIN_N_OF_M:
-			explain_remark(explainer, "%d of %d must succeed",
-						   node->join.n_required, node->nlines);
-			break;
-		case JOIN_RATIO:
-			explain_remark(explainer, "a share of %s must succeed",
-						   node->join.ratio);
-			break;
-	}
+		explain_end_line(explainer, indent);
 }
 
 /*
@@ -230,7 +99,7 @@ explain_heading(Explainer *explainer, const PlanNode *node, int indent)
 	if (explainer->notes != NULL && explainer->notes[node->index] != NULL)
 		appendStringInfo(&explainer->line, "  (%s)",
 						 explainer->notes[node->index]);
-	end_line(explainer, indent);
+	explain_end_line(explainer, indent);
 }
 
 /*
@@ -430,7 +299,7 @@ plan_explain(const WorkflowPlan *plan, char *const *notes)
 					   plan->dead_letter_days);
 	else if (plan->dead_letter)
 		explain_remark(&explainer, "dead letter");
-	end_line(&explainer, 0);
+	explain_end_line(&explainer, 0);
 	explain_settings(&explainer, plan->settings, plan->nsettings, INDENT);
 
 	explain_chain(&explainer, plan->start, INDENT);

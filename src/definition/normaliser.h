@@ -1,9 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * normaliser.h
- *	  Between normalise.c (the document), normalise_step.c (one step),
- *	  normalise_children.c (its children) and normalise_routes.c (conditionals
- *	  that route).  Private to src/definition.
+ *	  A document that is put into the stored form.  Private to src/definition.
+ *
+ *	  From below, each file calling those before it:
+ *
+ *	  normaliser.c         the steps, and where what was given
+ *	  normalise_children.c children that a step names
+ *	  steps/               which fields name them
+ *	  normalise_step.c     one step
+ *	  normalise_routes.c   conditionals that route
+ *	  normalise.c          the document
  *
  *-------------------------------------------------------------------------
  */
@@ -103,10 +110,7 @@ typedef enum ChildrenShape
  * the current draft's.
  */
 
-/* --- normalise.c --- */
-
-/* The stored form of a document; NULL when it has too many steps. */
-extern Json *normalise_document(Checking *checking);
+/* --- normaliser.c --- */
 
 extern void normaliser_add_draft(Normaliser *normaliser, const Json *source,
 								 const char *path, int parent,
@@ -115,6 +119,8 @@ extern void normaliser_add_draft(Normaliser *normaliser, const Json *source,
 /* Note that what stands at one path in the stored form was given at another. */
 extern void normaliser_moved(Normaliser *normaliser, const char *path,
 							 const char *given);
+/* Checking.given_path(); places: the normaliser. */
+extern char *normaliser_given_path(void *places, const char *path);
 
 /* --- normalise_children.c --- */
 
@@ -132,11 +138,6 @@ extern Json *stored_condition_branch(Normaliser *normaliser, const Json *value,
 extern Json *stored_branch(Normaliser *normaliser, const Json *value,
 						   GivenPlace place);
 
-/* --- normalise_routes.c --- */
-
-/* Make jumps of the branches of conditionals that route. */
-extern void normaliser_make_jumps(Normaliser *normaliser);
-
 /* --- normalise_step.c --- */
 
 /* Put one step into the stored form; its inline children become drafts. */
@@ -144,5 +145,15 @@ extern void normalise_step(Normaliser *normaliser, int draft);
 
 /* The name in the stored form of a field of a step. */
 extern const char *canonical_step_field(const char *field);
+
+/* --- normalise_routes.c --- */
+
+/* Make jumps of the branches of conditionals that route. */
+extern void normaliser_make_jumps(Normaliser *normaliser);
+
+/* --- normalise.c --- */
+
+/* The stored form of a document; NULL when it has too many steps. */
+extern Json *normalise_document(Checking *checking);
 
 #endif							/* PGWF_NORMALISER_H */

@@ -9,7 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/builder.h"
-#include "definition/explain.h"
+#include "definition/explainer.h"
 #include "definition/steps/agent.h"
 
 static void

@@ -9,7 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/checker.h"
-#include "definition/explain.h"
+#include "definition/explainer.h"
 #include "definition/normaliser.h"
 #include "definition/steps/conditional.h"
 
