@@ -190,6 +190,7 @@ OBJS = \
 	src/state/trace.o \
 	src/state/waits.o \
 	src/definition/agent_options.o \
+	src/definition/builder.o \
 	src/definition/checker.o \
 	src/definition/cron.o \
 	src/definition/error_names.o \
@@ -212,6 +213,9 @@ OBJS = \
 	src/definition/normalise_step.o \
 	src/definition/normaliser.o \
 	src/definition/plan.o \
+	src/definition/plan_document.o \
+	src/definition/plan_header.o \
+	src/definition/plan_parts.o \
 	src/definition/step_type.o \
 	src/definition/steps/agent.o \
 	src/definition/steps/sql.o \

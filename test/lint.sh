@@ -297,7 +297,7 @@ rule "who meets a step asks for its traits, not for its type" \
 		grep -vE '^src/(definition|interpreter)/(steps/|step_type)' | grep -v 'node->type = STEP_AGENT;')"
 rule "who walks a plan asks its scopes what is first and next" \
 	"$(grep -nE '\b(node|nodes\[[^]]*\])(->|\.)next\b|\blines?(\[[^]]*\])?(->|\.)(first|last)\b' src/*/*.[ch] src/*/*/*.[ch] |
-		grep -vE '^src/definition/plan[a-z_]*\.c:')"
+		grep -vE '^src/definition/(plan[a-z_]*|builder)\.c:')"
 rule "executions end in ends.c, and directly in execution_rows.c" \
 	"$(grep -nE 'workflow[.]executions.* SET ([^"]*, )?(status = (.(completed|failed|timed_out|cancelled).|[$]|COALESCE|[a-z.]*ending)|completed_at = [^N])' \
 		$(find src -name '*.[ch]' -o -path 'src/schema/*.sql' | grep -vE '/(ends|execution_rows)[.]c$|/(updates|releases)/|/verify_checks'))"

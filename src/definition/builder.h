@@ -4,17 +4,25 @@
  *	  What the files that build and check a plan share.  Private to
  *	  src/definition.
  *
- *	  front_end.c      languages; a document's way to its stored form and its plan
- *	  plan.c           the plan: header, nodes, ids
- *	  plan_step.c      fields that every step may have
- *	  steps/           those that only steps of a type have
- *	  plan_container.c what containers have in common: lines of children
+ *	  From below, each file calling those before it:
+ *
+ *	  fields.c         reading a field of an object
+ *	  builder.c        nodes, and what follows what
  *	  plan_scope.c     the scopes: what follows what
+ *	  plan_parts.c     what several kinds of objects have in common
+ *	  plan_retry.c     retry policies, catch clauses
+ *	  plan_container.c what containers have in common: lines of children
+ *	  checker.c        what a reference may name (checker.h)
+ *	  steps/           what only steps of a type have
+ *	  plan_step.c      a step: fields that every one may have, and those
+ *	  plan_header.c    the definition's own fields
  *	  plan_epilogue.c  compensations, the definition's on_failure
- *	  fields.c         which fields there are; reading one from an object
- *	  validate.c       the plan as a graph
+ *	  plan_document.c  all of a document of the native format
+ *	  native.c         its row in the table of languages
  *	  reach.c          which steps can run before which
- *	  references.c     all references of a plan, each by checker.c
+ *	  validate.c       the plan as a graph
+ *	  references.c     all references of a plan
+ *	  front_end.c      languages; a document's way to its stored form and plan
  *
  *-------------------------------------------------------------------------
  */
@@ -100,8 +108,8 @@ typedef struct FieldSet
 	const char *const *elsewhere;	/* refused: schedules are no part of a
 									 * definition */
 	const struct FieldSet *more;	/* these as well */
-	const struct FieldSet *flat;	/* a step's configuration, which may stand on the step: see
-									 * normalise_step.c */
+	const struct FieldSet *flat;	/* a step's configuration, which may stand
+									 * on the step: see normalise_step.c */
 } FieldSet;
 
 #define NAMES(...) ((const char *const[]) {__VA_ARGS__, NULL})
@@ -165,10 +173,29 @@ extern Template *field_template(Builder *builder, const Place *place,
 extern char *likeness_hint(Builder *builder, const NameMap *names,
 						   const char *word);
 
-/* --- plan_step.c --- */
+/* --- builder.c --- */
 
-extern void build_defaults(Builder *builder, const Place *place);
-extern void build_step(Builder *builder, PlanNode *node);
+/*
+ * What front ends make plans with: room for so many nodes, the nodes, what
+ * leads from one to the other.
+ */
+extern void plan_reserve(Builder *builder, int count);
+/*
+ * The node of a step, and the object that its fields are read from; NULL: the
+ * id is taken.
+ */
+extern PlanNode *plan_add_node(Builder *builder, const char *id,
+							   const Json *source);
+/* In its scope a step is followed by another. */
+extern void plan_connect(Builder *builder, int node, int next);
+
+/* Place of a node's own object; release place->path. */
+extern Place node_place(const Builder *builder, int node);
+extern int	find_step(Builder *builder, const Place *place, const char *field,
+					  const Json *value);
+
+/* --- plan_parts.c --- */
+
 /* Is the time limit's strategy to abort?  seconds: the limit, 0 = none. */
 extern bool build_timeout_strategy(Builder *builder, const Place *place,
 								   int seconds);
@@ -191,8 +218,6 @@ extern void build_catch(Builder *builder, PlanNode *node, const Place *place);
 /* --- plan_container.c --- */
 
 extern PlanLine *add_line(PlanNode *node, char *name);
-extern int	find_step(Builder *builder, const Place *place, const char *field,
-					  const Json *value);
 extern void add_child(Builder *builder, PlanNode *node, const Place *place,
 					  const char *field, const Json *value);
 extern void add_children(Builder *builder, PlanNode *node, const Place *place,
@@ -209,12 +234,6 @@ extern void check_child_count(Builder *builder, const PlanNode *node,
 							  const char *child, const char *children);
 /* For pictures, see StepTypeInfo. */
 extern const char *needed_children(const PlanNode *node, bool all);
-/*
- * A step's configuration; false, with a problem reported, when there is none.
- */
-extern bool step_configuration(Builder *builder, const Place *place,
-							   const char *field, const FieldSet *set,
-							   Place *config);
 
 /* --- plan_scope.c --- */
 
@@ -226,6 +245,15 @@ extern bool step_configuration(Builder *builder, const Place *place,
 extern void plan_depend(Builder *builder, int node, int on);
 extern void build_scopes(Builder *builder);
 
+/* --- plan_step.c --- */
+
+extern void build_defaults(Builder *builder, const Place *place);
+extern void build_step(Builder *builder, PlanNode *node);
+
+/* --- plan_header.c --- */
+
+extern void build_header(Builder *builder, const Place *place);
+
 /* --- plan_epilogue.c --- */
 
 /* All nodes are built and linked. */
@@ -235,34 +263,10 @@ extern void build_epilogue(Builder *builder, const Place *place);
 extern void check_chain(Builder *builder, const bool *reachable,
 						const bool *in_chain);
 
-/* --- plan.c --- */
+/* --- plan_document.c --- */
 
-/*
- * What front ends make plans with: room for so many nodes, the nodes, what
- * leads from one to the other.
- */
-extern void plan_reserve(Builder *builder, int count);
-/*
- * The node of a step, and the object that its fields are read from; NULL: the
- * id is taken.
- */
-extern PlanNode *plan_add_node(Builder *builder, const char *id,
-							   const Json *source);
-/* In its scope a step is followed by another. */
-extern void plan_connect(Builder *builder, int node, int next);
-
-/* The native front end: a whole document in the stored form. */
+/* A whole document in the stored form. */
 extern void build_definition(Builder *builder, const Json *document);
-
-/*
- * Plan of a parsed document in the stored form.  Always returns one; it is fit
- * for use only when no error was added.
- */
-extern WorkflowPlan *plan_compile(const FrontEnd *language, const Json *stored,
-								  int max_nesting, ProblemList *problems);
-
-/* Place of a node's own object; release place->path. */
-extern Place node_place(const Builder *builder, int node);
 
 /* --- validate.c --- */
 

@@ -46,6 +46,61 @@ front_end_named(const char *name)
 }
 
 /*
+ * Check what has been made, and find the way around it.
+ */
+static void
+finish_steps(Builder *builder)
+{
+	if (validate_graph(builder))
+		resolve_references(builder);
+	plan_sort(builder->plan);
+}
+
+/* Release what only building needs. */
+static void
+free_work_space(Builder *builder)
+{
+	name_map_free(builder->variables);
+	if (builder->ids != NULL)
+		name_map_free(builder->ids);
+	if (builder->sources != NULL)
+		pfree(builder->sources);
+	if (builder->dependencies != NULL)
+		pfree(builder->dependencies);
+	if (builder->position != NULL)
+		pfree(builder->position);
+	if (builder->component != NULL)
+		pfree(builder->component);
+	if (builder->reach != NULL)
+		pfree(builder->reach);
+}
+
+/*
+ * Plan of a parsed document in the stored form.  Always returns one; it is fit
+ * for use only when no error was added.  Everything that it keeps is copied
+ * into the current memory context; the document can go afterwards.
+ */
+static WorkflowPlan *
+plan_compile(const FrontEnd *language, const Json *stored, int max_nesting,
+			 ProblemList *problems)
+{
+	Builder		builder;
+
+	memset(&builder, 0, sizeof(builder));
+	builder.plan = palloc0(sizeof(WorkflowPlan));
+	builder.plan->start = builder.plan->on_failure = -1;
+	builder.problems = problems;
+	builder.max_nesting = Min(max_nesting, PLAN_MAX_NESTING);
+	builder.variables = name_map_create(8);
+
+	language->compile(&builder, stored);
+	if (builder.plan->nnodes > 0)
+		finish_steps(&builder);
+	free_work_space(&builder);
+	return builder.plan;
+}
+
+/*
  * Compile the stored form, and report what that found where the author will
  * look for it.  False when there are errors, other than those of the caller's
  * check.

@@ -11,6 +11,23 @@
 #include "definition/join_rule.h"
 
 /*
+ * The policy's name in definitions.
+ */
+const char *
+join_policy_name(JoinPolicy policy)
+{
+	static const char *const names[] = {
+		[JOIN_ALL] = "all",
+		[JOIN_ANY] = "any",
+		[JOIN_MAJORITY] = "majority",
+		[JOIN_N_OF_M] = "n_of_m",
+		[JOIN_RATIO] = "ratio"
+	};
+
+	return names[policy];
+}
+
+/*
  * Smallest count that is at least total * ratio, exactly: the ratio is decimal
  * text between 0 and 1, multiplied by hand from its last digit on.
  */

@@ -73,6 +73,8 @@ typedef enum JoinCourse
 	JOIN_CANCELS				/* nobody waits for them: they are stopped */
 } JoinCourse;
 
+/* The policy's name in definitions. */
+extern const char *join_policy_name(JoinPolicy policy);
 /* Successes needed of so many children that count. */
 extern int	join_required(const JoinRule *rule, int counted);
 extern JoinVerdict join_verdict(const JoinRule *rule, const JoinCounts *counts);

@@ -5,7 +5,7 @@
  *
  * NOTES
  *	  Pure: any process, no locks, no transaction.  Checked by normalise.c,
- *	  compiled by plan.c and what it calls.
+ *	  compiled by plan_document.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -310,9 +310,10 @@ typedef struct WorkflowPlan
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */
 } WorkflowPlan;
 
-extern const char *join_policy_name(JoinPolicy policy);
 /* Could there be a setting of this name? */
 extern bool plan_is_setting_name(const char *name);
+/* Let plan_find() and plan_find_line() find what is there now. */
+extern void plan_sort(WorkflowPlan *plan);
 extern PlanNode *plan_find(const WorkflowPlan *plan, const char *step_id);
 /*
  * Which line of a container has this name, of so many bytes; -1: none.  Paths

@@ -34,30 +34,6 @@ add_line(PlanNode *node, char *name)
 }
 
 /*
- * The node that an id names.  -1, with a problem reported, when it is no id of
- * a step.
- */
-int
-find_step(Builder *builder, const Place *place, const char *field,
-		  const Json *value)
-{
-	int			node;
-
-	if (json_kind(value) != JSON_STRING)
-	{
-		field_error(builder, place, field, NULL,
-					"expected the id of a step or a step, not %s", json_kind_name(value));
-		return -1;
-	}
-	node = name_map_get(builder->ids, json_string(value));
-	if (node < 0)
-		field_error(builder, place, field,
-					likeness_hint(builder, builder->ids, json_string(value)),
-					"step \"%s\" does not exist", json_string(value));
-	return node;
-}
-
-/*
  * Add a child to the end of the container's last line.
  */
 void
@@ -149,24 +125,6 @@ check_child_count(Builder *builder, const PlanNode *node, const Place *place,
 					field_path(place, field), place->step_id, NULL,
 					"a %s step with one %s has nothing to run in parallel",
 					step_type_name(node->type), child);
-}
-
-bool
-step_configuration(Builder *builder, const Place *place, const char *field,
-				   const FieldSet *set, Place *config)
-{
-	config->object = field_of_kind(builder, place, field, JSON_OBJECT);
-	if (config->object == NULL)
-	{
-		if (field_get(place, field) == NULL)
-			field_error(builder, place, field, NULL, "\"%s\" is required",
-						field);
-		return false;
-	}
-	config->path = field_path(place, field);
-	config->step_id = place->step_id;
-	check_fields(builder, config, set);
-	return true;
 }
 
 /*
