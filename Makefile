@@ -213,21 +213,11 @@ OBJS = \
 	src/definition/normalise_step.o \
 	src/definition/normaliser.o \
 	src/definition/plan.o \
+	src/definition/plan_container.o \
 	src/definition/plan_document.o \
+	src/definition/plan_epilogue.o \
 	src/definition/plan_header.o \
 	src/definition/plan_parts.o \
-	src/definition/step_type.o \
-	src/definition/steps/agent.o \
-	src/definition/steps/sql.o \
-	src/definition/steps/set.o \
-	src/definition/steps/succeed.o \
-	src/definition/steps/fail.o \
-	src/definition/steps/parallel.o \
-	src/definition/steps/fork_join.o \
-	src/definition/steps/conditional.o \
-	src/definition/steps/loop.o \
-	src/definition/plan_container.o \
-	src/definition/plan_epilogue.o \
 	src/definition/plan_retry.o \
 	src/definition/plan_scope.o \
 	src/definition/plan_step.o \
@@ -235,8 +225,19 @@ OBJS = \
 	src/definition/reach.o \
 	src/definition/references.o \
 	src/definition/scope.o \
+	src/definition/step_type.o \
 	src/definition/template.o \
 	src/definition/validate.o \
+	src/definition/steps/agent.o \
+	src/definition/steps/conditional.o \
+	src/definition/steps/fail.o \
+	src/definition/steps/fork_join.o \
+	src/definition/steps/loop.o \
+	src/definition/steps/parallel.o \
+	src/definition/steps/set.o \
+	src/definition/steps/sql.o \
+	src/definition/steps/step_types.o \
+	src/definition/steps/succeed.o \
 	src/shared/alert_settings.o \
 	src/shared/black_box.o \
 	src/shared/breaker_machine.o \

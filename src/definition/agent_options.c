@@ -13,12 +13,6 @@
 #include "definition/agent_options.h"
 #include "definition/builder.h"
 
-const FieldSet breaker_fields = {
-	.owner = "a circuit breaker",
-	.fields = NAMES("enabled", "failure_rate_threshold", "failure_threshold",
-		"half_open_max_calls", "timeout_seconds", "window_size_seconds")
-};
-
 /* The source system's defaults. */
 #define DEFAULT_FAILURE_THRESHOLD 5
 #define DEFAULT_FAILURE_RATE 0.5
@@ -51,7 +45,8 @@ void
 agent_retry_parse(const char *text, RetryPolicy **policies, int *npolicies,
 				  ProblemList *problems)
 {
-	Builder		builder = {.problems = problems};
+	Builder		builder = {.problems = problems,
+						   .language = &front_end_native};
 	Json	   *document;
 	Place		place = {NULL, "", NULL};
 
@@ -88,7 +83,8 @@ void
 breaker_config_parse(const char *text, BreakerConfig *config,
 					 ProblemList *problems)
 {
-	Builder		builder = {.problems = problems};
+	Builder		builder = {.problems = problems,
+						   .language = &front_end_native};
 	Json	   *document;
 	Place		outer = {NULL, "", NULL};
 	Place		place = {NULL, "circuit_breaker", NULL};

@@ -68,6 +68,7 @@ typedef struct Builder
 	WorkflowPlan *plan;
 	ProblemList *problems;
 	int			max_nesting;
+	const FrontEnd *language;	/* for messages about fields */
 
 	NameMap    *ids;			/* step id -> node */
 	NameMap    *variables;		/* assigned by some set step or catch clause */
@@ -132,6 +133,9 @@ extern const FieldSet transaction_fields;
 extern const FieldSet alerts_fields;
 
 /* --- fields.c --- */
+
+/* Has an object of this kind such a field? */
+extern bool field_is_of(const FieldSet *set, const char *name);
 
 /* Report the members that an object of this kind does not have. */
 extern void check_fields(Builder *builder, const Place *place,

@@ -12,6 +12,7 @@
 #include "definition/explainer.h"
 #include "definition/plan_scope.h"
 #include "definition/steps/sql.h"
+#include "definition/steps/step_types.h"
 
 #define INDENT 2
 

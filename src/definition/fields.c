@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * fields.c
- *	  What objects of a definition have for fields, and how one is read.
+ *	  How the fields of an object of a definition are read.
  *
  * NOTES
  *	  Pure: any process, no locks, no transaction.  Whoever reads an object
- *	  owns the list of its fields; those of step types are in steps/.  A field
- *	  that a later version will know is an error and not ignored: a definition
- *	  must never run without what its author asked for.
+ *	  owns the list of its fields; those of step types are in steps/.  Which
+ *	  there are altogether the language knows.  A field that a later version
+ *	  will know is an error and not ignored: a definition must never run without
+ *	  what its author asked for.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,24 +16,6 @@
 
 /* More than any object can have. */
 #define MOST_FIELDS 64
-
-/* All there are, but for those of step types. */
-static const FieldSet *const sets[] = {&step_fields,
-									   &definition_fields,
-									   &defaults_fields,
-									   &loop_config_fields,
-									   &fork_join_config_fields,
-									   &branch_fields,
-									   &condition_fields,
-									   &case_fields,
-									   &on_failure_fields,
-									   &retry_fields,
-									   &catch_fields,
-									   &breaker_fields,
-									   &dead_letter_fields,
-									   &commit_fields,
-									   &transaction_fields,
-									   &alerts_fields};
 
 /* Place of a name in a list; -1: it is not there.  *length: of the list. */
 static int
@@ -85,19 +68,12 @@ find_field(const FieldSet *set, const char *name, int *number)
 	return FIELD_UNKNOWN;
 }
 
-/* Is it a field of anything? */
-static bool
-is_known(const char *name)
+bool
+field_is_of(const FieldSet *set, const char *name)
 {
 	int			number;
 
-	for (size_t i = 0; i < lengthof(sets); i++)
-		if (find_field(sets[i], name, &number) != FIELD_UNKNOWN)
-			return true;
-	for (int i = 0; i < STEP_TYPES; i++)
-		if (find_field(step_types[i]->fields, name, &number) != FIELD_UNKNOWN)
-			return true;
-	return false;
+	return find_field(set, name, &number) != FIELD_UNKNOWN;
 }
 
 /* Order of two names, for qsort(). */
@@ -108,31 +84,21 @@ compare_names(const void *a, const void *b)
 }
 
 /*
- * A step without a type is what its fields say: what is nearly a field of some
- * type may be meant to say that.  NULL: it is none, or no such step.
+ * What is nearly a field of another kind of object may be meant to make this
+ * one of that kind.  NULL: it is none.
  */
 static char *
-untyped_hint(Builder *builder, const Place *place, const char *name,
-			 const FieldSet *owner)
+other_kind_hint(Builder *builder, const Place *place, const char *name,
+				const FieldSet *owner)
 {
 	NameMap    *known;
-	char	   *hint = NULL;
-	bool		is_step = false;
+	char	   *hint;
 
 	if (field_get(place, "type") != NULL)
 		return NULL;
 	known = name_map_create(MOST_FIELDS);
-	for (int i = 0; i < STEP_TYPES; i++)
-	{
-		is_step = is_step || step_types[i]->fields == owner;
-		for (const FieldSet *set = step_types[i]->fields; set != NULL;
-			 set = set->more)
-			for (const char *const *field = set->fields;
-				 field != NULL && *field != NULL; field++)
-				name_map_add(known, *field, i);
-	}
-	if (is_step)
-		hint = likeness_hint(builder, known, name);
+	builder->language->add_other_fields(owner, known);
+	hint = likeness_hint(builder, known, name);
 	name_map_free(known);
 	return hint;
 }
@@ -176,7 +142,7 @@ unknown_field_hint(Builder *builder, const Place *place, const char *name,
 	}
 	hint = likeness_hint(builder, known, name);
 	if (hint == NULL)
-		hint = untyped_hint(builder, place, name, owner);
+		hint = other_kind_hint(builder, place, name, owner);
 	if (hint == NULL)
 		hint = psprintf("Fields of %s are: %s.", owner->owner, list.data);
 	pfree(list.data);
@@ -207,7 +173,8 @@ check_fields(Builder *builder, const Place *place, const FieldSet *set)
 			if (builder->problems->count < MAX_PROBLEMS)
 				hint = unknown_field_hint(builder, place, name, set);
 			field_error(builder, place, name, hint,
-						is_known(name) ? "field \"%s\" does not belong here" :
+						builder->language->knows_field(name) ?
+						"field \"%s\" does not belong here" :
 						"unknown field \"%s\"", name);
 			continue;
 		}

@@ -90,6 +90,7 @@ plan_compile(const FrontEnd *language, const Json *stored, int max_nesting,
 	builder.plan = palloc0(sizeof(WorkflowPlan));
 	builder.plan->start = builder.plan->on_failure = -1;
 	builder.problems = problems;
+	builder.language = language;
 	builder.max_nesting = Min(max_nesting, PLAN_MAX_NESTING);
 	builder.variables = name_map_create(8);
 

@@ -19,6 +19,8 @@
 #include "definition/problem.h"
 
 struct Builder;
+struct FieldSet;
+struct NameMap;
 struct WorkflowPlan;
 
 /* A document that is being checked. */
@@ -42,6 +44,14 @@ typedef struct FrontEnd
 	 * so has it.
 	 */
 	bool		(*recognise) (const Json *given);
+	/* Is it a field of anything?  For messages. */
+	bool		(*knows_field) (const char *name);
+	/*
+	 * Add the fields that an object without a type might have instead of these,
+	 * since its fields say what it is.  For messages, too.
+	 */
+	void		(*add_other_fields) (const struct FieldSet *set,
+									 struct NameMap *names);
 	/*
 	 * Put a document into the stored form, which may share with it.  NULL when
 	 * that cannot be done; what else is wrong is reported here, or when the

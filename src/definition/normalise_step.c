@@ -12,6 +12,7 @@
  */
 #include "definition/builder.h"
 #include "definition/normaliser.h"
+#include "definition/steps/step_types.h"
 
 static const Alias step_aliases[] = {
 	{"then_step", "if_true_step"},
@@ -166,7 +167,7 @@ step_type(const Json *step)
 	for (int i = 0; i < STEP_TYPES; i++)
 		if (step_types[i]->alias != NULL &&
 			strcmp(step_types[i]->alias, json_string(type)) == 0)
-			return step_types[i]->name;
+			return step_type_name(i);
 	return json_string(type);
 }
 
@@ -201,7 +202,7 @@ normalise_step(Normaliser *normaliser, int index)
 	has_config = (info != NULL && info->config != NULL);
 	if (has_config && info->config_aliases != NULL)
 		aliases = info->config_aliases;
-	says_next = info != NULL && (info->traits & TRAIT_TERMINAL) != 0;
+	says_next = info != NULL && step_type_has(known, TRAIT_TERMINAL);
 
 	normaliser->current = index;
 	place.path = "";

@@ -23,6 +23,15 @@
 #include "definition/problem.h"
 #include "definition/step_type.h"
 
+/*
+ * The two places of a value: in the stored form and in the document as given.
+ */
+typedef struct GivenPlace
+{
+	const char *path;
+	const char *given;
+} GivenPlace;
+
 /* A step of the document, wherever it stands in it. */
 typedef struct Draft
 {

@@ -10,6 +10,7 @@
  */
 #include "definition/builder.h"
 #include "definition/steps/sql.h"
+#include "definition/steps/step_types.h"
 
 const FieldSet defaults_fields = {
 	.owner = "\"defaults\"",
@@ -57,8 +58,8 @@ build_type(Builder *builder, PlanNode *node, const Place *place)
 	initStringInfo(&list);
 	for (int i = 0; i < STEP_TYPES; i++)
 	{
-		name_map_add(names, step_types[i]->name, i);
-		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", step_types[i]->name);
+		name_map_add(names, step_type_name(i), i);
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", step_type_name(i));
 	}
 	hint = likeness_hint(builder, names, json_string(type));
 	name_map_free(names);
@@ -327,7 +328,7 @@ build_step(Builder *builder, PlanNode *node)
 		info->build(builder, node, &place);
 	if (step_is_container(node))
 		builder->links_broken |= builder->problems->errors > errors;
-	if (info->traits & TRAIT_DEFAULTS)
+	if (step_type_has(node->type, TRAIT_DEFAULTS))
 		apply_defaults(builder, node, &place);
 	pfree(unconstify(char *, place.path));
 }

@@ -10,6 +10,7 @@
  */
 #include "definition/checker.h"
 #include "definition/steps/loop.h"
+#include "definition/steps/step_types.h"
 
 /*
  * A container has input only for a condition in SQL, each time that is tested.

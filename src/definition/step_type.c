@@ -1,25 +1,27 @@
 /*-------------------------------------------------------------------------
  *
  * step_type.c
- *	  The table of step types.
+ *	  The table of step types, as those see them who meet a step.
  *
  * NOTES
  *	  Pure: any process, no locks, no transaction.
  *
  *-------------------------------------------------------------------------
  */
-#include "definition/builder.h"
+#include "definition/pure.h"
 
-const StepTypeInfo *const step_types[STEP_TYPES] = {
-	[STEP_AGENT] = &step_type_agent,
-	[STEP_SQL] = &step_type_sql,
-	[STEP_PARALLEL] = &step_type_parallel,
-	[STEP_FORK_JOIN] = &step_type_fork_join,
-	[STEP_CONDITIONAL] = &step_type_conditional,
-	[STEP_LOOP] = &step_type_loop,
-	[STEP_SET] = &step_type_set,
-	[STEP_SUCCEED] = &step_type_succeed,
-	[STEP_FAIL] = &step_type_fail
+#include "definition/step_type.h"
+
+const StepTypeTraits step_type_traits[STEP_TYPES] = {
+	[STEP_AGENT] = {"agent", TRAIT_LEAF | TRAIT_DEFAULTS},
+	[STEP_SQL] = {"sql", TRAIT_LEAF | TRAIT_DEFAULTS | TRAIT_OUTSIDE},
+	[STEP_PARALLEL] = {"parallel", TRAIT_CONTAINER | TRAIT_FORKS},
+	[STEP_FORK_JOIN] = {"fork_join", TRAIT_CONTAINER | TRAIT_FORKS},
+	[STEP_CONDITIONAL] = {"conditional", TRAIT_CONTAINER | TRAIT_CHOOSES},
+	[STEP_LOOP] = {"loop", TRAIT_CONTAINER | TRAIT_ITERATES},
+	[STEP_SET] = {"set", TRAIT_DEFAULTS},
+	[STEP_SUCCEED] = {"succeed", TRAIT_TERMINAL},
+	[STEP_FAIL] = {"fail", TRAIT_TERMINAL}
 };
 
 /*
@@ -28,7 +30,7 @@ const StepTypeInfo *const step_types[STEP_TYPES] = {
 const char *
 step_type_name(StepType type)
 {
-	return step_types[type]->name;
+	return step_type_traits[type].name;
 }
 
 bool
@@ -36,7 +38,7 @@ step_type_named(const char *name, StepType *type)
 {
 	for (int i = 0; i < STEP_TYPES; i++)
 	{
-		if (strcmp(step_types[i]->name, name) == 0)
+		if (strcmp(step_type_traits[i].name, name) == 0)
 		{
 			*type = (StepType) i;
 			return true;

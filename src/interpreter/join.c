@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "definition/steps/loop.h"
+#include "definition/steps/step_types.h"
 #include "interpreter/join.h"
 #include "interpreter/thread.h"
 #include "state/jsonb_text.h"

@@ -23,6 +23,7 @@
 #include "definition/plan_scope.h"
 #include "definition/steps/conditional.h"
 #include "definition/steps/loop.h"
+#include "definition/steps/step_types.h"
 #include "pictures/pictures.h"
 #include "pictures/words.h"
 

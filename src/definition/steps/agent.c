@@ -11,6 +11,7 @@
 #include "definition/builder.h"
 #include "definition/explainer.h"
 #include "definition/steps/agent.h"
+#include "definition/steps/step_types.h"
 
 static void
 build_agent(Builder *builder, PlanNode *node, const Place *place)
@@ -49,8 +50,6 @@ static const FieldSet fields_of_agent = {
 };
 
 const StepTypeInfo step_type_agent = {
-	.name = "agent",
-	.traits = TRAIT_LEAF | TRAIT_DEFAULTS,
 	.fields = &fields_of_agent,
 	.part_size = sizeof(AgentPart),
 	.build = build_agent,

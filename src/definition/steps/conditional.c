@@ -12,6 +12,7 @@
 #include "definition/explainer.h"
 #include "definition/normaliser.h"
 #include "definition/steps/conditional.h"
+#include "definition/steps/step_types.h"
 
 const FieldSet case_fields = {
 	.owner = "a case",
@@ -215,8 +216,6 @@ static const FieldSet fields_of_conditional = {
 };
 
 const StepTypeInfo step_type_conditional = {
-	.name = "conditional",
-	.traits = TRAIT_CONTAINER | TRAIT_CHOOSES,
 	.fields = &fields_of_conditional,
 	.stored_children = stored_branches,
 	.part_size = sizeof(ConditionalPart),

@@ -10,6 +10,7 @@
  */
 #include "definition/checker.h"
 #include "definition/steps/fail.h"
+#include "definition/steps/step_types.h"
 
 static void
 build_fail(Builder *builder, PlanNode *node, const Place *place)
@@ -37,8 +38,6 @@ static const FieldSet fields_of_fail = {
 };
 
 const StepTypeInfo step_type_fail = {
-	.name = "fail",
-	.traits = TRAIT_TERMINAL,
 	.fields = &fields_of_fail,
 	.part_size = sizeof(FailPart),
 	.build = build_fail,

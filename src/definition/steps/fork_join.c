@@ -11,6 +11,7 @@
 #include "definition/builder.h"
 #include "definition/explainer.h"
 #include "definition/normaliser.h"
+#include "definition/steps/step_types.h"
 
 const FieldSet fork_join_config_fields = {
 	.owner = "\"fork_join_config\"",
@@ -168,8 +169,6 @@ static const FieldSet fields_of_fork_join = {
 };
 
 const StepTypeInfo step_type_fork_join = {
-	.name = "fork_join",
-	.traits = TRAIT_CONTAINER | TRAIT_FORKS,
 	.fields = &fields_of_fork_join,
 	.alias = "fork-join",
 	.config = "fork_join_config",

@@ -12,6 +12,7 @@
 #include "definition/explainer.h"
 #include "definition/normaliser.h"
 #include "definition/steps/loop.h"
+#include "definition/steps/step_types.h"
 
 const FieldSet loop_config_fields = {
 	.owner = "\"loop_config\"",
@@ -205,8 +206,6 @@ static const FieldSet fields_of_loop = {
 };
 
 const StepTypeInfo step_type_loop = {
-	.name = "loop",
-	.traits = TRAIT_CONTAINER | TRAIT_ITERATES,
 	.fields = &fields_of_loop,
 	.config = "loop_config",
 	.config_aliases = loop_aliases,

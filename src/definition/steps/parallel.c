@@ -11,6 +11,7 @@
 #include "definition/builder.h"
 #include "definition/explainer.h"
 #include "definition/normaliser.h"
+#include "definition/steps/step_types.h"
 
 /*
  * Is the text a decimal between 0 and 1?
@@ -118,8 +119,6 @@ static const FieldSet fields_of_parallel = {
 };
 
 const StepTypeInfo step_type_parallel = {
-	.name = "parallel",
-	.traits = TRAIT_CONTAINER | TRAIT_FORKS,
 	.fields = &fields_of_parallel,
 	.stored_children = stored_parallel_steps,
 	.build = build_parallel,

@@ -11,6 +11,7 @@
 #include "definition/checker.h"
 #include "definition/explainer.h"
 #include "definition/steps/set.h"
+#include "definition/steps/step_types.h"
 
 /*
  * A step that assigns variables.
@@ -90,8 +91,6 @@ static const FieldSet fields_of_set = {
 };
 
 const StepTypeInfo step_type_set = {
-	.name = "set",
-	.traits = TRAIT_DEFAULTS,
 	.fields = &fields_of_set,
 	.part_size = sizeof(SetPart),
 	.build = build_set,

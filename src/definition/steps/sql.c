@@ -11,6 +11,7 @@
 #include "definition/checker.h"
 #include "definition/explainer.h"
 #include "definition/steps/sql.h"
+#include "definition/steps/step_types.h"
 
 /*
  * A step that runs SQL.
@@ -94,8 +95,6 @@ static const FieldSet fields_of_sql = {
 };
 
 const StepTypeInfo step_type_sql = {
-	.name = "sql",
-	.traits = TRAIT_LEAF | TRAIT_DEFAULTS | TRAIT_OUTSIDE,
 	.fields = &fields_of_sql,
 	.part_size = sizeof(SqlPart),
 	.build = build_sql,

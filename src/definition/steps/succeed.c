@@ -9,6 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/builder.h"
+#include "definition/steps/step_types.h"
 
 static const FieldSet fields_of_succeed = {
 	.owner = "a step of type succeed",
@@ -16,8 +17,6 @@ static const FieldSet fields_of_succeed = {
 };
 
 const StepTypeInfo step_type_succeed = {
-	.name = "succeed",
-	.traits = TRAIT_TERMINAL,
 	.fields = &fields_of_succeed,
 	.shape = {"([", "])"}
 };
