@@ -186,6 +186,7 @@ OBJS = \
 	src/state/statistics.o \
 	src/state/status.o \
 	src/state/steer.o \
+	src/state/step_records.o \
 	src/state/steps.o \
 	src/state/trace.o \
 	src/state/waits.o \

@@ -88,7 +88,7 @@ too_long()
 # is left of the rest may not grow.
 over_80()
 {
-	find src -name '*.[ch]' -exec cat {} + | expand -t 4 | awk -v may_be=1433 '
+	find src -name '*.[ch]' -exec cat {} + | expand -t 4 | awk -v may_be=1427 '
 		length > 80 { n++ }
 		END { if (n > may_be) print n " lines are longer, " may_be " may be" }'
 }

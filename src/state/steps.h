@@ -84,6 +84,8 @@ typedef struct StepRow
 								 * is an update */
 } StepRow;
 
+/* --- steps.c --- */
+
 extern const char *step_status_name(StepStatus status);
 extern StepStatus step_status_from_name(const char *name);
 extern const char *scope_outcome_name(ScopeOutcome outcome);
@@ -105,6 +107,8 @@ extern void step_insert(const StepRow *row);
 extern void step_insert_once(const StepRow *row);
 /* Write the end of a container; the same error when it is not open any more. */
 extern void step_close(const StepRow *row);
+
+/* --- step_records.c --- */
 
 /* What reading a row back gives: no more than resuming and references need. */
 typedef struct StepRecord
@@ -206,9 +210,11 @@ typedef bool (*VariablesFunction) (void *context, const char *scope,
 extern void step_walk_variables(int64 execution_id, TimestampTz until,
 								VariablesFunction function, void *context);
 
+/* --- closed_steps.c --- */
+
 /*
- * In closed_steps.c.  Containers left open in scopes in [from, to), those of
- * children that were stopped.
+ * Containers left open in scopes in [from, to), those of children that were
+ * stopped.
  */
 extern void step_close_open_between(int64 execution_id, const char *from,
 									const char *to, StepStatus status);
