@@ -99,6 +99,7 @@ OBJS = \
 	src/executor/drive.o \
 	src/executor/executor.o \
 	src/executor/failures.o \
+	src/executor/run_leaf.o \
 	src/executor/runs.o \
 	src/executor/transaction.o \
 	src/interpreter/bind.o \

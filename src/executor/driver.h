@@ -4,7 +4,8 @@
  *	  The durable driver's state, and its transactions.
  *
  * NOTES
- *	  Private to begin_thread.c, drive.c, failures.c, runs.c and transaction.c.
+ *	  Private to begin_thread.c, drive.c, failures.c, run_leaf.c, runs.c and
+ *	  transaction.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -107,6 +108,17 @@ extern RunOutcome drive_one(Driver *driver);
  * whether a failure stops it, and how its own children have ended.
  */
 extern bool range_goes_on(const Run *run, const JoinCounts *counts);
+
+/* --- run_leaf.c --- */
+/* Run the leaf the thread stands at and take its result, or its failure. */
+extern void run_pending_leaf(Driver *driver);
+/* The leaf is not to be run: somebody wants the thread to stop. */
+extern void stop_at_leaf(Driver *driver);
+/*
+ * The thread stands at the attempt whose process did not respond: record that.
+ * True when it did, once in a run.
+ */
+extern bool fail_stuck_leaf(Driver *driver);
 
 /* --- failures.c --- */
 /*
