@@ -104,6 +104,7 @@ OBJS = \
 	src/executor/transaction.o \
 	src/interpreter/bind.o \
 	src/interpreter/breaker.o \
+	src/interpreter/child_ended.o \
 	src/interpreter/containers.o \
 	src/interpreter/convert.o \
 	src/interpreter/enter.o \

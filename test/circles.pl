@@ -10,12 +10,8 @@
 use strict;
 use warnings;
 
-# None of more than three files; why they are circles is said in the rooms' READMEs.
-my @may_be = (
-	[qw(definition/expression definition/expression_reference)],
-	[qw(interpreter/containers interpreter/resume interpreter/steps/loop)],
-	[qw(interpreter/epilogue_place interpreter/journal)],
-);
+# Why they are circles is said in the READMEs of their rooms.
+my @may_be = ([qw(definition/expression definition/expression_reference)]);
 
 my $verbose = @ARGV && $ARGV[0] eq '-v';
 my (%defined_in, %defines, %wanted_by, %arrows, %symbols);

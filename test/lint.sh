@@ -330,6 +330,6 @@ rule "the library has the version of the control file" \
 	"$(grep -q "LIBRARY_VERSION \"$version\"" src/shared/identity.h || echo src/shared/identity.h)"
 if [ -f pg_workflow.so ]; then
 	rule "no symbols but entry points are exported" "$(exported)"
-	rule "files call each other in no circle but those that have a reason" "$(perl test/circles.pl)"
+	rule "calls point one way within a room: in no circle without a reason, and as layers are drawn" "$(perl test/circles.pl)"
 fi
 exit $broken

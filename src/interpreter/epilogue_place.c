@@ -12,17 +12,6 @@
 
 #include "interpreter/epilogue.h"
 
-bool
-epilogue_follows(const Thread *thread)
-{
-	ExecutionStatus status = thread->execution_status;
-
-	/* execute() takes back everything anyway */
-	return thread->parks && thread->epilogue == NULL &&
-		(status == EXECUTION_FAILED || status == EXECUTION_TIMED_OUT) &&
-		(thread->plan->on_failure >= 0 || thread->plan->ncompensations > 0);
-}
-
 int
 epilogue_visit(const Thread *thread)
 {

@@ -119,8 +119,9 @@ attach(LoadedExecution *execution, bool forks, const ScopeId *scope, int bottom)
 			container_enter(thread, node, level->visit,
 							find_open_row(thread, around, node, level->visit),
 							level->child);
-			if (step_iterates(node))
-				loop_remember_ended(thread, around, node, level->visit);
+			if (step_ops[node->type]->remember_ended != NULL)
+				step_ops[node->type]->remember_ended(thread, around, node,
+													 level->visit);
 			MemoryContextSwitchTo(oldcontext);
 		}
 	}

@@ -268,7 +268,17 @@ extern void thread_move_to_child(Thread *thread, int child, bool fresh);
 /* In front of what is left to be done of an execution whose end is decided. */
 extern Thread *thread_epilogue(LoadedExecution *execution);
 /* The execution has ended: does its definition ask for an epilogue? */
-extern bool epilogue_follows(const Thread *thread);
+static inline bool
+epilogue_follows(const Thread *thread)
+{
+	ExecutionStatus status = thread->execution_status;
+
+	/* execute() takes back everything anyway */
+	return thread->parks && thread->epilogue == NULL &&
+		(status == EXECUTION_FAILED || status == EXECUTION_TIMED_OUT) &&
+		(thread->plan->on_failure >= 0 || thread->plan->ncompensations > 0);
+}
+
 extern int	epilogue_visit(const Thread *thread);
 extern StepRecord *epilogue_undone(const Thread *thread, const PlanNode *node);
 extern TimestampTz epilogue_known_until(Thread *thread, Frame *inner);
@@ -374,8 +384,10 @@ extern Frame *container_enter(Thread *thread, PlanNode *node, int visit,
 							  StepRow *row, int child);
 extern ThreadAction container_fork(Thread *thread, Frame *frame, PlanNode *node,
 								   int visit, StepRow *row, int total);
-extern void container_child_ended(Thread *thread, Frame *frame,
-								  ScopeOutcome outcome, StepRow *last);
+/* Is the time over of the container, or of the scope it is in? */
+extern bool container_expired(const Thread *thread, const PlanNode *node,
+							  const Frame *parent, TimestampTz opened_at,
+							  TimestampTz at);
 /* Close the container whose child the top frame is. */
 extern void container_close_activation(Thread *thread);
 extern void container_close(Thread *thread, Frame *frame, PlanNode *node,
@@ -392,18 +404,18 @@ extern const char *condition_leaf(Thread *thread, Frame *frame, PlanNode *node,
 								  const Condition *condition,
 								  TimestampTz started_at);
 
-/* steps/loop.c */
 /*
  * Does a container (NULL: none) have a condition that comes between its
  * iterations?
  */
 extern bool loop_asks(const PlanNode *container);
-/*
- * In a retried execution: which iterations have ended, for the top frame, which
- * is in one.
- */
-extern void loop_remember_ended(Thread *thread, Frame *around, PlanNode *node,
-								int visit);
+
+/* child_ended.c */
+/* What does a container do whose child, the top frame, has ended? */
+extern void container_child_ended(Thread *thread, Frame *frame,
+								  ScopeOutcome outcome, StepRow *last);
+
+/* steps/loop.c */
 extern bool loop_continue(Thread *thread, Frame *frame);
 
 /* resolve.c */

@@ -228,7 +228,7 @@ find_iteration(Thread *thread, Frame *frame, PlanNode *node, int visit,
 	return child;
 }
 
-void
+static void
 loop_remember_ended(Thread *thread, Frame *around, PlanNode *node, int visit)
 {
 	bool	   *ended;
@@ -270,5 +270,6 @@ const StepOps loop_ops = {
 	.condition_failed = condition_failed,
 	.child_ended = container_child_ended,
 	.resume = loop_resume,
+	.remember_ended = loop_remember_ended,
 	.was_opened = loop_was_opened
 };

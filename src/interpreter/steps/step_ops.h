@@ -40,6 +40,12 @@ typedef struct StepOps
 	/* Its row is open: go to where its children stand. */
 	void		(*resume) (Thread *thread, Frame *frame, PlanNode *node,
 						   const StepRecord *record, StepRow *row);
+	/*
+	 * The top frame was made to go on with a child of it: which of the others
+	 * have ended, where it is not those before that one?  NULL: it always is.
+	 */
+	void		(*remember_ended) (Thread *thread, Frame *around,
+								   PlanNode *node, int visit);
 	/* Had it come so far that it can go on with its children? */
 	bool		(*was_opened) (const PlanNode *node, const StepRecord *record);
 } StepOps;
