@@ -62,6 +62,15 @@ typedef struct Dependency
 	int			on;
 } Dependency;
 
+/* Which steps of a scope lead to which. */
+typedef struct ScopeReach
+{
+	bool		searched;		/* else the order of its steps tells */
+	uint64	   *sets;			/* a set of components for each; NULL: no
+								 * jumps, positions and cycles tell */
+	int			row;			/* words in such a set */
+} ScopeReach;
+
 /* A plan that is being built. */
 typedef struct Builder
 {
@@ -87,12 +96,9 @@ typedef struct Builder
 	/* made by validate.c and reach.c, by node */
 	int		   *position;		/* place in its line, order of discovery in
 								 * the root scope */
-	int		   *component;		/* root scope: strongly connected component,
+	int		   *component;		/* strongly connected component of its scope,
 								 * -1 = not reached */
-	int			ncomponents;
-	uint64	   *reach;			/* a set of components for each; NULL: no
-								 * jumps, position says it */
-	int			row;			/* words in such a set */
+	ScopeReach *reach;			/* by scope; NULL: not known yet */
 } Builder;
 
 /*
@@ -283,9 +289,13 @@ extern bool validate_graph(Builder *builder);
 /* --- reach.c --- */
 
 extern void compute_reach(Builder *builder);
+extern void free_reach(Builder *builder);
 
-/* Can the root scope get from one node to the other by at least one step? */
-extern bool root_leads_to(const Builder *builder, int from, int to);
+/*
+ * Can their scope get from one node to the other by at least one step?  Also
+ * true for steps that cannot be reached: that was reported already.
+ */
+extern bool step_leads_to(const Builder *builder, int from, int to);
 
 /* --- references.c --- */
 

@@ -8,10 +8,9 @@
  *	  Pure: any process, no locks, no transaction.
  *
  *	  Two places in a plan are compared by climbing from both until they stand
- *	  in the same line.  There the order of the line, or of the chain in the
- *	  root scope, decides.  A climb out of a loop means that the reference looks
- *	  into its body from outside, where there is not one output but one per
- *	  iteration.
+ *	  in the same scope.  There it decides whether the one leads to the other.
+ *	  A climb out of a loop means that the reference looks into its body from
+ *	  outside, where there is not one output but one per iteration.
  *
  *-------------------------------------------------------------------------
  */
@@ -98,7 +97,7 @@ may_read_itself(const Checker *checker)
 
 	if (checker->moment == AFTER_STEP)
 		return step_is_leaf(node) || step_is_container(node);
-	return node->container < 0 && node->on_cycle;
+	return node->on_cycle;
 }
 
 /*
@@ -118,9 +117,7 @@ order_complaint(const Checker *checker, int here, int there, int target,
 	if (here != there)
 	{
 		bool		before = nodes[here].in_chain && !nodes[there].in_chain ? true :
-			nodes[here].container < 0 ?
-			root_leads_to(builder, there, here) :
-			builder->position[there] < builder->position[here];
+			step_leads_to(builder, there, here);
 
 		return before ? NULL : "names a step that cannot have run before";
 	}
@@ -141,7 +138,7 @@ order_complaint(const Checker *checker, int here, int there, int target,
 	}
 	if (target == here)
 	{
-		if (nodes[here].container < 0 && nodes[here].on_cycle)
+		if (nodes[here].on_cycle)
 			return NULL;
 		return "names a container that has not ended, since the step is in it";
 	}

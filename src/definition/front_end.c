@@ -69,10 +69,7 @@ free_work_space(Builder *builder)
 		pfree(builder->dependencies);
 	if (builder->position != NULL)
 		pfree(builder->position);
-	if (builder->component != NULL)
-		pfree(builder->component);
-	if (builder->reach != NULL)
-		pfree(builder->reach);
+	free_reach(builder);
 }
 
 /*

@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * reach.c
- *	  Which steps of the root scope can run before which.
+ *	  Which steps of a scope can run before which, and which of them are on a
+ *	  cycle.
  *
  * NOTES
  *	  Pure: any process, no locks, no transaction.
  *
  *	  Strongly connected components by Tarjan's algorithm, without recursion.
  *	  It completes a component after all that can be reached from it, so the set
- *	  of those is known at once.  The sets make a bit matrix, which is left out
- *	  in the usual case of a chain without jumps: there its order says
- *	  everything.
+ *	  of those is known at once.  The sets of a scope make a bit matrix, which
+ *	  is left out in the usual case of a chain without jumps: there its order
+ *	  says everything.  So it does in a line whose jumps all lead forward.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,8 +32,8 @@ typedef struct Search
 	int			nfound;
 	int			npath;
 	int			nopen;
-	int			row;			/* words in a row of the matrix, 0 = no
-								 * matrix */
+	int			ncomponents;
+	ScopeReach *reach;			/* of the scope that is searched */
 } Search;
 
 /*
@@ -55,7 +56,8 @@ complete_component(Search *search, int root)
 {
 	Builder    *builder = search->builder;
 	PlanNode   *nodes = builder->plan->nodes;
-	int			component = builder->ncomponents++;
+	ScopeReach *reach = search->reach;
+	int			component = search->ncomponents++;
 	int			first = search->nopen;
 	bool		is_cycle;
 
@@ -77,14 +79,14 @@ complete_component(Search *search, int root)
 
 			if (below == component)
 				is_cycle = true;
-			if (search->row > 0)
+			if (reach->sets != NULL)
 			{
-				uint64	   *set = builder->reach + (size_t) component * search->row;
-				uint64	   *other = builder->reach + (size_t) below * search->row;
+				uint64	   *set = reach->sets + (size_t) component * reach->row;
+				uint64	   *other = reach->sets + (size_t) below * reach->row;
 
 				set[below / BITS] |= UINT64CONST(1) << (below % BITS);
 				if (below != component)
-					for (int w = 0; w < search->row; w++)
+					for (int w = 0; w < reach->row; w++)
 						set[w] |= other[w];
 			}
 		}
@@ -129,23 +131,76 @@ search_from(Search *search, int start)
 }
 
 /*
- * Find components, cycles and reach of the root scope.
+ * Does a scope have ways that its order does not tell of?  Of a line, those
+ * that lead forward are no such.
+ */
+static bool
+has_jumps(const Builder *builder, const PlanScope *scope, bool is_root)
+{
+	const WorkflowPlan *plan = builder->plan;
+
+	if (scope->is_graph)
+		return true;
+	for (int i = 0; i < scope->nnodes; i++)
+	{
+		const PlanNode *node = &plan->nodes[scope->nodes[i]];
+		PlanWay		way;
+		int			next;
+		int			k = 0;
+
+		while ((next = scope_way(plan, node, &k, &way)) >= 0)
+			if (way != WAY_NEXT &&
+				(is_root ||
+				 builder->position[next] <= builder->position[node->index]))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Find components, cycles and reach of one scope.
+ */
+static void
+search_scope(Search *search, int index)
+{
+	Builder    *builder = search->builder;
+	WorkflowPlan *plan = builder->plan;
+	const PlanScope *scope = &plan->scopes[index];
+	ScopeReach *reach = &builder->reach[index];
+	bool		is_root = index == 0;
+	bool		jumps = has_jumps(builder, scope, is_root);
+
+	/* a chain of the root may have cycles without jumps */
+	if (!is_root && !jumps)
+		return;
+	reach->searched = true;
+	if (jumps)
+	{
+		reach->row = words_of(scope->nnodes);
+		reach->sets = palloc0(sizeof(uint64) * (size_t) reach->row *
+							  scope->nnodes);
+	}
+	search->reach = reach;
+	search->nfound = search->npath = search->nopen = search->ncomponents = 0;
+	for (int i = 0; i < scope->nnodes; i++)
+	{
+		int			node = scope->nodes[i];
+
+		if (search->number[node] < 0 &&
+			(node == scope->first || (is_root && node == plan->on_failure) ||
+			 (scope->is_graph && scope->dependencies[i] == 0)))
+			search_from(search, node);
+	}
+}
+
+/*
+ * Find components, cycles and reach of all scopes.
  */
 void
 compute_reach(Builder *builder)
 {
 	WorkflowPlan *plan = builder->plan;
 	Search		search;
-	bool		has_jumps = plan->scopes[0].is_graph;
-
-	for (int i = 0; i < plan->nnodes; i++)
-	{
-		if (plan->nodes[i].container >= 0)
-			continue;
-		has_jumps |= plan->nodes[i].ncatches > 0;
-		for (int k = 0; k < plan->nodes[i].nlines; k++)
-			has_jumps |= plan->nodes[i].lines[k].jump >= 0;
-	}
 
 	memset(&search, 0, sizeof(search));
 	search.builder = builder;
@@ -155,20 +210,11 @@ compute_reach(Builder *builder)
 	search.path = palloc(sizeof(int) * plan->nnodes);
 	search.open = palloc(sizeof(int) * plan->nnodes);
 	builder->component = palloc(sizeof(int) * plan->nnodes);
-	builder->ncomponents = 0;
+	builder->reach = palloc0(sizeof(ScopeReach) * plan->nscopes);
 	for (int i = 0; i < plan->nnodes; i++)
 		search.number[i] = builder->component[i] = -1;
-	if (has_jumps)
-	{
-		search.row = words_of(plan->nnodes);
-		builder->reach = palloc0(sizeof(uint64) * (size_t) search.row *
-								 plan->nnodes);
-	}
-	builder->row = search.row;
-
-	search_from(&search, plan->start);
-	if (plan->on_failure >= 0 && search.number[plan->on_failure] < 0)
-		search_from(&search, plan->on_failure);
+	for (int i = 0; i < plan->nscopes; i++)
+		search_scope(&search, i);
 
 	pfree(search.number);
 	pfree(search.low);
@@ -177,22 +223,37 @@ compute_reach(Builder *builder)
 	pfree(search.open);
 }
 
-/*
- * Can the root scope get from one node to the other by at least one step?  Also
- * true for steps that cannot be reached: that was reported already.
- */
-bool
-root_leads_to(const Builder *builder, int from, int to)
+void
+free_reach(Builder *builder)
 {
+	if (builder->reach == NULL)
+		return;
+	for (int i = 0; i < builder->plan->nscopes; i++)
+		if (builder->reach[i].sets != NULL)
+			pfree(builder->reach[i].sets);
+	pfree(builder->reach);
+	pfree(builder->component);
+}
+
+bool
+step_leads_to(const Builder *builder, int from, int to)
+{
+	const PlanNode *nodes = builder->plan->nodes;
+	const ScopeReach *reach;
 	int			target;
 
-	if (builder->component == NULL || builder->component[from] < 0 ||
-		builder->component[to] < 0)
-		return true;
+	Assert(nodes[from].scope == nodes[to].scope);
 	if (builder->reach == NULL)
-		return builder->plan->nodes[to].on_cycle ||
+		return true;
+	reach = &builder->reach[nodes[from].scope];
+	if (!reach->searched)
+		return builder->position[from] < builder->position[to];
+	if (builder->component[from] < 0 || builder->component[to] < 0)
+		return true;
+	if (reach->sets == NULL)
+		return nodes[to].on_cycle ||
 			builder->position[from] < builder->position[to];
 	target = builder->component[to];
-	return (builder->reach[(size_t) builder->component[from] * builder->row +
-						   target / BITS] >> (target % BITS)) & 1;
+	return (reach->sets[(size_t) builder->component[from] * reach->row +
+						target / BITS] >> (target % BITS)) & 1;
 }

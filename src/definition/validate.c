@@ -127,8 +127,7 @@ compute_positions(Builder *builder)
 }
 
 /*
- * A jump stays in the scope of its switch, and inside a container it goes
- * forward: a line must end.
+ * A jump stays in the scope of its switch.
  */
 static void
 check_jumps(Builder *builder)
@@ -167,11 +166,6 @@ check_jumps(Builder *builder)
 							 target->id,
 							 part->condition != NULL ? "conditional" :
 													   "switch"));
-			else if (node->container >= 0 &&
-					 builder->position[line->jump] <= builder->position[i])
-				step_error(builder, node, field, "Use a \"while\" loop to repeat steps.",
-						   psprintf("a switch inside a container cannot jump back to \"%s\"",
-									target->id));
 			else
 				continue;
 			line->jump = -1;
@@ -181,8 +175,7 @@ check_jumps(Builder *builder)
 }
 
 /*
- * What catches an error stays in the scope of the step, and inside a container
- * comes after it.
+ * What catches an error stays in the scope of the step.
  */
 static void
 check_catches(Builder *builder)
@@ -198,20 +191,12 @@ check_catches(Builder *builder)
 			PlanNode   *target = &plan->nodes[node->catches[k].target];
 			char	   *field = psprintf("catch[%d].next_step", k);
 
-			if (target->container != node->container ||
-				(node->container >= 0 && target->line != node->line))
-				step_error(builder, node, field, NULL,
-						   psprintf("step \"%s\" is not in the same line",
-									target->id));
-			else if (node->container >= 0 &&
-					 builder->position[target->index] <= builder->position[i])
-				step_error(
-					builder, node, field, "Use \"retry\" to repeat a step.",
-					psprintf(
-						"a step inside a container cannot go back to \"%s\"",
-						target->id));
-			else
+			if (target->container == node->container &&
+				(node->container < 0 || target->line == node->line))
 				continue;
+			step_error(builder, node, field, NULL,
+					   psprintf("step \"%s\" is not in the same line",
+								target->id));
 			node->ncatches = 0;
 			builder->links_broken = true;
 		}
@@ -287,7 +272,7 @@ report_unreachable(Builder *builder, const bool *reachable)
 }
 
 /*
- * Does the workflow end when it has got through this step?
+ * Does a scope end when it has got through this step?
  */
 static bool
 can_end_at(const WorkflowPlan *plan, const PlanNode *node)
@@ -296,7 +281,7 @@ can_end_at(const WorkflowPlan *plan, const PlanNode *node)
 
 	if (step_is_terminal(node))
 		return true;
-	if (node->container >= 0 || scope_successors(plan, node, &successors) > 0)
+	if (scope_successors(plan, node, &successors) > 0)
 		return false;
 	if (!step_chooses(node) || conditional_part(node)->default_line < 0 ||
 		(conditional_part(node)->condition != NULL && node->nlines == 1))
@@ -308,18 +293,58 @@ can_end_at(const WorkflowPlan *plan, const PlanNode *node)
 }
 
 /*
- * There must be a way out.
+ * There must be a way out of the root scope, or of the on_failure chain in it.
  */
 static void
 check_ends(Builder *builder, const bool *reachable, bool is_chain)
 {
-	for (int i = 0; i < builder->plan->nnodes; i++)
-		if (reachable[i] && can_end_at(builder->plan, &builder->plan->nodes[i]))
+	const WorkflowPlan *plan = builder->plan;
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		const PlanNode *node = &plan->nodes[i];
+
+		/* further in that is for steps that end the execution */
+		if (reachable[i] &&
+			(node->container < 0 ? can_end_at(plan, node) :
+			 step_is_terminal(node)))
 			return;
+	}
 	problem_add(builder->problems, PROBLEM_ERROR, is_chain ? "on_failure" : "steps", NULL,
 				is_chain ? "Leave out \"next_step\" of the last step." :
 				"Leave out \"next_step\" of the last step, or add a succeed or fail step.",
 				is_chain ? "no step ends the on_failure chain" : "no step ends the workflow");
+}
+
+/*
+ * And out of each line of a container, unless it has no steps.
+ */
+static void
+check_line_ends(Builder *builder, const bool *reachable)
+{
+	const WorkflowPlan *plan = builder->plan;
+
+	for (int i = 0; i < plan->nnodes; i++)
+	{
+		const PlanNode *node = &plan->nodes[i];
+
+		for (int k = 0; reachable[i] && k < node->nlines; k++)
+		{
+			const PlanScope *scope = plan_scope(plan, node, k);
+			bool		ends = scope->nnodes == 0;
+
+			for (int n = 0; n < scope->nnodes && !ends; n++)
+				ends = reachable[scope->nodes[n]] &&
+					can_end_at(plan, &plan->nodes[scope->nodes[n]]);
+			if (!ends)
+				step_error(builder, node, NULL,
+						   "Let a case of the last step have no \"next_step\", or add a step behind it.",
+						   step_iterates(node) ?
+						   psprintf("no step ends the body of loop \"%s\"", node->id) :
+						   psprintf("no step ends \"%s\" of step \"%s\"",
+									node->lines[k].name, node->id));
+		}
+	}
 }
 
 /*
@@ -348,7 +373,7 @@ report_cycle(Builder *builder, const int *stack, int from, int height)
 	for (int i = 0; i < nsuccessors; i++)
 		follows |= (successors[i] == stack[from]);
 	step_error(
-		builder, last, follows ? "next_step" : NULL,
+		builder, last, follows && last->container < 0 ? "next_step" : NULL,
 		"Give one of these steps \"max_visits\", so that the cycle ends.",
 		psprintf("steps form a cycle without \"max_visits\": %s%s", names.data,
 				 nodes[stack[from]].id));
@@ -356,8 +381,8 @@ report_cycle(Builder *builder, const int *stack, int from, int height)
 }
 
 /*
- * Find cycles of the root scope on which no step has max_visits: a depth-first
- * search among the other steps that comes back to where it still is.
+ * Find cycles on which no step has max_visits: a depth-first search among the
+ * other steps of a scope that comes back to where it still is.
  */
 static void
 check_cycles(Builder *builder, const bool *reachable)
@@ -372,8 +397,7 @@ check_cycles(Builder *builder, const bool *reachable)
 	{
 		int			height = 0;
 
-		if (!reachable[i] || plan->nodes[i].container >= 0 ||
-			plan->nodes[i].max_visits > 0 || state[i] != 0)
+		if (!reachable[i] || plan->nodes[i].max_visits > 0 || state[i] != 0)
 			continue;
 		state[i] = 1;
 		place[i] = height;
@@ -488,6 +512,7 @@ validate_graph(Builder *builder)
 		}
 		if (!builder->links_broken)
 			report_unreachable(builder, reachable);
+		check_line_ends(builder, reachable);
 		check_cycles(builder, reachable);
 		compute_reach(builder);
 		pfree(reachable);

@@ -28,28 +28,33 @@
 
 /*
  * The number of this visit.  Only a step on a cycle can be visited more than
- * once in a scope, and cycles exist in the root scope only.
+ * once in a scope.
  */
 static int
 next_visit(Thread *thread, Frame *frame, PlanNode *node)
 {
+	int		   *visit;
+
 	if (!node->on_cycle)
 		return 1;
 	if (frame->visits == NULL)
 	{
+		int			count = frame->frontier.scope->nnodes;
+
 		frame->visits = MemoryContextAlloc(frame->scope_context,
-										   thread->plan->nnodes * sizeof(int));
-		for (int i = 0; i < thread->plan->nnodes; i++)
+										   count * sizeof(int));
+		for (int i = 0; i < count; i++)
 			frame->visits[i] = frame->fresh ? 0 : -1;
 	}
-	if (frame->visits[node->index] < 0)
+	visit = &frame->visits[node->position];
+	if (*visit < 0)
 	{
 		StepRecord *record = step_find(thread->execution->id, frame->scope,
 									   node->id, 0);
 
-		frame->visits[node->index] = record ? record->visit : 0;
+		*visit = record ? record->visit : 0;
 	}
-	return ++frame->visits[node->index];
+	return ++*visit;
 }
 
 /* The leaf cannot even begin: record that. */

@@ -207,17 +207,26 @@ find_newest(Thread *thread, const char *scope, Frame *frame,
 		step_find_until(thread->execution->id, scope, node->id, until);
 }
 
-/* The newest visit of a container in the scope of a frame. */
+/*
+ * The newest visit of a container in a scope.  frame: the scope's, when it is
+ * one of those on the stack.
+ */
 static int
-latest_visit(Thread *thread, Frame *frame, PlanNode *container)
+latest_visit(Thread *thread, const char *scope, Frame *frame,
+			 PlanNode *container)
 {
+	StepRow    *row;
 	StepRecord *record;
 
 	if (!container->on_cycle)
 		return 1;
-	if (frame->visits != NULL && frame->visits[container->index] > 0)
-		return frame->visits[container->index];
-	record = find_newest(thread, frame->scope, frame, container);
+	if (frame != NULL && frame->visits != NULL &&
+		frame->visits[container->position] > 0)
+		return frame->visits[container->position];
+	row = find_journaled(thread, scope, container->id);
+	if (row != NULL)
+		return row->visit;
+	record = find_newest(thread, scope, frame, container);
 	return record ? record->visit : 1;
 }
 
@@ -261,10 +270,9 @@ scope_of_step(Thread *thread, Frame *from, PlanNode *node, Frame **scope_frame)
 		if (step_iterates(chain[i]))
 			return NULL;
 		scope = scope_child_path(scope, chain[i],
-								 i == matched ?
-									 latest_visit(thread, frames[matched],
-												  chain[i]) :
-									 1,
+								 latest_visit(thread, scope,
+											  i == matched ? frames[i] : NULL,
+											  chain[i]),
 								 chain[i + 1]->line);
 	}
 	return scope;

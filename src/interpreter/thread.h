@@ -128,7 +128,7 @@ typedef struct Frame
 	CachedStep *cached;
 	Size		cached_bytes;
 	bool		uncached;		/* some output was too large to be kept */
-	int		   *visits;			/* by node; root only, and only with cycles */
+	int		   *visits;			/* by position in the scope; only with cycles */
 	Jsonb	   *variables;
 	bool		variables_loaded;
 	char	   *label;			/* of an iteration; NULL: none */

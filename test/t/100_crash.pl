@@ -263,6 +263,17 @@ my %workflows = (
 			step('o4', 0)
 		}
 	],
+	# one in each iteration
+	circles => [
+		'q1',
+		chain([ [ q1 => loop('${workflow.input.four}', [ 'qa', 'qb', 'qc', 'qd' ], execution_mode => 'parallel') ], 'q2' ],
+			qa => { type => 'set', assign => { turn => '${(vars.turn ?? 0) + 1}' }, max_visits => 10 },
+			qb => { type => 'parallel', parallel_steps => [ 'qx', 'qy' ] },
+			qx => { type => 'sql', sql => 'SELECT pg_sleep(0.003)', result => 'none' },
+			qy => { type => 'sql', sql => 'SELECT pg_sleep(0.003)', result => 'none' },
+			qc => { type => 'conditional', switch => [ { when => '${vars.turn} < 3', next_step => 'qa' } ] },
+			step('qd', 1))
+	],
 	# designed to fail: who was under way then is left to chance
 	stops => [
 		's1',

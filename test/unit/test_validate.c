@@ -374,8 +374,9 @@ test_containers(void)
 	REFUSED("jump into the void", STEPS("`a`: {`type`: `conditional`, `switch`: [{`when`: `true`, `next`: `nowhere`}]}"), "steps.a.switch[0].next", "step `nowhere` does not exist", NULL);
 	REFUSED("jump into a container", STEPS("`a`: {`type`: `conditional`, `switch`: [{`when`: `true`, `next_step`: `c`}], `next_step`: `b`}, `b`: {`type`: `loop`, `collection`: [1], `loop_body`: [`c`]}, " AGENT("c")),
 			"steps.a.switch[0].next_step", "step `c` is not in the same line as the switch", NULL);
-	REFUSED("jump back inside a container", STEPS("`a`: {`type`: `loop`, `collection`: [1], `loop_body`: [{`id`: `b`, `agent_name`: `x`}, {`id`: `c`, `type`: `conditional`, `switch`: [{`when`: `true`, `step`: {`agent_name`: `x`}}], `default`: {`next_step`: `b`}}]}"),
-			"steps.a.loop_body[1].default.next_step", "a switch inside a container cannot jump back to `b`", NULL);
+	REFUSED("unguarded cycle inside a container", STEPS("`a`: {`type`: `loop`, `collection`: [1], `loop_body`: [{`id`: `b`, `agent_name`: `x`}, {`id`: `c`, `type`: `conditional`, `switch`: [{`when`: `true`, `step`: {`agent_name`: `x`}}], `default`: {`next_step`: `b`}}]}"),
+			"steps.a.loop_body[1]", "steps form a cycle without `max_visits`: b -> c -> b",
+			"Give one of these steps `max_visits`, so that the cycle ends.");
 }
 
 static void
