@@ -233,14 +233,13 @@ OBJS = \
 	src/definition/validate.o \
 	src/definition/steps/agent.o \
 	src/definition/steps/conditional.o \
-	src/definition/steps/fail.o \
 	src/definition/steps/fork_join.o \
 	src/definition/steps/loop.o \
 	src/definition/steps/parallel.o \
 	src/definition/steps/set.o \
 	src/definition/steps/sql.o \
 	src/definition/steps/step_types.o \
-	src/definition/steps/succeed.o \
+	src/definition/steps/terminal.o \
 	src/shared/alert_settings.o \
 	src/shared/black_box.o \
 	src/shared/breaker_machine.o \
@@ -324,7 +323,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	conditional loop labels variables nesting timeouts role_limits limits_of_roles failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \
-	compensation cycles compensation_values names on_failure_chain cancel_compensate timeout_strategy \
+	compensation cycles scope_ends compensation_values names on_failure_chain cancel_compensate timeout_strategy \
 	catch_as error_fields pause stops waits retry_execution marks bulk \
 	timeline critical_path pictures why parallel_plans other_roles \
 	schedules \

@@ -15,6 +15,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/builder.h"
+#include "definition/steps/terminal.h"
 
 /*
  * Fields that say what follows a step, or how often: a compensation has
@@ -255,7 +256,7 @@ check_chain(Builder *builder, const bool *reachable, const bool *in_chain)
 		if (!in_chain[i] || reachable[i])
 			continue;
 		node->in_chain = true;
-		if (step_is_terminal(node))
+		if (step_is_terminal(node) && !step_ends_scope(node))
 			epilogue_error(
 				builder, node, NULL,
 				"How the execution ends is decided before the chain runs.",

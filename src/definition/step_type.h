@@ -31,7 +31,7 @@ typedef enum StepType
 #define TRAIT_LEAF (1 << 0)
 /* Has lines of steps inside; closes when they have ended. */
 #define TRAIT_CONTAINER (1 << 1)
-/* Ends the execution. */
+/* Ends the execution, or its scope. */
 #define TRAIT_TERMINAL (1 << 2)
 /* Its lines run at the same time, each once. */
 #define TRAIT_FORKS (1 << 3)

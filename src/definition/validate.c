@@ -12,6 +12,7 @@
  */
 #include "definition/builder.h"
 #include "definition/steps/conditional.h"
+#include "definition/steps/terminal.h"
 
 /* Steps named in the message about a cycle. */
 #define CYCLE_STEPS_SHOWN 10
@@ -307,7 +308,7 @@ check_ends(Builder *builder, const bool *reachable, bool is_chain)
 		/* further in that is for steps that end the execution */
 		if (reachable[i] &&
 			(node->container < 0 ? can_end_at(plan, node) :
-			 step_is_terminal(node)))
+			 step_is_terminal(node) && !step_ends_scope(node)))
 			return;
 	}
 	problem_add(builder->problems, PROBLEM_ERROR, is_chain ? "on_failure" : "steps", NULL,

@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 
 #include "definition/scope.h"
+#include "definition/steps/terminal.h"
 #include "interpreter/frontier_rows.h"
 #include "interpreter/reopen.h"
 #include "interpreter/steps/step_ops.h"
@@ -74,7 +75,8 @@ is_unfinished(const WorkflowPlan *plan, const StepRecord *record,
 		return row.stand == STAND_OPEN &&
 			frontier_next(&frontier) == node->index;
 	if (record->scope_outcome == SCOPE_COMPLETED)
-		return step_is_terminal(node) && record->scope[0] != '\0';
+		return step_is_terminal(node) && !step_ends_scope(node) &&
+			record->scope[0] != '\0';
 	return record->scope_outcome != SCOPE_SKIPPED;
 }
 

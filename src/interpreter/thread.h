@@ -315,6 +315,9 @@ extern void step_fail(StepRow *row, StepStatus status, const StepError *error);
 extern void frame_follow_frontier(Thread *thread, Frame *frame);
 extern void step_ended(Thread *thread, Frame *frame, PlanNode *node,
 					   StepRow *row);
+/* The same of a step that ends its scope: succeed, fail. */
+extern void step_ended_scope(Thread *thread, Frame *frame, PlanNode *node,
+							 StepRow *row);
 extern void execution_ended(Thread *thread, ExecutionStatus status,
 							Jsonb *output, Jsonb *error,
 							const char *error_type);

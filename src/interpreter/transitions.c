@@ -126,6 +126,38 @@ failure_is_handled(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 }
 
 /*
+ * The scope of a frame has ended with a row: so has the execution, or this
+ * thread, or the container is told.  expired: for its time was over.
+ */
+static void
+scope_ended(Thread *thread, Frame *frame, StepRow *row, bool expired)
+{
+	if (frame->container == NULL && thread->epilogue != NULL)
+		epilogue_chain_ended(thread, row);
+	else if (frame->container == NULL)
+	{
+		ExecutionStatus status = execution_status_of_scope(row->scope_outcome);
+
+		thread->execution_expired = expired &&
+			status == EXECUTION_TIMED_OUT;
+		if (status == EXECUTION_COMPLETED)
+			execution_ended(thread, status,
+							scope_last_ran(thread, frame, row)->output, NULL,
+							NULL);
+		else
+			execution_ended(thread, status, NULL, row->error, row->error_type);
+	}
+	else if (frame == thread->bottom)
+	{
+		thread->ended = true;
+		thread->outcome = row->scope_outcome;
+	}
+	else
+		step_ops[frame->container->type]->child_ended(thread, frame,
+													  row->scope_outcome, row);
+}
+
+/*
  * A step has ended, leaf or container: its row says how.  Applies what the
  * definition says about a failure, and moves the scope on or ends it.
  */
@@ -183,31 +215,29 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	frame->jump = NULL;
 	journal_add(thread, row);
 
-	if (row->scope_outcome == SCOPE_OPEN)
-		return;
-	if (frame->container == NULL && thread->epilogue != NULL)
-		epilogue_chain_ended(thread, row);
-	else if (frame->container == NULL)
-	{
-		ExecutionStatus status = execution_status_of_scope(row->scope_outcome);
+	if (row->scope_outcome != SCOPE_OPEN)
+		scope_ended(thread, frame, row, scope_expired);
+}
 
-		thread->execution_expired = scope_expired &&
-			status == EXECUTION_TIMED_OUT;
-		if (status == EXECUTION_COMPLETED)
-			execution_ended(thread, status,
-							scope_last_ran(thread, frame, row)->output, NULL,
-							NULL);
-		else
-			execution_ended(thread, status, NULL, row->error, row->error_type);
-	}
-	else if (frame == thread->bottom)
-	{
-		thread->ended = true;
-		thread->outcome = row->scope_outcome;
-	}
-	else
-		step_ops[frame->container->type]->child_ended(thread, frame,
-													  row->scope_outcome, row);
+/*
+ * A step has ended that ends its scope, whatever comes behind it.  Its row says
+ * how.
+ */
+void
+step_ended_scope(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
+{
+	FrontierRow ended = {.node = node->index,.stand = STAND_ENDED_SCOPE,.leads_to = -1};
+
+	row->completed_at = thread_time(thread);
+	row->scope_outcome = row->status == STATUS_COMPLETED ? SCOPE_COMPLETED :
+		SCOPE_FAILED;
+	frame->ran = true;
+	frontier_add(&frame->frontier, &ended, 1);
+	frame_follow_frontier(thread, frame);
+	if (node->is_referenced)
+		frame_remember(frame, node, row);
+	journal_add(thread, row);
+	scope_ended(thread, frame, row, false);
 }
 
 /* Containers that the end of the execution finds open, in this thread. */

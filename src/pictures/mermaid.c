@@ -24,6 +24,7 @@
 #include "definition/steps/conditional.h"
 #include "definition/steps/loop.h"
 #include "definition/steps/step_types.h"
+#include "definition/steps/terminal.h"
 #include "pictures/pictures.h"
 #include "pictures/words.h"
 
@@ -475,7 +476,8 @@ draw_edges(Chart *chart, const PlanNode *node)
 						 "on error");
 	/* what undoes another step has its place among those that do */
 	if (node->compensates >= 0 ||
-		(!goes_on(chart, node) && (step_chooses(node) || node->container >= 0)))
+		(!goes_on(chart, node) && !step_ends_scope(node) &&
+		 (step_chooses(node) || node->container >= 0)))
 		return;
 	nsuccessors = scope_successors(chart->plan, node, &successors);
 	if (nsuccessors > 0 && goes_on(chart, node))

@@ -11,7 +11,7 @@
 #include "definition/agent_options.h"
 #include "definition/steps/agent.h"
 #include "definition/steps/conditional.h"
-#include "definition/steps/fail.h"
+#include "definition/steps/terminal.h"
 #include "definition/steps/loop.h"
 #include "definition/steps/set.h"
 #include "definition/steps/sql.h"
@@ -127,7 +127,7 @@ test_leaves(void)
 	CHECK(b->type == STEP_AGENT && is(step_agent(b), "x") && step_agent(a) == NULL && sql_part(b) == NULL && b->timeout_seconds == 5 && b->on_failure == ON_FAILURE_IGNORE && b->priority == 7, "agent");
 	CHECK(b->input_mapping->expression->reference->node == a->index && b->output != NULL && b->is_referenced, "mapping");
 	CHECK(c->type == STEP_SET && set_part(c)->count == 2 && is(set_part(c)->names[0], "n") && !c->is_referenced, "set");
-	CHECK(d->type == STEP_FAIL && fail_part(d)->error != NULL && fail_part(d)->message->kind == TEMPLATE_TEXT && d->timeout_seconds == 0, "fail");
+	CHECK(d->type == STEP_FAIL && terminal_part(d)->error != NULL && terminal_part(d)->message->kind == TEMPLATE_TEXT && d->timeout_seconds == 0, "fail");
 }
 
 static void

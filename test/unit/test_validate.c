@@ -156,7 +156,7 @@ test_steps(void)
 	REFUSED("unknown field", STEPS("`a`: {`agent_name`: `x`, `inputmapping`: {}}"), "steps.a.inputmapping",
 			"unknown field `inputmapping`", "Did you mean `input_mapping`?");
 	REFUSED("very unknown field", STEPS("`a`: {`type`: `succeed`, `zzzzzz`: {}}"), "steps.a.zzzzzz", "unknown field `zzzzzz`",
-			"Fields of a step of type succeed are: catch, compensate, description, id, input_mapping, max_visits, metadata, name, next_step, on_failure, output, priority, retry, settings, timeout_seconds, type, when.");
+			"Fields of a step of type succeed are: catch, compensate, description, ends, id, input_mapping, max_visits, metadata, name, next_step, on_failure, output, priority, retry, settings, timeout_seconds, type, when.");
 	REFUSED("field of another type", STEPS("`a`: {`agent_name`: `x`, `max_parallelism`: 2}"), "steps.a.max_parallelism",
 			"field `max_parallelism` does not belong here", NULL);
 	REFUSED("field twice", STEPS("`a`: {`agent_name`: `x`, `agent_name`: `y`}"), "steps.a.agent_name",

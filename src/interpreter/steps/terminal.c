@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * terminal.c
- *	  Steps that end the execution, wherever they stand: succeed, fail.
+ *	  Steps that end the execution, wherever they stand, or just their scope:
+ *	  succeed, fail.
  *
  * NOTES
  *	  Same place and transaction as thread.c.
@@ -12,14 +13,15 @@
 
 #include "utils/builtins.h"
 
-#include "definition/steps/fail.h"
+#include "definition/steps/terminal.h"
 #include "interpreter/steps/step_ops.h"
 
 /*
- * The end of the execution, with the step's output; error: it fails.
+ * The end of the execution, or of the scope, with the step's output; error: it
+ * fails.
  */
 static ThreadAction
-end_execution(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
+end_here(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 			  const StepError *error)
 {
 	if (node->output != NULL)
@@ -32,10 +34,17 @@ end_execution(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 			error = mapping_error("output", &context);
 	}
 
+	if (error != NULL)
+		step_fail(row, STATUS_FAILED, error);
+	if (step_ends_scope(node))
+	{
+		step_ended_scope(thread, frame, node, row);
+		return THREAD_LEAF;
+	}
+
 	row->completed_at = thread_time(thread);
 	if (error != NULL)
 	{
-		step_fail(row, STATUS_FAILED, error);
 		row->scope_outcome = SCOPE_FAILED;
 		thread->outcome = SCOPE_FAILED;
 		journal_add(thread, row);
@@ -59,7 +68,7 @@ succeed_enter(Thread *thread, Frame *frame, PlanNode *node,
 			  int visit pg_attribute_unused(), StepRow *row,
 			  bool *again pg_attribute_unused())
 {
-	return end_execution(thread, frame, node, row, NULL);
+	return end_here(thread, frame, node, row, NULL);
 }
 
 static ThreadAction
@@ -69,7 +78,7 @@ fail_enter(Thread *thread, Frame *frame, PlanNode *node,
 {
 	EvaluateContext context;
 	StepError	error = {.type = "WorkflowFailed",.message = "the workflow failed"};
-	Template   *const parts[] = {fail_part(node)->error, fail_part(node)->message};
+	Template   *const parts[] = {terminal_part(node)->error, terminal_part(node)->message};
 
 	evaluate_in(thread, frame, &context);
 	for (int i = 0; i < (int) lengthof(parts); i++)
@@ -97,7 +106,7 @@ fail_enter(Thread *thread, Frame *frame, PlanNode *node,
 		else
 			error.message = text;
 	}
-	return end_execution(thread, frame, node, row, &error);
+	return end_here(thread, frame, node, row, &error);
 }
 
 const StepOps succeed_ops = {
