@@ -323,7 +323,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	conditional loop labels variables nesting timeouts role_limits limits_of_roles failures acceptance defects modes cancel changed_tables batches monitoring engine_statistics \
 	deferred notify lifetime \
 	block \
-	compensation cycles scope_ends compensation_values names on_failure_chain cancel_compensate timeout_strategy \
+	compensation cycles scope_ends container_retry compensation_values names on_failure_chain cancel_compensate timeout_strategy \
 	catch_as error_fields pause stops waits retry_execution marks bulk \
 	timeline critical_path pictures why parallel_plans other_roles \
 	schedules \

@@ -186,7 +186,7 @@ END $$;
 CREATE FUNCTION test.without_context(jsonb) RETURNS text LANGUAGE sql IMMUTABLE
 RETURN regexp_replace($1::text, ', "context": "([^"\\]|\\.)*"', '', 'g');
 CREATE FUNCTION test.rows(id bigint) RETURNS SETOF text LANGUAGE sql STABLE AS $$
-    SELECT test.without_context(to_jsonb(s) - '{execution_id,started_at,completed_at,executor_pid}'::text[])
+    SELECT test.without_context(to_jsonb(s) - '{execution_id,started_at,completed_at,retry_at,executor_pid}'::text[])
     FROM workflow.step_executions AS s WHERE execution_id = id
 $$;
 

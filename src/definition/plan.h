@@ -239,8 +239,8 @@ typedef struct PlanNode
 								 * was over */
 	OnFailure	on_failure;
 	Template   *failure_default;
-	RetryPolicy *retry;			/* leaf steps: its own, then the definition's
-								 * defaults */
+	RetryPolicy *retry;			/* its own; of leaf steps then the
+								 * definition's defaults */
 	int			nretry;
 	int			nown_retry;		/* how many of them are its own: an agent's
 								 * come after those */
@@ -309,6 +309,10 @@ typedef struct WorkflowPlan
 	bool		assigns_variables;	/* some set step or catch clause does */
 	int		   *by_id;			/* nodes sorted by id, for plan_find() */
 } WorkflowPlan;
+
+/* Can there be more than one visit of a step in one scope? */
+#define step_may_have_visits(node) \
+	((node)->on_cycle || (step_is_container(node) && (node)->nretry > 0))
 
 /* Could there be a setting of this name? */
 extern bool plan_is_setting_name(const char *name);

@@ -195,13 +195,11 @@ build_retry(Builder *builder, PlanNode *node, const Place *place)
 {
 	if (field_get(place, "retry") == NULL)
 		return;
-	if (place->step_id != NULL && !step_is_leaf(node))
+	if (place->step_id != NULL && !step_is_leaf(node) &&
+		!step_is_container(node))
 	{
-		field_error(builder, place, "retry",
-					step_is_container(node) ?
-						"Give the steps inside a \"retry\"." :
-						NULL,
-					"only steps of type agent and sql can be retried");
+		field_error(builder, place, "retry", NULL,
+					"only agent and sql steps and containers can be retried");
 		return;
 	}
 	node->retry = build_policies(builder, place, &node->nretry);

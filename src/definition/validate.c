@@ -447,7 +447,7 @@ scope_length(const WorkflowPlan *plan, int container, int line)
 		if (length > 0)
 			length++;			/* "/" */
 		length += strlen(node->id);
-		if (node->on_cycle)
+		if (step_may_have_visits(node))
 			length += VISIT_LENGTH;
 		if (step_iterates(node))
 			length += ITERATION_LENGTH;

@@ -214,7 +214,6 @@ drive_thread(Driver *driver)
 		return OUTCOME_DONE;
 	}
 	driver->standing = true;
-	driver->thread->parks = true;
 	/* not before a failure has been recorded: only this run knows of it */
 	driver->thread->gives_way = NULL;
 	if (driver->failure != NULL)

@@ -267,7 +267,11 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 
 	*again = true;
 	if (again_after_failure)
+	{
 		row->attempt = frame->next_attempt;
+		if (frame->visits != NULL && node->on_cycle)
+			frame->visits[node->position] = visit;
+	}
 	frame->next_attempt = 0;
 	frame->never_begun = false;
 	if (frame->deadline != DT_NOEND && row->started_at >= frame->deadline &&

@@ -53,6 +53,7 @@ thread_allocate(LoadedExecution *execution, bool forks)
 	thread->execution = execution;
 	thread->plan = definition_plan(execution->definition_id);
 	thread->forks = forks;
+	thread->parks = true;
 	for (int i = 0; i < 2; i++)
 		thread->step_contexts[i] =
 			AllocSetContextCreate(context, "workflow step",

@@ -213,6 +213,7 @@ execute_inline(const Definition *definition, Jsonb *input, int64 *execution_id)
 	fault_point("execution.inline");
 	execution = execution_load(*execution_id);
 	thread = thread_create(execution, false);
+	thread->parks = false;
 
 	for (;;)
 	{

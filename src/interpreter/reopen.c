@@ -111,7 +111,8 @@ reopen_scope(Reopening *reopening, const char *scope)
 		return;
 	if (!container || never_began(record) ||
 		(record->status != STATUS_RUNNING &&
-		 !step_ops[node->type]->was_opened(node, record)))
+		 !step_ops[node->type]->was_opened(node, record->loop_collection_size,
+										   record->branch_taken)))
 	{
 		if (record->status == STATUS_FAILED ||
 			record->status == STATUS_TIMED_OUT)

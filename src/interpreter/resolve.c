@@ -218,7 +218,7 @@ latest_visit(Thread *thread, const char *scope, Frame *frame,
 	StepRow    *row;
 	StepRecord *record;
 
-	if (!container->on_cycle)
+	if (!step_may_have_visits(container))
 		return 1;
 	if (frame != NULL && frame->visits != NULL &&
 		frame->visits[container->position] > 0)

@@ -21,6 +21,7 @@
 #include "definition/error_names.h"
 #include "definition/steps/agent.h"
 #include "interpreter/breaker.h"
+#include "interpreter/steps/step_ops.h"
 #include "interpreter/thread.h"
 #include "state/jsonb_text.h"
 #include "state/reopen.h"
@@ -81,8 +82,9 @@ error_is_transient(const StepError *error)
 }
 
 /*
- * The policy that counts: the step's own come first, then its agent's as
- * registered now, the definition's defaults, and what everybody gets.
+ * The policy that counts for SQL of the user: the step's own come first, then
+ * its agent's as registered now, the definition's defaults, and what everybody
+ * gets.
  */
 static const RetryPolicy *
 find_policy(const PlanNode *node, const StepError *error, bool timed_out)
@@ -130,15 +132,14 @@ retry_delay(const RetryPolicy *policy, int attempt)
 }
 
 /*
- * Decide about the failed attempt that row is of; if another one follows, the
- * row says so and the frame waits for it.
+ * Decide about the failed attempt that row is of, by a policy, or NULL; if
+ * another one follows, the row says so and the frame waits for it.
+ * first_visit: that of the first attempt.
  */
-bool
-retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
-			  const StepError *error)
+static bool
+follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
+		const RetryPolicy *policy, int first_visit)
 {
-	const RetryPolicy *policy = find_policy(node, error,
-											row->status == STATUS_TIMED_OUT);
 	TimestampTz now = thread_time(thread);
 	TimestampTz since = thread->execution->retried_at;
 	TimestampTz retry_at;
@@ -147,7 +148,8 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	/* workflow.retry() begins anew */
 	if (since != 0 && attempt > 1)
 		attempt -= step_attempts_before(thread->execution->id, row->scope,
-										row->step_id, row->visit, since);
+										row->step_id, first_visit, row->visit,
+										since);
 	if (policy == NULL || attempt > policy->max_retries)
 		return false;
 	if (thread->plan->max_retry_budget >= 0 &&
@@ -180,7 +182,7 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	{
 		TimestampTz first = attempt > 1 ?
 			step_first_started(thread->execution->id, row->scope, row->step_id,
-							   row->visit) :
+							   first_visit) :
 			row->started_at;
 
 		if (retry_at >=
@@ -192,9 +194,46 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	row->retry_at = retry_at;
 	row->completed_at = now;
 	frame->next_attempt = row->attempt + 1;
-	frame->attempt_visit = row->visit;
 	frame->attempt_at = retry_at;
 	return true;
+}
+
+bool
+retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
+			  const StepError *error)
+{
+	const RetryPolicy *policy = find_policy(node, error,
+											row->status == STATUS_TIMED_OUT);
+
+	frame->attempt_visit = row->visit;
+	return follows(thread, frame, node, row, policy, row->visit);
+}
+
+/*
+ * A container that has children begins anew, with scopes of their own: the next
+ * attempt is another visit.
+ */
+bool
+container_retry_follows(Thread *thread, Frame *frame, PlanNode *node,
+						StepRow *row)
+{
+	char	   *sqlstate = jsonb_member_string(row->error, "sqlstate");
+	StepError	error = {.type = row->error_type};
+	const RetryPolicy *policy;
+
+	if (node->max_visits > 0 && row->visit > node->max_visits)
+		return false;
+	if (sqlstate != NULL && strlen(sqlstate) == 5)
+		error.sqlerrcode = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
+										 sqlstate[3], sqlstate[4]);
+	policy = first_policy(node->retry, node->nretry, &error,
+						  row->status == STATUS_TIMED_OUT);
+	frame->attempt_visit = row->visit;
+	if (step_ops[node->type]->was_opened(node, row->loop_collection_size,
+										 row->branch_taken))
+		frame->attempt_visit++;
+	return follows(thread, frame, node, row, policy,
+				   Max(row->visit - row->attempt + 1, 1));
 }
 
 /*

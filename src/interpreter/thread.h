@@ -379,6 +379,12 @@ extern bool step_is_skipped(const Thread *thread, const PlanNode *node,
  */
 #define TRANSIENT_RETRIES 3
 extern bool error_is_transient(const StepError *error);
+/*
+ * Is the failed attempt that a row is of followed by another one?  Of SQL of
+ * the user, and of a container.
+ */
+extern bool container_retry_follows(Thread *thread, Frame *frame,
+									PlanNode *node, StepRow *row);
 extern bool retry_follows(Thread *thread, Frame *frame, PlanNode *node,
 						  StepRow *row, const StepError *error);
 

@@ -167,6 +167,7 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	FrontierRow ended = {.node = node->index};
 	bool		failed;
 	bool		scope_expired;
+	bool		retried = false;
 
 	if (row->completed_at == 0)
 		row->completed_at = thread_time(thread);
@@ -187,9 +188,15 @@ step_ended(Thread *thread, Frame *frame, PlanNode *node, StepRow *row)
 	 * a scope whose time is over, or that is being cancelled, is not kept going
 	 */
 	if (failed && row->status != STATUS_CANCELLED && !scope_expired)
-		failed = !failure_is_handled(thread, frame, node, row);
+	{
+		retried = step_is_container(node) && node->nretry > 0 &&
+			container_retry_follows(thread, frame, node, row);
+		failed = !retried && !failure_is_handled(thread, frame, node, row);
+	}
 
-	ended.stand = failed ? STAND_ENDED_SCOPE : STAND_ENDED;
+	ended.stand = retried ? STAND_AGAIN :
+		failed            ? STAND_ENDED_SCOPE :
+							STAND_ENDED;
 	ended.leads_to = frame->jump != NULL ? frame->jump->index : -1;
 	frontier_add(&frame->frontier, &ended, 1);
 	frame_follow_frontier(thread, frame);

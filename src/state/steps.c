@@ -88,12 +88,12 @@ static StateStatement insert_once_statement = {INSERT_STEP
 static const Oid close_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID,
 								  INT4OID, TEXTOID, TEXTOID, TEXTOID,
 								  TEXTOID, JSONBOID, JSONBOID, TIMESTAMPTZOID,
-								  INT4OID, JSONBOID};
+								  INT4OID, JSONBOID, TIMESTAMPTZOID};
 
 static StateStatement close_statement = {
 	"UPDATE workflow.step_executions"
 	" SET status = $6, scope_outcome = $7, on_failure = $8, error_type = $9, output = $10, error = $11,"
-	" completed_at = $12, executor_pid = $13, variables = $14"
+	" completed_at = $12, executor_pid = $13, variables = $14, retry_at = $15"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
 	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4"
 	" AND attempt OPERATOR(pg_catalog.=) $5 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
@@ -278,6 +278,7 @@ step_close(const StepRow *row)
 	values[11] = TimestampTzGetDatum(row->completed_at);
 	values[12] = Int32GetDatum(MyProcPid);
 	state_set_jsonb(values, nulls, 13, row->variables);
+	state_set_time(values, nulls, 14, row->retry_at);
 
 	if (state_execute(&close_statement, values, nulls) == 0)
 		ereport(ERROR,

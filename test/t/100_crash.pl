@@ -274,6 +274,15 @@ my %workflows = (
 			qc => { type => 'conditional', switch => [ { when => '${vars.turn} < 3', next_step => 'qa' } ] },
 			step('qd', 1))
 	],
+	# a container that fails the first time
+	again => [
+		'z1',
+		chain([ [ z1 => { type => 'parallel', parallel_steps => [ 'za', 'zb' ],
+					retry => { errors => ['JoinFailed'], max_retries => 1, type => 'fixed_delay', initial_delay_ms => 5 } } ], 'z2' ],
+			za => { type => 'sql', sql => q{SELECT 1 / (SELECT count(*) FROM workflow.step_executions
+				WHERE execution_id = input.e::bigint AND step_id = 'z1' AND status = 'failed')}, result => 'value', input_mapping => { e => '${workflow.execution_id}' } },
+			zb => { type => 'sql', sql => 'SELECT pg_sleep(0.003)', result => 'none' }, step('z2', 0))
+	],
 	# designed to fail: who was under way then is left to chance
 	stops => [
 		's1',

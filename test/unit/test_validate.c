@@ -151,8 +151,8 @@ test_steps(void)
 			"steps form a cycle without `max_visits`: a -> a", NULL);
 	REFUSED("catch out of a container", "{`name`: `t`, `start_step`: `p`, `steps`: {`p`: {`type`: `parallel`, `parallel_steps`: [{`id`: `x`, `agent_name`: `x`, `catch`: [{`next_step`: `z`}]}, {`agent_name`: `x`}], `next_step`: `z`}, " AGENT("z") "}}",
 			"steps.p.parallel_steps[0].catch[0].next_step", "step `z` is not in the same line", NULL);
-	REFUSED("retry of a container", STEPS("`a`: {`type`: `parallel`, `retry`: {}, `parallel_steps`: [{`agent_name`: `x`}, {`agent_name`: `x`}]}"),
-			"steps.a.retry", "only steps of type agent and sql can be retried", NULL);
+	REFUSED("retry of a set step", STEPS("`a`: {`type`: `set`, `output`: 1, `retry`: {}}"),
+			"steps.a.retry", "only agent and sql steps and containers can be retried", NULL);
 	REFUSED("unknown field", STEPS("`a`: {`agent_name`: `x`, `inputmapping`: {}}"), "steps.a.inputmapping",
 			"unknown field `inputmapping`", "Did you mean `input_mapping`?");
 	REFUSED("very unknown field", STEPS("`a`: {`type`: `succeed`, `zzzzzz`: {}}"), "steps.a.zzzzzz", "unknown field `zzzzzz`",

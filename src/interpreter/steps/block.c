@@ -73,7 +73,8 @@ block_resume(Thread *thread, Frame *frame, PlanNode *node,
 
 static bool
 block_was_opened(const PlanNode *node pg_attribute_unused(),
-				 const StepRecord *record pg_attribute_unused())
+				 int collection_size pg_attribute_unused(),
+				 const char *branch_taken pg_attribute_unused())
 {
 	return true;
 }

@@ -158,10 +158,12 @@ conditional_resume(Thread *thread, Frame *frame pg_attribute_unused(),
 }
 
 static bool
-conditional_was_opened(const PlanNode *node, const StepRecord *record)
+conditional_was_opened(const PlanNode *node,
+					   int collection_size pg_attribute_unused(),
+					   const char *branch_taken)
 {
-	int			line = record->branch_taken != NULL ?
-		line_by_name(node, record->branch_taken) :
+	int			line = branch_taken != NULL ?
+		line_by_name(node, branch_taken) :
 		-1;
 
 	/* it took none, or led elsewhere: what failed is its own output */

@@ -257,11 +257,12 @@ loop_resume(Thread *thread, Frame *frame, PlanNode *node,
 }
 
 static bool
-loop_was_opened(const PlanNode *node, const StepRecord *record)
+loop_was_opened(const PlanNode *node, int collection_size,
+				const char *branch_taken pg_attribute_unused())
 {
 	/* over nothing: what failed is its own output */
 	return loop_part(node)->kind != LOOP_COLLECTION ||
-		record->loop_collection_size > 0;
+		collection_size > 0;
 }
 
 const StepOps loop_ops = {

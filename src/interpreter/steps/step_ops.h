@@ -46,8 +46,12 @@ typedef struct StepOps
 	 */
 	void		(*remember_ended) (Thread *thread, Frame *around,
 								   PlanNode *node, int visit);
-	/* Had it come so far that it can go on with its children? */
-	bool		(*was_opened) (const PlanNode *node, const StepRecord *record);
+	/*
+	 * Had it come so far that it has children?  By what its row says; no
+	 * container whose step was not begun at all.
+	 */
+	bool		(*was_opened) (const PlanNode *node, int collection_size,
+							   const char *branch_taken);
 } StepOps;
 
 /* By step type; those who walk a plan are below those who know the types. */

@@ -1,0 +1,99 @@
+--
+-- Containers that are tried again as a whole
+--
+SET client_min_messages = warning;
+-- how often an execution has called it, which no rollback takes back
+DO $$ BEGIN FOR i IN 0 .. 15 LOOP EXECUTE format('CREATE SEQUENCE test.calls_%s', i); END LOOP; END $$;
+CREATE FUNCTION test.calls(execution bigint) RETURNS bigint LANGUAGE sql RETURN nextval(('test.calls_' || execution % 16)::regclass);
+CREATE FUNCTION test.from_call(execution bigint, call bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  this bigint := test.calls(execution);
+BEGIN
+  IF this < call THEN
+    RAISE EXCEPTION 'call % is too early', this;
+  END IF;
+  RETURN this;
+END $$;
+CREATE PROCEDURE test.calls_anew() LANGUAGE plpgsql AS $$ BEGIN FOR i IN 0 .. 15 LOOP PERFORM setval(('test.calls_' || i)::regclass, 1, false); END LOOP; END $$;
+
+SELECT count(workflow.define(d)) FROM unnest(ARRAY[
+-- a block; what is in it begins anew, in scopes of their own
+$${"name": "anew_block", "steps": [
+  {"id": "box", "type": "parallel", "retry": {"errors": ["JoinFailed"], "max_retries": 3, "type": "fixed_delay", "initial_delay_ms": 1}, "parallel_steps": [
+    {"id": "late", "type": "sql", "sql": "SELECT test.from_call($1, 3)", "params": ["${workflow.execution_id}"], "result": "value"},
+    {"id": "set", "type": "set", "output": 1}]},
+  {"id": "after", "type": "set", "output": {"box": "${box.output}", "late": "${late.output}", "set": "${set.output}"}}]}$$,
+-- iterations one after the other, in a branch, and a step in it that has retries of its own
+$${"name": "anew_loop", "steps": [
+  {"id": "fork", "type": "fork_join", "branches": {"b": [{"id": "b1", "type": "set", "output": 1}], "a": [
+    {"id": "each", "type": "loop", "retry": [{"errors": ["timeout"], "max_retries": 9}, {"errors": ["LoopFailed"], "max_retries": 1, "initial_delay_ms": 1}],
+     "loop_config": {"collection": [1, 2], "result": "outputs", "loop_body": [
+      {"id": "one", "type": "set", "assign": {"n": "${(vars.n ?? 0) + 1}"}, "output": "${vars.n}"},
+      {"id": "try", "type": "sql", "sql": "SELECT test.from_call($1, 4)", "params": ["${workflow.execution_id}"], "result": "value", "retry": {"max_retries": 1, "initial_delay_ms": 1}}]}},
+    {"id": "sum", "type": "set", "output": ["${each.output}", "${vars.n}"]}]}},
+  {"id": "after", "type": "set", "output": ["${fork.output.a}", "${each.status}"]}]}$$,
+-- a conditional, its own error in the condition of a retry; on a cycle, each time counted from one
+$${"name": "anew_choice", "start_step": "count", "steps": {
+  "count": {"type": "set", "assign": {"n": "${(vars.n ?? 0) + 1}"}, "max_visits": 5, "next_step": "ask"},
+  "ask": {"type": "conditional", "condition": {"sql": "SELECT true"}, "if_true_step": ["odd"], "retry": {"max_retries": 1, "initial_delay_ms": 1, "retry_if": "${ask.error.type} == 'P0001'"}, "next_step": "more"},
+  "odd": {"type": "sql", "sql": "SELECT test.from_call($1, $2 * 2)", "params": ["${workflow.execution_id}", "${vars.n}"], "result": "value"},
+  "more": {"type": "conditional", "switch": [{"when": "${vars.n} < 2", "next_step": "count"}], "next_step": "end"},
+  "end": {"type": "set", "output": ["${odd.output}", "${ask.output.branch_output}"]}}}$$,
+-- when no attempt follows the rest applies
+$${"name": "anew_caught", "start_step": "box", "steps": {
+  "box": {"type": "parallel", "retry": {"max_retries": 1, "initial_delay_ms": 1}, "parallel_steps": ["x", "y"], "catch": [{"as": "why", "next_step": "told"}], "next_step": "told"},
+  "x": {"type": "sql", "sql": "SELECT 1 / 0"}, "y": {"type": "set", "output": 1},
+  "told": {"type": "set", "output": ["${vars.why.type}", "${x.error.message}", "${y.output}"]}}}$$,
+$${"name": "anew_budget", "max_retry_budget": 1, "steps": [
+  {"id": "box", "type": "loop", "collection": [1], "retry": {"max_retries": 5, "initial_delay_ms": 1}, "loop_body": [{"id": "x", "type": "sql", "sql": "SELECT 1 / 0"}]}]}$$]::jsonb[]) AS d;
+SELECT workflow.explain('anew_block');
+CALL test.run_three_ways('{anew_block,anew_loop,anew_choice,anew_caught,anew_budget}');
+TABLE test.differences;
+SELECT workflow, status, output, message FROM test.runs WHERE mode = 'durable' ORDER BY workflow;
+SELECT workflow, s.scope, step_id, visit, attempt, s.status, s.on_failure FROM workflow.step_executions AS s JOIN test.runs AS r ON r.id = execution_id
+WHERE mode = 'durable' ORDER BY workflow, s.scope COLLATE "C", s.started_at;
+
+-- retry() of the execution begins anew: with attempts, too
+SELECT workflow.define($${"name": "anew_retried", "steps": [
+  {"id": "box", "type": "parallel", "retry": {"max_retries": 1, "initial_delay_ms": 1}, "parallel_steps": [
+    {"id": "late", "type": "sql", "sql": "SELECT test.from_call($1, 4)", "params": ["${workflow.execution_id}"], "result": "value"},
+    {"id": "note", "type": "sql", "sql": "SELECT test.note('note')"}]}]}$$) \gset
+CALL test.calls_anew();
+TRUNCATE test.ledger;
+CALL test.go('anew_retried');
+SELECT workflow.retry(test.id()) \gset
+SELECT (workflow.wait(test.id(), '60 seconds')).status;
+SELECT scope, step_id, visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY scope COLLATE "C", started_at;
+-- what had completed in an attempt is not done again in that, in the next it is
+TABLE test.entries;
+
+-- what an attempt did is undone when the execution fails, not before the next one
+SELECT workflow.define($${"name": "anew_undone", "steps": [
+  {"id": "box", "type": "loop", "collection": [1], "retry": {"max_retries": 1, "initial_delay_ms": 1}, "loop_body": [
+    {"id": "do", "type": "sql", "sql": "SELECT test.note('do')", "compensate": {"id": "undo", "type": "sql", "sql": "SELECT test.note('undo')"}},
+    {"id": "fails", "type": "sql", "sql": "SELECT 1 / 0"}]}]}$$) \gset
+TRUNCATE test.ledger;
+CALL test.go('anew_undone');
+TABLE test.entries;
+
+-- while it waits for the next attempt it can be paused, retried, cancelled
+SELECT workflow.define($${"name": "anew_later", "steps": [
+  {"id": "box", "type": "parallel", "retry": {"max_retries": 2, "type": "fixed_delay", "initial_delay_ms": 3600000}, "parallel_steps": [
+    {"id": "late", "type": "sql", "sql": "SELECT test.from_call($1, 2)", "params": ["${workflow.execution_id}"], "result": "value"},
+    {"id": "set", "type": "set", "output": 1}]}]}$$) \gset
+CALL test.calls_anew();
+SELECT workflow.start('anew_later') AS id \gset
+CALL test.until(format('SELECT status = ''waiting'' FROM workflow.executions WHERE id = %s', :id));
+SELECT step_id, visit, attempt, kind FROM workflow.waits WHERE execution_id = :id;
+SELECT workflow.pause(:id) \gset
+SELECT workflow.resume(:id) \gset
+CALL test.until(format('SELECT status = ''waiting'' FROM workflow.executions WHERE id = %s', :id));
+SELECT workflow.cancel(:id) \gset
+SELECT (workflow.wait(:id, '60 seconds')).status;
+SELECT workflow.retry(:id) \gset
+SELECT (workflow.wait(:id, '60 seconds')).status;
+SELECT scope, step_id, visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = :id ORDER BY scope COLLATE "C", started_at;
+
+-- what is refused
+SELECT path, message, hint FROM workflow.validate('{"name": "x", "steps": [{"id": "a", "type": "set", "output": 1, "retry": {}}]}');
+SELECT path, message, hint FROM workflow.validate('{"name": "x", "steps": [{"id": "l", "type": "loop", "collection": [1], "retry": {"retry_if": "${b.output} == 1"}, "loop_body": [{"id": "b", "type": "set", "output": 1}]}]}');
