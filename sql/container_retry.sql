@@ -45,9 +45,16 @@ $${"name": "anew_caught", "start_step": "box", "steps": {
   "x": {"type": "sql", "sql": "SELECT 1 / 0"}, "y": {"type": "set", "output": 1},
   "told": {"type": "set", "output": ["${vars.why.type}", "${x.error.message}", "${y.output}"]}}}$$,
 $${"name": "anew_budget", "max_retry_budget": 1, "steps": [
-  {"id": "box", "type": "loop", "collection": [1], "retry": {"max_retries": 5, "initial_delay_ms": 1}, "loop_body": [{"id": "x", "type": "sql", "sql": "SELECT 1 / 0"}]}]}$$]::jsonb[]) AS d;
+  {"id": "box", "type": "loop", "collection": [1], "retry": {"max_retries": 5, "initial_delay_ms": 1}, "loop_body": [{"id": "x", "type": "sql", "sql": "SELECT 1 / 0"}]}]}$$,
+-- attempts are visits of a cycle, too
+$${"name": "anew_visits", "start_step": "box", "steps": {
+  "box": {"type": "parallel", "max_visits": 2, "retry": {"max_retries": 2, "type": "immediate"}, "on_failure": "ignore", "parallel_steps": ["x", "y"], "next_step": "count"},
+  "x": {"type": "sql", "sql": "SELECT 1 / 0"}, "y": {"type": "set", "output": 1},
+  "count": {"type": "set", "assign": {"n": "${(vars.n ?? 0) + 1}"}, "next_step": "more"},
+  "more": {"type": "conditional", "switch": [{"when": "${vars.n} < 3", "next_step": "box"}], "next_step": "end"},
+  "end": {"type": "set", "output": 1}}}$$]::jsonb[]) AS d;
 SELECT workflow.explain('anew_block');
-CALL test.run_three_ways('{anew_block,anew_loop,anew_choice,anew_caught,anew_budget}');
+CALL test.run_three_ways('{anew_block,anew_loop,anew_choice,anew_caught,anew_budget,anew_visits}');
 TABLE test.differences;
 SELECT workflow, status, output, message FROM test.runs WHERE mode = 'durable' ORDER BY workflow;
 SELECT workflow, s.scope, step_id, visit, attempt, s.status, s.on_failure FROM workflow.step_executions AS s JOIN test.runs AS r ON r.id = execution_id

@@ -26,17 +26,12 @@
 #include "interpreter/thread.h"
 #include "shared/trust.h"
 
-/*
- * The number of this visit.  Only a step on a cycle can be visited more than
- * once in a scope.
- */
-static int
-next_visit(Thread *thread, Frame *frame, PlanNode *node)
+/* The last visit of a step on a cycle in the frame's scope; 0: none yet. */
+static int *
+last_visit(Thread *thread, Frame *frame, PlanNode *node)
 {
 	int		   *visit;
 
-	if (!node->on_cycle)
-		return 1;
 	if (frame->visits == NULL)
 	{
 		int			count = frame->frontier.scope->nnodes;
@@ -54,7 +49,17 @@ next_visit(Thread *thread, Frame *frame, PlanNode *node)
 
 		*visit = record ? record->visit : 0;
 	}
-	return ++*visit;
+	return visit;
+}
+
+/*
+ * The number of this visit.  Only a step on a cycle can be visited more than
+ * once in a scope.
+ */
+static int
+next_visit(Thread *thread, Frame *frame, PlanNode *node)
+{
+	return node->on_cycle ? ++*last_visit(thread, frame, node) : 1;
 }
 
 /* The leaf cannot even begin: record that. */
@@ -269,8 +274,9 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 	if (again_after_failure)
 	{
 		row->attempt = frame->next_attempt;
-		if (frame->visits != NULL && node->on_cycle)
-			frame->visits[node->position] = visit;
+		/* that of a container is another one */
+		if (node->on_cycle)
+			*last_visit(thread, frame, node) = visit;
 	}
 	frame->next_attempt = 0;
 	frame->never_begun = false;
