@@ -9,6 +9,7 @@
  *	  fields.c         reading a field of an object
  *	  builder.c        nodes, and what follows what
  *	  plan_scope.c     the scopes: what follows what
+ *	  reach.c          which steps can run before which
  *	  plan_parts.c     what several kinds of objects have in common
  *	  plan_retry.c     retry policies, catch clauses
  *	  plan_container.c what containers have in common: lines of children
@@ -19,7 +20,6 @@
  *	  plan_epilogue.c  compensations, the definition's on_failure
  *	  plan_document.c  all of a document of the native format
  *	  native.c         its row in the table of languages
- *	  reach.c          which steps can run before which
  *	  validate.c       the plan as a graph
  *	  references.c     all references of a plan
  *	  front_end.c      languages; a document's way to its stored form and plan
