@@ -83,11 +83,38 @@ foreach my $version (@versions[ 1 .. $#versions ], $versions[0])
 	is(catalog_differences([ catalog_rows($node, 'defaults') ], $fresh{$version}), '', "default privileges: $version is what an installation is");
 }
 
-# What was closed is not opened by the way back.
+# What was closed is not opened by the way back, and what only the newer library can read does not
+# stay behind.
 if ($versions[0] eq '1.0.0')
 {
 	my $down = q{ALTER EXTENSION pg_workflow UPDATE TO '1.0.0'};
 	my $document = '{"name": "closed", "steps": [{"id": "a", "type": "set", "output": 1}]}';
+
+	$node->safe_psql('postgres', 'CREATE DATABASE newer');
+	$node->safe_psql('newer', q{CREATE EXTENSION pg_workflow;
+		SELECT workflow.define('{"name": "forward", "start_step": "f", "steps": {
+			"f": {"type": "fork_join", "max_visits": 2, "branches": {"x": ["a", "b", "c"], "y": ["d"]}, "next_step": "g"},
+			"a": {"type": "sql", "sql": "SELECT 1", "retry": {"max_retries": 1}, "catch": [{"next_step": "c"}]},
+			"b": {"type": "conditional", "switch": [{"when": "true", "next_step": "c"}], "default": {"next_step": "c"}},
+			"c": {"type": "set", "output": 1}, "d": {"type": "set", "output": 1},
+			"g": {"type": "conditional", "switch": [{"when": "false", "next_step": "f"}]}}}')});
+	is(($node->psql('newer', "BEGIN; $down; ROLLBACK"))[0], 0, 'definitions that the version before knows');
+	my %newer = (
+		ends => '{"id": "p", "type": "parallel", "parallel_steps": [{"id": "e", "type": "succeed", "ends": "scope"}, {"id": "s", "type": "set", "output": 1}]}',
+		again => '{"id": "p", "type": "conditional", "condition": "true", "retry": {"max_retries": 1}, "if_true_step": {"id": "s", "type": "set", "output": 1}}',
+		back => '{"id": "l", "type": "loop", "collection": [1], "loop_body": [{"id": "a", "type": "set", "output": 1, "max_visits": 2},
+			{"id": "b", "type": "set", "output": 1}, {"id": "c", "type": "conditional", "switch": [{"when": "false", "next_step": "a"}]}]}',
+		caught => '{"id": "k", "type": "conditional", "condition": "true", "if_true_step": [{"id": "a", "sql": "SELECT 1", "max_visits": 2,
+			"catch": [{"next_step": "a"}]}, {"id": "b", "type": "set", "output": 1}]}');
+	foreach my $name (sort keys %newer)
+	{
+		$node->safe_psql('newer', qq{SELECT workflow.define('{"name": "$name", "steps": [$newer{$name}]}')});
+		like(($node->psql('newer', $down))[2], qr/ERROR:  definitions say what the version before does not know.*DETAIL:  .*: $name[.].*HINT:  Archive/s, "$name: refused");
+		$node->safe_psql('newer', qq{SELECT workflow.start('$name', start_at => 'infinity'); SELECT workflow.set_status('$name', 1, 'archived')});
+		like(($node->psql('newer', $down))[2], qr/ERROR:  definitions say/, "$name: also when one of its executions has not ended");
+		$node->safe_psql('newer', q{SELECT workflow.cancel(id) FROM workflow.executions WHERE status = 'pending'});
+		is(($node->psql('newer', "BEGIN; $down; ROLLBACK"))[0], 0, "$name: nor what is over");
+	}
 
 	$node->safe_psql('postgres', 'CREATE DATABASE rights');
 	$node->safe_psql('rights', qq{CREATE EXTENSION pg_workflow;

@@ -4,7 +4,8 @@
  */
 
 /*
- * Rights per workflow: what was closed would be open.  Limits of roles.  Erasures.  Traces.
+ * What definitions say.  Rights per workflow: what was closed would be open.  Limits of roles.
+ * Erasures.  Traces.
  *
  * Of settings that the version before does not know counts whatever is said anywhere, for other
  * sessions than this one.  The older library, once it is loaded, has forgotten what the
@@ -21,7 +22,31 @@ DECLARE
         UNION
         (SELECT DISTINCT ON (lower(name)) lower(name) || '=' || setting FROM pg_file_settings
          ORDER BY lower(name), seqno DESC));
+    /* Its library can make nothing of these: of an end or a retry, or a way back in a line. */
+    newer text := (
+        SELECT string_agg(DISTINCT d.name, ', ' ORDER BY d.name) FROM workflow.definitions AS d
+        WHERE (d.status <> 'archived'
+               OR EXISTS (SELECT FROM workflow.executions AS e
+                          WHERE e.definition_id = d.id
+                            AND e.status NOT IN ('completed', 'failed', 'cancelled', 'timed_out')))
+          AND (d.definition @? '$.steps.*.ends'
+               OR d.definition @? '$.steps.* ? (exists (@.retry) && @.type != "agent" && @.type != "sql")'
+               OR EXISTS (
+                   SELECT FROM jsonb_path_query(d.definition, 'strict $.steps.*.** ? (@.type() == "array")')
+                       AS lines (line),
+                       jsonb_array_elements(line) WITH ORDINALITY AS s (step, place),
+                       jsonb_path_query(d.definition -> 'steps' -> (s.step #>> '{}'), '$.*.next_step')
+                           AS target,
+                       jsonb_array_elements(line) WITH ORDINALITY AS t (step, place)
+                   WHERE t.step = target AND t.place <= s.place)));
 BEGIN
+    IF newer IS NOT NULL THEN
+        RAISE EXCEPTION 'definitions say what the version before does not know'
+            USING ERRCODE = '55000',
+            DETAIL = format('They have "ends", a "retry" of a container, or a way back inside of '
+                            'one: %s.', newer),
+            HINT = 'Archive them with workflow.set_status(), when their executions have ended.';
+    END IF;
     IF EXISTS (SELECT FROM workflow.grants WHERE NOT granted) THEN
         RAISE EXCEPTION 'workflows that were revoked from all roles would be open to all again'
             USING ERRCODE = '55000', DETAIL = 'The version before has no rights per workflow.',
