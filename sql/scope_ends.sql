@@ -60,6 +60,7 @@ SELECT workflow.define($${"name": "ends_retried", "steps": [
 TRUNCATE test.ledger;
 CALL test.go('ends_retried');
 SELECT step_id, attempt, status, scope_outcome FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY scope COLLATE "C", step_id, attempt;
+SELECT error ->> 'type' AS type, error ->> 'message' AS message FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'refuse';
 INSERT INTO test.stock VALUES (1);
 SELECT workflow.retry(test.id()) \gset
 SELECT (workflow.wait(test.id(), '60 seconds')).status;

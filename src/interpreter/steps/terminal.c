@@ -77,7 +77,8 @@ fail_enter(Thread *thread, Frame *frame, PlanNode *node,
 		   bool *again pg_attribute_unused())
 {
 	EvaluateContext context;
-	StepError	error = {.type = "WorkflowFailed",.message = "the workflow failed"};
+	StepError	error = {.type = "WorkflowFailed",.message = step_ends_scope(node) ?
+		"the step ended its scope as failed" : "the workflow failed"};
 	Template   *const parts[] = {terminal_part(node)->error, terminal_part(node)->message};
 
 	evaluate_in(thread, frame, &context);
