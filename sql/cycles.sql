@@ -101,7 +101,7 @@ SELECT scope, step_id, visit, status FROM workflow.step_executions WHERE executi
 CREATE TABLE test.cycle_faults (n int);
 INSERT INTO test.cycle_faults VALUES (2);
 SELECT workflow.define($${"name": "cycles_retried", "steps": [
-  {"id": "each", "type": "loop", "loop_config": {"collection": [1, 2], "execution_mode": "parallel", "result": "outputs", "loop_body": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": [1, 2], "execution_mode": "parallel", "on_error": "collect", "result": "outputs", "loop_body": [
     {"id": "up", "type": "set", "assign": {"n": "${(vars.n ?? 0) + 1}"}, "max_visits": 5},
     {"id": "both", "type": "parallel", "parallel_steps": [
       {"id": "ok", "type": "sql", "sql": "SELECT test.note('ok ' || $1 || ' of ' || $2)", "params": ["${vars.n}", "${loop.item}"]},

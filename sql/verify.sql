@@ -237,7 +237,10 @@ CALL until_true(format('count(*) = 2 FROM workflow.waits WHERE execution_id = %s
 SET client_min_messages = error;
 UPDATE workflow.executions SET step_marks = NULL WHERE id IN (:held, :forked);
 SELECT check_name, status, regexp_replace(detail, '[0-9]+', 'N') AS detail, regexp_replace(help, '[0-9]+', 'N', 'g') AS help FROM found ORDER BY 3;
+-- at once: a branch that is woken sees that the other is held no more
+BEGIN;
 SELECT help FROM found ORDER BY help \gexec
+COMMIT;
 SELECT status FROM workflow.wait(:held, '60 s');
 SELECT status FROM workflow.wait(:forked, '60 s');
 SELECT * FROM found;
