@@ -293,7 +293,8 @@ extern void free_reach(Builder *builder);
 
 /*
  * Can their scope get from one node to the other by at least one step?  Also
- * true for steps that cannot be reached: that was reported already.
+ * true for steps that cannot be reached, or are in no scope or in different
+ * ones: that was reported already.
  */
 extern bool step_leads_to(const Builder *builder, int from, int to);
 

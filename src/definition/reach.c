@@ -37,6 +37,22 @@ typedef struct Search
 } Search;
 
 /*
+ * As scope_way(), of the ways that stay in the scope.  Others are errors, which
+ * were reported: to a compensation, say, which is in no scope.
+ */
+static int
+next_in_scope(const Builder *builder, int from, int *k, PlanWay *way)
+{
+	const PlanNode *nodes = builder->plan->nodes;
+	int			next;
+
+	do
+		next = scope_way(builder->plan, &nodes[from], k, way);
+	while (next >= 0 && nodes[next].scope != nodes[from].scope);
+	return next;
+}
+
+/*
  * A node has been found.
  */
 static void
@@ -72,8 +88,7 @@ complete_component(Search *search, int root)
 		int			next;
 		int			k = 0;
 
-		while ((next = scope_way(builder->plan, &nodes[search->open[i]], &k,
-								 &way)) >= 0)
+		while ((next = next_in_scope(builder, search->open[i], &k, &way)) >= 0)
 		{
 			int			below = builder->component[next];
 
@@ -110,8 +125,7 @@ search_from(Search *search, int start)
 		int			node = search->path[search->npath - 1];
 		int			edge = search->edge[node];
 		PlanWay		way;
-		int			next = scope_way(builder->plan, &builder->plan->nodes[node],
-									 &search->edge[node], &way);
+		int			next = next_in_scope(builder, node, &search->edge[node], &way);
 
 		if (next >= 0 && search->number[next] < 0)
 		{
@@ -143,15 +157,14 @@ has_jumps(const Builder *builder, const PlanScope *scope, bool is_root)
 		return true;
 	for (int i = 0; i < scope->nnodes; i++)
 	{
-		const PlanNode *node = &plan->nodes[scope->nodes[i]];
+		int			node = scope->nodes[i];
 		PlanWay		way;
 		int			next;
 		int			k = 0;
 
-		while ((next = scope_way(plan, node, &k, &way)) >= 0)
+		while ((next = next_in_scope(builder, node, &k, &way)) >= 0)
 			if (way != WAY_NEXT &&
-				(is_root ||
-				 builder->position[next] <= builder->position[node->index]))
+				(is_root || builder->position[next] <= builder->position[node]))
 				return true;
 	}
 	return false;
@@ -242,8 +255,8 @@ step_leads_to(const Builder *builder, int from, int to)
 	const ScopeReach *reach;
 	int			target;
 
-	Assert(nodes[from].scope == nodes[to].scope);
-	if (builder->reach == NULL)
+	if (builder->reach == NULL || nodes[from].scope < 0 ||
+		nodes[from].scope != nodes[to].scope)
 		return true;
 	reach = &builder->reach[nodes[from].scope];
 	if (!reach->searched)
