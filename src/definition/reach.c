@@ -151,8 +151,6 @@ search_from(Search *search, int start)
 static bool
 has_jumps(const Builder *builder, const PlanScope *scope, bool is_root)
 {
-	const WorkflowPlan *plan = builder->plan;
-
 	if (scope->is_graph)
 		return true;
 	for (int i = 0; i < scope->nnodes; i++)
