@@ -47,6 +47,17 @@ static TimestampTz retry_at = DT_NOBEGIN;	/* by the steady one: not before */
 static bool far = false;		/* the next look is at all that is due, not
 								 * at the first of it */
 
+/*
+ * The server's clock is so much ahead of the steady one; that it was put back
+ * is seen at the latest when it is looked at for what is due (appointment()).
+ */
+static TimestampTz clock_ahead = 0;
+#define CLOCK_STEP USECS_PER_SEC
+static bool put_back = false;	/* the waits behind this place are still to be
+								 * looked through */
+static int64 again_execution_id;
+static char *again_thread;
+
 /* Those that rest, the one that has for longest first. */
 static dlist_head resting = DLIST_STATIC_INIT(resting);
 
@@ -314,11 +325,62 @@ forget_resting(void)
 	return nleft;
 }
 
+/* --- a clock that is put back --- */
+
+static void
+again_from(int64 execution_id, char *thread)
+{
+	if (again_thread != NULL)
+		pfree(again_thread);
+	again_execution_id = execution_id;
+	again_thread = thread;
+}
+
+/*
+ * A wait of seconds does not become one of hours.  A batch of all that wait is
+ * looked through.
+ */
+static void
+begin_again(void)
+{
+	TimestampTz ahead = GetCurrentTimestamp() - steady_now();
+	int64		execution_id;
+	char	   *thread;
+	bool		committed;
+	bool		more = false;
+
+	if (ahead < clock_ahead - CLOCK_STEP)
+	{
+		put_back = true;
+		again_from(0, NULL);
+	}
+	clock_ahead = ahead;
+	if (!put_back || retry_at > steady_now())
+		return;
+	ATTEMPT(committed)
+	{
+		execution_id = again_execution_id;
+		thread = again_thread != NULL ? again_thread : "";
+		more = waits_begin_again(WAITS_BATCH, &execution_id, &thread);
+		thread = MemoryContextStrdup(live_context, thread);
+	}
+	ATTEMPT_END(committed, false);
+	if (!committed)
+	{
+		retry_at = TimestampTzPlusMilliseconds(steady_now(), SKIPPED_RETRY_MS);
+		return;
+	}
+	put_back = more;
+	again_from(execution_id, thread);
+	waits_expect(DT_NOBEGIN);
+}
+
 bool
 waits_look(void)
 {
 	int			changed = forget_resting();
 
+	begin_again();
 	if (next_due <= GetCurrentTimestamp() && retry_at <= steady_now())
 		changed += wake_due();
 	return changed > 0;
@@ -327,7 +389,8 @@ waits_look(void)
 TimestampTz
 waits_next(void)
 {
-	return Min(Max(appointment(next_due), retry_at), next_rest());
+	return Min(put_back ? retry_at : Max(appointment(next_due), retry_at),
+			   next_rest());
 }
 
 const LiveFollower waits_follower = {

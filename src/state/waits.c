@@ -125,6 +125,25 @@ static StateStatement due_idle_statement = {
 	lengthof(due_idle_types), due_idle_types, NULL
 };
 
+/*
+ * A stretch of all that wait, in the order of their key.  That of a retry which
+ * was written down later than now began before the clock was put back.
+ */
+static const Oid begin_again_types[] = {INT4OID, INT8OID, TEXTOID};
+static StateStatement begin_again_statement = {
+	"WITH batch AS MATERIALIZED (SELECT w.execution_id, w.thread, w.kind, w.since FROM workflow.waits AS w"
+	"  WHERE ROW(w.execution_id, w.thread) OPERATOR(pg_catalog.>) ROW($2, $3)"
+	"  ORDER BY w.execution_id, w.thread LIMIT $1 FOR UPDATE SKIP LOCKED),"
+	" again AS (UPDATE workflow.waits AS w SET since = pg_catalog.now(),"
+	"  until = pg_catalog.now() OPERATOR(pg_catalog.+) (w.until OPERATOR(pg_catalog.-) w.since)"
+	"  FROM batch AS s WHERE w.execution_id OPERATOR(pg_catalog.=) s.execution_id"
+	"  AND w.thread OPERATOR(pg_catalog.=) s.thread"
+	"  AND s.kind OPERATOR(pg_catalog.=) 'retry'::pg_catalog.text"
+	"  AND s.since OPERATOR(pg_catalog.>) pg_catalog.now())"
+	" SELECT execution_id, thread FROM batch ORDER BY execution_id DESC, thread DESC LIMIT 1",
+	lengthof(begin_again_types), begin_again_types, NULL
+};
+
 static const Oid next_types[] = {TIMESTAMPTZOID};
 static StateStatement next_statement = {
 	"SELECT w.until FROM workflow.waits AS w"
@@ -356,6 +375,23 @@ executions_wake_due(int limit, TimestampTz from, TimestampTz to,
 	if (nrows > 0)
 		fault_point("execution.woken");
 	return (int) nrows;
+}
+
+bool
+waits_begin_again(int limit, int64 *execution_id, char **thread)
+{
+	Datum		values[] = {Int32GetDatum(limit), Int64GetDatum(*execution_id),
+							CStringGetTextDatum(*thread)};
+	bool		found = state_query(&begin_again_statement, values, NULL, false,
+									1) > 0;
+
+	if (found)
+	{
+		*execution_id = state_column_int64(0, 1);
+		*thread = state_column_text(0, 2);
+	}
+	state_done();
+	return found;
 }
 
 TimestampTz

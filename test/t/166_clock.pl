@@ -1,8 +1,5 @@
 # Clocks that jump, by hours, back and forward, while executions run: everything ends, what was
 # waited for a while is not waited for by hours, each end is in the statistics once.
-#
-# The server's clock is that of the machine and so many hours, by a library that is loaded before
-# all others; how long something takes, by the monotonic clock, is what it is.
 
 use strict;
 use warnings FATAL => 'all';
@@ -11,90 +8,18 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
+use MovableClock;
 use WorkflowTest;
 
-my $folder = PostgreSQL::Test::Utils::tempdir();
+my $node = MovableClock::movable_cluster('clock', 'workflow.cancel_grace = 1s', 'autovacuum = off');
 
-sub build_clock
-{
-	append_to_file("$folder/clock.c", <<'EOC');
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
-
-static volatile int *ahead;
-
-/* Seconds that the clock is ahead: the first word of a file that all processes share. */
-__attribute__((constructor)) static void
-open_clock(void)
-{
-	int			file = open(getenv("CLOCK_AHEAD"), O_RDONLY);
-
-	ahead = mmap(NULL, sizeof(int), PROT_READ, MAP_SHARED, file, 0);
-	if (ahead == MAP_FAILED)
-		abort();
-	close(file);
-}
-
-int
-clock_gettime(clockid_t clock, struct timespec *now)
-{
-	int			result = syscall(SYS_clock_gettime, clock, now);
-
-	if (clock == CLOCK_REALTIME)
-		now->tv_sec += *ahead;
-	return result;
-}
-
-int
-gettimeofday(struct timeval *restrict now, void *restrict zone)
-{
-	struct timespec precise;
-	int			result = clock_gettime(CLOCK_REALTIME, &precise);
-
-	(void) zone;
-	now->tv_sec = precise.tv_sec;
-	now->tv_usec = precise.tv_nsec / 1000;
-	return result;
-}
-
-time_t
-time(time_t *result)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (result)
-		*result = now.tv_sec;
-	return now.tv_sec;
-}
-EOC
-	system_or_bail(split(' ', $ENV{CC} || 'cc'), '-O1', '-fPIC', '-shared', '-o', "$folder/clock.so", "$folder/clock.c");
-	return;
-}
-
-# The server's clock is so many hours ahead from now on, in all of its processes.
+# The server's clock is so many hours ahead from now on.
 sub set_clock
 {
 	my ($hours) = @_;
 
-	open my $file, '+<', "$folder/ahead" or die "$folder/ahead: $!";
-	syswrite($file, pack('i', 3600 * $hours)) == length(pack('i', 0)) or die "$folder/ahead: $!";
-	close $file;
+	MovableClock::set_ahead(3600 * $hours);
 	return;
-}
-
-build_clock();
-append_to_file("$folder/ahead", pack('i', 0));
-my $node;
-{
-	local %ENV = (%ENV, LD_PRELOAD => "$folder/clock.so", CLOCK_AHEAD => "$folder/ahead");
-	$node = workflow_cluster('clock', 'workflow.cancel_grace = 1s', 'autovacuum = off');
 }
 
 sub query { return $node->safe_psql('postgres', $_[0]); }
@@ -157,11 +82,13 @@ sub ended { return query(q{SELECT count(*) FROM workflow.executions WHERE workfl
 
 # --- a jump, while things are under way ---
 
-foreach my $jump ([ 0 => -5 ], [ -5 => 3 ], [ 3 => 0 ])
+foreach my $jump ([ 0 => -5 ], [ -5 => 3 ], [ 3 => 0 ], [ 0 => -5, 0 ], [ -5 => 0, 0 ])
 {
-	my ($from, $to) = @$jump;
-	my $name = sprintf '%+d to %+d hours', $from, $to;
+	my ($from, $to, $short_wait) = @$jump;
+	my $name = sprintf '%+d to %+d hours, %s', $from, $to, defined $short_wait ? 'waits are written down' : 'waits are in memory';
 
+	query('ALTER SYSTEM SET workflow.short_wait = ' . ($short_wait // q{'10s'}));
+	$node->reload;
 	run_short(3);
 	is(rolled_up(), ended(), "$name: statistics before");
 	# pg_sleep() would sleep by the server's clock
