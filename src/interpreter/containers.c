@@ -173,13 +173,14 @@ record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit,
 {
 	StepError	error = {.type = "NotStarted", .sqlerrcode = ERRCODE_QUERY_CANCELED};
 	int			nbegun;
-	char	  **names = step_begun_branches(thread->execution->id, from, to,
-											node->id, &nbegun);
+	BegunChild *children = step_begun_children(thread->execution->id, from, to,
+											   node->id, &nbegun);
 	bool	   *begun = palloc0(node->nlines * sizeof(bool));
 
 	for (int i = 0; i < nbegun; i++)
 	{
-		int			line = plan_find_line(node, names[i], strlen(names[i]));
+		const char *name = children[i].branch_name;
+		int			line = plan_find_line(node, name, strlen(name));
 
 		if (line >= 0)
 			begun[line] = true;

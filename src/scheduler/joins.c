@@ -70,70 +70,97 @@ join_waiting_children(LiveJoin *join, int **children)
 	return count;
 }
 
-/*
- * Children that have ended already, or wait, for a container found open when
- * its thread was resumed: count them, and leave only the others to be handed
- * out.  False: the rows cannot be had now.
- */
-static bool
-recover_children(LiveJoin *join)
+/* The number of a child, by its rows; -1: there is no such. */
+static int
+child_number(const LiveJoin *join, const PlanNode *container,
+			 const char *branch_name, int loop_iteration_index)
 {
-	WorkflowPlan *plan;
-	PlanNode   *container;
+	int			child = step_iterates(container) ?
+		loop_iteration_index :
+		plan_find_line(container, branch_name, strlen(branch_name));
+
+	return child < join->counts.total ? child : -1;
+}
+
+/* What is known of a child when its container is found open. */
+typedef enum FoundChild
+{
+	CHILD_LEFT = 0,				/* to be handed out */
+	CHILD_BEGUN,				/* the same, and before others: only where they
+								 * are limited */
+	CHILD_OVER					/* it has ended, or waits */
+} FoundChild;
+
+/*
+ * Read what has become of the children.  Adds those that have ended to *counts.
+ * Returns how many wait.  In a transaction.
+ */
+static int
+find_children(LiveJoin *join, FoundChild *found, JoinCounts *counts)
+{
+	WorkflowPlan *plan = definition_plan(join->execution->definition_id);
+	PlanNode   *container = &plan->nodes[join->container];
 	StepRecord *records;
+	int		   *waiting;
 	char	   *from;
 	char	   *to;
-	bool	   *ended = MemoryContextAllocZero(live_context,
-										 Max(join->counts.total, 1));
-	JoinCounts	counts = join->counts;
-	bool		committed;
-	int		   *waiting;
-	int			nwaiting = 0;
 	int			count;
+	int			nwaiting = 0;
+
+	scope_children_range(scope_path(plan, &join->scope), container,
+						 join->visit, &from, &to);
+	if (join->max_parallelism > 0)
+	{
+		BegunChild *begun = step_begun_children(join->execution->id, from, to,
+												container->id, &count);
+
+		for (int i = 0; i < count; i++)
+		{
+			int			child = child_number(join, container,
+											 begun[i].branch_name,
+											 begun[i].loop_iteration_index);
+
+			if (child >= 0)
+				found[child] = CHILD_BEGUN;
+		}
+	}
+	records = step_children(join->execution->id, from, to, container->id, false,
+							&count);
+	for (int i = 0; i < count; i++)
+	{
+		int			child = child_number(join, container,
+										 records[i].branch_name,
+										 records[i].loop_iteration_index);
+
+		if (child < 0 || found[child] == CHILD_OVER)
+			continue;
+		found[child] = CHILD_OVER;
+		step_count_child(counts, records[i].scope_outcome);
+	}
+	count = join_waiting_children(join, &waiting);
+	for (int i = 0; i < count; i++)
+	{
+		if (found[waiting[i]] == CHILD_OVER)
+			continue;
+		found[waiting[i]] = CHILD_OVER;
+		nwaiting++;
+	}
+	return nwaiting;
+}
+
+/*
+ * Children are to be handed out.  One that has begun is a range of its own: it
+ * has a place of its own among those that may be under way.
+ */
+static void
+put_back_found(LiveJoin *join, const FoundChild *found)
+{
 	int			end = -1;
 
-	ATTEMPT(committed)
-	{
-		plan = definition_plan(join->execution->definition_id);
-		container = &plan->nodes[join->container];
-		scope_children_range(scope_path(plan, &join->scope), container,
-							 join->visit, &from, &to);
-		records = step_children(join->execution->id, from, to, container->id,
-								false, &count);
-		for (int i = 0; i < count; i++)
-		{
-			int			child = records[i].loop_iteration_index;
-
-			if (!step_iterates(container))
-				child = plan_find_line(container, records[i].branch_name,
-									   strlen(records[i].branch_name));
-			if (child < 0 || child >= counts.total || ended[child])
-				continue;
-			ended[child] = true;
-			step_count_child(&counts, records[i].scope_outcome);
-		}
-		count = join_waiting_children(join, &waiting);
-		for (int i = 0; i < count; i++)
-		{
-			if (ended[waiting[i]])
-				continue;
-			ended[waiting[i]] = true;
-			nwaiting++;
-		}
-	}
-	ATTEMPT_END(committed, false);
-	if (!committed)
-	{
-		pfree(ended);
-		return false;
-	}
-	join->counts = counts;
-	join->active = join->waiting = nwaiting;
-
-	/* the last ranges first, so that those come first that have begun first */
+	/* the last ranges first, so that the first come first */
 	for (int child = join->counts.total - 1; child >= -1; child--)
 	{
-		bool		left = (child >= 0 && !ended[child]);
+		bool		left = (child >= 0 && found[child] == CHILD_LEFT);
 
 		if (left && end < 0)
 			end = child + 1;
@@ -143,8 +170,40 @@ recover_children(LiveJoin *join)
 			end = -1;
 		}
 	}
-	pfree(ended);
-	return true;
+	for (int child = join->counts.total - 1; child >= 0; child--)
+		if (found[child] == CHILD_BEGUN)
+			join_put_back(join, child, child + 1, false);
+}
+
+/*
+ * Children that have ended already, or wait, for a container found open when
+ * its thread was resumed: count them, and leave only the others to be handed
+ * out.  Of a limited number that may be under way those that are come first:
+ * else more would be, and these might never be any more.  False: the rows
+ * cannot be had now.
+ */
+static bool
+recover_children(LiveJoin *join)
+{
+	FoundChild *found = MemoryContextAllocZero(
+		live_context, Max(join->counts.total, 1) * sizeof(FoundChild));
+	JoinCounts	counts = join->counts;
+	int			nwaiting = 0;
+	bool		committed;
+
+	ATTEMPT(committed)
+	{
+		nwaiting = find_children(join, found, &counts);
+	}
+	ATTEMPT_END(committed, false);
+	if (committed)
+	{
+		join->counts = counts;
+		join->active = join->waiting = nwaiting;
+		put_back_found(join, found);
+	}
+	pfree(found);
+	return committed;
 }
 
 /*

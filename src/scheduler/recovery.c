@@ -279,7 +279,7 @@ leave_waiting(ReadyRun *run, const int *children, int count)
 	int			from = run->from;
 	int			to = run->to;
 	int			gap = run->from;
-	bool		taken = false;	/* a gap is the run's */
+	bool		taken = false;	/* what is in front of the first is the run's */
 
 	if (run->kind != RUN_CHILDREN)
 	{
@@ -308,9 +308,9 @@ leave_waiting(ReadyRun *run, const int *children, int count)
 			join->active++;
 			join->waiting++;
 		}
-		if (gap < child && !taken)
+		/* what is behind has to wait for a place: theirs are taken */
+		if (gap == from && child > from)
 		{
-			run->from = gap;
 			run->to = child;
 			taken = true;
 		}

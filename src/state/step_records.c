@@ -197,7 +197,7 @@ static StateStatement loop_iterations_statement = {
 };
 
 static StateStatement begun_statement = {
-	"SELECT DISTINCT branch_name FROM workflow.step_executions" CHILDREN_OF_CONTAINER,
+	"SELECT DISTINCT branch_name, loop_iteration_index FROM workflow.step_executions" CHILDREN_OF_CONTAINER,
 	lengthof(children_types), children_types, NULL
 };
 
@@ -428,20 +428,27 @@ step_children(int64 execution_id, const char *from, const char *to,
 	return records;
 }
 
-char **
-step_begun_branches(int64 execution_id, const char *from, const char *to,
+BegunChild *
+step_begun_children(int64 execution_id, const char *from, const char *to,
 					const char *container, int *count)
 {
 	Datum		values[4];
-	char	  **names;
+	BegunChild *children;
 
 	set_children_values(values, execution_id, from, to, container);
 	*count = (int) state_query(&begun_statement, values, NULL, false, 0);
-	names = palloc(Max(*count, 1) * sizeof(char *));
+	children = palloc_extended(Max(*count, 1) * sizeof(BegunChild),
+							   MCXT_ALLOC_HUGE);
 	for (int i = 0; i < *count; i++)
-		names[i] = state_column_text(i, 1);
+	{
+		bool		isnull;
+
+		children[i].branch_name = state_column_text(i, 1);
+		children[i].loop_iteration_index =
+			DatumGetInt32(state_column(i, 2, &isnull));
+	}
 	state_done();
-	return names;
+	return children;
 }
 
 /* Fixed part of one element of "iterations" beside its payloads. */

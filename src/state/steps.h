@@ -175,10 +175,16 @@ extern StepRecord *step_children(int64 execution_id, const char *from,
 								 const char *to, const char *container,
 								 bool payloads, int *count);
 
-/* Names of the branches of a container in which something has begun. */
-extern char **step_begun_branches(int64 execution_id, const char *from,
-								  const char *to, const char *container,
-								  int *count);
+/* A child of a container in which something has begun. */
+typedef struct BegunChild
+{
+	char	   *branch_name;	/* NULL: it is an iteration */
+	int			loop_iteration_index;
+} BegunChild;
+
+extern BegunChild *step_begun_children(int64 execution_id, const char *from,
+									   const char *to, const char *container,
+									   int *count);
 
 /*
  * Ends of iterations, summed up and put into the output of a loop, without

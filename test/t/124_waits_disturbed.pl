@@ -111,6 +111,23 @@ foreach my $short ('0', '30s')
 	is(query("SELECT count(*) FROM workflow.step_executions WHERE execution_id = $id"), 5, "$short: nothing was done twice");
 }
 
+# the iteration that waits keeps its place among the two that may be under way
+short_wait('0');
+query(q{INSERT INTO broken VALUES ('x')});
+query(q{SELECT workflow.define(jsonb_build_object('name', 'two', 'steps', jsonb_build_array(jsonb_build_object('id', 'l', 'type', 'loop',
+	'execution_mode', 'parallel', 'max_parallelism', 2, 'collection', '${workflow.input}', 'loop_body', jsonb_build_array(tries('x', 3600000))))))});
+ask_for_point($node, 'thread.waiting');
+my $two = query(q{SELECT workflow.start('two', (SELECT jsonb_agg(i) FROM generate_series(1, 40) AS i), parallel => true)});
+wait_at_point($node, 'thread.waiting');
+ask_for_point($node, 'executor.committed');
+leave_point($node, 'thread.waiting');
+my $killed = wait_at_point($node, 'executor.committed');
+query("SELECT pg_terminate_backend($killed)");
+leave_point($node, 'executor.committed');
+wait_for("status = 'waiting' FROM workflow.executions WHERE id = $two", 'of a loop as many wait as may be under way');
+is(query("SELECT count(DISTINCT scope) FROM workflow.step_executions WHERE execution_id = $two AND step_id = 'x'"), 2, 'and no other has begun');
+query("SELECT workflow.cancel($two)");
+
 # --- paused, resumed and skipped while an executor has written that a thread waits, and has not told so ---
 
 short_wait('0');

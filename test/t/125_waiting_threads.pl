@@ -103,6 +103,35 @@ sql(q{
 
 my $list = sub { return "(SELECT jsonb_agg(i) FROM generate_series(1, $_[0]) AS i)" };
 
+# --- who goes on with a loop that has a limit first goes on with what has begun ---
+
+sql(q{INSERT INTO broken VALUES ('%')});
+foreach my $short ('0', '10s')
+{
+	my $id;
+	my $begun = "SELECT string_agg(DISTINCT scope, ' ' ORDER BY scope) FROM workflow.step_executions WHERE step_id = 'a' AND execution_id =";
+	my $attempts = 'SELECT min(attempts) FROM (SELECT max(attempt) AS attempts FROM workflow.step_executions WHERE scope = ANY (string_to_array(%s, \' \')) AND execution_id = %s GROUP BY scope) AS a';
+
+	short_wait($short);
+	$id = start('few', $list->(20));
+	foreach my $executors (3, 8, 2)
+	{
+		my $before;
+
+		sql("ALTER SYSTEM SET workflow.max_executors = $executors");
+		$node->restart;
+		wait_until("SELECT count(DISTINCT scope) >= 4 FROM workflow.step_executions WHERE execution_id = $id AND step_id = 'a'", "$short, $executors executors: so many have begun as may");
+		$before = sql("$begun $id");
+		my $tried = sql(sprintf $attempts, "'$before'", $id);
+		wait_until(sprintf("SELECT ($attempts) >= %s", "'$before'", $id, $tried + 2), "$short, $executors executors: each of them goes on");
+		is(sql("$begun $id"), $before, "$short, $executors executors: and no other has begun");
+	}
+	sql("SELECT workflow.cancel($id)");
+	is(ended($id), 'cancelled|Cancelled', "$short: it is over");
+}
+sql('ALTER SYSTEM SET workflow.max_executors = 3');
+$node->restart;
+
 foreach my $short ('0', '200ms', '10s')
 {
 	my ($id, @ids);
@@ -115,6 +144,8 @@ foreach my $short ('0', '200ms', '10s')
 	@ids = (start('soon', $list->(100)), start('few', $list->(20)), start('soon', $list->(1)));
 	my $in = join(', ', @ids);
 	wait_until("SELECT count(*) = 105 FROM workflow.step_executions WHERE attempt = 3 AND execution_id IN ($in)", "$short: woken twice");
+	is(sql("SELECT count(DISTINCT scope) FROM workflow.step_executions WHERE execution_id = $ids[1] AND step_id = 'a'"), 4,
+		"$short: of four at once no fifth has begun");
 	sql('TRUNCATE broken');
 	is(ended($_), 'completed|', "$short: it goes on") foreach @ids;
 	is(sql("SELECT count(*) FROM effects WHERE id IN ($in)"), 121, "$short: all of it");
