@@ -60,6 +60,17 @@ SELECT workflow, status, output, message FROM test.runs WHERE mode = 'durable' O
 SELECT workflow, s.scope, step_id, visit, attempt, s.status, s.on_failure FROM workflow.step_executions AS s JOIN test.runs AS r ON r.id = execution_id
 WHERE mode = 'durable' ORDER BY workflow, s.scope COLLATE "C", s.started_at;
 
+-- the limits of retries count attempts in which no SQL was run, too
+SELECT count(workflow.define(d)) FROM unnest(ARRAY[
+$${"name": "anew_in_time", "steps": [
+  {"id": "box", "type": "conditional", "condition": "true", "retry": {"max_retries": 3, "type": "immediate", "max_total_seconds": 3600}, "if_true_step": {"id": "x", "type": "set", "output": "${workflow.input.none}"}}]}$$,
+$${"name": "anew_in_budget", "max_retry_budget": 2, "steps": [
+  {"id": "box", "type": "conditional", "condition": "true", "retry": {"max_retries": 9, "type": "immediate"}, "if_true_step": {"id": "x", "type": "set", "output": "${workflow.input.none}"}}]}$$]::jsonb[]) AS d;
+CALL test.run_three_ways('{anew_in_time,anew_in_budget}');
+TABLE test.differences;
+SELECT workflow, mode, s.visit, attempt, s.status, s.on_failure FROM workflow.step_executions AS s JOIN test.runs AS r ON r.id = execution_id
+WHERE step_id = 'box' ORDER BY workflow, mode, visit;
+
 -- retry() of the execution begins anew: with attempts, too
 SELECT workflow.define($${"name": "anew_retried", "steps": [
   {"id": "box", "type": "parallel", "retry": {"max_retries": 1, "initial_delay_ms": 1}, "parallel_steps": [
@@ -73,6 +84,26 @@ SELECT (workflow.wait(test.id(), '60 seconds')).status;
 SELECT scope, step_id, visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY scope COLLATE "C", started_at;
 -- what had completed in an attempt is not done again in that, in the next it is
 TABLE test.entries;
+
+-- attempts of the visits before on a cycle are not those of this one, also where an attempt had no children
+CREATE SEQUENCE test.anew_calls;
+CREATE FUNCTION test.fails_at(bad int[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF nextval('test.anew_calls') = ANY (bad) THEN
+    RAISE EXCEPTION 'not yet';
+  END IF;
+END $$;
+SELECT workflow.define($${"name": "anew_around", "start_step": "lists", "steps": {
+  "lists": {"type": "set", "assign": {"lists": {"none": [1], "failed": [1], "completed": "no list"}}, "next_step": "box"},
+  "box": {"type": "loop", "collection": "${vars.lists[box.status ?? 'none']}", "max_visits": 9, "retry": {"max_retries": 1, "type": "immediate"}, "loop_body": ["x"], "next_step": "more"},
+  "x": {"type": "sql", "sql": "SELECT test.fails_at('{1,3,4,5,6}')"},
+  "more": {"type": "conditional", "condition": "true", "if_true_step": {"next_step": "box"}, "if_false_step": {"next_step": "end"}},
+  "end": {"type": "set", "output": 1}}}$$) \gset
+CALL test.go('anew_around');
+SELECT visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'box' ORDER BY visit, attempt;
+SELECT workflow.retry(test.id()) \gset
+SELECT (workflow.wait(test.id(), '60 seconds')).status;
+SELECT visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'box' ORDER BY visit, attempt;
 
 -- what an attempt did is undone when the execution fails, not before the next one
 SELECT workflow.define($${"name": "anew_undone", "steps": [

@@ -132,29 +132,61 @@ retry_delay(const RetryPolicy *policy, int attempt)
 }
 
 /*
+ * Attempts of the execution that ended since a time and were followed by
+ * another one.  Those of containers are in the journal still, when no SQL has
+ * been run since.
+ */
+static int64
+count_retries(const Thread *thread, TimestampTz since)
+{
+	int64		count = step_count_retries(thread->execution->id, since);
+
+	for (int i = 0; i < thread->njournal; i++)
+		if (thread->journal[i]->retry_at != 0 &&
+			thread->journal[i]->completed_at > since)
+			count++;
+	return count;
+}
+
+/* When the first of the attempts started that led to this one; as above. */
+static TimestampTz
+first_started(const Thread *thread, const StepRow *row)
+{
+	for (int i = thread->njournal - 1; i >= 0; i--)
+	{
+		const StepRow *other = thread->journal[i];
+
+		if (other->attempt == 1 && strcmp(other->step_id, row->step_id) == 0 &&
+			strcmp(other->scope, row->scope) == 0)
+			return other->started_at;
+	}
+	return step_first_started(thread->execution->id, row->scope, row->step_id,
+							  row->visit);
+}
+
+/*
  * Decide about the failed attempt that row is of, by a policy, or NULL; if
  * another one follows, the row says so and the frame waits for it.
- * first_visit: that of the first attempt.
  */
 static bool
 follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
-		const RetryPolicy *policy, int first_visit)
+		const RetryPolicy *policy)
 {
 	TimestampTz now = thread_time(thread);
 	TimestampTz since = thread->execution->retried_at;
 	TimestampTz retry_at;
 	int			attempt = row->attempt;
 
+	if (policy == NULL)
+		return false;
 	/* workflow.retry() begins anew */
 	if (since != 0 && attempt > 1)
 		attempt -= step_attempts_before(thread->execution->id, row->scope,
-										row->step_id, first_visit, row->visit,
-										since);
-	if (policy == NULL || attempt > policy->max_retries)
+										row->step_id, row->visit, since);
+	if (attempt > policy->max_retries)
 		return false;
 	if (thread->plan->max_retry_budget >= 0 &&
-		step_count_retries(thread->execution->id,
-						   since != 0 ? since : DT_NOBEGIN) >=
+		count_retries(thread, since != 0 ? since : DT_NOBEGIN) >=
 			thread->plan->max_retry_budget)
 		return false;
 	if (policy->retry_if != NULL)
@@ -180,10 +212,8 @@ follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 		return false;
 	if (policy->max_total_seconds > 0)
 	{
-		TimestampTz first = attempt > 1 ?
-			step_first_started(thread->execution->id, row->scope, row->step_id,
-							   first_visit) :
-			row->started_at;
+		TimestampTz first = attempt > 1 ? first_started(thread, row) :
+										  row->started_at;
 
 		if (retry_at >=
 			thread_deadline(thread, first, policy->max_total_seconds))
@@ -206,7 +236,7 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 											row->status == STATUS_TIMED_OUT);
 
 	frame->attempt_visit = row->visit;
-	return follows(thread, frame, node, row, policy, row->visit);
+	return follows(thread, frame, node, row, policy);
 }
 
 /*
@@ -232,8 +262,7 @@ container_retry_follows(Thread *thread, Frame *frame, PlanNode *node,
 	if (step_ops[node->type]->was_opened(node, row->loop_collection_size,
 										 row->branch_taken))
 		frame->attempt_visit++;
-	return follows(thread, frame, node, row, policy,
-				   Max(row->visit - row->attempt + 1, 1));
+	return follows(thread, frame, node, row, policy);
 }
 
 /*

@@ -77,9 +77,10 @@ static StateStatement scope_started_statement = {
 };
 
 static StateStatement first_started_statement = {
-	"SELECT pg_catalog.min(started_at) FROM workflow.step_executions"
+	"SELECT pg_catalog.max(started_at) FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
-	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4",
+	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.<=) $4"
+	" AND attempt OPERATOR(pg_catalog.=) 1",
 	lengthof(find_visit_types), find_visit_types, NULL
 };
 

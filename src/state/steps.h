@@ -150,7 +150,7 @@ extern StepRecord *step_find(int64 execution_id, const char *scope,
 /* The last attempt at the last visit that had ended by a time. */
 extern StepRecord *step_find_until(int64 execution_id, const char *scope,
 								   const char *step_id, TimestampTz until);
-/* When the first attempt at this visit of a step started. */
+/* When the first of the attempts started that led to this visit of a step. */
 extern TimestampTz step_first_started(int64 execution_id, const char *scope,
 									  const char *step_id, int visit);
 /*
