@@ -76,7 +76,7 @@ SELECT workflow.cancel(test.id(), 'so is this');
 SELECT status FROM workflow.wait(test.id(), '60 s');
 CALL test.mend();
 CALL test.again();
-SELECT scope, step_id, attempt, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY scope, attempt;
+SELECT scope, step_id, attempt, status FROM workflow.step_executions WHERE execution_id = test.id() ORDER BY scope, attempt, step_id;
 
 -- from an earlier step on: it and all after it are done again
 CALL test.break('d');
