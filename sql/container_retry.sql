@@ -132,6 +132,35 @@ SELECT workflow.retry(:id) \gset
 SELECT (workflow.wait(:id, '60 seconds')).status;
 SELECT scope, step_id, visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = :id ORDER BY scope COLLATE "C", started_at;
 
+-- what is seen of one that waits, of one that was skipped then, and of one that is in its next attempt
+CREATE VIEW test.seen_boxes AS SELECT regexp_replace(l, '  .*', '') AS shown FROM regexp_split_to_table(workflow.timeline(test.id(), 200, true), E'\n') AS l WHERE l ~ '^\S.*([ox] \(|after  |-a  )';
+SELECT workflow.define($${"name": "anew_seen", "steps": [
+  {"id": "box", "type": "parallel", "retry": {"max_retries": 1, "type": "fixed_delay", "initial_delay_ms": 3600000}, "parallel_steps": [{"id": "x", "type": "sql", "sql": "SELECT 1 / 0"}, {"id": "y", "type": "set", "output": 1}]},
+  {"id": "told", "type": "sql", "sql": "SELECT 1"}, {"id": "after", "type": "sql", "sql": "SELECT test.pass()"}]}$$) \gset
+SELECT workflow.define($${"name": "anew_running", "steps": [
+  {"id": "fork", "type": "fork_join", "branches": {"b": [{"id": "b1", "type": "set", "output": 1}], "a": [
+    {"id": "box", "type": "conditional", "condition": "true", "retry": {"max_retries": 1, "type": "immediate"}, "if_true_step": [
+      {"id": "x", "type": "sql", "sql": "SELECT test.from_call($1, 2)", "params": ["${workflow.execution_id}"]},
+      {"id": "y", "type": "sql", "sql": "SELECT test.pass()"}]}]}}]}$$) \gset
+SELECT pg_advisory_lock(4711) \gset
+SELECT workflow.start('anew_seen') AS id \gset
+SELECT set_config('test.id', :'id', false) \gset
+CALL test.until(format('SELECT status = ''waiting'' FROM workflow.executions WHERE id = %s', :id));
+TABLE test.seen_boxes;
+SELECT reason, step_id FROM workflow.why(:id);
+SELECT workflow.skip_step(:id, 'box', '"by hand"') \gset
+CALL test.at_gate(1);
+TABLE test.seen_boxes;
+SELECT reason, step_id FROM workflow.why(:id);
+CALL test.open_gate();
+SELECT (workflow.wait(:id, '60 seconds')).status;
+CALL test.calls_anew();
+CALL test.to_gate('anew_running');
+TABLE test.seen_boxes;
+CALL test.open_gate();
+SELECT (workflow.wait(test.id(), '60 seconds')).status;
+TABLE test.seen_boxes;
+
 -- what is refused
 SELECT path, message, hint FROM workflow.validate('{"name": "x", "steps": [{"id": "a", "type": "set", "output": 1, "retry": {}}]}');
 SELECT path, message, hint FROM workflow.validate('{"name": "x", "steps": [{"id": "l", "type": "loop", "collection": [1], "retry": {"retry_if": "${b.output} == 1"}, "loop_body": [{"id": "b", "type": "set", "output": 1}]}]}');

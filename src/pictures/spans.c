@@ -317,12 +317,33 @@ find_span(const Line *line, const char *step_id, size_t length, int visit)
 	return NULL;
 }
 
+/*
+ * A container waits for its next attempt until that is there, which is another
+ * visit.
+ */
+static void
+end_wait_before(const Line *line, const TraceRow *row)
+{
+	Span	   *span = find_span(line, row->step_id, strlen(row->step_id),
+								 row->visit - 1);
+	const Attempt *attempt;
+
+	if (span == NULL || span->status != SPAN_WAITING)
+		return;
+	attempt = llast(span->attempts);
+	span->status = attempt->status;
+	span->end = attempt->end;
+	span->due = 0;
+}
+
 static Span *
 add_span(Line *line, const TraceRow *row)
 {
 	MemoryContext caller;
 	Span	   *span;
 
+	if (row->visit > 1)
+		end_wait_before(line, row);
 	if (list_length(line->spans) >= MAX_STEPS_OF_LINE)
 		thin_out_spans(line);
 	caller = MemoryContextSwitchTo(line->context);
@@ -715,6 +736,7 @@ measure_group(Span *span)
 static void
 arrange(Line *line, int max_iterations, int *nlines)
 {
+	bool		waits = false;
 	ListCell   *cell;
 
 	check_stack_depth();
@@ -724,7 +746,11 @@ arrange(Line *line, int max_iterations, int *nlines)
 
 		if (span->group && span->lines != NIL)
 			measure_group(span);
+		waits |= span->status == SPAN_WAITING;
 	}
+	/* it may have gone on since */
+	if (line->status == SPAN_WAITING && !waits)
+		line->status = SPAN_RUNNING;
 	list_sort(line->spans, compare_spans);
 	foreach(cell, line->spans)
 	{

@@ -61,7 +61,7 @@ BEGIN ATOMIC
         WHERE s.retry_at > clock_timestamp() AND e.wants_to_run
           AND NOT EXISTS (SELECT FROM workflow.step_status AS n
                           WHERE n.execution_id = reasons.execution_id AND n.scope = s.scope AND n.step_id = s.step_id
-                            AND n.visit = s.visit AND n.attempt > s.attempt)
+                            AND n.visit >= s.visit AND n.attempt > s.attempt)  -- of a container another visit
         ORDER BY s.retry_at LIMIT 10
     ), held AS MATERIALIZED (
         SELECT m.* FROM e, workflow.marked_steps AS m
