@@ -143,15 +143,26 @@ lexer_error(Lexer *lexer, Token *token, const char *place, char *message)
 	lexer->error_position = position_of(lexer, place);
 }
 
-/* End of the name that begins at p. */
+/*
+ * End of the name that begins at p.  Dashes are of it when it goes on behind
+ * them, or has its member there.
+ */
 static const char *
 scan_name(const Lexer *lexer, const char *p)
 {
-	while (is_name_character(*p) ||
-		   (*p == '-' && lexer->dashes > 0 &&
-			(is_name_character(p[1]) || p[1] == '-' || p[1] == '.')))
-		p++;
-	return p;
+	for (;;)
+	{
+		const char *behind;
+
+		while (is_name_character(*p))
+			p++;
+		behind = p;
+		while (*behind == '-' && lexer->dashes > 0)
+			behind++;
+		if (behind == p || !(is_name_character(*behind) || *behind == '.'))
+			return p;
+		p = behind;
+	}
 }
 
 /* End of the number that begins at p; *exponent is its exponent, clipped. */

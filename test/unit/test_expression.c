@@ -195,6 +195,10 @@ test_references(void)
 	tree("check.status", "<status of check>");
 	tree("check.error.message", "<error of check .message>");
 	tree("${step-a.output.x-y}", "<output of step-a .x-y>");
+	tree("${step-a-.output.x--y}", "<output of step-a- .x--y>");
+	/* dashes behind which the name does not go on are not of it */
+	tree("${a.output.x-- 1}", "(- <output of a .x> -1)");
+	tree("${a.output.x--${b.output}}", "(- <output of a .x> (neg <output of b>))");
 	tree("${step-a.output.x} - ${b.output}", "(- <output of step-a .x> <output of b>)");
 	tree("a.output.x-1", "(- <output of a .x> 1)");
 	tree("${a.output.x - 1}", "(- <output of a .x> 1)");
