@@ -129,7 +129,7 @@ workflow_timeline(PG_FUNCTION_ARGS)
 								TIMELINE_MAX_WIDTH);
 	bool		ascii = PG_ARGISNULL(2) ? !client_reads_unicode() :
 		PG_GETARG_BOOL(2);
-	int 		max_iterations = ranged_argument(fcinfo, 3, "max_iterations", 1,
+	int			max_iterations = ranged_argument(fcinfo, 3, "max_iterations", 1,
 												 PICTURE_MAX_ITERATIONS);
 
 	if (GetDatabaseEncoding() != PG_UTF8)

@@ -153,7 +153,7 @@ read_pauses_of(TraceExecution *execution)
 {
 	Datum		values[2] = {Int64GetDatum(execution->id),
 							 Int32GetDatum(TRACE_MAX_PAUSES)};
-	int 		count = (int) state_query(&read_pauses, values, NULL, true,
+	int			count = (int) state_query(&read_pauses, values, NULL, true,
 										  TRACE_MAX_PAUSES);
 
 	execution->pauses = palloc(sizeof(TracePause) * Max(count, 1));
@@ -177,7 +177,7 @@ read_marks_of(TraceExecution *execution)
 {
 	Datum		values[2] = {Int64GetDatum(execution->id),
 							 Int32GetDatum(TRACE_MAX_MARKS)};
-	int 		count = (int) state_query(&read_marks, values, NULL, true,
+	int			count = (int) state_query(&read_marks, values, NULL, true,
 										  TRACE_MAX_MARKS);
 
 	execution->marks = palloc(sizeof(TraceMark) * Max(count, 1));
@@ -201,7 +201,7 @@ read_events_of(TraceExecution *execution)
 {
 	Datum		values[2] = {Int64GetDatum(execution->id),
 							 Int32GetDatum(TRACE_MAX_EVENTS + 1)};
-	int 		count = (int) state_query(&read_events, values, NULL, true,
+	int			count = (int) state_query(&read_events, values, NULL, true,
 										  TRACE_MAX_EVENTS + 1);
 
 	execution->more_events = (count > TRACE_MAX_EVENTS);

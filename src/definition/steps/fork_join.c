@@ -82,7 +82,7 @@ build_fork_join(Builder *builder, PlanNode *node, const Place *config)
 										   NULL};
 	const Json *branches = field_of_kind(builder, config, "branches",
 										 JSON_OBJECT);
-	int 		timeout = field_integer(builder, config,
+	int			timeout = field_integer(builder, config,
 										"branch_timeout_seconds", 1,
 										MAX_TIMEOUT_SECONDS, 0);
 

@@ -31,7 +31,7 @@ build_loop_kind(Builder *builder, PlanNode *node, const Place *config)
 	const Json *collection = field_get(config, "collection");
 	const char *condition = field_get(config, "while") != NULL ? "while" :
 																 "until";
-	int 		given = (collection != NULL) +
+	int			given = (collection != NULL) +
 		(field_get(config, "while") != NULL) +
 		(field_get(config, "until") != NULL);
 

@@ -30,13 +30,15 @@ DECLARE
                           WHERE e.definition_id = d.id
                             AND e.status NOT IN ('completed', 'failed', 'cancelled', 'timed_out')))
           AND (d.definition @? '$.steps.*.ends'
-               OR d.definition @? '$.steps.* ? (exists (@.retry) && @.type != "agent" && @.type != "sql")'
+               OR d.definition @? '$.steps.*
+                                   ? (exists (@.retry) && @.type != "agent" && @.type != "sql")'
                OR EXISTS (
-                   SELECT FROM jsonb_path_query(d.definition, 'strict $.steps.*.** ? (@.type() == "array")')
-                       AS lines (line),
+                   SELECT FROM
+                       jsonb_path_query(d.definition, 'strict $.steps.*.** ? (@.type() == "array")')
+                           AS lines (line),
                        jsonb_array_elements(line) WITH ORDINALITY AS s (step, place),
-                       jsonb_path_query(d.definition -> 'steps' -> (s.step #>> '{}'), '$.*.next_step')
-                           AS target,
+                       jsonb_path_query(d.definition -> 'steps' -> (s.step #>> '{}'),
+                                        '$.*.next_step') AS target,
                        jsonb_array_elements(line) WITH ORDINALITY AS t (step, place)
                    WHERE t.step = target AND t.place <= s.place)));
 BEGIN
