@@ -150,6 +150,7 @@ OBJS = \
 	src/pictures/report.o \
 	src/pictures/spans.o \
 	src/pictures/svg.o \
+	src/pictures/thin_out.o \
 	src/pictures/timeline.o \
 	src/pictures/words.o \
 	src/state/admission.o \
