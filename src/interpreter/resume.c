@@ -295,18 +295,6 @@ end_scope_again(Thread *thread, Frame *frame, PlanNode *node,
 													  last);
 }
 
-/*
- * Is what follows a failed attempt another visit, see
- * container_retry_follows()?
- */
-static bool
-container_begins_anew(const PlanNode *node, const StepRecord *failed)
-{
-	return step_is_container(node) && !never_began(failed) &&
-		step_ops[node->type]->was_opened(node, failed->loop_collection_size,
-										 failed->branch_taken);
-}
-
 void
 thread_find_frontier(Thread *thread)
 {
@@ -355,12 +343,15 @@ thread_go_on_from(Thread *thread, const StepRecord *newest)
 			break;
 		case STAND_AGAIN:
 			frame->next_attempt = newest->attempt + 1;
-			frame->attempt_visit = newest->visit +
-				(container_begins_anew(node, newest) ? 1 : 0);
+			frame->never_begun = never_began(newest);
+			frame->attempt_visit = frame->never_begun ?
+				newest->visit :
+				next_attempt_visit(node, newest->visit,
+								   newest->loop_collection_size,
+								   newest->branch_taken);
 			/* what its block did not let begin begins now */
 			frame->attempt_at = newest->retry_at != 0 ? attempt_time(newest) :
 														newest->completed_at;
-			frame->never_begun = never_began(newest);
 			break;
 		case STAND_ENDED:
 			break;

@@ -132,6 +132,20 @@ retry_delay(const RetryPolicy *policy, int attempt)
 }
 
 /*
+ * A container that has children begins anew, with scopes of their own: that is
+ * another visit.
+ */
+int
+next_attempt_visit(const PlanNode *node, int visit, int collection_size,
+				   const char *branch_taken)
+{
+	bool		anew = step_is_container(node) &&
+		step_ops[node->type]->was_opened(node, collection_size, branch_taken);
+
+	return anew ? visit + 1 : visit;
+}
+
+/*
  * Attempts of the execution that ended since a time and were followed by
  * another one.  Those of containers are in the journal still, when no SQL has
  * been run since.
@@ -224,6 +238,9 @@ follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	row->retry_at = retry_at;
 	row->completed_at = now;
 	frame->next_attempt = row->attempt + 1;
+	frame->attempt_visit = next_attempt_visit(node, row->visit,
+											  row->loop_collection_size,
+											  row->branch_taken);
 	frame->attempt_at = retry_at;
 	return true;
 }
@@ -235,14 +252,9 @@ retry_follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	const RetryPolicy *policy = find_policy(node, error,
 											row->status == STATUS_TIMED_OUT);
 
-	frame->attempt_visit = row->visit;
 	return follows(thread, frame, node, row, policy);
 }
 
-/*
- * A container that has children begins anew, with scopes of their own: the next
- * attempt is another visit.
- */
 bool
 container_retry_follows(Thread *thread, Frame *frame, PlanNode *node,
 						StepRow *row)
@@ -258,10 +270,6 @@ container_retry_follows(Thread *thread, Frame *frame, PlanNode *node,
 										 sqlstate[3], sqlstate[4]);
 	policy = first_policy(node->retry, node->nretry, &error,
 						  row->status == STATUS_TIMED_OUT);
-	frame->attempt_visit = row->visit;
-	if (step_ops[node->type]->was_opened(node, row->loop_collection_size,
-										 row->branch_taken))
-		frame->attempt_visit++;
 	return follows(thread, frame, node, row, policy);
 }
 

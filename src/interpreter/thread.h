@@ -387,6 +387,9 @@ extern bool container_retry_follows(Thread *thread, Frame *frame,
 									PlanNode *node, StepRow *row);
 extern bool retry_follows(Thread *thread, Frame *frame, PlanNode *node,
 						  StepRow *row, const StepError *error);
+/* The visit of the attempt that follows one that had begun. */
+extern int	next_attempt_visit(const PlanNode *node, int visit,
+							   int collection_size, const char *branch_taken);
 
 /* containers.c */
 extern Frame *container_enter(Thread *thread, PlanNode *node, int visit,
