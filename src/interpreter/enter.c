@@ -26,12 +26,13 @@
 #include "interpreter/thread.h"
 #include "shared/trust.h"
 
-/* The last visit of a step on a cycle in the frame's scope; 0: none yet. */
+/*
+ * The last visit of a step on a cycle in the frame's scope; 0: none yet, -1:
+ * the table knows.
+ */
 static int *
-last_visit(Thread *thread, Frame *frame, PlanNode *node)
+last_visit(Frame *frame, const PlanNode *node)
 {
-	int		   *visit;
-
 	if (frame->visits == NULL)
 	{
 		int			count = frame->frontier.scope->nnodes;
@@ -41,15 +42,7 @@ last_visit(Thread *thread, Frame *frame, PlanNode *node)
 		for (int i = 0; i < count; i++)
 			frame->visits[i] = frame->fresh ? 0 : -1;
 	}
-	visit = &frame->visits[node->position];
-	if (*visit < 0)
-	{
-		StepRecord *record = step_find(thread->execution->id, frame->scope,
-									   node->id, 0);
-
-		*visit = record ? record->visit : 0;
-	}
-	return visit;
+	return &frame->visits[node->position];
 }
 
 /*
@@ -59,7 +52,19 @@ last_visit(Thread *thread, Frame *frame, PlanNode *node)
 static int
 next_visit(Thread *thread, Frame *frame, PlanNode *node)
 {
-	return node->on_cycle ? ++*last_visit(thread, frame, node) : 1;
+	int		   *visit;
+
+	if (!node->on_cycle)
+		return 1;
+	visit = last_visit(frame, node);
+	if (*visit < 0)
+	{
+		StepRecord *record = step_find(thread->execution->id, frame->scope,
+									   node->id, 0);
+
+		*visit = record ? record->visit : 0;
+	}
+	return ++*visit;
 }
 
 /* The leaf cannot even begin: record that. */
@@ -274,9 +279,9 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 	if (again_after_failure)
 	{
 		row->attempt = frame->next_attempt;
-		/* that of a container is another one */
+		/* that of a container is another visit */
 		if (node->on_cycle)
-			*last_visit(thread, frame, node) = visit;
+			*last_visit(frame, node) = visit;
 	}
 	frame->next_attempt = 0;
 	frame->never_begun = false;
