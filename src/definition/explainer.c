@@ -47,18 +47,11 @@ explain_end_line(Explainer *explainer, int indent)
 void
 explain_fact(Explainer *explainer, int indent, const char *format,...)
 {
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
+	va_list		args;
 
-		va_start(args, format);
-		needed = appendStringInfoVA(&explainer->line, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&explainer->line, needed);
-	}
+	va_start(args, format);
+	append_formatted(&explainer->line, format, args);
+	va_end(args);
 	explain_end_line(explainer, indent);
 }
 
@@ -87,19 +80,12 @@ explain_words(Explainer *explainer, const char *words)
 void
 explain_remark(Explainer *explainer, const char *format,...)
 {
-	appendStringInfoString(&explainer->line, ", ");
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
+	va_list		args;
 
-		va_start(args, format);
-		needed = appendStringInfoVA(&explainer->line, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&explainer->line, needed);
-	}
+	appendStringInfoString(&explainer->line, ", ");
+	va_start(args, format);
+	append_formatted(&explainer->line, format, args);
+	va_end(args);
 }
 
 /*

@@ -227,20 +227,12 @@ field_error(Builder *builder, const Place *place, const char *field,
 {
 	char	   *path = field_path(place, field);
 	StringInfoData message;
+	va_list		args;
 
 	initStringInfo(&message);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&message, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&message, needed);
-	}
+	va_start(args, format);
+	append_formatted(&message, format, args);
+	va_end(args);
 	problem_add(builder->problems, PROBLEM_ERROR, path, place->step_id, hint,
 				"%s", message.data);
 	pfree(message.data);

@@ -87,6 +87,7 @@ problem_add(ProblemList *list, ProblemSeverity severity, const char *path,
 {
 	StringInfoData message;
 	Problem    *problem;
+	va_list		args;
 
 	if (severity == PROBLEM_ERROR)
 		list->errors++;
@@ -94,18 +95,9 @@ problem_add(ProblemList *list, ProblemSeverity severity, const char *path,
 		return;
 
 	initStringInfo(&message);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&message, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&message, needed);
-	}
+	va_start(args, format);
+	append_formatted(&message, format, args);
+	va_end(args);
 
 	problem = &list->items[list->count++];
 	problem->severity = severity;

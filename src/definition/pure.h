@@ -22,4 +22,22 @@
 #endif
 #include "lib/stringinfo.h"
 
+/* What printf() would print, behind what is in the string. */
+static inline void pg_attribute_printf(2, 0)
+append_formatted(StringInfo out, const char *format, va_list args)
+{
+	int			needed;
+
+	do
+	{
+		va_list		again;
+
+		va_copy(again, args);
+		needed = appendStringInfoVA(out, format, again);
+		va_end(again);
+		if (needed > 0)
+			enlargeStringInfo(out, needed);
+	} while (needed > 0);
+}
+
 #endif							/* PGWF_PURE_H */
