@@ -71,6 +71,46 @@ TABLE test.differences;
 SELECT workflow, mode, s.visit, attempt, s.status, s.on_failure FROM workflow.step_executions AS s JOIN test.runs AS r ON r.id = execution_id
 WHERE step_id = 'box' ORDER BY workflow, mode, visit;
 
+-- each attempt has the time limit of the container
+SELECT workflow.define($${"name": "anew_own_time", "steps": [
+  {"id": "box", "type": "fork_join", "timeout_seconds": 2, "retry": {"errors": ["timeout"], "max_retries": 2, "type": "immediate"}, "branches": {
+    "a": [{"id": "slow", "type": "sql", "sql": "SELECT pg_sleep(CASE WHEN test.calls($1) = 1 THEN 3600 ELSE 0 END)", "params": ["${workflow.execution_id}"], "result": "none"}],
+    "b": [{"id": "b1", "type": "set", "output": 1}]}}]}$$) \gset
+CALL test.calls_anew();
+CALL test.go('anew_own_time');
+SELECT scope, step_id, visit, attempt, status, error_type FROM workflow.step_executions WHERE execution_id = test.id() AND step_id <> 'b1' ORDER BY step_id, visit, started_at;
+CALL test.calls_anew();
+SELECT workflow.execute('anew_own_time');
+
+-- neither defaults nor what every step gets are for containers
+SELECT count(workflow.define(d)) FROM unnest(ARRAY[
+$${"name": "anew_not_by_default", "defaults": {"retry": {"max_retries": 1, "type": "immediate"}}, "steps": [
+  {"id": "box", "type": "conditional", "condition": "true", "if_true_step": {"id": "x", "type": "sql", "sql": "SELECT 1 / 0"}}]}$$,
+$${"name": "anew_not_by_itself", "steps": [
+  {"id": "box", "type": "conditional", "condition": "true", "if_true_step": {"id": "x", "type": "sql", "sql": "DO $sql$ BEGIN RAISE SQLSTATE '40001'; END $sql$", "retry": {"max_retries": 0}}}]}$$]::jsonb[]) AS d;
+CALL test.run_three_ways('{anew_not_by_default,anew_not_by_itself}');
+TABLE test.differences;
+SELECT workflow, s.scope, step_id, visit, attempt, s.status, s.error_type FROM workflow.step_executions AS s JOIN test.runs AS r ON r.id = execution_id
+WHERE mode = 'durable' ORDER BY workflow, s.scope COLLATE "C", step_id, visit, attempt;
+
+-- no attempt when its time would be over: that of what is around, or that of the policy, from the start of the first
+SELECT workflow.define($${"name": "anew_too_late", "steps": [
+  {"id": "around", "type": "conditional", "condition": "true", "timeout_seconds": 1800, "if_true_step":
+    {"id": "box", "type": "conditional", "condition": "true", "retry": {"type": "fixed_delay", "initial_delay_ms": 3600000, "max_delay_ms": 3600000, "jitter": false}, "if_true_step": {"id": "x", "type": "sql", "sql": "SELECT 1 / 0"}}}]}$$) \gset
+CALL test.go('anew_too_late');
+SELECT workflow.define($${"name": "anew_too_long", "steps": [
+  {"id": "box", "type": "conditional", "condition": "true", "retry": {"max_retries": 9, "type": "fixed_delay", "initial_delay_ms": 3600000, "max_delay_ms": 3600000, "jitter": false, "max_total_seconds": 7200},
+   "if_true_step": {"id": "x", "type": "sql", "sql": "SELECT 1 / 0"}}]}$$) \gset
+SELECT workflow.start('anew_too_long') AS id \gset
+CALL test.until(format('SELECT status = ''waiting'' FROM workflow.executions WHERE id = %s', :id));
+SELECT workflow.pause(:id) \gset
+-- as if it had waited for that hour, and another one
+UPDATE workflow.step_executions SET started_at = started_at - interval '2 hours', completed_at = completed_at - interval '2 hours', retry_at = retry_at - interval '2 hours' WHERE execution_id = :id;
+SELECT workflow.resume(:id) \gset
+SELECT status, error_type FROM workflow.wait(:id, '60 seconds');
+SELECT visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = :id AND step_id = 'box' ORDER BY visit;
+DELETE FROM workflow.step_executions WHERE execution_id = :id;
+
 -- retry() of the execution begins anew: with attempts, too
 SELECT workflow.define($${"name": "anew_retried", "steps": [
   {"id": "box", "type": "parallel", "retry": {"max_retries": 1, "initial_delay_ms": 1}, "parallel_steps": [
@@ -156,6 +196,7 @@ CALL test.open_gate();
 SELECT (workflow.wait(:id, '60 seconds')).status;
 CALL test.calls_anew();
 CALL test.to_gate('anew_running');
+CALL test.until(format('SELECT EXISTS (SELECT FROM workflow.step_executions WHERE execution_id = %s AND step_id = ''b1'')', test.id()));
 TABLE test.seen_boxes;
 CALL test.open_gate();
 SELECT (workflow.wait(test.id(), '60 seconds')).status;

@@ -30,7 +30,7 @@ $${"name": "cycles_iterations", "steps": [
     {"id": "round", "type": "conditional", "switch": [{"when": "${vars.sum} < 6", "next_step": "add"}]},
     {"id": "item", "type": "set", "output": {"sum": "${add.output}", "twice": "${twice.output}"}}]}},
   {"id": "one", "type": "loop", "loop_config": {"collection": "${each.output}", "loop_body": [
-    {"id": "try", "type": "set", "assign": {"tries": "${(vars.tries ?? 0) + 1}"}, "max_visits": 20},
+    {"id": "try", "type": "set", "assign": {"tries": "${(vars.tries ?? 0) + 1}"}, "max_visits": 3},
     {"id": "look", "type": "conditional", "switch": [{"when": "${vars.tries} % 3 != 0", "next_step": "try"}]},
     {"id": "said", "type": "set", "output": "${loop.index} at ${vars.tries}"}]}},
   {"id": "after", "type": "set", "output": {"each": "${each.output}", "one": "${one.output.iterations[2].output}", "tries": "${vars.tries}"}}]}$$,
@@ -50,8 +50,14 @@ $${"name": "cycles_caught", "steps": [
     "breaks": [
       {"id": "spin2", "type": "set", "output": 1, "max_visits": 2},
       {"id": "turn2", "type": "conditional", "switch": [{"when": "${spin2.output} == 1", "next_step": "spin2"}]},
-      {"id": "never", "type": "set", "output": "never"}]}},
-  {"id": "after", "type": "set", "output": ["${fork.output}", "${fork.error.failed.breaks.error.message}"]}]}$$]::jsonb[]) AS d;
+      {"id": "never", "type": "set", "output": "never"}],
+    "returns": [
+      {"id": "tries", "type": "set", "assign": {"tries": "${(vars.tries ?? 0) + 1}"}, "max_visits": 5},
+      {"id": "third", "type": "sql", "sql": "SELECT 3 / ($1::int / 3)", "params": ["${vars.tries}"], "result": "value", "catch": [{"errors": ["22012"], "next_step": "tries"}]}],
+    "caught_again": [
+      {"id": "spin3", "type": "set", "output": 1, "max_visits": 2, "catch": [{"errors": ["MaxVisitsExceeded"], "next_step": "spin3"}]},
+      {"id": "turn3", "type": "conditional", "switch": [{"when": "${spin3.output} == 1", "next_step": "spin3"}]}]}},
+  {"id": "after", "type": "set", "output": ["${fork.output}", "${fork.error.failed.breaks.error.message}", "${fork.error.failed.caught_again.error.message}"]}]}$$]::jsonb[]) AS d;
 SELECT workflow.explain('cycles_branches');
 CALL test.run_three_ways('{cycles_branches,cycles_iterations,cycles_caught}', '{"n": 3}');
 TABLE test.differences;
@@ -128,5 +134,7 @@ SELECT * FROM test.problems($${"id": "a", "type": "set", "output": 1, "max_visit
 SELECT * FROM test.problems($${"id": "c", "type": "conditional", "condition": "true", "if_true_step": [{"id": "a", "type": "set", "output": 1, "max_visits": 2}, {"id": "b", "type": "conditional", "condition": "true", "if_true_step": {"next_step": "a"}, "if_false_step": {"next_step": "a"}}]}$$);
 -- what the cycle leads to can be read, what comes behind it cannot
 SELECT * FROM test.problems($${"id": "a", "type": "set", "output": ["${b.output ?? 1}", "${c.output ?? 1}"], "max_visits": 2}, {"id": "b", "type": "set", "output": 1}, {"id": "d", "type": "conditional", "switch": [{"when": "true", "next_step": "a"}]}, {"id": "c", "type": "set", "output": 1}$$);
--- out of the line, or into another
+-- out of the line, or into another: of another branch, or further in
 SELECT * FROM test.problems($${"id": "a", "type": "conditional", "condition": "true", "if_true_step": [{"id": "b", "type": "conditional", "switch": [{"when": "true", "next_step": "a"}]}]}$$);
+SELECT * FROM test.problems($${"id": "f", "type": "fork_join", "branches": {"a": [{"id": "a", "type": "conditional", "switch": [{"when": "true", "next_step": "b"}]}], "b": [{"id": "b", "type": "sql", "sql": "SELECT 1", "catch": [{"next_step": "a"}]}]}}$$);
+SELECT * FROM test.problems($${"id": "a", "type": "conditional", "condition": "true", "if_true_step": {"id": "b", "type": "set", "output": 1}}, {"id": "c", "type": "conditional", "switch": [{"when": "true", "next_step": "b"}]}$$);

@@ -41,9 +41,20 @@ $${"name": "ends_caught", "start_step": "box", "steps": {
 $${"name": "ends_top", "steps": [
   {"id": "p", "type": "parallel", "on_failure": "ignore", "parallel_steps": [
     {"id": "p1", "type": "succeed", "ends": "scope", "output": "${workflow.input.nothing}"}, {"id": "p2", "type": "set", "output": 2}]},
-  {"id": "end", "type": "succeed", "ends": "scope", "output": ["${p.error.failed.p1.error.type}", "${p2.output}"]}]}$$]::jsonb[]) AS d;
+  {"id": "end", "type": "succeed", "ends": "scope", "output": ["${p.error.failed.p1.error.type}", "${p2.output}"]}]}$$,
+$${"name": "ends_top_output", "output": {"first": "${a.output}"}, "steps": [
+  {"id": "a", "type": "set", "output": 1}, {"id": "end", "type": "succeed", "ends": "scope", "output": "not this"}]}$$,
+$${"name": "ends_top_failed", "output": {"first": "${a.output}"}, "steps": [
+  {"id": "a", "type": "set", "output": 1}, {"id": "end", "type": "fail", "ends": "scope", "message": "over at ${a.output}"}]}$$,
+-- a loop that stops at a failure, and has an output for that
+$${"name": "ends_stopped", "steps": [
+  {"id": "each", "type": "loop", "on_failure": {"default": "stopped"}, "loop_config": {"collection": [1, 2, 3], "on_error": "stop", "loop_body": [
+    {"id": "which", "type": "conditional", "switch": [{"when": "${loop.item} == 2", "next_step": "bad"}], "default": {"next_step": "good"}},
+    {"id": "bad", "type": "fail", "ends": "scope", "message": "no ${loop.item}"},
+    {"id": "good", "type": "set", "assign": {"done": "${(vars.done ?? 0) + loop.item}"}}]}},
+  {"id": "after", "type": "set", "output": ["${each.output}", "${vars.done}", "${each.error.message}"]}]}$$]::jsonb[]) AS d;
 SELECT workflow.explain('ends_iterations');
-CALL test.run_three_ways('{ends_branches,ends_iterations,ends_caught,ends_top}');
+CALL test.run_three_ways('{ends_branches,ends_iterations,ends_caught,ends_top,ends_top_output,ends_top_failed,ends_stopped}');
 TABLE test.differences;
 SELECT workflow, status, jsonb_pretty(output) AS output, message FROM test.runs WHERE mode = 'durable' ORDER BY workflow;
 SELECT scope, step_id, status, scope_outcome, error_type, output FROM workflow.step_executions
