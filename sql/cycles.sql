@@ -138,3 +138,4 @@ SELECT * FROM test.problems($${"id": "a", "type": "set", "output": ["${b.output 
 SELECT * FROM test.problems($${"id": "a", "type": "conditional", "condition": "true", "if_true_step": [{"id": "b", "type": "conditional", "switch": [{"when": "true", "next_step": "a"}]}]}$$);
 SELECT * FROM test.problems($${"id": "f", "type": "fork_join", "branches": {"a": [{"id": "a", "type": "conditional", "switch": [{"when": "true", "next_step": "b"}]}], "b": [{"id": "b", "type": "sql", "sql": "SELECT 1", "catch": [{"next_step": "a"}]}]}}$$);
 SELECT * FROM test.problems($${"id": "a", "type": "conditional", "condition": "true", "if_true_step": {"id": "b", "type": "set", "output": 1}}, {"id": "c", "type": "conditional", "switch": [{"when": "true", "next_step": "b"}]}$$);
+SELECT * FROM test.problems($${"id": "a", "type": "conditional", "switch": [{"when": "true", "step": {"id": "b", "type": "set", "output": 1}}, {"when": "false", "next_step": "b"}]}$$);

@@ -160,9 +160,10 @@ check_jumps(Builder *builder)
 				(node->container >= 0 && target->line != node->line))
 				step_error(
 					builder, node, field,
-					part->condition != NULL ?
-						"A conditional can lead only to a step beside it." :
-						"Use \"step\" for a child of the switch.",
+					part->condition == NULL &&
+							target->container == node->index ?
+						"Use \"step\" for a child of the switch." :
+						"A conditional can lead only to a step beside it.",
 					psprintf("step \"%s\" is not in the same line as the %s",
 							 target->id,
 							 part->condition != NULL ? "conditional" :
@@ -195,7 +196,8 @@ check_catches(Builder *builder)
 			if (target->container == node->container &&
 				(node->container < 0 || target->line == node->line))
 				continue;
-			step_error(builder, node, field, NULL,
+			step_error(builder, node, field,
+					   "An error can be caught only by a step beside its own.",
 					   psprintf("step \"%s\" is not in the same line",
 								target->id));
 			node->ncatches = 0;

@@ -34,8 +34,8 @@ extern TimestampTz steps_began(int64 execution_id, char **step_ids, int count,
 extern void execution_reopened(int64 execution_id);
 
 /*
- * The highest attempt at a step, of those that led to this visit, that had ended
- * by a time; 0: none.
+ * The highest attempt at a step, of those that led to this visit, that had
+ * ended by a time; 0: none.
  */
 extern int	step_attempts_before(int64 execution_id, const char *scope,
 								 const char *step_id, int visit,
