@@ -198,6 +198,7 @@ CALL test.calls_anew();
 CALL test.to_gate('anew_running');
 CALL test.until(format('SELECT EXISTS (SELECT FROM workflow.step_executions WHERE execution_id = %s AND step_id = ''b1'')', test.id()));
 TABLE test.seen_boxes;
+SELECT regexp_replace(l, '[\d.]+ (ms|s)', '..') AS l FROM regexp_split_to_table(workflow.diagram(test.id()), E'\n') AS l WHERE l ~ 'box|x:|y:';
 CALL test.open_gate();
 SELECT (workflow.wait(test.id(), '60 seconds')).status;
 TABLE test.seen_boxes;

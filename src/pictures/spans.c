@@ -45,6 +45,8 @@ typedef struct Reader
 	int			nlines;			/* kept, loops inside loops included */
 	char	   *scope;			/* of the last row; NULL: none yet */
 	Line	   *line;			/* it is in; NULL: one that was not kept */
+	const PlanNode *waits;		/* the step of the last row, which waits for
+								 * its next attempt; NULL: it does not */
 	MemoryContext context;		/* of the tree */
 } Reader;
 
@@ -386,23 +388,32 @@ add_attempt(const Reader *reader, Span *span, const TraceRow *row)
 	span->collection_size = Max(span->collection_size, row->collection_size);
 }
 
+/* Attempts at a step follow each other. */
 static void
-count_row(SpanTree *tree, const TraceRow *row)
+count_row(Reader *reader, const TraceRow *row)
 {
+	SpanTree   *tree = reader->tree;
+	const PlanNode *waited = reader->waits;
 	const PlanNode *node = plan_find(tree->plan, row->step_id);
 	TimestampTz end = row->completed_at != 0 ? row->completed_at :
 											   tree->execution->now;
 
 	tree->attempts++;
+	reader->waits = NULL;
 	if (node != NULL && row->scope[0] != '~')
 	{
 		StepTotals *totals = &tree->totals[node->index];
 
 		totals->attempts++;
+		if (node == waited && row->attempt > 1)
+			totals->by_status[SPAN_WAITING]--;
 		if (row->retry_at == 0)
 			totals->by_status[statuses[row->status]]++;
-		else if (tree->execution->completed_at == 0)
+		else if (!reader->is_over)
+		{
 			totals->by_status[SPAN_WAITING]++;
+			reader->waits = node;
+		}
 		totals->total_ms += Max(end - row->started_at, 0) / 1000.0;
 	}
 }
@@ -461,7 +472,7 @@ take_row(void *context, const TraceRow *row)
 	Reader	   *reader = context;
 	Span	   *span;
 
-	count_row(reader->tree, row);
+	count_row(reader, row);
 	if (is_compensation(reader->tree->plan, row))
 	{
 		take_compensation(reader, row);
