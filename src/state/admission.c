@@ -111,11 +111,12 @@ static StateStatement active_statement = {
  */
 #define NOT_BEGUN " AND started_at IS NULL"
 
+/* Each in the order of its index, as it is written there: no more is read. */
 static const Oid pending_types[] = {INT4OID};
 static StateStatement pending_statement = {
 	"WITH RECURSIVE " ROLES("deferred", DEFERRED)
 	" SELECT pg_catalog.count(*) FROM ("
-	"(SELECT" QUEUED NOT_BEGUN " ORDER BY role, priority DESC, id LIMIT $1)"
+	"(SELECT" QUEUED NOT_BEGUN " ORDER BY role::pg_catalog.oid, priority DESC, id LIMIT $1)"
 	" UNION ALL (SELECT FROM deferred AS d CROSS JOIN LATERAL (SELECT" DEFERRED NOT_BEGUN
 	"  AND role OPERATOR(pg_catalog.=) d.role AND start_at OPERATOR(pg_catalog.<=) pg_catalog.now() LIMIT $1) AS due LIMIT $1)"
 	" UNION ALL (SELECT FROM workflow.executions WHERE " IS_WAITING NOT_BEGUN

@@ -63,6 +63,13 @@ sql(q{
 			COMMIT;
 		END LOOP;
 	END $$;
+	CREATE FUNCTION start_one() RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM workflow.start('short');
+		RETURN 'started';
+	EXCEPTION WHEN configuration_limit_exceeded THEN
+		RETURN 'refused';
+	END $$;
 });
 
 # --- workflow.max_pending ---
@@ -73,6 +80,19 @@ like(sql("SELECT workflow.start('short', start_at => now() + '1 hour')"), qr/^\d
 sql("SELECT workflow.cancel(id) FROM workflow.executions WHERE start_at IS NULL LIMIT 4");
 wait_until("SELECT workflow.start('short') IS NOT NULL", 'there is room when some are cancelled');
 is(sql("CALL start_some(10, NULL)"), '3', 'for as many');
+
+# a count stops at the limit, however many are queued behind
+like(sql(q{
+	SET workflow.max_pending = 0;
+	BEGIN;
+	SELECT count(workflow.start('short')) > 0 FROM generate_series(1, 3000);
+	ANALYZE workflow.executions;
+	CREATE TEMP VIEW rows_read AS SELECT seq_tup_read + idx_tup_fetch AS n FROM pg_stat_xact_user_tables WHERE relid = 'workflow.executions'::regclass;
+	CREATE TEMP TABLE before AS SELECT n FROM rows_read;
+	SET workflow.max_pending = 100;
+	SELECT start_one();
+	SELECT r.n - b.n FROM rows_read AS r, before AS b;
+	ROLLBACK}), qr/refused.*^1\d\d$/ms, 'a count reads as many as the limit says');
 
 # many starters
 sql("SELECT workflow.cancel(id) FROM workflow.executions WHERE status = 'pending' AND start_at IS NULL");
