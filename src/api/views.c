@@ -165,7 +165,7 @@ plan_of_names(const SlotCopy *slot)
 		!may_be_clipped(progress->step_id, sizeof(progress->step_id)) &&
 		!may_be_clipped(progress->scope, sizeof(progress->scope)))
 		return NULL;
-	return definition_plan(progress->definition_id);
+	return definition_plan_if_any(progress->definition_id);
 }
 
 /*
@@ -223,7 +223,13 @@ sees_workflow(const SlotCopy *slot)
 	/* it may have been clipped */
 	if (may_be_clipped(name, sizeof(progress->workflow)) &&
 		progress->definition_id != 0)
-		name = definition_plan(progress->definition_id)->name;
+	{
+		const WorkflowPlan *plan = definition_plan_if_any(progress->definition_id);
+
+		if (plan == NULL)
+			return false;
+		name = plan->name;
+	}
 	return grants_allow(name, InvalidOid, GetUserId(), PRIVILEGE_SEE);
 }
 

@@ -215,10 +215,13 @@ history_of_stuck(PoolExecutor *executor, const Progress *progress)
 		if (stuck != NULL)
 		{
 			/* names of any length */
-			WorkflowPlan *plan = definition_plan(progress->definition_id);
+			WorkflowPlan *plan = definition_plan_if_any(progress->definition_id);
 
-			record.scope = scope_path(plan, &stuck->scope);
-			record.step_id = plan->nodes[stuck->node].id;
+			if (plan != NULL)
+			{
+				record.scope = scope_path(plan, &stuck->scope);
+				record.step_id = plan->nodes[stuck->node].id;
+			}
 			record.elapsed_ms = stuck->elapsed_ms;
 		}
 		history_id = executor_history_insert(&record);

@@ -45,8 +45,7 @@ join_overdue(Timer *timer)
 int
 join_waiting_children(LiveJoin *join, int **children)
 {
-	WorkflowPlan *plan = definition_plan(join->execution->definition_id);
-	PlanNode   *container = &plan->nodes[join->container];
+	WorkflowPlan *plan = definition_plan_if_any(join->execution->definition_id);
 	int			depth = join->scope.depth + 1;
 	char	   *from;
 	char	   *to;
@@ -54,8 +53,12 @@ join_waiting_children(LiveJoin *join, int **children)
 	int			nthreads;
 	int			count = 0;
 
-	scope_children_range(scope_path(plan, &join->scope), container, join->visit,
-						 &from, &to);
+	*children = NULL;
+	/* where it is lost, whoever runs the thread fails */
+	if (plan == NULL)
+		return 0;
+	scope_children_range(scope_path(plan, &join->scope),
+						 &plan->nodes[join->container], join->visit, &from, &to);
 	threads = threads_waiting(join->execution->id, from, to, &nthreads);
 	*children = palloc_extended(Max(nthreads, 1) * sizeof(int), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < nthreads; i++)
@@ -98,8 +101,8 @@ typedef enum FoundChild
 static int
 find_children(LiveJoin *join, FoundChild *found, JoinCounts *counts)
 {
-	WorkflowPlan *plan = definition_plan(join->execution->definition_id);
-	PlanNode   *container = &plan->nodes[join->container];
+	WorkflowPlan *plan = definition_plan_if_any(join->execution->definition_id);
+	PlanNode   *container;
 	StepRecord *records;
 	int		   *waiting;
 	char	   *from;
@@ -107,6 +110,9 @@ find_children(LiveJoin *join, FoundChild *found, JoinCounts *counts)
 	int			count;
 	int			nwaiting = 0;
 
+	if (plan == NULL)
+		return 0;
+	container = &plan->nodes[join->container];
 	scope_children_range(scope_path(plan, &join->scope), container,
 						 join->visit, &from, &to);
 	if (join->max_parallelism > 0)

@@ -48,7 +48,10 @@ record_attempt(int64 execution_id, int definition_id, Oid role,
 	const ScopeId *scope = &stuck->scope;
 	StepError  *error;
 
-	plan = definition_plan(definition_id);
+	plan = definition_plan_if_any(definition_id);
+	/* which step it is stays with the definition */
+	if (plan == NULL)
+		return;
 	leaf.node = &plan->nodes[stuck->node];
 	error = leaf_stuck_error(&leaf, stuck);
 

@@ -142,10 +142,12 @@ static DueFate
 judge(const DueWait *wait, WokenThread *woken)
 {
 	LiveExecution *execution = live_find(wait->execution_id);
+	const WorkflowPlan *plan;
 
-	if (wait->lost || execution == NULL || execution->stopping != STOP_NONE ||
-		!scope_parse(definition_plan(execution->definition_id), wait->thread,
-					 &woken->scope) ||
+	if (wait->lost || execution == NULL || execution->stopping != STOP_NONE)
+		return DUE_OVER;
+	plan = definition_plan_if_any(execution->definition_id);
+	if (plan == NULL || !scope_parse(plan, wait->thread, &woken->scope) ||
 		woken->scope.depth == 0)
 		return DUE_OVER;
 	woken->join = join_of_thread(execution, &woken->scope);
