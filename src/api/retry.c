@@ -174,7 +174,8 @@ is_refused(const ExecutionState *state, Refusal *refusal)
 	else if (state->status == EXECUTION_COMPLETED)
 		set_start_anew(refusal, state, "It has completed.");
 	else if (plan == NULL)
-		set_start_anew(refusal, state, "The version of the workflow that it is of does not exist, or cannot be read.");
+		set_start_anew(refusal, state,
+					   "The version of the workflow that it is of does not exist, or cannot be read.");
 	else if (execution_is_compensated(state->id, plan))
 		set_start_anew(refusal, state, "Steps of it have been undone by their compensations.");
 	else if (GetUserNameFromId(state->role, true) == NULL)

@@ -239,7 +239,8 @@ BEGIN ATOMIC
                    aclexplode(c.relacl) AS a
               WHERE a.grantee <> c.relowner AND (a.grantee = 0 OR a.privilege_type <> 'SELECT')
               UNION ALL
-              SELECT 'TABLE', c.name::text, a.grantee, format('%s (%I)', a.privilege_type, k.attname)
+              SELECT 'TABLE', c.name::text, a.grantee,
+                     format('%s (%I)', a.privilege_type, k.attname)
               FROM member AS m
                    JOIN relation AS c ON m.catalog = 'pg_class'::regclass AND c.id = m.id
                    JOIN pg_attribute AS k ON k.attrelid = c.id AND NOT k.attisdropped,

@@ -132,7 +132,8 @@ static StateStatement pending_of_statement = {
 	" UNION ALL (SELECT" DEFERRED NOT_BEGUN
 	"  AND role OPERATOR(pg_catalog.=) $2"
 	"  AND (NOT $3 OR start_at OPERATOR(pg_catalog.<=) pg_catalog.now()) LIMIT $1)"
-	" UNION ALL (SELECT FROM groups AS g CROSS JOIN LATERAL (SELECT FROM workflow.executions WHERE " IS_WAITING NOT_BEGUN
+	" UNION ALL (SELECT FROM groups AS g CROSS JOIN LATERAL ("
+	"SELECT FROM workflow.executions WHERE " IS_WAITING NOT_BEGUN
 	"  AND workflow OPERATOR(pg_catalog.=) g.workflow AND " TENANT " OPERATOR(pg_catalog.=) g.tenant"
 	"  AND role OPERATOR(pg_catalog.=) $2 LIMIT $1) AS w WHERE g.role OPERATOR(pg_catalog.=) $2 LIMIT $1)"
 	" LIMIT $1) AS waiting",

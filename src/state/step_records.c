@@ -22,8 +22,9 @@
 
 /* Columns of StepRecord, in the order read_record() takes them. */
 #define RECORD_COLUMNS \
-	"scope, step_id, branch_name, branch_taken, visit, loop_iteration_index, loop_collection_size," \
-	" status, scope_outcome, attempt, condition_result, error_type, started_at, completed_at, retry_at"
+	"scope, step_id, branch_name, branch_taken, visit, loop_iteration_index," \
+	" loop_collection_size, status, scope_outcome, attempt, condition_result, error_type," \
+	" started_at, completed_at, retry_at"
 
 static const Oid scope_types[] = {INT8OID, TEXTOID};
 static const Oid newest_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID};
@@ -42,31 +43,30 @@ static StateStatement last_ran_statement = {
 	lengthof(scope_types), scope_types, NULL
 };
 
+/* Attempts at a step, and the newest of them, by the primary key. */
+#define FIND_STEP \
+	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions" \
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2" \
+	" AND step_id OPERATOR(pg_catalog.=) $3"
+#define NEWEST_ATTEMPT \
+	" ORDER BY execution_id DESC, scope DESC, step_id DESC, visit DESC, attempt DESC LIMIT 1"
+
 static const Oid find_types[] = {INT8OID, TEXTOID, TEXTOID};
 static StateStatement find_statement = {
-	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
-	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
-	" AND step_id OPERATOR(pg_catalog.=) $3"
-	" ORDER BY execution_id DESC, scope DESC, step_id DESC, visit DESC, attempt DESC LIMIT 1",
+	FIND_STEP NEWEST_ATTEMPT,
 	lengthof(find_types), find_types, NULL
 };
 
 static const Oid find_visit_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID};
 static StateStatement find_visit_statement = {
-	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
-	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
-	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4"
-	" ORDER BY execution_id DESC, scope DESC, step_id DESC, visit DESC, attempt DESC LIMIT 1",
+	FIND_STEP " AND visit OPERATOR(pg_catalog.=) $4" NEWEST_ATTEMPT,
 	lengthof(find_visit_types), find_visit_types, NULL
 };
 
 static const Oid find_until_types[] = {INT8OID, TEXTOID, TEXTOID,
 									   TIMESTAMPTZOID};
 static StateStatement find_until_statement = {
-	"SELECT " RECORD_COLUMNS ", input, output, error FROM workflow.step_executions"
-	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
-	" AND step_id OPERATOR(pg_catalog.=) $3 AND completed_at OPERATOR(pg_catalog.<=) $4"
-	" ORDER BY execution_id DESC, scope DESC, step_id DESC, visit DESC, attempt DESC LIMIT 1",
+	FIND_STEP " AND completed_at OPERATOR(pg_catalog.<=) $4" NEWEST_ATTEMPT,
 	lengthof(find_until_types), find_until_types, NULL
 };
 
@@ -114,7 +114,8 @@ static StateStatement retries_statement = {
 
 static StateStatement scope_label_statement = {
 	"SELECT loop_label FROM workflow.step_executions"
-	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2 AND loop_label IS NOT NULL LIMIT 1",
+	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
+	" AND loop_label IS NOT NULL LIMIT 1",
 	lengthof(scope_types), scope_types, NULL
 };
 
@@ -155,12 +156,16 @@ static StateStatement children_payload_statement = {
  * other payloads of an array of iterations add to that.
  */
 static StateStatement loop_counts_statement = {
-	"SELECT pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.=) 'completed'::pg_catalog.text),"
-	" pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.<>) ALL ('{completed,skipped}'::pg_catalog.text[])),"
-	" pg_catalog.count(*) FILTER (WHERE scope_outcome OPERATOR(pg_catalog.=) 'skipped'::pg_catalog.text),"
+	"SELECT pg_catalog.count(*) FILTER"
+	"  (WHERE scope_outcome OPERATOR(pg_catalog.=) 'completed'::pg_catalog.text),"
+	" pg_catalog.count(*) FILTER"
+	"  (WHERE scope_outcome OPERATOR(pg_catalog.<>) ALL ('{completed,skipped}'::pg_catalog.text[])),"
+	" pg_catalog.count(*) FILTER"
+	"  (WHERE scope_outcome OPERATOR(pg_catalog.=) 'skipped'::pg_catalog.text),"
 	" " PAYLOAD_SIZE("output") "::pg_catalog.int8,"
 	" (" PAYLOAD_SIZE("input") " OPERATOR(pg_catalog.+) " PAYLOAD_SIZE("error")
-	"  OPERATOR(pg_catalog.+) COALESCE(pg_catalog.sum(pg_catalog.octet_length(loop_label)), 0))::pg_catalog.int8"
+	"  OPERATOR(pg_catalog.+)"
+	"  COALESCE(pg_catalog.sum(pg_catalog.octet_length(loop_label)), 0))::pg_catalog.int8"
 	" FROM (SELECT s.scope_outcome, " RESULT("output") " AS output, " RESULT("input") " AS input,"
 	"       " RESULT("error") " AS error, s.loop_label"
 	"       FROM workflow.step_executions AS s"
@@ -169,7 +174,8 @@ static StateStatement loop_counts_statement = {
 };
 
 static StateStatement loop_outputs_statement = {
-	"SELECT pg_catalog.jsonb_agg(CASE WHEN scope_outcome OPERATOR(pg_catalog.=) ANY ('{completed,skipped}'::pg_catalog.text[])"
+	"SELECT pg_catalog.jsonb_agg(CASE"
+	" WHEN scope_outcome OPERATOR(pg_catalog.=) ANY ('{completed,skipped}'::pg_catalog.text[])"
 	" THEN " RESULT("output") " END ORDER BY loop_iteration_index)"
 	" FROM workflow.step_executions AS s"
 	CHILDREN_OF_CONTAINER " AND scope_outcome IS NOT NULL",
@@ -186,7 +192,8 @@ static StateStatement loop_outputs_statement = {
 
 #define ITERATION(row) \
 	"pg_catalog.jsonb_build_object('index', s.loop_iteration_index, 'step_id', " row ".step_id," \
-	" 'status', s.scope_outcome, 'input', " row ".input, 'output', " row ".output, 'error', " row ".error)" \
+	" 'status', s.scope_outcome, 'input', " row ".input, 'output', " row ".output," \
+	" 'error', " row ".error)" \
 	LABEL_MEMBER
 
 static StateStatement loop_iterations_statement = {
@@ -204,8 +211,8 @@ static StateStatement begun_statement = {
 
 /* A thousand failed items need not all be named in one error. */
 static StateStatement loop_errors_statement = {
-	"SELECT pg_catalog.jsonb_agg(e) FROM (SELECT pg_catalog.jsonb_build_object('index', loop_iteration_index,"
-	" 'step_id', step_id, 'message', error OPERATOR(pg_catalog.->>) 'message'::pg_catalog.text)"
+	"SELECT pg_catalog.jsonb_agg(e) FROM (SELECT pg_catalog.jsonb_build_object("
+	"  'index', loop_iteration_index, 'step_id', step_id, 'message', error OPERATOR(pg_catalog.->>) 'message'::pg_catalog.text)"
 	LABEL_MEMBER " AS e"
 	" FROM workflow.step_executions AS s"
 	CHILDREN_OF_CONTAINER
