@@ -119,12 +119,9 @@ extern void require_startable(const char *workflow, int version, Oid role,
 /* An error when the role may not start executions of the workflow. */
 extern void require_may_start(const Definition *definition, Oid role);
 
-/* The call that lets a role start a workflow, for hints. */
-extern char *grant_call(const char *workflow, Oid role);
-
 /*
- * The role as an argument in such a call: an identifier, which a regrole is
- * read from.
+ * The role as an argument of a call in a hint: an identifier, which a regrole
+ * is read from.
  */
 extern const char *role_argument(Oid role);
 

@@ -20,12 +20,9 @@
 extern void require_cron(const char *text, CronExpression *cron);
 extern pg_tz *require_timezone(const char *name);
 
-/* The first time after another; DT_NOEND when there is none. */
-extern TimestampTz cron_next_time(const CronExpression *cron, pg_tz *zone,
-								  TimestampTz after);
 /*
- * The same for a schedule, within its start and its end; DT_NOEND when there is
- * none.
+ * The first time of a schedule after another, within its start and its end;
+ * DT_NOEND when there is none.
  */
 extern TimestampTz schedule_next_time(const Schedule *schedule,
 									  TimestampTz after);

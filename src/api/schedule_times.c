@@ -74,7 +74,8 @@ zone_offset(void *zone, int64 time)
 	return tm == NULL ? 0 : (int) tm->tm_gmtoff;
 }
 
-TimestampTz
+/* The first time after another; DT_NOEND when there is none. */
+static TimestampTz
 cron_next_time(const CronExpression *cron, pg_tz *zone, TimestampTz after)
 {
 	int64		next;

@@ -28,10 +28,6 @@
 #include "state/grants.h"
 #include "state/owners.h"
 
-/*
- * The role as an argument of these functions: an identifier, which a regrole is
- * read from.
- */
 const char *
 role_argument(Oid role)
 {
@@ -40,7 +36,8 @@ role_argument(Oid role)
 	return name != NULL ? quote_identifier(name) : EVERYBODY;
 }
 
-char *
+/* The call that lets a role start a workflow, for hints. */
+static char *
 grant_call(const char *workflow, Oid role)
 {
 	return psprintf("workflow.grant_execute(%s, %s)",

@@ -26,7 +26,8 @@
  */
 #define LATE_BEGIN_MS 100
 
-int64
+/* The execution of the present position. */
+static int64
 present_execution(const Driver *driver)
 {
 	return driver->run->execution_ids[driver->run->kind == RUN_START ? driver->position : 0];

@@ -140,8 +140,6 @@ extern RunOutcome take_error(Driver *driver);
 extern void forget_error(Driver *driver);
 
 /* --- begin_thread.c --- */
-/* The execution of the present position. */
-extern int64 present_execution(const Driver *driver);
 /* Whether, and why, the work on the present execution is to end. */
 extern StopReason stop_reason(const Driver *driver);
 /* What was ready has been begun with. */

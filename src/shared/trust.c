@@ -43,7 +43,8 @@
 
 #define EVERYBODY "*"
 
-char	   *setting_trusted_owners = NULL;
+/* workflow.trusted_owners, "*", USERSET: a list of names of roles */
+static char *setting_trusted_owners = NULL;
 
 /*
  * Only the syntax: roles come and go, and a name may be set before there is

@@ -10,9 +10,6 @@
 
 #include "postgres.h"
 
-/* workflow.trusted_owners, "*", USERSET: a list of names of roles */
-extern char *setting_trusted_owners;
-
 extern void define_trust_setting(void);
 
 /*

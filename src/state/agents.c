@@ -109,12 +109,6 @@ static const char *const kind_names[] = {
 	[AGENT_QUEUE] = "queue"
 };
 
-const char *
-sql_result_name(SqlResult result)
-{
-	return result_names[result];
-}
-
 /*
  * The kind of result a name stands for; false when it stands for none.
  */

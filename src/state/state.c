@@ -58,7 +58,7 @@ typedef struct StatePlan
 	List	   *locked;			/* OIDs of tables whose rows it locks */
 } StatePlan;
 
-/* Statements that hold a plan, for state_forget_plans(). */
+/* Statements that hold a plan, for forget_plans(). */
 static List *prepared_statements = NIL;
 
 /*
@@ -89,6 +89,34 @@ relation_invalidated(Datum argument pg_attribute_unused(), Oid relation)
 	}
 }
 
+/*
+ * Forget plans and caches: the extension was dropped or created anew.  Must not
+ * be called while one of the plans runs.
+ */
+static void
+forget_plans(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, prepared_statements)
+	{
+		StateStatement *statement = (StateStatement *) lfirst(cell);
+
+		SPI_freeplan(statement->plan->plan);
+		list_free(statement->plan->locked);
+		pfree(statement->plan);
+		statement->plan = NULL;
+	}
+	list_free(prepared_statements);
+	prepared_statements = NIL;
+
+	/* whoever keeps something looks at these before using it */
+	state_installation++;
+	state_definitions_counter++;
+	state_agents_counter++;
+	installation_checked = false;
+}
+
 void
 state_check_installation(void)
 {
@@ -115,7 +143,7 @@ state_check_installation(void)
 	if (definitions != definitions_relation || agents != agents_relation)
 	{
 		if (OidIsValid(definitions_relation))
-			state_forget_plans();
+			forget_plans();
 		definitions_relation = definitions;
 		agents_relation = agents;
 	}
@@ -427,34 +455,6 @@ state_execute(StateStatement *statement, Datum *values, const char *nulls)
 	processed = state_query(statement, values, nulls, false, 0);
 	state_done();
 	return processed;
-}
-
-/*
- * Forget plans and caches: the extension was dropped or created anew.  Must not
- * be called while one of the plans runs.
- */
-void
-state_forget_plans(void)
-{
-	ListCell   *cell;
-
-	foreach(cell, prepared_statements)
-	{
-		StateStatement *statement = (StateStatement *) lfirst(cell);
-
-		SPI_freeplan(statement->plan->plan);
-		list_free(statement->plan->locked);
-		pfree(statement->plan);
-		statement->plan = NULL;
-	}
-	list_free(prepared_statements);
-	prepared_statements = NIL;
-
-	/* whoever keeps something looks at these before using it */
-	state_installation++;
-	state_definitions_counter++;
-	state_agents_counter++;
-	installation_checked = false;
 }
 
 /*

@@ -52,8 +52,6 @@ extern uint64 state_execute(StateStatement *statement, Datum *values,
 extern uint64 state_query(StateStatement *statement, Datum *values,
 						  const char *nulls, bool read_only, long limit);
 extern void state_done(void);
-/* the extension was dropped or re-created */
-extern void state_forget_plans(void);
 
 /*
  * Raise an error unless the extension is installed in this database, in the
@@ -263,7 +261,6 @@ extern void agent_delete(const char *name);
 /* The row without its times, for the audit log; NULL when there is none. */
 extern Jsonb *agent_describe(const char *name);
 
-extern const char *sql_result_name(SqlResult result);
 extern bool sql_result_from_name(const char *name, SqlResult *result);
 
 /* --- breakers.c: circuit breakers of agents, one for each role that calls one --- */
