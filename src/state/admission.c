@@ -111,7 +111,10 @@ static StateStatement active_statement = {
  */
 #define NOT_BEGUN " AND started_at IS NULL"
 
-/* Each in the order of its index, as it is written there: no more is read. */
+/*
+ * Each in the order of its index, as it is written there, so that no more is
+ * read: but for what has begun, which is passed over.
+ */
 static const Oid pending_types[] = {INT4OID};
 static StateStatement pending_statement = {
 	"WITH RECURSIVE " ROLES("deferred", DEFERRED)
@@ -297,30 +300,32 @@ executions_release_scheduled(bool *waits, bool *locked)
 	return released;
 }
 
-int
-executions_count_active(const char *workflow, int limit)
+/* Run a statement that counts no more than an argument of it says. */
+static int
+read_count(StateStatement *statement, Datum *values)
 {
-	Datum		values[2];
 	int			count;
 
-	values[0] = CStringGetTextDatum(workflow);
-	values[1] = Int32GetDatum(limit);
-	state_query(&active_statement, values, NULL, false, 1);
+	state_query(statement, values, NULL, false, 1);
 	count = (int) state_column_int64(0, 1);
 	state_done();
 	return count;
 }
 
 int
+executions_count_active(const char *workflow, int limit)
+{
+	Datum		values[] = {CStringGetTextDatum(workflow), Int32GetDatum(limit)};
+
+	return read_count(&active_statement, values);
+}
+
+int
 executions_count_pending(int limit)
 {
 	Datum		value = Int32GetDatum(limit);
-	int			count;
 
-	state_query(&pending_statement, &value, NULL, false, 1);
-	count = (int) state_column_int64(0, 1);
-	state_done();
-	return count;
+	return read_count(&pending_statement, &value);
 }
 
 int
@@ -328,10 +333,6 @@ executions_count_pending_of(Oid role, bool due, int limit)
 {
 	Datum		values[] = {Int32GetDatum(limit), ObjectIdGetDatum(role),
 							BoolGetDatum(due)};
-	int			count;
 
-	state_query(&pending_of_statement, values, NULL, false, 1);
-	count = (int) state_column_int64(0, 1);
-	state_done();
-	return count;
+	return read_count(&pending_of_statement, values);
 }

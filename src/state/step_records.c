@@ -332,35 +332,36 @@ step_find_until(int64 execution_id, const char *scope, const char *step_id,
 	return read_one(&find_until_statement, values);
 }
 
-TimestampTz
-step_scope_started(int64 execution_id, const char *scope)
+static TimestampTz
+read_time(StateStatement *statement, Datum *values)
 {
-	Datum		values[2];
 	TimestampTz result;
 
-	values[0] = Int64GetDatum(execution_id);
-	values[1] = CStringGetTextDatum(scope);
-	state_query(&scope_started_statement, values, NULL, false, 0);
+	state_query(statement, values, NULL, false, 0);
 	result = state_column_time(0, 1);
 	state_done();
 	return result;
 }
 
 TimestampTz
+step_scope_started(int64 execution_id, const char *scope)
+{
+	Datum		values[] = {Int64GetDatum(execution_id),
+							CStringGetTextDatum(scope)};
+
+	return read_time(&scope_started_statement, values);
+}
+
+TimestampTz
 step_first_started(int64 execution_id, const char *scope, const char *step_id,
 				   int visit)
 {
-	Datum		values[4];
-	TimestampTz result;
+	Datum		values[] = {Int64GetDatum(execution_id),
+							CStringGetTextDatum(scope),
+							CStringGetTextDatum(step_id),
+							Int32GetDatum(visit)};
 
-	values[0] = Int64GetDatum(execution_id);
-	values[1] = CStringGetTextDatum(scope);
-	values[2] = CStringGetTextDatum(step_id);
-	values[3] = Int32GetDatum(visit);
-	state_query(&first_started_statement, values, NULL, false, 0);
-	result = state_column_time(0, 1);
-	state_done();
-	return result;
+	return read_time(&first_started_statement, values);
 }
 
 int64
