@@ -130,6 +130,7 @@ is_being_done(const LiveJoin *join, int child)
 typedef enum DueFate
 {
 	DUE_OVER,					/* its row goes, and that is all */
+	DUE_LOST,					/* the same; what it is of cannot go on */
 	DUE_QUEUED,					/* its row goes, and it is queued */
 	DUE_LATER					/* not now */
 } DueFate;
@@ -147,7 +148,9 @@ judge(const DueWait *wait, WokenThread *woken)
 	if (wait->lost || execution == NULL || execution->stopping != STOP_NONE)
 		return DUE_OVER;
 	plan = definition_plan_if_any(execution->definition_id);
-	if (plan == NULL || !scope_parse(plan, wait->thread, &woken->scope) ||
+	if (plan == NULL)
+		return joins_wait(execution) ? DUE_LOST : DUE_OVER;
+	if (!scope_parse(plan, wait->thread, &woken->scope) ||
 		woken->scope.depth == 0)
 		return DUE_OVER;
 	woken->join = join_of_thread(execution, &woken->scope);
@@ -172,6 +175,21 @@ queue_thread(const WokenThread *woken)
 		ready_add(execution, RUN_THREAD, woken->join, &woken->scope, -1, 0));
 }
 
+/*
+ * The definition is lost: nobody can tell which of its joins the thread that
+ * was due is of, and that would wait for it for ever.
+ */
+static void
+give_up_lost(int64 id)
+{
+	LiveExecution *execution = live_find(id);
+
+	if (execution != NULL && execution->stopping == STOP_NONE)
+		execution_give_up(execution, "42704",
+						  "the definition of the execution does not exist, or cannot be read",
+						  "A part of it was to go on after a wait.", NULL);
+}
+
 static bool
 has_lost_runs(LiveExecution *execution)
 {
@@ -186,10 +204,12 @@ wake_due(void)
 	/* read when it has failed, too */
 	static WokenThread woken[WAITS_BATCH];
 	static int	nqueued;
+	static int64 lost[WAITS_BATCH];
 	TimestampTz next = DT_NOEND;
 	TimestampTz to = DT_NOEND;
 	bool		committed;
 	int			nover = 0;
+	int			nlost = 0;
 	int			nidle = 0;
 	int			nwoken = 0;
 
@@ -217,6 +237,8 @@ wake_due(void)
 
 			if (fate == DUE_QUEUED)
 				nqueued++;
+			else if (fate == DUE_LOST)
+				lost[nlost++] = due[i].execution_id;
 			if (fate != DUE_LATER)
 				over[nover++] = due[i];
 		}
@@ -241,6 +263,8 @@ wake_due(void)
 	executions_queued(&news);
 	for (int i = 0; i < nqueued; i++)
 		queue_thread(&woken[i]);
+	for (int i = 0; i < nlost; i++)
+		give_up_lost(lost[i]);
 	return nwoken;
 }
 
