@@ -93,10 +93,12 @@ if ($versions[0] eq '1.0.0')
 	$node->safe_psql('postgres', 'CREATE DATABASE newer');
 	$node->safe_psql('newer', q{CREATE EXTENSION pg_workflow;
 		SELECT workflow.define('{"name": "forward", "start_step": "f", "steps": {
-			"f": {"type": "fork_join", "max_visits": 2, "branches": {"x": ["a", "b", "c"], "y": ["d"]}, "next_step": "g"},
-			"a": {"type": "sql", "sql": "SELECT 1", "retry": {"max_retries": 1}, "catch": [{"next_step": "c"}]},
+			"f": {"type": "fork_join", "max_visits": 2, "retry": null, "branches": {"x": ["a", "b", "c"], "y": ["d", "e"]}, "next_step": "g"},
+			"a": {"type": "sql", "sql": "SELECT ''${workflow.traceparent}''", "retry": {"max_retries": 1}, "catch": [{"next_step": "c"}]},
 			"b": {"type": "conditional", "switch": [{"when": "true", "next_step": "c"}], "default": {"next_step": "c"}},
-			"c": {"type": "set", "output": 1}, "d": {"type": "set", "output": 1},
+			"e": {"type": "conditional", "condition": "true", "if_true_step": "h", "if_false_step": null}, "h": {"type": "set", "output": 1},
+			"c": {"type": "set", "output": {"next_step": "a"}},
+			"d": {"type": "set", "output": ["workflow.traceparent", "$${workflow.traceparent}", "${workflow.input.workflow.traceparent}"]},
 			"g": {"type": "conditional", "switch": [{"when": "false", "next_step": "f"}]}}}')});
 	is(($node->psql('newer', "BEGIN; $down; ROLLBACK"))[0], 0, 'definitions that the version before knows');
 	my %newer = (
@@ -105,7 +107,11 @@ if ($versions[0] eq '1.0.0')
 		back => '{"id": "l", "type": "loop", "collection": [1], "loop_body": [{"id": "a", "type": "set", "output": 1, "max_visits": 2},
 			{"id": "b", "type": "set", "output": 1}, {"id": "c", "type": "conditional", "switch": [{"when": "false", "next_step": "a"}]}]}',
 		caught => '{"id": "k", "type": "conditional", "condition": "true", "if_true_step": [{"id": "a", "sql": "SELECT 1", "max_visits": 2,
-			"catch": [{"next_step": "a"}]}, {"id": "b", "type": "set", "output": 1}]}');
+			"catch": [{"next_step": "a"}]}, {"id": "b", "type": "set", "output": 1}]}',
+		itself => '{"id": "k", "type": "conditional", "condition": "true",
+			"if_true_step": {"id": "a", "type": "conditional", "condition": "false", "max_visits": 2, "if_true_step": {"next_step": "a"}}}',
+		template => q({"id": "t", "type": "set", "output": ["${''}'' + workflow . traceparent}"]}),
+		expression => q({"id": "x", "type": "set", "when": "workflow.traceparent != null", "output": 1}));
 	foreach my $name (sort keys %newer)
 	{
 		$node->safe_psql('newer', qq{SELECT workflow.define('{"name": "$name", "steps": [$newer{$name}]}')});

@@ -22,7 +22,10 @@ DECLARE
         UNION
         (SELECT DISTINCT ON (lower(name)) lower(name) || '=' || setting FROM pg_file_settings
          ORDER BY lower(name), seqno DESC));
-    /* Its library can make nothing of these: of an end or a retry, or a way back in a line. */
+    /*
+     * Its library can make nothing of these: of an end or a retry, of a way back in a line, which a
+     * single step that leads to itself is, too, or of the trace in a template or an expression.
+     */
     newer text := (
         SELECT string_agg(DISTINCT d.name, ', ' ORDER BY d.name) FROM workflow.definitions AS d
         WHERE (d.status <> 'archived'
@@ -30,29 +33,54 @@ DECLARE
                           WHERE e.definition_id = d.id
                             AND e.status NOT IN ('completed', 'failed', 'cancelled', 'timed_out')))
           AND (d.definition @? '$.steps.*.ends'
-               OR d.definition @? '$.steps.*
-                                   ? (exists (@.retry) && @.type != "agent" && @.type != "sql")'
+               OR d.definition @? '$.steps.* ? (@.retry.type() != "null" '
+                                               '&& @.type != "agent" && @.type != "sql")'
                OR EXISTS (
-                   SELECT FROM
-                       jsonb_path_query(d.definition, 'strict $.steps.*.** ? (@.type() == "array")')
-                           AS lines (line),
-                       jsonb_array_elements(line) WITH ORDINALITY AS s (step, place),
-                       jsonb_path_query(d.definition -> 'steps' -> (s.step #>> '{}'),
-                                        '$.*.next_step') AS target,
-                       jsonb_array_elements(line) WITH ORDINALITY AS t (step, place)
-                   WHERE t.step = target AND t.place <= s.place)));
+                   /* looked up and not joined: a line may have thousands of steps */
+                   SELECT FROM (
+                       SELECT
+                           jsonb_object_agg(child #>> '{}', jsonb_build_array(p.n, l.n)) AS lines,
+                           jsonb_object_agg(child #>> '{}', place) AS places
+                       FROM unnest('{$.steps.*.parallel_steps[*], $.steps.*.loop_config.loop_body,
+                                     $.steps.*.fork_join_config.branches.*.steps,
+                                     $.steps.*.if_true_step, $.steps.*.if_false_step,
+                                     $.steps.*.switch[*].step, $.steps.*.default}'::jsonpath[])
+                               WITH ORDINALITY AS p (path, n),
+                           jsonb_path_query(d.definition, path) WITH ORDINALITY AS l (line, n),
+                           jsonb_path_query(line, '$[*] ? (@.type() == "string")')
+                               WITH ORDINALITY AS c (child, place)) AS children,
+                       jsonb_each(d.definition -> 'steps') AS s (id, step),
+                       unnest('{$.catch.next_step, $.switch.next_step, $.default.next_step,
+                                $.if_true_step.next_step,
+                                $.if_false_step.next_step}'::jsonpath[]) AS way,
+                       jsonb_path_query(step, way) AS target
+                   WHERE lines -> id = lines -> (target #>> '{}')
+                     AND places -> (target #>> '{}') <= places -> id)
+               OR EXISTS (
+                   SELECT FROM jsonb_path_query(d.definition,
+                                                'strict $.** ? (@.type() == "string")') AS text
+                   WHERE text #>> '{}' ~ '(?<![-._[:alnum:]])workflow[[:space:]]*[.]'
+                                         '[[:space:]]*traceparent'
+                     AND text NOT IN (SELECT jsonb_path_query(d.definition, '$.steps.*.sql'))
+                     AND (text #>> '{}' ~ '(?<![$])[$][{]'
+                          OR text IN (
+                              SELECT jsonb_path_query(d.definition, expression)
+                              FROM unnest('{$.steps.**.condition, $.steps.**.retry_if,
+                                            $.steps.**.until, $.steps.**.when,
+                                            $.steps.**.while}'::jsonpath[]) AS expression)))));
 BEGIN
     IF newer IS NOT NULL THEN
         RAISE EXCEPTION 'definitions say what the version before does not know'
             USING ERRCODE = '55000',
-            DETAIL = format('They have "ends", a "retry" of a container, or a way back inside of '
-                            'one: %s.', newer),
+            DETAIL = format('They have "ends", a "retry" of a container, a way back inside of one, '
+                            'or "workflow.traceparent": %s.', newer),
             HINT = 'Archive them with workflow.set_status(), when their executions have ended.';
     END IF;
     IF EXISTS (SELECT FROM workflow.grants WHERE NOT granted) THEN
         RAISE EXCEPTION 'workflows that were revoked from all roles would be open to all again'
             USING ERRCODE = '55000', DETAIL = 'The version before has no rights per workflow.',
-            HINT = 'Open them yourself, SELECT workflow.grant_execute(workflow, ''-'') FROM workflow.grants WHERE NOT granted, and archive those that nobody is to start.';
+            HINT = 'Open them yourself, SELECT workflow.grant_execute(workflow, ''-'') FROM '
+                   'workflow.grants WHERE NOT granted, and archive those that nobody is to start.';
     END IF;
     IF 'workflow.default_execute=owner' = ANY (SELECT lower(s) FROM unnest(said) AS s) AND EXISTS (
             SELECT FROM workflow.definitions AS d
@@ -80,8 +108,10 @@ BEGIN
     IF EXISTS (SELECT FROM workflow.role_limits) THEN
         RAISE WARNING 'limits of roles are lost: the version before has none';
     END IF;
-    IF EXISTS (SELECT FROM workflow.executions WHERE erased_at IS NOT NULL AND status <> 'completed') THEN
-        RAISE WARNING 'that executions were erased is forgotten: the version before lets them be retried, without their data';
+    IF EXISTS (SELECT FROM workflow.executions
+               WHERE erased_at IS NOT NULL AND status <> 'completed') THEN
+        RAISE WARNING 'that executions were erased is forgotten: the version before lets them be '
+                      'retried, without their data';
     END IF;
     IF EXISTS (SELECT FROM workflow.executions WHERE traceparent IS NOT NULL) THEN
         RAISE WARNING 'the traces that executions belong to are lost: the version before has none';
