@@ -204,4 +204,19 @@ SELECT workflow.define($$ {"name": "loop_long_errors", "steps": [{"id": "each", 
 SELECT jsonb_build_object('items', jsonb_agg(i)) AS items FROM generate_series(1, 300) AS i \gset
 CALL test.go('loop_long_errors', :'items');
 
+-- own statements are not compiled, however expensive they look; a step's SQL is, as elsewhere
+SELECT workflow.define($${"name": "loop_compiled", "steps": [
+  {"id": "each", "type": "loop", "loop_config": {"collection": [1, 2], "loop_body": ["s"]}},
+  {"id": "s", "type": "conditional", "condition": "${workflow.input.sql}", "if_true_step": {"id": "q", "type": "sql", "sql": "SELECT count(*) FROM pg_class"}}]}$$) \gset
+-- what is compiled is dumped into files
+CREATE FUNCTION test.compiled() RETURNS boolean LANGUAGE sql SET jit = off RETURN EXISTS (SELECT FROM pg_ls_dir('.') AS f WHERE f LIKE pg_backend_pid() || '.%.bc');
+SET jit_dump_bitcode = on;
+SET jit_above_cost = 1;
+SELECT workflow.execute('loop_compiled', '{"sql": false}') IS NOT NULL AS done;
+SELECT test.compiled();
+SELECT workflow.execute('loop_compiled', '{"sql": true}') IS NOT NULL AS done;
+SELECT test.compiled() = pg_jit_available() AS as_elsewhere;
+RESET jit_above_cost;
+RESET jit_dump_bitcode;
+
 TABLE test.wrong;

@@ -25,6 +25,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
+#include "jit/jit.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -361,6 +362,31 @@ execute_plan(const StatePlan *plan, Datum *values, const char *nulls,
 }
 
 /*
+ * The same without compiling the plan: that takes longer than anything such a
+ * statement does.  It looks expensive all the same where some executions have
+ * very many steps, since the planner takes others for such, too.
+ */
+static int
+execute_plan_uncompiled(const StatePlan *plan, Datum *values, const char *nulls,
+						bool read_only, long limit)
+{
+	bool		enabled = jit_enabled;
+	int			result;
+
+	PG_TRY();
+	{
+		jit_enabled = false;
+		result = execute_plan(plan, values, nulls, read_only, limit);
+	}
+	PG_FINALLY();
+	{
+		jit_enabled = enabled;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/*
  * Run a statement as the owner and leave SPI connected for the caller, who
  * reads SPI_tuptable and calls state_done().  The current memory context stays
  * the caller's, so what is copied out of the rows outlives state_done().  A
@@ -391,7 +417,8 @@ state_query(StateStatement *statement, Datum *values, const char *nulls,
 	become_owner(&saved);
 	if (statement->plan == NULL)
 		prepare_statement(statement);
-	result = execute_plan(statement->plan, values, nulls, read_only, limit);
+	result = execute_plan_uncompiled(statement->plan, values, nulls, read_only,
+									 limit);
 	restore_identity(&saved);
 	MemoryContextSwitchTo(callercontext);
 
