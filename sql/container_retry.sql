@@ -145,6 +145,28 @@ SELECT workflow.retry(test.id()) \gset
 SELECT (workflow.wait(test.id(), '60 seconds')).status;
 SELECT visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'box' ORDER BY visit, attempt;
 
+-- attempts at another visit do not count, also where those at this one had no children; those in one transaction do
+CREATE TABLE test.anew_faults (n int);
+INSERT INTO test.anew_faults VALUES (1);
+SELECT workflow.define($${"name": "anew_counted", "start_step": "count", "steps": {
+  "count": {"type": "set", "assign": {"n": "${(vars.n ?? 0) + 1}"}, "max_visits": 3, "next_step": "box"},
+  "box": {"type": "conditional", "condition": "${vars.n} == 1", "if_true_step": ["x"], "output": "${1 / (2 - vars.n)}", "on_failure": "ignore",
+    "retry": {"max_retries": 2, "type": "immediate"}, "next_step": "gate"},
+  "x": {"type": "sql", "sql": "SELECT 1 / 0"},
+  "gate": {"type": "sql", "sql": "SELECT 1 / (NOT EXISTS (TABLE test.anew_faults))::int", "next_step": "more"},
+  "more": {"type": "conditional", "switch": [{"when": "${vars.n} < 2", "next_step": "count"}], "next_step": "end"},
+  "end": {"type": "set", "output": 1}}}$$) \gset
+SELECT workflow.define($${"name": "anew_in_one", "max_retry_budget": 3, "steps": [
+  {"id": "box", "type": "conditional", "condition": "false", "if_true_step": [{"id": "x", "type": "set", "output": 1}], "output": "${1 / 0}", "on_failure": "ignore", "retry": {"max_retries": 4, "type": "immediate", "max_total_seconds": 3600}},
+  {"id": "end", "type": "set", "output": 1}]}$$) \gset
+CALL test.go('anew_in_one');
+SELECT visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'box' ORDER BY started_at;
+CALL test.go('anew_counted');
+TRUNCATE test.anew_faults;
+SELECT workflow.retry(test.id()) \gset
+SELECT (workflow.wait(test.id(), '60 seconds')).status;
+SELECT visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = test.id() AND step_id = 'box' ORDER BY started_at;
+
 -- what an attempt did is undone when the execution fails, not before the next one
 SELECT workflow.define($${"name": "anew_undone", "steps": [
   {"id": "box", "type": "loop", "collection": [1], "retry": {"max_retries": 1, "initial_delay_ms": 1}, "loop_body": [
