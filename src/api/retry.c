@@ -76,7 +76,7 @@ find_from_step(const ExecutionState *state, const WorkflowPlan *plan,
 				 errdetail("The execution has not come to the step."),
 				 errhint("It can be retried from a step of the top level that it has run, or, without one, from where it failed.")));
 	*key = scope_step_path("", node->id, record->visit);
-	return step_first_started(state->id, "", node->id, record->visit);
+	return step_first_attempt(state->id, "", node->id, record->visit).started_at;
 }
 
 /* The one step that failed, for an input without from_step. */

@@ -224,7 +224,8 @@ sees_workflow(const SlotCopy *slot)
 	if (may_be_clipped(name, sizeof(progress->workflow)) &&
 		progress->definition_id != 0)
 	{
-		const WorkflowPlan *plan = definition_plan_if_any(progress->definition_id);
+		const WorkflowPlan *plan = definition_plan_if_any(
+			progress->definition_id);
 
 		if (plan == NULL)
 			return false;

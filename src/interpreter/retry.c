@@ -162,9 +162,9 @@ count_retries(const Thread *thread, TimestampTz since)
 	return count;
 }
 
-/* When the first of the attempts started that led to this one; as above. */
-static TimestampTz
-first_started(const Thread *thread, const StepRow *row)
+/* The first of the attempts that led to this one; as above. */
+static FirstAttempt
+first_attempt(const Thread *thread, const StepRow *row)
 {
 	for (int i = thread->njournal - 1; i >= 0; i--)
 	{
@@ -172,9 +172,9 @@ first_started(const Thread *thread, const StepRow *row)
 
 		if (other->attempt == 1 && strcmp(other->step_id, row->step_id) == 0 &&
 			strcmp(other->scope, row->scope) == 0)
-			return other->started_at;
+			return (FirstAttempt) {other->visit, other->started_at};
 	}
-	return step_first_started(thread->execution->id, row->scope, row->step_id,
+	return step_first_attempt(thread->execution->id, row->scope, row->step_id,
 							  row->visit);
 }
 
@@ -189,14 +189,18 @@ follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	TimestampTz now = thread_time(thread);
 	TimestampTz since = thread->execution->retried_at;
 	TimestampTz retry_at;
+	FirstAttempt first = {row->visit, row->started_at};
 	int			attempt = row->attempt;
 
 	if (policy == NULL)
 		return false;
+	if (attempt > 1 && (since != 0 || policy->max_total_seconds > 0))
+		first = first_attempt(thread, row);
 	/* workflow.retry() begins anew */
 	if (since != 0 && attempt > 1)
 		attempt -= step_attempts_before(thread->execution->id, row->scope,
-										row->step_id, row->visit, since);
+										row->step_id, first.visit, row->visit,
+										since);
 	if (attempt > policy->max_retries)
 		return false;
 	if (thread->plan->max_retry_budget >= 0 &&
@@ -224,15 +228,10 @@ follows(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 		now;
 	if (frame->deadline != DT_NOEND && retry_at >= frame->deadline)
 		return false;
-	if (policy->max_total_seconds > 0)
-	{
-		TimestampTz first = attempt > 1 ? first_started(thread, row) :
-										  row->started_at;
-
-		if (retry_at >=
-			thread_deadline(thread, first, policy->max_total_seconds))
-			return false;
-	}
+	if (policy->max_total_seconds > 0 &&
+		retry_at >= thread_deadline(thread, first.started_at,
+									policy->max_total_seconds))
+		return false;
 
 	row->on_failure = FAILURE_RETRIED;
 	row->retry_at = retry_at;

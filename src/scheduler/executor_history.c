@@ -215,7 +215,8 @@ history_of_stuck(PoolExecutor *executor, const Progress *progress)
 		if (stuck != NULL)
 		{
 			/* names of any length */
-			WorkflowPlan *plan = definition_plan_if_any(progress->definition_id);
+			WorkflowPlan *plan = definition_plan_if_any(
+				progress->definition_id);
 
 			if (plan != NULL)
 			{

@@ -58,7 +58,8 @@ join_waiting_children(LiveJoin *join, int **children)
 	if (plan == NULL)
 		return 0;
 	scope_children_range(scope_path(plan, &join->scope),
-						 &plan->nodes[join->container], join->visit, &from, &to);
+						 &plan->nodes[join->container], join->visit, &from,
+						 &to);
 	threads = threads_waiting(join->execution->id, from, to, &nthreads);
 	*children = palloc_extended(Max(nthreads, 1) * sizeof(int), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < nthreads; i++)

@@ -75,19 +75,14 @@ static StateStatement reopened_statement = {
 	lengthof(id_types), id_types, NULL
 };
 
-/* Of a container they are several visits: the first attempt is in the first. */
 static const Oid before_types[] = {INT8OID, TEXTOID, TEXTOID, INT4OID,
-								   TIMESTAMPTZOID};
+								   INT4OID, TIMESTAMPTZOID};
 static StateStatement before_statement = {
 	"SELECT COALESCE(pg_catalog.max(attempt), 0) FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
 	" AND step_id OPERATOR(pg_catalog.=) $3"
-	" AND visit OPERATOR(pg_catalog.<=) $4 AND visit OPERATOR(pg_catalog.>=)"
-	" (SELECT pg_catalog.max(f.visit) FROM workflow.step_executions AS f"
-	"  WHERE f.execution_id OPERATOR(pg_catalog.=) $1 AND f.scope OPERATOR(pg_catalog.=) $2"
-	"  AND f.step_id OPERATOR(pg_catalog.=) $3"
-	"  AND f.visit OPERATOR(pg_catalog.<=) $4 AND f.attempt OPERATOR(pg_catalog.=) 1)"
-	" AND completed_at OPERATOR(pg_catalog.<=) $5",
+	" AND visit OPERATOR(pg_catalog.>=) $4 AND visit OPERATOR(pg_catalog.<=) $5"
+	" AND completed_at OPERATOR(pg_catalog.<=) $6",
 	lengthof(before_types), before_types, NULL
 };
 
@@ -181,7 +176,7 @@ execution_reopened(int64 execution_id)
 
 int
 step_attempts_before(int64 execution_id, const char *scope, const char *step_id,
-					 int visit, TimestampTz time)
+					 int first_visit, int last_visit, TimestampTz time)
 {
 	Datum		values[lengthof(before_types)];
 	int			attempts;
@@ -189,8 +184,9 @@ step_attempts_before(int64 execution_id, const char *scope, const char *step_id,
 	values[0] = Int64GetDatum(execution_id);
 	values[1] = CStringGetTextDatum(scope);
 	values[2] = CStringGetTextDatum(step_id);
-	values[3] = Int32GetDatum(visit);
-	values[4] = TimestampTzGetDatum(time);
+	values[3] = Int32GetDatum(first_visit);
+	values[4] = Int32GetDatum(last_visit);
+	values[5] = TimestampTzGetDatum(time);
 	state_query(&before_statement, values, NULL, false, 0);
 	attempts = state_column_int32(0, 1);
 	state_done();

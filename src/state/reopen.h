@@ -34,11 +34,11 @@ extern TimestampTz steps_began(int64 execution_id, char **step_ids, int count,
 extern void execution_reopened(int64 execution_id);
 
 /*
- * The highest attempt at a step, of those that led to this visit, that had
- * ended by a time; 0: none.
+ * The highest attempt at a step, of these visits, that had ended by a time; 0:
+ * none.
  */
 extern int	step_attempts_before(int64 execution_id, const char *scope,
-								 const char *step_id, int visit,
-								 TimestampTz time);
+								 const char *step_id, int first_visit,
+								 int last_visit, TimestampTz time);
 
 #endif							/* PGWF_STATE_REOPEN_H */

@@ -76,11 +76,11 @@ static StateStatement scope_started_statement = {
 	lengthof(scope_types), scope_types, NULL
 };
 
-static StateStatement first_started_statement = {
-	"SELECT pg_catalog.max(started_at) FROM workflow.step_executions"
+static StateStatement first_attempt_statement = {
+	"SELECT visit, started_at FROM workflow.step_executions"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
 	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.<=) $4"
-	" AND attempt OPERATOR(pg_catalog.=) 1",
+	" AND attempt OPERATOR(pg_catalog.=) 1 ORDER BY visit DESC LIMIT 1",
 	lengthof(find_visit_types), find_visit_types, NULL
 };
 
@@ -332,36 +332,36 @@ step_find_until(int64 execution_id, const char *scope, const char *step_id,
 	return read_one(&find_until_statement, values);
 }
 
-static TimestampTz
-read_time(StateStatement *statement, Datum *values)
-{
-	TimestampTz result;
-
-	state_query(statement, values, NULL, false, 0);
-	result = state_column_time(0, 1);
-	state_done();
-	return result;
-}
-
 TimestampTz
 step_scope_started(int64 execution_id, const char *scope)
 {
 	Datum		values[] = {Int64GetDatum(execution_id),
 							CStringGetTextDatum(scope)};
+	TimestampTz result;
 
-	return read_time(&scope_started_statement, values);
+	state_query(&scope_started_statement, values, NULL, false, 0);
+	result = state_column_time(0, 1);
+	state_done();
+	return result;
 }
 
-TimestampTz
-step_first_started(int64 execution_id, const char *scope, const char *step_id,
+FirstAttempt
+step_first_attempt(int64 execution_id, const char *scope, const char *step_id,
 				   int visit)
 {
 	Datum		values[] = {Int64GetDatum(execution_id),
 							CStringGetTextDatum(scope),
 							CStringGetTextDatum(step_id),
 							Int32GetDatum(visit)};
+	FirstAttempt first = {0};
 
-	return read_time(&first_started_statement, values);
+	if (state_query(&first_attempt_statement, values, NULL, false, 1) > 0)
+	{
+		first.visit = state_column_int32(0, 1);
+		first.started_at = state_column_time(0, 2);
+	}
+	state_done();
+	return first;
 }
 
 int64

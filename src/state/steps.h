@@ -150,9 +150,18 @@ extern StepRecord *step_find(int64 execution_id, const char *scope,
 /* The last attempt at the last visit that had ended by a time. */
 extern StepRecord *step_find_until(int64 execution_id, const char *scope,
 								   const char *step_id, TimestampTz until);
-/* When the first of the attempts started that led to this visit of a step. */
-extern TimestampTz step_first_started(int64 execution_id, const char *scope,
-									  const char *step_id, int visit);
+/*
+ * The first of the attempts that led to this visit of a step: those at a
+ * container may go on from visit to visit.
+ */
+typedef struct FirstAttempt
+{
+	int			visit;
+	TimestampTz started_at;
+} FirstAttempt;
+
+extern FirstAttempt step_first_attempt(int64 execution_id, const char *scope,
+									   const char *step_id, int visit);
 /*
  * Attempts of an execution that ended since a time and were followed by another
  * one.

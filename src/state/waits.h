@@ -71,9 +71,9 @@ extern void waits_over(const DueWait *waits, int count);
 extern int	executions_wake_due(int limit, TimestampTz from, TimestampTz to,
 								QueueNews *news, int *ended);
 /*
- * The clock was put back: the waits of retries that were written down later than
- * now begin again, among so many behind a place, which moves.  False: there are
- * none behind it.
+ * The clock was put back: the waits of retries that were written down later
+ * than now begin again, among so many behind a place, which moves.  False:
+ * there are none behind it.
  */
 extern bool waits_begin_again(int limit, int64 *execution_id, char **thread);
 
