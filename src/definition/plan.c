@@ -21,47 +21,54 @@ compare_ids(const void *a, const void *b, void *nodes)
 }
 
 /*
- * The order of the name of a line and of so many bytes, where ' ' is as '_'.
+ * Order of two lines by name, for qsort_arg().
  */
-static int
-compare_line_name(const char *known, const char *name, size_t length)
-{
-	for (size_t i = 0;; i++)
-	{
-		unsigned char a = known[i] == ' ' ? '_' : known[i];
-		unsigned char b = i == length ? '\0' : name[i] == ' ' ? '_' : name[i];
-
-		if (a != b)
-			return a < b ? -1 : 1;
-		if (a == '\0')
-			return 0;
-	}
-}
-
-/* The same of two lines, for qsort_arg(). */
 static int
 compare_lines(const void *a, const void *b, void *lines)
 {
-	const char *name = ((const PlanLine *) lines)[*(const int *) b].name;
+	return strcmp(((const PlanLine *) lines)[*(const int *) a].name,
+				  ((const PlanLine *) lines)[*(const int *) b].name);
+}
 
-	return compare_line_name(((const PlanLine *) lines)[*(const int *) a].name,
-							 name, strlen(name));
+/* The same by what they are called in paths. */
+static int
+compare_path_lines(const void *a, const void *b, void *lines)
+{
+	const PlanLine *first = &((const PlanLine *) lines)[*(const int *) a];
+	const PlanLine *second = &((const PlanLine *) lines)[*(const int *) b];
+
+	return strcmp(plan_line_path_name(first), plan_line_path_name(second));
+}
+
+static int *
+sorted_lines(const PlanNode *node, qsort_arg_comparator compare)
+{
+	int		   *lines = palloc(sizeof(int) * node->nlines);
+
+	for (int i = 0; i < node->nlines; i++)
+		lines[i] = i;
+	qsort_arg(lines, node->nlines, sizeof(int), compare, node->lines);
+	return lines;
 }
 
 /* Let the lines of a container be found by name. */
 static void
 sort_lines(PlanNode *node)
 {
+	bool		other_names = false;
+
 	if (node->nlines == 0)
 		return;
 	for (int i = 0; i < node->nlines; i++)
+	{
 		if (node->lines[i].name == NULL)
 			return;
-	node->lines_by_name = palloc(sizeof(int) * node->nlines);
-	for (int i = 0; i < node->nlines; i++)
-		node->lines_by_name[i] = i;
-	qsort_arg(node->lines_by_name, node->nlines, sizeof(int), compare_lines,
-			  node->lines);
+		other_names |= (node->lines[i].path_name != NULL);
+	}
+	node->lines_by_name = sorted_lines(node, compare_lines);
+	node->lines_by_path = other_names ?
+		sorted_lines(node, compare_path_lines) :
+		node->lines_by_name;
 }
 
 void
@@ -100,25 +107,39 @@ plan_find(const WorkflowPlan *plan, const char *step_id)
 	return NULL;
 }
 
-int
-plan_find_line(const PlanNode *container, const char *name, size_t length)
+/* A line in one of the orders of a container's, by the name it has there. */
+static int
+find_line(const PlanNode *container, const int *order, const char *name)
 {
+	bool		of_path = order != container->lines_by_name;
 	int			low = 0;
-	int			high = container->lines_by_name != NULL ? container->nlines - 1 : -1;
+	int			high = order != NULL ? container->nlines - 1 : -1;
 
 	while (low <= high)
 	{
 		int			middle = (low + high) / 2;
-		int			line = container->lines_by_name[middle];
-		int			order = compare_line_name(container->lines[line].name, name,
-									  length);
+		const PlanLine *line = &container->lines[order[middle]];
+		int			found = strcmp(name, of_path ? plan_line_path_name(line) :
+									   line->name);
 
-		if (order == 0)
-			return line;
-		if (order < 0)
-			low = middle + 1;
-		else
+		if (found == 0)
+			return order[middle];
+		if (found < 0)
 			high = middle - 1;
+		else
+			low = middle + 1;
 	}
 	return -1;
+}
+
+int
+plan_find_line(const PlanNode *container, const char *name)
+{
+	return find_line(container, container->lines_by_name, name);
+}
+
+int
+plan_find_path_line(const PlanNode *container, const char *name)
+{
+	return find_line(container, container->lines_by_path, name);
 }

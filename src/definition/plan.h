@@ -194,6 +194,8 @@ typedef struct PlanLine
 {
 	char	   *name;			/* branch name, child id, "then", "else",
 								 * "case 1" .., NULL for a loop body */
+	char	   *path_name;		/* what paths of scopes have in its place;
+								 * NULL: nothing else */
 	int			scope;			/* of plan->scopes: who walks asks that for
 								 * what is first and next */
 	int			first;			/* node */
@@ -261,6 +263,8 @@ typedef struct PlanNode
 	int			nlines;
 	int		   *lines_by_name;	/* lines sorted by name, for
 								 * plan_find_line(); NULL: they have none */
+	int		   *lines_by_path;	/* the same by the name in a path; may be
+								 * the same array */
 	int			max_parallelism;	/* 0 = unlimited */
 	ErrorPolicy on_error;
 	JoinRule	join;			/* when its children make it succeed */
@@ -319,13 +323,13 @@ extern bool plan_is_setting_name(const char *name);
 /* Let plan_find() and plan_find_line() find what is there now. */
 extern void plan_sort(WorkflowPlan *plan);
 extern PlanNode *plan_find(const WorkflowPlan *plan, const char *step_id);
-/*
- * Which line of a container has this name, of so many bytes; -1: none.  Paths
- * of scopes have '_' where a name has ' ', which is the same here: no two lines
- * differ in that only.
- */
-extern int	plan_find_line(const PlanNode *container, const char *name,
-						   size_t length);
+/* Which line of a container has this name; -1: none. */
+extern int	plan_find_line(const PlanNode *container, const char *name);
+/* Which one has it in paths of scopes. */
+extern int	plan_find_path_line(const PlanNode *container, const char *name);
+/* The name that those have. */
+#define plan_line_path_name(line) \
+	((line)->path_name != NULL ? (line)->path_name : (line)->name)
 
 /*
  * The plan as an indented tree, for workflow.explain().  notes: something to

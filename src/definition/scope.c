@@ -5,8 +5,12 @@
  *
  * NOTES
  *	  Pure functions over a plan.  The path is deterministic: it is part of the
- *	  key that fences attempts.  Ids of steps and branches hold letters, digits,
- *	  '-' and '_' only, so '.', '[', '#' and '/' can separate them.
+ *	  key that fences attempts.  Its grammar is in scope.h, and known nowhere
+ *	  else: SQL has scope_level() and scope_children(), which call this.
+ *
+ *	  Which names there are is the business of the languages of definitions; a
+ *	  path can hold any.  Those of the native one, letters, digits, '-' and '_',
+ *	  are in it as they are.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,12 +22,97 @@
 StaticAssertDecl(SCOPE_MAX_DEPTH == PLAN_MAX_NESTING,
 				 "a scope's name needs a level for each container around it");
 
-/* A name that may have a blank in it ("case 1") has '_' there in a path. */
+/* What stands for an empty name. */
+#define EMPTY_NAME "%00"
+
+/* What ends a name. */
+#define SEPARATORS "#.[/"
+
+static const char digits[] = "0123456789ABCDEF";
+
+/*
+ * Does a byte of a name stand for itself?  Bytes of characters beyond ASCII do.
+ */
+static bool
+is_plain(unsigned char c)
+{
+	return c > ' ' && c != 0x7F && strchr(SEPARATORS "%", c) == NULL &&
+		c != SCOPE_SET_ASIDE;
+}
+
+int
+scope_name_length(const char *name)
+{
+	int			length = 0;
+
+	if (*name == '\0')
+		return strlen(EMPTY_NAME);
+	for (const char *c = name; *c; c++)
+		length += is_plain((unsigned char) *c) ? 1 : 3;
+	return length;
+}
+
 static void
 append_name(StringInfo path, const char *name)
 {
+	if (*name == '\0')
+		appendStringInfoString(path, EMPTY_NAME);
 	for (const char *p = name; *p; p++)
-		appendStringInfoChar(path, *p == ' ' ? '_' : *p);
+	{
+		unsigned char c = *p;
+
+		if (is_plain(c))
+			appendStringInfoChar(path, c);
+		else
+			appendStringInfo(path, "%%%c%c", digits[c >> 4], digits[c & 15]);
+	}
+}
+
+/* The digit at p; -1: there is none. */
+static int
+read_digit(const char *p)
+{
+	const char *digit = *p != '\0' ? strchr(digits, *p) : NULL;
+
+	return digit != NULL ? (int) (digit - digits) : -1;
+}
+
+/*
+ * The name at *p, which is set behind it; NULL when there is none, or one that
+ * would be written in another way.
+ */
+static char *
+read_name(const char **p)
+{
+	const char *end = *p + strcspn(*p, SEPARATORS);
+	char	   *name = palloc(end - *p + 1);
+	int			length = 0;
+
+	if (end - *p == strlen(EMPTY_NAME) &&
+		strncmp(*p, EMPTY_NAME, end - *p) == 0)
+		*p = end;
+	else if (*p == end)
+		return NULL;
+	while (*p < end)
+	{
+		unsigned char c = *(*p)++;
+
+		if (c == '%')
+		{
+			int			high = read_digit(*p);
+			int			low = high < 0 ? -1 : read_digit(*p + 1);
+
+			c = low < 0 ? 0 : high * 16 + low;
+			if (c == '\0' || is_plain(c))
+				return NULL;
+			*p += 2;
+		}
+		else if (!is_plain(c))
+			return NULL;
+		name[length++] = c;
+	}
+	name[length] = '\0';
+	return name;
 }
 
 /* "parent/step#visit", what all paths of a container's children begin with. */
@@ -35,7 +124,7 @@ append_step(StringInfo path, const char *parent, const char *step_id, int visit)
 		appendStringInfoString(path, parent);
 		appendStringInfoChar(path, '/');
 	}
-	appendStringInfoString(path, step_id);
+	append_name(path, step_id);
 	if (visit > 1)
 		appendStringInfo(path, "#%d", visit);
 }
@@ -54,9 +143,11 @@ char *
 scope_path_step(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	const char *id = slash != NULL ? slash + 1 : path;
+	const char *p = slash != NULL ? slash + 1 : path;
+	char	   *step_id = read_name(&p);
 
-	return pnstrdup(id, strcspn(id, "#.["));
+	Assert(step_id != NULL);
+	return step_id;
 }
 
 char *
@@ -72,7 +163,7 @@ scope_child_path(const char *parent, const PlanNode *container, int visit,
 	else
 	{
 		appendStringInfoChar(&path, '.');
-		append_name(&path, container->lines[child].name);
+		append_name(&path, plan_line_path_name(&container->lines[child]));
 	}
 	return path.data;
 }
@@ -81,11 +172,19 @@ void
 scope_children_range(const char *parent, const PlanNode *container, int visit,
 					 char **from, char **to)
 {
+	scope_children_of(parent, container->id, step_iterates(container), visit,
+					  from, to);
+}
+
+void
+scope_children_of(const char *parent, const char *step_id, bool iterates,
+				  int visit, char **from, char **to)
+{
 	StringInfoData path;
-	char		separator = (step_iterates(container)) ? '[' : '.';
+	char		separator = iterates ? '[' : '.';
 
 	initStringInfo(&path);
-	append_step(&path, parent, container->id, visit);
+	append_step(&path, parent, step_id, visit);
 	appendStringInfoChar(&path, separator);
 	*from = pstrdup(path.data);
 	/* the byte after the separator is the first that no child begins with */
@@ -130,28 +229,47 @@ read_number(const char **p, int *number)
 	return true;
 }
 
+char *
+scope_skip_set_aside(const char **p)
+{
+	const char *mark = *p;
+	size_t		length = strcspn(mark, "/");
+
+	if (*mark != SCOPE_SET_ASIDE)
+		return NULL;
+	*p += length;
+	if (**p == '/')
+		(*p)++;
+	return pnstrdup(mark, length);
+}
+
 bool
 scope_next_level(const char **p, ScopeText *level)
 {
-	level->step = *p;
-	level->step_length = (int) strcspn(*p, "#.[/");
 	level->visit = 1;
-	*p += level->step_length;
+	level->line = NULL;
+	level->iteration = 0;
+	level->step = read_name(p);
+	if (level->step == NULL)
+		return false;
 	if (**p == '#')
 	{
 		(*p)++;
 		if (!read_number(p, &level->visit) || level->visit <= 1)
 			return false;
 	}
-	level->iterates = **p == '[';
-	if (**p != '[' && **p != '.')
-		return false;
-	level->child = level->iterates ? *p : *p + 1;
-	level->child_length = (int) strcspn(level->child, "/");
-	*p = level->child + level->child_length;
-	if (**p == '/')
+	if (**p == '[')
+	{
 		(*p)++;
-	return true;
+		if (!read_number(p, &level->iteration) || *(*p)++ != ']')
+			return false;
+	}
+	else if (*(*p)++ != '.' || (level->line = read_name(p)) == NULL)
+		return false;
+	if (**p == '\0')
+		return true;
+	/* a slash is between two levels */
+	return *(*p)++ == '/' && **p != '\0';
 }
 
 /*
@@ -163,31 +281,27 @@ read_level(const WorkflowPlan *plan, const char **p, const ScopeLevel *outer,
 		   ScopeLevel *level)
 {
 	ScopeText	text;
-	char	   *id;
 	PlanNode   *container;
 
 	if (!scope_next_level(p, &text))
 		return false;
-	id = pnstrdup(text.step, text.step_length);
-	container = plan_find(plan, id);
-	pfree(id);
+	container = plan_find(plan, text.step);
+	pfree(text.step);
 	if (container == NULL || container->container != (outer ? outer->node : -1))
 		return false;
 	if (outer && !step_iterates(&plan->nodes[outer->node]) &&
 		container->line != outer->child)
 		return false;
-	if (text.iterates != step_iterates(container))
+	if ((text.line == NULL) != step_iterates(container))
 		return false;
 	level->node = container->index;
 	level->visit = text.visit;
-	if (text.iterates)
+	level->child = text.iteration;
+	if (text.line != NULL)
 	{
-		const char *number = text.child + 1;
-
-		return read_number(&number, &level->child) && *number == ']' &&
-			number + 1 == text.child + text.child_length;
+		level->child = plan_find_path_line(container, text.line);
+		pfree(text.line);
 	}
-	level->child = plan_find_line(container, text.child, text.child_length);
 	return level->child >= 0;
 }
 
@@ -207,8 +321,7 @@ scope_parse(const WorkflowPlan *plan, const char *path, ScopeId *scope)
 			return false;
 		scope->depth++;
 	}
-	/* a slash is between two levels */
-	return p == path || p[-1] != '/';
+	return true;
 }
 
 bool

@@ -11,6 +11,7 @@
  *-------------------------------------------------------------------------
  */
 #include "definition/builder.h"
+#include "definition/scope.h"
 #include "definition/steps/conditional.h"
 #include "definition/steps/terminal.h"
 
@@ -448,13 +449,14 @@ scope_length(const WorkflowPlan *plan, int container, int line)
 
 		if (length > 0)
 			length++;			/* "/" */
-		length += strlen(node->id);
+		length += scope_name_length(node->id);
 		if (step_may_have_visits(node))
 			length += VISIT_LENGTH;
 		if (step_iterates(node))
 			length += ITERATION_LENGTH;
 		else
-			length += 1 + strlen(node->lines[line].name);
+			length += 1 + scope_name_length(
+				plan_line_path_name(&node->lines[line]));
 		container = node->container;
 		line = node->line;
 	}

@@ -179,8 +179,7 @@ record_not_started(Thread *thread, Frame *frame, PlanNode *node, int visit,
 
 	for (int i = 0; i < nbegun; i++)
 	{
-		const char *name = children[i].branch_name;
-		int			line = plan_find_line(node, name, strlen(name));
+		int			line = plan_find_line(node, children[i].branch_name);
 
 		if (line >= 0)
 			begun[line] = true;

@@ -98,8 +98,7 @@ frontier_row(const PlanNode *node, const StepRecord *record)
 	}
 	if (step_chooses(node) && record->branch_taken != NULL)
 	{
-		int			line = plan_find_line(node, record->branch_taken,
-								  strlen(record->branch_taken));
+		int			line = plan_find_line(node, record->branch_taken);
 
 		if (line >= 0)
 			row.leads_to = node->lines[line].jump;

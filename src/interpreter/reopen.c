@@ -127,8 +127,7 @@ reopen_scope(Reopening *reopening, const char *scope)
 		step_reopen(reopening->execution_id, record);
 	if (step_chooses(node))
 	{
-		int			line = plan_find_line(node, record->branch_taken,
-								  strlen(record->branch_taken));
+		int			line = plan_find_line(node, record->branch_taken);
 
 		if (line >= 0)
 			reopen_scope(reopening,

@@ -210,7 +210,7 @@ outline_lines(Outliner *outliner, const Span *span, int depth)
 		if (list_length(line->spans) == 1 && line->left_out.count == 0)
 		{
 			const Span *only = linitial(line->spans);
-			const char *between = line->name[0] == '[' && line->label == NULL ?
+			const char *between = line->iterates && line->label == NULL ?
 				" " :
 				": ";
 

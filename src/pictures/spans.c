@@ -120,15 +120,13 @@ update_line(const Reader *reader, Line *line, const Span *span,
  * line come in the order of step and visit, so it is mostly the last one.
  */
 static Span *
-find_span(const Line *line, const char *step_id, size_t length, int visit)
+find_span(const Line *line, const char *step_id, int visit)
 {
 	for (int i = list_length(line->spans) - 1; i >= 0; i--)
 	{
 		Span	   *span = list_nth(line->spans, i);
 
-		if (span->visit == visit &&
-			strncmp(span->step_id, step_id, length) == 0 &&
-			span->step_id[length] == '\0')
+		if (span->visit == visit && strcmp(span->step_id, step_id) == 0)
 			return span;
 	}
 	return NULL;
@@ -141,8 +139,7 @@ find_span(const Line *line, const char *step_id, size_t length, int visit)
 static void
 end_wait_before(const Line *line, const TraceRow *row)
 {
-	Span	   *span = find_span(line, row->step_id, strlen(row->step_id),
-								 row->visit - 1);
+	Span	   *span = find_span(line, row->step_id, row->visit - 1);
 	const Attempt *attempt;
 
 	if (span == NULL || span->status != SPAN_WAITING)
@@ -176,15 +173,14 @@ add_span(Line *line, const TraceRow *row)
 }
 
 /*
- * Where a name stands among the branches of a container; paths have '_' for '
- * '.
+ * Where a name that a path has stands among the branches of a container.
  */
 static int
 place_in_plan(const WorkflowPlan *plan, const char *step_id, const char *name)
 {
 	const PlanNode *node = plan_find(plan, step_id);
 
-	return node != NULL ? Max(plan_find_line(node, name, strlen(name)), 0) : 0;
+	return node != NULL ? Max(plan_find_path_line(node, name), 0) : 0;
 }
 
 static Line *
@@ -202,31 +198,35 @@ create_line(MemoryContext parent, const char *name, int order)
 }
 
 /*
- * The line of a step by what a scope calls it, "[3]" or a branch's name;
- * created when it is seen for the first time, unless there are too many.
+ * The line of a step by what a scope calls it: a branch's name, or NULL and the
+ * number of an iteration.  Created when it is seen for the first time, unless
+ * there are too many.
  */
 static Line *
-find_line(Reader *reader, MemoryContext around, Span *span, const char *name)
+find_line(Reader *reader, MemoryContext around, Span *span, const char *name,
+		  int iteration)
 {
 	MemoryContext caller;
 	Line	   *line;
-	bool		is_iteration = name[0] == '[';
+	bool		iterates = name == NULL;
 
 	for (int i = list_length(span->lines) - 1; i >= 0; i--)
 	{
 		line = list_nth(span->lines, i);
-		if (strcmp(line->name, name) == 0)
+		if (iterates ? line->order == iteration : strcmp(line->name, name) == 0)
 			return line;
 	}
 
 	/* iterations before this one have come to their end */
-	if (is_iteration)
+	if (iterates)
 		thin_out_lines(span, reader->max_iterations, &reader->nlines);
 	if (reader->nlines >= MAX_LINES)
 		return NULL;
 
-	line = create_line(around, name, is_iteration ? atoi(name + 1) :
+	line = create_line(around, iterates ? psprintf("[%d]", iteration) : name,
+					   iterates ? iteration :
 					   place_in_plan(reader->tree->plan, span->step_id, name));
+	line->iterates = iterates;
 	caller = MemoryContextSwitchTo(around);
 	span->lines = lappend(span->lines, line);
 	MemoryContextSwitchTo(caller);
@@ -243,7 +243,7 @@ line_of_group(Reader *reader, const char *name, const char *type,
 			  TimestampTz start)
 {
 	Line	   *root = reader->tree->root;
-	Span	   *span = find_span(root, name, strlen(name), 0);
+	Span	   *span = find_span(root, name, 0);
 
 	if (span == NULL)
 	{
@@ -252,7 +252,7 @@ line_of_group(Reader *reader, const char *name, const char *type,
 		span = add_span(root, &row);
 		span->group = true;
 	}
-	return find_line(reader, root->context, span, name);
+	return find_line(reader, root->context, span, name, 0);
 }
 
 /*
@@ -301,20 +301,10 @@ line_of_scope(Reader *reader, const TraceRow *row)
 	TimestampTz start = row->started_at;
 	Line	   *line = reader->tree->root;
 	const char *p = scope;
+	char	   *set_aside = scope_skip_set_aside(&p);
 
-	if (*p == '~')
-	{
-		size_t		length = strcspn(p, "/");
-
-		/*
-		 * what a retry from an earlier step has set aside has scopes that begin
-		 * with "~1/"
-		 */
-		line = line_of_group(reader, pnstrdup(p, length), SET_ASIDE, start);
-		p += length;
-		if (*p == '/')
-			p++;
-	}
+	if (set_aside != NULL)
+		line = line_of_group(reader, set_aside, SET_ASIDE, start);
 	while (*p != '\0' && line != NULL)
 	{
 		ScopeText	level;
@@ -322,15 +312,13 @@ line_of_scope(Reader *reader, const TraceRow *row)
 
 		if (!scope_next_level(&p, &level))
 			return NULL;
-		span = find_span(line, level.step, level.step_length, level.visit);
+		span = find_span(line, level.step, level.visit);
 		if (span == NULL && is_running_leaf(reader, row))
-			span = add_container(reader, line,
-								 pnstrdup(level.step, level.step_length),
-								 level.visit, start);
+			span = add_container(reader, line, level.step, level.visit, start);
 		if (span == NULL)
 			return NULL;
-		line = find_line(reader, line->context, span,
-						 pnstrdup(level.child, level.child_length));
+		line = find_line(reader, line->context, span, level.line,
+						 level.iteration);
 	}
 	return line;
 }
@@ -400,7 +388,7 @@ count_row(Reader *reader, const TraceRow *row)
 
 	tree->attempts++;
 	reader->waits = NULL;
-	if (node != NULL && row->scope[0] != '~')
+	if (node != NULL && row->scope[0] != SCOPE_SET_ASIDE)
 	{
 		StepTotals *totals = &tree->totals[node->index];
 
@@ -434,7 +422,8 @@ is_compensation(const WorkflowPlan *plan, const TraceRow *row)
 {
 	const PlanNode *node = plan_find(plan, row->step_id);
 
-	return node != NULL && node->compensates >= 0 && row->scope[0] != '~';
+	return node != NULL && node->compensates >= 0 &&
+		row->scope[0] != SCOPE_SET_ASIDE;
 }
 
 /*
@@ -491,12 +480,11 @@ take_row(void *context, const TraceRow *row)
 		return;
 	}
 
-	span = find_span(reader->line, row->step_id, strlen(row->step_id),
-					 row->visit);
+	span = find_span(reader->line, row->step_id, row->visit);
 	if (span == NULL)
 		span = add_span(reader->line, row);
 	take_attempt(reader, reader->line, span, row);
-	if (reader->line->name[0] == '[' && reader->line->label == NULL &&
+	if (reader->line->iterates && reader->line->label == NULL &&
 		row->loop_label != NULL && reader->tree->texts)
 		reader->line->label = MemoryContextStrdup(reader->line->context,
 												  row->loop_label);

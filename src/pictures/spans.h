@@ -90,6 +90,7 @@ typedef struct Line
 								 * iteration */
 	char	   *label;			/* of an iteration, as its loop says; NULL =
 								 * none */
+	bool		iterates;		/* it is an iteration */
 	int			order;			/* among the lines of its container; of an
 								 * iteration: its index */
 	SpanStatus	status;

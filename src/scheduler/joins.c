@@ -81,7 +81,7 @@ child_number(const LiveJoin *join, const PlanNode *container,
 {
 	int			child = step_iterates(container) ?
 		loop_iteration_index :
-		plan_find_line(container, branch_name, strlen(branch_name));
+		plan_find_line(container, branch_name);
 
 	return child < join->counts.total ? child : -1;
 }

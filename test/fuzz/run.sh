@@ -103,6 +103,10 @@ cat >>"$scratch/words" <<'EOF'
 "items["
 "]/both#2."
 "choice.then"
+"%20"
+"%00"
+"%2"
+"~1/"
 EOF
 
 compile_shared fuzzer-no-link,address,undefined || exit 1

@@ -111,15 +111,14 @@ test_wide_block(void)
 	{
 		const PlanNode *all = plan_find(plan, "all");
 		const char *name = psprintf("s%d", i);
-		int			line = plan_find_line(all, name, strlen(name));
+		int			line = plan_find_line(all, name);
 
 		found += (line >= 0 && strcmp(all->lines[line].name, name) == 0 &&
 				  plan_scope(plan, all, line)->first == plan_find(plan, name)->index);
 	}
 	CHECK(found == 1000, "each line is found by its name");
-	CHECK(plan_find_line(plan_find(plan, "all"), "s", 1) < 0 &&
-		  plan_find_line(plan_find(plan, "all"), "s1000", 5) < 0 &&
-		  plan_find_line(plan_find(plan, "all"), "s1000", 4) >= 0, "no others are");
+	CHECK(plan_find_line(plan_find(plan, "all"), "s") < 0 && plan_find_line(plan_find(plan, "all"), "s1000") < 0,
+		  "no others are");
 }
 
 static void
@@ -160,8 +159,9 @@ test_chains(void)
 	CHECK(scope_way(plan, look, &k, &way) == choose->index && way == WAY_NEXT &&
 		  scope_way(plan, look, &k, &way) == plan_find(plan, "last")->index && way == WAY_CATCH &&
 		  scope_way(plan, look, &k, &way) == -1, "ways from a step with a catch");
-	CHECK(plan_find_line(choose, "case 2", 6) == 1 && plan_find_line(choose, "case_2", 6) == 1 &&
-		  plan_find_line(choose, "case", 4) == -1, "lines by name, and as paths have it");
+	CHECK(plan_find_line(choose, "case 2") == 1 && plan_find_line(choose, "case_2") == -1 &&
+		  plan_find_path_line(choose, "case_2") == 1 && plan_find_path_line(choose, "case 2") == -1 &&
+		  plan_find_line(choose, "case") == -1, "lines by name, and as paths have it");
 }
 
 static void

@@ -79,6 +79,11 @@ build_switch(Builder *builder, PlanNode *node, const Place *place)
 		PlanLine   *line = add_line(node, psprintf("case %d", number + 1));
 		Place		below;
 
+		/*
+		 * Paths have had it so since before they could hold a blank, and rows
+		 * of executions that go on have those.
+		 */
+		line->path_name = psprintf("case_%d", number + 1);
 		below.object = item;
 		below.path = psprintf("%s.switch[%d]", place->path, number++);
 		below.step_id = place->step_id;

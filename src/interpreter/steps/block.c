@@ -50,8 +50,7 @@ block_resume(Thread *thread, Frame *frame, PlanNode *node,
 							&count);
 	for (int i = 0; i < count; i++)
 	{
-		int			line = plan_find_line(node, records[i].branch_name,
-										  strlen(records[i].branch_name));
+		int			line = plan_find_line(node, records[i].branch_name);
 
 		if (line >= 0)
 			ended[line] = true;

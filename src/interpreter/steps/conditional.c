@@ -18,7 +18,7 @@
 static int
 line_by_name(const PlanNode *node, const char *name)
 {
-	return plan_find_line(node, name, strlen(name));
+	return plan_find_line(node, name);
 }
 
 /*
