@@ -40,6 +40,14 @@ present_branch(const Thread *thread)
 	return "";
 }
 
+/* As much of a name as there is room for, whole characters. */
+static void
+clip(char *to, const char *name, size_t size)
+{
+	if (strlcpy(to, name, size) >= size)
+		to[pg_mbcliplen(name, strlen(name), size - 1)] = '\0';
+}
+
 /* Show in the slot what runs now. */
 static void
 show_progress(const Driver *driver)
@@ -50,20 +58,17 @@ show_progress(const Driver *driver)
 
 	progress.execution_id = thread->execution->id;
 	progress.definition_id = thread->execution->definition_id;
-	strlcpy(progress.workflow, thread->execution->workflow,
-			sizeof(progress.workflow));
-	strlcpy(progress.step_id, leaf->node->id, sizeof(progress.step_id));
-	strlcpy(progress.scope, leaf->scope, sizeof(progress.scope));
-	strlcpy(progress.branch, present_branch(thread), sizeof(progress.branch));
+	clip(progress.workflow, thread->execution->workflow,
+		 sizeof(progress.workflow));
+	clip(progress.step_id, leaf->node->id, sizeof(progress.step_id));
+	clip(progress.scope, leaf->scope, sizeof(progress.scope));
+	clip(progress.branch, present_branch(thread), sizeof(progress.branch));
 	progress.visit = leaf->visit;
 	progress.attempt = leaf->attempt;
 	progress.iteration = leaf->iteration;
 	progress.label[0] = '\0';
 	if (leaf->loop_label != NULL)
-		strlcpy(progress.label, leaf->loop_label,
-				pg_mbcliplen(leaf->loop_label, strlen(leaf->loop_label),
-							 sizeof(progress.label) - 1) +
-					1);
+		clip(progress.label, leaf->loop_label, sizeof(progress.label));
 	progress.scope_id = thread->top->scope_id;
 	progress.node = leaf->node->index;
 	progress.shared_from = driver->batch.steps > 1 ? driver->batch.position :
