@@ -61,6 +61,7 @@ OBJS = \
 	src/api/schedule_remote.o \
 	src/api/schedule_run.o \
 	src/api/schedule_times.o \
+	src/api/scopes.o \
 	src/api/start.o \
 	src/api/startable.o \
 	src/api/statistics.o \

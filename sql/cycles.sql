@@ -64,6 +64,9 @@ TABLE test.differences;
 SELECT workflow, status, jsonb_pretty(output) AS output, message FROM test.runs WHERE mode = 'durable' ORDER BY workflow;
 SELECT scope, step_id, visit, status, branch_taken, output FROM workflow.step_executions
 WHERE execution_id = (SELECT id FROM test.runs WHERE mode = 'durable' AND workflow = 'cycles_branches') ORDER BY scope COLLATE "C", step_id, visit;
+-- each visit of a block has its own children
+SELECT scope, step_id, visit, total_tasks, successful_tasks FROM workflow.blocks
+WHERE execution_id = (SELECT id FROM test.runs WHERE mode = 'durable' AND workflow = 'cycles_branches') ORDER BY scope COLLATE "C", step_id, visit;
 
 -- attempts belong to their visit
 SELECT workflow.define($${"name": "cycles_retries", "steps": [

@@ -131,6 +131,12 @@ SELECT workflow.progress(current_setting('test.seen')::bigint) ->> 'percent' AS 
 SELECT count(*) > 0 AS statistics FROM workflow.statistics;
 SELECT count(*) AS queue FROM workflow.queue WHERE workflow = 'monitored_slow';
 RESET ROLE;
+-- blocks that a retry has set aside keep their children
+SELECT workflow.define('{"name": "monitored_again", "steps": [{"id": "both", "type": "parallel", "parallel_steps": [{"id": "p", "type": "set", "output": 1}, {"id": "q", "type": "set", "output": 2}]}, {"id": "fails", "sql": "SELECT 1/0"}]}') \gset
+CALL test.go('monitored_again');
+SELECT workflow.retry(test.id(), from_step => 'both') \gset
+SELECT (workflow.wait(test.id(), '60 seconds')).status;
+SELECT scope, step_id, total_tasks FROM workflow.blocks WHERE execution_id = test.id() ORDER BY scope COLLATE "C";
 SELECT workflow.revoke_usage('regress_monitoring_alice');
 DROP ROLE regress_monitoring_alice, regress_monitoring_watcher;
 

@@ -54,6 +54,19 @@ SELECT set_config('test.id', id::text, false) FROM test.runs WHERE mode = 'durab
 SELECT scope, step, status, ends, output FROM test.steps;
 TABLE test.places;
 
+-- paths of scopes as SQL takes them apart: any name can be in one, although the native format has few
+SELECT p.path, l.* FROM unnest(ARRAY['', 'a.b', 'a[0]', 'a#2[10]/b.c', 'send%20mail.a%2Fb%23c', '%00.%00', 'Größe%2E.日本', '~1/', '~1/a.b/c[3]']) AS p (path),
+    LATERAL (SELECT (f).step_id, (i).step_id AS innermost, (i).visit, (i).branch, (i).iteration
+             FROM (SELECT workflow.scope_level(p.path, 1) AS f, workflow.scope_level(p.path, 0) AS i) AS x) AS l;
+SELECT p.level, workflow.scope_level('a#2[10]/b.c/d%2F.e', p.level) FROM generate_series(-1, 4) AS p (level);
+-- no paths
+SELECT p.path FROM unnest(ARRAY['a', 'a.', '.a', 'a.b/', 'a b.c', 'a%62.c', 'a%2.c', 'a%2f.c', 'a#1.b', 'a[01]', 'a[0]x', '~']) AS p (path)
+WHERE workflow.scope_level(p.path, 1) IS NOT NULL;
+SELECT workflow.scope_children('', 'a', 1, false), workflow.scope_children('a[1]', 'send mail', 2, true), workflow.scope_children('~1/', 'b', 1, false);
+-- what runs is in a scope like what has run: see step_status
+SELECT count(*) > 0 AS some, bool_and((workflow.scope_level(s.scope, 0)).branch IS NOT DISTINCT FROM s.branch_name) AS as_rows_have_it
+FROM test.runs AS r JOIN workflow.step_executions AS s ON s.execution_id = r.id WHERE s.scope <> '';
+
 -- deeper: the limit of the setting, and beyond it
 SHOW workflow.max_nesting;
 SELECT workflow.define(jsonb_build_object('name', 'nest_deep', 'steps', jsonb_build_array(

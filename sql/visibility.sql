@@ -151,7 +151,7 @@ INSERT INTO vis.calls (call) VALUES
     -- for everybody, and for the owner of the extension only
     ('SELECT workflow.start(''vis'')'), ('SELECT workflow.execute(''vis'')'), ('CALL workflow.run(''vis'')'),
     ('SELECT workflow.evaluate(''1'')'), ('SELECT workflow.evaluate_condition(''true'')'), ('SELECT workflow.next_runs(''0 0 * * *'')'),
-    ('SELECT workflow.paused_time(NULL, NULL, NULL, now(), now())'), ('SELECT workflow.histogram_bound(''1 s'')'), ('SELECT workflow.add_histograms(''{}'', ''{}'')'),
+    ('SELECT workflow.paused_time(NULL, NULL, NULL, now(), now())'), ('SELECT workflow.scope_level(''a.b'', 1)'), ('SELECT workflow.scope_children('''', ''a'', 1, false)'), ('SELECT workflow.histogram_bound(''1 s'')'), ('SELECT workflow.add_histograms(''{}'', ''{}'')'),
     ('SELECT workflow.merge_histograms(''{}'')'), ('SELECT workflow.histogram_percentile(''{}'', 0.5)'),
     ('SELECT workflow.prune()'), ('CALL workflow.prune_all()'), ('SELECT workflow.roll_up_statistics()'), ('SELECT workflow.schedule_housekeeping()'),
     ('SELECT workflow.drain()'), ('SELECT workflow.undrain()'), ('SELECT workflow.reset_engine_statistics()'),

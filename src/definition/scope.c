@@ -119,11 +119,10 @@ read_name(const char **p)
 static void
 append_step(StringInfo path, const char *parent, const char *step_id, int visit)
 {
-	if (*parent)
-	{
-		appendStringInfoString(path, parent);
+	appendStringInfoString(path, parent);
+	/* that of the root scope, set aside, has it: "~1/" */
+	if (path->len > 0 && path->data[path->len - 1] != '/')
 		appendStringInfoChar(path, '/');
-	}
 	append_name(path, step_id);
 	if (visit > 1)
 		appendStringInfo(path, "#%d", visit);

@@ -63,7 +63,8 @@ GRANT SELECT ON workflow.alerts, workflow.alert_thresholds, workflow.metrics, wo
     workflow.blocks TO pg_monitor;
 GRANT EXECUTE ON FUNCTION workflow.executor_slots(), workflow.statistics(interval, integer), workflow.current_alerts(), workflow.metrics(bigint),
     workflow.plan_steps(integer), workflow.progress(bigint),
-    workflow.schedule_jobs(), workflow.paused_time(tstzmultirange, timestamptz, timestamptz, timestamptz, timestamptz) TO pg_monitor;
+    workflow.schedule_jobs(), workflow.paused_time(tstzmultirange, timestamptz, timestamptz, timestamptz, timestamptz),
+    workflow.scope_level(text, integer), workflow.scope_children(text, text, integer, boolean) TO pg_monitor;
 GRANT SELECT ON workflow.database_state, workflow.drain_status, workflow.left_executions TO pg_monitor;
 GRANT SELECT ON workflow.engine_statistics TO pg_monitor;
 GRANT SELECT ON workflow.owners, workflow.grants, workflow.role_limits TO pg_monitor;

@@ -342,6 +342,7 @@ SELECT b.execution_id,
        e.parallel AND NOT e.inline AS parallel
 FROM workflow.step_status AS b
      JOIN workflow.executions AS e ON e.id = b.execution_id
+     CROSS JOIN LATERAL workflow.scope_children(b.scope, b.step_id, b.visit, b.step_type = 'loop') AS r
      CROSS JOIN LATERAL (
          SELECT count(*) AS total_tasks,
                 count(*) FILTER (WHERE t.outcome = 'completed' AND t.status NOT IN ('failed', 'timed_out')) AS successful_tasks,
@@ -353,8 +354,8 @@ FROM workflow.step_status AS b
                FROM workflow.step_executions AS s
                WHERE s.execution_id = b.execution_id
                  AND s.parent_step_id = b.step_id
-                 AND s.scope COLLATE "C" >= CASE WHEN b.scope = '' THEN b.step_id ELSE b.scope || '/' || b.step_id END COLLATE "C"
-                 AND s.scope COLLATE "C" < CASE WHEN b.scope = '' THEN b.step_id ELSE b.scope || '/' || b.step_id END || '~' COLLATE "C"
+                 AND s.scope >= r.first COLLATE "C"
+                 AND s.scope < r.behind COLLATE "C"
                GROUP BY s.scope
                HAVING max(s.scope_outcome) <> 'skipped') AS t) AS c
 WHERE b.step_type IN ('parallel', 'fork_join')
@@ -396,7 +397,7 @@ BEGIN ATOMIC
     WITH execution AS (
         SELECT * FROM workflow.execution_status AS e WHERE e.execution_id = metrics.execution_id
     ), step AS MATERIALIZED (
-        SELECT s.*, CASE s.scope WHEN '' THEN s.step_id ELSE substring(s.scope, '^[^.[#/]+') END AS phase
+        SELECT s.*, CASE s.scope WHEN '' THEN s.step_id ELSE COALESCE((workflow.scope_level(s.scope, 1)).step_id, s.scope) END AS phase
         FROM workflow.step_status AS s
         WHERE s.execution_id = metrics.execution_id AND s.status <> 'skipped' AND s.scope !~ '^~'
           AND NOT EXISTS (SELECT FROM workflow.compensations AS c

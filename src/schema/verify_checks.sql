@@ -624,7 +624,7 @@ BEGIN ATOMIC
              CROSS JOIN LATERAL (
                  SELECT r.step_id, r.scope FROM workflow.step_executions AS r
                  WHERE r.execution_id = e.id
-                   AND ((r.scope ~ '^(~[0-9]+/)?$') <> (r.parent_step_id IS NULL)
+                   AND ((workflow.scope_level(r.scope, 1) IS NULL) <> (r.parent_step_id IS NULL)
                         OR r.parent_step_id IS NOT NULL
                            AND NOT EXISTS (SELECT FROM workflow.step_executions AS c
                                            WHERE c.execution_id = e.id

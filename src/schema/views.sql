@@ -156,6 +156,35 @@ COMMENT ON FUNCTION workflow.paused_time(tstzmultirange, timestamptz, timestampt
 'retried; of its row: pauses, paused_at, and the first of paused_until, cancelled_at and '
 'completed_at. What views are made of';
 
+/* Paths of scopes are taken apart nowhere else in SQL: their grammar is that of scope.h. */
+CREATE FUNCTION workflow.scope_level(
+    scope text,
+    level integer,
+    OUT step_id text,
+    OUT visit integer,
+    OUT branch text,
+    OUT iteration integer)
+RETURNS record
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workflow_scope_level';
+COMMENT ON FUNCTION workflow.scope_level(text, integer) IS
+'what views are made of: a level of the path of a scope, from 1, the outermost; 0: the innermost. '
+'Null: it has none, as that of the top, or is no path';
+
+CREATE FUNCTION workflow.scope_children(
+    scope text,
+    step_id text,
+    visit integer,
+    iterates boolean,
+    OUT first text,
+    OUT behind text)
+RETURNS record
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workflow_scope_children';
+COMMENT ON FUNCTION workflow.scope_children(text, text, integer, boolean) IS
+'what views are made of: the scopes of the children of a container, and what is in these, are those '
+'from first on to before behind, as bytes; iterates: it is a loop';
+
 CREATE VIEW workflow.execution_status WITH (security_barrier) AS
 SELECT e.id AS execution_id,
        e.workflow,
@@ -401,7 +430,7 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
              'running', a.started_at, NULL, a.executor_pid,
              (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
                  OPERATOR(pg_catalog.->>) 'agent_name'),
-             NULL, pg_catalog."substring"(a.scope, '\.([^./]+)$'), a.iteration, NULL, a.loop_label, NULL, NULL, NULL, NULL,
+             NULL, (workflow.scope_level(a.scope, 0)).branch, a.iteration, NULL, a.loop_label, NULL, NULL, NULL, NULL,
              NULL, NULL, NULL, NULL, NULL, NULL, NULL, '0'
       FROM workflow.activity AS a
            JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id

@@ -157,6 +157,7 @@ sub monitor_calls
 		q{workflow.verify(true)}, q{workflow.verify(false)}, q{workflow.verify_checks()}, q{workflow.report()},
 		q{workflow.statistics('1 year', 10)}, q{workflow.add_histograms('{}', '{}')}, q{workflow.histogram_percentile('{}', 0.5)},
 		q{workflow.paused_time('{}'::pg_catalog.tstzmultirange, pg_catalog.now(), pg_catalog.now(), pg_catalog.now(), pg_catalog.now())},
+		q{workflow.scope_level('a.b', 1)}, q{workflow.scope_children('', 'a', 1, false)},
 		q{workflow.retry_help(-1)}, q{workflow.replay_help(-1)},
 		(map { my $id = $_; map { "workflow.$_($id)" } qw(timeline timeline_svg diagram report why metrics progress retry_help) } @ids),
 		(map { "workflow.timeline($_, 60, true, 3)" } @ids),

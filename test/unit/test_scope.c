@@ -198,6 +198,8 @@ test_levels(void)
 	CHECK(strcmp(scope_skip_set_aside(&p), "~12") == 0 && strcmp(p, "x[0]") == 0, "set aside");
 	p = "~1/";
 	CHECK(strcmp(scope_skip_set_aside(&p), "~1") == 0 && *p == '\0', "set aside, of the root");
+	CHECK(strcmp(scope_step_path("~1/", "a", 1), "~1/a") == 0 && strcmp(scope_step_path("~1/x[0]", "a", 1), "~1/x[0]/a") == 0,
+		  "steps set aside");
 	p = "x[0]";
 	CHECK(scope_skip_set_aside(&p) == NULL && strcmp(p, "x[0]") == 0, "not set aside");
 }
