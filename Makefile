@@ -142,6 +142,7 @@ OBJS = \
 	src/interpreter/steps/loop.o \
 	src/interpreter/steps/set.o \
 	src/interpreter/steps/terminal.o \
+	src/interpreter/steps/wait.o \
 	src/interpreter/thread.o \
 	src/interpreter/transitions.o \
 	src/interpreter/variables.o \
@@ -242,6 +243,7 @@ OBJS = \
 	src/definition/steps/sql.o \
 	src/definition/steps/step_types.o \
 	src/definition/steps/terminal.o \
+	src/definition/steps/wait.o \
 	src/shared/alert_settings.o \
 	src/shared/black_box.o \
 	src/shared/breaker_machine.o \
@@ -326,7 +328,7 @@ REGRESS = install expression definitions definition_errors agents start api_erro
 	deferred notify lifetime \
 	block \
 	compensation cycles scope_ends container_retry compensation_values names on_failure_chain cancel_compensate timeout_strategy \
-	catch_as error_fields pause stops waits retry_execution marks bulk \
+	catch_as error_fields pause stops waits timers retry_execution marks bulk \
 	timeline critical_path pictures why parallel_plans other_roles \
 	schedules \
 	dead_letters erase alerts tiers \

@@ -30,16 +30,21 @@ PG_FUNCTION_INFO_V1(workflow_hold_step);
 PG_FUNCTION_INFO_V1(workflow_release_step);
 PG_FUNCTION_INFO_V1(workflow_skip_step);
 
-/* Say that a mark comes too late for a step that runs once. */
+/*
+ * Say that a mark comes too late for a step that runs once.  One that waits can
+ * be skipped still.
+ */
 static void
-note_ended_step(int64 id, const PlanNode *node)
+note_ended_step(int64 id, const PlanNode *node, const char *mark)
 {
 	StepRecord *record;
 
 	if (node->container >= 0 || node->on_cycle)
 		return;
 	record = step_find(id, "", node->id, 0);
-	if (record != NULL && record->retry_at == 0)
+	if (record != NULL &&
+		(record->retry_at == 0 ||
+		 (record->status == STATUS_WAITING && strcmp(mark, "hold") == 0)))
 		ereport(NOTICE,
 				(errmsg("step \"%s\" of execution %lld has begun already", node->id, (long long) id),
 				 errdetail("Its status is \"%s\".", step_status_name(record->status))));
@@ -87,7 +92,7 @@ mark_step(FunctionCallInfo fcinfo, const char *action, const char *mark,
 	if (mark != NULL)
 	{
 		refuse_executed(&state, "steered");
-		note_ended_step(id, node);
+		note_ended_step(id, node, mark);
 	}
 	before = execution_step_mark(id, step_id);
 	entry.reason = optional_text_argument(fcinfo, reason_argument);

@@ -24,7 +24,7 @@ const FieldSet on_failure_fields = {
 
 /* Known, but to a later version. */
 static const char *const later_types[] = {
-	"external", "sub_workflow", "wait", "wait_for_event", "validate", NULL
+	"external", "sub_workflow", "wait_for_event", "validate", NULL
 };
 
 /*

@@ -20,6 +20,7 @@ const StepTypeTraits step_type_traits[STEP_TYPES] = {
 	[STEP_CONDITIONAL] = {"conditional", TRAIT_CONTAINER | TRAIT_CHOOSES},
 	[STEP_LOOP] = {"loop", TRAIT_CONTAINER | TRAIT_ITERATES},
 	[STEP_SET] = {"set", TRAIT_DEFAULTS},
+	[STEP_WAIT] = {"wait", TRAIT_DEFAULTS | TRAIT_WAITS},
 	[STEP_SUCCEED] = {"succeed", TRAIT_TERMINAL},
 	[STEP_FAIL] = {"fail", TRAIT_TERMINAL}
 };

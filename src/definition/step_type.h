@@ -21,6 +21,7 @@ typedef enum StepType
 	STEP_CONDITIONAL,
 	STEP_LOOP,
 	STEP_SET,
+	STEP_WAIT,
 	STEP_SUCCEED,
 	STEP_FAIL
 } StepType;
@@ -43,6 +44,8 @@ typedef enum StepType
 #define TRAIT_DEFAULTS (1 << 6)
 /* Its SQL may run outside of a transaction. */
 #define TRAIT_OUTSIDE (1 << 7)
+/* Begins, and goes on later: it has an open row until then. */
+#define TRAIT_WAITS (1 << 8)
 
 typedef struct StepTypeTraits
 {
@@ -62,6 +65,7 @@ extern const StepTypeTraits step_type_traits[STEP_TYPES];
 #define step_forks(step) step_type_has((step)->type, TRAIT_FORKS)
 #define step_chooses(step) step_type_has((step)->type, TRAIT_CHOOSES)
 #define step_iterates(step) step_type_has((step)->type, TRAIT_ITERATES)
+#define step_waits(step) step_type_has((step)->type, TRAIT_WAITS)
 
 extern const char *step_type_name(StepType type);
 /* False when no type has this name. */

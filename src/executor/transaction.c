@@ -118,13 +118,17 @@ begin(Driver *driver)
 	own_role_check();
 }
 
-/* The thread waits from now on, in front of the step it stands at. */
+/* The thread waits from now on, at the step it stands at or in front of it. */
 static bool
 write_wait(const Thread *thread)
 {
 	const Frame *frame = thread->top;
 	bool		again = frame->next_attempt > 1;
 
+	if (frame->open != NULL)
+		return thread_wait(thread->execution, thread->bottom->scope,
+						   frame->scope, frame->at->id, frame->open->visit,
+						   frame->open->attempt, &thread->wait);
 	return thread_wait(thread->execution, thread->bottom->scope, frame->scope,
 					   frame->at->id, again ? frame->attempt_visit : 0,
 					   again ? frame->next_attempt : 1, &thread->wait);

@@ -336,3 +336,27 @@ step_enter(Thread *thread, Frame *frame, PlanNode *node, bool *again)
 
 	return step_ops[node->type]->enter(thread, frame, node, visit, row, again);
 }
+
+/*
+ * The step the frame stands at has begun, and waits: has come what it waits
+ * for?  A hold comes too late for it; who skips it ends its wait.
+ */
+ThreadAction
+step_go_on(Thread *thread, Frame *frame, bool *again)
+{
+	PlanNode   *node = frame->at;
+	StepRow    *row = palloc(sizeof(StepRow));
+
+	*again = true;
+	/* what is written lives as long as the rows of other steps */
+	*row = *frame->open;
+	frame->open = NULL;
+	if (step_is_skipped(thread, node, &row->output))
+	{
+		row->status = STATUS_SKIPPED;
+		row->retry_at = 0;
+		step_ended(thread, frame, node, row);
+		return THREAD_LEAF;
+	}
+	return step_ops[node->type]->woken(thread, frame, node, row, again);
+}

@@ -145,6 +145,7 @@ frame_enter_child(Thread *thread, Frame *frame, int child)
 	frame->label_known = false;
 	frame->child = child;
 	frame->next_attempt = 0;
+	frame->open = NULL;
 	frame->never_begun = false;
 	frame->ran = false;
 

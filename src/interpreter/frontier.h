@@ -19,7 +19,8 @@
 /* What a row says of its step. */
 typedef enum StepStand
 {
-	STAND_OPEN,					/* a container whose children run */
+	STAND_OPEN,					/* a container whose children run, or a step
+								 * that waits */
 	STAND_AGAIN,				/* another attempt follows, or it begins
 								 * after all */
 	STAND_ENDED,				/* and its scope goes on */

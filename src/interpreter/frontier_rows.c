@@ -75,7 +75,7 @@ frontier_row(const PlanNode *node, const StepRecord *record)
 	FrontierRow row = {.node = node->index,.stand = STAND_ENDED,.leads_to = -1};
 	CatchClause *clause;
 
-	if (record->status == STATUS_RUNNING)
+	if (step_status_is_open(record->status))
 		row.stand = STAND_OPEN;
 	else if (record->retry_at != 0)
 		row.stand = STAND_AGAIN;

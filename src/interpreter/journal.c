@@ -65,15 +65,20 @@ journal_flush(Thread *thread)
 		if (row->written)
 		{
 			step_close(row);
-			fault_point("container.closed");
+			if (step_is_container(row))
+				fault_point("container.closed");
+			else
+				fault_point("step.woken");
 		}
 		else
 			step_insert(row);
 		if (row->status == STATUS_RUNNING)
 			fault_point("container.opened");
+		if (row->status == STATUS_WAITING)
+			fault_point("step.waiting");
 		if (row->status == STATUS_SKIPPED)
 			fault_point("step.skipped");
-		row->written = (row->status == STATUS_RUNNING);
+		row->written = step_status_is_open(row->status);
 		row->journaled = false;
 		if (setting_log_events != LOG_EVENTS_OFF)
 			log_step(row, thread->execution->workflow);

@@ -35,15 +35,16 @@ typedef struct Reopening
 
 /*
  * What the newest row of a scope says, as the execution was when it ended: a
- * container that was closed with what is around it was open then.  That its
- * time was over is said by its own thread, as Timeout.
+ * container, or a step that waits, that was closed with what is around it was
+ * open then.  That its time was over is said by its own thread, as Timeout.
  */
 static FrontierRow
 row_as_left(const StepRecord *record, const PlanNode *node)
 {
 	StepRecord	left = *record;
 
-	if (step_is_container(node) && record->scope_outcome == SCOPE_OPEN &&
+	if ((step_is_container(node) || step_waits(node)) &&
+		record->scope_outcome == SCOPE_OPEN &&
 		(record->status == STATUS_CANCELLED ||
 		 (record->status == STATUS_TIMED_OUT &&
 		  (record->error_type == NULL ||
@@ -96,6 +97,9 @@ reopen_scope(Reopening *reopening, const char *scope)
 	CHECK_FOR_INTERRUPTS();
 	check_stack_depth();
 	if (node == NULL)
+		return;
+	/* nobody has come to record that it was stopped: it waits on */
+	if (record->status == STATUS_WAITING)
 		return;
 	container = step_is_container(node);
 	/*

@@ -136,7 +136,7 @@ find_journaled(Thread *thread, const char *scope, const char *step_id)
 	{
 		StepRow    *row = thread->journal[i];
 
-		if (row->status != STATUS_RUNNING &&
+		if (!step_status_is_open(row->status) &&
 			strcmp(row->step_id, step_id) == 0 &&
 			strcmp(row->scope, scope) == 0)
 			return row;
@@ -169,7 +169,7 @@ scope_last_ran(Thread *thread, Frame *frame, StepRow *last)
 	for (int i = thread->njournal - 1; i >= 0; i--)
 	{
 		row = thread->journal[i];
-		if (row->status != STATUS_RUNNING && step_ran(row) &&
+		if (!step_status_is_open(row->status) && step_ran(row) &&
 			strcmp(row->scope, last->scope) == 0)
 			return row;
 	}
@@ -322,7 +322,7 @@ resolve_step(Thread *thread, Frame *frame, const Reference *reference,
 		{
 			StepRecord *record = find_newest(thread, scope, scope_frame, node);
 
-			if (record != NULL && record->status != STATUS_RUNNING)
+			if (record != NULL && !step_status_is_open(record->status))
 			{
 				found.output = record->output;
 				found.error = record->error;

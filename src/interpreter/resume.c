@@ -48,14 +48,14 @@ enter_context(Thread *thread)
 	return MemoryContextSwitchTo(thread->step_contexts[thread->step_context]);
 }
 
-/* The row of an open container, as far as closing it needs it. */
+/* The row of an open step, as far as closing it needs it. */
 static StepRow *
 open_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
 {
 	StepRow    *row = step_row(thread, frame, node, record->visit);
 
 	row->attempt = record->attempt;
-	row->status = STATUS_RUNNING;
+	row->status = record->status;
 	row->started_at = record->started_at;
 	row->input = record->input;
 	row->error = record->error;
@@ -63,6 +63,7 @@ open_row(Thread *thread, Frame *frame, PlanNode *node, const StepRecord *record)
 	row->loop_collection_size = record->loop_collection_size;
 	row->condition_result = record->condition_result;
 	row->branch_taken = record->branch_taken;
+	row->retry_at = record->retry_at;
 	row->written = true;
 	return row;
 }
@@ -217,6 +218,16 @@ thread_resume_child(Thread *thread, int child, TimestampTz from)
 	thread_find_frontier(thread);
 }
 
+/* Go to a step that has begun, and waits. */
+static void
+resume_waiting(Thread *thread, Frame *frame, PlanNode *node,
+			   const StepRecord *record)
+{
+	/* what the thread does before it comes to it may be committed first */
+	frame->open = MemoryContextAlloc(frame->scope_context, sizeof(StepRow));
+	*frame->open = *open_row(thread, frame, node, record);
+}
+
 static void
 resume_container(Thread *thread, Frame *frame, PlanNode *node,
 				 const StepRecord *record)
@@ -339,7 +350,10 @@ thread_go_on_from(Thread *thread, const StepRecord *newest)
 	switch (row.stand)
 	{
 		case STAND_OPEN:
-			resume_container(thread, frame, node, newest);
+			if (step_ops[node->type]->woken != NULL)
+				resume_waiting(thread, frame, node, newest);
+			else
+				resume_container(thread, frame, node, newest);
 			break;
 		case STAND_AGAIN:
 			frame->next_attempt = newest->attempt + 1;

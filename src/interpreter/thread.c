@@ -68,6 +68,15 @@ thread_next(Thread *thread)
 			action = THREAD_YIELD;
 			break;
 		}
+		if (frame->open != NULL)
+		{
+			thread->walked = true;
+			action = step_go_on(thread, frame, &again);
+			if (!again)
+				break;
+			action = THREAD_ENDED;
+			continue;
+		}
 		/*
 		 * an attempt that got stuck is recorded first: nobody else knows of it
 		 */

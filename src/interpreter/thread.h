@@ -116,6 +116,7 @@ typedef struct Frame
 	bool		never_begun;	/* .. but the attempt before did not begin .. */
 	int			attempt_visit;	/* .. at this visit .. */
 	TimestampTz attempt_at;		/* .. not before */
+	StepRow    *open;			/* at has begun, and waits; NULL: it has not */
 	bool		fresh;			/* no rows of this scope but those of this
 								 * thread */
 	bool		ran;			/* some step of this scope has run, seen by
@@ -366,6 +367,8 @@ extern bool is_stuck_attempt(Thread *thread, const Frame *frame,
 							 const PlanNode *node, int visit, int attempt);
 extern ThreadAction step_enter(Thread *thread, Frame *frame, PlanNode *node,
 							   bool *again);
+/* Go on with the one the frame stands at, which has begun and waits. */
+extern ThreadAction step_go_on(Thread *thread, Frame *frame, bool *again);
 
 /* marks.c */
 extern bool step_is_held(const Thread *thread, const Frame *frame);

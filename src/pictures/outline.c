@@ -387,3 +387,12 @@ outline_create(const SpanTree *tree, int max_rows)
 	outline_spans(&outliner, tree->root, 0);
 	return outliner.outline;
 }
+
+const char *
+outline_due_words(const OutlineRow *row)
+{
+	const Attempt *last = row->attempts != NIL ? llast(row->attempts) : NULL;
+
+	return last != NULL && last->status == SPAN_WAITING ? "waits until" :
+														  "next attempt at";
+}

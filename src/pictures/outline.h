@@ -25,7 +25,8 @@ typedef struct OutlineRow
 	SpanStatus	status;
 	TimestampTz start;
 	TimestampTz end;
-	TimestampTz due;			/* next attempt; 0 = none */
+	TimestampTz due;			/* next attempt, or the end of a wait; 0 =
+								 * none */
 	List	   *attempts;		/* of Attempt, NIL for a line */
 	bool		container;
 	bool		solid;			/* steps that ran one after the other */
@@ -55,5 +56,8 @@ extern char *outline_label(const OutlineRow *row);
  */
 extern char *outline_label_fitted(const OutlineRow *row, int width,
 								  const char *mark);
+
+/* What stands in front of the time in due. */
+extern const char *outline_due_words(const OutlineRow *row);
 
 #endif							/* PGWF_OUTLINE_H */

@@ -76,6 +76,7 @@ span_status_is_bad(SpanStatus status)
 /* What the table says of a step, and of a scope. */
 static const SpanStatus statuses[] = {
 	[STATUS_RUNNING] = SPAN_RUNNING,
+	[STATUS_WAITING] = SPAN_WAITING,
 	[STATUS_COMPLETED] = SPAN_COMPLETED,
 	[STATUS_FAILED] = SPAN_FAILED,
 	[STATUS_TIMED_OUT] = SPAN_TIMED_OUT,

@@ -30,7 +30,7 @@ typedef enum SpanStatus
 	SPAN_SKIPPED,
 	SPAN_RUNNING,				/* runs this moment, or a container that is
 								 * open */
-	SPAN_WAITING				/* for its next attempt */
+	SPAN_WAITING				/* for its next attempt, or its time */
 } SpanStatus;
 
 #define NUM_SPAN_STATUSES (SPAN_WAITING + 1)
@@ -68,7 +68,8 @@ typedef struct Span
 	SpanStatus	status;
 	TimestampTz start;
 	TimestampTz end;			/* of one that runs or waits: now */
-	TimestampTz due;			/* of one that waits: its next attempt */
+	TimestampTz due;			/* of one that waits: its next attempt, or
+								 * its time */
 	FailureHandling on_failure;
 	char	   *agent_name;		/* NULL = none */
 	List	   *attempts;		/* of Attempt: the first ones, and the last */

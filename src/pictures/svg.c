@@ -253,7 +253,8 @@ append_title(Canvas *canvas, const OutlineRow *row)
 						 duration_between(canvas->outline->start, row->end));
 	}
 	if (row->due != 0)
-		appendStringInfo(out, "\nnext attempt at %s", time_text(row->due));
+		appendStringInfo(out, "\n%s %s", outline_due_words(row),
+						 time_text(row->due));
 	if (row->error != NULL)
 	{
 		appendStringInfoString(out, "\n");

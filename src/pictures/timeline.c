@@ -336,7 +336,8 @@ note_of(const OutlineRow *row)
 		return NULL;
 	initStringInfo(&note);
 	if (row->due != 0)
-		appendStringInfo(&note, "next attempt at %s%s", time_text(row->due),
+		appendStringInfo(&note, "%s %s%s", outline_due_words(row),
+						 time_text(row->due),
 						 row->error != NULL ? " after " : "");
 	if (row->error != NULL)
 		appendStringInfoString(&note, row->error);

@@ -349,7 +349,7 @@ SELECT 'workflow_waiting_executions', jsonb_build_object('kind', k.kind),
         WHERE e.status = 'waiting'
           AND e.execution_id IN (SELECT w.execution_id FROM workflow.wait_status AS w
                                  WHERE w.kind = k.kind))
-FROM unnest('{retry,hold}'::text[]) AS k (kind)
+FROM unnest('{retry,hold,timer}'::text[]) AS k (kind)
 UNION ALL
 SELECT 'workflow_executors', jsonb_build_object('state', x.state),
        (SELECT count(*) FROM executors AS e WHERE e.state = x.state)

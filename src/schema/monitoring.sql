@@ -499,7 +499,7 @@ BEGIN ATOMIC
     ), counts AS (
         SELECT s.step_id,
                count(*) FILTER (WHERE s.attempt = 1) AS opened,
-               count(*) FILTER (WHERE s.status <> 'running' AND s.on_failure IS DISTINCT FROM 'retried') AS ended,
+               count(*) FILTER (WHERE s.status NOT IN ('running', 'waiting') AND s.on_failure IS DISTINCT FROM 'retried') AS ended,
                sum(s.loop_collection_size) FILTER (WHERE s.attempt = 1) AS size
         FROM workflow.step_status AS s
         WHERE s.execution_id = progress.execution_id

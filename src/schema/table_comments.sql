@@ -141,9 +141,10 @@ COMMENT ON TABLE workflow.step_executions IS
 COMMENT ON COLUMN workflow.step_executions.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.step_executions.started_at IS 'when the attempt began';
 COMMENT ON COLUMN workflow.step_executions.completed_at IS
-'when it ended; null for an open container';
+'when it ended; null for an open container, and for a step that waits';
 COMMENT ON COLUMN workflow.step_executions.retry_at IS
-'of a failed attempt that another one follows: when that is due; null: none follows';
+'of a failed attempt that another one follows: when that is due; of a step that waits: when it '
+'goes on; null: none follows, and it does not wait';
 COMMENT ON COLUMN workflow.step_executions.visit IS
 'how often the step was come to in its scope, from 1; more than 1 on a cycle only';
 COMMENT ON COLUMN workflow.step_executions.attempt IS 'which attempt of the visit, from 1';
@@ -161,7 +162,8 @@ COMMENT ON COLUMN workflow.step_executions.scope IS
 COMMENT ON COLUMN workflow.step_executions.step_id IS 'id of the step in the definition';
 COMMENT ON COLUMN workflow.step_executions.step_type IS 'type of the step';
 COMMENT ON COLUMN workflow.step_executions.status IS
-'pending, running (an open container), waiting, completed, failed, timed_out, cancelled or skipped';
+'running (an open container), waiting (it has begun, and goes on later), completed, failed, '
+'timed_out, cancelled or skipped';
 COMMENT ON COLUMN workflow.step_executions.scope_outcome IS
 'on the row whose commit ended its scope: how the scope ended';
 COMMENT ON COLUMN workflow.step_executions.on_failure IS
@@ -194,11 +196,12 @@ COMMENT ON COLUMN workflow.waits.execution_id IS 'execution that waits';
 COMMENT ON COLUMN workflow.waits.thread IS
 'which thread: the scope that ends with it; empty: the execution''s first';
 COMMENT ON COLUMN workflow.waits.scope IS 'where it stands, as in step_executions';
-COMMENT ON COLUMN workflow.waits.step_id IS 'step it stands in front of';
+COMMENT ON COLUMN workflow.waits.step_id IS 'step it stands in front of, or at, if it is one that waits';
 COMMENT ON COLUMN workflow.waits.visit IS 'which visit of that; null: not known before it begins';
-COMMENT ON COLUMN workflow.waits.attempt IS 'which attempt of that is the next';
+COMMENT ON COLUMN workflow.waits.attempt IS 'which attempt of that is the next, or waits';
 COMMENT ON COLUMN workflow.waits.kind IS
-'retry: the delay of its retry policy; hold: it is held by hold_step()';
+'retry: the delay of its retry policy; hold: it is held by hold_step(); timer: it is a step that '
+'waits for a time';
 COMMENT ON COLUMN workflow.waits.until IS
 'when it goes on by itself, or its time is over; infinity: when somebody lets it';
 COMMENT ON COLUMN workflow.waits.since IS 'when it began to wait';

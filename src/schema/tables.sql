@@ -9,7 +9,7 @@ CREATE DOMAIN workflow.status_of_execution AS text
 COMMENT ON DOMAIN workflow.status_of_execution IS 'statuses that executions have';
 
 CREATE DOMAIN workflow.status_of_step AS text
-    CHECK (VALUE IN ('running', 'completed', 'failed', 'timed_out', 'cancelled', 'skipped'));
+    CHECK (VALUE IN ('running', 'waiting', 'completed', 'failed', 'timed_out', 'cancelled', 'skipped'));
 COMMENT ON DOMAIN workflow.status_of_step IS 'statuses that steps have, and outcomes of scopes';
 
 CREATE TABLE workflow.definitions (
@@ -170,8 +170,8 @@ CREATE TABLE workflow.step_executions (
      */
     autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 50000,
     autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_insert_threshold = 100000);
-CREATE INDEX step_executions_running_idx ON workflow.step_executions (execution_id)
-    WHERE status = 'running';
+CREATE INDEX step_executions_open_idx ON workflow.step_executions (execution_id)
+    WHERE completed_at IS NULL;
 CREATE INDEX step_executions_variables_idx ON workflow.step_executions (execution_id, completed_at)
     WHERE variables IS NOT NULL;
 

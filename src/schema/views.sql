@@ -326,12 +326,14 @@ COMMENT ON COLUMN workflow.wait_status.execution_id IS 'number of the execution'
 COMMENT ON COLUMN workflow.wait_status.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.wait_status.scope IS
 'where it stands: empty at the top, else a path, as in step_status';
-COMMENT ON COLUMN workflow.wait_status.step_id IS 'step it stands in front of';
+COMMENT ON COLUMN workflow.wait_status.step_id IS
+'step it stands in front of, or at, if it is one that waits';
 COMMENT ON COLUMN workflow.wait_status.visit IS
 'which visit of that; null: not known before it begins';
-COMMENT ON COLUMN workflow.wait_status.attempt IS 'which attempt of that is the next';
+COMMENT ON COLUMN workflow.wait_status.attempt IS 'which attempt of that is the next, or waits';
 COMMENT ON COLUMN workflow.wait_status.kind IS
-'retry: the delay of its retry policy; hold: it is held by hold_step()';
+'retry: the delay of its retry policy; hold: it is held by hold_step(); timer: it is a step that '
+'waits for a time';
 COMMENT ON COLUMN workflow.wait_status.since IS 'when it began to wait';
 COMMENT ON COLUMN workflow.wait_status.until IS
 'when it goes on by itself, or its time is over; infinity: when somebody lets it';
@@ -446,8 +448,8 @@ WHERE pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE')
    OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
    OR q.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.step_status IS
-'steps: those that have ended or are open containers, from workflow.step_executions, and those '
-'that run this moment; a role''s own; without input, output and error those of workflows it may see, '
+'steps: those that have ended, wait or are open containers, from workflow.step_executions, and '
+'those that run this moment; a role''s own; without input, output and error those of workflows it may see, '
 'and all for members of pg_monitor';
 COMMENT ON COLUMN workflow.step_status.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.step_status.workflow IS 'name of the workflow';
@@ -481,7 +483,8 @@ COMMENT ON COLUMN workflow.step_status.scope_outcome IS
 COMMENT ON COLUMN workflow.step_status.on_failure IS
 'how a failure was dealt with: ignored, default, caught or retried';
 COMMENT ON COLUMN workflow.step_status.retry_at IS
-'of a failed attempt that another one follows: when that is, or was, due; null: none follows';
+'of a failed attempt that another one follows: when that is, or was, due; of a step that waits: '
+'when it goes on; null: none follows, and it does not wait';
 COMMENT ON COLUMN workflow.step_status.error_type IS 'type of the error it failed with';
 COMMENT ON COLUMN workflow.step_status.input IS 'input; null for executions of others';
 COMMENT ON COLUMN workflow.step_status.output IS 'output; null for executions of others';

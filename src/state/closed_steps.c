@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * closed_steps.c
- *	  Containers that end because of what is around them, and threads in them
- *	  that wait.
+ *	  Containers, and steps that wait, that end because of what is around them,
+ *	  and threads in them that wait.
  *
  * NOTES
  *	  The scheduler, which ends executions that nobody drives, and executors,
@@ -27,11 +27,11 @@
 
 #define CLOSE_STEPS(status) \
 	"UPDATE workflow.step_executions AS s" \
-	" SET status = " status ", completed_at = pg_catalog.clock_timestamp()"
+	" SET status = " status ", completed_at = pg_catalog.clock_timestamp(), retry_at = NULL"
 
 #define OPEN_STEPS_OF_EXECUTION \
 	" WHERE s.execution_id OPERATOR(pg_catalog.=) $1" \
-	" AND s.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+	" AND s.completed_at IS NULL"
 
 /*
  * What tell_closed() and announce_closed() read; the last column is null where
@@ -71,7 +71,7 @@ static StateStatement close_abandoned_statement = {
 	" FROM (SELECT o.execution_id, o.scope, o.step_id, o.visit, o.attempt"
 	"  FROM workflow.step_executions AS o"
 	"  JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) o.execution_id"
-	"  WHERE o.status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text"
+	"  WHERE o.completed_at IS NULL"
 	"  AND e.status OPERATOR(pg_catalog.=)"
 	"   ANY ('{completed,failed,cancelled,timed_out}'::pg_catalog.text[])"
 	"  FOR NO KEY UPDATE OF o SKIP LOCKED) AS x"

@@ -168,7 +168,9 @@ id_array(const WorkflowPlan *plan,
 static char *
 chain_id(const WorkflowPlan *plan pg_attribute_unused(), const PlanNode *node)
 {
-	return node->in_chain && step_is_container(node) ? node->id : NULL;
+	return node->in_chain && (step_is_container(node) || step_waits(node)) ?
+		node->id :
+		NULL;
 }
 
 static char *

@@ -23,6 +23,7 @@
 
 static const char *const status_names[] = {
 	[STATUS_RUNNING] = "running",
+	[STATUS_WAITING] = "waiting",
 	[STATUS_COMPLETED] = "completed",
 	[STATUS_FAILED] = "failed",
 	[STATUS_TIMED_OUT] = "timed_out",
@@ -96,7 +97,7 @@ static StateStatement close_statement = {
 	" completed_at = $12, executor_pid = $13, variables = $14, retry_at = $15"
 	" WHERE execution_id OPERATOR(pg_catalog.=) $1 AND scope OPERATOR(pg_catalog.=) $2"
 	" AND step_id OPERATOR(pg_catalog.=) $3 AND visit OPERATOR(pg_catalog.=) $4"
-	" AND attempt OPERATOR(pg_catalog.=) $5 AND status OPERATOR(pg_catalog.=) 'running'::pg_catalog.text",
+	" AND attempt OPERATOR(pg_catalog.=) $5 AND completed_at IS NULL",
 	lengthof(close_types), close_types, NULL
 };
 

@@ -13,6 +13,7 @@
 typedef enum StepStatus
 {
 	STATUS_RUNNING,				/* containers that are open */
+	STATUS_WAITING,				/* a step that has begun, and goes on later */
 	STATUS_COMPLETED,
 	STATUS_FAILED,
 	STATUS_TIMED_OUT,
@@ -72,7 +73,8 @@ typedef struct StepRow
 	TimestampTz started_at;
 	TimestampTz completed_at;	/* 0 = null */
 	TimestampTz retry_at;		/* of a failed attempt: when the next one is
-								 * due; 0 = null */
+								 * due; of a step that waits: when it goes on;
+								 * 0 = null */
 	int			executor_pid;	/* 0: this process */
 
 	JoinCounts	counts;			/* of a container's children, when it has
@@ -80,9 +82,16 @@ typedef struct StepRow
 
 	/* the journal's */
 	bool		journaled;		/* waits to be written */
-	bool		written;		/* has been written as running, so a change
-								 * is an update */
+	bool		written;		/* has been written as open, so a change is
+								 * an update */
 } StepRow;
+
+/* Has the step, a container or one that waits, begun and not ended? */
+static inline bool
+step_status_is_open(StepStatus status)
+{
+	return status == STATUS_RUNNING || status == STATUS_WAITING;
+}
 
 /* --- steps.c --- */
 
@@ -105,7 +114,10 @@ extern void step_count_child(JoinCounts *counts, ScopeOutcome outcome);
 extern void step_insert(const StepRow *row);
 /* The same, unless it is there. */
 extern void step_insert_once(const StepRow *row);
-/* Write the end of a container; the same error when it is not open any more. */
+/*
+ * Write the end of a container, or of a step that waits; the same error when it
+ * is not open any more.
+ */
 extern void step_close(const StepRow *row);
 
 /* --- step_records.c --- */
@@ -123,7 +135,8 @@ typedef struct StepRecord
 	int			loop_collection_size;
 	StepStatus	status;
 	ScopeOutcome scope_outcome;
-	TimestampTz retry_at;		/* 0: no other attempt follows */
+	TimestampTz retry_at;		/* 0: it does not wait, and no other attempt
+								 * follows */
 	int			condition_result;
 	char	   *error_type;
 	TimestampTz started_at;
@@ -228,12 +241,11 @@ extern void step_walk_variables(int64 execution_id, TimestampTz until,
 /* --- closed_steps.c --- */
 
 /*
- * Containers left open in scopes in [from, to), those of children that were
- * stopped.
+ * Steps left open in scopes in [from, to), those of children that were stopped.
  */
 extern void step_close_open_between(int64 execution_id, const char *from,
 									const char *to, StepStatus status);
-/* Containers left open become cancelled or timed_out: the execution is over. */
+/* Steps left open become cancelled or timed_out: the execution is over. */
 extern void step_close_open(int64 execution_id, StepStatus status);
 /* All but those of these ids, an array: they become cancelled. */
 extern void step_close_others(int64 execution_id, Datum kept);

@@ -42,7 +42,8 @@
 
 static const char *const kinds[] = {
 	[WAIT_RETRY] = "retry",
-	[WAIT_HOLD] = "hold"
+	[WAIT_HOLD] = "hold",
+	[WAIT_TIMER] = "timer"
 };
 
 static const Oid id_types[] = {INT8OID};

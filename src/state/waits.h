@@ -19,8 +19,9 @@
 typedef enum WaitKind
 {
 	WAIT_RETRY,					/* the delay before another attempt */
-	WAIT_HOLD					/* hold_step(), until somebody releases the
+	WAIT_HOLD,					/* hold_step(), until somebody releases the
 								 * step */
+	WAIT_TIMER					/* a step that waits for a time */
 } WaitKind;
 
 /* What a thread stands at that waits. */
@@ -32,7 +33,7 @@ typedef struct Wait
 
 /*
  * A thread of a running execution waits from now on: it stands in this scope,
- * in front of this attempt of a step.  thread: the scope that ends with it;
+ * in front of this attempt of a step, or at it.  thread: the scope that ends with it;
  * empty: it is the execution's only one, which waits with it.  visit: 0, that
  * is not known yet.  False: the execution does not run any more, somebody has
  * it locked, or its steps are marked otherwise than when it was loaded, and

@@ -106,10 +106,29 @@ test_steps(void)
 	REFUSED("unknown type", STEPS("`a`: {`type`: `paralel`}"), "steps.a.type", "unknown step type `paralel`",
 			"Did you mean `parallel`?");
 	REFUSED("very unknown type", STEPS("`a`: {`type`: `teleport`}"), "steps.a.type", "unknown step type `teleport`",
-			"Types are: agent, sql, parallel, fork_join, conditional, loop, set, succeed, fail.");
+			"Types are: agent, sql, parallel, fork_join, conditional, loop, set, wait, succeed, fail.");
 	REFUSED("type of a wrong kind", STEPS("`a`: {`type`: 1}"), "steps.a.type",
 			"`type` must be a string, not a number", NULL);
-	for (const char **type = (const char *[]) {"external", "sub_workflow", "wait", "wait_for_event", "validate", NULL}; *type != NULL; type++)
+	REFUSED("wait for nothing", STEPS("`a`: {`type`: `wait`}"), "steps.a", "a wait step needs `seconds`, `duration` or `until`",
+			"Say how long with `seconds` or `duration`, or until when with `until`.");
+	REFUSED("wait for two things", STEPS("`a`: {`type`: `wait`, `seconds`: 1, `until`: `now`}"), "steps.a",
+			"a wait step has only one of `seconds`, `duration` and `until`", "Say how long with `seconds` or `duration`, or until when with `until`.");
+	REFUSED("wait for words", STEPS("`a`: {`type`: `wait`, `seconds`: `${workflow.input.n} s`}"), "steps.a.seconds",
+			"`seconds` must be a number or one ${...} reference", NULL);
+	REFUSED("wait for a list", STEPS("`a`: {`type`: `wait`, `seconds`: [1]}"), "steps.a.seconds",
+			"`seconds` must be a number or one ${...} reference, not an array", NULL);
+	REFUSED("wait until a number", STEPS("`a`: {`type`: `wait`, `until`: 1}"), "steps.a.until", "`until` must be a string, not a number", NULL);
+	REFUSED("wait for seconds in a zone", STEPS("`a`: {`type`: `wait`, `seconds`: 1, `time_zone`: `UTC`}"), "steps.a.time_zone",
+			"seconds are the same in all time zones", "It is for `until` and `duration`.");
+	REFUSED("wait with a limit", STEPS("`a`: {`type`: `wait`, `duration`: `P1D`, `timeout_seconds`: 1}"), "steps.a.timeout_seconds",
+			"a wait step has no time limit of its own", NULL);
+	REFUSED("wait with a retry", STEPS("`a`: {`type`: `wait`, `seconds`: 1, `retry`: {}}"), "steps.a.retry",
+			"only agent and sql steps and containers can be retried", NULL);
+	REFUSED("wait for what is not known", STEPS("`a`: {`type`: `wait`, `until`: `${b.output} 8:00`}"), "steps.a.until",
+			"reference `b.output` names an unknown step `b`", NULL);
+	accepted("wait", STEPS("`a`: {`type`: `wait`, `seconds`: 0.5, `when`: `${workflow.input.x}`, `output`: `${a.output.waited_until}`}"));
+	accepted("wait in a zone", STEPS("`a`: {`type`: `wait`, `until`: `${workflow.input.day} 08:00`, `time_zone`: `${workflow.input.zone}`}"));
+	for (const char **type = (const char *[]) {"external", "sub_workflow", "wait_for_event", "validate", NULL}; *type != NULL; type++)
 		REFUSED(psprintf("type %s", *type), psprintf(STEPS("`a`: {`type`: `%s`, `anything`: 1}"), *type), "steps.a.type",
 				psprintf("step type `%s` is not supported by this version of pg_workflow", *type), NULL);
 	for (const char **field = (const char *[]) {"depends_on", "on_complete", "dead_letter", "caching", "circuit_breaker", NULL}; *field != NULL; field++)

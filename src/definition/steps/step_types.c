@@ -18,6 +18,7 @@ const StepTypeInfo *const step_types[STEP_TYPES] = {
 	[STEP_CONDITIONAL] = &step_type_conditional,
 	[STEP_LOOP] = &step_type_loop,
 	[STEP_SET] = &step_type_set,
+	[STEP_WAIT] = &step_type_wait,
 	[STEP_SUCCEED] = &step_type_succeed,
 	[STEP_FAIL] = &step_type_fail
 };

@@ -84,6 +84,7 @@ extern const StepTypeInfo step_type_fork_join;
 extern const StepTypeInfo step_type_conditional;
 extern const StepTypeInfo step_type_loop;
 extern const StepTypeInfo step_type_set;
+extern const StepTypeInfo step_type_wait;
 extern const StepTypeInfo step_type_succeed;
 extern const StepTypeInfo step_type_fail;
 

@@ -17,6 +17,7 @@ static const StepOps *const table[STEP_TYPES] = {
 	[STEP_CONDITIONAL] = &conditional_ops,
 	[STEP_LOOP] = &loop_ops,
 	[STEP_SET] = &set_ops,
+	[STEP_WAIT] = &wait_ops,
 	[STEP_SUCCEED] = &succeed_ops,
 	[STEP_FAIL] = &fail_ops
 };

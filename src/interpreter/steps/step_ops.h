@@ -20,6 +20,13 @@ typedef struct StepOps
 	ThreadAction (*enter) (Thread *thread, Frame *frame, PlanNode *node,
 						   int visit, StepRow *row, bool *again);
 
+	/*
+	 * Its row is open, and nobody has skipped it: has come what it waits for?
+	 * Answers as enter() does.  NULL: steps of the type do not wait.
+	 */
+	ThreadAction (*woken) (Thread *thread, Frame *frame, PlanNode *node,
+						   StepRow *row, bool *again);
+
 	/* Containers that have children of this thread */
 
 	/*
@@ -64,6 +71,7 @@ extern const StepOps block_ops;
 extern const StepOps conditional_ops;
 extern const StepOps loop_ops;
 extern const StepOps set_ops;
+extern const StepOps wait_ops;
 extern const StepOps succeed_ops;
 extern const StepOps fail_ops;
 

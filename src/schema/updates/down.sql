@@ -23,8 +23,9 @@ DECLARE
         (SELECT DISTINCT ON (lower(name)) lower(name) || '=' || setting FROM pg_file_settings
          ORDER BY lower(name), seqno DESC));
     /*
-     * Its library can make nothing of these: of an end or a retry, of a way back in a line, which a
-     * single step that leads to itself is, too, or of the trace in a template or an expression.
+     * Its library can make nothing of these: of an end, a wait or a retry, of a way back in a line,
+     * which a single step that leads to itself is, too, or of the trace in a template or an
+     * expression.
      */
     newer text := (
         SELECT string_agg(DISTINCT d.name, ', ' ORDER BY d.name) FROM workflow.definitions AS d
@@ -33,6 +34,7 @@ DECLARE
                           WHERE e.definition_id = d.id
                             AND e.status NOT IN ('completed', 'failed', 'cancelled', 'timed_out')))
           AND (d.definition @? '$.steps.*.ends'
+               OR d.definition @? '$.steps.* ? (@.type == "wait")'
                OR d.definition @? '$.steps.* ? (@.retry.type() != "null" '
                                                '&& @.type != "agent" && @.type != "sql")'
                OR EXISTS (
@@ -72,8 +74,8 @@ BEGIN
     IF newer IS NOT NULL THEN
         RAISE EXCEPTION 'definitions say what the version before does not know'
             USING ERRCODE = '55000',
-            DETAIL = format('They have "ends", a "retry" of a container, a way back inside of one, '
-                            'or "workflow.traceparent": %s.', newer),
+            DETAIL = format('They have "ends", steps that wait, a "retry" of a container, a way back '
+                            'inside of one, or "workflow.traceparent": %s.', newer),
             HINT = 'Archive them with workflow.set_status(), when their executions have ended.';
     END IF;
     IF EXISTS (SELECT FROM workflow.grants WHERE NOT granted) THEN
@@ -133,3 +135,8 @@ ALTER DOMAIN workflow.status_of_execution DROP CONSTRAINT status_of_execution_ch
 ALTER DOMAIN workflow.status_of_execution ADD CONSTRAINT status_of_execution_check
     CHECK (VALUE IN ('pending', 'running', 'paused', 'cancelling', 'completed', 'failed',
                      'cancelled', 'timed_out', 'blocked'));
+
+/* None waits: its definition is archived, and its execution has ended. */
+ALTER DOMAIN workflow.status_of_step DROP CONSTRAINT status_of_step_check;
+ALTER DOMAIN workflow.status_of_step ADD CONSTRAINT status_of_step_check
+    CHECK (VALUE IN ('running', 'completed', 'failed', 'timed_out', 'cancelled', 'skipped'));

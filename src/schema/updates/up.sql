@@ -26,3 +26,8 @@ ALTER DOMAIN workflow.status_of_execution ADD CONSTRAINT status_of_execution_che
 
 /* Definitions have a language: so far there was one. */
 ALTER TABLE workflow.definitions ADD COLUMN language text NOT NULL DEFAULT 'native';
+
+/* Steps wait, too: what is open has not completed. */
+ALTER DOMAIN workflow.status_of_step DROP CONSTRAINT status_of_step_check;
+ALTER DOMAIN workflow.status_of_step ADD CONSTRAINT status_of_step_check
+    CHECK (VALUE IN ('running', 'waiting', 'completed', 'failed', 'timed_out', 'cancelled', 'skipped'));
