@@ -70,6 +70,7 @@ my %scenes = (
 		CALL wait_for('EXISTS (SELECT FROM workflow.step_executions WHERE execution_id = ' || :id || ' AND step_id = ''w1'' AND status = ''completed'')');
 		DELETE FROM gate;},
 	rests => qq{ALTER SYSTEM SET workflow.short_wait = 0; SELECT pg_reload_conf(); $fresh SELECT start_one('rests');},
+	timer => q{SELECT start_one('timer');},
 	marks => qq{$gated SELECT workflow.skip_step(:id, 'g3');},
 	retry => qq{SELECT set_mood('fail'); SELECT start_one('letter') AS id \\gset\nSELECT workflow.wait(:id, '60 s');
 		SELECT set_mood('well'); SELECT workflow.retry(:id);},
@@ -167,6 +168,8 @@ my %rows = (
 	'step.marked' => ['marks'],
 	'step.stuck' => ['stuck_in_time'],
 	'step.closed' => ['cancel'],
+	'step.waiting' => ['timer'],
+	'step.woken' => ['timer'],
 	'container.opened' => ['mixed'],
 	'container.closed' => ['mixed'],
 	'join.created' => ['mixed'],
@@ -351,6 +354,8 @@ sub define_workflows
 		block => { type => 'parallel', parallel_steps => [ 'w1', 'w2', 'beside' ], next_step => 'w3' },
 		(map { traced($_, 'second_time', retry => { errors => ['40001'], max_retries => 2, type => 'fixed_delay', initial_delay_ms => 400 }) } 'w1', 'w2'),
 		step('beside', 0), step('w3', 0) });
+	define_workflow(@define, 'timer', 'before', {
+		step('before', 0, next_step => 'timer'), timer => { type => 'wait', seconds => 0.3, next_step => 'behind' }, step('behind', 0) });
 	define_workflow(@define, 'batch', 'b1', {
 		map { step("b$_", 0, $_ < 6 ? (next_step => 'b' . ($_ + 1)) : ()) } 1 .. 6 }, commit => { max_steps => 10, max_ms => 1000 });
 	my ($undo, $compensation) = step('undo_u1', 0);
