@@ -338,8 +338,8 @@ check_cluster()
 not_in_modes="expression definitions agents start api_errors security
 	parallel fork_join timeouts timeout_strategy cancel cancel_compensate
 	pause retry_execution"
-# timeline and views show two children that run
-not_without_parallelism="$not_in_modes timeline views"
+# timeline and views show two children that run, timers has two that wait beside each other
+not_without_parallelism="$not_in_modes timeline views timers"
 # schedules has a step that sleeps in the only executor, views two
 not_with_one_executor="$not_in_modes schedules views"
 

@@ -96,7 +96,8 @@ may_read_itself(const Checker *checker)
 	const PlanNode *node = &checker->builder->plan->nodes[checker->node];
 
 	if (checker->moment == AFTER_STEP)
-		return step_is_leaf(node) || step_is_container(node) || step_waits(node);
+		return step_is_leaf(node) || step_is_container(node) ||
+			step_waits(node);
 	return node->on_cycle;
 }
 

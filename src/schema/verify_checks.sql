@@ -667,6 +667,10 @@ BEGIN ATOMIC
         FROM (SELECT x.id FROM workflow.executions AS x WHERE x.status = 'waiting'
               LIMIT CASE WHEN NOT $1 THEN 10000 END) AS e
         WHERE NOT EXISTS (SELECT FROM workflow.waits AS w WHERE w.execution_id = e.id)
+           OR EXISTS (SELECT FROM workflow.step_executions AS s
+                      WHERE s.execution_id = e.id AND s.completed_at IS NULL AND s.status = 'waiting'
+                        AND (s.scope, s.step_id) NOT IN (SELECT w.scope, w.step_id FROM workflow.waits AS w
+                                                         WHERE w.execution_id = e.id))
         UNION ALL
         /* what an execution stops by ending goes a moment later */
         SELECT 'error', format('there is what execution %s waits for, which has ended', w.execution_id),
@@ -686,27 +690,6 @@ BEGIN ATOMIC
              JOIN workflow.executions AS e ON e.id = w.execution_id
         WHERE w.until > now() AND e.completed_at IS NULL AND NOT e.control
           AND (e.step_marks -> w.step_id ->> 'mark') IS DISTINCT FROM 'hold'
-        UNION ALL
-        /* while it runs the scheduler may have them in memory */
-        SELECT 'error', format('step %s of execution %s waits, and nothing wakes it', s.step_id, s.execution_id),
-               format('SELECT workflow.pause(%1$s), workflow.resume(%1$s)', s.execution_id)
-        FROM (SELECT x.id FROM workflow.executions AS x WHERE x.status = 'waiting'
-              LIMIT CASE WHEN NOT $1 THEN 10000 END) AS e
-             JOIN workflow.step_executions AS s
-             ON s.execution_id = e.id AND s.completed_at IS NULL AND s.status = 'waiting'
-        WHERE NOT EXISTS (SELECT FROM workflow.waits AS w
-                          WHERE w.execution_id = s.execution_id AND w.scope = s.scope AND w.step_id = s.step_id)
-        UNION ALL
-        SELECT 'error', format('execution %s waits for the time of step %s, which does not wait',
-                               w.execution_id, w.step_id),
-               format('SELECT workflow.pause(%1$s), workflow.resume(%1$s)', w.execution_id)
-        FROM (SELECT x.* FROM workflow.waits AS x WHERE x.kind = 'timer'
-              LIMIT CASE WHEN NOT $1 THEN 10000 END) AS w
-             JOIN workflow.executions AS e ON e.id = w.execution_id
-        WHERE e.completed_at IS NULL
-          AND NOT EXISTS (SELECT FROM workflow.step_executions AS s
-                          WHERE s.execution_id = w.execution_id AND s.scope = w.scope AND s.step_id = w.step_id
-                            AND s.visit = w.visit AND s.attempt = w.attempt AND s.completed_at IS NULL)
     $$),
     ('data', 'blocks', 'rows', $$
         SELECT 'warning', format('%s executions of %s are blocked, and their workflow is not',

@@ -27,7 +27,8 @@
 
 #define CLOSE_STEPS(status) \
 	"UPDATE workflow.step_executions AS s" \
-	" SET status = " status ", completed_at = pg_catalog.clock_timestamp(), retry_at = NULL"
+	" SET status = " status ", completed_at = pg_catalog.clock_timestamp()," \
+	" retry_at = NULL"
 
 #define OPEN_STEPS_OF_EXECUTION \
 	" WHERE s.execution_id OPERATOR(pg_catalog.=) $1" \

@@ -33,8 +33,8 @@ typedef struct Wait
 
 /*
  * A thread of a running execution waits from now on: it stands in this scope,
- * in front of this attempt of a step, or at it.  thread: the scope that ends with it;
- * empty: it is the execution's only one, which waits with it.  visit: 0, that
+ * in front of this attempt of a step, or at it.  thread: the scope that ends
+ * with it; empty: it is the execution's only one, which waits with it.  visit: 0, that
  * is not known yet.  False: the execution does not run any more, somebody has
  * it locked, or its steps are marked otherwise than when it was loaded, and
  * nothing has changed.

@@ -71,14 +71,16 @@ build_wait(Builder *builder, PlanNode *node, const Place *place)
 {
 	WaitPart   *part = wait_part(node);
 	int			given = 0;
+	const char *how = "Say how long with \"seconds\" or \"duration\", or until when with \"until\".";
 
 	for (int i = 0; i < (int) lengthof(field_names); i++)
 		if (field_get(place, field_names[i]) != NULL && given++ == 0)
 			part->field = (WaitField) i;
-	if (given != 1)
-		field_error(builder, place, NULL,
-					"Say how long with \"seconds\" or \"duration\", or until when with \"until\".",
-					given == 0 ? "a wait step needs \"seconds\", \"duration\" or \"until\"" :
+	if (given == 0)
+		field_error(builder, place, NULL, how,
+					"a wait step needs \"seconds\", \"duration\" or \"until\"");
+	else if (given > 1)
+		field_error(builder, place, NULL, how,
 					"a wait step has only one of \"seconds\", \"duration\" and \"until\"");
 	else
 	{
@@ -97,7 +99,7 @@ build_wait(Builder *builder, PlanNode *node, const Place *place)
 	}
 	if (field_get(place, "timeout_seconds") != NULL)
 		field_error(builder, place, "timeout_seconds",
-					"A wait ends by itself; what limits it is the time limit of a container around it, or of the definition.",
+					"Limit a container around it, or the definition.",
 					"a wait step has no time limit of its own");
 }
 

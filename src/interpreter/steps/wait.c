@@ -93,6 +93,8 @@ after_seconds(TimestampTz from, Numeric seconds)
 {
 	Numeric		most = int64_to_numeric(END_TIMESTAMP / USECS_PER_SEC);
 	Numeric		least = int64_to_numeric(-(END_TIMESTAMP / USECS_PER_SEC));
+	Numeric		per_second = int64_to_numeric(USECS_PER_SEC);
+	Datum		product;
 	int64		microseconds;
 	TimestampTz until;
 
@@ -101,11 +103,9 @@ after_seconds(TimestampTz from, Numeric seconds)
 		return from;
 	if (compare_numerics(seconds, most) > 0)
 		return DT_NOEND;
-	microseconds = DatumGetInt64(
-		DirectFunctionCall1(numeric_int8,
-							DirectFunctionCall2(numeric_mul,
-												NumericGetDatum(seconds),
-												NumericGetDatum(int64_to_numeric(USECS_PER_SEC)))));
+	product = DirectFunctionCall2(numeric_mul, NumericGetDatum(seconds),
+								  NumericGetDatum(per_second));
+	microseconds = DatumGetInt64(DirectFunctionCall1(numeric_int8, product));
 	if (pg_add_s64_overflow(from, microseconds, &until))
 		return DT_NOEND;
 	return microseconds <= 0 ? from : until;
@@ -298,9 +298,10 @@ wait_woken(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	}
 	if (frame->deadline != DT_NOEND && frame->deadline <= now)
 	{
-		StepError	error = {"Timeout", "the time for its scope was over while the step waited",
-		.sqlerrcode = ERRCODE_QUERY_CANCELED};
+		StepError	error = {.type = "Timeout",.sqlerrcode = ERRCODE_QUERY_CANCELED};
 
+		error.message =
+			"the time for its scope was over while the step waited";
 		row->retry_at = 0;
 		step_fail(row, STATUS_TIMED_OUT, &error);
 		step_ended(thread, frame, node, row);
@@ -309,8 +310,9 @@ wait_woken(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 	if (!thread->parks)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("step \"%s\" cannot wait inside execute()", node->id),
-				 errdetail("It is to wait until %s.", timestamptz_to_str(row->retry_at)),
+				 errmsg("step \"%s\" cannot run inside execute()", node->id),
+				 errdetail("It is to wait until %s.",
+						   timestamptz_to_str(row->retry_at)),
 				 errhint("Use workflow.start().")));
 
 	if (!row->written)
