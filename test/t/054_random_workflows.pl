@@ -84,6 +84,9 @@ sub leaf
 		$place->{assigns} = 1 if $step->{assign};
 		return $step;
 	}
+	# execute() cannot wait
+	return { id => new_id('w'), type => 'wait', seconds => one_of(0, '${workflow.input.wait}'), output => reference($place) } if with_chance(0.1);
+
 	my $id = new_id('s');
 	my $key = join '.', "\${workflow.input.run} $name $id", map { '${loop' . '.parent' x $_ . '.index}' } 0 .. $place->{loops} - 1;
 	my $sql = one_of('SELECT input.x', 'SELECT input.x', 'SELECT 1 / 0', 'SELECT input.x; SELECT from_call(input.k, ' . between(2, 4) . ')');
@@ -235,7 +238,8 @@ sub make_database
 			RETURN n;
 		END $$;
 		CREATE TABLE runs (name text, run text, id bigint, result jsonb, PRIMARY KEY (name, run));
-		CREATE FUNCTION input(run text) RETURNS jsonb LANGUAGE sql RETURN jsonb_build_object('run', run, 'a', 1, 'list', '[0, 1, 2]'::jsonb);
+		CREATE FUNCTION input(run text) RETURNS jsonb LANGUAGE sql RETURN jsonb_build_object('run', run, 'a', 1, 'list', '[0, 1, 2]'::jsonb,
+			'wait', CASE run WHEN 'execute' THEN 0 ELSE 0.02 END);
 		CREATE PROCEDURE run(name text) LANGUAGE plpgsql AS $$
 		BEGIN
 			INSERT INTO runs SELECT name, 'on', workflow.start(name, input('on'), parallel => true);
@@ -307,7 +311,7 @@ foreach my $seed (@seeds)
 			WHERE c.execution_id = r.id AND c.compensation_started_at IS NOT NULL)});
 	ok($node->poll_query_until($database, $ended), "seed $seed: all end once more");
 	is($node->safe_psql($database, 'SELECT * FROM differences LIMIT 20'), '', "seed $seed: the same when what failed is retried");
-	is($node->safe_psql($database, q{SELECT count(*) FROM workflow.step_executions WHERE status = 'running'}), 0, "seed $seed: nothing is open");
+	is($node->safe_psql($database, q{SELECT count(*) FROM workflow.step_executions WHERE status IN ('running', 'waiting')}), 0, "seed $seed: nothing is open");
 	is($node->safe_psql($database, 'SELECT count(*) FROM workflow.waits'), 0, "seed $seed: nothing waits");
 }
 $node->stop;

@@ -103,6 +103,7 @@ if ($versions[0] eq '1.0.0')
 	is(($node->psql('newer', "BEGIN; $down; ROLLBACK"))[0], 0, 'definitions that the version before knows');
 	my %newer = (
 		ends => '{"id": "p", "type": "parallel", "parallel_steps": [{"id": "e", "type": "succeed", "ends": "scope"}, {"id": "s", "type": "set", "output": 1}]}',
+		waits => '{"id": "w", "type": "wait", "seconds": 1}',
 		again => '{"id": "p", "type": "conditional", "condition": "true", "retry": {"max_retries": 1}, "if_true_step": {"id": "s", "type": "set", "output": 1}}',
 		back => '{"id": "l", "type": "loop", "collection": [1], "loop_body": [{"id": "a", "type": "set", "output": 1, "max_visits": 2},
 			{"id": "b", "type": "set", "output": 1}, {"id": "c", "type": "conditional", "switch": [{"when": "false", "next_step": "a"}]}]}',

@@ -291,7 +291,8 @@ wait_woken(Thread *thread, Frame *frame, PlanNode *node, StepRow *row,
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (row->retry_at <= now)
+	/* times of rows may be ahead of the clock by some microseconds */
+	if (row->retry_at <= Max(now, row->started_at))
 	{
 		complete(thread, frame, node, row);
 		return THREAD_LEAF;
