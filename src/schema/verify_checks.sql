@@ -125,8 +125,7 @@ BEGIN ATOMIC
         SELECT 'error', format('table %s has lost its key (%s)', o.relation, o.name), o.statement
         FROM part AS o
         WHERE o.kind = 'key'
-          AND NOT EXISTS (
-              SELECT FROM pg_index AS i
+          AND NOT EXISTS (SELECT FROM pg_index AS i
               WHERE i.indrelid = o.id AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
                 AND o.name = (SELECT string_agg(a.attname, ', ' ORDER BY k.place)
                               FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place)
@@ -669,8 +668,8 @@ BEGIN ATOMIC
         WHERE NOT EXISTS (SELECT FROM workflow.waits AS w WHERE w.execution_id = e.id)
            OR EXISTS (SELECT FROM workflow.step_executions AS s
                       WHERE s.execution_id = e.id AND s.completed_at IS NULL AND s.status = 'waiting'
-                        AND (s.scope, s.step_id) NOT IN (SELECT w.scope, w.step_id FROM workflow.waits AS w
-                                                         WHERE w.execution_id = e.id))
+                        AND NOT EXISTS (SELECT FROM workflow.waits AS w WHERE w.execution_id = e.id
+                                        AND w.scope = s.scope AND w.step_id = s.step_id))
         UNION ALL
         /* what an execution stops by ending goes a moment later */
         SELECT 'error', format('there is what execution %s waits for, which has ended', w.execution_id),
