@@ -156,7 +156,7 @@ TABLE test.waits_now;
 -- skipped: its wait ends
 SELECT workflow.skip_step(test.id(), 'w', '"skipped"');
 SELECT status, output FROM workflow.wait(test.id(), '60 s');
-SELECT step, attempt, status, output FROM test.steps JOIN (SELECT step_id AS step, attempt, status FROM workflow.step_executions WHERE execution_id = test.id()) AS s USING (step, status);
+SELECT step, attempt, status, output FROM test.steps JOIN (SELECT step_id AS step, attempt, status FROM workflow.step_executions WHERE execution_id = test.id()) AS s USING (step, status) ORDER BY step, attempt;
 -- skipped while it is in memory
 SELECT set_config('test.id', workflow.start('timer_short', '{"s": 9}')::text, false) IS NOT NULL AS started;
 CALL test.until('SELECT count(*) > 0 FROM workflow.step_executions WHERE execution_id = test.id()');

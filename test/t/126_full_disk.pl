@@ -88,12 +88,14 @@ sub all_is_well
 	my ($name) = @_;
 
 	ok($node->poll_query_until('w', $all_ended), "$name: everything ends when there is room again") or diagnose($node, 'w');
+	# where the server went down with the transaction that started them there are none
+	my $undone = $node->safe_psql('w', q{SELECT count(*) FROM workflow.executions WHERE workflow = 'undone'});
 	is($node->safe_psql('w', q{SELECT string_agg(DISTINCT concat_ws(' ', workflow, status, error_type), ', ' ORDER BY concat_ws(' ', workflow, status, error_type))
 			FROM workflow.executions WHERE status <> 'completed'}),
-		'undone failed 22012', "$name: as without it");
+		$undone > 0 ? 'undone failed 22012' : '', "$name: as without it");
 	is($node->safe_psql('w', 'SELECT max(recoveries) FROM workflow.executions'), 0, "$name: nothing was counted");
 	is($node->safe_psql('w', q{SELECT count(*) FROM workflow.step_executions WHERE step_id = 'undo' AND status = 'completed'}),
-		$node->safe_psql('w', q{SELECT count(*) FROM workflow.executions WHERE workflow = 'undone'}), "$name: what had to be undone is");
+		$undone, "$name: what had to be undone is");
 	is($node->safe_psql('w', q{SELECT execution_id, count(*) FROM heaps GROUP BY execution_id HAVING count(*) <> 5}), '',
 		"$name: what steps wrote where there was no room is there once");
 	check_effects($node, 'w', 'true', $name);
