@@ -195,12 +195,12 @@ SELECT (workflow.wait(:id, '60 seconds')).status;
 SELECT scope, step_id, visit, attempt, status, on_failure FROM workflow.step_executions WHERE execution_id = :id ORDER BY scope COLLATE "C", started_at;
 
 -- what is seen of one that waits, of one that was skipped then, and of one that is in its next attempt
-CREATE VIEW test.seen_boxes AS SELECT regexp_replace(l, '  .*', '') AS shown FROM regexp_split_to_table(workflow.timeline(test.id(), 200, true), E'\n') AS l WHERE l ~ '^\S.*([ox] \(|after  |-a  )';
+CREATE VIEW test.seen_boxes AS SELECT regexp_replace(regexp_replace(l, '^(\S)[ |`-]+', '\1 '), '  .*', '') AS shown FROM regexp_split_to_table(workflow.timeline(test.id(), 200, true), E'\n') AS l WHERE l ~ '^\S.*([ox] \(|after  |-b  )';
 SELECT workflow.define($${"name": "anew_seen", "steps": [
   {"id": "box", "type": "parallel", "retry": {"max_retries": 1, "type": "fixed_delay", "initial_delay_ms": 3600000}, "parallel_steps": [{"id": "x", "type": "sql", "sql": "SELECT 1 / 0"}, {"id": "y", "type": "set", "output": 1}]},
   {"id": "told", "type": "sql", "sql": "SELECT 1"}, {"id": "after", "type": "sql", "sql": "SELECT test.pass()"}]}$$) \gset
 SELECT workflow.define($${"name": "anew_running", "steps": [
-  {"id": "fork", "type": "fork_join", "branches": {"b": [{"id": "b1", "type": "set", "output": 1}], "a": [
+  {"id": "fork", "type": "fork_join", "branches": {"a": [{"id": "a1", "type": "set", "output": 1}], "b": [
     {"id": "box", "type": "conditional", "condition": "true", "retry": {"max_retries": 1, "type": "immediate"}, "if_true_step": [
       {"id": "x", "type": "sql", "sql": "SELECT test.from_call($1, 2)", "params": ["${workflow.execution_id}"]},
       {"id": "y", "type": "sql", "sql": "SELECT test.pass()"}]}]}}]}$$) \gset
@@ -218,7 +218,6 @@ CALL test.open_gate();
 SELECT (workflow.wait(:id, '60 seconds')).status;
 CALL test.calls_anew();
 CALL test.to_gate('anew_running');
-CALL test.until(format('SELECT EXISTS (SELECT FROM workflow.step_executions WHERE execution_id = %s AND step_id = ''b1'')', test.id()));
 TABLE test.seen_boxes;
 SELECT regexp_replace(l, '[\d.]+ (ms|s)', '..') AS l FROM regexp_split_to_table(workflow.diagram(test.id()), E'\n') AS l WHERE l ~ 'box|x:|y:';
 CALL test.open_gate();
