@@ -161,6 +161,7 @@ work_out_in_zone(Said *said)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("time zone \"%s\" does not exist", said->time_zone),
+				 errdetail("In \"%s\".", "time_zone"),
 				 errhint("The names are in the view pg_timezone_names.")));
 	PG_TRY();
 	{
