@@ -121,6 +121,7 @@ SELECT reason, step_id, regexp_replace(detail, 'until .*', 'until TIME') AS deta
 SELECT step_id, status, retry_at > now() AS later, completed_at FROM workflow.step_status WHERE execution_id = test.id();
 SELECT workflow.progress(test.id()) -> 'done' AS done, workflow.progress(test.id()) -> 'percent' AS percent;
 SELECT regexp_replace(workflow.timeline(test.id()), '^.*(waits until) .*$', '\1') AS timeline;
+SELECT workflow.timeline_svg(test.id()) ~ 'waits for a time' AS of_a_time, workflow.timeline_svg(test.id()) ~ 'retry' AS of_a_retry;
 SELECT condition, subject FROM workflow.alerts WHERE subject ~ 'timer' OR condition IN ('not taken up', 'queue wait', 'lock wait', 'executor frozen');
 SELECT count(*) FROM workflow.left_executions;
 -- held, it waits on: it has begun

@@ -92,7 +92,8 @@ typedef struct Canvas
 	int			bars_from;		/* where the bars begin, in per cent */
 	bool		drawn[NUM_SPAN_STATUSES];	/* for the legend */
 	bool		has_groups;
-	bool		has_waits;
+	bool		has_waits;		/* for an attempt */
+	bool		has_timers;		/* waits for a time */
 	bool		has_critical;
 	StringInfoData out;
 } Canvas;
@@ -213,6 +214,7 @@ append_bars(Canvas *canvas, const OutlineRow *row)
 				append_bar(canvas, attempt->start, attempt->end, BAR_HEIGHT,
 						   classes[attempt->status]);
 				canvas->drawn[attempt->status] = true;
+				canvas->has_timers |= attempt->status == SPAN_WAITING;
 			}
 			waits_from = attempt->end;
 		}
@@ -399,7 +401,13 @@ append_legend(Canvas *canvas)
 			append_legend_entry(canvas, &number,
 								psprintf("<rect class=\"%s\" x=\"6\" y=\"5\" width=\"16\" height=\"10\"/>", classes[i]),
 								span_status_name((SpanStatus) i));
-	if (canvas->has_waits || canvas->drawn[SPAN_WAITING])
+	if (canvas->has_timers)
+		append_legend_entry(canvas, &number,
+							"<rect class=\"waiting\" x=\"6\" y=\"5\""
+							" width=\"16\" height=\"10\"/>",
+							"waits for a time");
+	if (canvas->has_waits ||
+		(canvas->drawn[SPAN_WAITING] && !canvas->has_timers))
 		append_legend_entry(canvas, &number, "<line class=\"wait\" x1=\"6\" x2=\"22\" y1=\"10\" y2=\"10\"/>",
 							"waits for a retry");
 	if (canvas->has_groups)
