@@ -75,6 +75,7 @@ SELECT workflow.start('why_waits') AS id \gset
 CALL why_wait($$EXISTS (SELECT FROM workflow.step_executions WHERE step_id = 'b' AND on_failure = 'retried' AND error_type = '22012') AND NOT EXISTS (SELECT FROM workflow.activity WHERE workflow = 'why_waits')$$);
 :why
 SELECT workflow.hold_step(:id, 'b', 'wait for me');
+CALL why_wait($$EXISTS (SELECT FROM workflow.wait_status WHERE workflow = 'why_waits' AND kind = 'hold')$$);
 :why
 
 -- what monitoring is told, and a stranger

@@ -5,7 +5,7 @@
  *	  SQL, which does not take them apart by itself.
  *
  * NOTES
- *	  Run in any process, read nothing.
+ *	  Run in any process, read no table.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 
 #include "definition/scope.h"
+#include "state/state.h"
 
 extern PGDLLEXPORT Datum workflow_scope_level(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_scope_children(PG_FUNCTION_ARGS);
@@ -58,6 +59,7 @@ workflow_scope_level(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &description) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	state_check_installation();
 	if (!find_level(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1),
 					&level))
 		PG_RETURN_NULL();
@@ -86,6 +88,7 @@ workflow_scope_children(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &description) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	state_check_installation();
 	scope_children_of(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 					  text_to_cstring(PG_GETARG_TEXT_PP(1)), PG_GETARG_BOOL(3),
 					  PG_GETARG_INT32(2), &first, &behind);
