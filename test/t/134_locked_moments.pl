@@ -59,6 +59,7 @@ sub paused_in_loop
 	$id = $node->safe_psql('w', q{SELECT workflow.start('items')});
 	wait_at_gate($node, 2);
 	$node->safe_psql('w', "SELECT workflow.pause($id)");
+	wait_until($node, "SELECT NOT control FROM workflow.executions WHERE id = $id", 'its executors have been told');
 	open_gate();
 	wait_until($node, "SELECT status = 'paused' AND NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = $id)
 		FROM workflow.executions WHERE id = $id", 'it is paused');

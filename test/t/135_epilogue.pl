@@ -225,6 +225,8 @@ define_workflow(
 	my $id = $node->safe_psql('w', "SELECT workflow.start('undone')");
 	wait_at_gate($node, 1);
 	$node->safe_psql('w', "SELECT workflow.pause($id)");
+	# the few steps that are left take no longer than it takes the scheduler to look
+	wait_until($node, "SELECT NOT control FROM workflow.executions WHERE id = $id", 'its executor has been told');
 	open_gate();
 	wait_until($node, "SELECT status = 'paused' AND NOT EXISTS (SELECT FROM workflow.activity WHERE execution_id = $id) FROM workflow.executions WHERE id = $id", 'it is paused');
 	$node->stop('immediate');
