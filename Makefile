@@ -29,7 +29,6 @@ OBJS = \
 	src/api/admit.o \
 	src/api/agent.o \
 	src/api/arguments.o \
-	src/api/attempt.o \
 	src/api/block.o \
 	src/api/breaker.o \
 	src/api/cancel.o \
@@ -158,6 +157,7 @@ OBJS = \
 	src/state/admission.o \
 	src/state/agents.o \
 	src/state/announce.o \
+	src/state/attempt.o \
 	src/state/audit.o \
 	src/state/blocks.o \
 	src/state/breakers.o \

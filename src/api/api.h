@@ -170,20 +170,6 @@ extern char *hint_about_meant_word(const char *word, const char *const *words,
 extern char *hint_about_word(const char *word, const char *const *words,
 							 int nwords);
 
-/* --- attempt.c --- */
-
-/*
- * Do something in a subtransaction.  NULL, or the error: all of it has been
- * rolled back.
- */
-extern ErrorData *attempt(void (*work) (void *argument), void *argument);
-/*
- * The same of work that says whether what it has done is to stay; if not, that
- * is rolled back, locks included.  *kept: it stays.
- */
-extern ErrorData *attempt_to_keep(bool (*work) (void *argument),
-									  void *argument, bool *kept);
-
 /* --- check_settings.c --- */
 
 /* Report what is wrong with one setting for a step's SQL, at the path. */

@@ -22,6 +22,7 @@
 #include "api/api.h"
 #include "definition/names.h"
 #include "shared/compat.h"
+#include "state/attempt.h"
 
 /* The prefix of our own settings: this library is always loaded. */
 #define OWN_PREFIX "workflow."

@@ -30,6 +30,7 @@
 #include "shared/identity.h"
 #include "shared/role_value.h"
 #include "shared/wake.h"
+#include "state/attempt.h"
 #include "state/cron_jobs.h"
 #include "state/owners.h"
 

@@ -23,6 +23,7 @@
 #include "api/schedule.h"
 #include "shared/identity.h"
 #include "shared/wake.h"
+#include "state/attempt.h"
 #include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_schedule(PG_FUNCTION_ARGS);

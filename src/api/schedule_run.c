@@ -36,6 +36,7 @@
 #include "api/api.h"
 #include "api/schedule.h"
 #include "shared/wake.h"
+#include "state/attempt.h"
 #include "state/owners.h"
 
 extern PGDLLEXPORT Datum workflow_schedule_tick(PG_FUNCTION_ARGS);

@@ -32,6 +32,7 @@
 
 #include "api/api.h"
 #include "shared/identity.h"
+#include "state/attempt.h"
 
 extern PGDLLEXPORT Datum workflow_verify(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum workflow_script_objects(PG_FUNCTION_ARGS);

@@ -13,20 +13,19 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "common/int.h"
 #include "definition/steps/wait.h"
 #include "interpreter/jsonb_values.h"
 #include "interpreter/steps/step_ops.h"
+#include "state/attempt.h"
 #include "state/jsonb_text.h"
 
 /* What a step says, its references resolved. */
@@ -146,8 +145,9 @@ work_out(Said *said)
  * without one is of there.
  */
 static void
-work_out_in_zone(Said *said)
+work_out_in_zone(void *argument)
 {
+	Said	   *said = argument;
 	pg_tz	   *session = session_timezone;
 	pg_tz	   *zone;
 
@@ -175,41 +175,6 @@ work_out_in_zone(Said *said)
 	PG_END_TRY();
 }
 
-/*
- * The same, in a subtransaction: the server's input functions raise errors.
- * Returns the error, or NULL.
- */
-static ErrorData *
-try_to_work_out(Said *said)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		work_out_in_zone(said);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-
-	if (error != NULL && (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-						  error->sqlerrcode == ERRCODE_OUT_OF_MEMORY))
-		ReThrowError(error);
-	return error;
-}
-
 /* Until when is it to wait that begins at a time?  Returns why not, or NULL. */
 static StepError *
 find_time(Thread *thread, Frame *frame, PlanNode *node, TimestampTz from,
@@ -231,7 +196,8 @@ find_time(Thread *thread, Frame *frame, PlanNode *node, TimestampTz from,
 	if (error != NULL)
 		return error;
 
-	raised = try_to_work_out(&said);
+	/* the server's input functions raise errors */
+	raised = attempt(work_out_in_zone, &said);
 	if (raised == NULL)
 	{
 		*until = said.until;

@@ -4,7 +4,7 @@
  *	  Something that may fail, in a subtransaction of its own.
  *
  * NOTES
- *	  Runs in sessions, in the caller's transaction.
+ *	  Runs in sessions and executors, in the caller's transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include "access/xact.h"
 #include "utils/resowner.h"
 
-#include "api/api.h"
+#include "state/attempt.h"
 
 /*
  * Returns NULL, or the error, in the current memory context, when all that was
