@@ -342,7 +342,8 @@ SELECT b.execution_id,
        e.parallel AND NOT e.inline AS parallel
 FROM workflow.step_status AS b
      JOIN workflow.executions AS e ON e.id = b.execution_id
-     CROSS JOIN LATERAL workflow.scope_children(b.scope, b.step_id, b.visit, b.step_type = 'loop') AS r
+     CROSS JOIN LATERAL workflow.scope_children(b.scope, b.step_id, b.visit,
+                                                b.step_type = 'loop') AS r
      CROSS JOIN LATERAL (
          SELECT count(*) AS total_tasks,
                 count(*) FILTER (WHERE t.outcome = 'completed' AND t.status NOT IN ('failed', 'timed_out')) AS successful_tasks,
@@ -397,7 +398,9 @@ BEGIN ATOMIC
     WITH execution AS (
         SELECT * FROM workflow.execution_status AS e WHERE e.execution_id = metrics.execution_id
     ), step AS MATERIALIZED (
-        SELECT s.*, CASE s.scope WHEN '' THEN s.step_id ELSE COALESCE((workflow.scope_level(s.scope, 1)).step_id, s.scope) END AS phase
+        SELECT s.*,
+               CASE s.scope WHEN '' THEN s.step_id
+               ELSE COALESCE((workflow.scope_level(s.scope, 1)).step_id, s.scope) END AS phase
         FROM workflow.step_status AS s
         WHERE s.execution_id = metrics.execution_id AND s.status <> 'skipped' AND s.scope !~ '^~'
           AND NOT EXISTS (SELECT FROM workflow.compensations AS c
@@ -499,7 +502,8 @@ BEGIN ATOMIC
     ), counts AS (
         SELECT s.step_id,
                count(*) FILTER (WHERE s.attempt = 1) AS opened,
-               count(*) FILTER (WHERE s.status NOT IN ('running', 'waiting') AND s.on_failure IS DISTINCT FROM 'retried') AS ended,
+               count(*) FILTER (WHERE s.completed_at IS NOT NULL
+                                  AND s.on_failure IS DISTINCT FROM 'retried') AS ended,
                sum(s.loop_collection_size) FILTER (WHERE s.attempt = 1) AS size
         FROM workflow.step_status AS s
         WHERE s.execution_id = progress.execution_id

@@ -196,7 +196,8 @@ COMMENT ON COLUMN workflow.waits.execution_id IS 'execution that waits';
 COMMENT ON COLUMN workflow.waits.thread IS
 'which thread: the scope that ends with it; empty: the execution''s first';
 COMMENT ON COLUMN workflow.waits.scope IS 'where it stands, as in step_executions';
-COMMENT ON COLUMN workflow.waits.step_id IS 'step it stands in front of, or at, if it is one that waits';
+COMMENT ON COLUMN workflow.waits.step_id IS
+'step it stands in front of, or at, if it is one that waits';
 COMMENT ON COLUMN workflow.waits.visit IS 'which visit of that; null: not known before it begins';
 COMMENT ON COLUMN workflow.waits.attempt IS 'which attempt of that is the next, or waits';
 COMMENT ON COLUMN workflow.waits.kind IS

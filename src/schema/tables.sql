@@ -9,7 +9,8 @@ CREATE DOMAIN workflow.status_of_execution AS text
 COMMENT ON DOMAIN workflow.status_of_execution IS 'statuses that executions have';
 
 CREATE DOMAIN workflow.status_of_step AS text
-    CHECK (VALUE IN ('running', 'waiting', 'completed', 'failed', 'timed_out', 'cancelled', 'skipped'));
+    CHECK (VALUE IN ('running', 'waiting', 'completed', 'failed', 'timed_out', 'cancelled',
+                     'skipped'));
 COMMENT ON DOMAIN workflow.status_of_step IS 'statuses that steps have, and outcomes of scopes';
 
 CREATE TABLE workflow.definitions (

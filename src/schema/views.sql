@@ -182,8 +182,8 @@ RETURNS record
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workflow_scope_children';
 COMMENT ON FUNCTION workflow.scope_children(text, text, integer, boolean) IS
-'what views are made of: the scopes of the children of a container, and what is in these, are those '
-'from first on to before behind, as bytes; iterates: it is a loop';
+'what views are made of: the scopes of the children of a container, and what is in these, are '
+'those from first on to before behind, as bytes; iterates: it is a loop';
 
 CREATE VIEW workflow.execution_status WITH (security_barrier) AS
 SELECT e.id AS execution_id,
@@ -432,8 +432,8 @@ FROM (SELECT s.execution_id, e.workflow, e.role, s.scope, s.step_id, s.visit, s.
              'running', a.started_at, NULL, a.executor_pid,
              (d.definition OPERATOR(pg_catalog.->) 'steps' OPERATOR(pg_catalog.->) a.step_id
                  OPERATOR(pg_catalog.->>) 'agent_name'),
-             NULL, (workflow.scope_level(a.scope, 0)).branch, a.iteration, NULL, a.loop_label, NULL, NULL, NULL, NULL,
-             NULL, NULL, NULL, NULL, NULL, NULL, NULL, '0'
+             NULL, (workflow.scope_level(a.scope, 0)).branch, a.iteration, NULL, a.loop_label,
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '0'
       FROM workflow.activity AS a
            JOIN workflow.executions AS e ON e.id OPERATOR(pg_catalog.=) a.execution_id
            LEFT JOIN workflow.definitions AS d ON d.id OPERATOR(pg_catalog.=) e.definition_id
@@ -449,8 +449,8 @@ WHERE pg_catalog.pg_has_role(q.role::pg_catalog.oid, 'USAGE')
    OR q.workflow IN (SELECT w.workflow FROM workflow.seen_workflows AS w);
 COMMENT ON VIEW workflow.step_status IS
 'steps: those that have ended, wait or are open containers, from workflow.step_executions, and '
-'those that run this moment; a role''s own; without input, output and error those of workflows it may see, '
-'and all for members of pg_monitor';
+'those that run this moment; a role''s own; without input, output and error those of workflows it '
+'may see, and all for members of pg_monitor';
 COMMENT ON COLUMN workflow.step_status.execution_id IS 'execution the step belongs to';
 COMMENT ON COLUMN workflow.step_status.workflow IS 'name of the workflow';
 COMMENT ON COLUMN workflow.step_status.scope IS 'where it runs: empty at the top, else a path';

@@ -59,19 +59,27 @@ BEGIN ATOMIC
     ), retries AS MATERIALIZED (
         SELECT s.* FROM e, steps AS s
         WHERE s.retry_at > clock_timestamp() AND e.wants_to_run
+          /* the next attempt at a container is another visit */
           AND NOT EXISTS (SELECT FROM workflow.step_status AS n
                           WHERE n.execution_id = reasons.execution_id AND n.scope = s.scope AND n.step_id = s.step_id
-                            AND n.visit >= s.visit AND n.attempt > s.attempt)  -- of a container another visit
+                            AND n.visit >= s.visit AND n.attempt > s.attempt)
         ORDER BY s.retry_at LIMIT 10
     ), timers AS MATERIALIZED (
         SELECT s.step_id, s.scope, s.started_at, s.retry_at, s.loop_label
         FROM e, workflow.step_status AS s
-        WHERE s.execution_id = reasons.execution_id AND s.status = 'waiting' AND s.retry_at > clock_timestamp()
-          AND s.scope !~ '^~' AND e.wants_to_run
+        WHERE s.execution_id = reasons.execution_id AND s.status = 'waiting'
+          AND s.retry_at > clock_timestamp() AND s.scope !~ '^~' AND e.wants_to_run
         ORDER BY s.retry_at LIMIT 10
     ), held AS MATERIALIZED (
         SELECT m.* FROM e, workflow.marked_steps AS m
         WHERE m.execution_id = reasons.execution_id AND m.mark = 'hold' AND e.wants_to_run
+    ), expected AS MATERIALIZED (
+        /* it waits for what is said to be waited for */
+        SELECT r.step_id FROM retries AS r
+        UNION ALL
+        SELECT t.step_id FROM timers AS t
+        UNION ALL
+        SELECT h.step_id FROM held AS h
     ), scheduler AS MATERIALIZED (
         SELECT s.*, s.executions >= s.max_running AS full, s.unanswered_since < f.since AS frozen
         FROM workflow.scheduler_state() AS s, frozen AS f
@@ -122,7 +130,7 @@ BEGIN ATOMIC
         FROM e CROSS JOIN frozen AS f CROSS JOIN executors AS n
              JOIN workflow.executors AS x ON x.last_heartbeat < f.since
         WHERE e.wants_to_run AND NOT e.limited AND COALESCE(e.start_at <= clock_timestamp(), true)
-          AND NOT EXISTS (SELECT FROM at_work) AND NOT EXISTS (SELECT FROM retries) AND NOT EXISTS (SELECT FROM timers) AND NOT EXISTS (SELECT FROM held)
+          AND NOT EXISTS (SELECT FROM at_work) AND NOT EXISTS (SELECT FROM expected)
           AND CASE x.state
                   WHEN 'starting' THEN x.database = current_database() AND x.role = pg_get_userbyid(e.role::oid)
                        AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks AS l WHERE l.pid = x.pid AND NOT l.granted)
@@ -142,7 +150,7 @@ BEGIN ATOMIC
                             AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks AS l
                                                  JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
                                             WHERE l.pid = w.pid AND NOT l.granted AND c.relnamespace = 'workflow'::regnamespace))
-          AND NOT EXISTS (SELECT FROM retries) AND NOT EXISTS (SELECT FROM timers) AND NOT EXISTS (SELECT FROM held)
+          AND NOT EXISTS (SELECT FROM expected)
         ORDER BY k.pid, k.prepared_transaction, 1, k.granted DESC, k.relation <> k.table_name, k.relation
     ), answers AS (
         SELECT 0 AS rank, 'unknown' AS reason, NULL::text AS step_id, NULL::timestamptz AS since,
@@ -309,7 +317,8 @@ BEGIN ATOMIC
         FROM retries AS r
         UNION ALL
         SELECT 3, 'timer', concat_ws('/', NULLIF(t.scope, ''), t.step_id), t.started_at,
-               concat_ws(': ', t.loop_label, format('it waits until %s', date_trunc('second', t.retry_at))),
+               concat_ws(': ', t.loop_label,
+                         format('it waits until %s', date_trunc('second', t.retry_at))),
                format('SELECT workflow.skip_step(%s, %L)', reasons.execution_id, t.step_id)
         FROM timers AS t
         UNION ALL
@@ -364,7 +373,7 @@ BEGIN ATOMIC
              LEFT JOIN workflow.left_executions AS l ON x.exhausted IS NOT TRUE OR s.ready_since IS NULL
         WHERE e.status IN ('running', 'cancelling')
           AND NOT EXISTS (SELECT FROM at_work AS w WHERE w.step_id IS NOT NULL OR w.wait_event_type = 'Lock')
-          AND NOT EXISTS (SELECT FROM retries) AND NOT EXISTS (SELECT FROM timers) AND NOT EXISTS (SELECT FROM held)
+          AND NOT EXISTS (SELECT FROM expected)
           AND NOT EXISTS (SELECT FROM missing) AND NOT EXISTS (SELECT FROM silent)
         UNION ALL
         SELECT 4, 'interrupted', NULL, NULL,

@@ -205,7 +205,8 @@ static StateStatement loop_iterations_statement = {
 };
 
 static StateStatement begun_statement = {
-	"SELECT DISTINCT branch_name, loop_iteration_index FROM workflow.step_executions" CHILDREN_OF_CONTAINER,
+	"SELECT DISTINCT branch_name, loop_iteration_index"
+	" FROM workflow.step_executions" CHILDREN_OF_CONTAINER,
 	lengthof(children_types), children_types, NULL
 };
 

@@ -132,7 +132,8 @@ static StateStatement due_idle_statement = {
  */
 static const Oid begin_again_types[] = {INT4OID, INT8OID, TEXTOID};
 static StateStatement begin_again_statement = {
-	"WITH batch AS MATERIALIZED (SELECT w.execution_id, w.thread, w.kind, w.since FROM workflow.waits AS w"
+	"WITH batch AS MATERIALIZED ("
+	"  SELECT w.execution_id, w.thread, w.kind, w.since FROM workflow.waits AS w"
 	"  WHERE ROW(w.execution_id, w.thread) OPERATOR(pg_catalog.>) ROW($2, $3)"
 	"  ORDER BY w.execution_id, w.thread LIMIT $1 FOR UPDATE SKIP LOCKED),"
 	" again AS (UPDATE workflow.waits AS w SET since = pg_catalog.now(),"

@@ -30,4 +30,5 @@ ALTER TABLE workflow.definitions ADD COLUMN language text NOT NULL DEFAULT 'nati
 /* Steps wait, too: what is open has not completed. */
 ALTER DOMAIN workflow.status_of_step DROP CONSTRAINT status_of_step_check;
 ALTER DOMAIN workflow.status_of_step ADD CONSTRAINT status_of_step_check
-    CHECK (VALUE IN ('running', 'waiting', 'completed', 'failed', 'timed_out', 'cancelled', 'skipped'));
+    CHECK (VALUE IN ('running', 'waiting', 'completed', 'failed', 'timed_out', 'cancelled',
+                     'skipped'));
